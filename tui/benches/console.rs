@@ -1,10 +1,10 @@
-//! The console with 100 000 repos: drawing, scrolling, sorting, filtering, and reading the list.
+//! The console with 100 000 repos: drawing, scrolling, sorting, filtering, and loading the list.
 //!
 //! ```text
 //! cargo bench -p packhouse --bench console
 //! ```
 //!
-//! A frame has 33 ms, of which all of this may take a small part only.
+//! A frame has 33 ms, and each of these should take only a small part of it.
 
 #![allow(missing_docs)]
 
@@ -17,7 +17,7 @@ fn console(c: &mut Criterion) {
     let mut bench = Bench::new(REPOS, 200, 50);
     let mut group = c.benchmark_group("console/100000");
     group.sample_size(20);
-    group.bench_function("draw", |b| b.iter(|| bench.draw_anew()));
+    group.bench_function("draw", |b| b.iter(|| bench.redraw()));
     group.bench_function("scroll", |b| {
         b.iter(|| {
             bench.press("PgDn");
@@ -25,7 +25,7 @@ fn console(c: &mut Criterion) {
         });
     });
     group.bench_function("sort", |b| b.iter(|| bench.press("s")));
-    // A character and back: two times the filter.
+    // Typing a character and deleting it runs the filter twice.
     bench.press("/");
     group.bench_function("filter, words, twice", |b| b.iter(|| bench.press("t Backspace")));
     bench.press("p a c k s > 1");

@@ -1,4 +1,4 @@
-//! What can be asked of `packhouse`: the verbs, their options, and the options they share.
+//! The command line: the verbs, their options, and the options that they share.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -38,12 +38,12 @@ Exit codes:
   4  damage found";
 
 const ABOUT: &str = "\
-Keeps the packs of a Muse server in order.
+Pack store and server for Muse.
 
-Each push leaves one pack, packs pile up, and reads slow down. packhouse merges a repo's packs into one, \
-proves that nothing was lost, and serves fetches from the result. To see all of it in a minute: packhouse demo";
+Every push adds a pack, and reads get slower as packs pile up. packhouse consolidates the packs of a repo into one, \
+verifies that nothing was lost, and serves fetches from the result. To try it in a minute: packhouse demo";
 
-/// The whole call.
+/// The command line as a whole.
 #[derive(Debug, Parser)]
 #[command(name = "packhouse", bin_name = "packhouse", version, about = ABOUT, after_help = EXIT_CODES, styles = STYLES)]
 #[command(max_term_width = 110)]
@@ -54,16 +54,16 @@ pub(crate) struct Args {
     pub(crate) verb: Verb,
 }
 
-/// Where the store is, and how to answer.
+/// Which store to use, and how to print results.
 #[derive(Debug, Clone, Default, ClapArgs)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// Folder of the store: catalog and packs. `repo create` and `serve` make it [default: the
-    /// platform's data folder]
+    /// Folder of the store, with its catalog and packs; `repo create` and `serve` create it
+    /// [default: packhouse in the platform's data folder]
     #[arg(long, global = true, value_name = "DIR", env = "PACKHOUSE_DATA", hide_env_values = true)]
     pub(crate) data: Option<PathBuf>,
 
-    /// Catalog elsewhere: sqlite:///FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
+    /// Use this catalog: sqlite:///FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(
         long,
         global = true,
@@ -73,7 +73,7 @@ pub(crate) struct Globals {
     )]
     pub(crate) database: Option<String>,
 
-    /// Packs elsewhere: file:///DIR, or s3://BUCKET/PREFIX with the usual AWS_… variables
+    /// Use this pack storage: file:///DIR, or s3://BUCKET/PREFIX with the usual AWS_… variables
     #[arg(
         long,
         global = true,
@@ -83,8 +83,8 @@ pub(crate) struct Globals {
     )]
     pub(crate) storage: Option<String>,
 
-    /// Ask a `packhouse serve` instead of opening a store; with a token in PACKHOUSE_TOKEN. Goes
-    /// before the variables that name a store; flags that name one go before PACKHOUSE_REMOTE
+    /// Use a `packhouse serve` instead of a local store, with the token in PACKHOUSE_TOKEN.
+    /// Overrides the variables that name a store; flags that name one override PACKHOUSE_REMOTE
     #[arg(
         long,
         global = true,
@@ -94,7 +94,7 @@ pub(crate) struct Globals {
     )]
     pub(crate) remote: Option<String>,
 
-    /// The token for --remote is in this file, and not in PACKHOUSE_TOKEN
+    /// Read the token for --remote from this file instead of PACKHOUSE_TOKEN
     #[arg(
         long,
         global = true,
@@ -104,7 +104,7 @@ pub(crate) struct Globals {
     )]
     pub(crate) token_file: Option<PathBuf>,
 
-    /// A component to plan with, instead of the one that packhouse brings along
+    /// Plan with this component instead of the built-in one
     #[arg(
         long,
         global = true,
@@ -114,19 +114,19 @@ pub(crate) struct Globals {
     )]
     pub(crate) component: Option<PathBuf>,
 
-    /// Answer in JSON: a document per result, one a line
+    /// Print results as JSON, one document per line
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// No progress, no notes, no warnings: results and errors only
+    /// Print only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
-    /// Log more to stderr; repeat for still more
+    /// Log more to stderr; repeat for more detail
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Colours; `auto` looks at the terminal and at NO_COLOR
+    /// When to use colours; `auto` checks the terminal and NO_COLOR
     #[arg(long, global = true, value_name = "WHEN", default_value_t, value_enum)]
     pub(crate) color: When,
 }
@@ -140,61 +140,61 @@ pub(crate) enum When {
     Never,
 }
 
-/// What to do.
+/// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Make, list, show, delete and restore repos
+    /// Create, list, show, delete and restore repos
     #[command(subcommand)]
     Repo(Repo),
-    /// List the branches of a repo, or delete one
+    /// List and delete the branches of a repo
     #[command(subcommand)]
     Branch(Branch),
-    /// Store packs: all the files given, or none
+    /// Store packs in a repo: all of the files, or none
     Push(Push),
-    /// Merge each repo's packs into one
+    /// Consolidate the packs of a repo into one
     Gc(Gc),
-    /// Get a pack with what is wanted and not had
+    /// Fetch the commits you don't have, as one pack
     Fetch(Fetch),
-    /// Read and hash everything; exit 4 when something is wrong
+    /// Read and hash all packs; exit 4 if something is missing or damaged
     Verify(Verify),
-    /// Delete packs that were replaced long ago, and expired answers
+    /// Delete packs that were replaced long enough ago, and expired fetch results
     Prune(Prune),
-    /// Copy the store to another folder while it works, and verify the copy
+    /// Back up the store to another folder while it is in use, and verify the copy
     Backup(Backup),
-    /// Be a remote for Muse clients, and for consoles and this program elsewhere
+    /// Run the server: a remote for Muse clients, the console and the command line
     Serve(Box<Serve>),
-    /// Do jobs: what was asked for with --async, and what policies ask for
+    /// Run a worker: it runs jobs that were queued with --async or by policies
     Worker(Worker),
-    /// List jobs, look at one, try it again or take it back
+    /// List, show, retry and cancel jobs
     #[command(subcommand)]
     Jobs(Jobs),
-    /// Set when repos are consolidated by themselves, and see which are due
+    /// Configure automatic consolidation, and check which repos are due
     #[command(subcommand)]
     Policy(PolicyVerb),
-    /// Make, list and revoke tokens: who may ask a server for what
+    /// Create, list and revoke access tokens of a server
     #[command(subcommand)]
     Token(Token),
-    /// Print measurements of the store for Prometheus
+    /// Print metrics of the store for Prometheus
     Metrics,
-    /// Bring the catalog up to date, or see whether it is
+    /// Migrate the catalog to the current version, or list pending migrations
     Migrate(Migrate),
-    /// Show the sandboxed component that plans the work, or copy it out
+    /// Show the sandboxed component that plans the work, or export it
     Component(Component),
-    /// Run what is on tape again, without a store; exit 4 when the component does something else
+    /// Replay recorded runs without a store; exit 4 if the component behaves differently
     Replay(Replay),
-    /// Check that everything packhouse needs is in order
+    /// Check the environment and the store for problems
     Doctor(Doctor),
-    /// Watch and tend the store on the whole terminal
+    /// Interactive full-screen console
     Console(ConsoleArgs),
-    /// See it all work, in a temporary folder that is gone afterwards
+    /// Run a demo in a temporary folder
     Demo(Demo),
-    /// Print completions for a shell
+    /// Print a shell completion script
     Completions(Completions),
 }
 
 impl Verb {
-    /// Whether it runs until it is asked to stop, and looks at signals itself.
-    pub(crate) const fn minds_signals(&self) -> bool {
+    /// Whether the verb runs until it is stopped, and handles signals itself.
+    pub(crate) const fn handles_signals(&self) -> bool {
         matches!(self, Verb::Serve(_) | Verb::Worker(_) | Verb::Console(_))
     }
 }
@@ -202,28 +202,28 @@ impl Verb {
 /// `packhouse repo …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Repo {
-    /// Make a repo
+    /// Create a repo
     Create {
-        /// The repo
+        /// Name of the repo
         #[arg(value_name = "OWNER/SLUG")]
         repo: RepoName,
-        /// Readable by its owner only
+        /// Make the repo readable only with a token for it
         #[arg(long)]
         private: bool,
     },
-    /// Delete a repo: its packs wait for deletion (prune), and its name is free. Until prune
-    /// removes it, `repo restore` brings it back
+    /// Delete a repo. Its name is free at once; `repo restore` can restore it until `prune` deletes
+    /// its packs
     Delete {
-        /// The repo
+        /// Name of the repo
         #[arg(value_name = "OWNER/SLUG")]
         repo: RepoName,
-        /// Don't ask. Needed where there is no terminal to ask on
+        /// Skip the confirmation; required without a terminal
         #[arg(long)]
         yes: bool,
     },
-    /// Bring back a deleted repo as it was, until prune has removed it
+    /// Restore a deleted repo that `prune` has not removed yet
     Restore {
-        /// The repo, by the name that it had; of several, the one that was deleted last
+        /// Name of the deleted repo; if several had it, the last one deleted
         #[arg(value_name = "OWNER/SLUG")]
         repo: RepoName,
     },
@@ -231,7 +231,7 @@ pub(crate) enum Repo {
     List,
     /// Show one repo: packs, sizes, branches
     Show {
-        /// The repo
+        /// Name of the repo
         #[arg(value_name = "OWNER/SLUG")]
         repo: RepoName,
     },
@@ -240,18 +240,18 @@ pub(crate) enum Repo {
 /// `packhouse branch …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Branch {
-    /// List the branches of a repo, and where they stand
+    /// List the branches of a repo and their heads
     List {
-        /// The repo
+        /// Name of the repo
         #[arg(value_name = "OWNER/SLUG")]
         repo: RepoName,
     },
     /// Delete a branch. Its commits stay until `packhouse gc --expire-unreachable AGE` drops them
     Delete {
-        /// The repo
+        /// Name of the repo
         #[arg(value_name = "OWNER/SLUG")]
         repo: RepoName,
-        /// The branch: its name, or what `packhouse branch list` shows for one that can't be typed
+        /// Name of the branch, or its escaped form as shown by `packhouse branch list`
         #[arg(value_name = "NAME", allow_hyphen_values = true)]
         name: String,
     },
@@ -260,19 +260,19 @@ pub(crate) enum Branch {
 /// `packhouse push …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Push {
-    /// The repo
+    /// Name of the repo
     #[arg(value_name = "OWNER/SLUG")]
     pub(crate) repo: RepoName,
-    /// Packs that a Muse client wrote
+    /// Pack files written by a Muse client
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Move branches even where the heads don't lead to each other: the last file's head wins
+    /// Move branches even if their heads have diverged; the head in the last file wins
     #[arg(long)]
     pub(crate) force: bool,
-    /// Store the files and leave indexing them to a worker
+    /// Store the files now, and queue a job to index them
     #[arg(long = "async", conflicts_with = "record")]
     pub(crate) later: bool,
-    /// Put the planning on tape, for `packhouse replay`
+    /// Record the planning to a tape, for `packhouse replay`
     #[arg(long, value_name = "TAPE")]
     pub(crate) record: Option<PathBuf>,
 }
@@ -284,20 +284,20 @@ pub(crate) struct Gc {
     /// Repos to consolidate
     #[arg(value_name = "OWNER/SLUG")]
     pub(crate) repos: Vec<RepoName>,
-    /// All repos of the store
+    /// Consolidate all repos
     #[arg(long)]
     pub(crate) all: bool,
-    /// Plan and show, change nothing
+    /// Show the plan without changing anything
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Leave it to a worker
+    /// Queue a job for a worker instead
     #[arg(long = "async", conflicts_with_all = ["dry_run", "record"])]
     pub(crate) later: bool,
-    /// Drop what no branch, tag or release has reached for so long: 90d, 12h
+    /// Drop what no branch, tag or release has reached for this long: 90d, 12h
     #[arg(long, value_name = "AGE", value_parser = duration, conflicts_with = "record")]
     pub(crate) expire_unreachable: Option<Duration>,
-    /// Put the planning on tape, for `packhouse replay`. Of several repos, or where TAPE is a
-    /// folder, each gets its own in it
+    /// Record the planning to a tape, for `packhouse replay`. With several repos, or if TAPE is a
+    /// folder, each repo gets its own tape in it
     #[arg(long, value_name = "TAPE")]
     pub(crate) record: Option<PathBuf>,
 }
@@ -305,22 +305,22 @@ pub(crate) struct Gc {
 /// `packhouse fetch …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Fetch {
-    /// The repo
+    /// Name of the repo
     #[arg(value_name = "OWNER/SLUG")]
     pub(crate) repo: RepoName,
-    /// Commits to get, with all that they reach [default: every branch head]
+    /// Commits to fetch, with everything that they reach [default: every branch head]
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub(crate) want: Vec<String>,
-    /// Commits that are there already; unknown ones are ignored
+    /// Commits that you have already; unknown IDs are ignored
     #[arg(long, value_name = "ID", num_args = 1..)]
     pub(crate) have: Vec<String>,
-    /// How long the URL is good: one second to seven days
+    /// Lifetime of the URL in seconds, up to seven days
     #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub(crate) ttl: u64,
-    /// Write the pack to a file, besides
+    /// Also write the pack to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Put the planning on tape, for `packhouse replay`
+    /// Record the planning to a tape, for `packhouse replay`
     #[arg(long, value_name = "TAPE")]
     pub(crate) record: Option<PathBuf>,
 }
@@ -328,13 +328,13 @@ pub(crate) struct Fetch {
 /// `packhouse verify …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Verify {
-    /// Repos to check [default: all]
+    /// Repos to verify [default: all]
     #[arg(value_name = "OWNER/SLUG")]
     pub(crate) repos: Vec<RepoName>,
-    /// Take what is missing or damaged from any sound copy in the store
+    /// Repair missing and damaged packs from intact copies in the store
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Leave it to a worker
+    /// Queue a job for a worker instead
     #[arg(long = "async", conflicts_with = "repair")]
     pub(crate) later: bool,
 }
@@ -342,25 +342,25 @@ pub(crate) struct Verify {
 /// `packhouse prune …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Prune {
-    /// How long ago a pack must have been replaced: 36h, 8d, 0s. URLs that fetches gave out for it
-    /// stop working
+    /// Keep packs this long after they were replaced: 36h, 8d, 0s. URLs from earlier fetches stop
+    /// working when their pack is deleted
     #[arg(long, value_name = "DURATION", default_value = "8d", value_parser = duration)]
     pub(crate) grace: Duration,
-    /// Delete packs in storage that no repo knows, too, if they are older than a day
+    /// Also delete packs in storage that no repo refers to, if they are older than a day
     #[arg(long)]
     pub(crate) orphans: bool,
-    /// Believe that what replaces a pack is sound when it was read and hashed whole not longer ago
-    /// than this; 0s reads it now
+    /// Don't read replacement packs again that were verified within this time; 0s reads all of
+    /// them
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub(crate) trust_verified: Duration,
-    /// With --orphans: delete them even where the catalog looks older than they are (a restored
-    /// backup, a copy without its -wal). They may be all that is left of pushes
+    /// With --orphans: delete packs even if the catalog looks older than they are (a restored
+    /// backup, a copy without its -wal). They may be the only copy of pushed data
     #[arg(long, requires = "orphans", conflicts_with = "later")]
     pub(crate) delete_newer_than_catalog: bool,
-    /// Say what would be deleted, delete nothing
+    /// Show what would be deleted without deleting anything
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Leave it to a worker
+    /// Queue a job for a worker instead
     #[arg(long = "async", conflicts_with = "dry_run")]
     pub(crate) later: bool,
 }
@@ -368,18 +368,17 @@ pub(crate) struct Prune {
 /// `packhouse backup …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Backup {
-    /// Where the backup shall be: a folder that is not there yet, or is empty
+    /// Folder for the backup; it must be empty or not exist yet
     #[arg(value_name = "DIR")]
     pub(crate) directory: PathBuf,
-    /// Bring the backup in DIR up to date: add what is new, remove packs that it does not need any
-    /// more
+    /// Update the backup in DIR: add new packs, remove packs that are no longer needed
     #[arg(long)]
     pub(crate) update: bool,
 }
 
-/// A duration in words, a day being 24 hours; a number alone is seconds.
+/// Parses a duration; a day has 24 hours, and a plain number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let expected = || "a duration like 8d, 36h, 90m or 0s is expected".to_owned();
+    let expected = || "expected a duration like 8d, 36h, 90m or 0s".to_owned();
     if let Ok(seconds) = text.parse() {
         return Ok(Duration::from_secs(seconds));
     }
@@ -395,7 +394,7 @@ pub(crate) struct Component {
     /// Write the component to a file
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Print the WIT package that it speaks
+    /// Print its WIT package
     #[arg(long)]
     pub(crate) wit: bool,
 }
@@ -406,7 +405,7 @@ pub(crate) struct Replay {
     /// Tapes, or folders of tapes
     #[arg(value_name = "TAPE", required = true)]
     pub(crate) tapes: Vec<PathBuf>,
-    /// Print what is on the tape, in JSON lines, and run nothing
+    /// Print the tape as JSON lines without running it
     #[arg(long)]
     pub(crate) dump: bool,
 }
@@ -414,7 +413,7 @@ pub(crate) struct Replay {
 /// `packhouse doctor …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Doctor {
-    /// Also check that nobody else can read the private key of `packhouse serve --tls-key`
+    /// Also check that no other user can read this private key (of `packhouse serve --tls-key`)
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
 }
@@ -422,7 +421,7 @@ pub(crate) struct Doctor {
 /// `packhouse demo …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Demo {
-    /// Plain lines: no bars, no colours
+    /// Print plain lines, without progress bars and colours
     #[arg(long)]
     pub(crate) headless: bool,
 }
@@ -430,15 +429,15 @@ pub(crate) struct Demo {
 /// `packhouse completions …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Completions {
-    /// The shell
+    /// Shell to complete for
     #[arg(value_name = "SHELL")]
     pub(crate) shell: clap_complete::Shell,
 }
 
-/// Reads a call's words. An error is also what `--help` and `--version` answer.
+/// Parses the command line. `--help` and `--version` are errors, too.
 pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
     let words: Vec<OsString> = words.into_iter().collect();
-    // Help and usage errors are written before `--color` is read, so it is looked up here.
+    // Help and usage errors are printed before `--color` is parsed, so find it here.
     let colour = match words
         .iter()
         .zip(words.iter().skip(1))
@@ -454,24 +453,24 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, c
     let mut command = Args::command().color(colour);
     let mut matches = command.try_get_matches_from_mut(words)?;
     let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
-    let (remote, here) = (given("remote"), HERE.into_iter().find(|name| given(name)));
+    let (remote, local) = (given("remote"), LOCAL.into_iter().find(|name| given(name)));
     let mut args =
         Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
-    if let (true, Some(other)) = (remote, here) {
+    if let (true, Some(other)) = (remote, local) {
         let words = format!(
-            "--remote asks a server, which has its store; --{other} is for a store of this machine's. Leave one of them out"
+            "--remote uses the store of a server, --{other} a local one; remove one of them"
         );
         return Err(command.error(ErrorKind::ArgumentConflict, words));
     }
-    // A flag goes before a variable.
-    if here.is_some() {
+    // A flag overrides a variable.
+    if local.is_some() {
         args.globals.remote = None;
     }
     Ok(args)
 }
 
-/// Flags that are about a store on this machine.
-const HERE: [&str; 4] = ["data", "database", "storage", "component"];
+/// Flags for a local store.
+const LOCAL: [&str; 4] = ["data", "database", "storage", "component"];
 
 #[cfg(test)]
 mod tests {
@@ -538,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_is_here_or_elsewhere() {
+    fn a_store_is_local_or_remote() {
         assert_eq!(
             read("repo list --remote http://h").unwrap().globals.remote.as_deref(),
             Some("http://h")

@@ -1,4 +1,4 @@
-//! What every verb is given: the call's globals, where to write, and how to show progress.
+//! The context of a verb: global options, output, and progress bars.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,30 +8,30 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use packhouse_host::{Error, Remote, RemoteOptions, Result, Store, StoreOptions};
 
 use crate::args::Globals;
-use crate::house::House;
+use crate::client::Client;
 use crate::output::Output;
 use crate::place;
 use crate::progress::Bars;
 use crate::style::{Environment, Style};
 
-/// What every verb is given.
+/// The context of a verb.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
-    /// The call's globals.
+    /// The global options.
     pub(crate) globals: Globals,
     /// Where to write.
     pub(crate) output: Output,
     /// How to show progress.
     pub(crate) bars: Bars,
-    /// Stores that were opened for the verb.
+    /// The stores that the verb has opened.
     opened: Arc<Mutex<Vec<Store>>>,
 }
 
-/// How long the end of a call may take that has nothing more to do.
-const LEAVING: Duration = Duration::from_secs(5);
+/// Time limit for the last checkpoint of a store when the process ends.
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Context {
-    /// Looks at the streams and the environment, once.
+    /// Reads the streams and the environment once.
     pub(crate) fn new(globals: Globals) -> Context {
         let environment = Environment::read();
         let terminal = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
@@ -51,7 +51,7 @@ impl Context {
         }
     }
 
-    /// The same without colours and bars.
+    /// The same context without colours and progress bars.
     pub(crate) fn plain(&self) -> Context {
         let multi = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
         Context {
@@ -62,56 +62,55 @@ impl Context {
         }
     }
 
-    /// The store that the globals name, here or elsewhere. It must be there.
-    pub(crate) async fn house(&self) -> anyhow::Result<House> {
-        self.house_of(Store::open_existing).await
+    /// The store that the global options name, local or remote. It must exist.
+    pub(crate) async fn client(&self) -> anyhow::Result<Client> {
+        self.open_client(Store::open_existing).await
     }
 
-    /// The same, for the few verbs that make a store where there is none.
-    pub(crate) async fn house_or_new(&self) -> anyhow::Result<House> {
-        self.house_of(Store::open).await
+    /// The same, for verbs that create a missing store.
+    pub(crate) async fn client_or_create(&self) -> anyhow::Result<Client> {
+        self.open_client(Store::open).await
     }
 
-    async fn house_of(
+    async fn open_client(
         &self,
         open: impl AsyncFnOnce(StoreOptions) -> Result<Store>,
-    ) -> anyhow::Result<House> {
+    ) -> anyhow::Result<Client> {
         match self.remote()? {
-            Some(remote) => Ok(House::There(remote)),
-            None => Ok(House::Here(self.open_here(open).await?)),
+            Some(remote) => Ok(Client::Remote(remote)),
+            None => Ok(Client::Local(self.open_local(open).await?)),
         }
     }
 
-    /// The server that the globals name, if they name one. It is asked nothing yet.
+    /// The server that the global options name, if any. No request is sent yet.
     pub(crate) fn remote(&self) -> anyhow::Result<Option<Remote>> {
         let Some(options) = self.remote_options()? else { return Ok(None) };
-        tracing::debug!(url = options.url, "asking a server");
+        tracing::debug!(url = options.url, "using a server");
         Ok(Some(Remote::new(options)?))
     }
 
-    /// How that server is asked.
+    /// The options for that server.
     pub(crate) fn remote_options(&self) -> anyhow::Result<Option<RemoteOptions>> {
         let Some(url) = &self.globals.remote else { return Ok(None) };
         let token = place::token(self.globals.token_file.as_deref())?;
         Ok(Some(RemoteOptions { token, ..RemoteOptions::of(url) }))
     }
 
-    /// Refuses what makes sense only where the store is.
-    pub(crate) fn only_here(&self, verb: &str) -> anyhow::Result<()> {
+    /// Refuses `--remote` for verbs that need a local store.
+    pub(crate) fn require_local(&self, verb: &str) -> anyhow::Result<()> {
         let Some(url) = &self.globals.remote else { return Ok(()) };
         let words = format!(
-            "`packhouse {verb}` works where the store is, and not from afar; run it there, without --remote {url}"
+            "`packhouse {verb}` needs the store itself; run it on the machine of the store, without --remote {url}"
         );
         Err(Error::Usage(words).into())
     }
 
-    /// The store of this machine that the globals name, for a verb that works on it for long. It
-    /// must be there.
+    /// The local store that the global options name, for a verb that runs for long. It must exist.
     pub(crate) async fn open(&self, verb: &str) -> anyhow::Result<Store> {
         self.open_for_long(verb, Store::open_existing).await
     }
 
-    /// The same, for a verb that makes a store where there is none.
+    /// The same, for a verb that creates a missing store.
     pub(crate) async fn open_or_new(&self, verb: &str) -> anyhow::Result<Store> {
         self.open_for_long(verb, Store::open).await
     }
@@ -121,19 +120,18 @@ impl Context {
         verb: &str,
         open: impl AsyncFnOnce(StoreOptions) -> Result<Store>,
     ) -> anyhow::Result<Store> {
-        self.only_here(verb)?;
-        let store = self.open_here(open).await?;
+        self.require_local(verb)?;
+        let store = self.open_local(open).await?;
         tokio::spawn(store.clone().checkpoint_when_idle());
         Ok(store)
     }
 
-    /// The store of this machine that the globals name, for a verb that needs no more than one look
-    /// at it. It must be there.
+    /// The local store that the global options name, for a short verb. It must exist.
     pub(crate) async fn open_once(&self) -> anyhow::Result<Store> {
-        self.open_here(Store::open_existing).await
+        self.open_local(Store::open_existing).await
     }
 
-    async fn open_here(
+    async fn open_local(
         &self,
         open: impl AsyncFnOnce(StoreOptions) -> Result<Store>,
     ) -> anyhow::Result<Store> {
@@ -144,8 +142,8 @@ impl Context {
         Ok(store)
     }
 
-    /// The error, with the repo that may have been meant where there is none of the name: whoever
-    /// has the store may see all.
+    /// Adds a similar repo name to an unknown-repo error. Only for local stores: their users may
+    /// see every repo.
     pub(crate) async fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let Some(Error::UnknownRepo(repo)) = error.downcast_ref() else { return error };
         let store = self.opened.lock().unwrap_or_else(PoisonError::into_inner).last().cloned();
@@ -156,16 +154,18 @@ impl Context {
         }
     }
 
-    /// What is left to do when the verb has ended, however it did: a copy of the catalog's one file
-    /// shall lack nothing.
-    pub(crate) async fn leave(&self) {
+    /// Checkpoints the opened stores when the verb has ended, so that a copy of the catalog file is
+    /// complete.
+    pub(crate) async fn close(&self) {
         let opened =
             std::mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner));
         for store in opened {
-            match tokio::time::timeout(LEAVING, store.checkpoint()).await {
+            match tokio::time::timeout(CHECKPOINT_TIMEOUT, store.checkpoint()).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => tracing::debug!("{error}"),
-                Err(_) => tracing::debug!("the catalog's log was left for the next process"),
+                Err(_) => tracing::debug!(
+                    "the checkpoint of the catalog timed out; the next process does it"
+                ),
             }
         }
     }

@@ -1,32 +1,32 @@
-//! How a call ends: the exit codes of the contract, and what leads to each.
+//! Exit codes, and which errors lead to them.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use packhouse_host::{Class, Error};
 
-/// How a call ended; a later one is graver.
+/// How a call ended, in order of severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// Done, or nothing to do.
     #[default]
     Done,
-    /// The call's words are off.
+    /// Wrong usage.
     Usage,
     /// Refused or failed; nothing changed.
     Refused,
-    /// Another writer was there first; safe to retry.
+    /// Conflict with another writer; safe to retry.
     Conflict,
     /// Damage was found.
     Damage,
-    /// The user would not wait for the work to stop.
+    /// The user interrupted the work with a second Ctrl-C.
     Interrupted,
-    /// A signal asked for it, by number; work had its time to stop.
+    /// Stopped by this signal, after the work had time to stop.
     Signal(u8),
 }
 
 impl Exit {
-    /// The number that the shell sees.
+    /// The exit code.
     pub(crate) const fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
@@ -35,12 +35,12 @@ impl Exit {
             Exit::Conflict => 3,
             Exit::Damage => 4,
             Exit::Interrupted => 130,
-            // As a shell tells of it.
+            // The convention of shells.
             Exit::Signal(number) => 128_u8.saturating_add(number),
         }
     }
 
-    /// What an error amounts to. One that is not the host's is a refusal.
+    /// The exit for an error. Errors of other crates count as refused.
     pub(crate) fn of(error: &anyhow::Error) -> Exit {
         if error.is::<crate::interrupt::Interrupted>() {
             return Exit::Interrupted;
@@ -60,14 +60,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Prints what clap has to say (help, version, or what is wrong with the call) where it belongs.
-pub(crate) fn of_clap(told: &clap::Error) -> Exit {
-    match told.print() {
-        _ if told.use_stderr() => Exit::Usage,
-        // A reader of the help who has gone away is no error.
+/// Prints help, version or a usage error of clap to stdout or stderr.
+pub(crate) fn of_clap(error: &clap::Error) -> Exit {
+    match error.print() {
+        _ if error.use_stderr() => Exit::Usage,
+        // A closed pipe (`--help | head`) is no error.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            // Where stderr is closed there is nobody to tell.
-            let _ = writeln!(std::io::stderr(), "error: the output could not be written: {error}");
+            // Nothing is left to do if stderr is closed, too.
+            let _ = writeln!(std::io::stderr(), "error: writing the output failed: {error}");
             Exit::Refused
         }
         _ => Exit::Done,

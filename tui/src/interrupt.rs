@@ -1,4 +1,4 @@
-//! Ctrl-C: the first asks the work to stop where that is safe, the second does not wait for it.
+//! Ctrl-C: the first stops the work at its next safe point, the second exits at once.
 
 use std::future::Future;
 
@@ -9,19 +9,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::exit::Exit;
 use crate::output::Output;
 
-/// A second Ctrl-C: the work was left where it stood.
+/// A second Ctrl-C: the work was abandoned.
 #[derive(Debug, thiserror::Error)]
-#[error("interrupted; what was under way left at most files that nothing refers to")]
+#[error("interrupted; unreferenced files may remain, and nothing else was changed")]
 pub(crate) struct Interrupted;
 
-/// Does what a call asks for. SIGTERM ends it where it stands, as it does to any program; but
-/// temporary files go with it, and the caller can put the catalog in order. Work that
-/// `minds_signals` does so itself.
+/// Runs a verb. SIGTERM ends it at once, but temporary files are removed and the caller can still
+/// close the catalog. Verbs with `handles_signals` handle it themselves.
 pub(crate) async fn until_terminated(
-    minds_signals: bool,
+    handles_signals: bool,
     work: impl Future<Output = anyhow::Result<Exit>>,
 ) -> anyhow::Result<Exit> {
-    if minds_signals {
+    if handles_signals {
         return work.await;
     }
     let mut terminate = signal(SignalKind::terminate())?;
@@ -31,8 +30,8 @@ pub(crate) async fn until_terminated(
     }
 }
 
-/// Does the work under Ctrl-C's watch. On the second one the work is dropped, so that its temporary
-/// folders go with it.
+/// Runs work that Ctrl-C can stop. The second Ctrl-C drops the work, which removes its temporary
+/// folders.
 pub(crate) async fn watched<T>(
     output: &Output,
     progress: &Progress,
@@ -50,7 +49,7 @@ pub(crate) async fn watched<T>(
                 }
                 asked = true;
                 progress.cancel();
-                output.note("stopping at the next safe point; Ctrl-C again leaves at once");
+                output.note("Stopping at the next safe point; press Ctrl-C again to exit at once");
             }
         }
     }

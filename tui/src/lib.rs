@@ -1,16 +1,15 @@
-//! The `packhouse` binary, as a library: benchmarks and the making of docs want parts of the
-//! console. This file only wires: words of the call, output, log, runtime, verb, exit code.
+//! The `packhouse` binary, as a library: benchmarks and generated docs need parts of the console.
+//! This file only wires: arguments, output, log, runtime, verb, exit code.
 //!
-//! In reading order: `args` says what can be asked, `place` where the store is, `house` that one or
-//! another elsewhere, `verbs` what is done; `output`, `style`, `format`, `table` and `progress` how
-//! it is told; `exit` and `interrupt` how it ends.
+//! In reading order: `args` has the verbs and their options, `place` says where the store is,
+//! `client` is that store or a server, `verbs` does the work; `output`, `style`, `text`, `table`
+//! and `progress` print it; `exit` and `interrupt` end the call.
 
 mod args;
+mod client;
 mod console;
 mod context;
 mod exit;
-mod format;
-mod house;
 mod interrupt;
 mod logging;
 #[cfg(test)]
@@ -20,6 +19,7 @@ mod place;
 mod progress;
 mod style;
 mod table;
+mod text;
 mod verbs;
 
 use std::process::ExitCode;
@@ -31,16 +31,16 @@ use crate::exit::Exit;
 #[doc(hidden)]
 pub use crate::console::bench;
 
-/// Does what the words of this process's call ask for.
+/// Runs the command line of this process.
 pub fn main() -> ExitCode {
     packhouse_host::files::make_private();
     let args = match args::parse(std::env::args_os()) {
         Ok(args) => args,
-        Err(told) => return exit::of_clap(&told).into(),
+        Err(error) => return exit::of_clap(&error).into(),
     };
     let context = Context::new(args.globals);
     let logging = match args.verb {
-        // It takes the screen, and its log goes elsewhere.
+        // The console needs the screen, and starts a log of its own.
         Verb::Console(_) => Ok(()),
         _ => logging::start(&context),
     };
@@ -54,11 +54,11 @@ fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let ended =
-            interrupt::until_terminated(verb.minds_signals(), verbs::run(verb, context)).await;
-        context.leave().await;
+            interrupt::until_terminated(verb.handles_signals(), verbs::run(verb, context)).await;
+        context.close().await;
         ended
     });
-    // After a second Ctrl-C a thread may still be copying a gigabyte: nobody waits for it, what it
+    // After a second Ctrl-C a thread may still be copying a gigabyte. Don't wait for it: what it
     // writes has no name yet.
     runtime.shutdown_background();
     ended

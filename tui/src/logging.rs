@@ -1,5 +1,4 @@
-//! The log: as much of it as `-v` and `PACKHOUSE_LOG` ask for, to stderr. The console, which has
-//! the screen, starts its own.
+//! The log to stderr, at the level of `-v` or `PACKHOUSE_LOG`. The console has a log of its own.
 
 use std::io::{self, Write};
 
@@ -9,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::context::Context;
 
-/// What is logged. `PACKHOUSE_LOG` takes the directives of `tracing`, such as
-/// `packhouse_host=debug`, and is heeded before `-v`.
+/// The log filter. `PACKHOUSE_LOG` takes the directives of `tracing`, such as
+/// `packhouse_host=debug`, and overrides `-v`.
 pub(crate) fn filter(context: &Context) -> anyhow::Result<EnvFilter> {
     let directives = match std::env::var("PACKHOUSE_LOG") {
         Ok(directives) if !directives.is_empty() => directives,
@@ -18,13 +17,13 @@ pub(crate) fn filter(context: &Context) -> anyhow::Result<EnvFilter> {
     };
     EnvFilter::try_new(&directives).map_err(|error| {
         Error::Usage(format!(
-            "PACKHOUSE_LOG={directives}: {error}; `packhouse_host=debug` would be one"
+            "PACKHOUSE_LOG={directives}: {error}; an example is packhouse_host=debug"
         ))
         .into()
     })
 }
 
-/// Starts the log to stderr.
+/// Starts logging to stderr.
 pub(crate) fn start(context: &Context) -> anyhow::Result<()> {
     let multi = context.bars.multi().clone();
     tracing_subscriber::fmt()
@@ -33,26 +32,26 @@ pub(crate) fn start(context: &Context) -> anyhow::Result<()> {
         .with_target(context.globals.verbose > 1)
         // A closed stderr is no reason to panic.
         .log_internal_errors(false)
-        .with_writer(move || Aside(multi.clone()))
+        .with_writer(move || StderrWriter(multi.clone()))
         .try_init()
-        .map_err(|error| anyhow::anyhow!("the log did not start: {error}"))
+        .map_err(|error| anyhow::anyhow!("starting the log failed: {error}"))
 }
 
 const fn level(quiet: bool, verbose: u8) -> &'static str {
     match (quiet, verbose) {
         (true, _) => "error",
         (_, 0) => "warn",
-        // All targets that begin so: this crate's and the host's.
+        // Matches all targets with this prefix: this crate and the host.
         (_, 1) => "warn,packhouse=info",
         (_, 2) => "info,packhouse=debug",
         (_, _) => "debug,packhouse=trace",
     }
 }
 
-/// Writes to stderr while the bars step aside.
-struct Aside(MultiProgress);
+/// Writes to stderr without disturbing the progress bars.
+struct StderrWriter(MultiProgress);
 
-impl Write for Aside {
+impl Write for StderrWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.suspend(|| io::stderr().lock().write(bytes))
     }

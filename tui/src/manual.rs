@@ -1,4 +1,4 @@
-//! The part of docs/cli.md that the arguments of the verbs say. After a change of a verb, write it anew:
+//! The verbs in docs/cli.md, generated from their arguments. To update them after a change:
 //! `UPDATE_DOCS=1 cargo test -p packhouse manual`.
 
 use std::fmt::Write;
@@ -9,12 +9,12 @@ use crate::args::Args;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
 
-/// Between these stands what is made here.
+/// The markers around the generated part.
 const FROM: &str =
     "<!-- verbs: made from tui/src/args.rs; UPDATE_DOCS=1 cargo test -p packhouse manual -->\n";
 const TO: &str = "<!-- end of verbs -->\n";
 
-/// All verbs in the order of `packhouse --help`, after the options that they share.
+/// All verbs in the order of `packhouse --help`, after their common options.
 fn verbs() -> String {
     let packhouse = Args::command();
     let mut page = String::from("| verb | what it does |\n|---|---|\n");
@@ -30,7 +30,7 @@ fn verbs() -> String {
     page
 }
 
-/// A verb, or each of the verbs that stand behind its name.
+/// A verb, or each of its subcommands.
 fn section(page: &mut String, before: &str, verb: &Command) {
     let path = format!("{before} {}", verb.get_name());
     let _ = writeln!(page, "\n### {path}\n\n{}.", about(verb));
@@ -63,7 +63,7 @@ fn table<'a>(page: &mut String, args: impl Iterator<Item = &'a Arg>) {
     }
 }
 
-/// `-f, --flag VALUE`, or what stands in the place of a positional argument.
+/// `-f, --flag VALUE`, or the name of a positional argument.
 fn name(arg: &Arg) -> String {
     let mut value = String::new();
     if arg.get_action().takes_values() {
@@ -84,7 +84,7 @@ fn name(arg: &Arg) -> String {
     if value.is_empty() { flags } else { format!("{flags} {value}") }
 }
 
-/// What its help says: the text, the values, the default and the variable.
+/// The help of an argument: its text, values, default and variable.
 fn help(arg: &Arg) -> String {
     let mut help = format!("{}.", arg.get_help().map(ToString::to_string).unwrap_or_default());
     if !arg.get_action().takes_values() {
@@ -117,7 +117,7 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// The page, before, between and behind the markers.
+/// The page: before, between and after the markers.
 fn page() -> [String; 3] {
     let page = std::fs::read_to_string(FILE).unwrap();
     let (before, rest) = page.split_once(FROM).expect("docs/cli.md has lost its marker");
@@ -137,7 +137,7 @@ fn the_page_lists_every_verb_and_its_options() {
     }
     assert!(
         listed == verbs(),
-        "docs/cli.md is not what the verbs say; UPDATE_DOCS=1 writes it anew"
+        "docs/cli.md does not match the verbs; update it with UPDATE_DOCS=1"
     );
 }
 

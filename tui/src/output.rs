@@ -1,8 +1,8 @@
-//! What is written where: results to stdout, all else to stderr.
+//! Output: results to stdout, everything else to stderr.
 //!
-//! With `--json`, stdout holds one document per result, one a line, and nothing else. A stdout that
-//! can't be written stops no work: nothing more is written to it, and the call says so at its end
-//! ([`Output::end`]). A reader who goes away has read enough: that is said to nobody.
+//! With `--json`, stdout holds one document per line and nothing else. If writing to stdout fails,
+//! the work goes on without output, and the call reports it at its end ([`Output::end`]). A closed
+//! pipe is not reported.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};
@@ -13,38 +13,38 @@ use serde::Serialize;
 
 use crate::args::Globals;
 use crate::exit::Exit;
-use crate::format::shown;
 use crate::style::{Style, Tone};
 use crate::table::Table;
+use crate::text::escaped;
 
-/// Writes results, notes and errors. Cheap to clone; all clones are one.
+/// Writes results, notes and errors. Cheap to clone; clones share their state.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     json: bool,
     quiet: bool,
     styles: (Style, Style),
-    /// The bars step aside while a line is written.
+    /// The progress bars, which are hidden while a line is written.
     multi: MultiProgress,
-    /// Why nothing more is written to stdout.
-    cut: Arc<OnceLock<Cut>>,
+    /// Why stdout is no longer written.
+    closed: Arc<OnceLock<Closed>>,
 }
 
-/// Why nothing more is written to stdout.
+/// Why stdout is no longer written.
 #[derive(Debug)]
-enum Cut {
-    /// Its reader has gone.
-    Gone,
-    /// It can't be written.
+enum Closed {
+    /// The pipe was closed.
+    BrokenPipe,
+    /// Writing failed.
     Failed(std::io::Error),
 }
 
 impl Output {
-    /// Styles are those of stdout and of stderr.
+    /// Takes the styles of stdout and stderr.
     pub(crate) fn new(globals: &Globals, styles: (Style, Style), multi: MultiProgress) -> Output {
-        Output { json: globals.json, quiet: globals.quiet, styles, multi, cut: Arc::default() }
+        Output { json: globals.json, quiet: globals.quiet, styles, multi, closed: Arc::default() }
     }
 
-    /// The same output in other styles, beside other bars.
+    /// The same output with other styles and progress bars.
     pub(crate) fn restyled(&self, styles: (Style, Style), multi: MultiProgress) -> Output {
         Output { styles, multi, ..self.clone() }
     }
@@ -59,28 +59,27 @@ impl Output {
         self.styles.0
     }
 
-    /// A text in its colour, for stdout.
+    /// A coloured text for stdout.
     pub(crate) fn paint(&self, tone: Tone, text: impl Display) -> String {
         self.styles.0.paint(tone, text)
     }
 
-    /// How a call ends that would end like that: one whose output was cut has not told all that it
-    /// did.
+    /// The exit of a call that ended with `exit`: an error if its output was incomplete.
     pub(crate) fn end(&self, exit: Exit) -> Exit {
-        let Some(Cut::Failed(error)) = self.cut.get() else { return exit };
+        let Some(Closed::Failed(error)) = self.closed.get() else { return exit };
         let work = if exit == Exit::Done {
-            "the work itself was done"
+            "the command itself succeeded"
         } else {
-            "what failed besides is said above"
+            "other errors are reported above"
         };
-        self.complain(&format!(
-            "{} the output could not be written: {error}; {work}",
+        self.write_error(&format!(
+            "{} writing the output failed: {error}; {work}",
             self.styles.1.paint(Tone::Bad, "error:")
         ));
         exit.max(Exit::Refused)
     }
 
-    /// A result: its JSON, or what `human` says of it.
+    /// Prints a result: as JSON, or the lines of `human`.
     pub(crate) fn result<T: Serialize>(
         &self,
         result: &T,
@@ -93,7 +92,7 @@ impl Output {
         Ok(())
     }
 
-    /// A line for people; nothing with `--json`.
+    /// Prints a line; nothing with `--json`.
     pub(crate) fn line(&self, line: impl Into<String>) -> anyhow::Result<()> {
         if !self.json {
             self.write(&[line.into()]);
@@ -101,7 +100,7 @@ impl Output {
         Ok(())
     }
 
-    /// A table for people; nothing with `--json`, nor when it has no rows.
+    /// Prints a table; nothing with `--json`, or if it has no rows.
     pub(crate) fn table(&self, table: &Table, indent: usize) -> anyhow::Result<()> {
         if !self.json && !table.is_empty() {
             self.write(&table.lines(self.styles.0, indent));
@@ -109,47 +108,51 @@ impl Output {
         Ok(())
     }
 
-    /// Text as it is, for other programs.
+    /// Prints text as it is, for other programs.
     pub(crate) fn raw(&self, text: &str) -> anyhow::Result<()> {
         self.write_bytes(text.as_bytes());
         Ok(())
     }
 
-    /// A word to the user that is no result: to stderr, unless `--quiet`.
+    /// Prints a note to stderr, unless `--quiet`.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            self.complain(&self.styles.1.paint(Tone::Dim, shown(text.as_ref())));
+            self.write_error(&self.styles.1.paint(Tone::Dim, escaped(text.as_ref())));
         }
     }
 
-    /// Something that is not as it should be, while the work goes on: to stderr, unless `--quiet`.
+    /// Prints a warning to stderr, unless `--quiet`.
     pub(crate) fn warning(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            self.complain(&format!(
+            self.write_error(&format!(
                 "{} {}",
                 self.styles.1.paint(Tone::Warn, "warning:"),
-                shown(text.as_ref())
+                escaped(text.as_ref())
             ));
         }
     }
 
-    /// Tells why something failed, and says what that amounts to.
+    /// Prints an error, and returns its exit.
     pub(crate) fn failure(&self, error: &anyhow::Error) -> Exit {
         self.failure_of(None, error)
     }
 
-    /// The same for one repo among several.
+    /// The same, for one of several repos.
     pub(crate) fn failure_of(&self, repo: Option<&str>, error: &anyhow::Error) -> Exit {
         let mut text = chain(error);
         if let Some(repo) = repo.filter(|repo| !text.contains(*repo)) {
             text = format!("{repo}: {text}");
         }
-        self.complain(&format!("{} {}", self.styles.1.paint(Tone::Bad, "error:"), shown(&text)));
+        self.write_error(&format!(
+            "{} {}",
+            self.styles.1.paint(Tone::Bad, "error:"),
+            escaped(&text)
+        ));
         Exit::of(error)
     }
 
-    fn complain(&self, line: &str) {
-        // Where stderr is closed there is nobody to tell.
+    fn write_error(&self, line: &str) {
+        // Nothing is left to do if stderr is closed, too.
         self.multi.suspend(|| drop(writeln!(std::io::stderr().lock(), "{line}")));
     }
 
@@ -161,9 +164,9 @@ impl Output {
         self.write_bytes(text.as_bytes());
     }
 
-    /// Where it fails, half a document may have been written: nothing may follow that.
+    /// After a failure nothing more is written: half a document may have been.
     fn write_bytes(&self, bytes: &[u8]) {
-        if self.cut.get().is_some() {
+        if self.closed.get().is_some() {
             return;
         }
         let written = self.multi.suspend(|| {
@@ -171,16 +174,17 @@ impl Output {
             stdout.write_all(bytes).and_then(|()| stdout.flush())
         });
         if let Err(error) = written {
-            let cut =
-                if error.kind() == ErrorKind::BrokenPipe { Cut::Gone } else { Cut::Failed(error) };
-            // Another thread may have found the same.
-            let _ = self.cut.set(cut);
+            let closed = match error.kind() {
+                ErrorKind::BrokenPipe => Closed::BrokenPipe,
+                _ => Closed::Failed(error),
+            };
+            // Another thread may have set it already.
+            let _ = self.closed.set(closed);
         }
     }
 }
 
-/// The error and its causes in one line. Messages that quote their cause are not followed by it
-/// again.
+/// The error and its causes in one line. A cause that is already quoted is left out.
 fn chain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -198,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_are_told_once() {
+    fn causes_are_printed_once() {
         let error = anyhow::Error::from(std::io::Error::other("no such thing"))
             .context("looking")
             .context("setting out");

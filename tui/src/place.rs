@@ -1,4 +1,4 @@
-//! Where the store is: `--data`, `--database` and `--storage` made into places.
+//! Where the store is: reads `--data`, `--database` and `--storage`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,12 @@ use url::Url;
 
 use crate::args::Globals;
 
-/// Where the store is that the globals name.
+/// The locations of the store that the global options name.
 pub(crate) fn options(globals: &Globals) -> anyhow::Result<StoreOptions> {
     let database = globals.database.as_deref().map(catalog).transpose()?;
     let storage = globals.storage.as_deref().map(|url| storage(globals, url)).transpose()?;
     let data = match (&globals.data, &database, &storage) {
-        // Both are elsewhere: the platform's folder has no part in it.
+        // Neither is in the platform's folder.
         (None, Some(_), Some(Storage::Folder(packs))) => packs.clone(),
         _ => data_folder(globals)?,
     };
@@ -28,8 +28,8 @@ pub(crate) fn options(globals: &Globals) -> anyhow::Result<StoreOptions> {
     Ok(options)
 }
 
-/// The token to show to a server: in a file, or in `PACKHOUSE_TOKEN`. There is no flag for it:
-/// everybody on a machine sees the words of a call.
+/// The token for a server, from a file or `PACKHOUSE_TOKEN`. There is no flag for it: every user of
+/// a machine can see the arguments of a process.
 pub(crate) fn token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     let token = match file {
         Some(file) => {
@@ -50,7 +50,7 @@ fn data_folder(globals: &Globals) -> anyhow::Result<PathBuf> {
     match &globals.data {
         Some(data) => Ok(data.clone()),
         None => BaseDirs::new().map(|dirs| dirs.data_dir().join("packhouse")).ok_or_else(|| {
-            usage("there is no home folder to keep the store in; say where with --data DIR".into())
+            usage("there is no home folder for the store; name a folder with --data DIR".into())
         }),
     }
 }
@@ -68,7 +68,7 @@ fn catalog(url: &str) -> anyhow::Result<CatalogPlace> {
     }
 }
 
-/// `sqlite:///FILE`, or `sqlite://FILE` from the folder one stands in.
+/// `sqlite:///FILE`, or `sqlite://FILE` relative to the current folder.
 fn sqlite_file(url: &str) -> anyhow::Result<PathBuf> {
     let usage = || usage(format!("--database {url}: sqlite:///FILE is expected"));
     let file = url.strip_prefix("sqlite://").ok_or_else(usage)?;
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_goes_before_the_data_folder() {
+    fn a_url_overrides_the_data_folder() {
         let text = |text: &str| Some(text.to_owned());
         let sqlite = |file: &str| CatalogPlace::Sqlite(file.into());
         let named = |data: Option<&str>, database, storage| {

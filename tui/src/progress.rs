@@ -1,4 +1,4 @@
-//! The host's progress as a bar on stderr: for people at a terminal, and for work that lasts.
+//! Progress bars on stderr: on a terminal, and for work that takes a while.
 
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,13 +8,13 @@ use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use packhouse_host::{Event, Progress, RepoName};
 use tokio::task::JoinHandle;
 
-use crate::format;
 use crate::style::Style;
+use crate::text;
 
-/// Work that is done sooner shows no bar.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+/// Work that ends sooner shows no bar.
+pub(crate) const BAR_DELAY: Duration = Duration::from_secs(1);
 
-/// The place for bars, whether or not there is one. Cheap to clone; all clones are one.
+/// Shows progress bars, unless they are disabled. Cheap to clone; clones share their state.
 #[derive(Clone, Debug)]
 pub(crate) struct Bars {
     multi: MultiProgress,
@@ -23,12 +23,12 @@ pub(crate) struct Bars {
 }
 
 impl Bars {
-    /// Bars are drawn through `multi` if `shown`.
+    /// Draws bars through `multi` if `shown`.
     pub(crate) const fn new(multi: MultiProgress, shown: bool, style: Style) -> Bars {
         Bars { multi, shown, style }
     }
 
-    /// What other writers to the terminal suspend.
+    /// The bars, which other writers to the terminal must suspend.
     pub(crate) const fn multi(&self) -> &MultiProgress {
         &self.multi
     }
@@ -38,8 +38,8 @@ impl Bars {
         self.style
     }
 
-    /// Watches some work; its bar appears once it has lasted over `patience`.
-    pub(crate) fn watch(&self, patience: Duration) -> Watch {
+    /// Watches some work; its bar appears after `delay`.
+    pub(crate) fn watch(&self, delay: Duration) -> Watch {
         if !self.shown {
             return Watch {
                 progress: Progress::silent(),
@@ -49,7 +49,7 @@ impl Bars {
             };
         }
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let bar = ProgressBar::hidden().with_style(look(self.style, &seen));
+        let bar = ProgressBar::hidden().with_style(bar_style(self.style, &seen));
         let progress = Progress::new({
             let (bar, seen) = (bar.clone(), seen.clone());
             move |event| draw(&bar, &seen, event)
@@ -57,7 +57,7 @@ impl Bars {
         let reveal = tokio::spawn({
             let (multi, bar) = (self.multi.clone(), bar.clone());
             async move {
-                tokio::time::sleep(patience).await;
+                tokio::time::sleep(delay).await;
                 multi.add(bar.clone());
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
@@ -66,7 +66,7 @@ impl Bars {
     }
 }
 
-/// Some work that is watched. Its bar goes when this does.
+/// Work that is watched. Dropping it removes the bar.
 #[derive(Debug)]
 pub(crate) struct Watch {
     progress: Progress,
@@ -76,19 +76,19 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// What the host is given.
+    /// The progress callback for the host.
     pub(crate) const fn progress(&self) -> &Progress {
         &self.progress
     }
 
-    /// Says what is being done where the host has no event for it, until it has.
+    /// Shows a label until the host sends the next event.
     pub(crate) fn about(&self, what: &'static str) {
         *locked(&self.seen) = Seen { label: what, ..Seen::default() };
         self.bar.unset_length();
     }
 
-    /// Shows steps in place of the host's events, which are too small to follow; until
-    /// [`Watch::about`] is called.
+    /// Shows steps instead of the host's events, which are too small here, until [`Watch::about`]
+    /// is called.
     pub(crate) fn step(&self, repo: &RepoName, label: &'static str, step: u64, steps: u64) {
         *locked(&self.seen) =
             Seen { repo: repo.to_string(), label, done: step, total: steps, stepwise: true };
@@ -108,19 +108,19 @@ impl Drop for Watch {
     }
 }
 
-/// What the bar tells. It is changed as a whole, so that no line mixes two phases.
+/// What the bar shows. It changes as a whole, so that no line mixes two phases.
 #[derive(Debug, Default)]
 struct Seen {
     repo: String,
     label: &'static str,
     done: u64,
     total: u64,
-    /// `done` and `total` count steps, not bytes, and events are passed over.
+    /// `done` and `total` count steps, not bytes, and events are ignored.
     stepwise: bool,
 }
 
 impl Seen {
-    /// Left of the bar.
+    /// The text left of the bar.
     fn what(&self) -> String {
         if self.repo.is_empty() {
             self.label.to_owned()
@@ -129,16 +129,16 @@ impl Seen {
         }
     }
 
-    /// Right of the bar; `speed` is in bytes a second.
+    /// The text right of the bar; `speed` is in bytes per second.
     fn how_far(&self, speed: f64) -> String {
         let mut text = match (self.done, self.total) {
             (0, 0) => return String::new(),
             (done, total) if self.stepwise => return format!("{done} of {total}"),
-            (done, 0) => format::bytes(done),
-            (done, total) => format!("{:>8} of {}", format::bytes(done), format::bytes(total)),
+            (done, 0) => text::size(done),
+            (done, total) => format!("{:>8} of {}", text::size(done), text::size(total)),
         };
         if speed >= 1.0 && self.done < self.total {
-            text.push_str(&format!("  {}/s", format::bytes(speed as u64)));
+            text.push_str(&format!("  {}/s", text::size(speed as u64)));
         }
         text
     }
@@ -148,7 +148,7 @@ fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn look(style: Style, seen: &Arc<Mutex<Seen>>) -> ProgressStyle {
+fn bar_style(style: Style, seen: &Arc<Mutex<Seen>>) -> ProgressStyle {
     let template = match style.coloured() {
         true => "{spinner:.cyan} {what} {wide_bar:.cyan/dim} {how_far}",
         false => "{spinner} {what} {wide_bar} {how_far}",
@@ -165,16 +165,16 @@ fn look(style: Style, seen: &Arc<Mutex<Seen>>) -> ProgressStyle {
         })
 }
 
-/// Into a bar's line: a string, so that writing can't fail.
+/// Writes to a bar's line. It is a string, so that writing can't fail.
 fn put(to: &mut dyn Write, text: &str) {
     let _ = to.write_str(text);
 }
 
-/// Called from worker threads, often: most events only move the bar.
+/// Called often, from worker threads; most events only move the bar.
 fn draw(bar: &ProgressBar, seen: &Mutex<Seen>, event: Event) {
-    let label = event.phase.label();
+    let label = text::phase(event.phase);
     let (done, total) = (event.done, event.total);
-    // The bar locks what was seen while it draws, so the lock is not held beyond this.
+    // Drawing the bar takes this lock, so release it before.
     let same = {
         let mut seen = locked(seen);
         if seen.stepwise {
@@ -209,25 +209,28 @@ mod tests {
     #[test]
     fn the_templates_are_sound() {
         for when in [When::Always, When::Never] {
-            look(Style::choose(when, true, Environment::default()), &Arc::default());
+            bar_style(Style::choose(when, true, Environment::default()), &Arc::default());
         }
     }
 
     #[test]
     fn the_bar_follows_the_events() {
         let (bar, seen) = (ProgressBar::hidden(), Mutex::default());
-        let told = |speed| {
+        let bar_text = |speed| {
             let seen = locked(&seen);
             (seen.what(), seen.how_far(speed))
         };
         draw(&bar, &seen, event(Phase::Plan, 0, 0));
-        assert_eq!((bar.length(), told(0.0)), (None, ("a/b  planning  ".into(), String::new())));
+        assert_eq!(
+            (bar.length(), bar_text(0.0)),
+            (None, ("a/b  planning  ".into(), String::new()))
+        );
         draw(&bar, &seen, event(Phase::Splice, 512, 2048));
         assert_eq!((bar.position(), bar.length()), (512, Some(2048)));
-        assert_eq!(told(0.0).1, "   512 B of 2.00 KiB");
-        assert_eq!(told(3e6).1, "   512 B of 2.00 KiB  2.86 MiB/s");
+        assert_eq!(bar_text(0.0).1, "   512 B of 2.0 KiB");
+        assert_eq!(bar_text(3e6).1, "   512 B of 2.0 KiB  2.9 MiB/s");
         draw(&bar, &seen, event(Phase::Receive, 512, 0));
-        assert_eq!((bar.length(), told(3e6).1), (None, "512 B".into()));
+        assert_eq!((bar.length(), bar_text(3e6).1), (None, "512 B".into()));
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Colours, and the one question whether to use them.
+//! Colours of the command line.
 
 use std::fmt::Display;
 
@@ -6,27 +6,27 @@ use clap::builder::styling::{AnsiColor, Style as Ansi};
 
 use crate::args::When;
 
-/// What a piece of text is, for the reader.
+/// The meaning of a piece of text, which decides its colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// As the terminal has it.
+    /// Ordinary text.
     #[default]
     Plain,
     /// A heading, a total.
     Strong,
-    /// There for those who look.
+    /// A detail.
     Dim,
     /// A name that can be used in the next command.
     Name,
-    /// As it should be.
+    /// All is well.
     Good,
-    /// Worth a look.
+    /// Needs attention.
     Warn,
-    /// Wrong.
+    /// An error.
     Bad,
 }
 
-/// Colours one stream, or leaves it plain.
+/// Whether one stream has colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
     coloured: bool,
@@ -36,7 +36,7 @@ impl Style {
     /// No colours, no control characters.
     pub(crate) const PLAIN: Style = Style { coloured: false };
 
-    /// What was asked for; `auto` colours a terminal, unless the environment objects.
+    /// Follows `--color`; `auto` colours a terminal, unless the environment disables it.
     pub(crate) fn choose(when: When, terminal: bool, environment: Environment) -> Style {
         let coloured = match when {
             When::Always => true,
@@ -46,12 +46,12 @@ impl Style {
         Style { coloured }
     }
 
-    /// Whether there are colours.
+    /// Whether the stream has colours.
     pub(crate) const fn coloured(self) -> bool {
         self.coloured
     }
 
-    /// The text in its colour.
+    /// The text in the colour of its tone.
     pub(crate) fn paint(self, tone: Tone, text: impl Display) -> String {
         let plain = Ansi::new();
         let ansi = match tone {
@@ -68,7 +68,7 @@ impl Style {
     }
 }
 
-/// What the environment says about terminals.
+/// Settings of the environment for terminals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Environment {
     /// `NO_COLOR` is set and not empty: <https://no-color.org>.
@@ -78,7 +78,7 @@ pub(crate) struct Environment {
 }
 
 impl Environment {
-    /// The real one.
+    /// Reads the environment of this process.
     pub(crate) fn read() -> Environment {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Environment {

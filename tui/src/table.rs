@@ -1,16 +1,16 @@
-//! Small tables: columns as wide as they need to be, numbers to the right, no rules.
+//! Small tables: columns as wide as their content, numbers on the right, no lines.
 
-use crate::format::shown;
 use crate::style::{Style, Tone};
+use crate::text::escaped;
 
-/// On which side a column is even.
+/// The alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Left,
     Right,
 }
 
-/// A field of a table. Its text is made safe to show.
+/// A cell of a table. Its text is escaped.
 #[derive(Clone, Debug)]
 pub(crate) struct Cell {
     text: String,
@@ -20,7 +20,7 @@ pub(crate) struct Cell {
 impl Cell {
     /// A text in a tone.
     pub(crate) fn new(tone: Tone, text: impl AsRef<str>) -> Cell {
-        Cell { text: shown(text.as_ref()), tone }
+        Cell { text: escaped(text.as_ref()), tone }
     }
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A table with no rows yet.
+    /// A table without rows.
     pub(crate) fn new(columns: &[(&'static str, Side)]) -> Table {
         Table { columns: columns.to_vec(), rows: Vec::new() }
     }
@@ -49,12 +49,12 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// Whether there is nothing to show.
+    /// Whether the table has no rows.
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// The lines, heading first, each set in by `indent` and without blanks at its end.
+    /// The lines, heading first, indented by `indent` and without trailing blanks.
     pub(crate) fn lines(&self, style: Style, indent: usize) -> Vec<String> {
         let heading = self.columns.iter().map(|(name, _)| Cell::new(Tone::Dim, name)).collect();
         let all: Vec<&Vec<Cell>> = std::iter::once(&heading).chain(&self.rows).collect();
@@ -64,7 +64,7 @@ impl Table {
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
         let line = |row: &Vec<Cell>| {
             let mut line = " ".repeat(indent);
-            // Blanks are written when something follows them.
+            // Blanks are written only before further text.
             let mut owed = 0;
             for ((cell, (_, side)), width) in row.iter().zip(&self.columns).zip(&widths) {
                 let blanks = width - cell.text.chars().count();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn cells_are_made_safe() {
+    fn cells_are_escaped() {
         let mut table = Table::new(&[("A", Side::Left)]);
         table.row(["\u{1b}[0m".into()]);
         assert_eq!(table.lines(Style::PLAIN, 0)[1], "\\u{1b}[0m");

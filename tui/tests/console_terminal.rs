@@ -1,5 +1,5 @@
-//! The console of the real binary in a real pseudo-terminal: it starts, stops and goes on, and
-//! however it ends the terminal is given back.
+//! The console of the real binary in a real pseudo-terminal: it starts, suspends and resumes, and
+//! restores the terminal however it ends.
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +18,7 @@ use packhouse_host::sample::{HistoryOptions, write_history};
 use pty::{ENTER_SCREEN, LEAVE_SCREEN, PACKHOUSE, Served, Terminal, make_repo};
 
 #[test]
-fn q_leaves_and_gives_the_terminal_back() {
+fn q_quits_and_restores_the_terminal() {
     let data = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::console(data.path(), &[]);
     terminal.type_keys("q");
@@ -26,7 +26,7 @@ fn q_leaves_and_gives_the_terminal_back() {
 }
 
 #[test]
-fn a_repo_is_deleted_when_its_name_is_typed() {
+fn a_repo_is_deleted_after_its_name_is_typed() {
     let data = tempfile::tempdir().unwrap();
     make_repo(data.path());
     let listed = || {
@@ -55,10 +55,10 @@ fn a_repo_is_deleted_when_its_name_is_typed() {
     assert!(listed().is_empty());
 }
 
-/// The server is killed in the middle of a consolidation, and started again: the console says so,
-/// goes on, and the work is done.
+/// The server is killed during a consolidation and started again: the console shows it, continues,
+/// and the consolidation is done.
 #[test]
-fn a_console_elsewhere_outlives_its_server() {
+fn a_remote_console_outlives_its_server() {
     let data = tempfile::tempdir().unwrap();
     let store = data.path().join("store");
     let packhouse = |words: &[&str]| {
@@ -73,7 +73,7 @@ fn a_console_elsewhere_outlives_its_server() {
         String::from_utf8(ended.stdout).unwrap()
     };
     packhouse(&["repo", "create", "gabriel/notes"]);
-    // Enough that a consolidation takes its time.
+    // Large enough that a consolidation takes a while.
     let options = HistoryOptions {
         pushes: 6,
         object_bytes: 1_500_000..2_000_000,
@@ -86,21 +86,21 @@ fn a_console_elsewhere_outlives_its_server() {
     packhouse(&words);
 
     let served = Served::start(&store, "127.0.0.1:0");
-    let mut terminal = Terminal::afar(&served.url, data.path());
+    let mut terminal = Terminal::remote(&served.url, data.path());
     terminal.type_keys("g");
     terminal.until_seen("Consolidate gabriel/notes?");
     terminal.until_seen("Writes");
     terminal.type_keys("y");
-    terminal.until_seen("splicing");
+    terminal.until_seen("writing");
     let address = served.address.clone();
     drop(served);
-    terminal.until_seen("line down");
+    terminal.until_seen("Disconnected");
     let _served = Served::start(&store, &address);
     while !packhouse(&["repo", "show", "gabriel/notes"]).contains("\"packs\":1,") {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    // Ctrl-C leaves at once where the work was seen to end; else it asks, and the answer is to
-    // wait.
+    // Ctrl-C quits at once if the console has seen the end of the run; otherwise it asks, and `w`
+    // waits.
     terminal.type_keys("\x03w");
     assert_eq!(terminal.ended().exit_code(), 0);
     assert!(packhouse(&["verify", "gabriel/notes"]).contains("\"ok\":true"));
@@ -115,18 +115,18 @@ fn a_console_makes_no_store() {
             code == 1 && told.contains("there is no store") && told.contains("console --demo"),
             "{code}: {told}"
         );
-        assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "something was made");
+        assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "something was created");
     }
 }
 
 #[test]
-fn a_theme_that_is_asked_for_has_its_colours_and_color_never_has_none() {
+fn a_theme_has_its_colours_and_color_never_has_none() {
     let data = tempfile::tempdir().unwrap();
     let written = |options: &[&str], no_color: &str| {
         let all = [&["--demo"], options].concat();
         let mut terminal = Terminal::call(data.path(), &all, &[("NO_COLOR", no_color)]);
         terminal.until_seen(ENTER_SCREEN);
-        // The list is there, and its pointer with it: before that there is nothing to colour.
+        // The list is displayed; before that nothing has a colour.
         terminal.until_seen("PACKS");
         terminal.type_keys("q");
         terminal.until_seen(LEAVE_SCREEN);
@@ -135,7 +135,7 @@ fn a_theme_that_is_asked_for_has_its_colours_and_color_never_has_none() {
     let coloured = |written: &str| written.contains("\x1b[38;5;") || written.contains(";38;5;");
     let asked = written(&["--theme", "default"], "1");
     assert!(coloured(&asked), "{asked:?}");
-    // What crossterm writes for a colour that it was told not to: it would take the weights away.
+    // What crossterm writes instead of a disabled colour; it would reset bold and dim.
     assert!(!asked.contains("\x1b[m"), "{asked:?}");
     for (options, no_color) in [(&["--color", "never", "--theme", "light"][..], ""), (&[], "1")] {
         let plain = written(options, no_color);
@@ -144,7 +144,7 @@ fn a_theme_that_is_asked_for_has_its_colours_and_color_never_has_none() {
 }
 
 #[test]
-fn signals_leave_and_give_the_terminal_back() {
+fn signals_quit_and_restore_the_terminal() {
     for (signal, number) in [(Signal::TERM, 15), (Signal::INT, 2), (Signal::HUP, 1)] {
         let data = tempfile::tempdir().unwrap();
         let terminal = Terminal::console(data.path(), &[]);
@@ -165,15 +165,15 @@ fn another_size_is_drawn_anew() {
     assert_eq!(terminal.ended().exit_code(), 0);
 }
 
-/// The console of a job is stopped; the shell and the terminal are as before; then it goes on as if
-/// nothing had been.
-fn stops_and_goes_on(stop: impl FnOnce(&mut Terminal)) {
+/// A console that is a job is stopped, the shell gets its terminal back, and then the console
+/// resumes.
+fn stops_and_resumes(stop: impl FnOnce(&mut Terminal)) {
     let data = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::job(data.path());
     stop(&mut terminal);
     terminal.until_seen(LEAVE_SCREEN);
     terminal.until_seen("stopped: ");
-    assert!(!terminal.is_raw(), "a stopped console keeps the terminal's modes");
+    assert!(!terminal.is_raw(), "a stopped console did not restore the terminal");
     terminal.type_keys("\n");
     terminal.until_seen(ENTER_SCREEN);
     terminal.until_seen("gabriel/notes");
@@ -184,28 +184,28 @@ fn stops_and_goes_on(stop: impl FnOnce(&mut Terminal)) {
 }
 
 #[test]
-fn ctrl_z_stops_it_and_fg_lets_it_go_on() {
-    stops_and_goes_on(|terminal| terminal.type_keys("\x1a"));
+fn ctrl_z_stops_it_and_fg_resumes_it() {
+    stops_and_resumes(|terminal| terminal.type_keys("\x1a"));
 }
 
 #[test]
-fn sigtstp_stops_it_and_fg_lets_it_go_on() {
-    stops_and_goes_on(|terminal| terminal.send(Signal::TSTP));
+fn sigtstp_stops_it_and_fg_resumes_it() {
+    stops_and_resumes(|terminal| terminal.send(Signal::TSTP));
 }
 
 #[test]
-fn where_no_shell_waits_it_does_not_stop() {
+fn without_a_shell_it_does_not_stop() {
     let data = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::console(data.path(), &[]);
     terminal.type_keys("\x1a");
-    // One word of the notice: blanks that were there before are not drawn.
+    // Only one word of the notice: unchanged blanks are not drawn.
     terminal.until_seen("shell");
     terminal.type_keys("q");
     assert_eq!(terminal.ended().exit_code(), 0);
 }
 
 #[test]
-fn after_a_stop_from_outside_it_takes_the_terminal_again() {
+fn after_sigstop_it_sets_the_modes_again() {
     let data = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::console(data.path(), &[]);
     terminal.send(Signal::STOP);
@@ -215,7 +215,7 @@ fn after_a_stop_from_outside_it_takes_the_terminal_again() {
     terminal.until_seen(ENTER_SCREEN);
     terminal.until_seen("gabriel/notes");
     terminal.type_keys("q");
-    // Without raw mode the key would wait for a line's end.
+    // Without raw mode the key would wait for a newline.
     assert_eq!(terminal.ended().exit_code(), 0);
 }
 
@@ -227,17 +227,17 @@ fn a_terminal_that_hangs_up_ends_it() {
 }
 
 #[test]
-fn a_terminal_that_goes_without_a_signal_ends_it_too() {
+fn a_terminal_that_disappears_without_a_signal_ends_it_too() {
     let data = tempfile::tempdir().unwrap();
     let PtyPair { master, slave } =
         native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
     let tty = File::options().read(true).write(true).open(master.tty_name().unwrap()).unwrap();
-    // Not the leader of a session: no SIGHUP.
+    // Not the leader of a session, so there is no SIGHUP.
     let mut command = Command::new(PACKHOUSE);
     command.args(["console", "--demo", "--log"]).arg(data.path().join("log")).env("TERM", "xterm");
     let mut child =
         command.stdin(tty.try_clone().unwrap()).stdout(tty).stderr(Stdio::null()).spawn().unwrap();
-    // Should it end too soon, so does the reading.
+    // Drop the slave, so that reading ends with the process.
     drop((command, slave));
     let mut reader = master.try_clone_reader().unwrap();
     let (mut seen, mut buffer) = (String::new(), [0; 4096]);
@@ -250,7 +250,7 @@ fn a_terminal_that_goes_without_a_signal_ends_it_too() {
 }
 
 #[test]
-fn the_mouse_is_the_terminals_unless_it_is_asked_for() {
+fn the_mouse_is_captured_only_on_request() {
     for (options, taken) in [(&[][..], false), (&["--mouse"], true)] {
         let data = tempfile::tempdir().unwrap();
         let mut terminal = Terminal::console(data.path(), options);
@@ -297,7 +297,7 @@ fn the_log_goes_to_a_file_and_not_over_the_screen() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_log_has_a_usual_place() {
+fn the_log_has_a_default_file() {
     let data = tempfile::tempdir().unwrap();
     let mut terminal = Terminal::console(data.path(), &[]);
     terminal.type_keys("q");
@@ -306,7 +306,7 @@ fn the_log_has_a_usual_place() {
 }
 
 #[test]
-fn a_config_that_is_off_is_a_usage_error_that_says_where() {
+fn an_invalid_config_is_a_usage_error_with_its_position() {
     let data = tempfile::tempdir().unwrap();
     let config = data.path().join("c.toml");
     let call = |variables: &[(&str, &str)], options: &[&str]| {

@@ -155,17 +155,14 @@ fn the_doctor_writes_to_the_bucket_and_the_folder_and_leaves_nothing() {
         (&"ok".into(), &serde_json::Value::Null),
         "{trial}"
     );
-    assert!(
-        trial["detail"].as_str().unwrap().contains("refuses what changes on the way"),
-        "{trial}"
-    );
+    assert!(trial["detail"].as_str().unwrap().contains("rejects corrupted uploads"), "{trial}");
     assert_eq!(server.objects(""), before);
     assert_eq!(server.unfinished(), 0);
     let spool = check(&store, "spool folder", 0);
-    assert!(spool["detail"].as_str().unwrap().contains("is not there yet"), "{spool}");
+    assert!(spool["detail"].as_str().unwrap().contains("does not exist yet"), "{spool}");
     store.push(&muse_cli()[..1]).ok();
     let spool = check(&store, "spool folder", 0);
-    assert!(spool["detail"].as_str().unwrap().contains("keeps what is written"), "{spool}");
+    assert!(spool["detail"].as_str().unwrap().contains("is writable"), "{spool}");
 }
 
 #[test]

@@ -56,8 +56,8 @@ fn a_full_stdout_stops_no_work_and_the_exit_code_says_that_it_was_cut() {
         let (code, said) = into_a_full_disk(command);
         assert_eq!(code, Some(1), "{said}");
         assert!(
-            said.contains("the output could not be written")
-                && said.contains("the work itself was done"),
+            said.contains("writing the output failed")
+                && said.contains("the command itself succeeded"),
             "{said}"
         );
         assert!(!said.contains("nothing was changed"), "{said}");
@@ -83,7 +83,7 @@ fn so_it_is_for_every_verb_that_does_something() {
     for words in calls {
         let (code, said) = into_a_full_disk(store.command(words));
         assert_eq!(code, Some(1), "{words:?}: {said}");
-        assert!(said.contains("the output could not be written"), "{words:?}: {said}");
+        assert!(said.contains("writing the output failed"), "{words:?}: {said}");
     }
     assert_eq!(store.run(["repo", "list"]).ok().documents().len(), 2);
     assert_eq!(store.run(["token", "list"]).ok().documents().len(), 1);
@@ -109,5 +109,5 @@ fn what_is_graver_goes_before() {
     std::fs::write(pack, "spoiled").unwrap();
     let (code, said) = into_a_full_disk(store.command(["verify"]));
     assert_eq!(code, Some(4), "{said}");
-    assert!(said.contains("the output could not be written"), "{said}");
+    assert!(said.contains("writing the output failed"), "{said}");
 }

@@ -185,7 +185,7 @@ fn a_run_through_the_binary_is_recorded_and_runs_again() {
     let done = packhouse
         .run(["gc", "a/b", "--record", &at("gc")])
         .ok()
-        .says(&["on tape: 13 calls"])
+        .says(&["Recorded 13 calls"])
         .json();
     assert_eq!(done["consolidated_key"], fixtures::CONSOLIDATED_KEY);
     packhouse.run(["fetch", "a/b", "--record", &at("fetch")]).ok();
@@ -207,7 +207,7 @@ fn a_run_through_the_binary_is_recorded_and_runs_again() {
     assert_eq!(dumped.documents().last().unwrap()["end"]["plan-digest"], planned["plan_digest"]);
 
     // Nothing to plan: no tape, and a word about it.
-    packhouse.run(["gc", "a/b", "--record", &at("none")]).ok().says(&["no tape was made"]);
+    packhouse.run(["gc", "a/b", "--record", &at("none")]).ok().says(&["no tape was written"]);
     assert!(!Path::new(&at("none")).exists());
     // Several repos: a folder with a tape each.
     packhouse.run(["repo", "create", "c/d"]).ok();

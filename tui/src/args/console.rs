@@ -1,4 +1,4 @@
-//! The words of `packhouse console`.
+//! Arguments of `packhouse console`.
 
 use std::path::PathBuf;
 
@@ -8,40 +8,40 @@ use serde::Deserialize;
 /// `packhouse console …`
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct ConsoleArgs {
-    /// Look around in a store that is made up: needs none, and makes none
+    /// Use a generated store in memory: needs no store and keeps nothing
     #[arg(long)]
     pub(crate) demo: bool,
-    /// Nothing can be changed
+    /// Disable everything that changes the store
     #[arg(long)]
     pub(crate) read_only: bool,
-    /// Colours [default: what the config says; mono where NO_COLOR or --color never asks for none]
+    /// Colours [default: from the config file; mono with NO_COLOR or --color never]
     #[arg(long, value_name = "THEME", value_enum)]
     pub(crate) theme: Option<ThemeName>,
-    /// Draw with ASCII only [default: where the locale is not UTF-8]
+    /// Draw with ASCII only [default: if the locale is not UTF-8]
     #[arg(long)]
     pub(crate) ascii: bool,
-    /// Let the mouse scroll and point. It can't select text for the terminal meanwhile, except with
-    /// Shift
+    /// Enable the mouse for scrolling and selecting. Hold Shift to select text as usual
     #[arg(long)]
     pub(crate) mouse: bool,
-    /// Colours, mouse and keys [default: console.toml in the platform's config folder + packhouse]
+    /// Config file for colours, mouse and keys [default: console.toml in the platform's config
+    /// folder + packhouse]
     #[arg(long, value_name = "FILE", env = "PACKHOUSE_CONSOLE_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<PathBuf>,
-    /// Log to a file, as much as -v says [default: console.log in the platform's state folder +
+    /// Log to this file, at the level of -v [default: console.log in the platform's state folder +
     /// packhouse]
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
 }
 
-/// Which colours the console has.
+/// The colour themes of the console.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ThemeName {
-    /// For a dark ground
+    /// For dark backgrounds
     #[default]
     Default,
-    /// For a white ground
+    /// For light backgrounds
     Light,
-    /// No colours, weights only
+    /// No colours, only bold, dim and reverse text
     Mono,
 }

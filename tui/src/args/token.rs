@@ -1,4 +1,4 @@
-//! `token`: who may ask a server for what.
+//! Arguments of `packhouse token`.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use super::duration;
 /// `packhouse token …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
-    /// Make a token; it is shown once, and never again
+    /// Create a token; it is shown only once
     Create(TokenCreate),
-    /// List all tokens, oldest first: also those that were revoked or have expired
+    /// List all tokens, oldest first, including revoked and expired ones
     List,
-    /// Revoke one: from now on it opens nothing
+    /// Revoke a token
     Revoke {
-        /// Its id, or all of it
+        /// ID of the token, or the whole token
         #[arg(value_name = "ID")]
         token: String,
     },
@@ -26,27 +26,27 @@ pub(crate) enum Token {
 /// `packhouse token create …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct TokenCreate {
-    /// What it allows; each allows what those before it do
+    /// Permissions of the token; each scope includes those before it
     #[arg(long, value_name = "SCOPE", value_parser = scopes())]
     pub(crate) scope: Scope,
-    /// Where: OWNER/SLUG, OWNER/* for all repos of an owner, * for all; repeat for more. Keep *
-    /// from your shell with quotes
-    #[arg(long = "repo", value_name = "REACH", required = true)]
+    /// Repos that it covers: OWNER/SLUG, OWNER/* for all repos of an owner, * for all; repeatable.
+    /// Quote * in your shell
+    #[arg(long = "repo", value_name = "REPOS", required = true)]
     pub(crate) repos: Vec<Reach>,
-    /// What to call it, for whoever looks at the list
+    /// Description for the list of tokens
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) name: String,
-    /// How long it lives: 90d, 12h [default: until it is revoked]
+    /// Lifetime: 90d, 12h [default: until it is revoked]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) expires: Option<Duration>,
 }
 
-/// The scopes by name, each with what it is for.
+/// The scopes by name, each with its description.
 fn scopes() -> impl TypedValueParser<Value = Scope> {
     let help = |scope| match scope {
-        Scope::Read => "fetch, and look at repos",
-        Scope::Push => "push to them, too",
-        Scope::Admin => "everything: make, consolidate and delete repos, jobs, policies, tokens",
+        Scope::Read => "fetch, and show repos",
+        Scope::Push => "also push",
+        Scope::Admin => "also manage repos, jobs, policies and tokens",
     };
     let values = Scope::ALL.map(|scope| PossibleValue::new(scope.as_str()).help(help(scope)));
     PossibleValuesParser::new(values).try_map(|name| name.parse())

@@ -1,4 +1,4 @@
-//! `worker`, `jobs`, `policy` and `migrate`: what is asked of work that is done later.
+//! Arguments of `packhouse worker`, `jobs`, `policy` and `migrate`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,40 +11,40 @@ use super::duration;
 /// `packhouse worker …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Worker {
-    /// Jobs that are done at once
+    /// Number of concurrent jobs
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) concurrency: u8,
-    /// Its name, for whoever looks at jobs [default: host and process]
+    /// Name of the worker in the list of jobs [default: host and process ID]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// How long a job stays its own should it die
+    /// How long a job stays assigned to a worker that no longer renews it
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = lease)]
     pub(crate) lease: Duration,
-    /// How often a job is begun before it is given up
+    /// Maximum number of attempts per job
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempts: u32,
-    /// How often repos are held against their policies
+    /// How often to check repos against their policies
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration, conflicts_with = "no_policies")]
     pub(crate) policies: Duration,
-    /// Do what was asked for, and nothing by itself
+    /// Run queued jobs only; ignore policies
     #[arg(long)]
     pub(crate) no_policies: bool,
-    /// End when there is nothing to do
+    /// Exit when no job is left
     #[arg(long)]
     pub(crate) drain: bool,
-    /// How long jobs may go on when it is asked to stop; then they are given back
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
-    pub(crate) patience: Duration,
-    /// Keep measurements for Prometheus in a file (for its textfile collector)
+    /// How long jobs may take to finish on shutdown before they go back to the queue
+    #[arg(long, alias = "patience", value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub(crate) shutdown_timeout: Duration,
+    /// Write metrics to this file, for the textfile collector of Prometheus
     #[arg(long, value_name = "FILE")]
     pub(crate) metrics: Option<PathBuf>,
 }
 
-/// A lease must be renewed in time.
+/// A lease that is long enough to be renewed.
 fn lease(text: &str) -> Result<Duration, String> {
     let lease = duration(text)?;
     if lease < Duration::from_secs(1) {
-        return Err("a lease of at least one second is expected".into());
+        return Err("expected a lease of at least one second".into());
     }
     Ok(lease)
 }
@@ -54,34 +54,34 @@ fn lease(text: &str) -> Result<Duration, String> {
 pub(crate) enum Jobs {
     /// List jobs, newest first
     List {
-        /// Of one repo
+        /// Filter by repo
         #[arg(long, value_name = "OWNER/SLUG")]
         repo: Option<RepoName>,
-        /// That are so far: queued, running, done, failed, cancelled
+        /// Filter by status: queued, running, done, failed, cancelled
         #[arg(long, value_name = "STATUS")]
         status: Option<JobStatus>,
-        /// Before the one with this number
+        /// Show only jobs before this one
         #[arg(long, value_name = "ID")]
         before: Option<i64>,
-        /// At most so many
+        /// Maximum number of jobs to show
         #[arg(long, value_name = "N", default_value_t = 50)]
         limit: u32,
     },
-    /// Show one job, and what came of it
+    /// Show a job and its result
     Show {
-        /// Its number
+        /// Job ID
         #[arg(value_name = "ID")]
         id: i64,
     },
-    /// Try one again that failed or was cancelled
+    /// Retry a failed or cancelled job
     Retry {
-        /// Its number
+        /// Job ID
         #[arg(value_name = "ID")]
         id: i64,
     },
-    /// Take one back that waits or runs: it publishes nothing more
+    /// Cancel a queued or running job
     Cancel {
-        /// Its number
+        /// Job ID
         #[arg(value_name = "ID")]
         id: i64,
     },
@@ -90,20 +90,20 @@ pub(crate) enum Jobs {
 /// `packhouse policy …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyVerb {
-    /// Show the policy of a repo, or of all that have none of their own
+    /// Show the policy of a repo, or the default policy
     Show {
-        /// The repo
+        /// Name of the repo
         #[arg(value_name = "OWNER/SLUG")]
         repo: Option<RepoName>,
     },
-    /// Set it: what is not given speaks for nothing
+    /// Set the policy; rules you leave out are removed
     Set(PolicySet),
-    /// Tell which repos are due, and why; changes nothing unless asked to
+    /// Check which repos are due for consolidation, and why
     Check {
-        /// One repo [default: all with more than one pack]
+        /// Name of the repo [default: all repos with more than one pack]
         #[arg(value_name = "OWNER/SLUG")]
         repo: Option<RepoName>,
-        /// Ask workers to consolidate those that are due
+        /// Queue a consolidation of each repo that is due
         #[arg(long)]
         queue: bool,
     },
@@ -113,23 +113,23 @@ pub(crate) enum PolicyVerb {
 #[derive(Debug, ClapArgs)]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["max_packs", "growth", "max_age", "off", "default"])))]
 pub(crate) struct PolicySet {
-    /// The repo [default: all that have none of their own]
+    /// Name of the repo [default: all repos without a policy of their own]
     #[arg(value_name = "OWNER/SLUG")]
     pub(crate) repo: Option<RepoName>,
-    /// Consolidate a repo with more packs than that
+    /// Consolidate a repo that has more packs than this
     #[arg(long, value_name = "N")]
     pub(crate) max_packs: Option<u64>,
-    /// Consolidate when the bytes pushed since exceed so many times the consolidated ones; each
-    /// byte is then written about 1 + 1/GROWTH times
+    /// Consolidate when the bytes pushed since the last consolidation exceed GROWTH times the
+    /// consolidated bytes; each byte is then written about 1 + 1/GROWTH times
     #[arg(long, value_name = "GROWTH")]
     pub(crate) growth: Option<f64>,
-    /// Consolidate when a pack has waited so long
+    /// Consolidate when a pack has waited this long
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub(crate) max_age: Option<Duration>,
-    /// Consolidate nothing by itself
+    /// Turn automatic consolidation off
     #[arg(long, conflicts_with_all = ["max_packs", "growth", "max_age", "default"])]
     pub(crate) off: bool,
-    /// Take it back: the policy of all counts again, or the built-in one
+    /// Reset to the default policy, or the default policy to the built-in one
     #[arg(long, conflicts_with_all = ["max_packs", "growth", "max_age"])]
     pub(crate) default: bool,
 }
@@ -137,7 +137,7 @@ pub(crate) struct PolicySet {
 /// `packhouse migrate …`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Migrate {
-    /// Only say what is to be done; exit 1 when something is
+    /// Only list pending migrations; exit 1 if there are any
     #[arg(long)]
     pub(crate) check: bool,
 }

@@ -1,4 +1,4 @@
-//! The one loop: inputs, answers and ticks become messages; messages change the model; a changed
+//! The event loop: inputs, results and ticks become messages; messages change the model; a changed
 //! model is drawn.
 
 use std::pin::pin;
@@ -14,7 +14,7 @@ use ratatui::layout::{Position, Rect};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::backend::{Backend, Line};
+use super::backend::{Backend, Connection};
 use super::effects::Runner;
 use super::inputs::Input;
 use super::keys::Key;
@@ -25,45 +25,45 @@ use super::terminal::Outlet;
 use super::update::update;
 use super::view::view;
 
-/// Between two frames: at most 30 a second.
+/// Time between two frames: at most 30 per second.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// What is ready is handled before a frame is drawn, so that a paste or a key repeat costs one; but
-/// no frame is held up longer.
+/// Pending messages are handled before a frame is drawn, so that a paste or a key repeat costs one
+/// frame; but no frame is delayed longer than this.
 const LATE: Duration = Duration::from_millis(100);
 
-/// How long a signal waits for work to reach a safe point. What is cut off after that is what a
-/// crash leaves: nothing that is published, and files that the next run clears away.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long runs may take to reach a safe point after a signal. After that they are aborted, as in
+/// a crash: nothing is published, and the next run removes leftover files.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long the signal of a terminal that is gone is waited for.
+/// How long to wait for SIGHUP when the terminal is gone.
 const HANG_UP: Duration = Duration::from_millis(300);
 
 /// Why the console ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// The operator left.
-    Left,
-    /// A signal asked for it, by number.
+    /// The operator quit.
+    Quit,
+    /// A signal, by number.
     Signal(u8),
-    /// There is no terminal any more.
+    /// The terminal is gone.
     TerminalGone,
 }
 
 /// The console, running.
 pub(super) struct App<B: Backend, D: Display, I> {
     pub(super) model: Model,
-    /// Comes before the picture, which would complain of a terminal that is gone.
+    /// Dropped before `terminal`, which would report an error if the terminal is gone.
     outlet: Box<dyn Outlet>,
     pub(super) terminal: Terminal<D>,
     runner: Runner<B>,
     messages: mpsc::UnboundedReceiver<Msg>,
-    /// The line to a store that is elsewhere, for as long as somebody tells of it.
-    line: Option<watch::Receiver<Line>>,
+    /// State of the connection to a remote store, while someone reports it.
+    connection: Option<watch::Receiver<Connection>>,
     inputs: I,
     tick: Interval,
     drawn: Option<Instant>,
-    /// The terminal is lent to the shell, and the process stopped or about to be.
+    /// The shell has the terminal, and the process is stopped or about to be.
     suspended: bool,
 }
 
@@ -73,7 +73,7 @@ where
     D: Display<Error: Send + Sync + 'static>,
     I: Stream<Item = Input> + Unpin,
 {
-    /// A console that is about to start. Must be called within a tokio runtime.
+    /// Creates a console. Must be called within a tokio runtime.
     pub(super) fn new(
         model: Model,
         backend: Arc<B>,
@@ -85,9 +85,9 @@ where
         sender.send(Msg::Started)?;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut line = backend.line();
-        if let Some(line) = &mut line {
-            line.mark_changed();
+        let mut connection = backend.connection();
+        if let Some(connection) = &mut connection {
+            connection.mark_changed();
         }
         let runner = Runner::new(backend, sender);
         Ok(App {
@@ -96,7 +96,7 @@ where
             terminal,
             runner,
             messages,
-            line,
+            connection,
             inputs,
             tick,
             drawn: None,
@@ -104,7 +104,7 @@ where
         })
     }
 
-    /// Runs until the end.
+    /// Runs the loop until the console ends.
     pub(super) async fn run(&mut self) -> anyhow::Result<Exit> {
         let mut ended = loop {
             match self.turn().await {
@@ -120,20 +120,19 @@ where
         if gone && let Some(number) = self.signal_on_its_way().await {
             ended = Ok(Exit::Signal(number));
         }
-        if !matches!(ended, Ok(Exit::Left)) {
+        if !matches!(ended, Ok(Exit::Quit)) {
             self.wind_down().await;
         }
         ended
     }
 
-    /// A terminal that hangs up shows in two ways, and either may come first: whatever is tried
-    /// with it fails, and SIGHUP says why.
+    /// A hang-up has two effects in any order: terminal I/O fails, and SIGHUP arrives.
     async fn signal_on_its_way(&mut self) -> Option<u8> {
         let until = Instant::now() + HANG_UP;
         loop {
             match tokio::time::timeout_at(until, self.inputs.next()).await {
                 Ok(Some(Input::Signal(number))) => return Some(number),
-                // That the terminal is gone is said again and again.
+                // `Input::Gone` repeats.
                 Ok(Some(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
                 Ok(None) | Err(_) => return None,
             }
@@ -143,10 +142,10 @@ where
         }
     }
 
-    /// Waits until one thing happens, and handles it.
+    /// Waits for one event, and handles it.
     pub(super) async fn turn(&mut self) -> anyhow::Result<Option<Exit>> {
         if !self.suspended && !self.outlet.is_ours() {
-            bail!("a part of the console has panicked; its message stands above");
+            bail!("a thread of the console panicked; its message is above");
         }
         let due = self.drawn.map_or_else(Instant::now, |drawn| drawn + FRAME);
         let drawing = self.model.dirty && !self.suspended;
@@ -157,20 +156,19 @@ where
             input = inputs.next() => self.take(input.unwrap_or(Input::Gone)),
             ended = self.runner.ended(), if self.runner.in_flight() > 0 => {
                 if let Err(error) = ended && error.is_panic() {
-                    // A bug in a task is a bug of the console: it ends as one. The hook has
-                    // restored the terminal.
+                    // A panic in a task ends the console. The hook has restored the terminal.
                     std::panic::resume_unwind(error.into_panic());
                 }
                 Ok(None)
             }
-            line = moved(&mut self.line) => self.apply(Msg::Line(line)),
+            connection = next_connection(&mut self.connection) => self.apply(Msg::Connection(connection)),
             Some(msg) = self.messages.recv() => self.apply(msg),
             () = tokio::time::sleep_until(due), if drawing => self.draw(),
             _ = self.tick.tick() => self.apply(Msg::Tick),
         }
     }
 
-    /// Handles what came from outside.
+    /// Handles an input.
     fn take(&mut self, input: Input) -> anyhow::Result<Option<Exit>> {
         let msg = match input {
             Input::Signal(number) => return Ok(Some(Exit::Signal(number))),
@@ -198,29 +196,33 @@ where
         self.apply(msg)
     }
 
-    /// Whether nothing is left to do until something comes from outside, or from as many tasks as
-    /// are held back.
+    /// Whether nothing is left to do, except for input and the tasks that a test holds.
     #[cfg(test)]
     pub(super) fn is_idle_but_for(&self, held: usize) -> bool {
-        let told = self.line.as_ref().is_none_or(|line| !line.has_changed().unwrap_or(false));
-        !self.model.dirty && told && self.messages.is_empty() && self.runner.in_flight() == held
+        let unchanged = self
+            .connection
+            .as_ref()
+            .is_none_or(|connection| !connection.has_changed().unwrap_or(false));
+        !self.model.dirty
+            && unchanged
+            && self.messages.is_empty()
+            && self.runner.in_flight() == held
     }
 
-    /// Tells the model, and does what follows. What concerns the terminal is done here, all else by
-    /// the runner.
+    /// Applies a message to the model, and starts its effects: those of the terminal here, all
+    /// others in the runner.
     fn apply(&mut self, msg: Msg) -> anyhow::Result<Option<Exit>> {
         self.model.now = self.runner.backend().now();
         let mut exit = None;
-        // The line comes before what is told over it: whatever fails because it is down is known
-        // to.
-        let mut effects = news(&mut self.line)
-            .map(|line| update(&mut self.model, Msg::Line(line)))
+        // The connection comes first, so that the model knows why a call failed.
+        let mut effects = changed_connection(&mut self.connection)
+            .map(|connection| update(&mut self.model, Msg::Connection(connection)))
             .unwrap_or_default();
         effects.extend(update(&mut self.model, msg));
         self.model.log.unwritten().for_each(|line| log_file::write(&line));
         for effect in effects {
             match effect {
-                Effect::Quit => exit = Some(Exit::Left),
+                Effect::Quit => exit = Some(Exit::Quit),
                 Effect::Copy(text) => self.outlet.copy(&text)?,
                 Effect::Suspend => exit = exit.or(self.suspend()?),
                 effect => self.runner.start(effect),
@@ -229,14 +231,14 @@ where
         Ok(exit)
     }
 
-    /// Stops the process, and all that runs with it, until the shell lets it go on.
+    /// Stops the process, with all its threads, until the shell continues it.
     fn suspend(&mut self) -> anyhow::Result<Option<Exit>> {
         self.suspended = self.outlet.suspend()?;
         if self.suspended { Ok(None) } else { self.apply(Msg::Resumed(false)) }
     }
 
-    /// Empties the screen, so that all of the next frame is drawn. [`Terminal::clear`] would ask
-    /// the terminal where its cursor is, and wait for the answer among the inputs.
+    /// Clears the screen, so that the next frame is drawn completely. [`Terminal::clear`] would ask
+    /// the terminal for its cursor position, and wait for the reply among the inputs.
     fn wipe(&mut self) -> anyhow::Result<()> {
         let size = self.terminal.size()?;
         Ok(self.terminal.resize(Rect::from((Position::ORIGIN, size)))?)
@@ -253,29 +255,29 @@ where
         }
     }
 
-    /// Stops what runs, as far as patience goes.
+    /// Cancels all runs, and waits for them up to the timeout.
     async fn wind_down(&mut self) {
         self.runner.cancel_all();
         let all =
             async { while self.runner.in_flight() > 0 && self.runner.ended().await.is_ok() {} };
-        // Out of patience: see there.
-        let _ = tokio::time::timeout(PATIENCE, all).await;
+        // After the timeout the runs are aborted.
+        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await;
     }
 }
 
-/// The line, if it is another than when it was last looked at.
-fn news(line: &mut Option<watch::Receiver<Line>>) -> Option<Line> {
-    let line = line.as_mut()?;
-    line.has_changed().ok()?.then(|| line.borrow_and_update().clone())
+/// The connection, if it has changed since the last call.
+fn changed_connection(connection: &mut Option<watch::Receiver<Connection>>) -> Option<Connection> {
+    let connection = connection.as_mut()?;
+    connection.has_changed().ok()?.then(|| connection.borrow_and_update().clone())
 }
 
-/// Waits until the line is another; for ever where there is none, or nobody tells of it any more.
-async fn moved(line: &mut Option<watch::Receiver<Line>>) -> Line {
-    if let Some(told) = line {
-        if told.changed().await.is_ok() {
-            return told.borrow_and_update().clone();
+/// Waits until the connection changes; forever if there is none.
+async fn next_connection(connection: &mut Option<watch::Receiver<Connection>>) -> Connection {
+    if let Some(receiver) = connection {
+        if receiver.changed().await.is_ok() {
+            return receiver.borrow_and_update().clone();
         }
-        *line = None;
+        *connection = None;
     }
     std::future::pending().await
 }

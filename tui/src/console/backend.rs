@@ -1,5 +1,5 @@
-//! What the console needs of a store. The embedded store is one answer, the demo store another, a
-//! remote host a third.
+//! What the console needs from a store. There are three backends: the local store, a server, and
+//! the demo store.
 
 use std::fmt;
 use std::future::Future;
@@ -14,118 +14,117 @@ use packhouse_host::{
 };
 use tokio::sync::watch;
 
-/// What every verb answers.
-pub(super) type Answer<T> = Result<T, Failure>;
+/// The result of a backend call.
+pub(super) type BackendResult<T> = Result<T, Failure>;
 
-/// A store, as the console sees it. Every verb may take long; none may block its thread.
+/// A store, as the console sees it. Every method may take long; none may block its thread.
 pub(super) trait Backend: Send + Sync + 'static {
-    /// A consolidation that was planned, and can be run as it is. The console only keeps it.
+    /// A planned consolidation that can be run as it is. Opaque to the console.
     type Plan: Send + 'static;
 
-    /// The time of day. The console reads no other clock.
+    /// The current time. The console reads no other clock.
     fn now(&self) -> Timestamp;
 
-    /// Which store this is, in a word or a path.
+    /// The name of the store: a word, a path or a URL.
     fn place(&self) -> String;
 
-    /// Repos by name, after one, at most `limit`. Fewer mean that there are no more.
+    /// At most `limit` repos after one, sorted by name. Fewer mean the end of the list.
     fn list(
         &self,
         after: Option<&RepoName>,
         limit: u32,
-    ) -> impl Future<Output = Answer<Vec<RepoSummary>>> + Send;
+    ) -> impl Future<Output = BackendResult<Vec<RepoSummary>>> + Send;
 
-    /// One repo as in the list, for the row of one that has changed.
-    fn summary(&self, repo: &RepoName) -> impl Future<Output = Answer<RepoSummary>> + Send;
+    /// One repo as in the list, to update its row.
+    fn summary(&self, repo: &RepoName) -> impl Future<Output = BackendResult<RepoSummary>> + Send;
 
-    /// One repo, with all that there is to tell of it.
-    fn show(&self, repo: &RepoName) -> impl Future<Output = Answer<Detail>> + Send;
+    /// All details of one repo.
+    fn show(&self, repo: &RepoName) -> impl Future<Output = BackendResult<Detail>> + Send;
 
-    /// What a consolidation would do. Changes nothing.
+    /// Plans a consolidation. Changes nothing.
     fn plan(
         &self,
         repo: &RepoName,
         control: Control,
-    ) -> impl Future<Output = Answer<(GcReport, Self::Plan)>> + Send;
+    ) -> impl Future<Output = BackendResult<(GcReport, Self::Plan)>> + Send;
 
-    /// Does exactly what a plan says, or fails with [`FailureKind::Conflict`] when the repo has
-    /// changed since.
+    /// Runs exactly this plan, or fails with [`FailureKind::Conflict`] if the repo has changed
+    /// since.
     fn run(
         &self,
         plan: Self::Plan,
         control: Control,
-    ) -> impl Future<Output = Answer<GcReport>> + Send;
+    ) -> impl Future<Output = BackendResult<GcReport>> + Send;
 
-    /// Plans and runs at once, for one of many: nobody looks at its plan, so when the repo changes
-    /// meanwhile, another is made. A failure is remembered, wherever it comes.
+    /// Plans and runs in one step, for one of many repos. The plan is not shown, so if the repo
+    /// changes meanwhile, it is planned again. Any failure goes into the history.
     fn consolidate(
         &self,
         repo: &RepoName,
         control: Control,
-    ) -> impl Future<Output = Answer<GcReport>> + Send;
+    ) -> impl Future<Output = BackendResult<GcReport>> + Send;
 
-    /// Reads and hashes everything of a repo.
+    /// Reads and hashes all packs of a repo.
     fn verify(
         &self,
         repo: &RepoName,
         control: Control,
-    ) -> impl Future<Output = Answer<VerifyReport>> + Send;
+    ) -> impl Future<Output = BackendResult<VerifyReport>> + Send;
 
-    /// Consolidations that ended, of all repos or one, newest first. Fewer than the query's limit
-    /// mean that there are no more.
-    fn history(&self, query: &GcQuery) -> impl Future<Output = Answer<Vec<GcEntry>>> + Send;
+    /// Ended consolidations of all repos or one, newest first. Fewer than the query's limit mean
+    /// the end of the list.
+    fn history(&self, query: &GcQuery) -> impl Future<Output = BackendResult<Vec<GcEntry>>> + Send;
 
-    /// Ends when the store is no longer as it was at `since`, with its new stamp; at once when
-    /// there was none.
-    fn watch(&self, since: Option<u64>) -> impl Future<Output = Answer<u64>> + Send;
+    /// Returns the new stamp when the store has changed since `since`; at once for `None`.
+    fn watch(&self, since: Option<u64>) -> impl Future<Output = BackendResult<u64>> + Send;
 
-    /// How the line to the store is, for one that is elsewhere; a store on this machine has none.
+    /// The connection to a remote store; `None` for a local one.
     ///
-    /// While it is down, a verb may wait until it is up again, or fail with
-    /// [`FailureKind::Unreachable`]. The line is told to be down before any verb fails so, and told
-    /// again whenever the store has answered. What waits goes on by itself; a reading that failed
-    /// is asked for again by the console, and so is watching; work that failed has ended.
-    fn line(&self) -> Option<watch::Receiver<Line>> {
+    /// While it is down, a call may wait until it is up again, or fail with
+    /// [`FailureKind::Unreachable`]. The connection is reported as down before any call fails so,
+    /// and as up whenever the store has responded. Waiting calls continue without help; the console
+    /// repeats failed reads and watches; failed runs have ended.
+    fn connection(&self) -> Option<watch::Receiver<Connection>> {
         None
     }
 }
 
-/// The line to a store that is elsewhere.
+/// The connection to a remote store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    /// Whether it can be asked.
-    pub(super) state: LineState,
-    /// How long the latest question and its answer took; none before the first.
+pub(super) struct Connection {
+    /// Whether the store responds.
+    pub(super) state: ConnectionState,
+    /// Duration of the latest request; none before the first.
     pub(super) latency: Option<Duration>,
-    /// When the store last answered: what is known of it is as old.
+    /// When the store last responded: the age of what is displayed.
     pub(super) heard_at: Option<Timestamp>,
 }
 
-/// Whether a store that is elsewhere can be asked.
+/// Whether a remote store responds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum LineState {
-    /// It answers.
+pub(super) enum ConnectionState {
+    /// The store responds.
     Up,
-    /// It does not, and is tried again and again.
+    /// The store does not respond; requests are retried.
     Down {
         /// Since when.
         since: Timestamp,
-        /// Why, in words. May hold anything: escape it before drawing.
+        /// The error. Untrusted text: escape it before drawing.
         why: String,
     },
 }
 
-impl Line {
-    /// Since when it is down; none while it is up.
+impl Connection {
+    /// Since when the connection is down; none while it is up.
     pub(super) fn down_since(&self) -> Option<Timestamp> {
         match &self.state {
-            LineState::Up => None,
-            LineState::Down { since, .. } => Some(*since),
+            ConnectionState::Up => None,
+            ConnectionState::Down { since, .. } => Some(*since),
         }
     }
 }
 
-/// Where a verb tells of its steps, and from where it learns that it should stop.
+/// Reports the progress of a call, and tells the call to stop.
 #[derive(Clone)]
 pub(super) struct Control {
     sink: Arc<dyn Fn(Event) + Send + Sync>,
@@ -133,8 +132,7 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Hands events to `sink`, which is called from any thread; asks to stop once `stop` holds
-    /// true.
+    /// Sends events to `sink`, from any thread; the call should stop once `stop` is true.
     pub(super) fn new(
         sink: impl Fn(Event) + Send + Sync + 'static,
         stop: watch::Receiver<bool>,
@@ -142,34 +140,34 @@ impl Control {
         Control { sink: Arc::new(sink), stop }
     }
 
-    /// Tells of a step.
-    pub(super) fn tell(&self, event: Event) {
+    /// Reports progress.
+    pub(super) fn report(&self, event: Event) {
         (self.sink)(event);
     }
 
-    /// What the host tells of its steps, told here.
+    /// The progress callback for the host.
     pub(super) fn progress(&self) -> Progress {
         let control = self.clone();
-        Progress::new(move |event| control.tell(event))
+        Progress::new(move |event| control.report(event))
     }
 
-    /// Ends when the work should stop; never, if nobody asks.
+    /// Returns when the call should stop; never otherwise.
     pub(super) async fn stopped(&self) {
         let mut stop = self.stop.clone();
         if stop.wait_for(|stop| *stop).await.is_err() {
-            // The one who could have asked is gone, so nobody will.
+            // The sender is gone, so the call is never stopped.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Awaits work to its end; when it is asked to stop, that end comes at the work's next safe point.
-/// It is never dropped half-way: the host decides where stopping is safe.
+/// Awaits work to its end. If it should stop, it ends at its next safe point; it is never dropped,
+/// because only the host knows where stopping is safe.
 pub(super) async fn until_stopped<T>(
     work: impl Future<Output = packhouse_host::Result<T>>,
     progress: &Progress,
     control: &Control,
-) -> Answer<T> {
+) -> BackendResult<T> {
     let mut work = pin!(work);
     tokio::select! {
         done = &mut work => return Ok(done?),
@@ -178,27 +176,27 @@ pub(super) async fn until_stopped<T>(
     Ok(work.await?)
 }
 
-/// Why a verb failed, ready to be shown.
+/// Why a call failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
-    /// What it means for the store.
+    /// The kind of failure.
     pub(super) kind: FailureKind,
-    /// What went wrong, where, and the way out. May hold anything: escape it before drawing.
+    /// The error and the way out. Untrusted text: escape it before drawing.
     pub(super) message: String,
 }
 
-/// What a failure means for the store and for the operator.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FailureKind {
     /// Refused or failed; nothing changed.
     Refused,
-    /// Somebody else changed the repo; safe to try again.
+    /// Another writer changed the repo; safe to retry.
     Conflict,
     /// The store is damaged.
     Damage,
-    /// The operator asked to stop.
+    /// Cancelled by the operator.
     Cancelled,
-    /// The store could not be asked; nothing is known to have changed.
+    /// The store could not be reached; the outcome is unknown.
     Unreachable,
 }
 

@@ -1,4 +1,4 @@
-//! What `benches/console.rs` measures: a console on a large demo store, without a loop or a
+//! What `benches/console.rs` measures: a console on a large demo store, without event loop and
 //! terminal.
 
 use futures::FutureExt;
@@ -13,9 +13,9 @@ use super::keys::{Key, Keymap};
 use super::msg::{Effect, Msg};
 use super::state::{Model, PAGE};
 use super::update::update;
-use super::view::{Look, Theme, view};
+use super::view::{Styles, Theme, view};
 
-/// A console that has read a demo store.
+/// A console that has loaded a demo store.
 pub struct Bench {
     model: Model,
     terminal: Terminal<TestBackend>,
@@ -29,10 +29,10 @@ impl std::fmt::Debug for Bench {
 }
 
 impl Bench {
-    /// A console on so many repos, in a terminal of that size.
+    /// A console on `repos` repos, in a terminal of this size.
     ///
     /// # Panics
-    /// When the demo waits, which it does for no list.
+    /// If the demo store does not list at once.
     pub fn new(repos: usize, columns: u16, rows: u16) -> Bench {
         let demo = Demo::new(repos, 1, Pace::Live, SystemClock.now());
         let mut pages: Vec<Vec<RepoSummary>> = Vec::new();
@@ -50,19 +50,19 @@ impl Bench {
             }
         }
         let terminal =
-            Terminal::new(TestBackend::new(columns, rows)).expect("memory is always there");
+            Terminal::new(TestBackend::new(columns, rows)).expect("a terminal in memory");
         let mut bench = Bench { model: model(&demo), terminal, pages };
         bench.read(bench.pages.clone());
         bench.draw();
         bench
     }
 
-    /// The list, as it comes from the store.
+    /// The pages of the list.
     pub fn pages(&self) -> Vec<Vec<RepoSummary>> {
         self.pages.clone()
     }
 
-    /// Reads the list again, page by page.
+    /// Loads the list again, page by page.
     pub fn read(&mut self, pages: Vec<Vec<RepoSummary>>) {
         let Effect::List(ticket, _) = self.model.refresh_list() else { return };
         for page in pages {
@@ -70,15 +70,15 @@ impl Bench {
         }
     }
 
-    /// Forgets the list, as if the console had just started.
+    /// Clears the list, as if the console had just started.
     pub fn forget(&mut self) {
         self.model.repos = Default::default();
     }
 
-    /// Presses keys, written one after the other with spaces between.
+    /// Presses keys, separated by spaces.
     ///
     /// # Panics
-    /// For what is no key.
+    /// If a name is not a key.
     pub fn press(&mut self, keys: &str) {
         for name in keys.split(' ') {
             let key: Key = name.parse().expect("benchmarks name keys");
@@ -89,30 +89,28 @@ impl Bench {
     /// Draws a frame.
     ///
     /// # Panics
-    /// When memory can't be drawn on.
+    /// If drawing fails.
     pub fn draw(&mut self) {
         let (model, mut extent) = (&self.model, None);
-        self.terminal
-            .draw(|frame| extent = Some(view(model, frame)))
-            .expect("memory can be drawn on");
+        self.terminal.draw(|frame| extent = Some(view(model, frame))).expect("a frame in memory");
         if let Some(extent) = extent {
             update(&mut self.model, Msg::Drawn(extent));
         }
     }
 
-    /// Draws every cell of a frame, as after another size.
+    /// Draws every cell of a frame, as after a resize.
     ///
     /// # Panics
-    /// When memory can't be cleared.
-    pub fn draw_anew(&mut self) {
-        self.terminal.clear().expect("memory can be cleared");
+    /// If clearing fails.
+    pub fn redraw(&mut self) {
+        self.terminal.clear().expect("a screen in memory");
         self.draw();
     }
 }
 
 fn model(demo: &Demo) -> Model {
-    let look = Look { theme: Theme::Default, ascii: false };
-    let mut model = Model::new(look, Keymap::new(false), false, demo.place());
+    let styles = Styles { theme: Theme::Default, ascii: false };
+    let mut model = Model::new(styles, Keymap::new(false), false, demo.place());
     model.now = demo.now();
     model
 }

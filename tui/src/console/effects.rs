@@ -1,5 +1,5 @@
-//! Runs effects as tasks. Each ends with one message; what it tells on the way is handed on ten
-//! times a second at most.
+//! Runs effects as tasks. Each ends with one message; progress is forwarded at most ten times per
+//! second.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -14,7 +14,7 @@ use super::backend::{Backend, Control};
 use super::msg::{Effect, Msg, Ticket};
 use super::state::PAGE;
 
-/// Between two tellings of progress. People don't read faster, and each costs a frame.
+/// Time between two progress messages. People don't read faster, and each costs a frame.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs effects on a backend.
@@ -22,17 +22,17 @@ pub(super) struct Runner<B: Backend> {
     backend: Arc<B>,
     messages: mpsc::UnboundedSender<Msg>,
     tasks: JoinSet<Ticket>,
-    /// Waits for the store to change, for as long as the console runs: it is not work.
+    /// Watches the store for changes, for as long as the console runs.
     watching: JoinSet<()>,
-    /// Plans that are shown and not yet run. They stay here, so that the model is plain data.
+    /// Plans that have not been run. They are kept here, so that the model is plain data.
     plans: Arc<Mutex<HashMap<Ticket, B::Plan>>>,
-    /// How to stop what is running.
+    /// Senders that stop running tasks.
     stops: HashMap<Ticket, watch::Sender<bool>>,
     steps: Arc<Steps>,
-    teller: JoinHandle<()>,
+    reporter: JoinHandle<()>,
 }
 
-/// The latest step of each running work.
+/// The latest progress of each task.
 #[derive(Default)]
 struct Steps {
     latest: Mutex<BTreeMap<Ticket, Event>>,
@@ -40,10 +40,10 @@ struct Steps {
 }
 
 impl<B: Backend> Runner<B> {
-    /// A runner that answers through `messages`.
+    /// A runner that sends results to `messages`.
     pub(super) fn new(backend: Arc<B>, messages: mpsc::UnboundedSender<Msg>) -> Self {
         let steps = Arc::<Steps>::default();
-        let teller = tokio::spawn(tell(steps.clone(), messages.clone()));
+        let reporter = tokio::spawn(report_progress(steps.clone(), messages.clone()));
         Runner {
             backend,
             messages,
@@ -52,16 +52,16 @@ impl<B: Backend> Runner<B> {
             plans: Arc::default(),
             stops: HashMap::new(),
             steps,
-            teller,
+            reporter,
         }
     }
 
-    /// What runs effects has the clock, too.
+    /// The backend, which also has the clock.
     pub(super) fn backend(&self) -> &B {
         &self.backend
     }
 
-    /// Starts an effect. What concerns the terminal is the loop's own, and nothing here.
+    /// Starts an effect. Effects of the terminal belong to the event loop.
     pub(super) fn start(&mut self, effect: Effect) {
         let backend = self.backend.clone();
         match effect {
@@ -90,7 +90,7 @@ impl<B: Backend> Runner<B> {
                 });
             }
             Effect::Run(_, ticket) => {
-                // No plan: it was run already, and that one answers.
+                // Without a plan it is already running.
                 let plan = locked(&self.plans).remove(&ticket);
                 if let Some(plan) = plan {
                     let control = self.control(ticket);
@@ -125,7 +125,7 @@ impl<B: Backend> Runner<B> {
             Effect::Watch(since) => {
                 let messages = self.messages.clone();
                 self.watching.spawn(async move {
-                    // Nobody listens any more once the console is being left.
+                    // The receiver is gone when the console quits.
                     let _ = messages.send(Msg::Changed(backend.watch(since).await));
                 });
             }
@@ -133,19 +133,19 @@ impl<B: Backend> Runner<B> {
         }
     }
 
-    /// Asks everything that runs to stop.
+    /// Tells all tasks to stop.
     pub(super) fn cancel_all(&mut self) {
         for stop in self.stops.values() {
             stop.send_replace(true);
         }
     }
 
-    /// Tasks that have not been seen to end.
+    /// Number of tasks whose end was not handled yet.
     pub(super) fn in_flight(&self) -> usize {
         self.tasks.len()
     }
 
-    /// Waits until a task has ended. Fails if it panicked.
+    /// Waits until a task ends. Fails if it panicked.
     pub(super) async fn ended(&mut self) -> Result<(), JoinError> {
         tokio::select! {
             Some(ended) = self.tasks.join_next() => {
@@ -173,7 +173,7 @@ impl<B: Backend> Runner<B> {
     fn spawn(&mut self, ticket: Ticket, work: impl Future<Output = Msg> + Send + 'static) {
         let messages = self.messages.clone();
         self.tasks.spawn(async move {
-            // Nobody listens any more once the console is being left.
+            // The receiver is gone when the console quits.
             let _ = messages.send(work.await);
             ticket
         });
@@ -182,11 +182,11 @@ impl<B: Backend> Runner<B> {
 
 impl<B: Backend> Drop for Runner<B> {
     fn drop(&mut self) {
-        self.teller.abort();
+        self.reporter.abort();
     }
 }
 
-async fn tell(steps: Arc<Steps>, messages: mpsc::UnboundedSender<Msg>) {
+async fn report_progress(steps: Arc<Steps>, messages: mpsc::UnboundedSender<Msg>) {
     loop {
         steps.news.notified().await;
         let latest = std::mem::take(&mut *locked(&steps.latest));
@@ -198,8 +198,8 @@ async fn tell(steps: Arc<Steps>, messages: mpsc::UnboundedSender<Msg>) {
     }
 }
 
-/// What these locks hold is whole between any two statements, so one that panicked while holding
-/// them left no harm.
+/// The data is consistent between any two statements, so a panic while the lock was held is
+/// harmless.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

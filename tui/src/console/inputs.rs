@@ -1,5 +1,4 @@
-//! All that comes from outside: keys, text, the mouse, sizes, signals, lines of the log, and the
-//! end of the terminal.
+//! All inputs: keys, text, the mouse, resizes, signals, log lines, and the end of the terminal.
 
 use std::io;
 use std::time::Duration;
@@ -11,33 +10,33 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
-use super::log_file::Told;
+use super::log_file::LogMessage;
 use super::state::Level;
 
-/// Between two looks whether the terminal is still there.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Time between two checks whether the terminal still exists.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// Something from outside.
+/// An input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Input {
-    /// A key, some text, the mouse, or another size.
+    /// A key, pasted text, the mouse, or a resize.
     Event(Event),
-    /// A signal that asks to end, by number.
+    /// A signal that ends the console, by number.
     Signal(u8),
-    /// A signal that asks to stop, as a shell's `kill -TSTP` does. Ctrl-Z comes as a key.
+    /// SIGTSTP. Ctrl-Z arrives as a key.
     Suspend,
-    /// The process goes on after it was stopped, by whomever.
+    /// The process continues after it was stopped.
     Continued,
-    /// Something below the console had something to say.
+    /// A log line from below the console.
     Logged(Level, String),
-    /// There is no terminal any more.
+    /// The terminal is gone.
     Gone,
 }
 
-/// Everything from outside. Signals are caught from this call on. Must be called within a tokio
+/// The stream of all inputs. Catches signals from this call on. Must be called within a tokio
 /// runtime.
 pub(super) fn inputs(
-    logged: UnboundedReceiver<Told>,
+    logged: UnboundedReceiver<LogMessage>,
 ) -> io::Result<impl Stream<Item = Input> + Unpin> {
     // Numbers of signals are small.
     let ends = [Number::HUP, Number::INT, Number::TERM]
@@ -48,7 +47,7 @@ pub(super) fn inputs(
     let signals = stream::select_all(signals.collect::<io::Result<Vec<_>>>()?);
     let logged = received(logged).map(|(level, text)| Input::Logged(level, text));
     let others = stream::select_all([events()?.boxed(), logged.boxed(), hang_up().boxed()]);
-    // Signals come first: nobody's key repeat shall hold up an order to end.
+    // Signals come first: a key repeat must not delay the end.
     Ok(stream::select_with_strategy(signals, others, |(): &mut ()| stream::PollNext::Left))
 }
 
@@ -60,9 +59,9 @@ fn each(number: Number, input: Input) -> io::Result<impl Stream<Item = Input> + 
     }))
 }
 
-/// Keys, text, the mouse and sizes. They are read on a thread of their own: from a terminal that is
-/// gone crossterm reads on without an end and without a word, and the loop must not be caught in
-/// there. The thread ends with the process.
+/// Keys, text, the mouse and resizes. They are read on a separate thread: crossterm reads from a
+/// lost terminal forever without an error, which must not block the event loop. The thread ends
+/// with the process.
 fn events() -> io::Result<impl Stream<Item = Input> + Send> {
     let (sender, events) = unbounded_channel();
     let read = move || {
@@ -82,16 +81,16 @@ fn received<T: Send>(channel: UnboundedReceiver<T>) -> impl Stream<Item = T> + S
     stream::unfold(channel, |mut channel| async { Some((channel.recv().await?, channel)) })
 }
 
-/// The end of the terminal. Mostly SIGHUP tells of it; to a process that is not of the terminal's
-/// session nobody does.
+/// The end of the terminal. Usually SIGHUP reports it, but not to a process outside the session of
+/// the terminal.
 fn hang_up() -> impl Stream<Item = Input> + Send {
-    let mut looks = tokio::time::interval(LOOK_EVERY);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    stream::unfold(looks, |mut looks| async {
+    let mut ticks = tokio::time::interval(CHECK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    stream::unfold(ticks, |mut ticks| async {
         while !hung_up() {
-            looks.tick().await;
+            ticks.tick().await;
         }
-        Some((Input::Gone, looks))
+        Some((Input::Gone, ticks))
     })
 }
 

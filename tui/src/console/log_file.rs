@@ -1,5 +1,5 @@
-//! Where the log goes while the console has the screen: all of it to a file, and what matters to
-//! the console's own log, too.
+//! The log while the console has the screen: everything goes to a file, and important messages also
+//! to the log screen.
 
 use std::fmt::{self, Write};
 use std::fs::{File, OpenOptions};
@@ -17,60 +17,60 @@ use tracing_subscriber::layer::{Context as LayerContext, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::state::{Level, Line};
-use super::words::safe;
+use super::state::{Level, LogLine};
 use crate::context::Context;
 use crate::logging;
+use crate::text::escaped;
 
-/// A file that has more bytes when the console starts is put aside, in place of the one before it.
-const ENOUGH: u64 = 5 * 1024 * 1024;
+/// A larger file is rotated when the console starts.
+const MAX_BYTES: u64 = 5 * 1024 * 1024;
 
-/// Lines that the console's own log has already are marked so on their way to the file.
+/// Target of the console's own log lines, which the log screen already has.
 const OWN: &str = "packhouse::console";
 
-/// A line for the console's own log.
-pub(super) type Told = (Level, String);
+/// A message for the log screen.
+pub(super) type LogMessage = (Level, String);
 
-/// Starts the log: to `asked`, else to the usual file. Without a file there is the console's own
-/// log, and it says why.
+/// Starts logging to `path`, or else to the default file. Without a file, only the log screen has
+/// the log, and it says why.
 pub(super) fn start(
     context: &Context,
-    asked: Option<&Path>,
-) -> anyhow::Result<UnboundedReceiver<Told>> {
-    let (sender, told) = unbounded_channel();
-    let file = match asked
-        .map_or_else(usual_place, |path| Ok(path.to_owned()))
+    path: Option<&Path>,
+) -> anyhow::Result<UnboundedReceiver<LogMessage>> {
+    let (sender, messages) = unbounded_channel();
+    let file = match path
+        .map_or_else(default_file, |path| Ok(path.to_owned()))
         .and_then(|path| open(&path))
     {
         Ok(file) => Some(file),
         Err(error) => {
             // The receiver is still here.
-            let _ = sender.send((Level::Warning, format!("There is no log file: {error}")));
+            let _ = sender.send((Level::Warning, format!("Logging to a file failed: {error}")));
             None
         }
     };
     subscriber(logging::filter(context)?, file, sender)
         .try_init()
-        .map_err(|error| anyhow::anyhow!("the log did not start: {error}"))?;
-    Ok(told)
+        .map_err(|error| anyhow::anyhow!("starting the log failed: {error}"))?;
+    Ok(messages)
 }
 
-/// The log of this user's consoles; its folder is made.
-fn usual_place() -> io::Result<PathBuf> {
+/// The default log file of this user. Creates its folder.
+fn default_file() -> io::Result<PathBuf> {
     let dirs = BaseDirs::new()
-        .ok_or_else(|| io::Error::other("there is no home folder; say where with --log FILE"))?;
+        .ok_or_else(|| io::Error::other("there is no home folder; name a file with --log FILE"))?;
     let folder = dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).join("packhouse");
-    std::fs::create_dir_all(&folder).map_err(|error| failed("making", &folder, &error))?;
+    std::fs::create_dir_all(&folder).map_err(|error| failed("creating", &folder, &error))?;
     Ok(folder.join("console.log"))
 }
 
-/// Opens a file to append to it. One that has grown enough goes aside first: another console that
-/// is still writing to it goes on there.
+/// Opens a file for appending, and rotates it first if it is too large. Another console that is
+/// still writing to the old file continues there.
 fn open(path: &Path) -> io::Result<File> {
-    if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > ENOUGH) {
+    if std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > MAX_BYTES) {
         let mut aside = path.as_os_str().to_owned();
         aside.push(".1");
-        std::fs::rename(path, aside).map_err(|error| failed("putting aside", path, &error))?;
+        std::fs::rename(path, aside).map_err(|error| failed("rotating", path, &error))?;
     }
     OpenOptions::new()
         .append(true)
@@ -83,9 +83,9 @@ fn failed(doing: &str, path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{doing} {} failed: {error}", path.display()))
 }
 
-/// Writes a line of the console's own log to the file, if that is to have as much.
-pub(super) fn write(line: &Line) {
-    let text = safe(&line.text);
+/// Writes a line of the console's own log to the file, if its level is enabled.
+pub(super) fn write(line: &LogLine) {
+    let text = escaped(&line.text);
     match line.level {
         Level::Note => tracing::info!(target: OWN, "{text}"),
         Level::Warning => tracing::warn!(target: OWN, "{text}"),
@@ -96,23 +96,23 @@ pub(super) fn write(line: &Line) {
 fn subscriber(
     filter: EnvFilter,
     file: Option<File>,
-    told: UnboundedSender<Told>,
+    messages: UnboundedSender<LogMessage>,
 ) -> impl Subscriber + Send + Sync {
     let file = file.map(|file| {
         let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(Arc::new(file));
-        // A full disk must not be told of on the screen.
+        // Errors, such as a full disk, must not be printed over the screen.
         lines.log_internal_errors(false).with_filter(filter)
     });
     let matters =
         Targets::new().with_default(LevelFilter::WARN).with_target("packhouse", LevelFilter::INFO);
     let matters = matters.with_target(OWN, LevelFilter::OFF);
-    tracing_subscriber::registry().with(file).with(Tell(told).with_filter(matters))
+    tracing_subscriber::registry().with(file).with(ToConsole(messages).with_filter(matters))
 }
 
-/// Hands events to the console.
-struct Tell(UnboundedSender<Told>);
+/// Sends events to the console.
+struct ToConsole(UnboundedSender<LogMessage>);
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Tell {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ToConsole {
     fn on_event(&self, event: &Event<'_>, _: LayerContext<'_, S>) {
         let level = match *event.metadata().level() {
             tracing::Level::ERROR => Level::Error,
@@ -121,18 +121,18 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Tell {
         };
         let mut words = Words::default();
         event.record(&mut words);
-        // Nobody listens once the console is being left.
+        // The receiver is gone when the console quits.
         let _ = self.0.send((level, words.0));
     }
 }
 
-/// The message of an event, and what belongs to it.
+/// The message of an event, and its fields.
 #[derive(Default)]
 struct Words(String);
 
 impl Visit for Words {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a string does not fail.
+        // Writing to a string can't fail.
         let _ = match field.name() {
             "message" => {
                 let rest = std::mem::take(&mut self.0);
@@ -147,22 +147,22 @@ impl Visit for Words {
 mod tests {
     use super::*;
 
-    /// What is told of some events, and what stands in the file.
-    fn logged(filter: &str, events: impl FnOnce()) -> (Vec<Told>, String) {
+    /// The messages of some events, and the content of the file.
+    fn logged(filter: &str, events: impl FnOnce()) -> (Vec<LogMessage>, String) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("console.log");
-        let (sender, mut told) = unbounded_channel();
+        let (sender, mut messages) = unbounded_channel();
         let subscriber = subscriber(EnvFilter::new(filter), Some(open(&path).unwrap()), sender);
         tracing::subscriber::with_default(subscriber, events);
         (
-            std::iter::from_fn(|| told.try_recv().ok()).collect(),
+            std::iter::from_fn(|| messages.try_recv().ok()).collect(),
             std::fs::read_to_string(&path).unwrap(),
         )
     }
 
     #[test]
-    fn what_matters_is_told_and_what_was_asked_for_is_written() {
-        let (told, file) = logged("warn,packhouse_host=trace", || {
+    fn important_messages_reach_the_console_and_the_filter_decides_about_the_file() {
+        let (messages, file) = logged("warn,packhouse_host=trace", || {
             tracing::info!(target: "packhouse_host::store", repo = "a/b", "merged");
             tracing::trace!(target: "packhouse_host::store", "a step");
             tracing::info!(target: "sqlx", "a query");
@@ -175,7 +175,7 @@ mod tests {
             line(Level::Warning, "a slow query rows=3"),
             line(Level::Error, "wrong"),
         ];
-        assert_eq!(told, expected);
+        assert_eq!(messages, expected);
         assert_eq!(file.lines().count(), 4, "{file}");
         assert!(
             file.contains("a step") && !file.contains("a query") && !file.contains('\x1b'),
@@ -188,10 +188,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_console_says_is_written_and_not_told_again() {
+    fn lines_of_the_console_are_written_and_not_sent_back() {
         let say = || {
             for (level, text) in [(Level::Note, "a note"), (Level::Error, "dam\u{1b}age")] {
-                write(&Line {
+                write(&LogLine {
                     at: crate::console::tests::fake::now(),
                     level,
                     text: text.to_owned(),
@@ -199,14 +199,14 @@ mod tests {
             }
         };
         for (filter, lines) in [("warn", 1), ("warn,packhouse=info", 2)] {
-            let (told, file) = logged(filter, say);
-            assert_eq!((told, file.lines().count()), (vec![], lines), "{file}");
+            let (messages, file) = logged(filter, say);
+            assert_eq!((messages, file.lines().count()), (vec![], lines), "{file}");
             assert!(file.contains("ERROR") && file.contains("dam\\u{1b}age"), "{file}");
         }
     }
 
     #[test]
-    fn a_file_is_appended_to_until_it_is_long_enough() {
+    fn a_file_is_appended_to_until_it_is_rotated() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("console.log");
         let aside = folder.path().join("console.log.1");
@@ -215,11 +215,11 @@ mod tests {
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "line\nline\n");
         assert!(!aside.exists());
-        File::options().write(true).open(&path).unwrap().set_len(ENOUGH + 1).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
         std::fs::write(&aside, "the one before").unwrap();
         open(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().len(), 0);
-        assert_eq!(std::fs::metadata(&aside).unwrap().len(), ENOUGH + 1);
+        assert_eq!(std::fs::metadata(&aside).unwrap().len(), MAX_BYTES + 1);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The part of docs/console.md that the table of keys says. After a change of the table, write it
-//! anew: `UPDATE_DOCS=1 cargo test -p packhouse manual`.
+//! The keys in docs/console.md, generated from the table of keys. To update them after a change of
+//! the table: `UPDATE_DOCS=1 cargo test -p packhouse manual`.
 
 use std::fmt::Write;
 
@@ -10,30 +10,26 @@ use crate::args::{ConsoleArgs, When};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.md");
 
-/// Between these stands what is made here.
+/// The markers around the generated part.
 const FROM: &str = "<!-- keys: made from tui/src/console/keys/table.rs; UPDATE_DOCS=1 cargo test -p packhouse manual -->\n";
 const TO: &str = "<!-- end of keys -->\n";
 
-/// A heading, what is said under it, and which rows stand there.
+/// A heading, its text, and which rows it has.
 type Section = (&'static str, &'static str, fn(&Row) -> bool);
 
-/// What many places share, so that they need not repeat it.
+/// Keys that many places share.
 const SHARED: [Section; 4] = [
     ("Everywhere", "", everywhere),
-    ("From every screen", "But not where something is asked or typed.", |row| {
+    ("From every screen", "Except in dialogs and text inputs.", |row| {
         matches!(
             row.action,
             Action::Runs | Action::History | Action::Log | Action::Help | Action::Palette
         )
     }),
-    (
-        "Moving",
-        "In a text that is longer than the terminal, these scroll. Letters move where nothing is typed.",
-        |row| {
-            use Action::{Down, First, Last, PageDown, PageUp, Up};
-            matches!(row.action, Up | Down | PageUp | PageDown | First | Last)
-        },
-    ),
+    ("Moving", "These keys also scroll long text. Letters move outside of text inputs.", |row| {
+        use Action::{Down, First, Last, PageDown, PageUp, Up};
+        matches!(row.action, Up | Down | PageUp | PageDown | First | Last)
+    }),
     ("While typing", "", |row| {
         matches!(row.action, Action::Erase | Action::EraseWord | Action::EraseAll)
     }),
@@ -78,7 +74,7 @@ fn section(page: &mut String, title: &str, words: &str, rows: impl Iterator<Item
     page.push('\n');
 }
 
-/// As code in a table, whatever it is.
+/// Formats code in a table.
 fn code(text: &str) -> String {
     let text = cell(text);
     if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
@@ -88,7 +84,7 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|")
 }
 
-/// The page, before, between and behind the markers.
+/// The page: before, between and after the markers.
 fn page() -> [String; 3] {
     let page = std::fs::read_to_string(FILE).unwrap();
     let (before, rest) = page.split_once(FROM).expect("docs/console.md has lost its marker");
@@ -96,7 +92,7 @@ fn page() -> [String; 3] {
     [before, keys, behind].map(str::to_owned)
 }
 
-/// Blocks of the page in a language.
+/// The code blocks of a language.
 fn blocks(language: &str) -> Vec<String> {
     let (page, fence) = (page().concat(), format!("```{language}\n"));
     page.split(&fence)
@@ -117,7 +113,7 @@ fn the_page_lists_the_keys_of_the_table() {
     }
     assert!(
         listed == keys(),
-        "docs/console.md is not what the table of keys says; UPDATE_DOCS=1 writes it anew"
+        "docs/console.md does not match the table of keys; update it with UPDATE_DOCS=1"
     );
 }
 
@@ -144,8 +140,8 @@ fn the_config_that_the_page_shows_is_understood() {
     let [config] = &blocks("toml")[..] else { panic!("one config is shown") };
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), config).unwrap();
-    let asked = ConsoleArgs { config: Some(file.path().to_owned()), ..ConsoleArgs::default() };
-    let settings = Settings::read(&asked, When::Auto, Hints::default()).unwrap();
+    let args = ConsoleArgs { config: Some(file.path().to_owned()), ..ConsoleArgs::default() };
+    let settings = Settings::read(&args, When::Auto, Hints::default()).unwrap();
     assert!(settings.mouse && !settings.ascii && settings.keys.len() == 2, "{settings:?}");
     assert_eq!(
         Keymap::with(&settings.keys, false).map(|map| map.key_of(Action::Consolidate)),

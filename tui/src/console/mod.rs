@@ -1,30 +1,28 @@
-//! The console: a screen on a store, for an operator who wants to see how their repos are and to
-//! put them in order.
+//! The console: a full-screen interface for operators who want to inspect and consolidate repos.
 //!
 //! In reading order:
 //!
-//! 1. [`backend`]: what the console needs of a store, and [`embedded`]: how the store on this
-//!    machine gives it.
-//! 2. [`state`]: what is known and where the operator is; [`msg`]: what can happen, and what can be
-//!    asked for.
-//! 3. [`update`]: what happens when something happens. No I/O: a message goes in, effects come out.
-//! 4. [`view`]: how it looks. A file per screen, mirrored by name in [`state`].
-//! 5. [`keys`]: the one table of keys, for handling, the footer and the help.
-//! 6. [`effects`]: runs effects as tasks, whose ends come back as messages; [`app`]: the one loop
-//!    that joins it all.
-//! 7. [`terminal`]: owns the terminal's modes, and gives them back however the console ends;
-//!    [`inputs`]: what comes in.
-//! 8. [`settings`]: how the operator wants it; [`log_file`]: where the log goes meanwhile.
+//! 1. [`backend`]: what the console needs from a store; [`local`], [`remote`] and [`demo`] provide
+//!    it.
+//! 2. [`state`]: the model; [`msg`]: messages and effects.
+//! 3. [`update`]: applies a message to the model, and returns effects. No I/O.
+//! 4. [`view`]: draws the model. One file per screen, with the same names as in [`state`].
+//! 5. [`keys`]: the table of keys, for input, the footer and the help.
+//! 6. [`effects`]: runs effects as tasks, which end with a message; [`app`]: the event loop.
+//! 7. [`terminal`]: sets the modes of the terminal, and restores them however the console ends;
+//!    [`inputs`]: keys, signals and other inputs.
+//! 8. [`settings`]: options and the config file; [`log_file`]: the log.
 
 mod app;
 mod backend;
 #[doc(hidden)]
 pub mod bench;
+mod cells;
 mod demo;
 mod effects;
-mod embedded;
 mod inputs;
 mod keys;
+mod local;
 mod log_file;
 #[cfg(test)]
 mod manual;
@@ -37,7 +35,6 @@ mod state;
 mod terminal;
 mod update;
 mod view;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -56,48 +53,48 @@ use crate::place;
 use app::App;
 use backend::Backend;
 use demo::{Demo, Pace};
-use embedded::Embedded;
 use keys::Keymap;
-use log_file::Told;
-use remote::Afar;
+use local::LocalBackend;
+use log_file::LogMessage;
+use remote::RemoteBackend;
 use settings::{Hints, Settings, ThemeName};
 use state::Model;
 use terminal::Guard;
-use view::{Look, Theme};
+use view::{Styles, Theme};
 
-/// Every demo is the same, so that what is said of it can be found again.
+/// The seed of the demo store, so that it is always the same.
 const SEED: u64 = 1;
 
-/// Shows the console until the operator leaves it.
+/// Runs the console until the operator quits.
 ///
-/// After a signal this returns like any other end: the terminal is as it was, and work was asked to
-/// stop at a safe point.
-pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
-    let settings = Settings::read(asked, context.globals.color, Hints::read())?;
+/// After a signal it returns as usual: the terminal is restored, and runs were told to stop at a
+/// safe point.
+pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
+    let settings = Settings::read(args, context.globals.color, Hints::read())?;
     let keymap = Keymap::with(&settings.keys, settings.read_only)
         .map_err(|error| Error::Usage(error.to_string()))?;
-    // A console that finds no store ends before it takes the screen or begins a log.
+    // Without a store, fail before taking the screen and starting the log.
     if !settings.demo && context.globals.remote.is_none() {
-        refuse_none(context).await?;
+        require_store(context).await?;
     }
-    let logged = log_file::start(context, asked.log.as_deref())?;
+    let logged = log_file::start(context, args.log.as_deref())?;
     if settings.demo {
         show(Demo::new(demo::REPOS, SEED, Pace::Live, SystemClock.now()), settings, keymap, logged)
             .await
     } else if let Some(options) = context.remote_options()? {
-        // Whoever looks at a console waits for its server as long as they like.
+        // The console waits for its server without a limit.
         let remote = Remote::new(RemoteOptions { reconnect_timeout: None, ..options })?;
-        show(Afar::new(remote), settings, keymap, logged).await
+        show(RemoteBackend::new(remote), settings, keymap, logged).await
     } else {
-        show(Embedded::new(context.open("console").await?), settings, keymap, logged).await
+        show(LocalBackend::new(context.open("console").await?), settings, keymap, logged).await
     }
 }
 
-/// Who is at a console for the first time may not have a store yet.
-async fn refuse_none(context: &Context) -> anyhow::Result<()> {
+/// Refuses to start without a store, and points new users to the demo.
+async fn require_store(context: &Context) -> anyhow::Result<()> {
     let Some(absent) = place::options(&context.globals)?.absent().await? else { return Ok(()) };
     Err(Error::Unsupported(format!(
-        "{absent}. To look around in one that is made up: packhouse console --demo"
+        "{absent}. To try the console without a store: packhouse console --demo"
     ))
     .into())
 }
@@ -106,7 +103,7 @@ async fn show(
     backend: impl Backend,
     settings: Settings,
     keymap: Keymap,
-    logged: UnboundedReceiver<Told>,
+    logged: UnboundedReceiver<LogMessage>,
 ) -> anyhow::Result<Exit> {
     let theme = match settings.theme {
         ThemeName::Default => Theme::Default,
@@ -114,23 +111,23 @@ async fn show(
         ThemeName::Mono => Theme::Mono,
     };
     let model = Model::new(
-        Look { theme, ascii: settings.ascii },
+        Styles { theme, ascii: settings.ascii },
         keymap,
         settings.read_only,
         backend.place(),
     );
     let inputs = inputs::inputs(logged).context("listening for signals failed")?;
-    // Whether there are colours was decided with the theme. Left to itself, crossterm would write
-    // empty ones under `NO_COLOR`, which take weights away.
+    // The theme decides about colours. On its own, crossterm would write empty colours under
+    // `NO_COLOR`, which also reset bold and dim.
     crossterm::style::force_color_output(true);
     let guard = Guard::enter(settings.mouse).context("preparing the terminal failed")?;
     let terminal = guard.terminal()?;
     let exit = App::new(model, Arc::new(backend), terminal, inputs, Box::new(guard))?.run().await?;
     match exit {
-        app::Exit::Left => Ok(Exit::Done),
+        app::Exit::Quit => Ok(Exit::Done),
         app::Exit::Signal(number) => Ok(Exit::Signal(number)),
         app::Exit::TerminalGone => {
-            bail!("the terminal went away; work was asked to stop, and nothing is half-done")
+            bail!("the terminal is gone; runs were stopped, and nothing is left half-done")
         }
     }
 }

@@ -1,18 +1,17 @@
-//! What can happen to the console, and what it can ask for.
+//! Messages, which change the model, and effects, which the model requests.
 
 use crossterm::event::MouseEvent;
 use packhouse_host::{Event, GcEntry, GcQuery, GcReport, RepoName, RepoSummary, VerifyReport};
 
-use super::backend::{Answer, Detail, Line};
+use super::backend::{BackendResult, Connection, Detail};
 use super::keys::Key;
 use super::state::{Level, Permit};
 
-/// Names one thing that was asked for, so that its answer finds who asked, and a late answer finds
-/// nobody.
+/// The id of a request. It assigns a result to its request, and identifies late results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Ticket(pub(super) u64);
 
-/// Something happened.
+/// A message.
 #[derive(Debug)]
 pub(super) enum Msg {
     /// The console has just started.
@@ -21,84 +20,84 @@ pub(super) enum Msg {
     Key(Key),
     /// Text was pasted.
     Paste(String),
-    /// The mouse did something.
+    /// A mouse event.
     Mouse(MouseEvent),
-    /// The terminal has another size, or must be drawn anew.
+    /// The terminal was resized.
     Resized,
-    /// The console goes on after it was suspended, or could not be (`false`).
+    /// The console resumes; `false` if it could not be suspended.
     Resumed(bool),
-    /// A second has gone by.
+    /// A second has passed.
     Tick,
-    /// A frame was drawn; this much of the scrolled part was seen.
+    /// A frame was drawn, with this scroll area.
     Drawn(Extent),
-    /// Something below the console had something to say.
+    /// A log line from below the console.
     Logged(Level, String),
-    /// [`Effect::List`] ended: some repos, by name.
-    Listed(Ticket, Answer<Vec<RepoSummary>>),
+    /// [`Effect::List`] ended: some repos, sorted by name.
+    Listed(Ticket, BackendResult<Vec<RepoSummary>>),
     /// [`Effect::Summarise`] ended.
-    Summarised(Answer<RepoSummary>),
+    Summarised(BackendResult<RepoSummary>),
     /// [`Effect::Show`] ended.
-    Shown(Ticket, Answer<Box<Detail>>),
-    /// [`Effect::Plan`] ended. Its plan is kept under the ticket.
-    Planned(Ticket, Answer<GcReport>),
-    /// Steps forward, the latest of each ticket.
+    Shown(Ticket, BackendResult<Box<Detail>>),
+    /// [`Effect::Plan`] ended. The runner keeps the plan under the ticket.
+    Planned(Ticket, BackendResult<GcReport>),
+    /// Progress, the latest of each ticket.
     Progress(Vec<(Ticket, Event)>),
     /// [`Effect::Run`] or [`Effect::Consolidate`] ended.
-    Consolidated(Ticket, Answer<GcReport>),
+    Consolidated(Ticket, BackendResult<GcReport>),
     /// [`Effect::Verify`] ended.
-    Verified(Ticket, Answer<VerifyReport>),
+    Verified(Ticket, BackendResult<VerifyReport>),
     /// [`Effect::History`] ended: some consolidations, newest first.
-    Remembered(Ticket, Answer<Vec<GcEntry>>),
-    /// [`Effect::Watch`] ended: the store has changed, and has a new stamp.
-    Changed(Answer<u64>),
-    /// The line to the store is another than before: see [`super::backend::Backend::line`].
-    Line(Line),
+    Remembered(Ticket, BackendResult<Vec<GcEntry>>),
+    /// [`Effect::Watch`] ended: the store has changed; this is its new stamp.
+    Changed(BackendResult<u64>),
+    /// The connection to the store has changed: see [`super::backend::Backend::connection`].
+    Connection(Connection),
 }
 
-/// Something to be done, outside of [`super::update`].
+/// A side effect, run outside of [`super::update`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// List repos after one.
+    /// List repos after this one.
     List(Ticket, Option<RepoName>),
-    /// Read the list's row of one repo.
+    /// Load the row of one repo.
     Summarise(Ticket, RepoName),
-    /// Read all about one repo.
+    /// Load the details of one repo.
     Show(Ticket, RepoName),
-    /// Plan a consolidation and keep the plan.
+    /// Plan a consolidation, and keep the plan.
     Plan(Ticket, RepoName),
-    /// Run the plan that is kept under the ticket.
+    /// Run the plan of the ticket.
     Run(Permit, Ticket),
-    /// Plan and run, for one of many that were asked for together.
+    /// Plan and run, for one of many repos.
     Consolidate(Permit, Ticket, RepoName),
     /// Verify a repo.
     Verify(Ticket, RepoName),
-    /// Ask the work of a ticket to stop at its next safe point; it still ends with its own message.
+    /// Stop the call of a ticket at its next safe point; it still ends with its own message.
     Cancel(Ticket),
-    /// Drop the plan that is kept under the ticket.
+    /// Drop the plan of the ticket.
     Forget(Ticket),
-    /// Read consolidations that ended.
+    /// Load ended consolidations.
     History(Ticket, GcQuery),
     /// Wait until the store changes.
     Watch(Option<u64>),
-    /// Put a text on the operator's clipboard.
+    /// Copy a text to the clipboard.
     Copy(String),
-    /// Stop the process until the shell lets it go on.
+    /// Stop the process until the shell continues it.
     Suspend,
-    /// Leave.
+    /// Quit the console.
     Quit,
 }
 
-/// How far the scrolled part of a screen reaches, in lines.
+/// The scroll area of a screen, in lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extent {
-    /// Lines there are.
+    /// All lines.
     pub(super) content: usize,
-    /// Lines there is room for.
+    /// Visible lines.
     pub(super) height: usize,
-    /// The first of them that is seen.
+    /// The first visible line.
     pub(super) first: usize,
-    /// The terminal's row on which it is seen.
+    /// The row of the terminal of that line.
     pub(super) row: u16,
-    /// Where not every line can be pointed to: what each of those that are seen stands for.
+    /// If not every line can be selected: the item of each visible line.
     pub(super) items: Vec<Option<usize>>,
 }

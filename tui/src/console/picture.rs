@@ -1,8 +1,8 @@
-//! The picture of the console in the README: a frame on the demo store, as an SVG.
+//! The picture of the console in the README: a frame of the demo store as SVG.
 //!
-//! A text for each run of cells that look the same, stretched to the cells that it takes, so that
-//! columns stand in line whatever the font. Bars are drawn, not written. After a change that is
-//! meant, draw it anew: `UPDATE_PICTURE=1 cargo test -p packhouse picture`.
+//! Cells of the same style become one text, stretched to the width of its cells, so that columns
+//! are aligned in any font. Bars are drawn as rectangles. To update it after an intended change:
+//! `UPDATE_PICTURE=1 cargo test -p packhouse picture`.
 
 use std::fmt::Write;
 
@@ -20,13 +20,13 @@ use super::keys::{Action, Keymap};
 use super::msg::Effect;
 use super::state::{Column, Model, PAGE, Work};
 use super::tests::fake::now;
-use super::view::{Look, Theme, view};
+use super::view::{Styles, Theme, view};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.svg");
 
-/// A cell, in tenths of a pixel: exact sums, and no long fractions.
+/// The size of a cell, in tenths of a pixel, for exact sums.
 const CELL: (usize, usize) = (84, 180);
-/// Around the cells; and the bar with the title above.
+/// The margin around the cells, and the height of the title bar.
 const EDGE: usize = 140;
 const BAR: usize = 300;
 
@@ -35,7 +35,7 @@ const FRAME: &str = "#20242c";
 const LINE: &str = "#343a46";
 const TEXT: &str = "#d6dae2";
 
-/// The sixteen colours, as they read on the ground.
+/// The sixteen colours, for the background.
 fn hex(colour: Color, default: &'static str) -> &'static str {
     match colour {
         Color::Black => "#2b303a",
@@ -58,28 +58,28 @@ fn hex(colour: Color, default: &'static str) -> &'static str {
     }
 }
 
-/// What a cell looks like.
+/// The style of a cell, as SVG has it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Looks {
+struct CellStyle {
     text: &'static str,
     ground: &'static str,
     bold: bool,
     dim: bool,
 }
 
-fn looks(cell: &Cell) -> Looks {
+fn style_of(cell: &Cell) -> CellStyle {
     let (text, ground) = (hex(cell.fg, TEXT), hex(cell.bg, GROUND));
     let has = |weight| cell.modifier.contains(weight);
     let (text, ground) = if has(Modifier::REVERSED) { (ground, text) } else { (text, ground) };
-    Looks { text, ground, bold: has(Modifier::BOLD), dim: has(Modifier::DIM) }
+    CellStyle { text, ground, bold: has(Modifier::BOLD), dim: has(Modifier::DIM) }
 }
 
-/// Cells beside each other that look the same.
+/// Adjacent cells with the same style.
 struct Run {
     column: usize,
     cells: usize,
     text: String,
-    looks: Looks,
+    style: CellStyle,
 }
 
 /// The runs of a row.
@@ -87,20 +87,20 @@ fn runs(row: &[Cell]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     let mut column = 0;
     while let Some(cell) = row.get(column) {
-        let (cells, looks) = (usize::from(cell.symbol().cell_width()).max(1), looks(cell));
-        match runs.last_mut().filter(|run| run.looks == looks) {
+        let (cells, style) = (usize::from(cell.symbol().cell_width()).max(1), style_of(cell));
+        match runs.last_mut().filter(|run| run.style == style) {
             Some(run) => {
                 run.cells += cells;
                 run.text.push_str(cell.symbol());
             }
-            None => runs.push(Run { column, cells, text: cell.symbol().to_owned(), looks }),
+            None => runs.push(Run { column, cells, text: cell.symbol().to_owned(), style }),
         }
         column += cells;
     }
     runs
 }
 
-/// How full a cell is that a block fills from below, in eighths; and how dense.
+/// The height of a block character in eighths, and its opacity.
 fn block(c: char) -> Option<(usize, &'static str)> {
     match c {
         '░' => Some((8, " opacity=\".25\"")),
@@ -161,7 +161,7 @@ fn svg(buffer: &Buffer, title: &str) -> String {
 }
 
 fn draw(out: &mut String, run: &Run, top: usize) {
-    let Looks { text: fill, ground, bold, dim } = run.looks;
+    let CellStyle { text: fill, ground, bold, dim } = run.style;
     let left = |column: usize| EDGE + column * CELL.0;
     if ground != GROUND {
         rect(out, [left(run.column), top, run.cells * CELL.0, CELL.1], ground, "");
@@ -185,8 +185,7 @@ fn draw(out: &mut String, run: &Run, top: usize) {
     }
 }
 
-/// A run in pieces without blanks beside each other, and with the same block throughout where there
-/// are blocks.
+/// Splits a run at double blanks and between different block characters.
 fn pieces(run: &Run) -> Vec<(usize, &str)> {
     let mut pieces = Vec::new();
     let (mut column, mut rest) = (run.column, run.text.as_str());
@@ -214,19 +213,19 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// The console on the demo store: what can be reclaimed first, some repos marked, one being
-/// consolidated.
+/// The console with the demo store, sorted by reclaimable bytes: some repos are marked, and one is
+/// being consolidated.
 fn console() -> Model {
     let demo = Demo::new(REPOS, 1, Pace::Held, now());
-    let look = Look { theme: Theme::Default, ascii: false };
-    let mut model = Model::new(look, Keymap::new(false), false, demo.place());
+    let styles = Styles { theme: Theme::Default, ascii: false };
+    let mut model = Model::new(styles, Keymap::new(false), false, demo.place());
     model.now = now();
     let ticket = model.ticket();
     model.repos.begin(ticket, now());
     let repos = demo
         .list(None, PAGE)
         .now_or_never()
-        .expect("nothing waits in a demo that is held")
+        .expect("a demo store in a test does not wait")
         .expect("a list");
     model.repos.take(Ok(repos), now());
     while model.repos.sorted().0 != Column::Reclaimable {
@@ -235,20 +234,20 @@ fn console() -> Model {
     let of = |(line, repo): (usize, &RepoSummary)| {
         (line, repo.repo.clone(), repo.bytes - repo.duplicate_bytes)
     };
-    let merging: Vec<(usize, RepoName, u64)> =
+    let fragmented: Vec<(usize, RepoName, u64)> =
         model.repos.from(0).enumerate().filter(|(_, repo)| repo.packs > 1).map(of).collect();
-    splice(&mut model, merging[2].1.clone(), merging[2].2);
-    for (line, ..) in [0, 1, 4].map(|nth| &merging[nth]) {
-        model.repos.point(*line);
+    start_consolidation(&mut model, fragmented[2].1.clone(), fragmented[2].2);
+    for (line, ..) in [0, 1, 4].map(|nth| &fragmented[nth]) {
+        model.repos.select(*line);
         model.repos.mark();
     }
-    model.repos.point(merging[5].0);
+    model.repos.select(fragmented[5].0);
     model
 }
 
-/// A consolidation that goes on. In a queue it stands as a verification: nobody was asked, so
-/// nothing may change.
-fn splice(model: &mut Model, repo: RepoName, total: u64) {
+/// Adds a running consolidation. Its effect is a verification, because without a confirmation there
+/// is no permit for a consolidation.
+fn start_consolidation(model: &mut Model, repo: RepoName, total: u64) {
     let ticket = model.ticket();
     model.runs.ask(
         ticket,
@@ -272,10 +271,10 @@ fn frame(columns: u16, rows: u16) -> Buffer {
 }
 
 #[test]
-fn the_picture_is_what_the_console_shows() {
+fn the_picture_matches_the_console() {
     let drawn = svg(
         &frame(100, 26),
-        "The packhouse console: a list of repos by what can be reclaimed, three marked, one being consolidated",
+        "The packhouse console: repos sorted by reclaimable bytes, three marked, one being consolidated",
     );
     assert!(drawn.len() < 40_000, "{} bytes", drawn.len());
     if std::env::var_os("UPDATE_PICTURE").is_some() {
@@ -284,12 +283,12 @@ fn the_picture_is_what_the_console_shows() {
     let kept = std::fs::read_to_string(FILE).unwrap_or_default();
     assert!(
         kept == drawn,
-        "docs/console.svg is not what the console shows; look at it, and set UPDATE_PICTURE=1 to draw it anew"
+        "docs/console.svg does not match the console; check it, and update it with UPDATE_PICTURE=1"
     );
 }
 
 #[test]
-fn foreign_text_stays_text() {
+fn untrusted_text_is_escaped() {
     let mut buffer = Buffer::empty(ratatui::layout::Rect::new(0, 0, 12, 1));
     buffer.set_string(0, 0, "a<b>&\"東  x█", ratatui::style::Style::new());
     let drawn = svg(&buffer, "<script>");
@@ -298,7 +297,7 @@ fn foreign_text_stays_text() {
             && drawn.contains("<title id=\"t\">&lt;script&gt;</title>"),
         "{drawn}"
     );
-    // The wide character takes two cells, so x stands in the eleventh.
+    // The wide character takes two cells, so x is in the eleventh.
     assert!(
         drawn.contains(
             r#"<text x="98" y="57.5" textLength="8.4" lengthAdjust="spacingAndGlyphs">x</text>"#

@@ -1,7 +1,7 @@
-//! A store behind a server, as the console's backend.
+//! A server as the backend of the console.
 //!
-//! Nothing here gives up while the server is away: the console shows the last that it knows, and
-//! how old that is. What was begun is asked after when the server is back.
+//! Nothing here gives up while the server can't be reached: the console shows the last known state
+//! and its age. Runs that were started are looked up when the server is back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,71 +15,73 @@ use packhouse_host::{
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::backend::{Answer, Backend, Control, Detail, Failure, Line, LineState, until_stopped};
+use super::backend::{
+    Backend, BackendResult, Connection, ConnectionState, Control, Detail, Failure, until_stopped,
+};
 
-/// First pause before the server is asked again whether something has changed.
+/// First pause before the next request for changes.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A server that this process asks.
-pub(super) struct Afar {
+/// A server.
+pub(super) struct RemoteBackend {
     remote: Remote,
-    line: Arc<watch::Sender<Line>>,
-    /// Hands on what is heard between answers.
-    listening: JoinHandle<()>,
+    connection: Arc<watch::Sender<Connection>>,
+    /// Forwards changes of the connection between requests.
+    listener: JoinHandle<()>,
 }
 
-impl Afar {
-    /// The backend of a server. Wants a runtime.
+impl RemoteBackend {
+    /// The backend of a server. Must be called within a tokio runtime.
     pub(super) fn new(remote: Remote) -> Self {
-        let line = Arc::new(watch::Sender::new(told(&remote.connection().borrow())));
-        let (mut heard, here, asked) = (remote.connection(), line.clone(), remote.clone());
-        let listening = tokio::spawn(async move {
+        let connection = Arc::new(watch::Sender::new(connection_of(&remote.connection().borrow())));
+        let (mut heard, here, asked) = (remote.connection(), connection.clone(), remote.clone());
+        let listener = tokio::spawn(async move {
             while heard.changed().await.is_ok() {
-                tell(&asked, &here);
+                update_connection(&asked, &here);
             }
         });
-        Afar { remote, line, listening }
+        RemoteBackend { remote, connection, listener }
     }
 
-    /// What was answered, after the line was told of: whoever hears that a verb has failed knows
-    /// already that the line is down.
-    fn answered<T, E: Into<Failure>>(&self, answer: Result<T, E>) -> Answer<T> {
-        tell(&self.remote, &self.line);
+    /// A result, after the connection was updated: when a call fails, the connection is already
+    /// reported as down.
+    fn completed<T, E: Into<Failure>>(&self, answer: Result<T, E>) -> BackendResult<T> {
+        update_connection(&self.remote, &self.connection);
         answer.map_err(Into::into)
     }
 }
 
-impl Drop for Afar {
+impl Drop for RemoteBackend {
     fn drop(&mut self) {
-        self.listening.abort();
+        self.listener.abort();
     }
 }
 
-/// Tells how the line is now: read while nobody else tells, so that the older word never comes
-/// last.
-fn tell(remote: &Remote, line: &watch::Sender<Line>) {
-    line.send_if_modified(|line| {
-        let now = told(&remote.connection().borrow());
-        let other = *line != now;
-        *line = now;
+/// Updates the connection. It is read under the lock of the sender, so that an older state never
+/// overwrites a newer one.
+fn update_connection(remote: &Remote, connection: &watch::Sender<Connection>) {
+    connection.send_if_modified(|connection| {
+        let now = connection_of(&remote.connection().borrow());
+        let other = *connection != now;
+        *connection = now;
         other
     });
 }
 
-/// The line, in the console's words.
-fn told(line: &packhouse_host::remote::ConnectionStatus) -> Line {
-    let state = match &line.down {
-        None => LineState::Up,
-        Some((since, why)) => LineState::Down { since: *since, why: why.clone() },
+/// The connection as the console knows it.
+fn connection_of(connection: &packhouse_host::remote::ConnectionStatus) -> Connection {
+    let state = match &connection.down {
+        None => ConnectionState::Up,
+        Some((since, why)) => ConnectionState::Down { since: *since, why: why.clone() },
     };
-    Line { state, latency: line.latency, heard_at: line.heard_at }
+    Connection { state, latency: connection.latency, heard_at: connection.heard_at }
 }
 
-impl Backend for Afar {
-    /// What was planned and shown: the server plans anew, and does that if it is the same.
+impl Backend for RemoteBackend {
+    /// The displayed plan. The server plans again, and runs the plan if it is the same.
     type Plan = GcReport;
 
     fn now(&self) -> Timestamp {
@@ -90,61 +92,63 @@ impl Backend for Afar {
         self.remote.place()
     }
 
-    async fn list(&self, after: Option<&RepoName>, limit: u32) -> Answer<Vec<RepoSummary>> {
-        self.answered(self.remote.summaries(after, limit).await)
+    async fn list(&self, after: Option<&RepoName>, limit: u32) -> BackendResult<Vec<RepoSummary>> {
+        self.completed(self.remote.summaries(after, limit).await)
     }
 
-    async fn summary(&self, repo: &RepoName) -> Answer<RepoSummary> {
-        self.answered(self.remote.summary(repo).await)
+    async fn summary(&self, repo: &RepoName) -> BackendResult<RepoSummary> {
+        self.completed(self.remote.summary(repo).await)
     }
 
-    async fn show(&self, repo: &RepoName) -> Answer<Detail> {
-        self.answered(self.remote.detail(repo).await)
+    async fn show(&self, repo: &RepoName) -> BackendResult<Detail> {
+        self.completed(self.remote.detail(repo).await)
     }
 
-    async fn plan(&self, repo: &RepoName, control: Control) -> Answer<(GcReport, GcReport)> {
+    async fn plan(&self, repo: &RepoName, control: Control) -> BackendResult<(GcReport, GcReport)> {
         let progress = control.progress();
         let planned =
             until_stopped(self.remote.plan_gc_expiring(repo, None, &progress), &progress, &control)
                 .await;
-        let report = self.answered(planned)?;
+        let report = self.completed(planned)?;
         Ok((report.clone(), report))
     }
 
-    async fn run(&self, plan: GcReport, control: Control) -> Answer<GcReport> {
+    async fn run(&self, plan: GcReport, control: Control) -> BackendResult<GcReport> {
         let progress = control.progress();
-        self.answered(
+        self.completed(
             until_stopped(self.remote.apply_planned(&plan, None, &progress), &progress, &control)
                 .await,
         )
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> Answer<GcReport> {
+    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
         let progress = control.progress();
-        self.answered(
+        self.completed(
             until_stopped(self.remote.gc_expiring(repo, None, &progress), &progress, &control)
                 .await,
         )
     }
 
-    async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {
+    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
         let progress = control.progress();
-        self.answered(until_stopped(self.remote.verify(repo, &progress), &progress, &control).await)
+        self.completed(
+            until_stopped(self.remote.verify(repo, &progress), &progress, &control).await,
+        )
     }
 
-    async fn history(&self, query: &GcQuery) -> Answer<Vec<GcEntry>> {
-        self.answered(self.remote.gc_entries(query).await)
+    async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
+        self.completed(self.remote.gc_entries(query).await)
     }
 
-    async fn watch(&self, since: Option<u64>) -> Answer<u64> {
+    async fn watch(&self, since: Option<u64>) -> BackendResult<u64> {
         let mut pause = FIRST_PAUSE;
         loop {
             let stamp = self.remote.change_stamp(since).await;
-            tell(&self.remote, &self.line);
+            update_connection(&self.remote, &self.connection);
             match stamp {
                 Ok(stamp) if since != Some(stamp) => return Ok(stamp),
                 Ok(_) => pause = FIRST_PAUSE,
-                // It is busy, or what stands before it does not reach it.
+                // The server is busy, or its proxy can't reach it.
                 Err(Error::Unreachable { .. } | Error::Remote { class: Class::Conflict, .. }) => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -154,7 +158,7 @@ impl Backend for Afar {
         }
     }
 
-    fn line(&self) -> Option<watch::Receiver<Line>> {
-        Some(self.line.subscribe())
+    fn connection(&self) -> Option<watch::Receiver<Connection>> {
+        Some(self.connection.subscribe())
     }
 }

@@ -1,11 +1,11 @@
-//! How the operator wants the console: what the call says, else what the config file says, else
-//! what the environment hints at.
+//! The settings of the console: from the command line, else from the config file, else from the
+//! environment.
 //!
-//! The file is TOML, and all of it may be left out:
+//! The file is TOML, and every setting is optional:
 //!
 //! ```toml
 //! theme = "light"                # default, light, mono
-//! ascii = true                   # false: whatever the locale says
+//! ascii = true                   # false: use Unicode in any locale
 //! mouse = true
 //!
 //! [keys]                         # names as in docs/console.md
@@ -26,52 +26,52 @@ use crate::style::Environment;
 pub(super) use crate::args::ThemeName;
 use file::File;
 
-/// How the operator wants the console.
+/// The settings of the console.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
     pub(super) theme: ThemeName,
     /// Draw with ASCII only.
     pub(super) ascii: bool,
-    /// Take the mouse from the terminal.
+    /// Capture the mouse.
     pub(super) mouse: bool,
-    /// Nothing may be changed.
+    /// Disable everything that changes the store.
     pub(super) read_only: bool,
-    /// A store that is made up, in place of a real one.
+    /// Use the demo store.
     pub(super) demo: bool,
-    /// Other keys for some actions, in the order of the file.
+    /// Changed keys, in the order of the file.
     pub(super) keys: Vec<KeyChange>,
 }
 
-/// Other keys for an action.
+/// Changed keys of an action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyChange {
-    /// The action's name; nobody has looked yet whether there is one.
+    /// Name of the action, not checked yet.
     pub(super) action: String,
-    /// Names of keys.
+    /// Names of the keys.
     pub(super) keys: Vec<String>,
-    /// Where it was said, for errors: `FILE:LINE`.
+    /// Position for errors: `FILE:LINE`.
     pub(super) place: String,
 }
 
-/// What the environment hints at.
+/// Settings from the environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Hints {
-    /// Nobody wants colours.
+    /// `NO_COLOR` is set.
     no_color: bool,
-    /// The locale has characters beyond ASCII, or says nothing.
+    /// The locale is UTF-8, or unset.
     utf8: bool,
 }
 
 impl Hints {
-    /// Those of the real environment.
+    /// Reads the environment.
     pub(super) fn read() -> Hints {
         Hints::of(Environment::read(), |name| {
             std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
         })
     }
 
-    /// The first that is set decides, as for any program of POSIX. Where none is, as in many
-    /// containers, the terminal is still likely to be one of this century.
+    /// The first variable that is set decides, as in POSIX. If none is set, as in many containers,
+    /// the terminal most likely supports UTF-8.
     fn of(environment: Environment, variable: impl Fn(&str) -> Option<String>) -> Hints {
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
             .into_iter()
@@ -85,29 +85,30 @@ impl Hints {
 }
 
 impl Settings {
-    /// What all that was said comes to.
+    /// Combines all settings.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a config that is not there although it was named, can't be read, or
-    /// says what can't be.
-    pub(super) fn read(asked: &ConsoleArgs, color: When, hints: Hints) -> Result<Settings, Error> {
-        let file = match &asked.config {
-            Some(path) => File::read(path)?
-                .ok_or_else(|| Error::Usage(format!("there is no config {}", path.display())))?,
-            None => usual_place()
+    /// [`Error::Usage`] if the named config file does not exist, or a config can't be read or is
+    /// invalid.
+    pub(super) fn read(args: &ConsoleArgs, color: When, hints: Hints) -> Result<Settings, Error> {
+        let file = match &args.config {
+            Some(path) => File::read(path)?.ok_or_else(|| {
+                Error::Usage(format!("the config file {} does not exist", path.display()))
+            })?,
+            None => default_file()
                 .map(|path| File::read(&path))
                 .transpose()?
                 .flatten()
                 .unwrap_or_default(),
         };
-        Ok(Settings::of(asked, color, hints, file))
+        Ok(Settings::of(args, color, hints, file))
     }
 
-    /// The call goes before the file, and the file before the environment. Only `NO_COLOR` goes
-    /// before the file: it is said for this terminal or this call, and the file holds for all of
-    /// them. Of the call, `--color never` goes before a theme: a theme without colours is `mono`.
-    fn of(asked: &ConsoleArgs, color: When, hints: Hints, file: File) -> Settings {
-        let theme = match (asked.theme, color) {
+    /// The command line overrides the file, and the file overrides the environment. Only `NO_COLOR`
+    /// overrides the file: it is set for this terminal or call, and the file is for all of them.
+    /// `--color never` overrides `--theme`: a theme without colours is `mono`.
+    fn of(args: &ConsoleArgs, color: When, hints: Hints, file: File) -> Settings {
+        let theme = match (args.theme, color) {
             (_, When::Never) => ThemeName::Mono,
             (Some(theme), _) => theme,
             (None, When::Auto) if hints.no_color => ThemeName::Mono,
@@ -115,17 +116,17 @@ impl Settings {
         };
         Settings {
             theme,
-            ascii: asked.ascii || file.ascii.unwrap_or(!hints.utf8),
-            mouse: asked.mouse || file.mouse.unwrap_or(false),
-            read_only: asked.read_only,
-            demo: asked.demo,
+            ascii: args.ascii || file.ascii.unwrap_or(!hints.utf8),
+            mouse: args.mouse || file.mouse.unwrap_or(false),
+            read_only: args.read_only,
+            demo: args.demo,
             keys: file.keys,
         }
     }
 }
 
-/// The config of this user, where the platform has a place for it.
-fn usual_place() -> Option<PathBuf> {
+/// The config file of this user, if the platform has a folder for it.
+fn default_file() -> Option<PathBuf> {
     BaseDirs::new().map(|dirs| dirs.config_dir().join("packhouse").join("console.toml"))
 }
 
@@ -137,13 +138,13 @@ mod tests {
 
     const UTF8: Hints = Hints { no_color: false, utf8: true };
 
-    fn settings(asked: &ConsoleArgs, color: When, hints: Hints, file: &str) -> Settings {
-        Settings::of(asked, color, hints, File::parse(file, Path::new("f")).unwrap())
+    fn settings(args: &ConsoleArgs, color: When, hints: Hints, file: &str) -> Settings {
+        Settings::of(args, color, hints, File::parse(file, Path::new("f")).unwrap())
     }
 
-    fn theme(asked: Option<ThemeName>, color: When, no_color: bool, file: &str) -> ThemeName {
-        let asked = ConsoleArgs { theme: asked, ..ConsoleArgs::default() };
-        settings(&asked, color, Hints { no_color, ..UTF8 }, file).theme
+    fn theme(args: Option<ThemeName>, color: When, no_color: bool, file: &str) -> ThemeName {
+        let args = ConsoleArgs { theme: args, ..ConsoleArgs::default() };
+        settings(&args, color, Hints { no_color, ..UTF8 }, file).theme
     }
 
     #[test]
@@ -152,9 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn the_call_goes_before_no_color_and_no_color_before_the_config() {
+    fn the_command_line_overrides_no_color_and_no_color_the_config() {
         use ThemeName::{Default, Light, Mono};
-        for (asked, color, no_color, file, expected) in [
+        for (args, color, no_color, file, expected) in [
             (None, When::Auto, false, "", Default),
             (None, When::Auto, false, "theme = 'light'", Light),
             (None, When::Auto, true, "theme = 'light'", Mono),
@@ -165,9 +166,9 @@ mod tests {
             (Some(Light), When::Never, false, "theme = 'light'", Mono),
         ] {
             assert_eq!(
-                theme(asked, color, no_color, file),
+                theme(args, color, no_color, file),
                 expected,
-                "{asked:?} {color:?} {no_color} {file}"
+                "{args:?} {color:?} {no_color} {file}"
             );
         }
     }
@@ -190,7 +191,7 @@ mod tests {
             };
             let hints = Hints::of(Environment::default(), variable);
             assert_eq!(hints.utf8, utf8, "{variables:?}");
-            let ascii = |asked, file| settings(&asked, When::Auto, hints, file).ascii;
+            let ascii = |args, file| settings(&args, When::Auto, hints, file).ascii;
             assert_eq!(ascii(ConsoleArgs::default(), ""), !utf8);
             assert!(!ascii(ConsoleArgs::default(), "ascii = false"));
             assert!(ascii(ConsoleArgs { ascii: true, ..ConsoleArgs::default() }, "ascii = false"));
@@ -201,16 +202,16 @@ mod tests {
     fn a_config_that_was_named_must_be_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mine.toml");
-        let asked = ConsoleArgs { config: Some(path.clone()), ..ConsoleArgs::default() };
-        let missing = Settings::read(&asked, When::Auto, UTF8).unwrap_err();
+        let args = ConsoleArgs { config: Some(path.clone()), ..ConsoleArgs::default() };
+        let missing = Settings::read(&args, When::Auto, UTF8).unwrap_err();
         assert_eq!(missing.class(), packhouse_host::Class::Usage);
         assert!(missing.to_string().contains("mine.toml"), "{missing}");
         assert!(File::read(&path).unwrap().is_none());
         std::fs::write(&path, "mouse = true").unwrap();
-        assert!(Settings::read(&asked, When::Auto, UTF8).unwrap().mouse);
+        assert!(Settings::read(&args, When::Auto, UTF8).unwrap().mouse);
         std::fs::write(&path, [0xff]).unwrap();
         assert!(
-            Settings::read(&asked, When::Auto, UTF8).unwrap_err().to_string().contains("mine.toml")
+            Settings::read(&args, When::Auto, UTF8).unwrap_err().to_string().contains("mine.toml")
         );
     }
 }

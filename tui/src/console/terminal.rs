@@ -1,10 +1,9 @@
-//! The terminal's modes: taken, lent to the shell while the console is stopped, and given back
-//! however it ends.
+//! The modes of the terminal: set, restored while the console is suspended, and restored however it
+//! ends.
 //!
-//! Raw mode, the alternate screen, pasting in brackets and the mouse belong to [`Guard`]. They are
-//! given back when it is dropped (on leaving, on an error, on a signal) and by the panic hook,
-//! before the panic's message is printed, so that it can be read. [`super::inputs`] is the other
-//! half: what comes from outside.
+//! [`Guard`] owns raw mode, the alternate screen, bracketed paste and mouse capture. They are
+//! restored when it is dropped (on quit, error or signal) and by the panic hook, before the panic
+//! message is printed. [`super::inputs`] reads the inputs.
 
 use std::io::{self, Stdout, Write};
 use std::sync::Once;
@@ -23,66 +22,65 @@ use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use rustix::process::{Signal, getpgrp, getsid, kill_current_process_group};
 
-/// Whose the modes are. The panic hook has no other way to know.
-static WHOSE: AtomicU8 = AtomicU8::new(FREE);
-/// The modes are as they were: before the console, after it, and after a panic.
-const FREE: u8 = 0;
-/// The modes are ours.
+/// Who owns the modes. A static, because the panic hook needs it.
+static OWNER: AtomicU8 = AtomicU8::new(ORIGINAL);
+/// The original modes: before and after the console, and after a panic.
+const ORIGINAL: u8 = 0;
+/// The modes of the console.
 const OURS: u8 = 1;
-/// The modes are as they were, until the process goes on.
-const LENT: u8 = 2;
+/// The original modes, until the process resumes.
+const SUSPENDED: u8 = 2;
 
 static HOOK: Once = Once::new();
 
-/// What the loop asks of the terminal, besides drawing.
+/// What the event loop needs from the terminal, besides drawing.
 pub(super) trait Outlet {
-    /// Whether the alternate screen is up: after a panic on any thread it isn't, and nothing may be
-    /// drawn.
+    /// Whether the alternate screen is active. After a panic on any thread it is not, and nothing
+    /// may be drawn.
     fn is_ours(&self) -> bool;
 
-    /// Puts a text on the operator's clipboard, as far as the terminal lets us.
+    /// Copies a text to the clipboard, if the terminal supports it.
     fn copy(&mut self, text: &str) -> io::Result<()>;
 
-    /// Gives the terminal back and stops the process. Nothing may be drawn until
-    /// [`Outlet::resume`].
+    /// Restores the terminal and stops the process. Nothing may be drawn until [`Outlet::resume`].
     ///
-    /// `false`: nobody could let it go on, so it wasn't stopped.
+    /// Returns `false` if no shell could resume the process, so that it was not stopped.
     fn suspend(&mut self) -> io::Result<bool>;
 
-    /// Takes the terminal again, whatever others have made of it meanwhile. What was drawn is gone.
+    /// Sets the modes again, whatever they are now. The screen must be drawn again.
     fn resume(&mut self) -> io::Result<()>;
 }
 
-/// Owns the modes.
+/// Owns the modes of the terminal.
 pub(super) struct Guard {
     mouse: bool,
 }
 
 impl Guard {
-    /// Takes the terminal, and the mouse if that is wanted.
+    /// Sets the modes, including mouse capture if `mouse`.
     pub(super) fn enter(mouse: bool) -> io::Result<Guard> {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                give_back(FREE);
+                restore(ORIGINAL);
                 before(panic);
             }));
         });
-        // A failure gives back what was taken.
+        // After a failure, dropping the guard restores the modes.
         let guard = Guard { mouse };
-        guard.take(FREE)?;
+        guard.take(ORIGINAL)?;
         Ok(guard)
     }
 
-    /// What to draw on.
+    /// The terminal to draw on.
     pub(super) fn terminal(&self) -> io::Result<Terminal<CrosstermBackend<Frames>>> {
         Terminal::new(CrosstermBackend::new(Frames { pending: Vec::new(), stdout: io::stdout() }))
     }
 
     fn take(&self, from: u8) -> io::Result<()> {
         enable_raw_mode()?;
-        if WHOSE.compare_exchange(from, OURS, Ordering::SeqCst, Ordering::SeqCst).is_err() {
-            // Something panicked just now, and its message is to be read.
+        if OWNER.compare_exchange(from, OURS, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+            // A thread has just panicked, and its message must stay readable.
             return disable_raw_mode();
         }
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste)?;
@@ -92,7 +90,7 @@ impl Guard {
 
 impl Outlet for Guard {
     fn is_ours(&self) -> bool {
-        WHOSE.load(Ordering::SeqCst) == OURS
+        OWNER.load(Ordering::SeqCst) == OURS
     }
 
     fn copy(&mut self, text: &str) -> io::Result<()> {
@@ -100,45 +98,43 @@ impl Outlet for Guard {
     }
 
     fn suspend(&mut self) -> io::Result<bool> {
-        // A shell with job control gives each job a process group of its own. In the group of the
-        // session's leader there is no such shell (`xterm -e`, `ssh -t HOST packhouse`, a
-        // container), and a stop would be for ever.
+        // A shell with job control gives each job its own process group. In the group of the
+        // session leader there is no such shell (`xterm -e`, `ssh -t HOST packhouse`, a container),
+        // and nothing would resume the process.
         if getsid(None)? == getpgrp() {
             return Ok(false);
         }
-        lend();
-        // The whole job, as Ctrl-Z does it: in `cargo run` the shell waits for cargo. Not SIGTSTP,
-        // which we catch ourselves.
+        restore_for_shell();
+        // Stop the whole job, as Ctrl-Z does: in `cargo run` the shell waits for cargo. Not with
+        // SIGTSTP, which we catch.
         kill_current_process_group(Signal::STOP)?;
         Ok(true)
     }
 
     fn resume(&mut self) -> io::Result<()> {
-        // After a SIGSTOP from outside nobody has lent anything, yet the shell has set its own
-        // modes.
-        lend();
-        if WHOSE.load(Ordering::SeqCst) == LENT { self.take(LENT) } else { Ok(()) }
+        // After a SIGSTOP the modes were not restored, but the shell has set its own.
+        restore_for_shell();
+        if OWNER.load(Ordering::SeqCst) == SUSPENDED { self.take(SUSPENDED) } else { Ok(()) }
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        give_back(FREE);
+        restore(ORIGINAL);
     }
 }
 
-fn lend() {
-    if WHOSE.load(Ordering::SeqCst) == OURS {
-        give_back(LENT);
+fn restore_for_shell() {
+    if OWNER.load(Ordering::SeqCst) == OURS {
+        restore(SUSPENDED);
     }
 }
 
-fn give_back(to: u8) {
-    if WHOSE.swap(to, Ordering::SeqCst) == OURS {
-        // Failing to restore is not worth failing over: after a hang-up there is no terminal left
-        // to restore.
+fn restore(to: u8) {
+    if OWNER.swap(to, Ordering::SeqCst) == OURS {
+        // Ignore errors: after a hang-up there is no terminal to restore.
         let _ = disable_raw_mode();
-        // The mouse, too, where it was never taken: that does no harm, and can't be forgotten.
+        // Disable the mouse even if it was not enabled; it does no harm.
         let _ = execute!(
             io::stdout(),
             DisableMouseCapture,
@@ -149,8 +145,8 @@ fn give_back(to: u8) {
     }
 }
 
-/// Writes what was drawn at once, and nothing once the terminal is not ours: a panic on another
-/// thread does not find its message under the rest of a frame.
+/// Writes each frame at once, and nothing after the terminal was restored, so that a frame can't
+/// overwrite the message of a panic on another thread.
 pub(super) struct Frames {
     pending: Vec<u8>,
     stdout: Stdout,
@@ -165,8 +161,8 @@ impl Write for Frames {
     fn flush(&mut self) -> io::Result<()> {
         let mut stdout = self.stdout.lock();
         let pending = std::mem::take(&mut self.pending);
-        // Who gives the terminal back says so first, and then waits for this lock.
-        if WHOSE.load(Ordering::SeqCst) != OURS {
+        // `restore` sets the owner first, and then waits for this lock.
+        if OWNER.load(Ordering::SeqCst) != OURS {
             return Ok(());
         }
         stdout.write_all(&pending)?;

@@ -1,12 +1,11 @@
-//! What happens when something happens: a message changes the model, and asks for effects. No I/O,
-//! no waiting.
+//! Applies messages: a message changes the model and returns effects. No I/O, no waiting.
 //!
-//! This file takes the messages; [`act`] does what keys ask for, [`ask`] what leads to work, and
-//! [`work`] keeps its queue; [`line`] is about a store that is elsewhere.
+//! This file handles messages; [`act`] handles actions, [`ask`] plans and confirmations, [`work`]
+//! runs, and [`connection`] the connection to a remote store.
 
 mod act;
 mod ask;
-mod line;
+mod connection;
 mod work;
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
@@ -19,10 +18,10 @@ use super::state::{Asks, Level, Model, Outcome};
 
 use act::act;
 
-/// Takes a message.
+/// Applies a message.
 pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
-        // The stamp comes before the list: what changes after it was read is seen.
+        // The stamp comes before the list, so that later changes are noticed.
         Msg::Started => return vec![Effect::Watch(None)],
         Msg::Key(key) => {
             model.dirty |= model.notice.take().is_some();
@@ -40,17 +39,16 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Resumed(was_suspended) => {
             model.dirty = true;
             if !was_suspended {
-                model.notice = Some(
-                    "This terminal has no shell to come back from: the console goes on.".to_owned(),
-                );
+                model.notice =
+                    Some("The console was not suspended: this terminal has no shell.".to_owned());
             }
         }
         Msg::Tick => return tick(model),
         Msg::Drawn(extent) => {
             model.extent = extent;
-            let in_sight = matches!(model.place(), Place::Preview | Place::Gate | Place::Typing);
-            if let Some(gate) = model.gate.as_mut().filter(|_| in_sight) {
-                gate.drawn();
+            let in_sight = matches!(model.place(), Place::Preview | Place::Confirm | Place::Typing);
+            if let Some(dialog) = model.dialog.as_mut().filter(|_| in_sight) {
+                dialog.drawn();
             }
             model.minute = model.now.as_second() / 60;
         }
@@ -73,12 +71,12 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             if model.misses(&failure) {
                 return Vec::new();
             }
-            // A store that can't be asked is told of once, when its line breaks: see [`line`].
+            // A lost connection is logged once, in [`connection`].
             if failure.kind != FailureKind::Unreachable {
                 model.log.say(
                     model.now,
                     Level::Warning,
-                    format!("The store is not watched any more: {failure}"),
+                    format!("Watching the store failed: {failure}"),
                 );
             }
             if !model.repos.known && model.repos.loading.is_none() {
@@ -111,7 +109,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 model.repos.put(summary, model.now);
                 model.dirty = true;
             }
-            // The list will be read as a whole, at once or when the line is back.
+            // Reload the whole list, now or after reconnecting.
             Err(failure) => model.repos.stale |= !model.misses(&failure),
         },
         Msg::Shown(ticket, answer) => {
@@ -125,19 +123,19 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Planned(ticket, answer) => {
-            match model.gate.as_mut().filter(|gate| gate.awaits(ticket)) {
-                Some(gate) => {
-                    if let (Err(failure), Some(repo)) = (&answer, gate.repo()) {
+            match model.dialog.as_mut().filter(|dialog| dialog.awaits(ticket)) {
+                Some(dialog) => {
+                    if let (Err(failure), Some(repo)) = (&answer, dialog.repo()) {
                         model.log.say(
                             model.now,
                             Level::Error,
                             format!("{repo}: planning failed: {failure}"),
                         );
                     }
-                    gate.take(answer);
+                    dialog.take(answer);
                     model.dirty = true;
                 }
-                // Declined while it was being made.
+                // Declined meanwhile.
                 None => return vec![Effect::Forget(ticket)],
             }
         }
@@ -173,21 +171,21 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 return next.into_iter().collect();
             }
         }
-        Msg::Line(line) => return line::moved(model, line),
+        Msg::Connection(connection) => return connection::changed(model, connection),
     }
     Vec::new()
 }
 
-/// Running work shows its seconds, and so does a line that is down; otherwise only "minutes ago"
-/// grows old.
+/// Active runs and a lost connection count seconds; otherwise only relative times change, once a
+/// minute.
 fn tick(model: &mut Model) -> Vec<Effect> {
-    let counts = model.runs.open().next().is_some() || model.is_cut_off();
+    let counts = model.runs.open().next().is_some() || model.is_disconnected();
     model.dirty |= counts || model.minute != model.now.as_second() / 60;
-    if model.is_cut_off() {
+    if model.is_disconnected() {
         return Vec::new();
     }
-    if model.line.is_some() && model.missed {
-        // The line was back before anyone saw that it was down.
+    if model.connection.is_some() && model.missed {
+        // The connection was restored before its loss was noticed.
         return model.catch_up();
     }
     if model.repos.due(model.now) {
@@ -197,8 +195,8 @@ fn tick(model: &mut Model) -> Vec<Effect> {
 }
 
 fn step(model: &mut Model, ticket: Ticket, event: Event) -> bool {
-    if let Some(gate) = model.gate.as_mut().filter(|gate| gate.awaits(ticket)) {
-        gate.step(event);
+    if let Some(dialog) = model.dialog.as_mut().filter(|dialog| dialog.awaits(ticket)) {
+        dialog.step(event);
         return true;
     }
     model.runs.step(ticket, event, model.now)
@@ -217,20 +215,19 @@ fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
             }
         }
         Place::Typing => {
-            if let Some(Asks::Count(input)) = model.gate.as_mut().map(|gate| &mut gate.asks) {
+            if let Some(Asks::Count(input)) = model.dialog.as_mut().map(|dialog| &mut dialog.asks) {
                 input.paste(text);
             }
         }
         _ => {
             model.notice =
-                Some("There is nothing here to paste into; / filters the list of repos.".to_owned())
+                Some("Nothing to paste into here; / filters the list of repos.".to_owned())
         }
     }
     Vec::new()
 }
 
-/// The wheel scrolls; a click points to a line, and a click on the line that is pointed to opens
-/// it.
+/// The wheel scrolls; a click selects a line, and a click on the selected line opens it.
 fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
     let action = match event.kind {
         MouseEventKind::ScrollUp => Action::Up,
@@ -248,26 +245,26 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
         matches!(model.place(), Repos | Filter | Repo | Runs | Done | History | Log | Palette);
     let Some(line) = line_at(&model.extent, row).filter(|_| is_list) else { return Vec::new() };
     model.dirty = true;
-    let pointed = match model.scrolled() {
+    let selected = match model.scrolled() {
         Some((cursor, lines)) => {
-            let pointed = cursor.at(lines) == line;
+            let selected = cursor.at(lines) == line;
             cursor.set(line);
-            pointed
+            selected
         }
         None => {
-            let pointed = model.repos.cursor().at(model.repos.shown()) == line;
-            model.repos.point(line);
-            pointed
+            let selected = model.repos.cursor().at(model.repos.shown()) == line;
+            model.repos.select(line);
+            selected
         }
     };
     match model.place() {
-        Place::Palette if pointed => act(model, Action::Accept),
-        Place::Repos | Place::Runs | Place::History if pointed => act(model, Action::Open),
+        Place::Palette if selected => act(model, Action::Accept),
+        Place::Repos | Place::Runs | Place::History if selected => act(model, Action::Open),
         _ => Vec::new(),
     }
 }
 
-/// What can be pointed to on a row of the terminal.
+/// The item on a row of the terminal.
 fn line_at(extent: &Extent, row: u16) -> Option<usize> {
     let below = usize::from(row.checked_sub(extent.row)?);
     let line = Some(extent.first + below)

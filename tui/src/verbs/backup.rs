@@ -1,24 +1,24 @@
-//! `packhouse backup`: a copy of the store in another folder, verified.
+//! `packhouse backup`: copies the store to another folder and verifies the copy.
 
 use packhouse_host::{BackupOptions, BackupReport};
 
 use crate::args::Backup;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, count, millis, shown, some};
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
+use crate::text::{count, duration, escaped, plural, size};
 
-/// Backs up.
-pub(crate) async fn run(asked: Backup, context: &Context) -> anyhow::Result<Exit> {
-    context.only_here("backup")?;
-    let watch = context.bars.watch(PATIENCE);
-    let options = BackupOptions { update: asked.update };
+/// Creates or updates a backup.
+pub(crate) async fn run(args: Backup, context: &Context) -> anyhow::Result<Exit> {
+    context.require_local("backup")?;
+    let watch = context.bars.watch(BAR_DELAY);
+    let options = BackupOptions { update: args.update };
     let report = watched(&context.output, watch.progress(), async {
         let store = context.open_once().await?;
-        Ok(store.back_up(&asked.directory, options, watch.progress()).await?)
+        Ok(store.back_up(&args.directory, options, watch.progress()).await?)
     })
     .await?;
     drop(watch);
@@ -29,19 +29,19 @@ pub(crate) async fn run(asked: Backup, context: &Context) -> anyhow::Result<Exit
 fn describe(report: &BackupReport, output: &Output) -> Vec<String> {
     let verdict = match report.ok {
         true => output.paint(Tone::Good, "verified"),
-        false => output.paint(Tone::Bad, some(report.problems.len() as u64, "problem")),
+        false => output.paint(Tone::Bad, plural(report.problems.len() as u64, "problem")),
     };
     let mut lines = vec![
         format!(
             "{}  {verdict}  in {}",
-            output.paint(Tone::Name, shown(&report.directory)),
-            millis(report.elapsed_ms)
+            output.paint(Tone::Name, escaped(&report.directory)),
+            duration(report.elapsed_ms)
         ),
         format!(
             "  {}, {}, {}",
-            some(report.repos, "repo"),
-            some(report.packs, "pack"),
-            bytes(report.bytes)
+            plural(report.repos, "repo"),
+            plural(report.packs, "pack"),
+            size(report.bytes)
         ),
         format!(
             "  {} linked, {} copied, {} removed",
@@ -57,14 +57,17 @@ fn describe(report: &BackupReport, output: &Output) -> Vec<String> {
             "  {}  {} {}",
             problem.repo,
             output.paint(Tone::Bad, kind),
-            shown(&problem.detail)
+            escaped(&problem.detail)
         ));
         if let Some(pack) = &problem.pack {
             lines.push(format!("    {} {pack}", output.paint(Tone::Dim, "pack")));
         }
     }
     if report.ok {
-        lines.push(format!("it is a store: packhouse --data {} verify", shown(&report.directory)));
+        lines.push(format!(
+            "To check the backup: packhouse --data {} verify",
+            escaped(&report.directory)
+        ));
     }
     lines
 }

@@ -1,19 +1,19 @@
-//! `packhouse branch list|delete`: the branches of a repo.
+//! `packhouse branch list|delete`.
 
 use packhouse_host::BranchReport;
 
 use crate::args::Branch;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::shown;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::escaped;
 
-/// Lists, or deletes one.
-pub(crate) async fn run(asked: Branch, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.house().await?;
+/// Lists branches, or deletes one.
+pub(crate) async fn run(args: Branch, context: &Context) -> anyhow::Result<Exit> {
+    let store = context.client().await?;
     let output = &context.output;
-    match asked {
+    match args {
         Branch::List { repo } => {
             let branches = store.branches(&repo).await?;
             if output.json() {
@@ -27,12 +27,12 @@ pub(crate) async fn run(asked: Branch, context: &Context) -> anyhow::Result<Exit
             }
         }
         Branch::Delete { repo, name } => {
-            let gone = store.delete_branch(&repo, &name).await?;
-            output.result(&gone, || {
-                let name = output.paint(Tone::Name, shown(&gone.name));
+            let deleted = store.delete_branch(&repo, &name).await?;
+            output.result(&deleted, || {
+                let name = output.paint(Tone::Name, escaped(&deleted.name));
                 vec![
-                    format!("deleted branch {name} of {}, which was at {}", gone.repo, gone.head),
-                    format!("the default branch is {}", shown(&gone.default_branch)),
+                    format!("Deleted branch {name} of {} (was {})", deleted.repo, deleted.head),
+                    format!("The default branch is {}", escaped(&deleted.default_branch)),
                 ]
             })?;
         }
@@ -45,9 +45,7 @@ fn list(branches: &[BranchReport]) -> Table {
     let mut table = Table::new(&[("BRANCH", Left), ("HEAD", Left), ("", Left)]);
     for branch in branches {
         let note = match (&branch.problem, branch.default) {
-            (Some(problem), _) => {
-                Cell::new(Tone::Bad, format!("clients are not given it: {problem}"))
-            }
+            (Some(problem), _) => Cell::new(Tone::Bad, format!("hidden from clients: {problem}")),
             (None, true) => Cell::new(Tone::Dim, "default"),
             (None, false) => "".into(),
         };

@@ -1,4 +1,4 @@
-//! `packhouse completions`: what a shell needs to complete our words.
+//! `packhouse completions`: prints a shell completion script.
 
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -7,7 +7,7 @@ use crate::args::Args;
 use crate::context::Context;
 use crate::exit::Exit;
 
-/// Prints the completions; with `--json`, as the `script` of one document.
+/// Prints the script; with `--json`, as `script` of one document.
 pub(crate) fn run(shell: Shell, context: &Context) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "packhouse", &mut script);

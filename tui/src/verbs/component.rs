@@ -1,5 +1,4 @@
-//! `packhouse component`: the component that plans the work, for those who want to read it or host
-//! it themselves.
+//! `packhouse component`: shows or exports the component that plans the work.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,8 +12,8 @@ use serde::Serialize;
 use crate::args::Component;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format;
 use crate::style::Tone;
+use crate::text;
 
 #[derive(Serialize)]
 struct Report {
@@ -26,40 +25,39 @@ struct Report {
 }
 
 /// Shows the component, writes it to a file, or prints its WIT.
-pub(crate) fn run(asked: &Component, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Component, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let other =
-        context.globals.component.as_deref().map(|file| read_other(file, asked.wit)).transpose()?;
+        context.globals.component.as_deref().map(|file| read_other(file, args.wit)).transpose()?;
     let component = other.as_deref().unwrap_or(COMPONENT);
-    if let Some(file) = &asked.output {
+    if let Some(file) = &args.output {
         write(file, component)?;
     }
-    let wit = asked.wit.then(|| wit_text(&WIT));
+    let wit = args.wit.then(|| wit_text(&WIT));
     let report = Report { digest: digest(component), bytes: component.len(), world: WORLD, wit };
     if let (Some(wit), false) = (&report.wit, output.json()) {
         output.raw(wit)?;
         return Ok(Exit::Done);
     }
     output.result(&report, || {
-        let size = format::bytes(report.bytes as u64);
+        let size = text::size(report.bytes as u64);
         let mut lines =
             vec![output.paint(Tone::Name, &report.digest), format!("{}, {size}", report.world)];
         lines.extend(
-            asked
-                .output
+            args.output
                 .as_ref()
-                .map(|file| format!("wrote {}", format::shown(&file.display().to_string()))),
+                .map(|file| format!("Wrote {}", text::escaped(&file.display().to_string()))),
         );
         lines
     })?;
     Ok(Exit::Done)
 }
 
-/// The bytes of a component that somebody else made, if it is one that packhouse can run.
+/// Reads another component, if packhouse can run it.
 fn read_other(file: &Path, wit: bool) -> anyhow::Result<Vec<u8>> {
     if wit {
         let words = format!(
-            "--wit prints the WIT that packhouse speaks; for that of {0} itself: wasm-tools component wit {0}",
+            "--wit prints the WIT of the built-in component; for that of {0}: wasm-tools component wit {0}",
             file.display()
         );
         return Err(Error::Usage(words).into());
@@ -72,13 +70,12 @@ fn read_other(file: &Path, wit: bool) -> anyhow::Result<Vec<u8>> {
     })?)
 }
 
-/// Digest of a component, as hosts name it.
+/// The digest of a component.
 fn digest(component: &[u8]) -> String {
     format!("sha256:{}", hex::encode(ring::digest::digest(&ring::digest::SHA256, component)))
 }
 
-/// Writes beside the file and renames: whoever reads it sees the old bytes or the new ones, never
-/// half of them.
+/// Writes a temporary file and renames it, so that readers see the old bytes or the new ones.
 fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let io = |doing| move |source| Error::Io { doing, path: file.to_owned(), source };
     replaceable(file)?;
@@ -94,8 +91,7 @@ fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Temporary files are private by default; this one becomes a file like any other, so the umask
-/// decides.
+/// Temporary files are private by default; this one gets the mode of an ordinary file.
 fn builder() -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".packhouse-");
@@ -104,8 +100,7 @@ fn builder() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// The files of a WIT package as one text: the package is named once, then come the interfaces and
-/// the world.
+/// The files of a WIT package as one text: the package once, then the interfaces and the world.
 fn wit_text(files: &[(&str, &str)]) -> String {
     let names_package =
         |line: &&str| line.starts_with("package ") && line.trim_end().ends_with(';');

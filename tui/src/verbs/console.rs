@@ -1,4 +1,4 @@
-//! `packhouse console`: hands the terminal to the console, if there is one.
+//! `packhouse console`: starts the console on a terminal.
 
 use std::io::IsTerminal;
 
@@ -9,22 +9,22 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::style::Environment;
 
-/// Runs the console where it can be seen.
-pub(crate) async fn run(asked: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
+/// Runs the console; refuses if there is no usable terminal.
+pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
     if context.output.json() {
         return Err(Error::Usage(
-            "the console is for people; for programs there is: packhouse repo list --json".into(),
+            "the console has no JSON output; use `packhouse repo list --json`".into(),
         )
         .into());
     }
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        let words = "the console needs a terminal, and this is none; `packhouse repo list` and `packhouse gc --all` do without";
+        let words = "the console needs a terminal; `packhouse repo list` and `packhouse gc --all` work without one";
         return Err(Error::Unsupported(words.into()).into());
     }
     if Environment::read().dumb {
-        let words = "the console needs a terminal that can move its cursor, and TERM=dumb says that this one can't; \
-                     `packhouse repo list` and `packhouse gc --all` do without";
+        let words = "the console needs a terminal that can move its cursor, and this one has TERM=dumb; \
+                     `packhouse repo list` and `packhouse gc --all` work without one";
         return Err(Error::Unsupported(words.into()).into());
     }
-    crate::console::run(asked, context).await
+    crate::console::run(args, context).await
 }

@@ -1,11 +1,9 @@
-//! `packhouse doctor`: whether everything that packhouse needs is in order, and the way out where
-//! it is not.
+//! `packhouse doctor`: checks the environment and the store, and says how to fix problems.
 //!
-//! It leaves everything as it was, after a trial write to folder and bucket: where there is no
-//! store yet, it makes none.
+//! Apart from a trial write to folder and bucket it changes nothing, and it creates no store.
 
-mod afar;
 mod privacy;
+mod remote;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -22,17 +20,17 @@ use serde::Serialize;
 use crate::args::Doctor;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, shown, some, time};
 use crate::output::Output;
 use crate::place;
 use crate::style::{Environment, Tone};
+use crate::text::{escaped, plural, size, time};
 
-/// Below this a push of ordinary packs may not fit.
+/// With less, a push of ordinary packs may not fit.
 const FEW_BYTES: u64 = 1 << 30;
-/// Fewer connections than a server with some dozen clients needs.
+/// With fewer, a server has too few connections for some dozen clients.
 const FEW_CONNECTIONS: usize = 256;
-/// Below this not even the catalog can be kept.
-const HARDLY_ANY_BYTES: u64 = 16 << 20;
+/// With less, not even the catalog can be written.
+const TOO_FEW_BYTES: u64 = 16 << 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -42,14 +40,14 @@ enum Status {
     Fail,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 struct Check {
     check: &'static str,
     status: Status,
     detail: String,
     way_out: Option<String>,
-    /// Whether it is damage.
+    /// Whether the problem is damage.
     #[serde(skip)]
     damage: bool,
 }
@@ -79,7 +77,7 @@ impl Check {
         }
     }
 
-    /// Each thing that is known to be damaged.
+    /// A check for each known damage.
     fn of_damage(repos: &[RepoReport]) -> Vec<Check> {
         let all = repos
             .iter()
@@ -90,7 +88,7 @@ impl Check {
                 .map_or_else(|| "its index".to_owned(), |key| format!("pack {key}"));
             let Damage { since, found_by, detail, .. } = damage;
             let detail = format!(
-                "{repo}: {what} is damaged: {detail} (found by {found_by} at {})",
+                "{repo}: {what} is damaged: {detail} (found by {found_by}, {})",
                 time(*since)
             );
             Check {
@@ -102,11 +100,11 @@ impl Check {
     }
 }
 
-/// Looks at one thing after the other.
-pub(crate) async fn run(asked: &Doctor, context: &Context) -> anyhow::Result<Exit> {
+/// Runs all checks.
+pub(crate) async fn run(args: &Doctor, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let mut exit = Exit::Done;
-    let mut tell = |check: Check| {
+    let mut print = |check: Check| {
         let code = match (check.status, check.damage) {
             (_, true) => Exit::Damage,
             (Status::Fail, false) => Exit::Refused,
@@ -115,14 +113,14 @@ pub(crate) async fn run(asked: &Doctor, context: &Context) -> anyhow::Result<Exi
         exit = exit.max(code);
         output.result(&check, || describe(&check, output))
     };
-    if let Some(key) = &asked.tls_key {
-        tell(privacy::tls_key(key))?;
+    if let Some(key) = &args.tls_key {
+        print(privacy::tls_key(key))?;
     }
     if let Some(remote) = context.remote()? {
-        for check in afar::checks(&remote).await {
-            tell(check)?;
+        for check in remote::checks(&remote).await {
+            print(check)?;
         }
-        tell(terminal(output))?;
+        print(terminal(output))?;
         return Ok(exit);
     }
     let mut options = place::options(&context.globals)?;
@@ -130,61 +128,59 @@ pub(crate) async fn run(asked: &Doctor, context: &Context) -> anyhow::Result<Exi
     let catalogs =
         catalogs.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
     if let Some(catalogs) = catalogs {
-        tell(folder("data folder", catalogs))?;
+        print(folder("data folder", catalogs))?;
     }
     let packs = options.packs.folder().to_owned();
     match &options.packs {
         Storage::Folder(packs) if Some(packs.as_path()) == catalogs => {}
-        Storage::Folder(packs) => tell(folder("packs folder", packs))?,
-        Storage::S3(_) => tell(folder("spool folder", &packs))?,
+        Storage::Folder(packs) => print(folder("packs folder", packs))?,
+        Storage::S3(_) => print(folder("spool folder", &packs))?,
     }
-    tell(space(&packs))?;
-    tell(open_files(OpenFiles::now()))?;
+    print(space(&packs))?;
+    print(open_files(OpenFiles::now()))?;
     if let Some(check) = privacy::store(&options) {
-        tell(check)?;
+        print(check)?;
     }
     let bucket = bucket(&options.packs).await;
     let reached = bucket.as_ref().is_none_or(|check| check.status == Status::Ok);
-    bucket.map(&mut tell).transpose()?;
+    bucket.map(&mut print).transpose()?;
     if reached && let Some(check) = trial(&options.packs).await {
-        tell(check)?;
+        print(check)?;
     }
     let other = options.component.take();
-    // A store whose bucket does not answer can't be opened: that would be the same finding.
+    // Without the bucket the store can't be opened: that would report the same problem twice.
     if reached {
         for check in store(options).await {
-            tell(check)?;
+            print(check)?;
         }
     }
-    tell(component(other).await)?;
-    tell(terminal(output))?;
+    print(component(other).await)?;
+    print(terminal(output))?;
     Ok(exit)
 }
 
-/// Whether files can be made there, or the folder itself if it is still to come.
+/// Whether a folder is writable, or can be created.
 fn folder(check: &'static str, folder: &Path) -> Check {
     let there = existing(folder);
     match written_and_read(&there) {
-        Ok(()) if there == folder => {
-            Check::ok(check, format!("{} keeps what is written to it", folder.display()))
-        }
+        Ok(()) if there == folder => Check::ok(check, format!("{} is writable", folder.display())),
         Ok(()) => {
-            Check::ok(check, format!("{} is not there yet, and can be made", folder.display()))
+            Check::ok(check, format!("{} does not exist yet, and can be created", folder.display()))
         }
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => Check::warn(
             check,
-            format!("{} is read-only: it is mounted so", there.display()),
-            "what reads works (repo list, fetch, verify); to push, gc or prune, mount it writable, or use another --data folder",
+            format!("{} is mounted read-only", there.display()),
+            "repo list, fetch and verify work; to push, gc or prune, mount it writable, or use another --data folder",
         ),
         Err(error) => Check::fail(
             check,
-            format!("{} can't be written: {error}", there.display()),
-            "check who owns it and how it is mounted, or use another --data folder",
+            format!("{} is not writable: {error}", there.display()),
+            "check its owner and how it is mounted, or use another --data folder",
         ),
     }
 }
 
-/// Writes a file, durably, reads it back, compares and removes it.
+/// Writes and syncs a file, reads it back, compares and removes it.
 fn written_and_read(folder: &Path) -> std::io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".packhouse-doctor-").tempfile_in(folder)?;
     let written: Vec<u8> = (0..4096_u32).map(|n| (n % 251) as u8).collect();
@@ -195,11 +191,11 @@ fn written_and_read(folder: &Path) -> std::io::Result<()> {
     if read == written {
         Ok(())
     } else {
-        Err(std::io::Error::other("what was written to it came back as something else"))
+        Err(std::io::Error::other("it returned other bytes than were written"))
     }
 }
 
-/// The folder, or the nearest one above it that is there.
+/// The folder, or its nearest existing parent.
 fn existing(folder: &Path) -> PathBuf {
     let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let there = absolute.ancestors().find(|path| path.exists()).unwrap_or(&absolute);
@@ -208,60 +204,59 @@ fn existing(folder: &Path) -> PathBuf {
 
 fn space(packs: &Path) -> Check {
     const CHECK: &str = "free space";
-    const WAY_OUT: &str = "free some, or keep the packs elsewhere with --data or --storage";
+    const WAY_OUT: &str = "free some space, or move the packs with --data or --storage";
     let there = existing(packs);
     match rustix::fs::statvfs(&there) {
         Ok(found) => {
             let free = found.f_bavail.saturating_mul(found.f_frsize);
-            let detail = format!("{} on the disk of {}", bytes(free), there.display());
+            let detail = format!("{} free on the disk of {}", size(free), there.display());
             match free {
-                ..HARDLY_ANY_BYTES => Check::fail(CHECK, detail, WAY_OUT),
-                HARDLY_ANY_BYTES..FEW_BYTES => Check::warn(CHECK, detail, WAY_OUT),
+                ..TOO_FEW_BYTES => Check::fail(CHECK, detail, WAY_OUT),
+                TOO_FEW_BYTES..FEW_BYTES => Check::warn(CHECK, detail, WAY_OUT),
                 FEW_BYTES.. => Check::ok(CHECK, detail),
             }
         }
-        Err(error) => {
-            Check::warn(CHECK, format!("{} does not tell: {error}", there.display()), WAY_OUT)
-        }
+        Err(error) => Check::warn(
+            CHECK,
+            format!("reading the free space of {} failed: {error}", there.display()),
+            WAY_OUT,
+        ),
     }
 }
 
-/// How many files and sockets a process of this user may open.
+/// The limit of open files and sockets of a process.
 fn open_files(files: OpenFiles) -> Check {
     const CHECK: &str = "open files";
     let most = OpenFiles { soft: files.hard, ..files }.connections();
-    let shown =
+    let limit =
         |files: u64| if files > 1 << 20 { "any number".to_owned() } else { files.to_string() };
-    let detail = format!(
-        "{} at once, {} for a server, which raises it",
-        shown(files.soft),
-        shown(files.hard)
-    );
+    let detail =
+        format!("limit {}; a server raises it to {}", limit(files.soft), limit(files.hard));
     match most {
         ..FEW_CONNECTIONS => Check::warn(
             CHECK,
-            format!("{detail}: it can have {most} connections"),
+            format!("{detail}, enough for {most} connections"),
             "raise the hard limit (ulimit -Hn, or LimitNOFILE= of systemd) where `packhouse serve` runs",
         ),
         FEW_CONNECTIONS.. => Check::ok(CHECK, detail),
     }
 }
 
-/// Whether the bucket answers, where packs are in one.
+/// Whether the bucket can be reached, if packs are in one.
 async fn bucket(packs: &Storage) -> Option<Check> {
     const CHECK: &str = "bucket";
     let Storage::S3(options) = packs else { return None };
     Some(match S3Vault::ask(options).await {
-        Ok(place) => Check::ok(CHECK, format!("{place} answers, and may be listed")),
+        Ok(place) => Check::ok(CHECK, format!("{place} can be reached and listed")),
         Err(error) => Check::fail(
             CHECK,
             error.to_string(),
-            "docs/operations.md tells what packhouse needs of S3",
+            "see docs/operations.md for what packhouse needs from S3",
         ),
     })
 }
 
-/// Whether the bucket keeps what is written to it, where packs are in one.
+/// Whether the bucket stores what is written to it, if packs are in one.
 async fn trial(packs: &Storage) -> Option<Check> {
     const CHECK: &str = "trial write";
     let Storage::S3(options) = packs else { return None };
@@ -270,35 +265,34 @@ async fn trial(packs: &Storage) -> Option<Check> {
         Ok(trial) if trial.notices_changes => Check::ok(
             CHECK,
             format!(
-                "{} keeps what is written, and refuses what changes on the way (checksum {checksum})",
+                "{} is writable, and rejects corrupted uploads (checksum {checksum})",
                 trial.place
             ),
         ),
         Ok(trial) => Check::warn(
             CHECK,
             format!(
-                "{} keeps what is written, but takes bytes that have changed on the way (checksum {checksum})",
+                "{} is writable, but accepts corrupted uploads (checksum {checksum})",
                 trial.place
             ),
-            "use https:// to reach it, and run packhouse verify from time to time; a server that checks uploads is better",
+            "use https:// to reach it, and run packhouse verify regularly; or use a server that verifies uploads",
         ),
         Err(error) => Check::fail(
             CHECK,
             error.to_string(),
-            "docs/operations.md tells what packhouse needs of S3",
+            "see docs/operations.md for what packhouse needs from S3",
         ),
     })
 }
 
-/// Whether the catalog opens, and every repo can be read from it.
+/// Whether the catalog can be opened, and all repos can be read.
 async fn store(options: StoreOptions) -> Vec<Check> {
     let catalog = options.catalog.to_string();
-    const WAY_OUT: &str =
-        "if the message does not say what to do, restore the folder from a backup";
+    const WAY_OUT: &str = "follow the message; otherwise restore the folder from a backup";
     let store = match Store::open_existing(options).await {
         Ok(store) => store,
         Err(Error::NoStore { instead, .. }) => {
-            let way_out = "packhouse repo create OWNER/SLUG makes a store; to check another one, name it with --data";
+            let way_out = "create one with: packhouse repo create OWNER/SLUG; to check another store, name it with --data";
             return vec![Check::fail(
                 "catalog",
                 format!("there is no store: {catalog} {instead}"),
@@ -313,7 +307,7 @@ async fn store(options: StoreOptions) -> Vec<Check> {
     };
     let mut checks = vec![Check::ok(
         "catalog",
-        format!("{catalog} opens; {}", some(repos.len() as u64, "repo")),
+        format!("{catalog} can be opened; {}", plural(repos.len() as u64, "repo")),
     )];
     match store.newer_packs().await {
         Ok(None) => {}
@@ -338,41 +332,43 @@ async fn store(options: StoreOptions) -> Vec<Check> {
     }
     let piled = repos.iter().filter(|repo| repo.packs > 1).count() as u64;
     if unread == 0 && piled == 0 {
-        checks.push(Check::ok("repos", "all can be read, none has more than one pack"));
+        checks.push(Check::ok("repos", "all can be read, and none is fragmented"));
     } else if unread == 0 {
-        let detail = format!("all can be read; packs pile up in {}", some(piled, "repo"));
+        let detail = format!("all can be read; fragmented: {}", plural(piled, "repo"));
         checks.push(Check::warn("repos", detail, "packhouse gc --all"));
     }
     checks
 }
 
-/// Compiles the component afresh, past any cache: the one in `other`, if there is one.
+/// Compiles the component without a cache: the one in `other`, if given.
 async fn component(other: Option<PathBuf>) -> Check {
     const CHECK: &str = "component";
     let way_out = match other {
         None => {
-            "this binary is damaged, or the system forbids it to make code; install it anew, and look for such a rule"
+            "this binary is damaged, or the system forbids executable memory; reinstall it, and check the security settings"
         }
-        Some(_) => "leave out --component and PACKHOUSE_COMPONENT, or give a component of this WIT",
+        Some(_) => {
+            "remove --component and PACKHOUSE_COMPONENT, or use a component with the WIT of `packhouse component --wit`"
+        }
     };
     let compiled = tokio::task::spawn_blocking(move || match other {
         None => Sandbox::reference(None),
         Some(file) => Sandbox::open(&file, None),
     });
     match compiled.await {
-        Ok(Ok(sandbox)) => Check::ok(CHECK, format!("compiles, {}", sandbox.digest())),
+        Ok(Ok(sandbox)) => Check::ok(CHECK, format!("compiles: {}", sandbox.digest())),
         Ok(Err(error)) => Check::fail(CHECK, error.to_string(), way_out),
         Err(panic) => Check::fail(CHECK, panic.to_string(), way_out),
     }
 }
 
-/// Nothing here is wrong; it explains what the output looks like.
+/// Explains the output; finds no errors.
 fn terminal(output: &Output) -> Check {
     let environment = Environment::read();
     let is = if std::io::stdout().is_terminal() {
         "stdout is a terminal"
     } else {
-        "stdout is no terminal"
+        "stdout is not a terminal"
     };
     let colours = match (output.style().coloured(), environment.no_color, environment.dumb) {
         (true, _, _) => "colours on",
@@ -385,7 +381,7 @@ fn terminal(output: &Output) -> Check {
         return Check::warn(
             "terminal",
             detail,
-            "bars and the console need a terminal that can move its cursor; set TERM to what yours is",
+            "progress bars and the console need a terminal that can move its cursor; set TERM to its type",
         );
     }
     Check::ok("terminal", detail)
@@ -401,13 +397,13 @@ fn describe(check: &Check, output: &Output) -> Vec<String> {
         "{}  {:<12}  {}",
         output.paint(tone, status),
         check.check,
-        shown(&check.detail)
+        escaped(&check.detail)
     )];
     lines.extend(
         check
             .way_out
             .as_ref()
-            .map(|way_out| format!("{:20}{}", "", output.paint(Tone::Strong, shown(way_out)))),
+            .map(|way_out| format!("{:20}{}", "", output.paint(Tone::Strong, escaped(way_out)))),
     );
     lines
 }
@@ -417,10 +413,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_to_come_is_fine_and_a_file_in_its_place_is_not() {
+    fn a_missing_folder_is_fine_and_a_file_in_its_place_is_not() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(folder("f", root.path()).status, Status::Ok);
-        assert!(folder("f", &root.path().join("a/b")).detail.contains("can be made"));
+        assert!(folder("f", &root.path().join("a/b")).detail.contains("can be created"));
         assert!(!root.path().join("a").exists());
         let file = root.path().join("file");
         std::fs::write(&file, "").unwrap();
@@ -429,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn few_open_files_are_told_with_a_way_out() {
+    fn few_open_files_are_reported_with_a_way_out() {
         let check = open_files(OpenFiles { soft: 128, hard: 128 });
         assert!(
             check.status == Status::Warn && check.detail.contains("32 connections"),
@@ -442,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn free_space_is_told_for_folders_to_come() {
+    fn free_space_is_reported_for_missing_folders() {
         let root = tempfile::tempdir().unwrap();
         assert!(space(&root.path().join("a/b")).detail.contains("on the disk of"));
     }

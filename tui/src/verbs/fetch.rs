@@ -1,4 +1,4 @@
-//! `packhouse fetch`: a pack with all that is wanted and not had.
+//! `packhouse fetch`: a pack with the wanted commits that the caller does not have.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use packhouse_host::{FetchReport, FetchRequest};
 use crate::args::Fetch;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, some, time};
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
+use crate::text::{plural, size, time};
 use crate::verbs::record;
 
-/// Fetches.
-pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit> {
-    let file = asked.output.clone();
+/// Fetches a pack.
+pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> {
+    let file = args.output.clone();
     let request = FetchRequest {
-        want: asked.want,
-        have: asked.have,
-        ttl: Duration::from_secs(asked.ttl),
-        output: asked.output,
+        want: args.want,
+        have: args.have,
+        ttl: Duration::from_secs(args.ttl),
+        output: args.output,
     };
-    let watch = context.bars.watch(PATIENCE);
+    let watch = context.bars.watch(BAR_DELAY);
     let report = watched(&context.output, watch.progress(), async {
-        let tape = asked
+        let tape = args
             .record
             .as_deref()
-            .map(|record| record::of_repo(record, &asked.repo, false))
+            .map(|record| record::of_repo(record, &args.repo, false))
             .transpose()?;
-        let store = record::onto(&context.house().await?, tape.as_deref())?;
-        let report = store.fetch(&asked.repo, &request, watch.progress()).await;
-        record::tell(&store, tape.as_deref(), &context.output);
+        let store = record::onto(&context.client().await?, tape.as_deref())?;
+        let report = store.fetch(&args.repo, &request, watch.progress()).await;
+        record::print_tape(&store, tape.as_deref(), &context.output);
         Ok(report?)
     })
     .await?;
@@ -40,7 +40,7 @@ pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit>
     context.output.result(&report, || {
         let mut lines = describe(&report, &context.output);
         lines.extend(
-            file.map(|file| format!("wrote {}", crate::format::shown(&file.display().to_string()))),
+            file.map(|file| format!("Wrote {}", crate::text::escaped(&file.display().to_string()))),
         );
         lines
     })?;
@@ -48,28 +48,26 @@ pub(crate) async fn run(asked: Fetch, context: &Context) -> anyhow::Result<Exit>
 }
 
 fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
-    let how = if report.reused { "a stored pack as it is" } else { "assembled" };
+    let how = if report.reused { "stored pack" } else { "assembled pack" };
     let mut lines = vec![
         format!("{}  {}", output.paint(Tone::Name, report.mpack_key), output.paint(Tone::Dim, how)),
         format!(
             "{}: {}, {}, {}, {}",
-            bytes(report.bytes),
-            some(report.commit_count, "commit"),
-            some(report.snapshot_count, "snapshot"),
-            some(report.object_count, "object"),
-            some(report.tag_count, "tag"),
+            size(report.bytes),
+            plural(report.commit_count, "commit"),
+            plural(report.snapshot_count, "snapshot"),
+            plural(report.object_count, "object"),
+            plural(report.tag_count, "tag"),
         ),
         format!(
             "{}  {}",
             report.mpack_url,
-            output.paint(Tone::Dim, format!("until {}", time(report.expires_at)))
+            output.paint(Tone::Dim, format!("expires {}", time(report.expires_at)))
         ),
     ];
     if report.missing > 0 {
-        let words = format!(
-            "{} reached that the repo never had: its history is shallow",
-            some(report.missing, "id")
-        );
+        let words =
+            format!("{} missing: the history of the repo is shallow", plural(report.missing, "id"));
         lines.push(output.paint(Tone::Warn, words));
     }
     lines

@@ -1,50 +1,50 @@
-//! `packhouse gc`: merges each repo's packs into one, or shows what that would do.
+//! `packhouse gc`: consolidates the packs of each repo into one, or shows the plan.
 
 use packhouse_host::{GcCost, GcDropped, GcProof, GcReport};
 
 use crate::args::Gc;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, change, count, millis, some};
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
+use crate::text::{change, count, duration, plural, size};
 use crate::verbs::record;
 
-/// Consolidates, or plans to.
-pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
+/// Consolidates repos, or shows their plans.
+pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
-    let watch = context.bars.watch(PATIENCE);
+    let watch = context.bars.watch(BAR_DELAY);
     let progress = watch.progress();
     watched(output, progress, async {
-        let store = context.house().await?;
-        let repos = match asked.all {
+        let store = context.client().await?;
+        let repos = match args.all {
             true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
-            false => asked.repos,
+            false => args.repos,
         };
         if repos.is_empty() {
-            output.note("there are no repos; make one with: packhouse repo create OWNER/SLUG");
+            output.note("There are no repos; create one with: packhouse repo create OWNER/SLUG");
         }
         super::each(&repos, context, async |repo| {
-            if asked.later {
-                return super::jobs::tell_queued(
-                    &store.queue_gc(repo, asked.expire_unreachable).await?,
+            if args.later {
+                return super::jobs::print_queued(
+                    &store.queue_gc(repo, args.expire_unreachable).await?,
                     output,
                 );
             }
-            let tape = asked
+            let tape = args
                 .record
                 .as_deref()
                 .map(|record| record::of_repo(record, repo, repos.len() > 1))
                 .transpose()?;
             let store = record::onto(&store, tape.as_deref())?;
-            let outcome = match asked.dry_run {
-                true => store.planned(repo, asked.expire_unreachable, progress).await,
-                false => store.gc_expiring(repo, asked.expire_unreachable, progress).await,
+            let outcome = match args.dry_run {
+                true => store.planned(repo, args.expire_unreachable, progress).await,
+                false => store.gc_expiring(repo, args.expire_unreachable, progress).await,
             };
-            // There is a tape of a failure too, and it is wanted all the more.
-            record::tell(&store, tape.as_deref(), output);
+            // A failed run has a tape, too.
+            record::print_tape(&store, tape.as_deref(), output);
             let report = outcome?;
             output.result(&report, || describe(&report, output))?;
             Ok(Exit::Done)
@@ -54,14 +54,14 @@ pub(crate) async fn run(asked: Gc, context: &Context) -> anyhow::Result<Exit> {
     .await
 }
 
-/// A consolidation in words.
+/// Describes a consolidation or its plan.
 fn describe(report: &GcReport, output: &Output) -> Vec<String> {
     let name = output.paint(Tone::Name, &report.repo);
     if report.skipped {
         let why = if report.packs_before == 0 {
             "no packs".into()
         } else {
-            some(report.packs_before, "pack")
+            plural(report.packs_before, "pack")
         };
         return vec![format!(
             "{name}  {}",
@@ -69,26 +69,26 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
         )];
     }
     let planned = report.dry_run.unwrap_or_default();
-    let packs = format!("{} → {}", some(report.packs_before, "pack"), count(report.packs_after));
+    let packs = format!("{} → {}", plural(report.packs_before, "pack"), count(report.packs_after));
     let sizes = format!(
         "{} → {} ({})",
-        bytes(report.bytes_before),
-        bytes(report.bytes_after),
+        size(report.bytes_before),
+        size(report.bytes_after),
         change(report.bytes_before, report.bytes_after)
     );
     let tone = if planned { Tone::Warn } else { Tone::Good };
     let time = output.paint(
         Tone::Dim,
-        format!("{} in {}", if planned { "planned" } else { "done" }, millis(report.elapsed_ms)),
+        format!("{} in {}", if planned { "planned" } else { "done" }, duration(report.elapsed_ms)),
     );
     let mut lines = vec![format!("{name}  {}  {sizes}  {time}", output.paint(tone, packs))];
     lines.push(format!(
-        "  {}, {}, {}, {}; {} not repeated",
-        some(report.commits, "commit"),
-        some(report.snapshots, "snapshot"),
-        some(report.objects, "object"),
-        some(report.tags, "tag"),
-        some(report.duplicates_dropped, "duplicate"),
+        "  {}, {}, {}, {}; {} removed",
+        plural(report.commits, "commit"),
+        plural(report.snapshots, "snapshot"),
+        plural(report.objects, "object"),
+        plural(report.tags, "tag"),
+        plural(report.duplicates_dropped, "duplicate"),
     ));
     if let Some(key) = &report.consolidated_key {
         lines.push(format!("  {} {key}", output.paint(Tone::Dim, "pack")));
@@ -98,7 +98,7 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
     }
     lines.extend(report.dropped.as_ref().map(|dropped| losses(dropped, planned, output)));
     if let Some(proven) = &report.proven {
-        lines.push(format!("  {} {}", output.paint(Tone::Dim, "proven"), proof(proven)));
+        lines.push(format!("  {} {}", output.paint(Tone::Dim, "verified"), proof(proven)));
     }
     if let Some(cost) = &report.cost {
         lines.push(format!("  {} {}", output.paint(Tone::Dim, "cost"), price(cost)));
@@ -106,16 +106,16 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
     lines
 }
 
-/// What nothing reaches, and goes.
+/// Describes the unreachable records that are dropped.
 fn losses(dropped: &GcDropped, planned: bool, output: &Output) -> String {
     let name = output.paint(Tone::Dim, if planned { "would drop" } else { "dropped" });
     if dropped.entities.is_empty() {
-        return format!("  {name} nothing: everything is reached, or was not long ago");
+        return format!("  {name} nothing: everything is reachable, or was until recently");
     }
     let counts = [
-        some(dropped.commits, "commit"),
-        some(dropped.snapshots, "snapshot"),
-        some(dropped.objects, "object"),
+        plural(dropped.commits, "commit"),
+        plural(dropped.snapshots, "snapshot"),
+        plural(dropped.objects, "object"),
     ]
     .join(", ");
     let commits: Vec<&str> = dropped
@@ -124,42 +124,42 @@ fn losses(dropped: &GcDropped, planned: bool, output: &Output) -> String {
         .filter_map(|entity| entity.strip_prefix("commit "))
         .take(5)
         .collect();
-    let more = if dropped.commits > 5 { "; --json lists all" } else { "" };
-    format!("  {name} {counts}, {}: commits {}{more}", bytes(dropped.bytes), commits.join(", "))
+    let more = if dropped.commits > 5 { "; use --json to list all" } else { "" };
+    format!("  {name} {counts}, {}: commits {}{more}", size(dropped.bytes), commits.join(", "))
 }
 
-/// What was proven before the new pack took the place of the old ones.
+/// Describes what was verified before the new pack replaced the old ones.
 fn proof(proven: &GcProof) -> String {
     let index = if proven.entities == 1 {
-        "1 entity of the index".into()
+        "1 index entry".into()
     } else {
-        format!("{} entities of the index", count(proven.entities))
+        format!("{} index entries", count(proven.entities))
     };
     let sources = match proven.sources_hashed {
         0 => String::new(),
-        packs => format!("; {} with duplicates hashed whole", some(packs, "pack")),
+        packs => format!("; {} with duplicates hashed", plural(packs, "pack")),
     };
     format!(
-        "{} read back, {} compared, {} hashed, {index} found{sources}",
-        bytes(proven.bytes_read_back),
-        some(proven.records, "record"),
-        some(proven.objects_hashed, "object"),
+        "{} read back, {} compared, {} hashed, {index} checked{sources}",
+        size(proven.bytes_read_back),
+        plural(proven.records, "record"),
+        plural(proven.objects_hashed, "object"),
     )
 }
 
-/// What doing it would take.
+/// Describes the cost of a plan.
 fn price(cost: &GcCost) -> String {
     let time =
-        cost.expected_ms.map_or_else(String::new, |time| format!("; about {}", millis(time)));
+        cost.expected_ms.map_or_else(String::new, |time| format!("; about {}", duration(time)));
     let download = match cost.bytes_to_download {
         0 => String::new(),
-        bytes_to_download => format!("downloads {}, ", bytes(bytes_to_download)),
+        bytes_to_download => format!("downloads {}, ", size(bytes_to_download)),
     };
     format!(
-        "{download}reads {}, writes {}, takes {} of disk until the old packs are deleted{time}",
-        bytes(cost.bytes_to_read),
-        bytes(cost.bytes_to_write),
-        bytes(cost.peak_disk),
+        "{download}reads {}, writes {}, uses {} of disk until the old packs are deleted{time}",
+        size(cost.bytes_to_read),
+        size(cost.bytes_to_write),
+        size(cost.peak_disk),
     )
 }
 
@@ -209,15 +209,15 @@ mod tests {
     }
 
     #[test]
-    fn a_consolidation_is_told_in_four_lines() {
+    fn a_consolidation_takes_four_lines() {
         assert_eq!(
             describe(&report(), &plain()),
             [
-                "a/b  7 packs → 1  2.00 MiB → 773 KiB (-62%)  done in 412 ms".to_owned(),
-                "  16 commits, 16 snapshots, 112 objects, 1 tag; 190 duplicates not repeated".to_owned(),
+                "a/b  7 packs → 1  2.0 MiB → 773.4 KiB (-62%)  done in 412 ms".to_owned(),
+                "  16 commits, 16 snapshots, 112 objects, 1 tag; 190 duplicates removed".to_owned(),
                 format!("  pack sha256:{}", "05".repeat(32)),
-                "  proven 773 KiB read back, 145 records compared, 112 objects hashed, 145 entities of the index found; 3 packs with \
-                 duplicates hashed whole"
+                "  verified 773.4 KiB read back, 145 records compared, 112 objects hashed, 145 index entries checked; 3 packs with \
+                 duplicates hashed"
                     .to_owned(),
             ]
         );
@@ -246,18 +246,18 @@ mod tests {
             lines[2..],
             [
                 "  plan sha256:cd",
-                "  cost reads 2.00 MiB, writes 773 KiB, takes 784 KiB of disk until the old packs are deleted; about 1.50 s"
+                "  cost reads 2.0 MiB, writes 773.4 KiB, uses 783.7 KiB of disk until the old packs are deleted; about 1.5 s"
             ]
         );
         let far = GcReport {
             cost: Some(GcCost { bytes_to_download: 1_048_576, ..cost }),
             ..plan.clone()
         };
-        assert!(describe(&far, &plain())[3].starts_with("  cost downloads 1.00 MiB, reads"));
+        assert!(describe(&far, &plain())[3].starts_with("  cost downloads 1.0 MiB, reads"));
         let first = GcReport { cost: Some(GcCost { expected_ms: None, ..cost }), ..plan };
         assert!(
             describe(&first, &plain())[3].ends_with("deleted"),
-            "no time is told before one was measured"
+            "there is no estimate before the first measurement"
         );
     }
 

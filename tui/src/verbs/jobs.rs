@@ -1,20 +1,20 @@
-//! `packhouse jobs list|show|retry|cancel`: what waits, what runs, what came of it.
+//! `packhouse jobs list|show|retry|cancel`.
 
 use packhouse_host::{JobReport, JobStatus, Queued};
 
 use crate::args::Jobs;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{shown, time};
 use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{escaped, time};
 
-/// Lists, shows, tries again or takes back.
-pub(crate) async fn run(asked: Jobs, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.house().await?;
+/// Lists, shows, retries or cancels jobs.
+pub(crate) async fn run(args: Jobs, context: &Context) -> anyhow::Result<Exit> {
+    let store = context.client().await?;
     let output = &context.output;
-    match asked {
+    match args {
         Jobs::List { repo, status, before, limit } => {
             let jobs = store.jobs(repo.as_ref(), status, before, limit).await?;
             list(&jobs, output)?;
@@ -35,12 +35,12 @@ pub(crate) async fn run(asked: Jobs, context: &Context) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// Tells of a job that was asked for.
-pub(super) fn tell_queued(queued: &Queued, output: &Output) -> anyhow::Result<Exit> {
+/// Prints a queued job.
+pub(super) fn print_queued(queued: &Queued, output: &Output) -> anyhow::Result<Exit> {
     let of = queued.repo.as_ref().map_or_else(|| "the store".into(), ToString::to_string);
     output.result(queued, || {
         vec![format!(
-            "{}  job {}, {}; packhouse jobs show {}",
+            "{}  job {} {}; see: packhouse jobs show {}",
             output.paint(Tone::Name, of),
             queued.job,
             queued.status,
@@ -56,9 +56,7 @@ fn list(jobs: &[JobReport], output: &Output) -> anyhow::Result<()> {
         return jobs.iter().try_for_each(|job| output.result(job, Vec::new));
     }
     if jobs.is_empty() {
-        output.note(
-            "there are no such jobs; push and gc make some with --async, and workers by policy",
-        );
+        output.note("No jobs found. Jobs are queued by --async and by policies.");
     }
     let mut table = Table::new(&[
         ("JOB", Right),
@@ -106,19 +104,19 @@ fn describe(job: &JobReport, output: &Output) -> Vec<String> {
     let mut lines = vec![headline(job, output)];
     let mut line = |name: &str, value: Option<String>| {
         lines.extend(value.map(|value| {
-            format!("  {} {}", output.paint(Tone::Dim, format!("{name:<8}")), shown(&value))
+            format!("  {} {}", output.paint(Tone::Dim, format!("{name:<8}")), escaped(&value))
         }));
     };
-    line("asked", Some(time(job.created_at)));
-    line("begun", job.started_at.map(|at| format!("{}, attempt {}", time(at), job.attempt)));
-    line("ended", job.finished_at.map(time));
+    line("created", Some(time(job.created_at)));
+    line("started", job.started_at.map(|at| format!("{}, attempt {}", time(at), job.attempt)));
+    line("finished", job.finished_at.map(time));
     line(
         "next",
         (job.status == JobStatus::Queued).then(|| format!("not before {}", time(job.run_at))),
     );
     line("worker", job.worker.clone());
     line("lease", job.lease_until.map(|until| format!("until {}", time(until))));
-    line("why", job.reason.clone());
+    line("reason", job.reason.clone());
     line("result", job.result.as_ref().map(ToString::to_string));
     lines
 }

@@ -1,11 +1,11 @@
-//! `packhouse metrics`: measurements of the store as it is now, for Prometheus.
+//! `packhouse metrics`: current metrics of the store, for Prometheus.
 
 use crate::context::Context;
 use crate::exit::Exit;
 
-/// Prints them.
+/// Prints the metrics.
 pub(crate) async fn run(context: &Context) -> anyhow::Result<Exit> {
-    let text = context.house().await?.metrics().await?;
+    let text = context.client().await?.metrics().await?;
     context.output.raw(&text)?;
     Ok(Exit::Done)
 }

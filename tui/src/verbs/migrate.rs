@@ -1,4 +1,4 @@
-//! `packhouse migrate`: brings the catalog up to date, or says whether it is.
+//! `packhouse migrate`: migrates the catalog, or lists pending migrations.
 
 use serde::Serialize;
 
@@ -8,36 +8,35 @@ use crate::exit::Exit;
 use crate::place;
 use crate::style::Tone;
 
-/// Which migrations the catalog has and lacks.
+/// The applied and pending migrations of the catalog.
 #[derive(Debug, Serialize)]
-struct Told {
+struct Report {
     catalog: String,
     applied: Vec<i64>,
     pending: Vec<String>,
-    /// A migration that this build does not know.
+    /// A migration that this version does not know.
     unknown: Option<i64>,
     up_to_date: bool,
 }
 
-/// Checks, and without `--check` applies what is pending.
-pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Exit> {
-    context.only_here("migrate")?;
+/// Lists pending migrations; without `--check`, applies them first.
+pub(crate) async fn run(args: &Migrate, context: &Context) -> anyhow::Result<Exit> {
+    context.require_local("migrate")?;
     let options = place::options(&context.globals)?;
-    // Tables of a server are made when they are asked for like this; a folder is made with its
-    // first repo.
+    // On a database server this creates the tables; a folder is created with its first repo.
     let absent = options.absent().await?;
     let catalog = options.catalog;
     if let (Some(absent), Some(_)) = (absent, catalog.file()) {
         return Err(absent.into());
     }
-    if !asked.check {
+    if !args.check {
         catalog.open().await?;
     }
     let found = catalog.migrations().await?;
     let pending: Vec<String> =
         found.pending().map(|(version, name)| format!("{version} {name}")).collect();
     let up_to_date = pending.is_empty() && found.unknown().is_none();
-    let told = Told {
+    let report = Report {
         catalog: found.catalog.clone(),
         applied: found.applied.clone(),
         pending,
@@ -45,27 +44,25 @@ pub(crate) async fn run(asked: &Migrate, context: &Context) -> anyhow::Result<Ex
         up_to_date,
     };
     let output = &context.output;
-    output.result(&told, || match (up_to_date, told.unknown) {
+    output.result(&report, || match (up_to_date, report.unknown) {
         (true, _) => vec![format!(
             "{}  {}",
-            output.paint(Tone::Name, &told.catalog),
+            output.paint(Tone::Name, &report.catalog),
             output.paint(Tone::Good, "up to date")
         )],
         (false, Some(unknown)) => {
             vec![output.paint(
                 Tone::Bad,
                 format!(
-                    "{} was made by a newer packhouse: it has migration {unknown}",
-                    told.catalog
+                    "{} was created by a newer packhouse: it has migration {unknown}",
+                    report.catalog
                 ),
             )]
         }
         (false, None) => {
-            let mut lines = vec![format!("{} lacks:", told.catalog)];
-            lines.extend(told.pending.iter().map(|pending| format!("  {pending}")));
-            lines.push(
-                "bring it up to date with: packhouse migrate (any other verb does so, too)".into(),
-            );
+            let mut lines = vec![format!("{} has pending migrations:", report.catalog)];
+            lines.extend(report.pending.iter().map(|pending| format!("  {pending}")));
+            lines.push("Apply them with: packhouse migrate".into());
             lines
         }
     })?;

@@ -1,5 +1,5 @@
-//! What is done: a file per verb. Each opens what it needs, does its work under Ctrl-C's watch, and
-//! tells the result.
+//! The verbs, one file each. A verb opens what it needs, does work that Ctrl-C can stop, and prints
+//! the result.
 
 mod backup;
 mod branch;
@@ -30,7 +30,7 @@ use crate::args::Verb;
 use crate::context::Context;
 use crate::exit::Exit;
 
-/// Does what was asked.
+/// Runs a verb.
 pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     match dispatch(verb, context).await {
         Err(error) => Err(context.explained(error).await),
@@ -40,53 +40,53 @@ pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
 
 async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
     match verb {
-        Verb::Repo(asked) => repo::run(asked, context).await,
-        Verb::Branch(asked) => branch::run(asked, context).await,
-        Verb::Push(asked) => push::run(asked, context).await,
-        Verb::Gc(asked) => gc::run(asked, context).await,
-        Verb::Fetch(asked) => fetch::run(asked, context).await,
-        Verb::Verify(asked) => verify::run(asked, context).await,
-        Verb::Prune(asked) => prune::run(asked, context).await,
-        Verb::Backup(asked) => backup::run(asked, context).await,
-        Verb::Serve(asked) => serve::run(*asked, context).await,
-        Verb::Worker(asked) => worker::run(asked, context).await,
-        Verb::Jobs(asked) => jobs::run(asked, context).await,
-        Verb::Policy(asked) => policy::run(asked, context).await,
-        Verb::Token(asked) => token::run(asked, context).await,
+        Verb::Repo(args) => repo::run(args, context).await,
+        Verb::Branch(args) => branch::run(args, context).await,
+        Verb::Push(args) => push::run(args, context).await,
+        Verb::Gc(args) => gc::run(args, context).await,
+        Verb::Fetch(args) => fetch::run(args, context).await,
+        Verb::Verify(args) => verify::run(args, context).await,
+        Verb::Prune(args) => prune::run(args, context).await,
+        Verb::Backup(args) => backup::run(args, context).await,
+        Verb::Serve(args) => serve::run(*args, context).await,
+        Verb::Worker(args) => worker::run(args, context).await,
+        Verb::Jobs(args) => jobs::run(args, context).await,
+        Verb::Policy(args) => policy::run(args, context).await,
+        Verb::Token(args) => token::run(args, context).await,
         Verb::Metrics => metrics::run(context).await,
-        Verb::Migrate(asked) => migrate::run(&asked, context).await,
-        Verb::Component(asked) => component::run(&asked, context),
-        Verb::Replay(asked) => replay::run(asked, context).await,
-        Verb::Doctor(asked) => doctor::run(&asked, context).await,
-        Verb::Console(asked) => console::run(&asked, context).await,
-        Verb::Demo(asked) => demo::run(&asked, context).await,
-        Verb::Completions(asked) => completions::run(asked.shell, context),
+        Verb::Migrate(args) => migrate::run(&args, context).await,
+        Verb::Component(args) => component::run(&args, context),
+        Verb::Replay(args) => replay::run(args, context).await,
+        Verb::Doctor(args) => doctor::run(&args, context).await,
+        Verb::Console(args) => console::run(&args, context).await,
+        Verb::Demo(args) => demo::run(&args, context).await,
+        Verb::Completions(args) => completions::run(args.shell, context),
     }
 }
 
-/// Does the work for one repo after the other. One that fails is told of and does not hold the
-/// others back; the answer is the gravest outcome. What is not about a repo (a stop on request)
-/// ends the round.
+/// Does the work for one repo after the other. A failure is printed and does not stop the others;
+/// the most severe exit is returned. An error that is not about a repo (a cancellation) ends the
+/// loop.
 async fn each(
     repos: &[RepoName],
     context: &Context,
     mut work: impl AsyncFnMut(&RepoName) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
-    let mut gravest = Exit::Done;
+    let mut worst = Exit::Done;
     for repo in repos {
         let exit = match work(repo).await {
             Ok(exit) => exit,
-            Err(error) if repos.len() == 1 || ends_the_round(&error) => return Err(error),
+            Err(error) if repos.len() == 1 || ends_the_loop(&error) => return Err(error),
             Err(error) => {
                 context.output.failure_of(Some(&repo.to_string()), &context.explained(error).await)
             }
         };
-        gravest = gravest.max(exit);
+        worst = worst.max(exit);
     }
-    Ok(gravest)
+    Ok(worst)
 }
 
-fn ends_the_round(error: &anyhow::Error) -> bool {
+fn ends_the_loop(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Error>().is_none_or(|error| matches!(error, Error::Cancelled))
 }
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failing_repo_does_not_hold_the_others_back_and_the_gravest_counts() {
+    async fn a_failing_repo_does_not_stop_the_others_and_the_most_severe_exit_counts() {
         let busy = Error::HeadConflict(Vec::new()).into();
         let refused = Error::Unsupported("x".into()).into();
         let (left, ended) =
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stop_on_request_ends_the_round() {
+    async fn a_cancellation_ends_the_loop() {
         let (left, ended) =
             round(vec![Ok(Exit::Done), Err(Error::Cancelled.into()), Ok(Exit::Done)]).await;
         assert_eq!((left, Exit::of(&ended.unwrap_err())), (1, Exit::Refused));

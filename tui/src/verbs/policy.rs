@@ -1,36 +1,36 @@
-//! `packhouse policy show|set|check`: when repos are consolidated by themselves.
+//! `packhouse policy show|set|check`: automatic consolidation.
 
 use packhouse_host::{Policy, PolicyCheck, PolicyReport};
 
 use crate::args::PolicyVerb;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, millis, some};
 use crate::output::Output;
 use crate::style::Tone;
+use crate::text::{duration, plural, size};
 
-/// Shows, sets or checks.
-pub(crate) async fn run(asked: PolicyVerb, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.house().await?;
+/// Shows, sets or checks policies.
+pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<Exit> {
+    let store = context.client().await?;
     let output = &context.output;
-    match asked {
-        PolicyVerb::Show { repo } => tell(&store.policy(repo.as_ref()).await?, output)?,
-        PolicyVerb::Set(asked) => {
+    match args {
+        PolicyVerb::Show { repo } => print(&store.policy(repo.as_ref()).await?, output)?,
+        PolicyVerb::Set(args) => {
             let policy = Policy {
-                max_packs: asked.max_packs,
-                growth: asked.growth,
-                max_age_seconds: asked.max_age.map(|age| age.as_secs()),
+                max_packs: args.max_packs,
+                growth: args.growth,
+                max_age_seconds: args.max_age.map(|age| age.as_secs()),
             };
-            let policy = if asked.off { Policy::OFF } else { policy };
-            tell(
-                &store.set_policy(asked.repo.as_ref(), (!asked.default).then_some(policy)).await?,
+            let policy = if args.off { Policy::OFF } else { policy };
+            print(
+                &store.set_policy(args.repo.as_ref(), (!args.default).then_some(policy)).await?,
                 output,
             )?;
         }
         PolicyVerb::Check { repo, queue } => {
             let checks = store.check_policies(repo.as_ref(), queue).await?;
             if checks.is_empty() {
-                output.note("no repo has more than one pack");
+                output.note("No repo has more than one pack.");
             }
             for check in &checks {
                 output.result(check, || describe(check, output))?;
@@ -40,9 +40,9 @@ pub(crate) async fn run(asked: PolicyVerb, context: &Context) -> anyhow::Result<
     Ok(Exit::Done)
 }
 
-fn tell(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
+fn print(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
     let of = report.repo.as_ref().map_or_else(|| "all repos".into(), ToString::to_string);
-    let from = if report.set { "" } else { "  (not set here)" };
+    let from = if report.set { "" } else { "  (inherited)" };
     output.result(report, || {
         vec![format!(
             "{}  {}{}",
@@ -53,22 +53,22 @@ fn tell(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
     })
 }
 
-/// A policy in words.
+/// Describes a policy.
 fn words(policy: &Policy) -> String {
     let parts: Vec<String> = [
-        policy.max_packs.map(|packs| format!("with more than {}", some(packs, "pack"))),
+        policy.max_packs.map(|packs| format!("with more than {}", plural(packs, "pack"))),
         policy.growth.map(|growth| {
-            format!("when more than {growth} × the consolidated bytes were pushed since")
+            format!("when more than {growth} × the consolidated bytes were pushed since then")
         }),
         policy
             .max_age_seconds
-            .map(|age| format!("when a pack has waited {}", millis(age.saturating_mul(1000)))),
+            .map(|age| format!("when a pack has waited {}", duration(age.saturating_mul(1000)))),
     ]
     .into_iter()
     .flatten()
     .collect();
     if parts.is_empty() {
-        "nothing is consolidated by itself".into()
+        "no automatic consolidation".into()
     } else {
         format!("consolidated {}", parts.join(", or "))
     }
@@ -81,9 +81,9 @@ fn describe(check: &PolicyCheck, output: &Output) -> Vec<String> {
         (true, None) => output.paint(Tone::Warn, "due"),
         (false, _) => output.paint(Tone::Good, "not due"),
     };
-    let mut sizes = format!("{}, {}", some(check.packs, "pack"), bytes(check.bytes));
+    let mut sizes = format!("{}, {}", plural(check.packs, "pack"), size(check.bytes));
     if check.packs > 1 {
-        sizes.push_str(&format!(", {} of them consolidated", bytes(check.consolidated_bytes)));
+        sizes.push_str(&format!(", {} of them consolidated", size(check.consolidated_bytes)));
     }
     let mut lines = vec![format!("{name}  {verdict}  {sizes}")];
     lines.extend(check.reasons.iter().map(|reason| format!("  {reason}")));
@@ -95,13 +95,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_is_told_in_words() {
-        assert_eq!(words(&Policy::OFF), "nothing is consolidated by itself");
+    fn a_policy_is_described_in_words() {
+        assert_eq!(words(&Policy::OFF), "no automatic consolidation");
         let policy = Policy { max_packs: Some(1), growth: Some(0.5), max_age_seconds: Some(3600) };
         assert_eq!(
             words(&policy),
-            "consolidated with more than 1 pack, or when more than 0.5 × the consolidated bytes were pushed since, or when a pack has \
-             waited 1 h 00 min"
+            "consolidated with more than 1 pack, or when more than 0.5 × the consolidated bytes were pushed since then, or when a pack has \
+             waited 1 h 0 min"
         );
     }
 }

@@ -1,42 +1,42 @@
-//! `packhouse prune`: deletes what nobody needs any more.
+//! `packhouse prune`: deletes packs that are no longer needed.
 
 use packhouse_host::{PruneOptions, PruneReport};
 
 use crate::args::Prune;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, shown, some, time};
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
+use crate::text::{escaped, plural, size, time};
 
-/// Deletes, or says what would be deleted.
-pub(crate) async fn run(asked: Prune, context: &Context) -> anyhow::Result<Exit> {
-    let watch = context.bars.watch(PATIENCE);
+/// Deletes packs, or shows what would be deleted.
+pub(crate) async fn run(args: Prune, context: &Context) -> anyhow::Result<Exit> {
+    let watch = context.bars.watch(BAR_DELAY);
     let Prune { grace, orphans, delete_newer_than_catalog: newer, dry_run, trust_verified, .. } =
-        asked;
+        args;
     let options = PruneOptions { grace, orphans, newer, dry_run, trust_verified };
-    if asked.later {
-        return super::jobs::tell_queued(
-            &context.house().await?.queue_prune(options).await?,
+    if args.later {
+        return super::jobs::print_queued(
+            &context.client().await?.queue_prune(options).await?,
             &context.output,
         );
     }
     let report = watched(&context.output, watch.progress(), async {
-        Ok(context.house().await?.prune(options, watch.progress()).await?)
+        Ok(context.client().await?.prune(options, watch.progress()).await?)
     })
     .await?;
     drop(watch);
-    context.output.result(&report, || describe(&report, asked.orphans, &context.output))?;
+    context.output.result(&report, || describe(&report, args.orphans, &context.output))?;
     Ok(if report.kept.is_empty() { Exit::Done } else { Exit::Damage })
 }
 
 fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String> {
     let planned = report.dry_run.unwrap_or_default();
-    let packs = |count: u64, size: u64| match count {
-        0 => some(0, "pack"),
-        _ => format!("{}, {}", some(count, "pack"), bytes(size)),
+    let packs = |count: u64, bytes: u64| match count {
+        0 => plural(0, "pack"),
+        _ => format!("{}, {}", plural(count, "pack"), size(bytes)),
     };
     let (verb, tone) = match (planned, report.packs_deleted) {
         (true, _) => ("would be deleted", Tone::Warn),
@@ -48,24 +48,24 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
     ];
     if let Some(due) = report.next_due {
         lines.push(format!(
-            "{} waiting; the next may go {}",
+            "{} pending; the next is due {}",
             packs(report.packs_waiting, report.bytes_waiting),
             time(due)
         ));
     }
     if report.packs_kept > 0 {
         let kept = format!(
-            "{} kept: what replaces them is missing or damaged",
-            some(report.packs_kept, "pack")
+            "{} kept: their replacements are missing or damaged",
+            plural(report.packs_kept, "pack")
         );
         lines.push(output.paint(Tone::Bad, kept));
         for kept in &report.kept {
             lines.push(format!("  {}  {}", output.paint(Tone::Name, &kept.repo), kept.pack));
-            lines.push(format!("    {}", shown(&kept.detail)));
+            lines.push(format!("    {}", escaped(&kept.detail)));
         }
     }
     if report.answers_deleted > 0 {
-        lines.push(format!("{} that had expired", some(report.answers_deleted, "answer")));
+        lines.push(format!("{} deleted", plural(report.answers_deleted, "expired fetch result")));
     }
     if report.orphans > 0 {
         let words = match report.orphans_deleted {
@@ -78,7 +78,8 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
         };
         let unknown = packs(report.orphans, report.orphan_bytes);
         lines.push(
-            output.paint(Tone::Warn, format!("{unknown} in storage that no repo knows; {words}")),
+            output
+                .paint(Tone::Warn, format!("{unknown} in storage that no repo refers to; {words}")),
         );
     }
     lines

@@ -5,41 +5,41 @@ use packhouse_host::{Error, PushOptions, PushReport, PushStatus, RepoName};
 use crate::args::Push;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, count, short, shown};
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{count, escaped, short_id, size};
 use crate::verbs::record;
 
-/// Pushes.
-pub(crate) async fn run(asked: Push, context: &Context) -> anyhow::Result<Exit> {
-    let watch = context.bars.watch(PATIENCE);
+/// Pushes files.
+pub(crate) async fn run(args: Push, context: &Context) -> anyhow::Result<Exit> {
+    let watch = context.bars.watch(BAR_DELAY);
     let reports = watched(&context.output, watch.progress(), async {
-        let tape = asked
+        let tape = args
             .record
             .as_deref()
-            .map(|record| record::of_repo(record, &asked.repo, false))
+            .map(|record| record::of_repo(record, &args.repo, false))
             .transpose()?;
-        let house = context.house().await.map_err(|error| without_store(error, &asked.repo))?;
-        let store = record::onto(&house, tape.as_deref())?;
-        let (options, progress) = (PushOptions { force: asked.force }, watch.progress());
-        let reports = match asked.later {
-            false => store.push(&asked.repo, &asked.files, options, progress).await,
-            true => store.push_async(&asked.repo, &asked.files, options, progress).await,
+        let client = context.client().await.map_err(|error| without_store(error, &args.repo))?;
+        let store = record::onto(&client, tape.as_deref())?;
+        let (options, progress) = (PushOptions { force: args.force }, watch.progress());
+        let reports = match args.later {
+            false => store.push(&args.repo, &args.files, options, progress).await,
+            true => store.push_async(&args.repo, &args.files, options, progress).await,
         };
-        record::tell(&store, tape.as_deref(), &context.output);
+        record::print_tape(&store, tape.as_deref(), &context.output);
         Ok(reports?)
     })
     .await?;
     drop(watch);
-    tell(&reports, &context.output)?;
+    print(&reports, &context.output)?;
     Ok(Exit::Done)
 }
 
-/// Where there is no store there is no repo either: that, and the command that makes both, is what
-/// a push is told.
+/// Without a store there is no repo either. The error for a missing repo names the command that
+/// creates both.
 fn without_store(error: anyhow::Error, repo: &RepoName) -> anyhow::Error {
     match error.downcast_ref() {
         Some(Error::NoStore { .. }) => Error::UnknownRepo(repo.clone()).into(),
@@ -47,7 +47,7 @@ fn without_store(error: anyhow::Error, repo: &RepoName) -> anyhow::Error {
     }
 }
 
-fn tell(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
+fn print(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
     if output.json() {
         return reports.iter().try_for_each(|report| output.result(report, Vec::new));
     }
@@ -71,8 +71,8 @@ fn tell(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
         table.row([
             report.file.as_str().into(),
             status,
-            Cell::new(Tone::Name, short(&report.mpack_key.to_string())),
-            bytes(report.bytes).into(),
+            Cell::new(Tone::Name, short_id(&report.mpack_key.to_string())),
+            size(report.bytes).into(),
             count(report.commits).into(),
             count(report.snapshots).into(),
             count(report.objects).into(),
@@ -82,18 +82,18 @@ fn tell(reports: &[PushReport], output: &Output) -> anyhow::Result<()> {
     output.table(&table, 0)?;
     if let Some(job) = reports.iter().find_map(|report| report.job) {
         output.line(format!(
-            "{} {job} will index what is queued; packhouse jobs show {job}",
+            "{} {job} indexes the queued files; see: packhouse jobs show {job}",
             output.paint(Tone::Dim, "job")
         ))?;
         return Ok(());
     }
-    // The heads are decided once for all files, so any report tells them.
+    // The heads are decided once for all files, so every report has them.
     let heads = reports.first().map(|report| &report.branch_heads).into_iter().flatten();
     for (branch, head) in heads {
         output.line(format!(
             "{} {} at {head}",
             output.paint(Tone::Dim, "branch"),
-            shown(branch)
+            escaped(branch)
         ))?;
     }
     Ok(())

@@ -1,22 +1,22 @@
-//! `--record`: the planning goes on tape.
+//! `--record`: records the planning to a tape.
 
 use std::path::{Path, PathBuf};
 
 use packhouse_host::files::folder_for_user;
 use packhouse_host::{Error, RepoName};
 
-use crate::format::{bytes, shown, some};
-use crate::house::House;
+use crate::client::Client;
 use crate::output::Output;
+use crate::text::{escaped, plural, size};
 
-/// The store, recording to `tape` if there is to be one.
-pub(super) fn onto(house: &House, tape: Option<&Path>) -> anyhow::Result<House> {
-    match (house, tape) {
-        (house, None) => Ok(house.clone()),
-        (House::Here(store), Some(tape)) => Ok(House::Here(store.recording(tape))),
-        (House::There(remote), Some(_)) => {
+/// The store, recording to `tape` if there is one.
+pub(super) fn onto(client: &Client, tape: Option<&Path>) -> anyhow::Result<Client> {
+    match (client, tape) {
+        (client, None) => Ok(client.clone()),
+        (Client::Local(store), Some(tape)) => Ok(Client::Local(store.recording(tape))),
+        (Client::Remote(remote), Some(_)) => {
             let words = format!(
-                "--record writes down a run where it runs, and that is {}; record there, without --remote",
+                "--record needs the store itself, which is on {}; run it there, without --remote",
                 remote.place()
             );
             Err(Error::Usage(words).into())
@@ -24,17 +24,17 @@ pub(super) fn onto(house: &House, tape: Option<&Path>) -> anyhow::Result<House> 
     }
 }
 
-/// Where the tape of a repo goes: `record` itself, or a file in it, when there are several or it is
-/// a folder.
+/// The file for the tape of a repo: `record` itself, or a file in it if there are several repos or
+/// it is a folder.
 ///
-/// A `+` is in no repo's name: two repos never have one file.
+/// Repo names have no `+`, so two repos never share a file.
 pub(super) fn of_repo(record: &Path, repo: &RepoName, several: bool) -> anyhow::Result<PathBuf> {
     if !several && !record.is_dir() {
         return Ok(record.to_owned());
     }
     let is_new = !record.exists();
     std::fs::create_dir_all(record).map_err(|source| Error::Io {
-        doing: "making",
+        doing: "creating",
         path: record.to_owned(),
         source,
     })?;
@@ -44,19 +44,19 @@ pub(super) fn of_repo(record: &Path, repo: &RepoName, several: bool) -> anyhow::
     Ok(record.join(format!("{}.tape", repo.to_string().replace('/', "+"))))
 }
 
-/// Tells of the tape, or that there is none.
-pub(super) fn tell(house: &House, tape: Option<&Path>, output: &Output) {
-    let (Some(tape), House::Here(store)) = (tape, house) else { return };
-    let file = shown(&tape.display().to_string());
+/// Prints where the tape is, or that there is none.
+pub(super) fn print_tape(client: &Client, tape: Option<&Path>, output: &Output) {
+    let (Some(tape), Client::Local(store)) = (tape, client) else { return };
+    let file = escaped(&tape.display().to_string());
     match store.recorded() {
         Some(recorded) => {
             output.note(format!(
-                "on tape: {} in {}, {file}",
-                some(recorded.calls, "call"),
-                bytes(recorded.bytes)
+                "Recorded {} ({}) to {file}",
+                plural(recorded.calls, "call"),
+                size(recorded.bytes)
             ));
         }
-        None => output.note(format!("there was nothing to plan, and no tape was made at {file}")),
+        None => output.note(format!("Nothing was planned, so no tape was written to {file}")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `packhouse replay`: runs on tape again. No store is opened, and none is made.
+//! `packhouse replay`: replays recorded runs. It opens and creates no store.
 
 use std::path::{Path, PathBuf};
 
@@ -9,36 +9,36 @@ use packhouse_host::tape::{self, Replay as Replayed, Verdict};
 use crate::args::Replay;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{count, short, shown, some};
 use crate::output::Output;
 use crate::place;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{count, escaped, plural, short_id};
 
-/// Replays, or prints what is on the tapes.
-pub(crate) async fn run(asked: Replay, context: &Context) -> anyhow::Result<Exit> {
-    let tapes = listed(&asked.tapes)?;
+/// Replays tapes, or prints them.
+pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit> {
+    let tapes = listed(&args.tapes)?;
     let output = &context.output;
-    if asked.dump {
-        let mut gravest = Exit::Done;
+    if args.dump {
+        let mut worst = Exit::Done;
         for tape in &tapes {
             match dump(tape, output) {
                 Err(error) if tapes.len() > 1 && error.is::<Error>() => {
-                    gravest = gravest.max(output.failure(&error))
+                    worst = worst.max(output.failure(&error))
                 }
                 dumped => dumped?,
             }
         }
-        return Ok(gravest);
+        return Ok(worst);
     }
     let sandbox = sandbox(context).await?;
     let other = context.globals.component.is_some();
-    let (mut gravest, mut told) = (Exit::Done, Vec::new());
+    let (mut worst, mut results) = (Exit::Done, Vec::new());
     for tape in &tapes {
         let (sandbox, file) = (sandbox.clone(), tape.clone());
         let replaying = tokio::task::spawn_blocking(move || replay(&file, &sandbox, other)).await;
         let replayed = replaying.unwrap_or_else(|panic| {
-            Err(Error::Unsupported(format!("replaying it failed: {panic}")))
+            Err(Error::Unsupported(format!("replaying the tape failed: {panic}")))
         });
         let exit = match replayed {
             Ok(replayed) => {
@@ -46,22 +46,22 @@ pub(crate) async fn run(asked: Replay, context: &Context) -> anyhow::Result<Exit
                 output.result(&replayed, || {
                     if tapes.len() == 1 { describe(&replayed, output) } else { Vec::new() }
                 })?;
-                told.push(replayed);
+                results.push(replayed);
                 exit
             }
             Err(error) if tapes.len() == 1 => return Err(error.into()),
             Err(error) => output.failure_of(Some(&tape.display().to_string()), &error.into()),
         };
-        gravest = gravest.max(exit);
+        worst = worst.max(exit);
     }
     if tapes.len() > 1 {
-        output.table(&table(&told), 0)?;
-        output.line(sum(&told, tapes.len()))?;
+        output.table(&table(&results), 0)?;
+        output.line(sum(&results, tapes.len()))?;
     }
-    Ok(gravest)
+    Ok(worst)
 }
 
-/// The tapes that paths name: of a folder, those in it.
+/// The tapes of all paths; a folder stands for the tapes in it.
 fn listed(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut tapes = Vec::new();
     for path in paths {
@@ -90,7 +90,7 @@ fn listed(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(tapes)
 }
 
-/// The component to replay with. What is compiled is kept where a store's is, if there is a store.
+/// The component to replay with. Uses the compilation cache of the store, if there is one.
 async fn sandbox(context: &Context) -> anyhow::Result<Sandbox> {
     let options = place::options(&context.globals)?;
     let cache = options.cache.filter(|cache| cache.is_dir());
@@ -105,7 +105,7 @@ fn replay(tape: &Path, sandbox: &Sandbox, other: bool) -> packhouse_host::Result
     let recorded = tape::replay::header(tape)?.component;
     if !other && recorded != sandbox.digest() {
         return Err(Error::Unsupported(format!(
-            "the tape {} was made with the component {recorded}, and this packhouse has {}; give that file, or any other, with --component FILE",
+            "the tape {} was made with the component {recorded}, and this packhouse has {}; name a component with --component FILE",
             tape.display(),
             sandbox.digest()
         )));
@@ -137,10 +137,10 @@ fn tone(verdict: Verdict) -> Tone {
 
 fn describe(replayed: &Replayed, output: &Output) -> Vec<String> {
     let verdict = output.paint(tone(replayed.verdict), replayed.verdict.words());
-    let calls = format!("{} as recorded", some(replayed.calls, "call"));
+    let calls = format!("{} as recorded", plural(replayed.calls, "call"));
     let mut lines = vec![format!(
         "{}  {verdict}, {calls}",
-        output.paint(Tone::Name, shown(&replayed.tape.display().to_string()))
+        output.paint(Tone::Name, escaped(&replayed.tape.display().to_string()))
     )];
     lines.push(format!("  {} {}", output.paint(Tone::Dim, "component"), replayed.component));
     if replayed.component != replayed.recorded_component {
@@ -150,7 +150,7 @@ fn describe(replayed: &Replayed, output: &Output) -> Vec<String> {
             replayed.recorded_component
         ));
     }
-    lines.extend(replayed.divergence.as_ref().map(|words| format!("  {}", shown(words))));
+    lines.extend(replayed.divergence.as_ref().map(|words| format!("  {}", escaped(words))));
     lines
 }
 
@@ -170,19 +170,18 @@ fn table(replayed: &[Replayed]) -> Table {
         table.row([
             one.tape
                 .file_name()
-                .map_or_else(String::new, |name| shown(&name.to_string_lossy()).to_string())
+                .map_or_else(String::new, |name| escaped(&name.to_string_lossy()).to_string())
                 .into(),
             Cell::new(tone(one.verdict), one.verdict.words()),
             count(one.calls).into(),
-            Cell::new(Tone::Dim, short(&one.recorded_component)),
-            shown(&divergence).to_string().into(),
+            Cell::new(Tone::Dim, short_id(&one.recorded_component)),
+            escaped(&divergence).to_string().into(),
         ]);
     }
     table
 }
 
-/// Characters of a divergence that the table shows; all of it stands in the answer for that tape
-/// alone.
+/// Characters of a divergence in the table. Replaying that tape alone shows all of it.
 const DIVERGENCE: usize = 100;
 
 fn sum(replayed: &[Replayed], tapes: usize) -> String {
@@ -195,5 +194,5 @@ fn sum(replayed: &[Replayed], tapes: usize) -> String {
     if tapes > replayed.len() {
         words.push(format!("{} not replayed", tapes - replayed.len()));
     }
-    format!("{}: {}", some(tapes as u64, "tape"), words.join("; "))
+    format!("{}: {}", plural(tapes as u64, "tape"), words.join("; "))
 }

@@ -1,4 +1,4 @@
-//! `packhouse repo create|list|show|delete|restore`: repos, and what they hold.
+//! `packhouse repo create|list|show|delete|restore`.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -7,35 +7,33 @@ use packhouse_host::{Error, RepoReport, Visibility};
 use crate::args::Repo;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, millis, short, shown, some, time};
 use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{duration, escaped, plural, short_id, size, time};
 
-/// Makes, lists, shows, deletes or restores.
-pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> {
-    if let Repo::Delete { repo, yes: false } = &asked
+/// Creates, lists, shows, deletes or restores repos.
+pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
+    if let Repo::Delete { repo, yes: false } = &args
         && !can_ask()
     {
-        let words = format!(
-            "there is no terminal to ask on whether to delete {repo}; to delete it all the same, add --yes"
-        );
+        let words = format!("without a terminal, deleting {repo} needs --yes");
         return Err(Error::Usage(words).into());
     }
-    let store = match asked {
-        Repo::Create { .. } => context.house_or_new().await?,
-        _ => context.house().await?,
+    let store = match args {
+        Repo::Create { .. } => context.client_or_create().await?,
+        _ => context.client().await?,
     };
     let output = &context.output;
-    match asked {
+    match args {
         Repo::Create { repo, private } => {
             let visibility = if private { Visibility::Private } else { Visibility::Public };
-            let made = store.create_repo(&repo, visibility).await?;
-            output.result(&made, || {
-                let name = output.paint(Tone::Name, &made.repo);
+            let created = store.create_repo(&repo, visibility).await?;
+            output.result(&created, || {
+                let name = output.paint(Tone::Name, &created.repo);
                 vec![
-                    format!("made {name}, {}", made.visibility.as_str()),
-                    format!("push packs with: packhouse push {} FILE…", made.repo),
+                    format!("Created {name} ({})", created.visibility.as_str()),
+                    format!("Push packs with: packhouse push {} FILE…", created.repo),
                 ]
             })?;
         }
@@ -43,19 +41,16 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
             if !yes {
                 confirm(&store.repo(&repo).await?)?;
             }
-            let gone = store.delete_repo(&repo).await?;
-            output.result(&gone, || {
+            let deleted = store.delete_repo(&repo).await?;
+            output.result(&deleted, || {
                 vec![
-                    format!("deleted {}", output.paint(Tone::Name, &gone.repo)),
+                    format!("Deleted {}", output.paint(Tone::Name, &deleted.repo)),
                     format!(
-                        "{}, {}, wait for deletion: packhouse prune deletes them after its grace",
-                        some(gone.packs_waiting, "pack"),
-                        bytes(gone.bytes_waiting)
+                        "{} ({}) will be deleted by packhouse prune after its grace period",
+                        plural(deleted.packs_waiting, "pack"),
+                        size(deleted.bytes_waiting)
                     ),
-                    format!(
-                        "until then it can be brought back: packhouse repo restore {}",
-                        gone.repo
-                    ),
+                    format!("Until then, restore it with: packhouse repo restore {}", deleted.repo),
                 ]
             })?;
         }
@@ -63,7 +58,7 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
             let restored = store.restore_repo(&repo).await?;
             output.result(&restored, || {
                 let mut lines =
-                    vec![format!("restored {}", output.paint(Tone::Name, &restored.repo))];
+                    vec![format!("Restored {}", output.paint(Tone::Name, &restored.repo))];
                 lines.extend(show(&restored, output).into_iter().skip(1));
                 lines
             })?;
@@ -76,7 +71,7 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
                 }
             } else if repos.is_empty() {
                 output.note(
-                    "there are no repos yet; make one with: packhouse repo create OWNER/SLUG",
+                    "There are no repos yet; create one with: packhouse repo create OWNER/SLUG",
                 );
             } else {
                 output.table(&list(&repos), 0)?;
@@ -90,29 +85,29 @@ pub(crate) async fn run(asked: Repo, context: &Context) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// Whether there is somebody to ask: who reads stderr, and answers on stdin.
+/// Whether stdin and stderr are terminals, so that the user can be asked.
 fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Has the name of a repo typed before it is deleted.
+/// Asks the user to type the name of a repo before it is deleted.
 fn confirm(repo: &RepoReport) -> anyhow::Result<()> {
     let name = repo.repo.to_string();
     let held = format!(
         "{}, {}, {}",
-        some(repo.commits, "commit"),
-        some(repo.packs, "pack"),
-        bytes(repo.bytes)
+        plural(repo.commits, "commit"),
+        plural(repo.packs, "pack"),
+        size(repo.bytes)
     );
     let mut stderr = std::io::stderr().lock();
-    write!(stderr, "This deletes {name} ({held}). Type its name to go on: ")
+    write!(stderr, "This deletes {name} ({held}). Type its name to confirm: ")
         .and_then(|()| stderr.flush())?;
     let mut typed = String::new();
     std::io::stdin().lock().read_line(&mut typed)?;
     if typed.trim() == name {
         return Ok(());
     }
-    Err(Error::Unsupported(format!("what was typed is not {name}; nothing was deleted")).into())
+    Err(Error::Unsupported(format!("the name does not match {name}; nothing was deleted")).into())
 }
 
 fn list(repos: &[RepoReport]) -> Table {
@@ -131,11 +126,11 @@ fn list(repos: &[RepoReport]) -> Table {
             Cell::new(Tone::Name, repo.repo.to_string()),
             Cell::new(
                 if repo.packs > 1 { Tone::Warn } else { Tone::Plain },
-                crate::format::count(repo.packs),
+                crate::text::count(repo.packs),
             ),
-            bytes(repo.bytes).into(),
-            crate::format::count(repo.commits).into(),
-            crate::format::count(repo.objects).into(),
+            size(repo.bytes).into(),
+            crate::text::count(repo.commits).into(),
+            crate::text::count(repo.objects).into(),
             repo.last_gc
                 .as_ref()
                 .map_or_else(|| Cell::new(Tone::Dim, "never"), |gc| time(gc.finished_at).into()),
@@ -157,7 +152,7 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
     let mut lines = vec![
         output.paint(Tone::Name, &repo.repo),
         format!(
-            "{}{}, made {}, id {}",
+            "{}{}, created {}, id {}",
             label("repo"),
             repo.visibility.as_str(),
             time(repo.created_at),
@@ -165,19 +160,19 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
         ),
         format!(
             "{}{}, {}, {}, {}",
-            label("holds"),
-            some(repo.commits, "commit"),
-            some(repo.snapshots, "snapshot"),
-            some(repo.objects, "object"),
-            some(repo.tags, "tag"),
+            label("contents"),
+            plural(repo.commits, "commit"),
+            plural(repo.snapshots, "snapshot"),
+            plural(repo.objects, "object"),
+            plural(repo.tags, "tag"),
         ),
         format!(
             "{}{}, {}{}",
             label("packs"),
-            some(repo.packs, "pack"),
-            bytes(repo.bytes),
+            plural(repo.packs, "pack"),
+            size(repo.bytes),
             if waiting > 0 {
-                format!(", and {} that wait for deletion", bytes(waiting))
+                format!(", and {} pending deletion", size(waiting))
             } else {
                 String::new()
             },
@@ -188,13 +183,13 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
             damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
         let since = output.paint(
             Tone::Dim,
-            format!("since {}, found by {}", time(damage.since), shown(&damage.found_by)),
+            format!("since {}, found by {}", time(damage.since), escaped(&damage.found_by)),
         );
         lines.push(format!(
             "{}{} {}  {since}",
             label(if number == 0 { "damaged" } else { "" }),
             output.paint(Tone::Bad, what),
-            shown(&damage.detail)
+            escaped(&damage.detail)
         ));
     }
     lines.extend(repo.pack_keys.iter().map(|key| format!("{}{key}", label(""))));
@@ -207,21 +202,21 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
         lines.push(format!(
             "{}{} at {head}{default}",
             label(if number == 0 { "branches" } else { "" }),
-            shown(branch)
+            escaped(branch)
         ));
     }
     if let Some(gc) = &repo.last_gc {
         let what = match &gc.error {
-            Some(error) => output.paint(Tone::Bad, format!("{}: {}", gc.outcome, shown(error))),
+            Some(error) => output.paint(Tone::Bad, format!("{}: {}", gc.outcome, escaped(error))),
             None => {
-                format!("{}, {} → {}", gc.outcome, gc.packs_before, some(gc.packs_after, "pack"))
+                format!("{}, {} → {}", gc.outcome, gc.packs_before, plural(gc.packs_after, "pack"))
             }
         };
-        let component = output.paint(Tone::Dim, format!("component {}", short(&gc.component)));
+        let component = output.paint(Tone::Dim, format!("component {}", short_id(&gc.component)));
         lines.push(format!(
             "{}{what} in {}, {}  {component}",
             label("last gc"),
-            millis(gc.elapsed_ms),
+            duration(gc.elapsed_ms),
             time(gc.finished_at)
         ));
     }

@@ -1,4 +1,4 @@
-//! `packhouse serve`: a store as a Muse remote, until it is asked to stop.
+//! `packhouse serve`: runs the server until it is stopped.
 
 use packhouse_host::JobEnded;
 use packhouse_host::serve::{ServeLimits, ServeOptions, Server, TlsFiles};
@@ -10,46 +10,46 @@ use super::worker::{line, own_name};
 use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::millis;
+use crate::text::duration;
 
-/// What is told when the server can be reached.
+/// Printed once the server accepts requests.
 #[derive(Serialize)]
 struct Listening {
     /// The address and the port.
     address: String,
-    /// The URL of this machine's clients: a repo is behind it.
+    /// The base URL for clients on this machine.
     url: String,
-    /// Where measurements are answered without a token, if anywhere.
+    /// The address that serves metrics without a token, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     metrics: Option<String>,
-    /// Whether everybody may do everything.
+    /// Whether requests need no token.
     insecure_loopback: bool,
-    /// Jobs that are done at once.
+    /// Concurrent jobs.
     workers: u8,
 }
 
-/// Serves. SIGTERM and Ctrl-C ask it to stop: what is under way has its time to end.
-pub(crate) async fn run(asked: args::Serve, context: &Context) -> anyhow::Result<Exit> {
-    // First of all: whoever asks while the store is being opened means it as well.
+/// Runs the server. SIGTERM and Ctrl-C stop it; requests and jobs get time to finish.
+pub(crate) async fn run(args: args::Serve, context: &Context) -> anyhow::Result<Exit> {
+    // First of all, so that signals count while the store is opened, too.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = context.open_or_new("serve").await?;
-    let (workers, patience) = (asked.workers, asked.patience);
-    let options = options(asked);
-    let trusting = options.insecure_loopback;
+    let (workers, shutdown_timeout) = (args.workers, args.shutdown_timeout);
+    let options = options(args);
+    let insecure = options.insecure_loopback;
     let server = Server::bind(store, options).await?;
     let output = &context.output;
-    let told = Listening {
+    let listening = Listening {
         address: server.address().to_string(),
         url: server.url(),
         metrics: server.metrics_address().map(|address| address.to_string()),
-        insecure_loopback: trusting,
+        insecure_loopback: insecure,
         workers,
     };
-    output.result(&told, || {
-        let mut lines = vec![format!("serving on {}; a remote is {}/OWNER/SLUG. Ctrl-C stops it", told.address, told.url)];
-        lines.extend(trusting.then(|| {
-            "everybody on this machine may do everything here (--insecure-loopback); make tokens for anything else".to_owned()
+    output.result(&listening, || {
+        let mut lines = vec![format!("Serving on {}; the URL of a remote is {}/OWNER/SLUG. Press Ctrl-C to stop", listening.address, listening.url)];
+        lines.extend(insecure.then(|| {
+            "Requests from this machine need no token (--insecure-loopback); use this for tests only".to_owned()
         }));
         lines
     })?;
@@ -58,8 +58,8 @@ pub(crate) async fn run(asked: args::Serve, context: &Context) -> anyhow::Result
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         notes.note(format!(
-            "stopping: what is under way has {} to end",
-            millis(patience.as_millis() as u64)
+            "Shutting down: requests and jobs have {} to finish",
+            duration(shutdown_timeout.as_millis() as u64)
         ));
         asks.ask();
     });
@@ -68,40 +68,40 @@ pub(crate) async fn run(asked: args::Serve, context: &Context) -> anyhow::Result
     Ok(Exit::Done)
 }
 
-fn options(asked: args::Serve) -> ServeOptions {
+fn options(args: args::Serve) -> ServeOptions {
     let worker = WorkerOptions {
         name: own_name(),
-        policies: Some(asked.policies),
+        policies: Some(args.policies),
         ..WorkerOptions::default()
     };
     let limits = ServeLimits {
-        upload_bytes: asked.max_upload,
-        uploads: asked.uploads.into(),
-        rate: asked.rate,
-        burst: asked.rate.saturating_mul(10),
-        connections: asked.connections as usize,
-        connections_of_one: asked.connections_of_one.unwrap_or(asked.connections.div_ceil(2))
+        upload_bytes: args.max_upload,
+        uploads: args.uploads.into(),
+        rate: args.rate,
+        burst: args.rate.saturating_mul(10),
+        connections: args.connections as usize,
+        connections_of_one: args.connections_per_address.unwrap_or(args.connections.div_ceil(2))
             as usize,
-        idle: asked.idle,
-        slowest: asked.min_rate,
-        answers: asked.answers,
-        answers_of_one: asked.answers_of_one,
-        keep_free: asked.keep_free,
+        idle: args.idle,
+        slowest: args.min_rate,
+        answers: args.answers,
+        answers_of_one: args.answers_per_token,
+        keep_free: args.keep_free,
         ..ServeLimits::default()
     };
     ServeOptions {
-        listen: asked.listen,
-        tls: asked
+        listen: args.listen,
+        tls: args
             .tls_cert
-            .zip(asked.tls_key)
+            .zip(args.tls_key)
             .map(|(certificate, key)| TlsFiles { certificate, key }),
-        public_url: asked.public_url,
-        insecure_loopback: asked.insecure_loopback,
-        workers: asked.workers.into(),
+        public_url: args.public_url,
+        insecure_loopback: args.insecure_loopback,
+        workers: args.workers.into(),
         worker,
         limits,
-        shutdown_timeout: asked.patience,
-        trusted_proxies: asked.trusted_proxy,
-        metrics_listen: asked.metrics_listen,
+        shutdown_timeout: args.shutdown_timeout,
+        trusted_proxies: args.trusted_proxy,
+        metrics_listen: args.metrics_listen,
     }
 }

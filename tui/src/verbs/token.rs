@@ -1,4 +1,4 @@
-//! `packhouse token create|list|revoke`: who may ask a server for what.
+//! `packhouse token create|list|revoke`: access tokens of a server.
 
 use jiff::Timestamp;
 use packhouse_host::access::{NewToken, Reach, TokenReport};
@@ -7,19 +7,19 @@ use packhouse_host::clock::{Clock, SystemClock};
 use crate::args::{Token, TokenCreate};
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{shown, time};
 use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{escaped, time};
 
-/// Makes, lists or revokes.
-pub(crate) async fn run(asked: Token, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.house().await?;
+/// Creates, lists or revokes tokens.
+pub(crate) async fn run(args: Token, context: &Context) -> anyhow::Result<Exit> {
+    let store = context.client().await?;
     let output = &context.output;
-    match asked {
-        Token::Create(asked) => {
-            let made = store.create_token(new(asked)).await?;
-            tell_made(&made, output)?;
+    match args {
+        Token::Create(args) => {
+            let created = store.create_token(new(args)).await?;
+            print_created(&created, output)?;
         }
         Token::List => list(&store.tokens().await?, SystemClock.now(), output)?,
         Token::Revoke { token } => {
@@ -30,21 +30,26 @@ pub(crate) async fn run(asked: Token, context: &Context) -> anyhow::Result<Exit>
     Ok(Exit::Done)
 }
 
-fn new(asked: TokenCreate) -> NewToken {
-    let TokenCreate { scope, repos, name, expires } = asked;
+fn new(args: TokenCreate) -> NewToken {
+    let TokenCreate { scope, repos, name, expires } = args;
     NewToken { name, scope, repos, expires_in_seconds: expires.map(|expires| expires.as_secs()) }
 }
 
-/// The token alone on stdout, so that a script without `--json` can take it as well.
-fn tell_made(made: &TokenReport, output: &Output) -> anyhow::Result<()> {
-    output.result(made, || made.token.iter().cloned().collect())?;
-    let until = made
+/// Prints only the token to stdout, so that scripts can use it without `--json`.
+fn print_created(created: &TokenReport, output: &Output) -> anyhow::Result<()> {
+    output.result(created, || created.token.iter().cloned().collect())?;
+    let until = created
         .expires_at
         .map_or_else(|| "until it is revoked".into(), |end| format!("until {}", time(end)));
-    output.note(format!("token {}: {} of {}, {until}", made.id, made.scope, reaches(&made.repos)));
     output.note(format!(
-        "it is not shown again; take it back with: packhouse token revoke {}",
-        made.id
+        "Created token {}: {} for {}, valid {until}",
+        created.id,
+        created.scope,
+        covered(&created.repos)
+    ));
+    output.note(format!(
+        "The token is not shown again. Revoke it with: packhouse token revoke {}",
+        created.id
     ));
     Ok(())
 }
@@ -55,16 +60,16 @@ fn list(tokens: &[TokenReport], now: Timestamp, output: &Output) -> anyhow::Resu
         return tokens.iter().try_for_each(|token| output.result(token, Vec::new));
     }
     if tokens.is_empty() {
-        output.note("there are no tokens; make one with: packhouse token create");
+        output.note("There are no tokens; create one with: packhouse token create");
     }
-    let columns = ["TOKEN", "SCOPE", "REPOS", "MADE", "STATE", "NAME"];
+    let columns = ["TOKEN", "SCOPE", "REPOS", "CREATED", "STATE", "NAME"];
     let mut table = Table::new(&columns.map(|column| (column, Left)));
     for token in tokens {
         let (tone, state) = state(token, now);
         table.row([
             Cell::new(Tone::Name, &token.id),
             token.scope.as_str().into(),
-            reaches(&token.repos).into(),
+            covered(&token.repos).into(),
             time(token.created_at).into(),
             Cell::new(tone, state),
             token.name.as_str().into(),
@@ -76,23 +81,23 @@ fn list(tokens: &[TokenReport], now: Timestamp, output: &Output) -> anyhow::Resu
 fn headline(token: &TokenReport, now: Timestamp, output: &Output) -> String {
     let (tone, state) = state(token, now);
     let (id, state) = (output.paint(Tone::Name, &token.id), output.paint(tone, state));
-    let name = shown(&token.name);
-    format!("token {id}  {}  {}  {state}  {name}", token.scope, reaches(&token.repos))
+    let name = escaped(&token.name);
+    format!("token {id}  {}  {}  {state}  {name}", token.scope, covered(&token.repos))
         .trim_end()
         .to_owned()
 }
 
-fn reaches(repos: &[Reach]) -> String {
+fn covered(repos: &[Reach]) -> String {
     repos.iter().map(Reach::to_string).collect::<Vec<_>>().join(" ")
 }
 
-/// Whether it is good, and until when.
+/// The state of a token: active, expired or revoked.
 fn state(token: &TokenReport, now: Timestamp) -> (Tone, String) {
     match (token.revoked_at, token.expires_at) {
         (Some(at), _) => (Tone::Dim, format!("revoked {}", time(at))),
         (None, Some(end)) if end <= now => (Tone::Dim, format!("expired {}", time(end))),
-        (None, Some(end)) => (Tone::Good, format!("good until {}", time(end))),
-        (None, None) => (Tone::Good, "good".into()),
+        (None, Some(end)) => (Tone::Good, format!("active until {}", time(end))),
+        (None, None) => (Tone::Good, "active".into()),
     }
 }
 
@@ -118,8 +123,8 @@ mod tests {
             };
             super::state(&report, at(5)).1
         };
-        assert_eq!(state(None, None), "good");
-        assert_eq!(state(Some(6), None), "good until 2026-01-01 06:00 UTC");
+        assert_eq!(state(None, None), "active");
+        assert_eq!(state(Some(6), None), "active until 2026-01-01 06:00 UTC");
         assert_eq!(state(Some(5), None), "expired 2026-01-01 05:00 UTC");
         assert_eq!(state(Some(3), Some(2)), "revoked 2026-01-01 02:00 UTC");
         assert_eq!(state(None, Some(2)), "revoked 2026-01-01 02:00 UTC");

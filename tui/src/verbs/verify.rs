@@ -1,42 +1,42 @@
-//! `packhouse verify`: reads and hashes everything, and names what is wrong.
+//! `packhouse verify`: reads and hashes all packs, and lists problems.
 
 use packhouse_host::{NEWER_WAY_OUT, VerifyReport};
 
 use crate::args::Verify;
+use crate::client::Client;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{bytes, shown, some};
-use crate::house::House;
 use crate::interrupt::watched;
 use crate::output::Output;
-use crate::progress::PATIENCE;
+use crate::progress::BAR_DELAY;
 use crate::style::Tone;
+use crate::text::{escaped, plural, size};
 
-/// Verifies the repos named, or all.
-pub(crate) async fn run(asked: Verify, context: &Context) -> anyhow::Result<Exit> {
+/// Verifies the named repos, or all.
+pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
-    let watch = context.bars.watch(PATIENCE);
+    let watch = context.bars.watch(BAR_DELAY);
     let progress = watch.progress();
     watched(output, progress, async {
-        let store = context.house().await?;
-        let repos = match asked.repos.is_empty() {
+        let store = context.client().await?;
+        let repos = match args.repos.is_empty() {
             true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
-            false => asked.repos,
+            false => args.repos,
         };
-        if let House::Here(store) = &store
-            && !asked.later
+        if let Client::Local(store) = &store
+            && !args.later
             && let Some(newer) = store.newer_packs().await?
         {
             output.warning(format!("{newer}. {NEWER_WAY_OUT}"));
         }
         if repos.is_empty() {
-            output.note("there are no repos, so nothing can be wrong with them");
+            output.note("There are no repos to verify.");
         }
         super::each(&repos, context, async |repo| {
-            if asked.later {
-                return super::jobs::tell_queued(&store.queue_verify(repo).await?, output);
+            if args.later {
+                return super::jobs::print_queued(&store.queue_verify(repo).await?, output);
             }
-            let report = match asked.repair {
+            let report = match args.repair {
                 true => store.repair(repo, progress).await?,
                 false => store.verify(repo, progress).await?,
             };
@@ -51,20 +51,20 @@ pub(crate) async fn run(asked: Verify, context: &Context) -> anyhow::Result<Exit
 fn describe(report: &VerifyReport, output: &Output) -> Vec<String> {
     let verdict = match report.ok {
         true => output.paint(Tone::Good, "ok"),
-        false => output.paint(Tone::Bad, some(report.problems.len() as u64, "problem")),
+        false => output.paint(Tone::Bad, plural(report.problems.len() as u64, "problem")),
     };
     let mut lines = vec![format!(
         "{}  {verdict}  {} read, {}, {} hashed",
         output.paint(Tone::Name, &report.repo),
-        bytes(report.bytes_checked),
-        some(report.packs_checked, "pack"),
-        some(report.objects_checked, "object"),
+        size(report.bytes_checked),
+        plural(report.packs_checked, "pack"),
+        plural(report.objects_checked, "object"),
     )];
     for repaired in report.repaired.iter().flatten() {
         lines.push(format!(
             "  {} {}",
             output.paint(Tone::Good, "repaired"),
-            shown(&repaired.detail)
+            escaped(&repaired.detail)
         ));
         lines.push(format!("    {} {}", output.paint(Tone::Dim, "pack"), repaired.pack));
         lines.extend(
@@ -77,9 +77,9 @@ fn describe(report: &VerifyReport, output: &Output) -> Vec<String> {
     for problem in &report.problems {
         let kind = serde_json::to_value(problem.kind).ok();
         let kind = kind.as_ref().and_then(serde_json::Value::as_str).unwrap_or("problem");
-        lines.push(format!("  {} {}", output.paint(Tone::Bad, kind), shown(&problem.detail)));
+        lines.push(format!("  {} {}", output.paint(Tone::Bad, kind), escaped(&problem.detail)));
         if let Some(entity) = &problem.entity {
-            lines.push(format!("    {} {}", output.paint(Tone::Dim, "entity"), shown(entity)));
+            lines.push(format!("    {} {}", output.paint(Tone::Dim, "entity"), escaped(entity)));
         }
         if let Some(pack) = &problem.pack {
             lines.push(format!("    {} {pack}", output.paint(Tone::Dim, "pack")));

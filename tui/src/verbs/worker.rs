@@ -1,4 +1,4 @@
-//! `packhouse worker`: does jobs until it is asked to stop.
+//! `packhouse worker`: runs jobs until it is stopped.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,47 +10,47 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::format::{millis, shown};
 use crate::output::Output;
 use crate::style::Tone;
+use crate::text::{duration, escaped};
 
-/// Works. SIGTERM and Ctrl-C ask it to stop: jobs under way have their time to end, and are given
-/// back then.
-pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Result<Exit> {
-    // First of all: whoever asks while the store is being opened means it as well.
+/// Runs the worker. SIGTERM and Ctrl-C stop it; running jobs get time to finish, then they go back
+/// to the queue.
+pub(crate) async fn run(args: args::Worker, context: &Context) -> anyhow::Result<Exit> {
+    // First of all, so that signals count while the store is opened, too.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = context.open("worker").await?;
     let options = WorkerOptions {
-        name: asked.name.unwrap_or_else(own_name),
-        concurrency: asked.concurrency.into(),
-        lease: asked.lease,
-        policies: (!asked.no_policies).then_some(asked.policies),
-        attempts: asked.attempts,
-        shutdown_timeout: asked.patience,
-        drain: asked.drain,
+        name: args.name.unwrap_or_else(own_name),
+        concurrency: args.concurrency.into(),
+        lease: args.lease,
+        policies: (!args.no_policies).then_some(args.policies),
+        attempts: args.attempts,
+        shutdown_timeout: args.shutdown_timeout,
+        drain: args.drain,
         ..WorkerOptions::default()
     };
     let stop = Stop::default();
-    let (asked_to, output) = (stop.clone(), context.output.clone());
-    let patience = options.shutdown_timeout;
+    let (stopping, output) = (stop.clone(), context.output.clone());
+    let shutdown_timeout = options.shutdown_timeout;
     tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         output.note(format!(
-            "stopping: jobs under way have {} to end",
-            millis(patience.as_millis() as u64)
+            "Shutting down: running jobs have {} to finish",
+            duration(shutdown_timeout.as_millis() as u64)
         ));
-        asked_to.ask();
+        stopping.ask();
     });
     context.output.note(format!(
-        "{} takes jobs of {}; Ctrl-C stops it",
+        "Worker {} runs jobs of {}; press Ctrl-C to stop",
         options.name,
         store.catalog_place()
     ));
     let metrics = Arc::new(Metrics::new(store.component_digest()));
-    let (output, kept, file) = (context.output.clone(), metrics.clone(), asked.metrics.clone());
+    let (output, kept, file) = (context.output.clone(), metrics.clone(), args.metrics.clone());
     write_metrics(&metrics, file.as_ref())?;
-    let told = move |ended: &JobEnded| {
+    let on_end = move |ended: &JobEnded| {
         kept.count(ended);
         let written = output
             .result(ended, || vec![line(ended, &output)])
@@ -59,7 +59,7 @@ pub(crate) async fn run(asked: args::Worker, context: &Context) -> anyhow::Resul
             output.note(format!("{error:#}"));
         }
     };
-    Worker::new(store, options, stop).run(told).await?;
+    Worker::new(store, options, stop).run(on_end).await?;
     Ok(Exit::Done)
 }
 
@@ -73,13 +73,13 @@ fn write_metrics(metrics: &Metrics, file: Option<&PathBuf>) -> anyhow::Result<()
     Ok(())
 }
 
-/// Tells workers apart in a list of jobs.
+/// The default name of a worker in lists of jobs.
 pub(super) fn own_name() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     format!("{host}:{}", std::process::id())
 }
 
-/// An attempt that ended, in a line.
+/// Describes an ended attempt in one line.
 pub(super) fn line(ended: &JobEnded, output: &Output) -> String {
     let job = &ended.job;
     let tone = match ended.outcome {
@@ -92,13 +92,13 @@ pub(super) fn line(ended: &JobEnded, output: &Output) -> String {
         (Some(before), Some(after)) => format!("  {before} → {after} packs"),
         _ => String::new(),
     };
-    let why = job.reason.as_deref().map_or_else(String::new, |why| format!("  {}", shown(why)));
+    let why = job.reason.as_deref().map_or_else(String::new, |why| format!("  {}", escaped(why)));
     format!(
         "job {}  {}  {}  {}{packs}  {}{why}",
         job.id,
         job.task.name(),
         output.paint(Tone::Name, of),
         output.paint(tone, ended.outcome),
-        output.paint(Tone::Dim, millis(ended.elapsed_ms)),
+        output.paint(Tone::Dim, duration(ended.elapsed_ms)),
     )
 }

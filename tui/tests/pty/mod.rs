@@ -1,5 +1,5 @@
-//! The real binary in a real pseudo-terminal. Tests wait for what it writes, or for its state;
-//! never for a time.
+//! Runs the real binary in a real pseudo-terminal. Tests wait for its output or its state, never
+//! for a time.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -20,15 +20,13 @@ pub(crate) const LEAVE_SCREEN: &str = "\x1b[?1049l";
 const SHOW_CURSOR: &str = "\x1b[?25h";
 const HIDE_CURSOR: &str = "\x1b[?25l";
 
-/// What is taken with the screen, and must be given back with it: pasting in brackets, and the
-/// mouse.
+/// Modes that must be restored with the screen: bracketed paste and the mouse.
 const OTHER_MODES: [&str; 6] = ["2004", "1000", "1002", "1003", "1015", "1006"];
 
-/// A shell with job control, which runs the console as one of its jobs, and lets it go on after a
-/// line was typed.
+/// A shell with job control, which runs the console as a job, and resumes it after a line of input.
 const SHELL: &str = r#"set -m; "$@"; echo "stopped: $?"; read line; fg; echo "ended: $?""#;
 
-/// Long after what any of this needs: only a hanging test gets there.
+/// A timeout that only a hanging test reaches.
 const HUNG: Duration = Duration::from_secs(60);
 
 /// A program in a terminal.
@@ -40,13 +38,13 @@ pub(crate) struct Terminal {
     deaf: Arc<AtomicBool>,
     output: Receiver<Vec<u8>>,
     seen: String,
-    /// As far as has been looked at.
+    /// The part of `seen` that was checked.
     looked: usize,
     modes_before: String,
 }
 
 impl Terminal {
-    /// A console on a store with a repo, once that is on the screen.
+    /// A console on a store with a repo, once the repo is displayed.
     pub(crate) fn console(data: &Path, options: &[&str]) -> Terminal {
         make_repo(data);
         let mut terminal = Terminal::start(&words(data, options), data, &[]);
@@ -64,8 +62,8 @@ impl Terminal {
         terminal
     }
 
-    /// A console on a server, once that is on the screen.
-    pub(crate) fn afar(url: &str, home: &Path) -> Terminal {
+    /// A console on a server, once its repo is displayed.
+    pub(crate) fn remote(url: &str, home: &Path) -> Terminal {
         let call = [PACKHOUSE, "--remote", url, "console"].map(str::to_owned);
         let mut terminal = Terminal::start(&call, home, &[]);
         terminal.has_drawn();
@@ -77,7 +75,7 @@ impl Terminal {
         Terminal::start(&words(data, options), data, variables)
     }
 
-    /// A verb that answers in lines.
+    /// A verb without a screen.
     pub(crate) fn verb(data: &Path, verb: &[&str]) -> Terminal {
         let call = [PACKHOUSE, "--data", data.to_str().unwrap()];
         let words: Vec<String> = call.iter().chain(verb).map(|word| (*word).to_owned()).collect();
@@ -112,7 +110,7 @@ impl Terminal {
         let mut source = pty.master.try_clone_reader().unwrap();
         let deaf = Arc::<AtomicBool>::default();
         let listens = deaf.clone();
-        // Ends with the terminal, or when nobody listens any more.
+        // Ends with the terminal, or when the receiver is dropped.
         let reader = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(read @ 1..) = source.read(&mut buffer) {
@@ -141,7 +139,7 @@ impl Terminal {
         assert!(self.is_raw(), "raw mode is off");
     }
 
-    /// Waits for words among what was not looked at yet, and looks at all up to them.
+    /// Waits for words in the unchecked output, and checks the output up to them.
     pub(crate) fn until_seen(&mut self, words: &str) {
         loop {
             if let Some(at) = self.seen[self.looked..].find(words) {
@@ -155,7 +153,7 @@ impl Terminal {
         }
     }
 
-    /// All that came.
+    /// All output.
     pub(crate) fn seen(&self) -> &str {
         &self.seen
     }
@@ -173,19 +171,19 @@ impl Terminal {
         self.pty.master.resize(PtySize { rows, cols, ..PtySize::default() }).unwrap();
     }
 
-    /// To what the terminal shows now: the console, be it a job or not.
+    /// Sends a signal to the foreground process group: the console.
     pub(crate) fn send(&self, signal: Signal) {
         let shown = self.pty.master.process_group_leader().and_then(Pid::from_raw).unwrap();
         kill_process(shown, signal).unwrap();
     }
 
-    /// Waits until the console, which is no job, stands still.
+    /// Waits until the console is stopped, if it is not a job.
     pub(crate) fn until_stopped(&self) {
         let status = waitid(WaitId::Pid(self.pid()), WaitIdOptions::STOPPED).unwrap().unwrap();
         assert!(status.stopped(), "it has ended");
     }
 
-    /// Sets the modes as a shell does that gets its terminal back.
+    /// Sets the modes like a shell in the foreground.
     pub(crate) fn make_sane(&self) {
         let tty = File::open(self.pty.master.tty_name().unwrap()).unwrap();
         assert!(Command::new("stty").arg("sane").stdin(tty).status().unwrap().success());
@@ -195,10 +193,10 @@ impl Terminal {
         self.child.process_id().and_then(|pid| Pid::from_raw(pid as i32)).unwrap()
     }
 
-    /// Waits for the end of a call that has never shown a screen.
+    /// Waits for the end of a call that never enters the screen.
     pub(crate) fn refused(mut self) -> (u32, String) {
         let status = wait(&mut *self.child);
-        // A line's end is written by whatever is refused.
+        // Every refusal ends with a newline.
         while !self.seen.contains('\n') {
             self.seen += &String::from_utf8_lossy(&self.output.recv_timeout(HUNG).unwrap());
         }
@@ -207,17 +205,17 @@ impl Terminal {
         (status.exit_code(), self.seen)
     }
 
-    /// Waits until the terminal is given back, and for the end.
+    /// Waits until the terminal is restored, and for the end.
     pub(crate) fn ended(mut self) -> ExitStatus {
         self.until_seen(LEAVE_SCREEN);
         self.until_seen(SHOW_CURSOR);
         self.over()
     }
 
-    /// Waits for the end; the terminal must be as it was.
+    /// Waits for the end, and checks that the terminal is restored.
     pub(crate) fn over(mut self) -> ExitStatus {
         let status = wait(&mut *self.child);
-        // All that it wrote before it ended is here at once.
+        // All its output has arrived.
         self.seen.extend(
             self.output.try_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
         );
@@ -232,19 +230,19 @@ impl Terminal {
         );
         for mode in OTHER_MODES {
             let last = |suffix| self.seen.rfind(&format!("\x1b[?{mode}{suffix}"));
-            assert!(last('h') <= last('l'), "mode {mode} was not given back");
+            assert!(last('h') <= last('l'), "mode {mode} was not restored");
         }
-        assert!(!self.is_raw(), "the terminal's modes are not what they were");
-        // Nobody here would answer, and it would wait.
+        assert!(!self.is_raw(), "the modes of the terminal were not restored");
+        // It would wait for a reply that never comes.
         assert!(!self.seen.contains("\x1b[6n"), "it asks where the cursor is");
         status
     }
 
-    /// Closes the terminal, and waits for the end of what ran in it.
+    /// Closes the terminal, and waits for the end of the process.
     pub(crate) fn hung_up(self) -> ExitStatus {
         let Terminal { pty, keys, mut child, reader, deaf, .. } = self;
         deaf.store(true, Ordering::SeqCst);
-        // What is drawn now wakes the reader, which has a hand on the terminal, too.
+        // Drawing wakes up the reader, which holds the terminal open, too.
         pty.master.resize(PtySize { rows: 30, cols: 90, ..PtySize::default() }).unwrap();
         reader.join().unwrap();
         drop((pty, keys));
@@ -267,7 +265,7 @@ pub(crate) fn make_repo(data: &Path) {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
-/// Should it hang, it is killed, and the test fails.
+/// Kills a hanging process, and fails the test.
 pub(crate) fn wait(child: &mut (dyn Child + Send + Sync)) -> ExitStatus {
     let mut killer = child.clone_killer();
     let (done, ended) = channel::<()>();
@@ -275,7 +273,7 @@ pub(crate) fn wait(child: &mut (dyn Child + Send + Sync)) -> ExitStatus {
         std::thread::spawn(move || ended.recv_timeout(HUNG).is_err_and(|_| killer.kill().is_ok()));
     let status = child.wait().unwrap();
     let _ = done.send(());
-    assert!(!watchdog.join().unwrap(), "it goes on and on");
+    assert!(!watchdog.join().unwrap(), "the process hangs");
     status
 }
 
@@ -283,7 +281,7 @@ fn modes(pty: &PtyPair) -> String {
     format!("{:?}", pty.master.get_termios().unwrap())
 }
 
-/// A server as a process, on a store of a test; killed when it is dropped.
+/// A server process on a store of a test; killed when it is dropped.
 pub(crate) struct Served {
     child: std::process::Child,
     pub(crate) url: String,

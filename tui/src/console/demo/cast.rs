@@ -1,23 +1,23 @@
-//! Who is in the demo store: the repos of a studio, a lab, an archive and the people around them.
+//! The names of the repos in the demo store: those of a studio, a lab, an archive and some people.
 
 use packhouse_host::sample::Random;
 
-/// What sort of repo one is.
+/// The kind of a repo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
-    /// Nobody has consolidated it for years.
+    /// Not consolidated for years.
     Crowded,
-    /// Pushed to since its last consolidation, if there was one.
+    /// Has pushes since its last consolidation, if any.
     Growing,
-    /// Made not long ago, and small.
+    /// Created recently, and small.
     New,
     /// One pack.
-    InOrder,
-    /// Nothing was pushed to it yet.
+    OnePack,
+    /// No pushes yet.
     Empty,
 }
 
-/// What is special about it.
+/// A special property of a repo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Twist {
     None,
@@ -28,49 +28,49 @@ pub(super) enum Twist {
     Damaged,
 }
 
-use Sort::{Crowded, Empty, Growing, InOrder, New};
+use Sort::{Crowded, Empty, Growing, New, OnePack};
 
-/// The repos that are always there, the most telling first: a small store has them, too.
+/// The repos of every demo store, the most interesting first, so that a small store has them, too.
 const CAST: [(&str, Sort, Twist); 40] = [
     ("city-archive/radio-1974", Crowded, Twist::None),
     ("gabriel/notes", Growing, Twist::None),
     ("aster-studio/film-score-north", Growing, Twist::GcFailed),
     ("tidal-lab/hydrophone-array", Growing, Twist::Damaged),
     ("zoe/unreleased", Growing, Twist::Private),
-    ("aster-studio/templates", InOrder, Twist::None),
+    ("aster-studio/templates", OnePack, Twist::None),
     ("tidal-lab/spring-cruise", Empty, Twist::None),
     ("aster-studio/evening-sessions", Crowded, Twist::None),
     ("tidal-lab/reef-soundscapes", Crowded, Twist::None),
     ("city-archive/oral-history", Growing, Twist::None),
-    ("city-archive/wax-cylinders", InOrder, Twist::None),
-    ("city-archive/street-organs", InOrder, Twist::None),
+    ("city-archive/wax-cylinders", OnePack, Twist::None),
+    ("city-archive/street-organs", OnePack, Twist::None),
     ("city-archive/theatre-posters", Growing, Twist::None),
-    ("city-archive/choir-festival-1988", InOrder, Twist::None),
+    ("city-archive/choir-festival-1988", OnePack, Twist::None),
     ("city-archive/tape-inventory", New, Twist::None),
     ("city-archive/harbour-bells", Growing, Twist::None),
     ("aster-studio/drum-room", Growing, Twist::None),
-    ("aster-studio/string-quartet-2", InOrder, Twist::None),
+    ("aster-studio/string-quartet-2", OnePack, Twist::None),
     ("aster-studio/mix-masters", Growing, Twist::None),
-    ("aster-studio/impulse-responses", InOrder, Twist::None),
+    ("aster-studio/impulse-responses", OnePack, Twist::None),
     ("aster-studio/podcast-winter", Growing, Twist::None),
     ("aster-studio/demo-tapes", New, Twist::None),
     ("aster-studio/brass-overdubs", Growing, Twist::None),
     ("tidal-lab/whale-migration", Growing, Twist::None),
-    ("tidal-lab/instrument-notes", InOrder, Twist::None),
+    ("tidal-lab/instrument-notes", OnePack, Twist::None),
     ("tidal-lab/spectrogram-models", Growing, Twist::None),
     ("tidal-lab/labelled-clicks", Growing, Twist::None),
-    ("tidal-lab/noise-floor", InOrder, Twist::None),
-    ("gabriel/photos", InOrder, Twist::None),
+    ("tidal-lab/noise-floor", OnePack, Twist::None),
+    ("gabriel/photos", OnePack, Twist::None),
     ("gabriel/piano-sketches", Growing, Twist::None),
     ("gabriel/thesis", Growing, Twist::None),
     ("zoe/field-recordings", Growing, Twist::None),
-    ("zoe/lullabies", InOrder, Twist::None),
+    ("zoe/lullabies", OnePack, Twist::None),
     ("zoe/loops", New, Twist::None),
     ("ines/modular-patches", Growing, Twist::None),
     ("ines/live-in-porto", Growing, Twist::None),
     ("ines/sample-packs", New, Twist::None),
     ("okafor/highlife-stems", Growing, Twist::None),
-    ("okafor/remixes", InOrder, Twist::None),
+    ("okafor/remixes", OnePack, Twist::None),
     ("okafor/tour-diary", Empty, Twist::None),
 ];
 
@@ -93,7 +93,7 @@ const LAST: [&str; 16] = [
     "drafts", "tapes", "masters", "sketches", "reels", "samples", "live",
 ];
 
-/// One repo of the demo, by its number: its name, and what it is like.
+/// The repo with a number: its name, kind and special property.
 pub(super) fn nth(number: usize, random: &mut Random) -> (String, Sort, Twist) {
     if let Some((name, sort, twist)) = CAST.get(number) {
         return ((*name).to_owned(), *sort, *twist);
@@ -104,9 +104,9 @@ pub(super) fn nth(number: usize, random: &mut Random) -> (String, Sort, Twist) {
         0..2 => Crowded,
         2..50 => Growing,
         50..60 => New,
-        60..92 => InOrder,
+        60..92 => OnePack,
         _ => Empty,
     };
-    // The number keeps names apart.
+    // The number makes names unique.
     (format!("{owner}/{first}-{last}-{number:05}"), sort, Twist::None)
 }

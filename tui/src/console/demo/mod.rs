@@ -1,17 +1,17 @@
-//! A store that is made up: for a look at the console without one, and for its tests. No files, no
-//! I/O; equal seeds give equal stores.
+//! The demo store: generated in memory, for trying the console and for its tests. No files, no I/O;
+//! equal seeds give equal stores.
 //!
 //! In reading order:
 //!
-//! 1. [`cast`]: who is in it. [`repo`]: what a repo is, and what a push and a consolidation make of
-//!    it. [`past`]: how they came to be what they are.
-//! 2. [`work`]: the verbs that take their time.
-//! 3. `script`: a test's hand, which holds that work and lets it go on; `far`: and which breaks the
-//!    line to the store.
+//! 1. [`cast`]: the names of its repos. [`repo`]: a repo, its pushes and consolidations. [`past`]:
+//!    generates its history.
+//! 2. [`work`]: the operations that take time.
+//! 3. `script`: for tests, holds that work and continues it; `offline`: for tests, breaks the
+//!    connection to the store.
 
 mod cast;
 #[cfg(test)]
-mod far;
+mod offline;
 mod past;
 mod repo;
 #[cfg(test)]
@@ -31,23 +31,23 @@ use packhouse_host::{
 };
 use tokio::sync::watch;
 
-use super::backend::{Answer, Backend, Control, Detail};
+use super::backend::{Backend, BackendResult, Control, Detail};
 use repo::Repo;
 use work::Planned;
 
-/// Repos of the usual demo.
+/// Number of repos in the default demo.
 pub(super) const REPOS: usize = 40;
 
-/// Moments and consolidations that are told of one repo.
+/// Entries of the timeline and the history of a repo.
 const MOMENTS: usize = 500;
 const PAST: usize = 50;
 
-/// How time goes by in the demo.
+/// How time passes in the demo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// As it does: work takes seconds, and now and then somebody pushes.
+    /// In real time: runs take seconds, and sometimes a push arrives.
     Live,
-    /// As a test says: nothing sleeps, and nothing happens by itself.
+    /// Controlled by a test: nothing sleeps, and nothing happens on its own.
     #[cfg(test)]
     Held,
 }
@@ -55,7 +55,7 @@ pub(super) enum Pace {
 /// The demo store.
 pub(super) struct Demo {
     inside: Mutex<Inside>,
-    /// Another one after each change.
+    /// Changes with every change of the store.
     stamp: watch::Sender<u64>,
     pace: Pace,
     #[cfg(test)]
@@ -64,16 +64,16 @@ pub(super) struct Demo {
 
 struct Inside {
     repos: BTreeMap<RepoName, Repo>,
-    /// Consolidations that ended, oldest first.
+    /// Ended consolidations, oldest first.
     history: Vec<GcEntry>,
     random: Random,
-    /// The time of a test.
+    /// The time in a test.
     #[cfg(test)]
     now: Timestamp,
 }
 
 impl Demo {
-    /// A store of so many repos, as it is `now`.
+    /// A store with `repos` repos at the time `now`.
     pub(super) fn new(repos: usize, seed: u64, pace: Pace, now: Timestamp) -> Demo {
         let (mut all, mut history) = (BTreeMap::new(), Vec::new());
         for number in 0..repos {
@@ -103,7 +103,7 @@ impl Demo {
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside> {
-        // A test that panicked on purpose left nothing half-done here.
+        // The data is consistent even after a test has panicked on purpose.
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -115,32 +115,36 @@ impl Demo {
         }
     }
 
-    /// Changes the store, and lets everyone know who watches it.
+    /// Changes the store, and notifies watchers.
     fn change<T>(&self, change: impl FnOnce(&mut Inside) -> T) -> T {
         let changed = change(&mut self.inside());
         self.stamp.send_modify(|stamp| *stamp += 1);
         changed
     }
 
-    /// Looks at a repo, and at what verifying it would find.
-    fn with<T>(&self, name: &RepoName, look: impl FnOnce(&Repo, Vec<Problem>) -> T) -> Answer<T> {
+    /// Reads a repo, and the problems that verification finds.
+    fn with<T>(
+        &self,
+        name: &RepoName,
+        read: impl FnOnce(&Repo, Vec<Problem>) -> T,
+    ) -> BackendResult<T> {
         let inside = self.inside();
         let repo = inside.repos.get(name).ok_or_else(|| Error::UnknownRepo(name.clone()))?;
         let problems = repo.problems.clone();
         #[cfg(test)]
         let problems = self.script.problems().unwrap_or(problems);
-        Ok(look(repo, problems))
+        Ok(read(repo, problems))
     }
 
-    /// A verb is called. Only a test wants to know.
-    fn called(&self, verb: &'static str, about: &str) -> Answer<()> {
+    /// Records a call, for tests.
+    fn called(&self, verb: &'static str, about: &str) -> BackendResult<()> {
         let _ = (verb, about);
         #[cfg(test)]
         self.script.called(verb, about)?;
         Ok(())
     }
 
-    /// Somebody pushes a pack to a repo.
+    /// Pushes a pack to a repo.
     fn push(&self, name: &RepoName) {
         let now = self.time();
         self.change(|inside| {
@@ -150,8 +154,8 @@ impl Demo {
         });
     }
 
-    /// Sooner or later somebody pushes to some repo.
-    async fn somebody_pushes(&self) {
+    /// Pushes to a random repo after a random time.
+    async fn push_sometime(&self) {
         match self.pace {
             Pace::Live => {
                 let after = 6 + self.inside().random.below(15) as u64;
@@ -184,7 +188,7 @@ impl Backend for Demo {
         "demo".to_owned()
     }
 
-    async fn list(&self, after: Option<&RepoName>, limit: u32) -> Answer<Vec<RepoSummary>> {
+    async fn list(&self, after: Option<&RepoName>, limit: u32) -> BackendResult<Vec<RepoSummary>> {
         self.called("list", &after.map(|after| format!("after {after}")).unwrap_or_default())?;
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
         let inside = self.inside();
@@ -192,12 +196,12 @@ impl Backend for Demo {
         Ok(page.take(limit as usize).map(|(_, repo)| repo.summary()).collect())
     }
 
-    async fn summary(&self, repo: &RepoName) -> Answer<RepoSummary> {
+    async fn summary(&self, repo: &RepoName) -> BackendResult<RepoSummary> {
         self.called("summary", &repo.to_string())?;
         self.with(repo, |repo, _| repo.summary())
     }
 
-    async fn show(&self, repo: &RepoName) -> Answer<Detail> {
+    async fn show(&self, repo: &RepoName) -> BackendResult<Detail> {
         self.called("show", &repo.to_string())?;
         let query = GcQuery { repo: Some(repo.clone()), limit: PAST as u32, ..GcQuery::default() };
         let history =
@@ -211,31 +215,31 @@ impl Backend for Demo {
         })
     }
 
-    async fn plan(&self, repo: &RepoName, control: Control) -> Answer<(GcReport, Planned)> {
+    async fn plan(&self, repo: &RepoName, control: Control) -> BackendResult<(GcReport, Planned)> {
         self.called("plan", &repo.to_string())?;
         self.do_plan(repo, &control).await
     }
 
-    async fn run(&self, plan: Planned, control: Control) -> Answer<GcReport> {
+    async fn run(&self, plan: Planned, control: Control) -> BackendResult<GcReport> {
         self.called("run", &plan.repo().to_string())?;
         self.do_run(plan, &control).await
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> Answer<GcReport> {
+    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
         self.do_consolidate(repo, &control).await
     }
 
-    async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {
+    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
         self.called("verify", &repo.to_string())?;
         self.do_verify(repo, &control).await
     }
 
-    async fn history(&self, query: &GcQuery) -> Answer<Vec<GcEntry>> {
+    async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
         self.called("history", &query.text)?;
         Ok(self.inside().look_back(query))
     }
 
-    async fn watch(&self, since: Option<u64>) -> Answer<u64> {
+    async fn watch(&self, since: Option<u64>) -> BackendResult<u64> {
         #[cfg(test)]
         self.script.fails("watch")?;
         let mut stamp = self.stamp.subscribe();
@@ -247,21 +251,21 @@ impl Backend for Demo {
             #[cfg(test)]
             let _watching = self.script.watches(now);
             tokio::select! {
-                // It fails only when the demo is gone, and then nobody waits.
+                // Fails only if the demo store was dropped.
                 _ = stamp.changed() => {}
-                () = self.somebody_pushes() => {}
+                () = self.push_sometime() => {}
             }
         }
     }
 
     #[cfg(test)]
-    fn line(&self) -> Option<watch::Receiver<super::backend::Line>> {
-        self.script.far.line()
+    fn connection(&self) -> Option<watch::Receiver<super::backend::Connection>> {
+        self.script.connection.connection()
     }
 }
 
 impl Inside {
-    /// Consolidations that ended, newest first.
+    /// Ended consolidations, newest first.
     fn look_back(&self, query: &GcQuery) -> Vec<GcEntry> {
         let text = query.text.to_ascii_lowercase();
         let holds = |entry: &GcEntry| {

@@ -1,5 +1,4 @@
-//! How the repos of the demo came to be what they are: who pushed when, and which consolidations
-//! went well.
+//! Generates the history of the demo repos: their pushes and consolidations.
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_host::sample::Random;
@@ -10,17 +9,17 @@ use packhouse_host::{
 use super::cast::{self, Sort, Twist};
 use super::repo::{Habit, Repo};
 
-/// What plans in the demo.
+/// The component of the demo.
 pub(super) const COMPONENT: &str =
     "sha256:3f9a6d0c5be1742288a1c4e05d7730b6f1c29be40a8816d59c07be63fa21d4e8";
 
-/// Where the demo would have its packs.
+/// The folder of the packs in the demo.
 const PACKS: &str = "/srv/muse";
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-/// Makes a repo, as it is `now`; and its consolidations, which have no numbers yet.
+/// Creates a repo at the time `now`, and its consolidations, which have no IDs yet.
 pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Vec<GcEntry>)> {
     let mut random = Random::stream(seed, number as u64);
     let (name, sort, twist) = cast::nth(number, &mut random);
@@ -28,7 +27,7 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
     let mut between = |least: i64, most: i64| {
         least + random.below(usize::try_from(most - least).unwrap_or(0)) as i64
     };
-    // Ages in seconds, of the repo and of its last push; its pushes; and what they are like.
+    // Age of the repo and of its last push in seconds, number of pushes, and percent of duplicates.
     let (age, last, pushes, repeats) = match sort {
         Sort::Crowded => {
             (between(300, 1500) * DAY, between(600, 20 * HOUR), between(180, 640), between(52, 66))
@@ -37,12 +36,12 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
             (between(40, 900) * DAY, between(120, 9 * DAY), between(3, 48), between(4, 38))
         }
         Sort::New => (between(2, 20) * DAY, between(300, 2 * DAY), between(1, 4), between(0, 20)),
-        Sort::InOrder => {
+        Sort::OnePack => {
             (between(90, 1200) * DAY, between(3, 90) * DAY, between(2, 40), between(5, 35))
         }
         Sort::Empty => (between(1, 30) * DAY, 0, 0, 0),
     };
-    // From 100 KiB to 12 MiB, and as many small ones as large ones.
+    // From 100 KiB to 12 MiB, evenly on a logarithmic scale.
     let bytes = match sort {
         Sort::Crowded => between(2 << 20, 9 << 20),
         _ => (100 << 10) << between(0, 7),
@@ -55,9 +54,9 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
     if pushes > 0 {
         events.push((ago(last), Cause::Push));
     }
-    // Consolidations: one after the last push, or now and then before.
+    // One consolidation after the last push, or some before it.
     match sort {
-        Sort::InOrder => events.push((ago(between(HOUR, last)), Cause::Consolidation)),
+        Sort::OnePack => events.push((ago(between(HOUR, last)), Cause::Consolidation)),
         Sort::Growing => {
             let some = between(0, 3);
             events
@@ -75,9 +74,9 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
             Cause::Consolidation => {
                 let plan = repo.plan(COMPONENT);
                 let took = Repo::estimate(plan.bytes_after);
-                let report = repo.merge(plan, took, at);
+                let report = repo.consolidate(plan, took, at);
                 history.push(remembered(&mut repo, report, at));
-                // What an older consolidation replaced is gone by now.
+                // Packs that an older consolidation replaced were pruned.
                 repo.waiting.retain(|pack| {
                     pack.retired_at
                         .is_some_and(|then| now.duration_since(then).as_secs() < 30 * DAY)
@@ -94,7 +93,7 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
     Some((repo, history))
 }
 
-/// A consolidation as it goes into the history. Its number is not known yet.
+/// The history entry of a consolidation, without an ID.
 pub(super) fn remembered(repo: &mut Repo, report: GcReport, at: Timestamp) -> GcEntry {
     let record = GcRecord::done(&report, at);
     repo.last_gc = Some(record.clone());
@@ -102,7 +101,7 @@ pub(super) fn remembered(repo: &mut Repo, report: GcReport, at: Timestamp) -> Gc
     GcEntry { id: 0, repo: repo.name.clone(), record, report }
 }
 
-/// A consolidation that failed, as it goes into the history.
+/// The history entry of a failed consolidation, without an ID.
 pub(super) fn failed(repo: &mut Repo, error: &Error, elapsed_ms: u64, at: Timestamp) -> GcEntry {
     let record = GcRecord::failed(error, elapsed_ms, COMPONENT, at);
     repo.last_gc = Some(record.clone());
@@ -112,12 +111,12 @@ pub(super) fn failed(repo: &mut Repo, error: &Error, elapsed_ms: u64, at: Timest
 fn no_space() -> Error {
     let source = std::io::Error::new(
         std::io::ErrorKind::StorageFull,
-        "it needs 214958080 bytes more, and they are not free",
+        "not enough disk space: 205.0 MiB needed, 64.0 MiB free",
     );
-    Error::Io { doing: "making a pack in", path: PACKS.into(), source }
+    Error::Io { doing: "writing a pack in", path: PACKS.into(), source }
 }
 
-/// Two of its packs are not what they were.
+/// Damages two packs.
 fn damage(repo: &mut Repo) -> Vec<Problem> {
     let (other, object) = (repo.key(), repo.key());
     let key = |nth: usize| repo.packs.get(nth).or(repo.packs.first()).map(|pack| pack.key);
@@ -127,24 +126,21 @@ fn damage(repo: &mut Repo) -> Vec<Problem> {
             kind: ProblemKind::DamagedPack,
             entity: None,
             pack: key(1),
-            detail: format!(
-                "the SHA-256 of its bytes is {other}; restore {} from a backup",
-                place(1)
-            ),
+            detail: format!("hash mismatch: got {other}; restore {} from a backup", place(1)),
         },
         Problem {
             kind: ProblemKind::LostEntity,
             entity: Some(format!("object {object}")),
             pack: key(2),
             detail: format!(
-                "the index maps it to this pack, which does not hold it; restore {} from a backup",
+                "the index refers to this pack, which does not contain it; restore {} from a backup",
                 place(2)
             ),
         },
     ]
 }
 
-/// What consolidating a damaged repo ends with.
+/// The error of consolidating a damaged repo.
 pub(super) fn refused(repo: &Repo, problem: &Problem) -> Error {
     let key = problem.pack.or(repo.packs.first().map(|pack| pack.key));
     let Some(key) = key else { return Error::UnknownRepo(repo.name.clone()) };

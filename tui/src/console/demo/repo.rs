@@ -1,5 +1,4 @@
-//! A repo of the demo store: what it is made of, and what pushes and consolidations make of it. Its
-//! past was made by the same hands.
+//! A repo of the demo store, its pushes and consolidations.
 
 use std::collections::BTreeMap;
 
@@ -10,13 +9,13 @@ use packhouse_host::{
     RepoName, RepoReport, RepoSummary, Visibility,
 };
 
-/// Bytes that the demo's machine consolidates in a millisecond.
+/// Bytes that a consolidation writes per millisecond.
 const PACE: u64 = 120_000;
 
-/// Bytes that a directory takes for a record.
+/// Bytes of a record in a directory.
 const DIRECTORY_ROW: u64 = 48;
 
-/// Branches that somebody may push to, the one that is always there first.
+/// Branches of pushes, the default branch first.
 const BRANCHES: [&str; 6] =
     ["main", "draft", "mastering", "remix", "review/levels", "tape-transfer"];
 
@@ -27,9 +26,9 @@ pub(in crate::console) struct Repo {
     id: RepoId,
     pub(in crate::console) visibility: Visibility,
     created_at: Timestamp,
-    /// Its packs, oldest first.
+    /// Packs, oldest first.
     pub(in crate::console) packs: Vec<PackReport>,
-    /// Packs that only wait for deletion.
+    /// Packs pending deletion.
     pub(in crate::console) waiting: Vec<PackReport>,
     /// Branch name to commit id.
     pub(in crate::console) heads: BTreeMap<String, String>,
@@ -37,24 +36,24 @@ pub(in crate::console) struct Repo {
     pub(super) tags: u64,
     pub(in crate::console) timeline: Vec<Moment>,
     pub(in crate::console) last_gc: Option<GcRecord>,
-    /// What verifying finds.
+    /// Problems that verification finds.
     pub(in crate::console) problems: Vec<Problem>,
-    /// Grows with each change, so that a plan is known to be old.
+    /// Grows with each change, to detect outdated plans.
     pub(in crate::console) generation: u64,
     random: Random,
 }
 
-/// How somebody pushes.
+/// The size and duplicates of pushes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Habit {
-    /// Bytes of a usual pack.
+    /// Bytes of a typical pack.
     pub(super) bytes: u64,
-    /// Of its records, so many percent are in the repo already.
+    /// Percent of its records that the repo has already.
     pub(super) repeats: u64,
 }
 
 impl Repo {
-    /// A repo to which nothing was pushed yet.
+    /// An empty repo.
     pub(super) fn new(name: RepoName, created_at: Timestamp, mut random: Random) -> Repo {
         Repo {
             name,
@@ -79,14 +78,14 @@ impl Repo {
         self.random.below(usize::try_from(end).unwrap_or(usize::MAX)) as u64
     }
 
-    /// A key that no other pack has.
+    /// A new, unique key.
     pub(super) fn key(&mut self) -> MpackKey {
         let mut digest = [0; 32];
         self.random.fill(&mut digest);
         MpackKey::new(digest)
     }
 
-    /// Somebody pushes a pack.
+    /// Pushes a pack.
     pub(super) fn push(&mut self, habit: Habit, at: Timestamp) {
         let bytes = (habit.bytes * (30 + self.below(220)) / 100).max(900);
         let commits = 1 + self.below(4);
@@ -96,7 +95,7 @@ impl Repo {
         } else {
             (habit.repeats + self.below(11)).saturating_sub(5)
         };
-        // What was pushed has a commit at least that is new.
+        // At least its commits are new.
         let repeated_records = (records * repeats / 100).min(records - 2 * commits);
         let repeated_bytes = bytes * repeated_records / records;
         let key = self.key();
@@ -122,7 +121,7 @@ impl Repo {
         self.changed(at, Cause::Push);
     }
 
-    /// How the last one pushed, as far as that can be told.
+    /// The habit of the last push, as far as it is known.
     pub(super) fn habit(&self) -> Habit {
         match self.packs.last().filter(|pack| !pack.consolidated) {
             Some(last) => Habit {
@@ -147,7 +146,7 @@ impl Repo {
         self.packs.iter().map(|pack| pack.bytes).sum()
     }
 
-    /// Its records, each counted once.
+    /// The number of distinct records.
     fn entities(&self) -> u64 {
         self.packs.iter().map(|pack| pack.needed_records).sum()
     }
@@ -156,7 +155,7 @@ impl Repo {
         self.entities().saturating_sub(2 * self.commits + self.tags)
     }
 
-    /// What a consolidation would do.
+    /// Plans a consolidation.
     pub(super) fn plan(&self, component: &str) -> GcReport {
         let skipped = self.packs.len() < 2;
         let (bytes, needed) = (self.bytes(), self.packs.iter().map(|pack| pack.needed_bytes).sum());
@@ -201,8 +200,8 @@ impl Repo {
         self.packs.iter().filter(|pack| pack.needed_records < pack.records)
     }
 
-    /// Does what a plan says: the packs become one, and wait for deletion.
-    pub(super) fn merge(&mut self, plan: GcReport, took_ms: u64, at: Timestamp) -> GcReport {
+    /// Runs a plan: one pack replaces the others, which are pending deletion.
+    pub(super) fn consolidate(&mut self, plan: GcReport, took_ms: u64, at: Timestamp) -> GcReport {
         let mut report = GcReport { dry_run: None, plan_digest: None, cost: None, ..plan };
         report.elapsed_ms += took_ms;
         if report.skipped {
@@ -239,12 +238,12 @@ impl Repo {
         report
     }
 
-    /// How long merging to so many bytes takes on the demo's machine, in milliseconds.
+    /// Milliseconds for a consolidation that writes `bytes` bytes.
     pub(super) fn estimate(bytes: u64) -> u64 {
         200 + bytes / PACE
     }
 
-    /// Its line of the list.
+    /// Its row in the list.
     pub(super) fn summary(&self) -> RepoSummary {
         let (bytes, waiting) =
             (self.bytes(), self.waiting.iter().map(|pack| pack.bytes).sum::<u64>());
@@ -266,7 +265,7 @@ impl Repo {
         }
     }
 
-    /// All of it.
+    /// Its full report.
     pub(super) fn report(&self) -> RepoReport {
         let summary = self.summary();
         let mut pack_keys: Vec<MpackKey> = self.packs.iter().map(|pack| pack.key).collect();

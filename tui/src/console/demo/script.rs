@@ -1,5 +1,5 @@
-//! A test's hand in the demo store: it holds verbs back, lets them go on step by step, makes them
-//! fail, and sees what was called. Nothing here waits for time to go by.
+//! Controls the demo store in tests: holds calls, continues them step by step, makes them fail, and
+//! records them. Nothing here waits for time to pass.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,33 +9,33 @@ use packhouse_host::sample::Random;
 use packhouse_host::{Cause, Event, Moment, PackReport, Phase, Problem, RepoName, RepoSummary};
 use tokio::sync::oneshot;
 
-use super::far::Far;
+use super::offline::SimulatedConnection;
 use super::repo::Repo;
 use super::{Demo, Pace};
-use crate::console::backend::{Answer, Control, Failure, FailureKind};
+use crate::console::backend::{BackendResult, Control, Failure, FailureKind};
 use crate::console::tests::fake;
 
-/// What a test wants.
+/// The controls of a test.
 #[derive(Default)]
 pub(super) struct Script {
     wishes: Mutex<Wishes>,
-    /// The line, where the store is elsewhere.
-    pub(super) far: Far,
+    /// The simulated connection of a remote store.
+    pub(super) connection: SimulatedConnection,
 }
 
 #[derive(Default)]
 struct Wishes {
-    /// Verbs that wait at each of their steps.
+    /// Calls that wait at each step.
     holding: Vec<&'static str>,
-    /// What waits now, and how it goes on.
+    /// The waiting calls, and how to continue them.
     held: Vec<(Control, oneshot::Sender<()>)>,
-    /// Fails the next call of a verb; without a failure, it panics.
+    /// Fails the next call of a method; panics without a failure.
     failing: Vec<(&'static str, Option<Failure>)>,
-    /// Every verb that was called, in order.
+    /// All calls, in order.
     calls: Vec<String>,
-    /// What those see that watch the store now.
+    /// The stamps of active watches.
     watching: Vec<u64>,
-    /// What verifying finds, in whichever repo.
+    /// Problems that verification finds in any repo.
     problems: Option<Vec<Problem>>,
 }
 
@@ -44,15 +44,15 @@ impl Script {
         self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A verb is called.
-    pub(super) fn called(&self, verb: &'static str, about: &str) -> Answer<()> {
+    /// Records a call.
+    pub(super) fn called(&self, verb: &'static str, about: &str) -> BackendResult<()> {
         self.wishes().calls.push(format!("{verb} {about}").trim_end().to_owned());
         self.fails(verb)
     }
 
-    /// Whether this call of a verb is to fail.
-    pub(super) fn fails(&self, verb: &'static str) -> Answer<()> {
-        self.far.fails(verb)?;
+    /// Fails the call if the test wants it.
+    pub(super) fn fails(&self, verb: &'static str) -> BackendResult<()> {
+        self.connection.fails(verb)?;
         let mut wishes = self.wishes();
         let Some(at) = wishes.failing.iter().position(|(failing, _)| *failing == verb) else {
             return Ok(());
@@ -63,7 +63,7 @@ impl Script {
         }
     }
 
-    /// A step of a verb: waits for as long as the test holds it.
+    /// A step of a call: waits while the test holds it.
     pub(super) async fn turn(&self, verb: &'static str, control: &Control) {
         let (go, gone_on) = oneshot::channel();
         {
@@ -73,11 +73,11 @@ impl Script {
             }
             wishes.held.push((control.clone(), go));
         }
-        // What was stopped is dropped here, and its end is forgotten.
+        // A cancelled call is dropped here.
         let _ = gone_on.await;
     }
 
-    /// Somebody waits until the store is no longer as it was at `stamp`.
+    /// A watch begins, at the stamp `stamp`.
     pub(super) fn watches(&self, stamp: u64) -> Watching<'_> {
         self.wishes().watching.push(stamp);
         Watching(self, stamp)
@@ -88,7 +88,7 @@ impl Script {
     }
 }
 
-/// For as long as somebody watches.
+/// An active watch.
 pub(super) struct Watching<'a>(&'a Script, u64);
 
 impl Drop for Watching<'_> {
@@ -102,7 +102,7 @@ impl Drop for Watching<'_> {
 
 /// For the tests of the console.
 impl Demo {
-    /// A store of repos, given by name and number of packs.
+    /// A store of repos with these names and numbers of packs.
     pub(in crate::console) fn of(repos: &[(&str, u64)]) -> Demo {
         let demo = Demo::new(0, 1, Pace::Held, fake::now());
         for (name, packs) in repos {
@@ -111,16 +111,16 @@ impl Demo {
         demo
     }
 
-    /// Three repos: one to merge, one in order, one empty.
+    /// Three repos: one fragmented, one consolidated, one empty.
     pub(in crate::console) fn three() -> Demo {
         let demo = Demo::of(&[("gabriel/notes", 7), ("zoe/empty", 0)]);
         let photos = fake::summary("gabriel/photos", 23);
         demo.put(&photos);
-        demo.merged(&photos.repo, "2026-07-01T09:30:00Z");
+        demo.consolidated(&photos.repo, "2026-07-01T09:30:00Z");
         demo
     }
 
-    /// Puts a repo into the store, behind the console's back.
+    /// Adds a repo, without the console.
     pub(in crate::console) fn put(&self, summary: &RepoSummary) {
         self.change(|inside| {
             let repo = Repo::like(summary, fake::now());
@@ -128,35 +128,35 @@ impl Demo {
         });
     }
 
-    /// Removes a repo behind the console's back.
+    /// Removes a repo, without the console.
     pub(in crate::console) fn remove(&self, repo: &str) {
         self.change(|inside| inside.repos.remove(&repo.parse::<RepoName>().unwrap()));
     }
 
-    /// Somebody pushes a pack.
+    /// Pushes a pack, without the console.
     pub(in crate::console) fn pushed(&self, repo: &str) {
         self.push(&repo.parse().unwrap());
     }
 
-    /// Somebody consolidated a repo.
-    fn merged(&self, repo: &RepoName, at: &str) {
+    /// Consolidates a repo, without the console.
+    fn consolidated(&self, repo: &RepoName, at: &str) {
         let plan = self.planned(repo).unwrap();
         self.inside().now = at.parse().unwrap();
         self.publish(plan, 1234).unwrap();
         self.inside().now = fake::now();
     }
 
-    /// Verifying finds these, in whichever repo.
+    /// Verification finds these problems in any repo.
     pub(in crate::console) fn damage(&self, problems: Vec<Problem>) {
         self.script.wishes().problems = Some(problems);
     }
 
-    /// Lets some time go by.
+    /// Advances the clock.
     pub(in crate::console) fn advance(&self, seconds: i64) {
         self.inside().now += jiff::SignedDuration::from_secs(seconds);
     }
 
-    /// Fails the next call of a verb.
+    /// Fails the next call of a method.
     pub(in crate::console) fn fail(&self, verb: &'static str, kind: FailureKind, message: &str) {
         self.script
             .wishes()
@@ -164,60 +164,60 @@ impl Demo {
             .push((verb, Some(Failure { kind, message: message.to_owned() })));
     }
 
-    /// Panics in the next call of a verb.
+    /// Panics in the next call of a method.
     pub(in crate::console) fn panic(&self, verb: &'static str) {
         self.script.wishes().failing.push((verb, None));
     }
 
-    /// From now on a verb waits at each of its steps.
+    /// From now on, a method waits at each step.
     pub(in crate::console) fn hold(&self, verb: &'static str) {
         self.script.wishes().holding.push(verb);
     }
 
-    /// How much waits for the test.
+    /// Number of calls that wait for the test.
     pub(in crate::console) fn held(&self) -> usize {
-        // What was asked to stop goes on by itself.
+        // Cancelled calls continue on their own.
         let waits = |control: &Control| control.stopped().now_or_never().is_none();
         let held = &mut self.script.wishes().held;
         held.retain(|(_, go)| !go.is_closed());
         held.iter().filter(|(control, _)| waits(control)).count()
     }
 
-    /// Tells of a step of everything that waits.
-    pub(in crate::console) fn tell(&self, phase: Phase, done: u64, total: u64) {
+    /// Reports progress of all waiting calls.
+    pub(in crate::console) fn report_progress(&self, phase: Phase, done: u64, total: u64) {
         for (control, _) in &self.script.wishes().held {
-            control.tell(Event { repo: "any/repo".to_owned(), phase, done, total });
+            control.report(Event { repo: "any/repo".to_owned(), phase, done, total });
         }
     }
 
-    /// Lets everything that waits go on by one step.
+    /// Continues all waiting calls by one step.
     pub(in crate::console) fn step(&self) {
         for (_, go) in self.script.wishes().held.drain(..) {
-            // It may have been stopped meanwhile.
+            // It may have been cancelled meanwhile.
             let _ = go.send(());
         }
     }
 
-    /// Lets everything go on to its end.
+    /// Continues all calls to their end.
     pub(in crate::console) fn release(&self) {
         self.script.wishes().holding.clear();
         self.step();
     }
 
-    /// Whether everyone who watches has seen the last change.
+    /// Whether all watches have seen the last change.
     pub(in crate::console) fn is_seen(&self) -> bool {
         let stamp = *self.stamp.borrow();
         self.script.wishes().watching.iter().all(|seen| *seen == stamp)
     }
 
-    /// Every verb that was called, in order; but for watching.
+    /// All calls in order, without watches.
     pub(in crate::console) fn calls(&self) -> Vec<String> {
         self.script.wishes().calls.clone()
     }
 }
 
 impl Repo {
-    /// A repo that is summed up so.
+    /// A repo with this summary.
     fn like(summary: &RepoSummary, now: Timestamp) -> Repo {
         let mut repo =
             Repo::new(summary.repo.clone(), summary.created_at, Random::new(summary.packs));
@@ -226,7 +226,7 @@ impl Repo {
         let (packs, entities) =
             (summary.packs.max(1), summary.objects + 2 * summary.commits + summary.tags);
         for nth in 0..summary.packs {
-            // What does not divide is in the first.
+            // The remainder goes to the first pack.
             let part = |whole: u64| whole / packs + if nth == 0 { whole % packs } else { 0 };
             let (bytes, repeated, needed_records) =
                 (part(summary.bytes), part(summary.duplicate_bytes), part(entities));

@@ -1,5 +1,5 @@
-//! The demo's work: plans, consolidations and verifications that take their time, tell how far they
-//! are, and stop when they are asked to.
+//! Plans, consolidations and verifications of the demo. They take time, report progress, and can be
+//! cancelled.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use packhouse_host::{Error, Event, GcReport, Phase, RepoName, VerifyReport};
 
 use super::past::{COMPONENT, failed, refused, remembered};
 use super::{Demo, Inside, Pace};
-use crate::console::backend::{Answer, Backend, Control, Failure, FailureKind};
+use crate::console::backend::{Backend, BackendResult, Control, Failure, FailureKind};
 
-/// Between two steps.
+/// Time between two steps.
 const STEP: Duration = Duration::from_millis(100);
 
-/// How often a consolidation among many begins anew when its repo changes under it.
+/// How often a consolidation starts again when its repo changes meanwhile.
 const TRIES: usize = 3;
 
-/// A consolidation of the demo that can be run.
+/// A planned consolidation.
 #[derive(Debug)]
 pub(in crate::console) struct Planned {
     report: GcReport,
-    /// What the repo was then.
+    /// The generation of the repo when it was planned.
     generation: u64,
 }
 
 impl Planned {
-    /// What it is about.
+    /// The repo.
     pub(super) fn repo(&self) -> &RepoName {
         &self.report.repo
     }
@@ -35,7 +35,7 @@ impl Demo {
         &self,
         repo: &RepoName,
         control: &Control,
-    ) -> Answer<(GcReport, Planned)> {
+    ) -> BackendResult<(GcReport, Planned)> {
         let planned = self.planned(repo)?;
         let steps = 3 + planned.report.packs_before / 60;
         for _ in 0..steps {
@@ -44,14 +44,14 @@ impl Demo {
         Ok((planned.report.clone(), planned))
     }
 
-    pub(super) fn planned(&self, repo: &RepoName) -> Answer<Planned> {
+    pub(super) fn planned(&self, repo: &RepoName) -> BackendResult<Planned> {
         self.with(repo, |repo, _| Planned {
             report: repo.plan(COMPONENT),
             generation: repo.generation,
         })
     }
 
-    pub(super) async fn do_run(&self, plan: Planned, control: &Control) -> Answer<GcReport> {
+    pub(super) async fn do_run(&self, plan: Planned, control: &Control) -> BackendResult<GcReport> {
         let (repo, bytes, began) = (plan.report.repo.clone(), plan.report.bytes_after, self.time());
         let took =
             || u64::try_from(self.time().duration_since(began).as_millis()).unwrap_or_default();
@@ -63,8 +63,8 @@ impl Demo {
         }
         let damaged = self
             .with(&repo, |repo, _| repo.problems.first().map(|problem| refused(repo, problem)))?;
-        let far = if damaged.is_some() { bytes / 2 } else { bytes };
-        self.count("run", &repo, (Phase::Splice, bytes), far, control).await?;
+        let until = if damaged.is_some() { bytes / 2 } else { bytes };
+        self.count("run", &repo, (Phase::Splice, bytes), until, control).await?;
         if let Some(error) = damaged {
             let (took, now) = (took(), self.time());
             self.change(|inside| {
@@ -83,12 +83,12 @@ impl Demo {
         self.publish(plan, took())
     }
 
-    /// Plans and runs; begins anew when the repo changes meanwhile.
+    /// Plans and runs; starts again if the repo changes meanwhile.
     pub(super) async fn do_consolidate(
         &self,
         repo: &RepoName,
         control: &Control,
-    ) -> Answer<GcReport> {
+    ) -> BackendResult<GcReport> {
         for tries in 1.. {
             let plan = match self.plan(repo, control.clone()).await {
                 Ok((_, plan)) => plan,
@@ -102,13 +102,13 @@ impl Demo {
         unreachable!("the loop ends by returning")
     }
 
-    /// Remembers that planning failed. A change of mind is no failure.
+    /// Adds failed planning to the history. A cancellation is not a failure.
     fn remember_failure(&self, repo: &RepoName, failure: Failure) -> Failure {
         let now = self.time();
         if failure.kind != FailureKind::Cancelled {
             self.change(|inside| {
                 if let Some(repo) = inside.repos.get_mut(repo) {
-                    // Of an error, a record has the words only.
+                    // A history entry has only the message of an error.
                     let entry = failed(repo, &Error::Usage(failure.message.clone()), 0, now);
                     inside.remember(entry);
                 }
@@ -117,8 +117,8 @@ impl Demo {
         failure
     }
 
-    /// Makes a consolidation visible, in one step.
-    pub(super) fn publish(&self, plan: Planned, took_ms: u64) -> Answer<GcReport> {
+    /// Publishes a consolidation in one step.
+    pub(super) fn publish(&self, plan: Planned, took_ms: u64) -> BackendResult<GcReport> {
         let (name, now) = (plan.report.repo.clone(), self.time());
         self.change(|inside| {
             let repo =
@@ -126,7 +126,7 @@ impl Demo {
             if repo.generation != plan.generation {
                 return Err(changed(&name));
             }
-            let report = repo.merge(plan.report, took_ms, now);
+            let report = repo.consolidate(plan.report, took_ms, now);
             let entry = remembered(repo, report.clone(), now);
             inside.remember(entry);
             Ok(report)
@@ -137,7 +137,7 @@ impl Demo {
         &self,
         repo: &RepoName,
         control: &Control,
-    ) -> Answer<VerifyReport> {
+    ) -> BackendResult<VerifyReport> {
         let mut report = self.with(repo, |repo, problems| VerifyReport {
             repo: repo.name.clone(),
             packs_checked: repo.packs.len() as u64,
@@ -153,19 +153,19 @@ impl Demo {
         Ok(report)
     }
 
-    /// Goes through a phase byte by byte, up to `far` of them.
+    /// Goes through a phase in steps, up to `until` bytes.
     async fn count(
         &self,
         verb: &'static str,
         repo: &RepoName,
         (phase, total): (Phase, u64),
-        far: u64,
+        until: u64,
         control: &Control,
-    ) -> Answer<()> {
+    ) -> BackendResult<()> {
         let steps = self.steps(total);
         for step in 0..=steps {
             let done = (u128::from(total) * u128::from(step) / u128::from(steps)) as u64;
-            if done > far {
+            if done > until {
                 break;
             }
             self.step_on(verb, repo, (phase, done, total), control).await?;
@@ -173,7 +173,7 @@ impl Demo {
         Ok(())
     }
 
-    /// How many steps so many bytes take: from one second to twelve, for who looks on.
+    /// Number of steps for `bytes` bytes, for a duration of one to twelve seconds.
     fn steps(&self, bytes: u64) -> u64 {
         match self.pace {
             Pace::Live => (bytes / (6 << 20)).clamp(10, 120),
@@ -182,15 +182,15 @@ impl Demo {
         }
     }
 
-    /// One step: tells of it, and waits for the time that it takes.
+    /// One step: reports progress and waits.
     async fn step_on(
         &self,
         verb: &'static str,
         repo: &RepoName,
         (phase, done, total): (Phase, u64, u64),
         control: &Control,
-    ) -> Answer<()> {
-        control.tell(Event { repo: repo.to_string(), phase, done, total });
+    ) -> BackendResult<()> {
+        control.report(Event { repo: repo.to_string(), phase, done, total });
         tokio::select! {
             biased;
             () = control.stopped() => Err(Error::Cancelled.into()),
@@ -199,7 +199,7 @@ impl Demo {
     }
 
     async fn wait(&self, verb: &'static str, control: &Control) {
-        // Only a test asks who waits.
+        // Only used in tests.
         let _ = (verb, control);
         match self.pace {
             Pace::Live => tokio::time::sleep(STEP).await,
@@ -208,13 +208,13 @@ impl Demo {
         }
     }
 
-    fn generation(&self, repo: &RepoName) -> Answer<u64> {
+    fn generation(&self, repo: &RepoName) -> BackendResult<u64> {
         self.with(repo, |repo, _| repo.generation)
     }
 }
 
 impl Inside {
-    /// Remembers a consolidation that ended.
+    /// Adds an ended consolidation to the history.
     pub(super) fn remember(&mut self, mut entry: packhouse_host::GcEntry) {
         entry.id = self.history.len() as i64 + 1;
         self.history.push(entry);

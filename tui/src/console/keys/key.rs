@@ -1,11 +1,11 @@
-//! A key, and how it is written: in the footer, in the help and in the config.
+//! A key, and its name in the footer, the help and the config.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
-/// A key, with what is held down with it as far as it matters.
+/// A key with its modifiers Ctrl and Alt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::console) struct Key {
     pub(in crate::console) code: KeyCode,
@@ -13,7 +13,7 @@ pub(in crate::console) struct Key {
     alt: bool,
 }
 
-/// Keys that are written by a name; the first name of each is the one that is shown.
+/// Keys with a name; the first name of each key is displayed.
 const NAMED: [(&str, KeyCode); 22] = [
     ("↑", KeyCode::Up),
     ("↓", KeyCode::Down),
@@ -40,7 +40,7 @@ const NAMED: [(&str, KeyCode); 22] = [
 ];
 
 impl Key {
-    /// What was pressed; none for a key that is let go.
+    /// The pressed key; `None` for the release of a key.
     pub(in crate::console) fn of(event: &KeyEvent) -> Option<Key> {
         let held = |modifier| event.modifiers.contains(modifier);
         let key = Key {
@@ -63,7 +63,7 @@ impl Key {
         Key { code: KeyCode::Char(c), ctrl: true, alt: false }
     }
 
-    /// The character that it types, if it types one.
+    /// The character that the key types, if any.
     pub(super) fn typed(self) -> Option<char> {
         match self.code {
             KeyCode::Char(c) if !self.ctrl && !self.alt => Some(c),
@@ -95,7 +95,7 @@ impl FromStr for Key {
     fn from_str(text: &str) -> Result<Key, String> {
         let (mut rest, mut ctrl, mut alt) = (text, false, false);
         loop {
-            // "Ctrl--" is the minus with Ctrl.
+            // "Ctrl--" is Ctrl with minus.
             if let Some(after) =
                 rest.strip_prefix("Ctrl-").filter(|after| !after.is_empty() && !ctrl)
             {
@@ -128,13 +128,13 @@ impl FromStr for Key {
                 named.or(function.map(KeyCode::F))
             }
         };
-        // A terminal sends Ctrl with a letter the same, whether or not Shift is held.
+        // A terminal sends the same for Ctrl with a letter, with and without Shift.
         let code = match code {
             Some(KeyCode::Char(c)) if ctrl => Some(KeyCode::Char(c.to_ascii_lowercase())),
             code => code,
         };
         code.map(|code| Key { code, ctrl, alt }).ok_or_else(|| {
-            format!("`{text}` is no key; write one character, Enter, Esc, Tab, Space, Backspace, Up, PgDn, Home, F5 or the like, with Ctrl- or Alt- before it")
+            format!("unknown key `{text}`; expected a character, Enter, Esc, Tab, Space, Backspace, Up, PgDn, Home, F5 or the like, optionally after Ctrl- or Alt-")
         })
     }
 }
@@ -167,12 +167,15 @@ mod tests {
         assert_eq!("up".parse(), "↑".parse::<Key>());
         assert_eq!("Ctrl-C".parse(), "Ctrl-c".parse::<Key>());
         for bad in ["", "gg", "Ctrl-", "F0", "F99", "Hyper-x", "\u{1b}"] {
-            assert!(bad.parse::<Key>().is_err_and(|error| error.contains("is no key")), "{bad:?}");
+            assert!(
+                bad.parse::<Key>().is_err_and(|error| error.contains("unknown key")),
+                "{bad:?}"
+            );
         }
     }
 
     #[test]
-    fn a_key_that_is_let_go_means_nothing() {
+    fn the_release_of_a_key_is_ignored() {
         let mut event = KeyEvent::new(KeyCode::Char('g'), KeyModifiers::SHIFT);
         assert_eq!(Key::of(&event), Some(Key::char('g')));
         event.kind = KeyEventKind::Release;

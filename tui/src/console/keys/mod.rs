@@ -1,5 +1,5 @@
-//! The one table of keys. Handling, the footer, the help, the palette and docs/console.md all read
-//! it, so they can't disagree; the config changes its keys, and a clash is an error.
+//! The table of keys. Input handling, the footer, the help, the palette and docs/console.md all use
+//! it. The config can change keys; a conflict is an error.
 
 mod key;
 mod table;
@@ -11,22 +11,22 @@ use super::settings::KeyChange;
 pub(super) use key::Key;
 pub(super) use table::{Action, Place, Row, TABLE};
 
-/// The table with the keys that the operator wants.
+/// The table with the keys of the config.
 #[derive(Clone, Debug)]
 pub(super) struct Keymap {
     bindings: Vec<Binding>,
-    /// Without all that could change a store.
+    /// Whether actions that change the store are disabled.
     read_only: bool,
 }
 
-/// A row of the table, and its keys.
+/// A row of the table with its keys.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
     pub(super) row: &'static Row,
     pub(super) keys: Vec<Key>,
 }
 
-/// Why a config's keys can't be used.
+/// Why the keys of a config are invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeymapError(String);
 
@@ -39,7 +39,7 @@ impl fmt::Display for KeymapError {
 impl std::error::Error for KeymapError {}
 
 impl Keymap {
-    /// The table as it is.
+    /// The table with its default keys.
     pub(super) fn new(read_only: bool) -> Keymap {
         Keymap {
             bindings: TABLE.iter().map(|row| Binding { row, keys: row.keys.to_vec() }).collect(),
@@ -47,11 +47,11 @@ impl Keymap {
         }
     }
 
-    /// The table with other keys for some of its actions.
+    /// The table with other keys for some actions.
     ///
     /// # Errors
-    /// For a name that is no action, a text that is no key, a key that would mean two things in one
-    /// place, and a key that may not confirm; each says where in the config it stands.
+    /// For an unknown action or key, a key with two actions in one place, and a key that can't
+    /// confirm. Each error names its line in the config.
     pub(super) fn with(changes: &[KeyChange], read_only: bool) -> Result<Keymap, KeymapError> {
         let mut map = Keymap::new(read_only);
         for change in changes {
@@ -61,7 +61,7 @@ impl Keymap {
             else {
                 let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
                 return Err(fail(format!(
-                    "`{}` is no action; there are: {}",
+                    "unknown action `{}`; expected one of: {}",
                     change.action,
                     names.join(", ")
                 )));
@@ -70,11 +70,10 @@ impl Keymap {
                 change.keys.iter().map(|text| text.parse()).collect();
             binding.keys = keys.map_err(fail)?;
             if binding.keys.is_empty() {
-                return Err(fail(format!("`{}` has no key; give it at least one", change.action)));
+                return Err(fail(format!("`{}` has no key; it needs at least one", change.action)));
             }
         }
-        // What the operator said is to blame, not the table: the last change that touches a clash
-        // is named.
+        // Name the last change of the config that causes a conflict.
         let place = |names: [&str; 2]| {
             changes
                 .iter()
@@ -84,14 +83,14 @@ impl Keymap {
         };
         if let Some((key, at, [first, second])) = map.clash() {
             return Err(KeymapError(format!(
-                "{}: {key} would mean both `{first}` and `{second}` ({}); give one of them another key",
+                "{}: {key} is bound to both `{first}` and `{second}` ({}); change one of them",
                 place([first, second]),
                 at.title().to_lowercase()
             )));
         }
         if let Some(key) = map.careless() {
             return Err(KeymapError(format!(
-                "{}: {key} may not be `confirm`: a question is never answered by Enter, Space or the key that asked it",
+                "{}: {key} can't be `confirm`: Enter, Space and keys that open the dialog are not allowed",
                 place(["confirm", "consolidate"])
             )));
         }
@@ -100,14 +99,14 @@ impl Keymap {
             .find(|place| !map.of_place(*place).any(|b| !b.row.hint.is_empty()))
         {
             return Err(KeymapError(format!(
-                "there is no key to leave: {}",
+                "no key leaves this place: {}",
                 stuck.title().to_lowercase()
             )));
         }
         Ok(map)
     }
 
-    /// A key that means two things in one place.
+    /// A key with two actions in one place.
     fn clash(&self) -> Option<(Key, Place, [&'static str; 2])> {
         for place in Place::ALL {
             let mut seen: Vec<(Key, &Binding)> = Vec::new();
@@ -128,7 +127,7 @@ impl Keymap {
         None
     }
 
-    /// A key that confirms and that one presses without thinking.
+    /// A confirming key that is too easy to press by accident.
     fn careless(&self) -> Option<Key> {
         let keys = |wanted: &'static [Action]| {
             self.bindings
@@ -138,14 +137,13 @@ impl Keymap {
         };
         let mut confirming = keys(&[Action::Confirm]);
         confirming.find(|key| {
-            let thoughtless = ["Enter", "Space"].iter().any(|name| name.parse() == Ok(*key));
-            thoughtless
-                || keys(&[Action::Consolidate, Action::Open, Action::Preview])
-                    .any(|asking| asking == *key)
+            let easy = ["Enter", "Space"].iter().any(|name| name.parse() == Ok(*key));
+            easy || keys(&[Action::Consolidate, Action::Open, Action::Preview])
+                .any(|asking| asking == *key)
         })
     }
 
-    /// What a key means in a place.
+    /// The action of a key in a place.
     pub(super) fn lookup(&self, place: Place, key: Key) -> Option<Action> {
         let bound = self.of_place(place).find(|binding| binding.keys.contains(&key));
         match bound {
@@ -161,7 +159,7 @@ impl Keymap {
             .filter(move |b| b.row.places.contains(&place) && !(self.read_only && b.row.changes))
     }
 
-    /// The first key of an action, as it is shown.
+    /// The displayed key of an action.
     pub(super) fn key_of(&self, action: Action) -> String {
         let binding = self.bindings.iter().find(|binding| binding.row.action == action);
         binding
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_means_two_things_in_one_place() {
+    fn no_key_has_two_actions_in_one_place() {
         assert_eq!(
             Keymap::new(false).clash().map(|(key, place, names)| (key.to_string(), place, names)),
             None
@@ -202,16 +200,15 @@ mod tests {
             map.bindings.iter().filter(|binding| binding.row.action == Action::Confirm).collect();
         assert_eq!(confirming.len(), 1);
         assert_eq!(confirming[0].keys, ["y".parse().unwrap()]);
-        assert_eq!(map.lookup(Place::Gate, "Enter".parse().unwrap()), Some(Action::Decline));
-        assert_eq!(map.lookup(Place::Gate, "g".parse().unwrap()), None);
+        assert_eq!(map.lookup(Place::Confirm, "Enter".parse().unwrap()), Some(Action::Decline));
+        assert_eq!(map.lookup(Place::Confirm, "g".parse().unwrap()), None);
         assert_eq!(map.lookup(Place::Preview, "y".parse().unwrap()), None);
     }
 
     #[test]
-    fn every_place_says_how_to_leave_it() {
+    fn every_place_shows_how_to_leave_it() {
         for place in Place::ALL {
-            // Out of the console itself, Esc does not lead: it is pressed once too often too
-            // easily.
+            // Esc does not quit the console: it is easily pressed once too often.
             let key = if place == Place::Repos { "q" } else { "Esc" };
             let leaves = |binding: &Binding| {
                 binding.keys.contains(&key.parse().unwrap()) && !binding.row.hint.is_empty()
@@ -247,19 +244,19 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named_with_its_place() {
+    fn errors_name_their_line() {
         let unknown = refused(&[change("merge", &["m"])]);
         assert!(
-            unknown.starts_with("console.toml:3: `merge` is no action")
+            unknown.starts_with("console.toml:3: unknown action `merge`")
                 && unknown.contains("consolidate"),
             "{unknown}"
         );
-        assert!(refused(&[change("log", &["Hyper-x"])]).contains("`Hyper-x` is no key"));
+        assert!(refused(&[change("log", &["Hyper-x"])]).contains("unknown key `Hyper-x`"));
         assert!(refused(&[change("log", &[])]).contains("has no key"));
         let clash = refused(&[change("verify", &["g"])]);
         assert_eq!(
             clash,
-            "console.toml:3: g would mean both `consolidate` and `verify` (repos); give one of them another key"
+            "console.toml:3: g is bound to both `consolidate` and `verify` (repos); change one of them"
         );
         assert!(refused(&[change("erase", &["x"])]).contains("a character of the text"));
     }
@@ -269,7 +266,7 @@ mod tests {
         for keys in [&["Enter"][..], &["Space"], &["g"], &["p"], &["y", "g"]] {
             let decline = change("decline", &["Esc"]);
             let words = refused(&[decline, change("confirm", keys)]);
-            assert!(words.contains("may not be `confirm`"), "{keys:?}: {words}");
+            assert!(words.contains("can't be `confirm`"), "{keys:?}: {words}");
         }
         assert!(Keymap::with(&[change("confirm", &["Ctrl-y"])], false).is_ok());
     }

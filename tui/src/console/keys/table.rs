@@ -1,10 +1,10 @@
-//! Every action, where it works, and the keys that it has unless the config gives it others.
+//! Every action: where it works, its default keys, its hint and its help.
 
 use crossterm::event::KeyCode;
 
 use super::key::Key;
 
-/// What a key asks for.
+/// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::console) enum Action {
     Up,
@@ -13,10 +13,10 @@ pub(in crate::console) enum Action {
     PageDown,
     First,
     Last,
-    /// Look closer at what is pointed to.
+    /// Opens the selected item.
     Open,
     Consolidate,
-    /// A plan that is only shown.
+    /// Shows a plan without running it.
     Preview,
     Verify,
     Refresh,
@@ -32,56 +32,56 @@ pub(in crate::console) enum Action {
     Log,
     Help,
     Palette,
-    /// To where one came from; in the list of repos: all shown, nothing marked.
+    /// Closes the screen; in the list of repos, removes marks and filter.
     Back,
-    /// Out, from anywhere.
+    /// Quits from anywhere.
     Quit,
     Suspend,
-    /// Yes to what the gate asks.
+    /// Confirms the dialog.
     Confirm,
-    /// The default of every question: nothing happens.
+    /// Closes a dialog without doing anything; the default.
     Decline,
-    /// Ask running work to stop.
+    /// Cancels a run.
     Stop,
-    /// Take back all work that waits.
-    StopWaiting,
-    /// Leave when the work has ended.
+    /// Cancels all queued runs.
+    CancelQueued,
+    /// Quits when all runs have ended.
     Wait,
-    /// Leave at once, and let the work be.
+    /// Quits at once while disconnected.
     LeaveNow,
-    /// Done with typing.
+    /// Accepts the input.
     Accept,
-    /// Drop what was typed.
+    /// Discards the input.
     Cancel,
     Erase,
     EraseWord,
     EraseAll,
-    /// A character of a text; not in the table.
+    /// Types a character; not in the table.
     Type(char),
 }
 
-/// Where the operator is, as far as keys go.
+/// The part of the console that receives keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::console) enum Place {
     Repos,
-    /// Typing the filter of the repos.
+    /// The input of the filter.
     Filter,
     Repo,
-    /// A plan that is only shown.
+    /// A plan that is only displayed.
     Preview,
-    /// A plan, and the question whether to run it.
-    Gate,
-    /// The same, where the answer has to be typed.
+    /// The confirm dialog.
+    Confirm,
+    /// The confirm dialog that asks for a number.
     Typing,
     Runs,
-    /// Work that goes on.
+    /// A queued or active run.
     Run,
-    /// What work ended with.
+    /// The result of a run.
     Done,
     History,
-    /// Typing what to look for in the history.
+    /// The input of the history search.
     Search,
-    /// One consolidation of the history.
+    /// One entry of the history.
     Record,
     Log,
     Palette,
@@ -96,7 +96,7 @@ impl Place {
         Place::Filter,
         Place::Repo,
         Place::Preview,
-        Place::Gate,
+        Place::Confirm,
         Place::Typing,
         Place::Runs,
         Place::Run,
@@ -110,48 +110,48 @@ impl Place {
         Place::Help,
     ];
 
-    /// As a heading of the help.
+    /// The heading in the help.
     pub(in crate::console) const fn title(self) -> &'static str {
         match self {
             Place::Repos => "Repos",
-            Place::Filter => "Typing a filter",
-            Place::Repo => "A repo",
-            Place::Preview => "A plan, only shown",
-            Place::Gate => "Asked whether to run a plan",
-            Place::Typing => "Asked to type how many",
+            Place::Filter => "Filter input",
+            Place::Repo => "Repo",
+            Place::Preview => "Plan preview",
+            Place::Confirm => "Confirm dialog",
+            Place::Typing => "Confirm dialog with a number",
             Place::Runs => "Runs",
-            Place::Run => "Work going on",
-            Place::Done => "A result",
+            Place::Run => "Active run",
+            Place::Done => "Result",
             Place::History => "History",
-            Place::Search => "Typing what to look for",
-            Place::Record => "One consolidation",
+            Place::Search => "Search input",
+            Place::Record => "History entry",
             Place::Log => "Log",
-            Place::Palette => "Palette",
-            Place::Leave => "Asked how to leave",
+            Place::Palette => "Commands",
+            Place::Leave => "Quit dialog",
             Place::Help => "Help",
         }
     }
 
-    /// Whether keys that type are text here.
+    /// Whether characters are text here.
     pub(in crate::console) const fn takes_text(self) -> bool {
         matches!(self, Place::Filter | Place::Typing | Place::Search | Place::Palette)
     }
 }
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Debug)]
 pub(in crate::console) struct Row {
     pub(in crate::console) action: Action,
-    /// What the config and the palette call it.
+    /// Its name in the config and the palette.
     pub(in crate::console) name: &'static str,
     pub(in crate::console) keys: &'static [Key],
-    /// Where it works.
+    /// Where the action works.
     pub(in crate::console) places: &'static [Place],
-    /// A word for the footer; empty: not shown there.
+    /// The hint in the footer; empty to hide it.
     pub(in crate::console) hint: &'static str,
-    /// A sentence for the help.
+    /// The sentence in the help.
     pub(in crate::console) help: &'static str,
-    /// Whether it can lead to a change of the store: gone when the console is read-only.
+    /// Whether it can change the store; disabled if the console is read-only.
     pub(in crate::console) changes: bool,
 }
 
@@ -178,16 +178,16 @@ const TAB: Key = Key::plain(KeyCode::Tab);
 
 use Place as P;
 
-/// Screens that scroll, and take letters as commands.
+/// Screens that scroll, and use letters as commands.
 const LETTERS: &[Place] =
     &[P::Repos, P::Repo, P::Preview, P::Runs, P::Done, P::History, P::Record, P::Log, P::Help];
-/// All that scrolls.
+/// Everything that scrolls.
 const SCROLLED: &[Place] = &[
     P::Repos,
     P::Filter,
     P::Repo,
     P::Preview,
-    P::Gate,
+    P::Confirm,
     P::Typing,
     P::Runs,
     P::Done,
@@ -198,62 +198,61 @@ const SCROLLED: &[Place] = &[
     P::Palette,
     P::Help,
 ];
-/// Where one repo is looked at or pointed to.
+/// Where one repo is shown or selected.
 const ABOUT_REPO: &[Place] = &[P::Repos, P::Repo, P::Runs, P::Done, P::History, P::Record];
-/// From where the other screens can be reached.
+/// Where the keys of other screens work.
 const SCREENS: &[Place] =
     &[P::Repos, P::Repo, P::Preview, P::Runs, P::Run, P::Done, P::History, P::Record, P::Log];
 const TEXT: &[Place] = &[P::Filter, P::Search, P::Palette, P::Typing];
 
-/// Every action there is. The footer shows hints in this order, as many as fit, so what matters
-/// most comes first.
+/// All actions. The footer shows as many hints as fit in this order, the most important first.
 #[rustfmt::skip]
 pub(in crate::console) const TABLE: &[Row] = &[
-    change(row(Action::Confirm, "confirm", &[Key::char('y')], &[P::Gate], "run this plan", "run the plan that is shown")),
-    row(Action::Decline, "decline", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Gate], "cancel", "close the question; nothing happens"),
-    row(Action::Wait, "wait", &[Key::char('w')], &[P::Leave], "wait, then leave", "leave when the work has ended"),
-    row(Action::Stop, "stop-all", &[Key::char('x')], &[P::Leave], "cancel all work, then leave", "stop all work at its next safe point, and leave"),
-    row(Action::Stop, "stop", &[Key::char('x')], &[P::Run, P::Runs], "cancel the work", "stop the work at its next safe point"),
-    row(Action::LeaveNow, "leave-now", &[Key::char('l')], &[P::Leave], "leave now", "leave at once, while the line to a store that is elsewhere is down; the work goes on there"),
-    row(Action::Decline, "stay", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Leave], "stay", "stay in the console"),
-    row(Action::Accept, "accept", &[ENTER], &[P::Filter, P::Search], "keep", "go on with what was typed"),
-    row(Action::Accept, "accept-count", &[ENTER], &[P::Typing], "run if it is right", "run the plan if what was typed is what was asked for"),
-    row(Action::Accept, "choose", &[ENTER], &[P::Palette], "do it", "do what is pointed to"),
-    row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "drop what was typed, and close"),
-    row(Action::Open, "open", &[ENTER], &[P::Repos, P::Runs, P::History], "open", "look closer at what is pointed to"),
-    row(Action::Mark, "mark", &[Key::char(' ')], &[P::Repos], "mark", "mark the repo, or take the mark away"),
-    change(row(Action::Consolidate, "consolidate", &[Key::char('g')], &[P::Repos, P::Repo, P::Preview, P::Done, P::Record], "consolidate", "plan to merge the packs of the repo, or of all that are marked, and ask")),
-    row(Action::SortNext, "sort", &[Key::char('s')], &[P::Repos], "sort", "sort by the next column"),
-    row(Action::Filter, "filter", &[Key::char('/')], &[P::Repos], "filter", "show only some repos: words of their name, packs>10, size>1G, reclaim>30%, gc>7d, state:failed"),
-    row(Action::Filter, "search", &[Key::char('/')], &[P::History], "search", "show only consolidations with a text in their repo, outcome, key or error"),
-    row(Action::Preview, "preview", &[Key::char('p')], &[P::Repos, P::Repo, P::Done, P::Record], "preview", "show what a consolidation would do, and nothing more"),
-    row(Action::Verify, "verify", &[Key::char('v')], &[P::Repos, P::Repo, P::Preview, P::Done, P::Record], "verify", "read and hash every pack of the repo, or of all that are marked"),
-    row(Action::Back, "back", &[ESC, Key::char('q')], &[P::Repo, P::Preview, P::Runs, P::Run, P::Done, P::History, P::Record, P::Log, P::Help], "back", "go back"),
-    row(Action::StopWaiting, "cancel-waiting", &[Key::char('X')], &[P::Runs], "cancel the queue", "take back all work that waits for its turn"),
-    row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "show the work that waits, goes on and has ended"),
-    row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "show all consolidations that ended"),
-    row(Action::Back, "clear", &[ESC], &[P::Repos], "clear", "take the marks away, then the filter"),
-    row(Action::Quit, "out", &[Key::char('q')], &[P::Repos], "quit", "leave the console"),
-    row(Action::Help, "help", &[Key::char('?')], SCREENS, "help", "show this help"),
-    row(Action::Palette, "palette", &[Key::char(':')], SCREENS, "do", "find an action by its name"),
-    row(Action::Copy, "copy", &[Key::char('c')], ABOUT_REPO, "copy", "copy the name, key or id that is pointed to"),
-    row(Action::Refresh, "refresh", &[Key::char('r')], &[P::Repos, P::Repo, P::History], "refresh", "read the store again"),
-    row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "show what happened, with times"),
-    row(Action::MarkAll, "mark-all", &[Key::char('a')], &[P::Repos], "", "mark all repos that are shown, or take all marks away"),
-    row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[P::Repos], "", "sort by the column before"),
-    row(Action::SortTurn, "sort-turn", &[Key::char('o')], &[P::Repos], "", "turn the order around"),
-    row(Action::Erase, "erase", &[Key::plain(KeyCode::Backspace)], TEXT, "", "take the last character back"),
-    row(Action::EraseWord, "erase-word", &[Key::ctrl('w')], TEXT, "", "take the last word back"),
-    row(Action::EraseAll, "erase-all", &[Key::ctrl('u')], TEXT, "", "take all back"),
-    row(Action::Up, "up", &[UP], SCROLLED, "", "up"),
-    row(Action::Down, "down", &[DOWN], SCROLLED, "", "down"),
-    row(Action::Up, "up-letter", &[Key::char('k')], LETTERS, "", "up"),
-    row(Action::Down, "down-letter", &[Key::char('j')], LETTERS, "", "down"),
-    row(Action::Down, "next", &[TAB], &[P::Palette], "", "down"),
-    row(Action::PageUp, "page-up", &[Key::plain(KeyCode::PageUp)], SCROLLED, "", "a page up"),
-    row(Action::PageDown, "page-down", &[Key::plain(KeyCode::PageDown)], SCROLLED, "", "a page down"),
-    row(Action::First, "first", &[Key::plain(KeyCode::Home)], SCROLLED, "", "to the top"),
-    row(Action::Last, "last", &[Key::plain(KeyCode::End)], SCROLLED, "", "to the end"),
-    row(Action::Suspend, "suspend", &[Key::ctrl('z')], &Place::ALL, "", "suspend the console; `fg` brings it back"),
-    row(Action::Quit, "quit", &[Key::ctrl('c')], &Place::ALL, "", "leave the console, from anywhere"),
+    change(row(Action::Confirm, "confirm", &[Key::char('y')], &[P::Confirm], "run this plan", "Run the displayed plan")),
+    row(Action::Decline, "decline", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Confirm], "cancel", "Close the dialog without changing anything"),
+    row(Action::Wait, "wait", &[Key::char('w')], &[P::Leave], "wait, then quit", "Quit when all runs have ended"),
+    row(Action::Stop, "stop-all", &[Key::char('x')], &[P::Leave], "cancel all, then quit", "Cancel all runs at their next safe point, and quit"),
+    row(Action::Stop, "stop", &[Key::char('x')], &[P::Run, P::Runs], "cancel run", "Cancel the run at its next safe point"),
+    row(Action::LeaveNow, "leave-now", &[Key::char('l')], &[P::Leave], "quit now", "Quit at once while disconnected; runs continue on the server"),
+    row(Action::Decline, "stay", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Leave], "stay", "Stay in the console"),
+    row(Action::Accept, "accept", &[ENTER], &[P::Filter, P::Search], "apply", "Apply the input"),
+    row(Action::Accept, "accept-count", &[ENTER], &[P::Typing], "confirm", "Run the plan if the number is correct"),
+    row(Action::Accept, "choose", &[ENTER], &[P::Palette], "run", "Run the selected command"),
+    row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "Discard the input, and close"),
+    row(Action::Open, "open", &[ENTER], &[P::Repos, P::Runs, P::History], "open", "Open the selected item"),
+    row(Action::Mark, "mark", &[Key::char(' ')], &[P::Repos], "mark", "Mark or unmark the repo"),
+    change(row(Action::Consolidate, "consolidate", &[Key::char('g')], &[P::Repos, P::Repo, P::Preview, P::Done, P::Record], "consolidate", "Plan a consolidation of the repo or the marked repos, and ask to confirm it")),
+    row(Action::SortNext, "sort", &[Key::char('s')], &[P::Repos], "sort", "Sort by the next column"),
+    row(Action::Filter, "filter", &[Key::char('/')], &[P::Repos], "filter", "Filter repos: words of the name, packs>10, size>1G, reclaim>30%, gc>7d, state:failed"),
+    row(Action::Filter, "search", &[Key::char('/')], &[P::History], "search", "Search consolidations by repo, outcome, key or error"),
+    row(Action::Preview, "preview", &[Key::char('p')], &[P::Repos, P::Repo, P::Done, P::Record], "preview", "Show the plan of a consolidation without running it"),
+    row(Action::Verify, "verify", &[Key::char('v')], &[P::Repos, P::Repo, P::Preview, P::Done, P::Record], "verify", "Read and hash every pack of the repo or the marked repos"),
+    row(Action::Back, "back", &[ESC, Key::char('q')], &[P::Repo, P::Preview, P::Runs, P::Run, P::Done, P::History, P::Record, P::Log, P::Help], "back", "Go back"),
+    row(Action::CancelQueued, "cancel-waiting", &[Key::char('X')], &[P::Runs], "cancel queue", "Cancel all queued runs"),
+    row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "Show queued, active and ended runs"),
+    row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "Show all ended consolidations"),
+    row(Action::Back, "clear", &[ESC], &[P::Repos], "clear", "Unmark all repos, then clear the filter"),
+    row(Action::Quit, "out", &[Key::char('q')], &[P::Repos], "quit", "Quit the console"),
+    row(Action::Help, "help", &[Key::char('?')], SCREENS, "help", "Show this help"),
+    row(Action::Palette, "palette", &[Key::char(':')], SCREENS, "commands", "Find a command by its name"),
+    row(Action::Copy, "copy", &[Key::char('c')], ABOUT_REPO, "copy", "Copy the selected name, key or ID"),
+    row(Action::Refresh, "refresh", &[Key::char('r')], &[P::Repos, P::Repo, P::History], "refresh", "Reload from the store"),
+    row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),
+    row(Action::MarkAll, "mark-all", &[Key::char('a')], &[P::Repos], "", "Mark or unmark all displayed repos"),
+    row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[P::Repos], "", "Sort by the previous column"),
+    row(Action::SortTurn, "sort-turn", &[Key::char('o')], &[P::Repos], "", "Reverse the order"),
+    row(Action::Erase, "erase", &[Key::plain(KeyCode::Backspace)], TEXT, "", "Delete the last character"),
+    row(Action::EraseWord, "erase-word", &[Key::ctrl('w')], TEXT, "", "Delete the last word"),
+    row(Action::EraseAll, "erase-all", &[Key::ctrl('u')], TEXT, "", "Clear the input"),
+    row(Action::Up, "up", &[UP], SCROLLED, "", "Move up"),
+    row(Action::Down, "down", &[DOWN], SCROLLED, "", "Move down"),
+    row(Action::Up, "up-letter", &[Key::char('k')], LETTERS, "", "Move up"),
+    row(Action::Down, "down-letter", &[Key::char('j')], LETTERS, "", "Move down"),
+    row(Action::Down, "next", &[TAB], &[P::Palette], "", "Move down"),
+    row(Action::PageUp, "page-up", &[Key::plain(KeyCode::PageUp)], SCROLLED, "", "Move one page up"),
+    row(Action::PageDown, "page-down", &[Key::plain(KeyCode::PageDown)], SCROLLED, "", "Move one page down"),
+    row(Action::First, "first", &[Key::plain(KeyCode::Home)], SCROLLED, "", "Move to the top"),
+    row(Action::Last, "last", &[Key::plain(KeyCode::End)], SCROLLED, "", "Move to the end"),
+    row(Action::Suspend, "suspend", &[Key::ctrl('z')], &Place::ALL, "", "Suspend the console; `fg` resumes it"),
+    row(Action::Quit, "quit", &[Key::ctrl('c')], &Place::ALL, "", "Quit the console, from anywhere"),
 ];

@@ -1,4 +1,4 @@
-//! The config file, as it is written; what is off is told with file, line and column.
+//! Parses the config file. Errors name file, line and column.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use super::{KeyChange, ThemeName};
 
-/// What a config says.
+/// A parsed config file.
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) theme: Option<ThemeName>,
@@ -20,7 +20,7 @@ pub(super) struct File {
     pub(super) keys: Vec<KeyChange>,
 }
 
-/// A config as it is written.
+/// A config file as it is written.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -32,7 +32,7 @@ struct Written {
 }
 
 impl File {
-    /// None when there is no such file.
+    /// `None` if the file does not exist.
     pub(super) fn read(path: &Path) -> Result<Option<File>, Error> {
         match std::fs::read_to_string(path) {
             Ok(text) => File::parse(&text, path).map(Some),
@@ -41,9 +41,10 @@ impl File {
             {
                 Ok(None)
             }
-            Err(error) => {
-                Err(Error::Usage(format!("reading the config {} failed: {error}", path.display())))
-            }
+            Err(error) => Err(Error::Usage(format!(
+                "reading the config file {} failed: {error}",
+                path.display()
+            ))),
         }
     }
 
@@ -70,7 +71,7 @@ fn position(text: &str, at: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
-/// `"q"` or `["q", "Ctrl-q"]`. An untagged enum would do, and say less of what is wrong.
+/// `"q"` or `["q", "Ctrl-q"]`. An untagged enum would give worse error messages.
 struct OneOrMore(Vec<String>);
 
 impl<'de> Deserialize<'de> for OneOrMore {
@@ -81,7 +82,7 @@ impl<'de> Deserialize<'de> for OneOrMore {
             type Value = OneOrMore;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key, as in \"Ctrl-q\", or a list of keys")
+                f.write_str("a key such as \"Ctrl-q\", or a list of keys")
             }
 
             fn visit_str<E>(self, key: &str) -> Result<OneOrMore, E> {
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_config_says_how_it_looks_and_which_keys_there_are() {
+    fn a_config_has_looks_and_keys() {
         let file = parsed(
             "theme = \"light\"\nascii = true\nmouse = true\n[keys]\nquit = [\"q\", \"Ctrl-q\"]\nconsolidate = \"m\"\n",
         );
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_refused_with_its_place_and_what_can() {
+    fn invalid_settings_are_refused_with_their_position() {
         let unknown = refused("mouse = true\ntheme = \"dark\"");
         assert!(unknown.starts_with("f/console.toml:2:9: "), "{unknown}");
         assert!(

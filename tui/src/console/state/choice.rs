@@ -1,44 +1,44 @@
-//! Of the marked repos: which are consolidated, which are left out and why, and which nobody sees
-//! at the moment.
+//! The marked repos: which of them are consolidated, which are skipped and why, and which are
+//! hidden.
 
 use std::collections::HashSet;
 
 use packhouse_host::{RepoName, RepoSummary};
 
-/// What a question about marked repos is about.
+/// The marked repos of a confirm dialog.
 #[derive(Debug, Default)]
 pub(in crate::console) struct Choice {
-    /// Those that have something to merge.
+    /// Repos with more than one pack.
     pub(in crate::console) repos: Vec<RepoSummary>,
     pub(in crate::console) left_out: Vec<(RepoName, Why)>,
-    /// Those of `repos` that the filter hides: whoever says yes must not have forgotten them.
+    /// Repos that the filter hides; the dialog names them.
     pub(in crate::console) hidden: HashSet<RepoName>,
 }
 
-/// Why a marked repo is left out.
+/// Why a marked repo is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::console) enum Why {
     Empty,
-    InOrder,
-    /// It is being consolidated, or waits for that.
+    OnePack,
+    /// A consolidation is queued or active.
     Busy,
 }
 
 impl Why {
-    pub(in crate::console) const ALL: [Why; 3] = [Why::InOrder, Why::Empty, Why::Busy];
+    pub(in crate::console) const ALL: [Why; 3] = [Why::OnePack, Why::Empty, Why::Busy];
 
-    /// In words, behind a name.
+    /// The reason after the name of a repo.
     pub(in crate::console) const fn words(self) -> &'static str {
         match self {
             Why::Empty => "empty",
-            Why::InOrder => "one pack already",
+            Why::OnePack => "one pack already",
             Why::Busy => "being consolidated, or queued",
         }
     }
 }
 
 impl Choice {
-    /// Chooses among marked repos.
+    /// Sorts the marked repos.
     pub(in crate::console) fn of(
         marked: Vec<RepoSummary>,
         is_busy: impl Fn(&RepoName) -> bool,
@@ -48,7 +48,7 @@ impl Choice {
         for repo in marked {
             let why = match repo.packs {
                 0 => Some(Why::Empty),
-                1 => Some(Why::InOrder),
+                1 => Some(Why::OnePack),
                 _ => is_busy(&repo.repo).then_some(Why::Busy),
             };
             match why {

@@ -1,10 +1,10 @@
-//! By what the list of repos can be sorted.
+//! The columns by which the list of repos can be sorted.
 
 use std::cmp::Reverse;
 
 use packhouse_host::RepoSummary;
 
-/// What the list can be sorted by, in the order of its columns.
+/// A column for sorting, in display order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::console) enum Column {
     #[default]
@@ -34,7 +34,7 @@ impl Column {
         Column::Tags,
     ];
 
-    /// In words, for the header.
+    /// The name of the column in the header.
     pub(in crate::console) const fn words(self) -> &'static str {
         match self {
             Column::Name => "name",
@@ -43,21 +43,21 @@ impl Column {
             Column::Size => "size",
             Column::Reclaimable => "reclaimable bytes",
             Column::LastGc => "last consolidation",
-            Column::Waiting => "bytes to delete",
+            Column::Waiting => "bytes pending deletion",
             Column::Commits => "commits",
             Column::Snapshots => "snapshots",
             Column::Tags => "tags",
         }
     }
 
-    /// The column so many further on; behind the last comes the first.
+    /// The column `by` steps further; the first follows the last.
     pub(super) fn step(self, by: usize) -> Column {
         let at = Column::ALL.iter().position(|column| *column == self).unwrap_or_default();
         Column::ALL[(at + by) % Column::ALL.len()]
     }
 
-    /// Sorts positions of repos that come by name, the smallest first or (not `up`) the greatest. A
-    /// stable sort keeps names in their order where the numbers are the same.
+    /// Sorts positions of repos that are sorted by name: ascending if `up`, else descending. The
+    /// sort is stable, so repos with equal numbers stay sorted by name.
     pub(super) fn sort<'a>(
         self,
         shown: &mut [u32],
@@ -89,7 +89,7 @@ impl Column {
     }
 }
 
-/// Sorts, and keeps the order of what is the same.
+/// A stable sort.
 fn order<K: Ord>(shown: &mut [u32], up: bool, key: impl Fn(&u32) -> K) {
     if up { shown.sort_by_key(key) } else { shown.sort_by_key(|at| Reverse(key(at))) }
 }

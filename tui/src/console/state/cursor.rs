@@ -1,23 +1,23 @@
-//! Which line of a list is pointed to.
+//! The cursor of a list.
 
 use crate::console::keys::Action;
 
-/// A position in a list that may change its length.
+/// A position in a list whose length may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::console) struct Cursor(usize);
 
 impl Cursor {
-    /// The position, in a list of so many lines.
+    /// The position in a list of `lines` lines.
     pub(in crate::console) fn at(self, lines: usize) -> usize {
         self.0.min(lines.saturating_sub(1))
     }
 
-    /// Points to a line.
+    /// Moves to a line.
     pub(in crate::console) fn set(&mut self, line: usize) {
         self.0 = line;
     }
 
-    /// Moves as an action says, by pages of `page` lines; false if the action doesn't move.
+    /// Applies an action, with pages of `page` lines; false if the action does not move the cursor.
     pub(in crate::console) fn act(&mut self, action: Action, lines: usize, page: usize) -> bool {
         let (now, last, page) = (self.at(lines), lines.saturating_sub(1), page.max(1));
         self.0 = match action {
@@ -33,8 +33,7 @@ impl Cursor {
         true
     }
 
-    /// The first line to be seen of a list, so that the one pointed to stays in the middle, but for
-    /// the two ends.
+    /// The first visible line, so that the cursor stays in the middle except at both ends.
     pub(in crate::console) fn first(self, lines: usize, height: usize) -> usize {
         self.at(lines).saturating_sub(height / 2).min(lines.saturating_sub(height))
     }
@@ -66,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pointed_to_is_seen() {
+    fn the_cursor_is_visible() {
         for lines in 0..12 {
             for height in 1..7 {
                 for at in 0..lines {

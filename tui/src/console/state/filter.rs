@@ -1,11 +1,10 @@
-//! What the operator wants to see of the repos: words of their names, and terms about their
-//! numbers.
+//! The filter of the list of repos: words of names, and terms about numbers.
 //!
 //! ```text
 //! album packs>10 size>=1G reclaim>30% gc>7d gc:never state:failed
 //! ```
 //!
-//! All of them must hold. Words are matched fuzzily, in any case unless they hold a capital.
+//! All of them must match. Words match fuzzily, and ignore case unless they contain a capital.
 
 use std::fmt;
 
@@ -14,7 +13,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use packhouse_host::RepoSummary;
 
-/// A filter that can be asked.
+/// A parsed filter.
 #[derive(Default)]
 pub(in crate::console) struct Filter {
     words: Pattern,
@@ -32,13 +31,13 @@ impl fmt::Debug for Filter {
     }
 }
 
-/// Something that is said of a repo.
+/// A condition.
 #[derive(Clone, Debug, PartialEq)]
 enum Term {
     Number(Measure, Is, u64),
-    /// Of its size, so many percent can be reclaimed.
+    /// The reclaimable share of the size, in percent.
     Share(Is, f64),
-    /// The last consolidation is so many seconds ago; never is longer ago than any time.
+    /// The age of the last consolidation in seconds; never is older than any age.
     Age(Is, u64),
     State(State),
 }
@@ -76,13 +75,13 @@ impl Is {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Empty,
-    InOrder,
-    ToMerge,
+    OnePack,
+    Fragmented,
     Failed,
     Never,
 }
 
-/// What is wrong with a term, and what could stand there.
+/// Why a term is invalid, and what is expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::console) struct BadTerm(String);
 
@@ -92,7 +91,7 @@ impl fmt::Display for BadTerm {
     }
 }
 
-/// The text without blanks between a name, a sign and a number: `packs > 10` means `packs>10`.
+/// Removes blanks around comparison signs: `packs > 10` means `packs>10`.
 fn close_up(text: &str) -> String {
     let is_sign = |c| matches!(c, '<' | '>' | '=');
     let mut closed = String::with_capacity(text.len());
@@ -112,11 +111,11 @@ fn term(word: &str, at: usize) -> Result<Term, BadTerm> {
     if let Some(state) = rest.strip_prefix(':') {
         let state = match (name, state) {
             ("state", "empty") => State::Empty,
-            ("state", "ok" | "order") => State::InOrder,
-            ("state", "merge") => State::ToMerge,
+            ("state", "ok" | "order") => State::OnePack,
+            ("state", "fragmented" | "merge") => State::Fragmented,
             ("state" | "gc", "failed") => State::Failed,
             ("gc", "never") => State::Never,
-            ("state", _) => return Err(bad("state: takes empty, ok, merge or failed")),
+            ("state", _) => return Err(bad("state: takes empty, ok, fragmented or failed")),
             ("gc", _) => return Err(bad("gc: takes never or failed")),
             _ => return Err(bad("only state: and gc: are known")),
         };
@@ -130,7 +129,9 @@ fn term(word: &str, at: usize) -> Result<Term, BadTerm> {
         ("=", Is::Equal),
     ];
     let found = signs.into_iter().find_map(|(sign, is)| Some((is, rest.strip_prefix(sign)?)));
-    let Some((is, value)) = found else { return Err(bad("a number is expected behind it")) };
+    let Some((is, value)) = found else {
+        return Err(bad("expected a comparison such as packs>10"));
+    };
     let measure = match name {
         "packs" => Measure::Packs,
         "objects" => Measure::Objects,
@@ -140,28 +141,27 @@ fn term(word: &str, at: usize) -> Result<Term, BadTerm> {
         "gc" => {
             return Ok(Term::Age(
                 is,
-                scaled(value, &AGES)
-                    .ok_or_else(|| bad("an age such as 12h, 7d or 2w is expected"))?,
+                scaled(value, &AGES).ok_or_else(|| bad("expected an age such as 12h, 7d or 2w"))?,
             ));
         }
         _ => return Err(bad("packs, objects, commits, size, reclaim and gc can be compared")),
     };
     if let (Measure::Reclaim, Some(percent)) = (measure, value.strip_suffix('%')) {
-        let percent: f64 = percent.parse().map_err(|_| bad("a number of percent is expected"))?;
+        let percent: f64 = percent.parse().map_err(|_| bad("expected a number of percent"))?;
         return Ok(Term::Share(is, percent));
     }
     let number = match measure {
         Measure::Size | Measure::Reclaim => {
-            scaled(value, &SIZES).ok_or_else(|| bad("a size such as 500K, 1.5G or 20M is expected"))
+            scaled(value, &SIZES).ok_or_else(|| bad("expected a size such as 500K, 1.5G or 20M"))
         }
-        _ => scaled(value, &COUNTS).ok_or_else(|| bad("a number such as 10 or 2k is expected")),
+        _ => scaled(value, &COUNTS).ok_or_else(|| bad("expected a number such as 10 or 2k")),
     };
     Ok(Term::Number(measure, is, number?))
 }
 
 type Units = [(&'static str, u64)];
 
-/// Sizes are shown in powers of two, and so they are asked.
+/// Sizes are powers of two, as they are displayed.
 const SIZES: [(&str, u64); 6] =
     [("", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30), ("t", 1 << 40), ("p", 1 << 50)];
 const COUNTS: [(&str, u64); 3] = [("", 1), ("k", 1000), ("m", 1_000_000)];
@@ -179,7 +179,7 @@ fn scaled(value: &str, units: &Units) -> Option<u64> {
 }
 
 impl Filter {
-    /// Reads a filter. A term that is not understood is left out; gives the first of those.
+    /// Parses a filter. Invalid terms are ignored; returns the first of them.
     pub(in crate::console) fn read(text: &str) -> (Filter, Option<BadTerm>) {
         let (text, mut words, mut terms, mut bad) = (close_up(text), Vec::new(), Vec::new(), None);
         for word in text.split_whitespace() {
@@ -201,12 +201,12 @@ impl Filter {
         )
     }
 
-    /// Whether everything passes.
+    /// Whether every repo matches.
     pub(in crate::console) fn is_empty(&self) -> bool {
         self.words.atoms.is_empty() && self.terms.is_empty()
     }
 
-    /// How well a repo fits, more being better; none if it doesn't.
+    /// How well a repo matches, higher is better; `None` if it does not match.
     pub(in crate::console) fn score(
         &mut self,
         name: &str,
@@ -242,8 +242,8 @@ impl Term {
             }
             Term::State(state) => match state {
                 State::Empty => repo.packs == 0,
-                State::InOrder => repo.packs == 1,
-                State::ToMerge => repo.packs > 1,
+                State::OnePack => repo.packs == 1,
+                State::Fragmented => repo.packs > 1,
                 State::Failed => repo.last_gc.as_ref().is_some_and(|last| last.outcome == "failed"),
                 State::Never => repo.last_gc.is_none(),
             },
@@ -302,6 +302,7 @@ mod tests {
             "gc:never",
             "gc>7d",
             "state:merge",
+            "state:fragmented",
             "objects<1k",
         ] {
             assert!(passes(yes, &repo), "{yes}");
@@ -344,7 +345,7 @@ mod tests {
             ("reclaim>x%", "percent"),
             ("gc>7", "an age such as"),
             ("gc:maybe", "never or failed"),
-            ("state:fine", "empty, ok, merge or failed"),
+            ("state:fine", "empty, ok, fragmented or failed"),
             ("colour:red", "only state: and gc:"),
             ("stars>5", "can be compared"),
         ] {

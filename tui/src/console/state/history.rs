@@ -1,44 +1,43 @@
-//! Consolidations that ended, of all repos, page by page; and what to look for among them.
+//! The history: ended consolidations of all repos, page by page, and the search in them.
 
 use packhouse_host::{GcEntry, GcQuery};
 
 use super::{Cursor, Input};
-use crate::console::backend::{Answer, Failure};
+use crate::console::backend::{BackendResult, Failure};
 use crate::console::keys::Action;
 use crate::console::msg::{Effect, Ticket};
 
-/// Consolidations that are read at once.
+/// Consolidations per page.
 const PAGE: u32 = 200;
 
-/// See [`crate::console::view`] for how it looks.
+/// [`crate::console::view`] draws it.
 #[derive(Debug, Default)]
 pub(in crate::console) struct History {
-    /// Newest first, as far as they were read.
+    /// The loaded entries, newest first.
     pub(in crate::console) entries: Vec<GcEntry>,
-    /// What is looked for.
+    /// The search text.
     input: Input,
-    /// What was looked for when `entries` were read.
+    /// The search text of `entries`.
     asked: String,
-    /// Whether keys go into the text.
+    /// Whether keys go into the search text.
     pub(in crate::console) typing: bool,
     pub(in crate::console) cursor: Cursor,
-    /// The reading that is under way.
+    /// The pending request.
     pub(in crate::console) loading: Option<Ticket>,
-    /// Whether its answer goes on behind `entries`, or takes their place.
+    /// Whether its result is appended to `entries`, or replaces them.
     continues: bool,
-    /// Whether `entries` are all there are.
+    /// Whether `entries` are complete.
     pub(in crate::console) complete: bool,
-    /// Whether what is looked for was not answered yet, be it well or badly: `entries` may be of
-    /// something else.
+    /// Whether the search has no result yet: `entries` may be those of another search.
     pub(in crate::console) unanswered: bool,
-    /// Whether there is an answer.
+    /// Whether anything was loaded.
     pub(in crate::console) known: bool,
-    /// Why the last reading failed.
+    /// Why the last request failed.
     pub(in crate::console) failure: Option<Failure>,
 }
 
 impl History {
-    /// Reads from the newest on.
+    /// Loads the newest page.
     pub(in crate::console) fn begin(&mut self, ticket: Ticket) -> Effect {
         self.loading = Some(ticket);
         self.asked = self.input.text().to_owned();
@@ -46,7 +45,7 @@ impl History {
         Effect::History(ticket, self.query(None))
     }
 
-    /// Reads on, when the end of what was read comes near.
+    /// Loads the next page when the cursor comes near the end.
     pub(in crate::console) fn more(&mut self, ticket: Ticket) -> Option<Effect> {
         let near = self.cursor.at(self.entries.len()) + PAGE as usize / 2 > self.entries.len();
         if !near || self.complete || self.loading.is_some() || self.failure.is_some() {
@@ -61,10 +60,10 @@ impl History {
         GcQuery { repo: None, text: self.asked.clone(), before, limit: PAGE }
     }
 
-    /// Takes an answer; gives the next question, when something else is looked for by now.
+    /// Takes a page. Returns the next request if the search text has changed meanwhile.
     pub(in crate::console) fn take(
         &mut self,
-        answer: Answer<Vec<GcEntry>>,
+        answer: BackendResult<Vec<GcEntry>>,
         next: Ticket,
     ) -> Option<Effect> {
         self.unanswered = false;
@@ -83,39 +82,39 @@ impl History {
         self.give_up(next)
     }
 
-    /// Ends a reading, which may have come to nothing: what is shown stays. Gives the next
-    /// question, as [`History::take`] does.
+    /// Ends a request that may have failed; `entries` stay. Returns the next request, as
+    /// [`History::take`] does.
     pub(in crate::console) fn give_up(&mut self, next: Ticket) -> Option<Effect> {
         self.loading = None;
         self.outdated().then(|| self.begin(next))
     }
 
-    /// Types into what is looked for.
+    /// Types into the search text.
     pub(in crate::console) fn type_text(&mut self, action: Action) {
         self.input.act(action);
     }
 
-    /// Pastes into what is looked for.
+    /// Pastes into the search text.
     pub(in crate::console) fn paste(&mut self, text: &str) {
         self.input.paste(text);
     }
 
-    /// Drops what is looked for.
+    /// Clears the search text.
     pub(in crate::console) fn clear(&mut self) {
         self.input = Input::default();
     }
 
-    /// Whether what is looked for is not what was read or is being read.
+    /// Whether the search text differs from that of the last request.
     pub(in crate::console) fn outdated(&self) -> bool {
         self.asked != self.input.text()
     }
 
-    /// What is looked for.
+    /// The search text.
     pub(in crate::console) fn text(&self) -> &str {
         self.input.text()
     }
 
-    /// The consolidation that is pointed to.
+    /// The selected consolidation.
     pub(in crate::console) fn current(&self) -> Option<&GcEntry> {
         self.entries.get(self.cursor.at(self.entries.len()))
     }

@@ -1,21 +1,21 @@
-//! A line of text that the operator types.
+//! A text input.
 
 use crate::console::keys::Action;
 
-/// More than this nobody types; a paste is cut.
-const MOST: usize = 256;
+/// Maximum length; a longer paste is cut.
+const MAX_CHARS: usize = 256;
 
-/// What was typed. It may hold anything that can be pasted: escape it before drawing.
+/// The typed text. Pasted text is untrusted: escape it before drawing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::console) struct Input(String);
 
 impl Input {
-    /// What was typed.
+    /// The text.
     pub(in crate::console) fn text(&self) -> &str {
         &self.0
     }
 
-    /// Takes an action; false if it doesn't type.
+    /// Applies an action; false if it does not edit.
     pub(in crate::console) fn act(&mut self, action: Action) -> bool {
         match action {
             Action::Type(c) => self.paste(c.encode_utf8(&mut [0; 4])),
@@ -31,10 +31,10 @@ impl Input {
         true
     }
 
-    /// Takes a text, of several lines the first.
+    /// Appends the first line of a text.
     pub(in crate::console) fn paste(&mut self, text: &str) {
         let line = text.lines().next().unwrap_or_default();
-        let room = MOST.saturating_sub(self.0.chars().count());
+        let room = MAX_CHARS.saturating_sub(self.0.chars().count());
         self.0.extend(line.chars().filter(|c| !c.is_control()).take(room));
     }
 }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_types_and_takes_back() {
+    fn it_types_and_deletes() {
         let mut input = Input::default();
         input.paste("size>1G né\u{1b}xt\nrm -rf");
         assert_eq!(input.text(), "size>1G néxt");
@@ -61,7 +61,7 @@ mod tests {
             assert_eq!(input.text(), left);
         }
         input.paste(&"x".repeat(1000));
-        assert_eq!(input.text().len(), MOST);
+        assert_eq!(input.text().len(), MAX_CHARS);
         assert!(input.act(Action::EraseAll) && input.text().is_empty() && !input.act(Action::Open));
     }
 }

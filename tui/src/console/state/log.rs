@@ -1,5 +1,4 @@
-//! What happened since the console started, with times: what the operator did, how it ended, and
-//! what the host logged.
+//! The log since the start of the console: runs, their results, and messages of the host.
 
 use std::collections::VecDeque;
 
@@ -7,10 +6,10 @@ use jiff::Timestamp;
 
 use super::Cursor;
 
-/// Lines that are kept. The log's file has them, too, as far as it was asked for.
+/// Number of lines that are kept.
 const KEPT: usize = 2000;
 
-/// How much a line matters.
+/// The level of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::console) enum Level {
     Note,
@@ -19,7 +18,7 @@ pub(in crate::console) enum Level {
 }
 
 impl Level {
-    /// In a word.
+    /// The name of the level.
     pub(in crate::console) const fn word(self) -> &'static str {
         match self {
             Level::Note => "note",
@@ -31,47 +30,47 @@ impl Level {
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::console) struct Line {
+pub(in crate::console) struct LogLine {
     pub(in crate::console) at: Timestamp,
     pub(in crate::console) level: Level,
-    /// May hold anything: escape it before drawing.
+    /// Untrusted text: escape it before drawing.
     pub(in crate::console) text: String,
 }
 
 /// The log.
 #[derive(Debug, Default)]
 pub(in crate::console) struct Log {
-    lines: VecDeque<Line>,
-    /// Those that are not in the log's file yet.
-    unwritten: VecDeque<Line>,
+    lines: VecDeque<LogLine>,
+    /// Lines that are not in the log file yet.
+    unwritten: VecDeque<LogLine>,
     pub(in crate::console) cursor: Cursor,
 }
 
 impl Log {
-    /// Takes a line of the console's own.
+    /// Adds a line of the console.
     pub(in crate::console) fn say(&mut self, at: Timestamp, level: Level, text: impl Into<String>) {
-        let line = Line { at, level, text: text.into() };
+        let line = LogLine { at, level, text: text.into() };
         keep(&mut self.unwritten, line.clone());
         keep(&mut self.lines, line);
     }
 
-    /// Takes a line that came from below, by way of the log's file.
+    /// Adds a line from below the console, which the log file already has.
     pub(in crate::console) fn hear(&mut self, at: Timestamp, level: Level, text: String) {
-        keep(&mut self.lines, Line { at, level, text });
+        keep(&mut self.lines, LogLine { at, level, text });
     }
 
-    /// What is to be written to the log's file, each line once.
-    pub(in crate::console) fn unwritten(&mut self) -> impl Iterator<Item = Line> + '_ {
+    /// Takes the lines for the log file.
+    pub(in crate::console) fn unwritten(&mut self) -> impl Iterator<Item = LogLine> + '_ {
         self.unwritten.drain(..)
     }
 
     /// All lines, newest first.
-    pub(in crate::console) fn newest(&self) -> impl ExactSizeIterator<Item = &Line> {
+    pub(in crate::console) fn newest(&self) -> impl ExactSizeIterator<Item = &LogLine> {
         self.lines.iter().rev()
     }
 }
 
-fn keep(lines: &mut VecDeque<Line>, line: Line) {
+fn keep(lines: &mut VecDeque<LogLine>, line: LogLine) {
     lines.push_back(line);
     if lines.len() > KEPT {
         lines.pop_front();

@@ -1,14 +1,14 @@
-//! What the console knows, and where the operator is. Plain data: nothing here draws, waits or
-//! reads a clock.
+//! The model of the console. Plain data: nothing here draws, waits or reads a clock.
 
 mod choice;
 mod column;
+mod confirm;
+mod connection;
 mod cursor;
+mod enabled;
 mod filter;
-mod gate;
 mod history;
 mod input;
-mod line;
 mod log;
 mod palette;
 mod repo;
@@ -16,17 +16,16 @@ mod repos;
 mod run;
 mod speed;
 mod totals;
-mod useful;
 
 pub(super) use choice::{Choice, Why};
 pub(super) use column::Column;
+pub(super) use confirm::{Asks, ConfirmDialog, Confirmed, Permit, PlanState, Subject};
+pub(super) use connection::RECONNECTING;
 pub(super) use cursor::Cursor;
 pub(super) use filter::Filter;
-pub(super) use gate::{Asks, Confirmed, Gate, Permit, PlanState, Subject};
 pub(super) use history::History;
 pub(super) use input::Input;
-pub(super) use line::WAITING;
-pub(super) use log::{Level, Line, Log};
+pub(super) use log::{Level, Log, LogLine};
 pub(super) use palette::Palette;
 pub(super) use repo::{Item, Repo};
 pub(super) use repos::{PAGE, Repos};
@@ -40,48 +39,48 @@ use packhouse_host::{GcEntry, RepoName};
 use super::backend;
 use super::keys::{Keymap, Place};
 use super::msg::{Effect, Extent, Ticket};
-use super::view::Look;
+use super::view::Styles;
 
-/// Everything.
+/// The model.
 #[derive(Debug)]
 pub(super) struct Model {
-    pub(super) look: Look,
+    pub(super) styles: Styles,
     pub(super) keymap: Keymap,
-    /// Whether nothing may be changed.
+    /// Whether actions that change the store are disabled.
     pub(super) read_only: bool,
-    /// Which store this is.
+    /// The name of the store.
     pub(super) store: String,
-    /// The time of day when the last message came.
+    /// The time of the last message.
     pub(super) now: Timestamp,
-    /// The minute in which the last frame was drawn: what it says of times is as old.
+    /// The minute of the last frame, to update relative times.
     pub(super) minute: i64,
-    /// Whether something changed that can be seen.
+    /// Whether the screen must be drawn again.
     pub(super) dirty: bool,
-    /// How far the scrolled part of the last frame reached.
+    /// The scroll area of the last frame.
     pub(super) extent: Extent,
-    /// The first screen; it is always there.
+    /// The first screen, which is always open.
     pub(super) repos: Repos,
-    /// The screens above it, the shown one last.
+    /// The screens above it, the visible one last.
     pub(super) screens: Vec<Screen>,
-    /// A plan, in place of the screen.
-    pub(super) gate: Option<Gate>,
-    /// A question about leaving, over everything but the help.
+    /// The confirm dialog, instead of the screen.
+    pub(super) dialog: Option<ConfirmDialog>,
+    /// The quit dialog, above everything except the help.
     pub(super) leave: Option<Leave>,
-    /// The help, scrolled by so many lines.
+    /// The help, with its scroll position.
     pub(super) help: Option<Cursor>,
     pub(super) palette: Option<Palette>,
     pub(super) runs: Runs,
     pub(super) history: History,
     pub(super) log: Log,
-    /// A word about what was just done, until the next key.
+    /// A notice about the last action, until the next key.
     pub(super) notice: Option<String>,
-    /// Whether the store is no longer watched: changes by others are not seen.
+    /// Whether watching has failed, so that changes by others are not displayed.
     pub(super) unwatched: bool,
     /// The stamp of the store when it was last watched.
     pub(super) stamp: Option<u64>,
-    /// The line to a store that is elsewhere.
-    pub(super) line: Option<backend::Line>,
-    /// Whether something was to be read while the store could not be asked: it is read when it can.
+    /// The connection to a remote store; none for a local one.
+    pub(super) connection: Option<backend::Connection>,
+    /// Whether a load failed while disconnected, and must be repeated.
     pub(super) missed: bool,
     tickets: u64,
 }
@@ -91,34 +90,34 @@ pub(super) struct Model {
 pub(super) enum Screen {
     /// A repo.
     Repo(Box<Repo>),
-    /// All work.
+    /// All runs.
     Runs,
-    /// Work that waits or goes on, or its result.
+    /// One run, or its result.
     Run(Ticket),
     /// All consolidations.
     History,
-    /// One consolidation, and the line at which it begins to be seen.
+    /// One consolidation, with its scroll position.
     Record(Box<GcEntry>, Cursor),
-    /// What happened.
+    /// The log.
     Log,
 }
 
-/// Leaving while work is running.
+/// Quitting while runs are active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leave {
-    /// Asked: wait, cancel or stay.
+    /// The operator chooses: wait, cancel or stay.
     Asking,
-    /// Leaves when the work has ended.
+    /// Quits when all runs have ended.
     Waiting,
-    /// Leaves when the work has stopped.
+    /// Quits when all runs have stopped.
     Stopping,
 }
 
 impl Model {
-    /// A console that knows nothing yet.
-    pub(super) fn new(look: Look, keymap: Keymap, read_only: bool, store: String) -> Self {
+    /// An empty model.
+    pub(super) fn new(styles: Styles, keymap: Keymap, read_only: bool, store: String) -> Self {
         Model {
-            look,
+            styles,
             keymap,
             read_only,
             store,
@@ -128,7 +127,7 @@ impl Model {
             extent: Extent::default(),
             repos: Repos::default(),
             screens: Vec::new(),
-            gate: None,
+            dialog: None,
             leave: None,
             help: None,
             palette: None,
@@ -138,13 +137,13 @@ impl Model {
             notice: None,
             unwatched: false,
             stamp: None,
-            line: None,
+            connection: None,
             missed: false,
             tickets: 0,
         }
     }
 
-    /// Where the operator is, as far as keys go.
+    /// The place that receives keys.
     pub(super) fn place(&self) -> Place {
         match (&self.help, &self.palette) {
             (Some(_), _) => Place::Help,
@@ -153,11 +152,11 @@ impl Model {
         }
     }
 
-    /// Where the operator is when help and palette are closed.
+    /// The place below help and palette.
     pub(super) fn place_below(&self) -> Place {
-        match (&self.leave, &self.gate, self.screens.last()) {
+        match (&self.leave, &self.dialog, self.screens.last()) {
             (Some(_), ..) => Place::Leave,
-            (_, Some(gate), _) => gate.place(),
+            (_, Some(dialog), _) => dialog.place(),
             (.., Some(Screen::Repo(_))) => Place::Repo,
             (.., Some(Screen::Runs)) => Place::Runs,
             (.., Some(Screen::Run(ticket))) => match self.runs.get(*ticket) {
@@ -173,10 +172,10 @@ impl Model {
         }
     }
 
-    /// The repo that the operator looks at or points to.
+    /// The displayed or selected repo.
     pub(super) fn current_repo(&self) -> Option<RepoName> {
-        if let Some(gate) = &self.gate {
-            return gate.repo().cloned();
+        if let Some(dialog) = &self.dialog {
+            return dialog.repo().cloned();
         }
         match self.screens.last() {
             Some(Screen::Repo(repo)) => Some(repo.name.clone()),
@@ -189,27 +188,27 @@ impl Model {
         }
     }
 
-    /// A fresh ticket.
+    /// A new ticket.
     pub(super) fn ticket(&mut self) -> Ticket {
         self.tickets += 1;
         Ticket(self.tickets)
     }
 
-    /// Reads again what the operator sees, and the list under it.
+    /// Reloads the list and the screens above it.
     pub(super) fn refresh(&mut self) -> Vec<Effect> {
         let mut effects = vec![self.refresh_list()];
         effects.extend(self.refresh_above());
         effects
     }
 
-    /// Reads the list of repos again.
+    /// Reloads the list of repos.
     pub(super) fn refresh_list(&mut self) -> Effect {
         let ticket = self.ticket();
         self.repos.begin(ticket, self.now);
         Effect::List(ticket, None)
     }
 
-    /// Reads again the screens above the list.
+    /// Reloads the screens above the list.
     pub(super) fn refresh_above(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
         for at in 0..self.screens.len() {
@@ -234,8 +233,8 @@ impl Model {
         })
     }
 
-    /// What moves with the arrows here, and through how many lines. Where the lines are text, they
-    /// are those of the last frame, and the cursor is the first that is seen.
+    /// The cursor that arrow keys move, and its number of lines. For text, the cursor is the first
+    /// visible line, and the lines are those of the last frame.
     pub(super) fn scrolled(&mut self) -> Option<(&mut Cursor, usize)> {
         let text = self.extent.content.saturating_sub(self.extent.height) + 1;
         if let Some(top) = &mut self.help {
@@ -248,8 +247,8 @@ impl Model {
         if self.leave.is_some() {
             return None;
         }
-        if let Some(gate) = &mut self.gate {
-            return Some((&mut gate.top, text));
+        if let Some(dialog) = &mut self.dialog {
+            return Some((&mut dialog.top, text));
         }
         match self.screens.last_mut()? {
             Screen::Repo(repo) => {

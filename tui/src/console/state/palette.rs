@@ -1,4 +1,4 @@
-//! The palette: every action that works here, found by its name.
+//! The command palette: all actions of the current place, found by name.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -6,33 +6,33 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use super::{Cursor, Input, Model};
 use crate::console::keys::{Action, Binding, Keymap, Place, Row};
 
-/// A question: what to do?
+/// The open palette.
 #[derive(Debug)]
 pub(in crate::console) struct Palette {
     pub(in crate::console) input: Input,
     pub(in crate::console) cursor: Cursor,
-    /// Where the action is to work.
+    /// The place for which it was opened.
     place: Place,
-    /// What would do nothing there.
+    /// Actions that are disabled there.
     idle: Vec<Action>,
 }
 
 impl Palette {
-    /// The actions of the place where the operator is.
+    /// The actions of the current place.
     pub(in crate::console) fn new(model: &Model) -> Palette {
         let place = model.place_below();
         let all = model.keymap.of_place(place).map(|binding| binding.row.action);
-        let idle = all.filter(|action| !model.is_useful_in(place, *action)).collect();
+        let idle = all.filter(|action| !model.is_enabled_in(place, *action)).collect();
         Palette { input: Input::default(), cursor: Cursor::default(), place, idle }
     }
 
-    /// Those that fit what was typed, the best first.
+    /// Actions that match the input, the best first.
     pub(in crate::console) fn fitting<'a>(&self, keymap: &'a Keymap) -> Vec<&'a Binding> {
         let pattern = Pattern::parse(self.input.text(), CaseMatching::Ignore, Normalization::Smart);
         let words = self.input.text().trim().to_lowercase();
         let (mut matcher, mut letters) = (Matcher::new(Config::DEFAULT), Vec::new());
-        // The palette is how one got here, and moving is what arrows are for.
-        let useful = |binding: &&Binding| {
+        // Without the palette itself, and movements.
+        let enabled = |binding: &&Binding| {
             let Row { action, help, .. } = binding.row;
             !matches!(action, Action::Palette | Action::Up | Action::Down)
                 && !help.is_empty()
@@ -40,12 +40,12 @@ impl Palette {
         };
         let mut found: Vec<(Option<u32>, &Binding)> = keymap
             .of_place(self.place)
-            .filter(useful)
+            .filter(enabled)
             .filter_map(|binding| {
                 let name =
                     pattern.score(Utf32Str::new(binding.row.name, &mut letters), &mut matcher);
-                // In a sentence, scattered letters are found everywhere; and nobody leaves by a
-                // word of one.
+                // Help sentences must contain the input; letters in order match nearly all of them.
+                // Quit is only found by its name.
                 let said = || {
                     binding.row.action != Action::Quit
                         && binding.row.help.to_lowercase().contains(&words)
@@ -53,12 +53,12 @@ impl Palette {
                 (name.is_some() || said()).then_some((name, binding))
             })
             .collect();
-        // A name says more than a sentence: those that are found by theirs come first.
+        // Matches of names come before matches of help sentences.
         found.sort_by_key(|(name, _)| std::cmp::Reverse(*name));
         found.into_iter().map(|(_, binding)| binding).collect()
     }
 
-    /// The action that is pointed to.
+    /// The selected action.
     pub(in crate::console) fn chosen(&self, keymap: &Keymap) -> Option<Action> {
         let fitting = self.fitting(keymap);
         fitting.get(self.cursor.at(fitting.len())).map(|binding| binding.row.action)
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(chosen(&mut palette, "hash every"), Some(Action::Verify));
         assert_eq!(chosen(&mut palette, "zzz"), None);
         assert!(palette.fitting(keymap).is_empty());
-        // The letters of a word stand in many sentences, one after the other.
+        // Its letters occur in order in many sentences.
         assert_eq!(chosen(&mut palette, "ver"), Some(Action::Verify));
         assert_eq!(chosen(&mut palette, "quit"), Some(Action::Quit));
         for text in ["leave", "anywhere", "console", "vry", "the"] {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_do_nothing_is_not_among_them() {
+    fn disabled_actions_are_left_out() {
         let mut model = model();
         let names = |model: &Model| -> Vec<&str> {
             Palette::new(model)

@@ -1,28 +1,28 @@
-//! One repo: all that is known of it, once it is read, and which line of it is pointed to.
+//! The repo screen: the details of a repo, and the selected line.
 
 use packhouse_host::RepoName;
 
 use super::Cursor;
-use crate::console::backend::{Answer, Detail, Failure};
+use crate::console::backend::{BackendResult, Detail, Failure};
 use crate::console::msg::Ticket;
 
-/// See [`crate::console::view`] for how it looks.
+/// [`crate::console::view`] draws it.
 #[derive(Debug)]
 pub(in crate::console) struct Repo {
     pub(in crate::console) name: RepoName,
     pub(in crate::console) known: Option<Box<Detail>>,
-    /// The reading that is under way.
+    /// The pending request.
     pub(in crate::console) loading: Option<Ticket>,
-    /// Why the last reading failed.
+    /// Why the last request failed.
     pub(in crate::console) failure: Option<Failure>,
-    /// Which of [`Repo::items`] is pointed to.
+    /// The position in [`Repo::items`].
     pub(in crate::console) cursor: Cursor,
 }
 
-/// A line of the screen that can be pointed to.
+/// A line that can be selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::console) enum Item {
-    /// A branch, by its position among the heads.
+    /// A branch head, by its position.
     Head(usize),
     /// A pack, by its position.
     Pack(usize),
@@ -31,13 +31,13 @@ pub(in crate::console) enum Item {
 }
 
 impl Repo {
-    /// A repo that is being read.
+    /// A repo whose details are loading.
     pub(in crate::console) fn new(name: RepoName, loading: Ticket) -> Self {
         Repo { name, known: None, loading: Some(loading), failure: None, cursor: Cursor::default() }
     }
 
-    /// Takes an answer. What was read before stays on the screen when reading fails.
-    pub(in crate::console) fn take(&mut self, answer: Answer<Box<Detail>>) {
+    /// Takes a result. After a failure the loaded details stay.
+    pub(in crate::console) fn take(&mut self, answer: BackendResult<Box<Detail>>) {
         self.loading = None;
         match answer {
             Ok(known) => {
@@ -48,14 +48,14 @@ impl Repo {
         }
     }
 
-    /// How many lines can be pointed to: heads, then packs, then consolidations.
+    /// The number of selectable lines: heads, then packs, then consolidations.
     pub(in crate::console) fn items(&self) -> usize {
         self.known.as_ref().map_or(0, |known| {
             known.report.branch_heads.len() + known.packs.len() + known.history.len()
         })
     }
 
-    /// The line that is pointed to.
+    /// The selected line.
     pub(in crate::console) fn current(&self) -> Option<Item> {
         let known = self.known.as_ref()?;
         let at = self.cursor.at(self.items());
@@ -68,7 +68,7 @@ impl Repo {
         }
     }
 
-    /// What can be copied of that line: a commit's id, a pack's key.
+    /// What `copy` copies of that line: a commit ID or a pack key.
     pub(in crate::console) fn copied(&self) -> Option<String> {
         let known = self.known.as_ref()?;
         match self.current()? {

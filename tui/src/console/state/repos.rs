@@ -1,9 +1,8 @@
-//! The list of repos: what is in it, what the filter leaves of it in which order, which one is
-//! pointed to, and which are marked.
+//! The list of repos, with its filter, order, cursor and marks.
 //!
-//! There may be 100 000 of them. They come in pages by name; a first reading shows each page at
-//! once, a later one takes the place of the old when it is complete. The order is worked out when
-//! it is asked for, not at every page.
+//! There may be 100 000 repos. They are loaded in pages sorted by name. The first load shows each
+//! page at once; a reload replaces the list when it is complete. The list is not sorted again for
+//! every page.
 
 use std::collections::HashSet;
 
@@ -11,52 +10,52 @@ use jiff::Timestamp;
 use packhouse_host::{RepoName, RepoSummary};
 
 use super::{Column, Cursor, Filter, Input, Totals};
-use crate::console::backend::{Answer, Failure};
+use crate::console::backend::{BackendResult, Failure};
 use crate::console::keys::Action;
 use crate::console::msg::Ticket;
 
-/// Repos that are read at once.
+/// Repos per page.
 pub(in crate::console) const PAGE: u32 = 1000;
 
-/// See [`crate::console::view`] for how it looks.
+/// [`crate::console::view`] draws it.
 #[derive(Debug, Default)]
 pub(in crate::console) struct Repos {
     all: Vec<Row>,
-    /// What a later reading has given so far.
+    /// The pages of a reload so far.
     coming: Option<Vec<Row>>,
-    /// Positions in `all` that the filter leaves, in order. Kept, so that drawing touches only the
-    /// rows on the screen.
+    /// Positions in `all` that match the filter, in order. Kept, so that drawing touches only the
+    /// visible rows.
     shown: Vec<u32>,
-    /// How many of `all` are looked at in `shown`.
+    /// How many of `all` are considered in `shown`.
     arranged: usize,
     cursor: Cursor,
     marked: HashSet<RepoName>,
     /// How many of them the filter hides.
     hidden: usize,
     column: Column,
-    /// Against the column's own direction: names go up, numbers down, the worst first.
+    /// Whether the default order is reversed: names ascending, numbers descending.
     turned: bool,
     input: Input,
     filter: Filter,
-    /// What is wrong with the filter as it stands.
+    /// The error of the filter.
     pub(in crate::console) bad_filter: Option<String>,
     /// Whether keys go into the filter.
     pub(in crate::console) typing: bool,
-    /// Whether `all` was ever read to its end.
+    /// Whether `all` was loaded completely once.
     pub(in crate::console) known: bool,
-    /// The reading that is under way; answers to older ones are dropped.
+    /// The pending request; results of older ones are dropped.
     pub(in crate::console) loading: Option<Ticket>,
-    /// When that reading began, and when and how fast the last one ended.
+    /// When it began, and when the last one ended and how long it took in milliseconds.
     began: Timestamp,
     read: Option<(Timestamp, i64)>,
     /// Whether the store has changed since.
     pub(in crate::console) stale: bool,
-    /// Why the last reading failed. What was read before stays on the screen.
+    /// Why the last request failed. The loaded list stays.
     pub(in crate::console) failure: Option<Failure>,
     totals: Totals,
 }
 
-/// A repo, with its name as it is shown and searched.
+/// A repo, with its name as text.
 #[derive(Debug)]
 struct Row {
     name: String,
@@ -70,7 +69,7 @@ impl From<RepoSummary> for Row {
 }
 
 impl Repos {
-    /// Begins to read the list anew.
+    /// Begins to load the list.
     pub(in crate::console) fn begin(&mut self, ticket: Ticket, now: Timestamp) {
         self.loading = Some(ticket);
         self.stale = false;
@@ -78,10 +77,10 @@ impl Repos {
         self.coming = (!self.all.is_empty()).then(Vec::new);
     }
 
-    /// Takes a page. Gives the repo after which to go on reading; none at the end.
+    /// Takes a page. Returns the repo after which the next page begins; `None` at the end.
     pub(in crate::console) fn take(
         &mut self,
-        answer: Answer<Vec<RepoSummary>>,
+        answer: BackendResult<Vec<RepoSummary>>,
         now: Timestamp,
     ) -> Option<RepoName> {
         let page = match answer {
@@ -101,8 +100,7 @@ impl Repos {
             None => self.all.extend(rows),
         }
         if last.is_some() {
-            // Sorting at every page would take the square of the time: only when there is twice as
-            // much.
+            // Sorting at every page would take quadratic time, so only when the list has doubled.
             if self.coming.is_none() && self.all.len() >= 2 * self.arranged.max(1) {
                 self.add_up();
                 self.arrange(now);
@@ -114,7 +112,7 @@ impl Repos {
         self.failure = None;
         self.read =
             Some((now, now.duration_since(self.began).as_millis().try_into().unwrap_or(i64::MAX)));
-        let pointed = self.current().map(|repo| repo.repo.clone());
+        let selected = self.current().map(|repo| repo.repo.clone());
         if let Some(coming) = self.coming.take() {
             self.all = coming;
             self.arranged = 0;
@@ -125,11 +123,11 @@ impl Repos {
         let marked = self.marked.iter().filter(|name| there.contains(name)).cloned().collect();
         self.marked = marked;
         self.add_up();
-        self.arrange_at(pointed, now);
+        self.arrange_at(selected, now);
         None
     }
 
-    /// Ends a reading that came to nothing: what is shown stays.
+    /// Ends a failed load; the list stays.
     pub(in crate::console) fn give_up(&mut self, now: Timestamp) {
         self.loading = None;
         self.coming = None;
@@ -137,7 +135,7 @@ impl Repos {
         self.arrange(now);
     }
 
-    /// Takes the row of one repo that has changed.
+    /// Updates the row of one repo.
     pub(in crate::console) fn put(&mut self, summary: RepoSummary, now: Timestamp) {
         if let Some(row) = self.all.iter_mut().find(|row| row.summary.repo == summary.repo) {
             row.summary = summary;
@@ -146,8 +144,7 @@ impl Repos {
         }
     }
 
-    /// Whether the list should be read again: it is stale, and reading would take a small part of
-    /// the time at most.
+    /// Whether to reload the list: it is stale, and loading takes only a small part of the time.
     pub(in crate::console) fn due(&self, now: Timestamp) -> bool {
         self.stale
             && self.loading.is_none()
@@ -169,7 +166,7 @@ impl Repos {
         self.filter_again(now);
     }
 
-    /// Drops the filter.
+    /// Clears the filter.
     pub(in crate::console) fn clear_filter(&mut self, now: Timestamp) {
         self.input = Input::default();
         self.filter_again(now);
@@ -182,7 +179,7 @@ impl Repos {
         self.arrange(now);
     }
 
-    /// Sorts by another column, or the other way around.
+    /// Changes the column or the order.
     pub(in crate::console) fn sort(&mut self, action: Action, now: Timestamp) {
         match action {
             Action::SortNext => self.column = self.column.step(1),
@@ -196,19 +193,18 @@ impl Repos {
         self.cursor = Cursor::default();
     }
 
-    /// By what it is sorted, and whether the smallest comes first.
+    /// The column, and whether the order is ascending.
     pub(in crate::console) fn sorted(&self) -> (Column, bool) {
         (self.column, (self.column == Column::Name) != self.turned)
     }
 
     fn arrange(&mut self, now: Timestamp) {
-        let pointed = self.current().map(|repo| repo.repo.clone());
-        self.arrange_at(pointed, now);
+        let selected = self.current().map(|repo| repo.repo.clone());
+        self.arrange_at(selected, now);
     }
 
-    /// Works out what is shown, in which order; the operator goes on pointing to the same repo, if
-    /// it is still there.
-    fn arrange_at(&mut self, pointed: Option<RepoName>, now: Timestamp) {
+    /// Filters and sorts the list. The cursor stays on the same repo, if it is still there.
+    fn arrange_at(&mut self, selected: Option<RepoName>, now: Timestamp) {
         let all = &self.all;
         let mut shown: Vec<u32> = if self.filter.is_empty() {
             (0..all.len() as u32).collect()
@@ -223,7 +219,7 @@ impl Repos {
         let (_, up) = self.sorted();
         let repo = |at: &u32| &all[*at as usize].summary;
         self.column.sort(&mut shown, up, repo);
-        let again = pointed.and_then(|name| shown.iter().position(|at| repo(at).repo == name));
+        let again = selected.and_then(|name| shown.iter().position(|at| repo(at).repo == name));
         self.cursor.set(again.unwrap_or_else(|| self.cursor.at(shown.len())));
         self.arranged = all.len();
         self.shown = shown;
@@ -241,7 +237,7 @@ impl Repos {
         };
     }
 
-    /// Sums belong to what was read, not to what is shown of it: no key changes them.
+    /// Sums cover all repos, not only those that match the filter.
     fn add_up(&mut self) {
         self.totals = Totals::of(self.all.iter().map(|row| &row.summary));
     }
@@ -250,61 +246,61 @@ impl Repos {
         self.all.iter().map(|row| &row.summary.repo)
     }
 
-    /// What the filter's text is.
+    /// The text of the filter.
     pub(in crate::console) fn filter(&self) -> &str {
         self.input.text()
     }
 
-    /// How many repos are known.
+    /// Number of loaded repos.
     pub(in crate::console) fn len(&self) -> usize {
         self.all.len()
     }
 
-    /// Sums over all of them.
+    /// Sums over all repos.
     pub(in crate::console) fn totals(&self) -> Totals {
         self.totals
     }
 
-    /// How many the filter leaves.
+    /// Number of repos that match the filter.
     pub(in crate::console) fn shown(&self) -> usize {
         self.shown.len()
     }
 
-    /// The repos from one position on.
+    /// The repos from a position on.
     pub(in crate::console) fn from(&self, first: usize) -> impl Iterator<Item = &RepoSummary> {
         self.shown.iter().skip(first).map(|at| &self.all[*at as usize].summary)
     }
 
-    /// Which one is pointed to.
+    /// The cursor.
     pub(in crate::console) fn cursor(&self) -> Cursor {
         self.cursor
     }
 
-    /// Points to another; false if the action doesn't move.
+    /// Moves the cursor; false if the action does not move it.
     pub(in crate::console) fn act(&mut self, action: Action, page: usize) -> bool {
         self.cursor.act(action, self.shown.len(), page)
     }
 
-    /// Points to a line.
-    pub(in crate::console) fn point(&mut self, line: usize) {
+    /// Moves the cursor to a line.
+    pub(in crate::console) fn select(&mut self, line: usize) {
         self.cursor.set(line.min(self.shown.len().saturating_sub(1)));
     }
 
-    /// The repo that is pointed to.
+    /// The selected repo.
     pub(in crate::console) fn current(&self) -> Option<&RepoSummary> {
         self.shown.get(self.cursor.at(self.shown.len())).map(|at| &self.all[*at as usize].summary)
     }
 
     /// A repo by its name.
     pub(in crate::console) fn get(&self, name: &RepoName) -> Option<&RepoSummary> {
-        // They come by name, and stay so.
+        // `all` is sorted by name.
         self.all
             .binary_search_by(|row| row.summary.repo.cmp(name))
             .ok()
             .map(|at| &self.all[at].summary)
     }
 
-    /// Marks the repo that is pointed to, or takes its mark away; and goes on to the next.
+    /// Marks or unmarks the selected repo, and moves to the next.
     pub(in crate::console) fn mark(&mut self) {
         if let Some(name) = self.current().map(|repo| repo.repo.clone()) {
             if !self.marked.remove(&name) {
@@ -315,7 +311,7 @@ impl Repos {
         }
     }
 
-    /// Marks all that are shown; if they are marked, takes all marks away.
+    /// Marks all displayed repos; if all are marked, unmarks them.
     pub(in crate::console) fn mark_all(&mut self) {
         let shown: Vec<RepoName> = self.from(0).map(|repo| repo.repo.clone()).collect();
         if shown.iter().all(|name| self.marked.contains(name)) {
@@ -326,7 +322,7 @@ impl Repos {
         self.count_hidden();
     }
 
-    /// Takes all marks away; false if there were none.
+    /// Unmarks all repos; false if none was marked.
     pub(in crate::console) fn unmark(&mut self) -> bool {
         let any = !self.marked.is_empty();
         self.marked.clear();
@@ -339,7 +335,7 @@ impl Repos {
         self.marked.contains(repo)
     }
 
-    /// The marked repos, by name; also those that the filter hides.
+    /// The marked repos sorted by name, including hidden ones.
     pub(in crate::console) fn marked(&self) -> Vec<RepoSummary> {
         if self.marked.is_empty() {
             return Vec::new();
@@ -352,12 +348,12 @@ impl Repos {
             .collect()
     }
 
-    /// How many marked repos the filter hides.
+    /// Number of marked repos that the filter hides.
     pub(in crate::console) fn hidden_marks(&self) -> usize {
         self.hidden
     }
 
-    /// How many are marked.
+    /// Number of marked repos.
     pub(in crate::console) fn marks(&self) -> usize {
         self.marked.len()
     }

@@ -1,16 +1,16 @@
-//! How fast work goes.
+//! The speed of a run.
 
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use packhouse_host::{Event, Phase};
 
-/// How fast the bytes of a phase go by, sampled twice a second at most.
+/// The speed of a phase in bytes per second, sampled at most twice per second.
 #[derive(Debug, Default)]
 pub(in crate::console) struct Speed {
-    /// Bytes a second, oldest first.
+    /// Samples in bytes per second, oldest first.
     samples: VecDeque<u64>,
-    /// Where the last sample was taken.
+    /// Time, phase and position of the last sample.
     at: Option<(Timestamp, Phase, u64)>,
 }
 
@@ -18,7 +18,7 @@ impl Speed {
     const SAMPLES: usize = 60;
     const EVERY_MS: i128 = 500;
 
-    /// Takes a step, if the last sample is old enough.
+    /// Takes progress, if the last sample is old enough.
     pub(super) fn take(&mut self, step: &Event, now: Timestamp) {
         let Some((then, phase, done)) =
             self.at.filter(|(_, phase, done)| *phase == step.phase && *done <= step.done)
@@ -38,19 +38,19 @@ impl Speed {
         self.at = Some((now, phase, step.done));
     }
 
-    /// Bytes a second, oldest first.
+    /// Samples in bytes per second, oldest first.
     pub(in crate::console) fn samples(&self) -> impl ExactSizeIterator<Item = u64> + '_ {
         self.samples.iter().copied()
     }
 
-    /// Bytes a second over the last samples; none before the first.
+    /// Average of the latest samples; `None` before the first.
     pub(in crate::console) fn rate(&self) -> Option<u64> {
         let last = self.samples.iter().rev().take(6);
         let many = last.len() as u64;
         (many > 0).then(|| last.sum::<u64>() / many)
     }
 
-    /// Seconds that the rest of a phase would take; none while that can't be said.
+    /// Estimated seconds until the end of the phase; `None` if unknown.
     pub(in crate::console) fn left(&self, step: &Event) -> Option<u64> {
         let rate = self.rate().filter(|rate| *rate > 0 && step.total > 0)?;
         Some(step.total.saturating_sub(step.done).div_ceil(rate))
@@ -64,7 +64,7 @@ mod tests {
     use jiff::SignedDuration;
 
     #[test]
-    fn speed_is_of_one_phase_and_tells_the_time_left() {
+    fn speed_is_per_phase_and_gives_the_time_left() {
         let mut speed = Speed::default();
         let step = |phase, done| Event { repo: "a/b".to_owned(), phase, done, total: 10_000 };
         let at = |ms| now() + SignedDuration::from_millis(ms);

@@ -1,5 +1,4 @@
-//! What every backend of the console keeps to, asked of each: the store on this machine, the same
-//! behind a server, and the demo store.
+//! The tests that every backend must pass: the local store, a server, and the demo store.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,24 +14,23 @@ use packhouse_host::{
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::console::backend::{Backend, Control, FailureKind, LineState};
+use crate::console::backend::{Backend, ConnectionState, Control, FailureKind};
 use crate::console::demo::Demo;
-use crate::console::embedded::Embedded;
-use crate::console::remote::Afar;
+use crate::console::local::LocalBackend;
+use crate::console::remote::RemoteBackend;
 
-/// A store in which `worn` and `torn` have several packs each, and a way to push something more to
-/// a repo.
+/// A store in which `worn` and `torn` have several packs each.
 trait Place {
     type Backend: Backend;
     fn backend(&self) -> &Self::Backend;
     fn worn(&self) -> RepoName;
     fn torn(&self) -> RepoName;
     async fn push(&self, repo: &RepoName);
-    /// From now on `torn` can't be planned.
+    /// Makes planning of `torn` fail.
     async fn tear(&self);
 }
 
-/// A control that nobody uses.
+/// A control that is not used.
 fn idle() -> Control {
     Control::new(|_| {}, watch::channel(false).1)
 }
@@ -43,8 +41,8 @@ fn all(text: &str) -> GcQuery {
 
 async fn the_whole_suite(place: &impl Place) {
     lists_come_in_pages_by_name(place).await;
-    a_repo_is_told_the_same_everywhere(place).await;
-    a_change_is_seen_by_who_watches(place).await;
+    a_repo_is_the_same_everywhere(place).await;
+    watchers_see_changes(place).await;
     a_plan_changes_nothing_and_running_it_leaves_one_pack(place).await;
     a_plan_of_a_repo_that_has_changed_is_not_run(place).await;
     verifying_finds_nothing_and_can_be_stopped(place).await;
@@ -68,7 +66,7 @@ async fn lists_come_in_pages_by_name(place: &impl Place) {
     assert_eq!(paged, whole);
 }
 
-async fn a_repo_is_told_the_same_everywhere(place: &impl Place) {
+async fn a_repo_is_the_same_everywhere(place: &impl Place) {
     let backend = place.backend();
     let listed = backend.list(None, 100_000).await.unwrap();
     for summary in &listed {
@@ -110,7 +108,7 @@ async fn a_repo_is_told_the_same_everywhere(place: &impl Place) {
     }
 }
 
-async fn a_change_is_seen_by_who_watches(place: &impl Place) {
+async fn watchers_see_changes(place: &impl Place) {
     let backend = place.backend();
     let stamp = backend.watch(None).await.unwrap();
     let mut watching = std::pin::pin!(backend.watch(Some(stamp)));
@@ -133,11 +131,11 @@ async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Plac
     assert_eq!(planned.cost.unwrap().bytes_to_write, planned.bytes_after);
 
     let steps = std::sync::Arc::new(AtomicUsize::new(0));
-    let told = steps.clone();
+    let counter = steps.clone();
     let counting =
-        Control::new(move |_| _ = told.fetch_add(1, Ordering::Relaxed), watch::channel(false).1);
+        Control::new(move |_| _ = counter.fetch_add(1, Ordering::Relaxed), watch::channel(false).1);
     let done = backend.run(plan, counting).await.unwrap();
-    assert!(steps.load(Ordering::Relaxed) > 2, "nobody was told of the steps");
+    assert!(steps.load(Ordering::Relaxed) > 2, "no progress was reported");
     assert_eq!((done.packs_after, done.bytes_after), (1, planned.bytes_after));
     let proven = done.proven.unwrap();
     assert_eq!(proven.entities, done.objects + done.commits + done.snapshots + done.tags);
@@ -181,7 +179,7 @@ async fn verifying_finds_nothing_and_can_be_stopped(place: &impl Place) {
         backend.verify(&repo, Control::new(|_| {}, stopped.clone())).await.err(),
         backend.plan(&repo, Control::new(|_| {}, stopped.clone())).await.err(),
     ] {
-        // What is quick may be done before it looks; what is stopped says so.
+        // A fast call may end before it is cancelled.
         assert!(failure.is_none_or(|failure| failure.kind == FailureKind::Cancelled));
     }
     drop(stop);
@@ -203,17 +201,17 @@ async fn a_consolidation_at_once_is_remembered_however_it_ends(place: &impl Plac
     assert_eq!((failed.repo, &failed.record.outcome[..]), (repo.clone(), "failed"));
     assert_eq!(failed.record.error, Some(failure.message));
 
-    // A plan that is only looked at is no consolidation.
+    // A plan alone is not in the history.
     place.tear().await;
     assert!(backend.plan(&repo, idle()).await.is_err());
     assert_eq!(newest().await.id, failed.id);
 }
 
-/// A store in a folder of its own.
+/// A local store in a temporary folder.
 struct OnDisk {
     folder: tempfile::TempDir,
     store: Store,
-    backend: Embedded,
+    backend: LocalBackend,
     pushed: AtomicUsize,
 }
 
@@ -221,7 +219,7 @@ impl OnDisk {
     async fn new() -> OnDisk {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(StoreOptions::embedded(folder.path())).await.unwrap();
-        let backend = Embedded::new(store.clone());
+        let backend = LocalBackend::new(store.clone());
         let place = OnDisk { folder, store, backend, pushed: AtomicUsize::new(0) };
         for repo in [place.worn(), place.torn(), "z/empty".parse().unwrap()] {
             place.store.create_repo(&repo, Visibility::Public).await.unwrap();
@@ -235,9 +233,9 @@ impl OnDisk {
 }
 
 impl Place for OnDisk {
-    type Backend = Embedded;
+    type Backend = LocalBackend;
 
-    fn backend(&self) -> &Embedded {
+    fn backend(&self) -> &LocalBackend {
         &self.backend
     }
 
@@ -249,8 +247,7 @@ impl Place for OnDisk {
         "a/torn".parse().unwrap()
     }
 
-    /// Pushes two packs of a history that nobody has pushed yet, the second repeating some of the
-    /// first.
+    /// Pushes two packs of a new history; the second repeats a part of the first.
     async fn push(&self, repo: &RepoName) {
         let seed = self.pushed.fetch_add(1, Ordering::Relaxed) as u64;
         let options =
@@ -262,7 +259,7 @@ impl Place for OnDisk {
         self.store.push(repo, &files, pushed, &Progress::silent()).await.unwrap();
     }
 
-    /// Without its directory, a pack is read to plan; and there is none.
+    /// Removes packs and directories, so that planning fails.
     async fn tear(&self) {
         for pack in self.store.packs(&self.torn()).await.unwrap() {
             let hex = pack.key.hex();
@@ -274,10 +271,10 @@ impl Place for OnDisk {
     }
 }
 
-/// The same store behind a server of this process.
+/// The same store behind a server in this process.
 struct Served {
     disk: OnDisk,
-    backend: Afar,
+    backend: RemoteBackend,
     stop: Stop,
     serving: JoinHandle<packhouse_host::Result<()>>,
 }
@@ -300,14 +297,14 @@ impl Served {
         .unwrap();
         let stop = Stop::default();
         let serving = tokio::spawn(server.run(stop.clone(), |_| {}));
-        Served { disk, backend: Afar::new(remote), stop, serving }
+        Served { disk, backend: RemoteBackend::new(remote), stop, serving }
     }
 }
 
 impl Place for Served {
-    type Backend = Afar;
+    type Backend = RemoteBackend;
 
-    fn backend(&self) -> &Afar {
+    fn backend(&self) -> &RemoteBackend {
         &self.backend
     }
 
@@ -328,10 +325,10 @@ impl Place for Served {
     }
 }
 
-/// The store that is made up.
-struct MadeUp(Demo);
+/// The demo store.
+struct Generated(Demo);
 
-impl Place for MadeUp {
+impl Place for Generated {
     type Backend = Demo;
 
     fn backend(&self) -> &Demo {
@@ -352,13 +349,13 @@ impl Place for MadeUp {
     }
 
     async fn tear(&self) {
-        self.0.fail("plan", FailureKind::Damage, "a pack is gone");
+        self.0.fail("plan", FailureKind::Damage, "a pack is missing");
     }
 }
 
 #[tokio::test]
 async fn the_demo_store() {
-    the_whole_suite(&MadeUp(Demo::of(&[("a/torn", 6), ("a/worn", 6), ("z/empty", 0)]))).await;
+    the_whole_suite(&Generated(Demo::of(&[("a/torn", 6), ("a/worn", 6), ("z/empty", 0)]))).await;
 }
 
 #[tokio::test]
@@ -370,16 +367,16 @@ async fn the_store_on_this_machine() {
 async fn the_store_behind_a_server() {
     let served = Served::new().await;
     the_whole_suite(&served).await;
-    let mut line = served.backend.line().unwrap();
-    assert_eq!(line.borrow().state, LineState::Up);
-    assert!(line.borrow().latency.is_some() && line.borrow().heard_at.is_some());
+    let mut connection = served.backend.connection().unwrap();
+    assert_eq!(connection.borrow().state, ConnectionState::Up);
+    assert!(connection.borrow().latency.is_some() && connection.borrow().heard_at.is_some());
 
     served.stop.ask();
     served.serving.await.unwrap().unwrap();
     let failure = served.backend.summary(&served.disk.worn()).await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unreachable);
     assert!(
-        line.borrow_and_update().down_since().is_some(),
-        "the line is told of before the verb fails"
+        connection.borrow_and_update().down_since().is_some(),
+        "the connection is updated before the call fails"
     );
 }

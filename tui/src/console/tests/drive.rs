@@ -1,4 +1,4 @@
-//! Keys into the real loop, on a demo store; what stands on the screen then.
+//! Sends keys to the real event loop with a demo store, and checks the screen.
 
 use crossterm::event::Event;
 use packhouse_host::{Phase, Problem, ProblemKind};
@@ -11,11 +11,11 @@ use crate::console::demo::Demo;
 use crate::console::inputs::Input;
 
 #[tokio::test]
-async fn a_repo_is_found_planned_consolidated_and_proven() {
+async fn a_repo_is_found_planned_consolidated_and_verified() {
     let demo = Demo::three();
     demo.hold("run");
     let mut console = Console::on(demo, 120, 30).await;
-    console.shows("7 packs to merge");
+    console.shows("Fragmented (7 packs)");
     console.press(&["Enter"]).await;
     console.shows("112 objects, 14 commits, 14 snapshots, 0 tags");
     console.press(&["g"]).await;
@@ -23,18 +23,18 @@ async fn a_repo_is_found_planned_consolidated_and_proven() {
     console.shows("812.0 KiB");
     console.shows("730.8 KiB");
     console.press(&["y"]).await;
-    console.demo.tell(Phase::Splice, 43, 100);
+    console.demo.report_progress(Phase::Splice, 43, 100);
     console.until_seen("43 %").await;
-    console.shows("splicing");
+    console.shows("writing");
     console.demo.release();
-    console.until_seen("Done: 7 packs became 1").await;
+    console.until_seen("Consolidated 7 packs into 1").await;
     console.shows("112 objects");
     console.press(&["Esc"]).await;
-    console.shows("in order");
+    console.shows("OK");
     console.press(&["q"]).await;
-    console.hides("7 packs to merge");
+    console.hides("Fragmented (7 packs)");
     console.press(&["q"]).await;
-    assert_eq!(console.exit, Some(Exit::Left));
+    assert_eq!(console.exit, Some(Exit::Quit));
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn a_yes_before_there_is_a_plan_does_nothing() {
     demo.hold("plan");
     let mut console = Console::on(demo, 80, 20).await;
     console.press(&["g", "y"]).await;
-    console.shows("planning");
+    console.shows("Planning");
     console.demo.release();
     console.until_seen("730.8 KiB").await;
     assert_eq!(console.demo.calls(), ["list", "plan gabriel/notes"]);
@@ -70,34 +70,34 @@ async fn declining_stops_the_planning() {
     let mut console = Console::on(demo, 80, 20).await;
     console.press(&["g", "Esc"]).await;
     assert_eq!(console.demo.held(), 0);
-    console.shows("7 packs to merge");
+    console.shows("Fragmented (7 packs)");
 }
 
 #[tokio::test]
 async fn one_pack_is_nothing_to_do() {
     let mut console = Console::on(Demo::three(), 80, 20).await;
     console.press(&["Down", "g", "y"]).await;
-    console.shows("nothing to do");
+    console.shows("Nothing to do");
     console.hides("run this plan");
     assert_eq!(console.calls("run"), [""; 0]);
 }
 
 #[tokio::test]
-async fn work_goes_on_behind_other_screens() {
+async fn runs_continue_behind_other_screens() {
     let demo = Demo::three();
     demo.hold("run");
     let mut console = Console::on(demo, 100, 20).await;
     console.press(&["g", "y", "Esc"]).await;
-    console.demo.tell(Phase::Prove, 1, 2);
-    console.until_seen("running: gabriel/notes proving 50 %").await;
-    // Asking again shows the work that goes on, and plans nothing.
+    console.demo.report_progress(Phase::Prove, 1, 2);
+    console.until_seen("running: gabriel/notes verifying 50 %").await;
+    // Asking again shows the active run, and plans nothing.
     console.press(&["g"]).await;
     console.shows("gabriel/notes › consolidation");
     console.press(&["q"]).await;
     console.demo.release();
-    console.until_seen("in order").await;
+    console.until_seen("OK").await;
     console.settle().await;
-    console.hides("7 packs to merge");
+    console.hides("Fragmented (7 packs)");
     let calls = console.demo.calls();
     assert_eq!(
         calls[..4],
@@ -106,47 +106,47 @@ async fn work_goes_on_behind_other_screens() {
 }
 
 #[tokio::test]
-async fn work_can_be_cancelled() {
+async fn runs_can_be_cancelled() {
     let demo = Demo::three();
     demo.hold("run");
     let mut console = Console::on(demo, 80, 20).await;
     console.press(&["g", "y", "x"]).await;
     console.until_seen("cancelled").await;
-    console.shows("nothing was changed");
+    console.shows("Nothing was changed");
     console.press(&["Esc"]).await;
-    console.shows("7 packs to merge");
+    console.shows("Fragmented (7 packs)");
 }
 
 #[tokio::test]
-async fn quitting_with_work_running_asks_and_stays_by_default() {
+async fn quitting_with_active_runs_asks_and_stays_by_default() {
     let demo = Demo::three();
     demo.hold("verify");
     let mut console = Console::on(demo, 80, 20).await;
     for stay in ["Enter", "Esc", "n", "q"] {
         console.press(&["v", "Ctrl-c"]).await;
-        console.shows("Leave while work is running?");
+        console.shows("Quit while runs are active?");
         console.press(&[stay]).await;
-        console.hides("Leave while work is running?");
+        console.hides("Quit while runs are active?");
         assert_eq!(console.exit, None);
     }
     console.press(&["Ctrl-c", "w"]).await;
-    console.shows("Leaving when the work has ended");
+    console.shows("Quitting when all runs have ended");
     console.demo.release();
     console.turn_until(|console| console.exit.is_some()).await;
-    assert_eq!(console.exit, Some(Exit::Left));
+    assert_eq!(console.exit, Some(Exit::Quit));
 }
 
 #[tokio::test]
-async fn quitting_can_cancel_the_work() {
+async fn quitting_can_cancel_runs() {
     let demo = Demo::three();
     demo.hold("verify");
     let mut console = Console::on(demo, 80, 20).await;
     console.press(&["v", "Esc", "q", "x"]).await;
-    assert_eq!((console.exit, console.demo.held()), (Some(Exit::Left), 0));
+    assert_eq!((console.exit, console.demo.held()), (Some(Exit::Quit), 0));
 }
 
 #[tokio::test]
-async fn who_waits_to_leave_still_sees_damage() {
+async fn damage_is_displayed_before_quitting() {
     let demo = Demo::three();
     demo.hold("verify");
     demo.damage(vec![problem("bytes differ")]);
@@ -172,19 +172,19 @@ async fn findings_are_shown_and_marked_in_the_list() {
 }
 
 #[tokio::test]
-async fn errors_stand_where_they_belong_and_stay() {
+async fn errors_are_displayed_where_they_belong_and_stay() {
     let demo = Demo::three();
     demo.fail("list", FailureKind::Refused, "the catalog is \x1b[2Jlocked");
     let mut console = Console::on(demo, 80, 20).await;
-    console.shows("The reading of the store failed.");
+    console.shows("Loading the repos failed.");
     console.shows("the catalog is \\u{1b}[2Jlocked");
     console.press(&["r"]).await;
-    console.shows("7 packs to merge");
+    console.shows("Fragmented (7 packs)");
     console.hides("locked");
 
     console.demo.fail("plan", FailureKind::Damage, "pack x is damaged");
     console.press(&["g"]).await;
-    console.shows("The planning found damage.");
+    console.shows("Planning found damage.");
     console.press(&["y"]).await;
     console.shows("pack x is damaged");
     console.press(&["Esc"]).await;
@@ -194,7 +194,7 @@ async fn errors_stand_where_they_belong_and_stay() {
     console.shows("there is no space left");
     console.press(&["Esc"]).await;
     console.shows("failed");
-    // The log remembers both, and so do the runs.
+    // The log has both, and so have the runs.
     console.press(&["w", "Enter"]).await;
     console.shows("there is no space left");
     console.press(&["l"]).await;
@@ -216,12 +216,12 @@ async fn a_long_error_can_be_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn the_filter_narrows_and_the_same_repo_stays_pointed_to() {
+async fn the_filter_narrows_and_the_cursor_stays_on_its_repo() {
     let mut console = Console::on(Demo::three(), 80, 20).await;
     console.press(&["/"]).await;
     console.type_in("pqx").await;
     console.shows("filter: pqx");
-    console.shows("No repo");
+    console.shows("No matches");
     console.press(&["Backspace", "Backspace"]).await;
     console.shows("gabriel/photos");
     console.press(&["Ctrl-u"]).await;
@@ -237,29 +237,29 @@ async fn the_filter_narrows_and_the_same_repo_stays_pointed_to() {
 }
 
 #[tokio::test]
-async fn the_pointed_row_stays_in_sight() {
+async fn the_selected_row_stays_visible() {
     let names: Vec<String> = (0..500).map(|n| format!("owner/repo-{n:03}")).collect();
     let repos: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
     let mut console = Console::on(Demo::of(&repos), 60, 15).await;
     for key in ["End", "Up", "PgUp", "Home", "PgDn", "Down"] {
         console.press(&[key]).await;
-        let pointed = console.app.model.repos.current().unwrap().repo.to_string();
-        console.shows(&pointed);
+        let selected = console.app.model.repos.current().unwrap().repo.to_string();
+        console.shows(&selected);
     }
-    // And it is still the same repo when another comes in before it.
-    let pointed = console.app.model.repos.current().unwrap().repo.to_string();
-    assert_ne!(pointed, "owner/repo-000");
+    // It stays on the same repo when another one is inserted before it.
+    let selected = console.app.model.repos.current().unwrap().repo.to_string();
+    assert_ne!(selected, "owner/repo-000");
     console.demo.put(&summary("owner/a", 1));
     console.press(&["r"]).await;
-    console.shows(&pointed);
-    assert_eq!(console.app.model.repos.current().unwrap().repo.to_string(), pointed);
+    console.shows(&selected);
+    assert_eq!(console.app.model.repos.current().unwrap().repo.to_string(), selected);
 }
 
 #[tokio::test]
-async fn help_begins_with_the_place_one_is_in() {
+async fn help_begins_with_the_current_place() {
     let mut console = Console::on(Demo::three(), 80, 20).await;
     console.press(&["Enter", "?"]).await;
-    console.shows("A REPO, where you are");
+    console.shows("REPO, current screen");
     console.press(&["End"]).await;
     console.shows("Ctrl-c");
     console.press(&["Esc"]).await;
@@ -267,7 +267,7 @@ async fn help_begins_with_the_place_one_is_in() {
 }
 
 #[tokio::test]
-async fn a_signal_ends_it_after_stopping_the_work() {
+async fn a_signal_ends_it_after_stopping_runs() {
     let demo = Demo::three();
     demo.hold("run");
     let mut console = Console::on(demo, 80, 20).await;
@@ -300,7 +300,7 @@ async fn another_size_is_drawn_anew() {
                 && console.screen().contains("packhouse")
         );
     }
-    console.shows("7 packs to merge");
+    console.shows("Fragmented (7 packs)");
 }
 
 fn problem(detail: &str) -> Problem {

@@ -1,14 +1,14 @@
-//! Small facts for tests: repos of round numbers, and what became of them.
+//! Test data: repos with round numbers, and their reports.
 
 use jiff::Timestamp;
 use packhouse_host::{GcProof, GcRecord, GcReport, MpackKey, RepoSummary};
 
-/// When every test takes place.
+/// The time of every test.
 pub(in crate::console) fn now() -> Timestamp {
     "2026-07-01T12:00:00Z".parse().unwrap()
 }
 
-/// A repo of so many packs. Of several, a tenth can be reclaimed.
+/// A repo with `packs` packs. With several, a tenth is reclaimable.
 pub(in crate::console) fn summary(name: &str, packs: u64) -> RepoSummary {
     let bytes = packs * 118_784;
     RepoSummary {
@@ -28,7 +28,7 @@ pub(in crate::console) fn summary(name: &str, packs: u64) -> RepoSummary {
     }
 }
 
-/// A consolidation that ended so.
+/// A consolidation with this outcome.
 pub(in crate::console) fn last_gc(outcome: &str, finished_at: &str) -> GcRecord {
     let failed = outcome == "failed";
     GcRecord {
@@ -41,11 +41,11 @@ pub(in crate::console) fn last_gc(outcome: &str, finished_at: &str) -> GcRecord 
         bytes_after: if failed { 0 } else { 2_458_829 },
         elapsed_ms: 1234,
         component: component(),
-        error: failed.then(|| "making a pack in /srv/packs failed: no space left on device; free some and try again".to_owned()),
+        error: failed.then(|| "writing a pack in /srv/packs failed: no space left on device; free some and try again".to_owned()),
     }
 }
 
-/// A consolidation of that repo, done.
+/// The report of a consolidation of a repo.
 pub(in crate::console) fn gc_report(repo: &RepoSummary) -> GcReport {
     let skipped = repo.packs < 2;
     let bytes_after = repo.bytes - repo.duplicate_bytes;

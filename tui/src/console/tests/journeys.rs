@@ -1,4 +1,4 @@
-//! What an operator comes for, from the first key to the last, on the demo store.
+//! Typical tasks of an operator, from the first key to the last, with the demo store.
 
 use crossterm::event::{Event, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use jiff::SignedDuration;
@@ -17,7 +17,7 @@ fn demo() -> Demo {
 }
 
 #[tokio::test]
-async fn the_three_worst_repos_are_found_and_put_in_order_by_keys_that_are_shown() {
+async fn the_three_worst_repos_are_consolidated_with_displayed_keys() {
     let demo = demo();
     let mut console = Console::on(demo, 200, 50).await;
     let mut worst: Vec<_> = console.app.model.repos.from(0).cloned().collect();
@@ -56,8 +56,8 @@ async fn the_three_worst_repos_are_found_and_put_in_order_by_keys_that_are_shown
     assert_eq!(ran, all);
 
     console.press_shown(&["Enter open"]).await;
-    console.shows("PROVEN");
-    console.shows("stay on disk until packhouse prune deletes them");
+    console.shows("VERIFIED BEFORE PUBLISHING");
+    console.shows("kept until packhouse prune deletes them");
     let proven = console.app.model.runs.current().map(|run| run.repo.to_string()).unwrap();
     assert!(worst.contains(&proven));
     console.press_shown(&["Esc back", "Esc back"]).await;
@@ -67,13 +67,13 @@ async fn the_three_worst_repos_are_found_and_put_in_order_by_keys_that_are_shown
     {
         assert_eq!((repo.packs, repo.reclaimable()), (1, 0));
     }
-    // It got better, and what now waits for deletion is told apart.
+    // Less is reclaimable, and the old packs are pending deletion.
     let after = console.app.model.repos.totals();
     assert!(after.reclaimable < before.reclaimable && after.waiting > before.waiting);
     let first = console.app.model.repos.from(0).next().unwrap();
-    assert!(first.packs > 1, "what is worst can be merged");
+    assert!(first.packs > 1, "the worst repo is fragmented");
     console.press_shown(&["q quit"]).await;
-    assert_eq!(console.exit, Some(Exit::Left));
+    assert_eq!(console.exit, Some(Exit::Quit));
 }
 
 #[tokio::test]
@@ -93,22 +93,22 @@ async fn read_only_shows_plans_and_no_way_to_run_them() {
 }
 
 #[tokio::test]
-async fn a_plan_of_a_repo_that_has_changed_is_not_run_and_the_new_one_is_shown() {
+async fn an_outdated_plan_is_not_run_and_the_new_one_is_displayed() {
     let mut console = Console::on(Demo::three(), 120, 30).await;
     console.press(&["g"]).await;
     console.shows("7 → 1");
     console.demo.pushed("gabriel/notes");
     console.settle().await;
-    // Whoever presses it twice says yes to the old plan only.
+    // Pressing it twice confirms the old plan only.
     console.press(&["y", "y"]).await;
     assert_eq!(console.app.model.place(), Place::Preview);
-    console.shows("The repo changed while its plan was looked at, so nothing was done.");
+    console.shows("The repo changed while its plan was displayed, so nothing was done.");
     console.shows("8 → 1");
     assert_eq!(console.calls("run").len(), 1);
     console.press_shown(&["g consolidate", "y run this plan"]).await;
-    console.until_seen("Done: 8 packs became 1").await;
+    console.until_seen("Consolidated 8 packs into 1").await;
     console.press(&["w"]).await;
-    assert_eq!(console.app.model.runs.len(), 1, "what was not run is no work");
+    assert_eq!(console.app.model.runs.len(), 1, "the old plan was not run");
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn the_history_is_searched_and_one_of_it_is_read() {
     console.shows("aster-studio/film-score-north");
     console.press(&["Enter", "Enter"]).await;
     assert_eq!(console.app.model.place(), Place::Record);
-    console.shows("not free");
+    console.shows("not enough disk space");
     console.press(&["Esc", "/", "Esc"]).await;
     assert!(console.app.model.history.entries.len() > 10);
 }
@@ -141,10 +141,10 @@ async fn a_damaged_repo_is_found_and_not_consolidated() {
 }
 
 #[tokio::test]
-async fn the_log_says_what_was_done() {
+async fn the_log_has_all_runs() {
     let mut console = Console::on(Demo::three(), 120, 30).await;
     console.press(&["g", "y", "Esc", "v", "l"]).await;
-    console.shows("gabriel/notes: 7 packs became one, sha256:");
+    console.shows("gabriel/notes: consolidated 7 packs into one, sha256:");
     console.shows("gabriel/notes: verified, no problems");
 }
 
@@ -172,8 +172,8 @@ async fn a_click_on_a_line_of_a_repo_points_to_it() {
         let click = MouseEvent { kind, column: 9, row, modifiers: KeyModifiers::NONE };
         console.send([Input::Event(Event::Mouse(click))]);
         console.settle().await;
-        let pointed = console.screen().lines().position(|line| line.starts_with('▸')).unwrap();
-        assert_eq!(pointed, usize::from(row), "{}", console.screen());
+        let selected = console.screen().lines().position(|line| line.starts_with('▸')).unwrap();
+        assert_eq!(selected, usize::from(row), "{}", console.screen());
     }
 }
 
@@ -185,10 +185,10 @@ async fn the_heading_of_a_long_list_stays() {
         let heading = console.screen().lines().nth(1).unwrap_or_default().to_owned();
         assert!(heading.starts_with(" PACKS") && heading.contains("SIZE"), "{}", console.screen());
     }
-    // A low terminal still has a line for what became of it.
+    // A low terminal still has a line for the timeline.
     let mut console = Console::on(Demo::of(&[("a/1", 200)]), 60, 20).await;
     console.press(&["Enter"]).await;
-    console.shows("200 now, 200 at most");
+    console.shows("200 now, peak 200");
 }
 
 #[tokio::test]
@@ -196,17 +196,17 @@ async fn the_palette_finds_an_action_and_does_it() {
     let mut console = Console::on(Demo::three(), 120, 30).await;
     console.press(&[":"]).await;
     console.type_in("hash every").await;
-    console.press_shown(&["Enter do it"]).await;
+    console.press_shown(&["Enter run"]).await;
     assert_eq!(console.calls("verify"), ["gabriel/notes"]);
-    // It asks like the key would.
+    // It asks for confirmation, like the key.
     console.press(&["Esc", ":"]).await;
     console.type_in("consol").await;
     console.press(&["Enter"]).await;
-    assert_eq!((console.app.model.place(), console.calls("run")), (Place::Gate, vec![]));
+    assert_eq!((console.app.model.place(), console.calls("run")), (Place::Confirm, vec![]));
 }
 
 #[tokio::test]
-async fn what_is_copied_is_on_the_clipboard_and_said() {
+async fn copied_text_is_on_the_clipboard_and_displayed() {
     let mut console = Console::on(Demo::three(), 120, 30).await;
     console.press(&["c", "Down", "Enter", "Down", "c"]).await;
     let copied = console.copied.lock().unwrap().clone();
@@ -215,7 +215,7 @@ async fn what_is_copied_is_on_the_clipboard_and_said() {
 }
 
 #[tokio::test]
-async fn repos_are_found_by_what_is_said_of_them() {
+async fn repos_are_found_by_their_properties() {
     let mut console = Console::on(demo(), 160, 30).await;
     console.press(&["/"]).await;
     for (typed, wanted) in [
@@ -251,12 +251,12 @@ async fn a_list_of_many_pages_is_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_does_is_seen() {
+async fn changes_by_others_are_displayed() {
     let mut console = Console::on(Demo::three(), 120, 30).await;
     console.demo.put(&summary("anna/new", 3));
     console.settle().await;
     assert!(console.app.model.repos.stale);
-    // The list is read again by itself, once reading is a small part of the time.
+    // The list is reloaded automatically, once loading is a small part of the time.
     console.demo.advance(3);
     console.until_seen("anna/new").await;
     console.demo.remove("anna/new");
@@ -265,7 +265,7 @@ async fn what_somebody_else_does_is_seen() {
 }
 
 #[tokio::test]
-async fn a_repo_that_is_gone_is_said_to_be_gone() {
+async fn a_deleted_repo_is_reported() {
     let mut console = Console::on(Demo::three(), 120, 30).await;
     console.demo.remove("gabriel/notes");
     console.settle().await;
@@ -295,13 +295,13 @@ fn equal_seeds_give_equal_stores_and_some_of_everything() {
             .iter()
             .filter(|repo| repo.packs > 100 && repo.reclaimable() * 10 > repo.bytes * 4)
             .count();
-        let (merged, empty) = (
+        let (consolidated, empty) = (
             all.iter().filter(|repo| repo.packs == 1).count(),
             all.iter().filter(|repo| repo.packs == 0).count(),
         );
         assert!(
-            bad == 3 && merged > 8 && empty == 2,
-            "{seed}: {bad} bad, {merged} in order, {empty} empty"
+            bad == 3 && consolidated > 8 && empty == 2,
+            "{seed}: {bad} bad, {consolidated} consolidated, {empty} empty"
         );
         for repo in &all {
             assert!(

@@ -1,4 +1,4 @@
-//! What is done with many repos at once, and what goes wrong on the way, on the demo store.
+//! Runs on many repos at once, and their failures, with the demo store.
 
 use super::Console;
 use super::fake::now;
@@ -25,21 +25,21 @@ async fn a_wrong_number_does_nothing_and_says_so() {
 }
 
 #[tokio::test]
-async fn of_five_two_go_on_three_wait_and_one_is_taken_back() {
+async fn of_five_runs_two_are_active_three_queued_and_one_is_cancelled() {
     let repos = ["a/1", "a/2", "a/3", "a/4", "a/5"].map(|name| (name, 4));
     let demo = Demo::of(&repos);
     demo.hold("run");
     let mut console = Console::on(demo, 120, 30).await;
     console.press(&["a", "g", "y"]).await;
     assert_eq!(console.app.model.place(), Place::Runs);
-    console.shows("2 running, 3 waiting");
+    console.shows("2 running, 3 queued");
     assert_eq!(console.calls("run"), ["a/1", "a/2"]);
-    // What goes on comes first, and is pointed to.
+    // Active runs come first, and the first is selected.
     let first = console.screen().lines().nth(2).unwrap_or_default().to_owned();
-    assert!(first.starts_with("▸a/1") && first.contains("splicing"), "{first}");
+    assert!(first.starts_with("▸a/1") && first.contains("Writing"), "{first}");
     console.press(&["End"]).await;
-    console.press_shown(&["x cancel the work"]).await;
-    console.shows("2 running, 2 waiting");
+    console.press_shown(&["x cancel run"]).await;
+    console.shows("2 running, 2 queued");
     console.demo.step();
     console.settle().await;
     assert_eq!(
@@ -56,23 +56,23 @@ async fn of_five_two_go_on_three_wait_and_one_is_taken_back() {
 }
 
 #[tokio::test]
-async fn a_queue_is_taken_back_with_one_key() {
+async fn the_queue_is_cancelled_with_one_key() {
     let demo = Demo::of(&["a/1", "a/2", "a/3", "a/4", "a/5"].map(|name| (name, 4)));
     demo.hold("verify");
     let mut console = Console::on(demo, 120, 30).await;
     console.press(&["a", "v"]).await;
-    console.shows("2 running, 3 waiting");
-    console.press_shown(&["X cancel the queue"]).await;
+    console.shows("2 running, 3 queued");
+    console.press_shown(&["X cancel queue"]).await;
     console.shows("2 running");
-    console.hides("waiting");
-    console.shows("3 taken back");
+    console.hides("queued");
+    console.shows("3 cancelled");
     console.demo.release();
     console.turn_until(|console| console.app.model.runs.open().next().is_none()).await;
     assert_eq!(console.calls("verify"), ["a/1", "a/2"]);
 }
 
 #[tokio::test]
-async fn a_question_that_asks_for_a_number_scrolls() {
+async fn a_dialog_that_asks_for_a_number_scrolls() {
     let mut console = Console::on(demo(), 60, 20).await;
     console.press(&["a", "g"]).await;
     console.hides("tidal-lab/spring-cruise");
@@ -85,7 +85,7 @@ async fn a_question_that_asks_for_a_number_scrolls() {
 }
 
 #[tokio::test]
-async fn of_many_one_that_has_changed_is_planned_anew() {
+async fn a_changed_repo_among_many_is_planned_again() {
     let demo = Demo::of(&[("a/1", 4), ("a/2", 4)]);
     demo.hold("run");
     let mut console = Console::on(demo, 120, 30).await;
@@ -99,13 +99,13 @@ async fn of_many_one_that_has_changed_is_planned_anew() {
 }
 
 #[tokio::test]
-async fn one_that_fails_stops_no_other_and_its_reason_can_be_read() {
+async fn a_failure_stops_no_other_run_and_its_error_can_be_read() {
     let demo = Demo::of(&[("a/1", 4), ("a/2", 4), ("a/3", 4)]);
     demo.fail("run", FailureKind::Refused, "there is no space left");
     let mut console = Console::on(demo, 120, 30).await;
     console.press(&["a", "g", "y"]).await;
     assert_eq!(console.calls("run").len(), 3);
-    console.shows("failed");
+    console.shows("Failed");
     let failed = console
         .app
         .model
@@ -120,17 +120,17 @@ async fn one_that_fails_stops_no_other_and_its_reason_can_be_read() {
 }
 
 #[tokio::test]
-async fn marks_that_the_filter_hides_are_said_before_they_are_acted_on() {
+async fn marks_that_the_filter_hides_are_displayed_before_confirming() {
     let mut console = Console::on(Demo::of(&[("a/1", 4), ("b/1", 4), ("b/2", 1)]), 80, 24).await;
     console.press(&["a", "/"]).await;
     console.type_in("b/").await;
     console.press(&["Enter"]).await;
-    console.shows("2 of 3 repos with “b/”");
-    console.shows("3 marked, 1 not shown");
+    console.shows("2 of 3 repos matching “b/”");
+    console.shows("3 marked, 1 hidden");
     console.press(&["g"]).await;
-    console.shows("the filter hides it");
-    console.shows("REPOS THAT THE FILTER HIDES");
-    console.shows("LEFT OUT");
+    console.shows("hidden by the filter");
+    console.shows("REPOS HIDDEN BY THE FILTER");
+    console.shows("SKIPPED");
     console.press(&["y"]).await;
     assert_eq!(console.calls("run"), ["a/1", "b/1"]);
     assert_eq!(console.app.model.repos.marks(), 0);
@@ -143,16 +143,16 @@ async fn one_marked_repo_gets_its_whole_plan() {
     console.shows("Consolidate gabriel/notes?");
     console.shows("812.0 KiB → 730.8 KiB");
     console.press(&["y"]).await;
-    console.until_seen("Done: 7 packs became 1").await;
+    console.until_seen("Consolidated 7 packs into 1").await;
     assert_eq!(console.app.model.repos.marks(), 0);
 }
 
 #[tokio::test]
-async fn a_plan_that_finds_damage_leads_to_what_is_damaged() {
+async fn a_plan_that_finds_damage_leads_to_verification() {
     let mut console = Console::on(Demo::three(), 80, 24).await;
     console.demo.fail("plan", FailureKind::Damage, "a pack is damaged");
     console.press(&["g"]).await;
-    console.shows("Press v: it reads everything");
+    console.shows("Press v to verify");
     console.press_shown(&["v verify"]).await;
     assert_eq!(console.calls("verify"), ["gabriel/notes"]);
 }
@@ -169,7 +169,7 @@ async fn a_bulk_consolidation_that_cannot_be_planned_is_in_the_history() {
 }
 
 #[tokio::test]
-async fn a_narrow_list_says_which_repos_run_or_failed() {
+async fn a_narrow_list_shows_active_and_failed_runs() {
     let demo = Demo::of(&[("a/1", 4), ("a/2", 4)]);
     demo.fail("verify", FailureKind::Refused, "no");
     demo.hold("verify");
@@ -179,6 +179,6 @@ async fn a_narrow_list_says_which_repos_run_or_failed() {
         let screen = console.screen();
         screen.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned()
     };
-    assert!(row(&console, "a/1").contains("failed"), "{}", console.screen());
-    assert!(row(&console, "a/2").contains("verifying"), "{}", console.screen());
+    assert!(row(&console, "a/1").contains("Failed"), "{}", console.screen());
+    assert!(row(&console, "a/2").contains("Verifying"), "{}", console.screen());
 }

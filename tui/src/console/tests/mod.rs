@@ -1,16 +1,15 @@
-//! The console's tests: [`update`] for what happens, [`offers`] for what is offered, [`safety`] for
-//! what must never happen, [`screens`] for how it looks, [`drive`], [`journeys`] and [`many`] for
-//! the real loop, [`line`] for a store that is elsewhere, [`backends`] for stores, [`panic`] for
-//! bugs.
+//! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`]
+//! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`] and [`many`] for the real
+//! loop, [`connection`] for a remote store, [`backends`] for stores, [`panic`] for bugs.
 //!
-//! Here: a console on a demo store and a terminal in memory, driven by the loop that runs for real.
-//! It waits for the loop to be idle, or for something to be on the screen; never for a time.
+//! Here: a console with a demo store and a terminal in memory, driven by the real event loop. It
+//! waits until the loop is idle or something is on the screen, never for a time.
 
 mod backends;
+mod connection;
 mod drive;
 pub(in crate::console) mod fake;
 mod journeys;
-mod line;
 mod many;
 mod offers;
 mod panic;
@@ -36,9 +35,9 @@ use super::inputs::Input;
 use super::keys::{Key, Keymap};
 use super::state::Model;
 use super::terminal::Outlet;
-use super::view::{Look, Theme};
+use super::view::{Styles, Theme};
 
-/// Long after what any test needs on any machine: only a hanging test gets there.
+/// A timeout that only a hanging test reaches.
 const HUNG: Duration = Duration::from_secs(60);
 
 type Inputs = Pin<Box<dyn Stream<Item = Input> + Send>>;
@@ -48,12 +47,12 @@ struct Console {
     app: App<Demo, TestBackend, Inputs>,
     demo: Arc<Demo>,
     pending: Arc<Mutex<VecDeque<Input>>>,
-    /// Texts on the operator's clipboard, the latest last.
+    /// Copied texts, the latest last.
     copied: Arc<Mutex<Vec<String>>>,
     exit: Option<Exit>,
 }
 
-/// What stands for the operator's terminal: nobody could wake it, if it was stopped.
+/// A fake terminal that can't be suspended.
 struct Paper(Arc<Mutex<Vec<String>>>);
 
 impl Outlet for Paper {
@@ -76,12 +75,12 @@ impl Outlet for Paper {
 }
 
 impl Console {
-    /// A console on a demo store, once it has read it.
+    /// A console with a demo store, once it is loaded.
     async fn on(demo: Demo, columns: u16, rows: u16) -> Console {
         Console::open(demo, columns, rows, false).await
     }
 
-    /// One that may change nothing.
+    /// A read-only console.
     async fn read_only(demo: Demo, columns: u16, rows: u16) -> Console {
         Console::open(demo, columns, rows, true).await
     }
@@ -91,7 +90,7 @@ impl Console {
         let demo = Arc::new(demo);
         let pending = Arc::<Mutex<VecDeque<Input>>>::default();
         let queue = pending.clone();
-        // Never woken: the tests only add inputs between two turns of the loop.
+        // Needs no waker: tests only add inputs between two turns of the loop.
         let inputs = stream::poll_fn(move |_| {
             queue
                 .lock()
@@ -109,7 +108,7 @@ impl Console {
         console
     }
 
-    /// Presses keys one after the other; after each, waits until the console is idle.
+    /// Presses keys, and waits after each until the console is idle.
     async fn press(&mut self, keys: &[&str]) {
         for name in keys {
             self.send([Input::Event(Event::Key(event(name)))]);
@@ -117,7 +116,7 @@ impl Console {
         }
     }
 
-    /// Presses keys that the footer shows, each with its hint, as in `g consolidate`.
+    /// Presses keys whose hints are in the footer, as in `g consolidate`.
     async fn press_shown(&mut self, hints: &[&str]) {
         for hint in hints {
             let screen = self.screen();
@@ -142,7 +141,7 @@ impl Console {
         self.pending.lock().unwrap().extend(inputs);
     }
 
-    /// Turns the loop until nothing is left to do but what the test holds back.
+    /// Turns the loop until nothing is left to do, except for calls that the test holds.
     async fn settle(&mut self) {
         self.turn_until(|console| {
             let quiet = console.pending.lock().unwrap().is_empty() && console.demo.is_seen();
@@ -151,7 +150,7 @@ impl Console {
         .await;
     }
 
-    /// Turns the loop until words are on the screen.
+    /// Turns the loop until a text is on the screen.
     async fn until_seen(&mut self, words: &str) {
         self.turn_until(|console| !console.app.model.dirty && console.screen().contains(words))
             .await;
@@ -179,25 +178,25 @@ impl Console {
 
     #[track_caller]
     fn hides(&self, words: &str) {
-        assert!(!self.screen().contains(words), "“{words}” stands on:\n{}", self.screen());
+        assert!(!self.screen().contains(words), "“{words}” is on:\n{}", self.screen());
     }
 
-    /// The calls of a verb.
+    /// The calls of a method.
     fn calls(&self, verb: &str) -> Vec<String> {
         let about = |call: String| call.strip_prefix(verb)?.strip_prefix(' ').map(str::to_owned);
         self.demo.calls().into_iter().filter_map(about).collect()
     }
 }
 
-/// A model of a console on a store, which has read nothing yet.
+/// An empty model of a console with a demo store.
 fn model_of(demo: &Demo, read_only: bool) -> Model {
-    let look = Look { theme: Theme::Mono, ascii: false };
-    let mut model = Model::new(look, Keymap::new(read_only), read_only, demo.place());
+    let styles = Styles { theme: Theme::Mono, ascii: false };
+    let mut model = Model::new(styles, Keymap::new(read_only), read_only, demo.place());
     model.now = demo.now();
     model
 }
 
-/// What a terminal shows, without the blanks at the ends of its lines.
+/// The text of a terminal, without trailing blanks.
 fn text(terminal: &TestBackend) -> String {
     let buffer = terminal.buffer();
     let rows = buffer.content().chunks(usize::from(buffer.area.width).max(1));

@@ -1,4 +1,4 @@
-//! What is offered where, what keys and clicks lead to, and what is said of it.
+//! Enabled actions, and the effects of keys and clicks.
 
 use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use packhouse_host::{Problem, ProblemKind, VerifyReport};
@@ -12,7 +12,7 @@ use crate::console::state::{Level, Model};
 use crate::console::update::update;
 
 #[test]
-fn a_click_points_and_a_second_click_opens() {
+fn a_click_selects_and_a_second_click_opens() {
     let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
     let click = |model: &mut Model, kind, row| {
         update(
@@ -37,11 +37,11 @@ fn a_click_points_and_a_second_click_opens() {
     click(&mut model, MouseEventKind::ScrollDown, 0);
     assert_eq!(model.repos.current().unwrap().repo, name("e/f"));
     press(&mut model, &["g"]);
-    assert_eq!(click(&mut model, left, 6), [], "no click says yes");
+    assert_eq!(click(&mut model, left, 6), [], "a click confirms nothing");
 }
 
 #[test]
-fn a_click_on_a_finding_points_to_it() {
+fn a_click_selects_a_finding() {
     let mut model = model();
     let effects = press(&mut model, &["v"]);
     let [Effect::Verify(ticket, _)] = effects[..] else { panic!("{effects:?}") };
@@ -75,26 +75,26 @@ fn a_click_on_a_finding_points_to_it() {
 }
 
 #[test]
-fn esc_takes_marks_then_the_filter_and_never_leaves() {
+fn esc_removes_marks_then_the_filter_and_never_quits() {
     let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3)]);
     press(&mut model, &["/", "c", "Enter", "Space"]);
-    assert!(model.is_useful(Action::Back));
+    assert!(model.is_enabled(Action::Back));
     assert_eq!(press(&mut model, &["Esc"]), []);
     assert_eq!((model.repos.marks(), model.repos.shown()), (0, 1));
     assert_eq!(press(&mut model, &["Esc"]), []);
     assert_eq!(model.repos.shown(), 2);
-    assert!(!model.is_useful(Action::Back));
+    assert!(!model.is_enabled(Action::Back));
     assert_eq!((press(&mut model, &["Esc"]), model.notice.as_deref()), (vec![], Some("q quits")));
     assert_eq!(press(&mut model, &["q"]), [Effect::Quit]);
 }
 
 #[test]
-fn what_would_do_nothing_is_not_offered() {
+fn disabled_actions_are_not_offered() {
     let offered = |model: &Model| -> Vec<&str> {
         let bindings = model
             .keymap
             .of_place(model.place())
-            .filter(|b| !b.row.hint.is_empty() && model.is_useful(b.row.action));
+            .filter(|b| !b.row.hint.is_empty() && model.is_enabled(b.row.action));
         bindings.map(|binding| binding.row.name).collect()
     };
     let lacks = |model: &Model, names: &[&str]| {
@@ -114,13 +114,13 @@ fn what_would_do_nothing_is_not_offered() {
     lacks(&model, &["stop"]);
     press(&mut model, &["Ctrl-c"]);
     assert!(offered(&model).contains(&"wait"));
-    // The store is here, and can be asked to stop.
+    // The store is local, so runs can be cancelled.
     lacks(&model, &["leave-now"]);
     press(&mut model, &["w"]);
     lacks(&model, &["wait"]);
     press(&mut model, &["x"]);
     lacks(&model, &["stop-all"]);
-    // Its only pack is all there is to it.
+    // The repo has only one pack.
     press(&mut model, &["Esc"]);
     let ticket = model.runs.current().unwrap().ticket;
     update(&mut model, Msg::Verified(ticket, Err(failure(FailureKind::Cancelled))));
@@ -129,7 +129,7 @@ fn what_would_do_nothing_is_not_offered() {
 }
 
 #[test]
-fn the_log_tells_of_starts_and_of_plans_that_failed() {
+fn the_log_has_starts_and_failed_plans() {
     let mut model = model();
     press(&mut model, &["v"]);
     assert_eq!(model.log.newest().next().unwrap().text, "a/b: verifying");
@@ -138,23 +138,23 @@ fn the_log_tells_of_starts_and_of_plans_that_failed() {
     update(&mut model, Msg::Planned(ticket, Err(failure(FailureKind::Damage))));
     let line = model.log.newest().next().unwrap();
     assert_eq!((line.level, &line.text[..]), (Level::Error, "a/b: planning failed: no"));
-    // And verifying is a key away.
+    // The next key can verify.
     assert!(matches!(press(&mut model, &["v"])[..], [Effect::Forget(_), Effect::Verify(..)]));
 }
 
 #[test]
-fn what_is_being_done_is_not_asked_for_again() {
+fn active_runs_are_not_queued_again() {
     let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
     press(&mut model, &["a", "v"]);
     assert_eq!((model.runs.len(), model.repos.marks()), (3, 0));
     press(&mut model, &["Esc", "a", "v"]);
     assert_eq!(
         (model.runs.len(), model.notice.as_deref()),
-        (3, Some("3 left out: being verified already"))
+        (3, Some("3 skipped: already being verified"))
     );
     press(&mut model, &["Esc", "a", "g", "y"]);
-    assert_eq!(model.runs.len(), 6, "each is consolidated when it is verified");
+    assert_eq!(model.runs.len(), 6, "each consolidation follows its verification");
     press(&mut model, &["Esc", "a", "g"]);
-    let gate = model.gate.as_ref().unwrap();
-    assert_eq!((gate.left_out.len(), gate.is_ready()), (3, false));
+    let dialog = model.dialog.as_ref().unwrap();
+    assert_eq!((dialog.left_out.len(), dialog.is_ready()), (3, false));
 }

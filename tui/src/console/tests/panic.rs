@@ -1,5 +1,5 @@
-//! A panic ends the console, and leaves a terminal on which its message can be read. What takes a
-//! terminal runs in a process of its own: this test binary once more, in a pseudo-terminal.
+//! A panic ends the console, and restores the terminal so that its message is readable. The tests
+//! run this test binary again in a pseudo-terminal.
 
 use std::io::Read;
 
@@ -12,7 +12,7 @@ use crate::console::terminal::{Guard, Outlet};
 const BUG: &str = "a bug on purpose";
 
 #[test]
-fn a_panic_gives_the_terminal_back_before_it_speaks() {
+fn a_panic_restores_the_terminal_before_its_message() {
     let pty =
         native_pty_system().openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() }).unwrap();
     let modes = || format!("{:?}", pty.master.get_termios().unwrap());
@@ -50,9 +50,9 @@ fn panics_in_a_terminal() {
     let guard =
         Guard::enter(false).unwrap_or_else(|error| panic!("{BUG}, and no terminal: {error}"));
     assert!(guard.is_ours());
-    // From another thread, as the host's would.
+    // On another thread, like a panic in the host.
     let panicked = std::thread::spawn(|| panic!("{BUG}")).join();
-    assert!(panicked.is_err() && !guard.is_ours(), "the terminal was not given back");
+    assert!(panicked.is_err() && !guard.is_ours(), "the terminal was not restored");
     panic!("{BUG}");
 }
 

@@ -1,7 +1,5 @@
-//! What must never happen: that a store is changed by a key that was not a yes to what is on the
-//! screen.
-//!
-//! Whatever keys come in whatever order, with answers that come at once, late or never.
+//! Safety: no key changes a store unless it confirms what is on the screen, whatever the order of
+//! the keys, and whether results arrive at once, late or never.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,14 +16,14 @@ use crate::console::state::{Asks, Model, PAGE, PlanState, Subject, Work};
 use crate::console::tests::fake::now;
 use crate::console::update::update;
 
-/// A model, and a demo store that answers at once when it is let.
+/// A model, and a demo store whose results arrive on request.
 struct Bench {
     model: Model,
     demo: Demo,
     plans: BTreeMap<Ticket, <Demo as Backend>::Plan>,
-    /// Questions that nobody has answered yet.
+    /// Effects without a result.
     open: Vec<Effect>,
-    /// Consolidations that were confirmed, and those of them that were started.
+    /// Confirmed consolidations, and those that were started.
     confirmed: BTreeSet<Ticket>,
     started: BTreeSet<Ticket>,
 }
@@ -40,7 +38,7 @@ impl Bench {
         bench
     }
 
-    /// Sends a message, and checks that it changes no store unless it is a yes.
+    /// Sends a message, and checks that it changes no store unless it confirms.
     fn send(&mut self, msg: Msg) {
         let yes = matches!(&msg, Msg::Key(key) if self.is_yes(*key));
         let effects = update(&mut self.model, msg);
@@ -53,7 +51,7 @@ impl Bench {
             .map(|run| run.ticket);
         for ticket in asked {
             let new = self.confirmed.insert(ticket);
-            assert!(!new || (yes && !self.model.read_only), "nobody said yes to {ticket:?}");
+            assert!(!new || (yes && !self.model.read_only), "{ticket:?} was not confirmed");
         }
         for effect in &effects {
             if let Effect::Run(_, ticket) | Effect::Consolidate(_, ticket, _) = effect {
@@ -66,17 +64,17 @@ impl Bench {
         self.open.extend(effects);
     }
 
-    /// Whether a key says yes to something that is asked, on its own screen, and can be done.
+    /// Whether a key confirms a displayed plan.
     fn is_yes(&self, pressed: Key) -> bool {
-        let Some(gate) = &self.model.gate else { return false };
-        let ready = match &gate.subject {
+        let Some(dialog) = &self.model.dialog else { return false };
+        let ready = match &dialog.subject {
             Subject::One(_, plan) => matches!(plan, PlanState::Ready(_)),
             Subject::Many(repos) => !repos.is_empty() && repos.iter().all(|repo| repo.packs > 1),
         };
         ready
-            && gate.is_seen()
-            && match (self.model.place(), &gate.asks, &gate.subject) {
-                (Place::Gate, Asks::Key, _) => pressed == key("y"),
+            && dialog.is_seen()
+            && match (self.model.place(), &dialog.asks, &dialog.subject) {
+                (Place::Confirm, Asks::Key, _) => pressed == key("y"),
                 (Place::Typing, Asks::Count(typed), Subject::Many(repos)) => {
                     pressed == key("Enter") && typed.text().trim() == repos.len().to_string()
                 }
@@ -84,7 +82,7 @@ impl Bench {
             }
     }
 
-    /// Answers the oldest open question; false if there is none.
+    /// Delivers the result of the oldest effect; false if there is none.
     fn answer(&mut self) -> bool {
         if self.open.is_empty() {
             return false;
@@ -108,8 +106,7 @@ impl Bench {
                 Msg::Planned(ticket, report)
             }
             Effect::Run(_, ticket) => {
-                let plan =
-                    self.plans.remove(&ticket).expect("what is run was planned, and is run once");
+                let plan = self.plans.remove(&ticket).expect("only plans are run, and only once");
                 Msg::Consolidated(ticket, at_once(demo.run(plan, control)))
             }
             Effect::Consolidate(_, ticket, repo) => {
@@ -123,7 +120,7 @@ impl Bench {
             }
             Effect::Watch(since) => match demo.watch(since).now_or_never() {
                 Some(answer) => Msg::Changed(answer),
-                // The one who watches waits on.
+                // Keep watching.
                 None => return self.answer_after(Effect::Watch(since)),
             },
             Effect::Cancel(_)
@@ -136,7 +133,7 @@ impl Bench {
         true
     }
 
-    /// Puts a question back behind the others.
+    /// Moves an effect to the end of the queue.
     fn answer_after(&mut self, effect: Effect) -> bool {
         let others = self.open.iter().any(|other| !matches!(other, Effect::Watch(_)));
         self.open.push(effect);
@@ -164,22 +161,22 @@ impl Bench {
     }
 }
 
-/// Nothing in the demo waits that no test holds.
+/// A result of the demo store, which is available at once.
 fn at_once<T>(work: impl Future<Output = T>) -> T {
-    work.now_or_never().expect("the demo waits for nothing")
+    work.now_or_never().expect("the demo store does not wait")
 }
 
-/// Twelve repos to merge, and some more.
+/// A store with more than twelve fragmented repos.
 fn crowd() -> Demo {
     Demo::new(24, 7, Pace::Held, now())
 }
 
-/// What can happen next.
+/// A random step.
 #[derive(Clone, Debug)]
 enum Step {
     Press(Key),
     Paste(&'static str),
-    Answer,
+    BackendResult,
     Draw,
     Tick,
     Push(usize),
@@ -190,10 +187,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     keys.extend("0123456789yYngkx".chars().map(|c| key(c.encode_utf8(&mut [0; 4]))));
     let step = prop_oneof![
         8 => prop::sample::select(keys).prop_map(Step::Press),
-        // What leads to a yes, so that there are some.
+        // Keys that lead to confirmations.
         4 => prop::sample::select(vec!["g", "y", "a", "Enter", "Space"]).prop_map(|name| Step::Press(key(name))),
         1 => prop::sample::select(vec!["y", "12", "14", "yes\ny", "state:merge"]).prop_map(Step::Paste),
-        6 => Just(Step::Answer),
+        6 => Just(Step::BackendResult),
         6 => Just(Step::Draw),
         1 => Just(Step::Tick),
         1 => (0usize..24).prop_map(Step::Push),
@@ -201,14 +198,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
-/// Walks through steps; gives how many consolidations the store was asked for.
+/// Runs steps. Returns the number of consolidations that were started.
 fn walk(read_only: bool, steps: Vec<Step>) -> usize {
     let mut bench = Bench::new(crowd(), read_only);
     for step in steps {
         match step {
             Step::Press(key) => bench.send(Msg::Key(key)),
             Step::Paste(text) => bench.send(Msg::Paste(text.to_owned())),
-            Step::Answer => drop(bench.answer()),
+            Step::BackendResult => drop(bench.answer()),
             Step::Draw => bench.draw(),
             Step::Tick => {
                 bench.demo.advance(3);
@@ -230,7 +227,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_is_changed_that_nobody_said_yes_to(steps in steps()) {
+    fn nothing_is_changed_without_confirmation(steps in steps()) {
         walk(false, steps);
     }
 
@@ -241,13 +238,13 @@ proptest! {
 }
 
 #[test]
-fn a_yes_to_what_is_shown_is_obeyed() {
+fn a_confirmation_of_the_displayed_plan_runs_it() {
     let press = |name| Step::Press(key(name));
-    let answers = || [vec![Step::Answer; 9], vec![Step::Draw]].concat();
+    let answers = || [vec![Step::BackendResult; 9], vec![Step::Draw]].concat();
     let one = [vec![press("s"), press("g")], answers(), vec![press("y")], answers()].concat();
     assert_eq!((walk(false, one.clone()), walk(true, one)), (1, 0));
-    // A push between the plan and the yes: it is not run, and shown anew. Only who asks for it then
-    // is asked.
+    // After a push between plan and confirmation, the plan is not run, and a new one is displayed.
+    // It must be requested and confirmed again.
     let renewed = [
         vec![press("s"), press("g")],
         answers(),
@@ -259,20 +256,21 @@ fn a_yes_to_what_is_shown_is_obeyed() {
     let twice = [renewed.clone(), vec![press("y")], answers()].concat();
     let again = [renewed.clone(), vec![press("g"), press("y")], answers()].concat();
     assert_eq!((walk(false, renewed), walk(false, twice), walk(false, again)), (1, 1, 2));
-    // A yes that comes before the plan could be seen is none.
+    // A key before the plan is displayed confirms nothing.
     let blind =
-        [vec![press("s"), press("g")], vec![Step::Answer; 9], vec![press("y")], answers()].concat();
+        [vec![press("s"), press("g")], vec![Step::BackendResult; 9], vec![press("y")], answers()]
+            .concat();
     assert_eq!(walk(false, blind), 0);
 }
 
-/// Keys that lead to each place, on a store with more than ten repos to merge; in a read-only
-/// console, some can't be reached.
+/// Keys that lead to each place, with more than ten fragmented repos. A read-only console can't
+/// reach some places.
 const WAYS: [(Place, &[&str]); 16] = [
     (Place::Repos, &[]),
     (Place::Filter, &["/"]),
     (Place::Repo, &["Enter"]),
     (Place::Preview, &["p"]),
-    (Place::Gate, &["g"]),
+    (Place::Confirm, &["g"]),
     (Place::Typing, &["a", "g"]),
     (Place::Runs, &["w"]),
     (Place::Run, &["HOLD", "v"]),
@@ -286,11 +284,11 @@ const WAYS: [(Place, &[&str]); 16] = [
     (Place::Help, &["?"]),
 ];
 
-/// A console in a place. With `HOLD`, what is asked from then on is not answered.
+/// A console in a place. After `HOLD`, no more results arrive.
 fn in_place(way: &[&str], read_only: bool) -> Bench {
     let mut bench = Bench::new(crowd(), read_only);
     let mut answering = true;
-    // The first repo of the list has something to merge.
+    // The first repo of the list is fragmented.
     for name in ["s"].iter().chain(way) {
         match *name {
             "HOLD" => answering = false,
@@ -332,8 +330,8 @@ fn every_place_is_reached_and_no_key_of_a_read_only_console_changes_a_store() {
         assert_eq!(in_place(way, false).model.place(), place);
         let reached = in_place(way, true).model.place();
         assert!(
-            !matches!(reached, Place::Gate | Place::Typing),
-            "a read-only console asks in {place:?}"
+            !matches!(reached, Place::Confirm | Place::Typing),
+            "a read-only console asks for confirmation in {place:?}"
         );
         for name in &all {
             let mut bench = in_place(way, true);
@@ -348,8 +346,9 @@ fn only_the_right_number_runs_many() {
     for (typed, right) in [("", false), ("1", false), ("y", false), ("11", false), ("ALL", true)] {
         let mut bench = Bench::new(crowd(), false);
         bench.press(&["a", "g"]);
-        let Some(Subject::Many(repos)) = bench.model.gate.as_ref().map(|gate| &gate.subject) else {
-            panic!("no question")
+        let Some(Subject::Many(repos)) = bench.model.dialog.as_ref().map(|dialog| &dialog.subject)
+        else {
+            panic!("no dialog")
         };
         let many = repos.len();
         assert!(many > 11, "too few to ask for a number: {many}");
@@ -358,8 +357,8 @@ fn only_the_right_number_runs_many() {
         bench.send(Msg::Paste(typed));
         assert_eq!(bench.runs(), 0);
         bench.press(&["Enter"]);
-        // One of them is damaged: asking is what counts here, not how it ended.
+        // One of them is damaged; only the number of starts counts here.
         assert_eq!(bench.runs(), if right { many } else { 0 });
-        assert_eq!(bench.model.gate.is_none(), right);
+        assert_eq!(bench.model.dialog.is_none(), right);
     }
 }

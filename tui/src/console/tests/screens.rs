@@ -1,6 +1,5 @@
-//! How the screens look, at 60, 80, 120 and 200 columns. The pictures are in `snapshots/`; after a
-//! change that is meant, `INSTA_UPDATE=always cargo test -p packhouse --lib screens` draws them
-//! anew.
+//! Snapshots of the screens at 60, 80, 120 and 200 columns, in `snapshots/`. To update them after
+//! an intended change: `INSTA_UPDATE=always cargo test -p packhouse --lib screens`.
 
 use packhouse_host::{MpackKey, Phase, Problem, ProblemKind};
 use ratatui::style::{Color, Modifier};
@@ -8,7 +7,7 @@ use ratatui::style::{Color, Modifier};
 use super::fake::{last_gc, summary};
 use super::{Console, text};
 use crate::console::demo::Demo;
-use crate::console::view::{Look, Theme, view};
+use crate::console::view::{Styles, Theme, view};
 
 pub(super) const SIZES: [(u16, u16); 4] = [(60, 16), (80, 20), (120, 26), (200, 30)];
 
@@ -17,7 +16,7 @@ async fn pictures(demo: impl Fn() -> Demo, keys: &[&str]) -> String {
     pictures_after(demo, keys, async |_| {}).await
 }
 
-/// The same, after something more has happened.
+/// The same, after a further step.
 async fn pictures_after(
     demo: impl Fn() -> Demo,
     keys: &[&str],
@@ -38,7 +37,7 @@ async fn pictures_after(
     pictures
 }
 
-/// Two repos to merge, one of which was once, and one of which failed.
+/// Fragmented repos; the consolidation of one has failed.
 fn busy() -> Demo {
     let demo = Demo::three();
     demo.put(&summary("studio/album", 23));
@@ -119,7 +118,7 @@ async fn running() {
         demo
     };
     let told = async |console: &mut Console| {
-        console.demo.tell(Phase::Splice, 348_365, 810_990);
+        console.demo.report_progress(Phase::Splice, 348_365, 810_990);
         console.until_seen("42 %").await;
     };
     insta::assert_snapshot!("run", pictures_after(held, &["g", "y"], told).await);
@@ -133,7 +132,7 @@ async fn consolidated() {
 
 #[tokio::test]
 async fn findings() {
-    let demo = || damaged("its bytes hash to sha256:00; restore that file from a backup");
+    let demo = || damaged("hash mismatch: got sha256:00; restore that file from a backup");
     insta::assert_snapshot!("findings", pictures(demo, &["v", "Down"]).await);
 }
 
@@ -176,7 +175,7 @@ async fn help() {
 }
 
 #[tokio::test]
-async fn hostile_words_and_tiny_terminals_break_nothing() {
+async fn hostile_text_and_tiny_terminals_break_nothing() {
     let long = format!("{}/{}", "o".repeat(100), "s".repeat(100));
     let hostile = "東京\x1b]0;gone\x07\r\n\u{202e}\u{200b}é🦀 ".repeat(40);
     for (columns, rows) in [(1, 1), (2, 3), (10, 4), (59, 14), (60, 15), (200, 60)] {
@@ -202,7 +201,7 @@ async fn hostile_words_and_tiny_terminals_break_nothing() {
                 demo.put(&summary("a/a", 2));
                 demo.put(&worst);
                 let mut console = Console::on(demo, columns, rows).await;
-                (console.app.model.look.ascii, console.app.model.dirty) = (ascii, true);
+                (console.app.model.styles.ascii, console.app.model.dirty) = (ascii, true);
                 console.settle().await;
                 console.press(keys).await;
                 let screen = console.screen();
@@ -217,7 +216,7 @@ async fn hostile_words_and_tiny_terminals_break_nothing() {
 }
 
 #[tokio::test]
-async fn without_colour_everything_is_said_in_words_and_weights() {
+async fn without_colours_text_and_weights_say_everything() {
     let mut console = Console::on(damaged("bad"), 80, 20).await;
     for keys in [&["v"][..], &["Esc"], &["g"], &["y"], &["Esc", "h"], &["l"]] {
         console.press(keys).await;
@@ -227,10 +226,10 @@ async fn without_colour_everything_is_said_in_words_and_weights() {
 }
 
 #[tokio::test]
-async fn colours_and_weights_say_what_the_words_say() {
+async fn colours_and_weights_match_the_text() {
     let mut console = Console::on(busy(), 120, 20).await;
     let mut style_of = |theme: Theme, words: &str| {
-        console.app.model.look = Look { theme, ascii: false };
+        console.app.model.styles = Styles { theme, ascii: false };
         console.app.terminal.draw(|frame| _ = view(&console.app.model, frame)).unwrap();
         let terminal = console.app.terminal.backend();
         let screen = text(terminal);
@@ -240,12 +239,15 @@ async fn colours_and_weights_say_what_the_words_say() {
         let cell = &terminal.buffer()[(x as u16, y as u16)];
         (cell.fg, cell.modifier)
     };
-    assert_eq!(style_of(Theme::Default, "23 packs to merge"), (Color::Yellow, Modifier::empty()));
-    assert_eq!(style_of(Theme::Default, "7 packs to merge").1, Modifier::REVERSED);
-    assert_eq!(style_of(Theme::Default, "in order"), (Color::Green, Modifier::empty()));
+    assert_eq!(
+        style_of(Theme::Default, "Fragmented (23 packs)"),
+        (Color::Yellow, Modifier::empty())
+    );
+    assert_eq!(style_of(Theme::Default, "Fragmented (7 packs)").1, Modifier::REVERSED);
+    assert_eq!(style_of(Theme::Default, "OK"), (Color::Green, Modifier::empty()));
     assert_eq!(style_of(Theme::Default, "gabriel/notes"), (Color::Reset, Modifier::REVERSED));
     assert_eq!(style_of(Theme::Default, "gabriel/photos"), (Color::Reset, Modifier::empty()));
-    assert_eq!(style_of(Theme::Mono, "in order").0, Color::Reset);
-    // Yellow can't be read on white.
-    assert_ne!(style_of(Theme::Light, "23 packs to merge").0, Color::Yellow);
+    assert_eq!(style_of(Theme::Mono, "OK").0, Color::Reset);
+    // Yellow is unreadable on white.
+    assert_ne!(style_of(Theme::Light, "Fragmented (23 packs)").0, Color::Yellow);
 }

@@ -1,4 +1,4 @@
-//! What happens when something happens, message by message.
+//! Messages and their effects.
 
 use jiff::ToSpan;
 use packhouse_host::{Event, GcEntry, Phase, RepoName, RepoSummary};
@@ -12,7 +12,7 @@ use crate::console::msg::{Effect, Extent, Msg, Ticket};
 use crate::console::state::{Leave, Level, Model, Screen};
 use crate::console::update::update;
 
-/// A model that has read a store of some repos.
+/// A model that has loaded these repos.
 pub(super) fn model_with(repos: Vec<RepoSummary>) -> Model {
     let mut model = model_of(&Demo::of(&[]), false);
     assert_eq!(update(&mut model, Msg::Started), [Effect::Watch(None)]);
@@ -22,12 +22,12 @@ pub(super) fn model_with(repos: Vec<RepoSummary>) -> Model {
     model
 }
 
-/// A model that has read a store of one repo.
+/// A model that has loaded one repo.
 pub(in crate::console) fn model() -> Model {
     model_with(vec![summary("a/b", 3)])
 }
 
-/// Presses keys, each on a frame that shows what there is.
+/// Presses keys, each after a new frame.
 pub(super) fn press(model: &mut Model, names: &[&str]) -> Vec<Effect> {
     let press = |name: &&str| {
         let extent = model.extent.clone();
@@ -49,7 +49,7 @@ pub(super) fn failure(kind: FailureKind) -> Failure {
     Failure { kind, message: "no".to_owned() }
 }
 
-/// The ticket of the only plan that is asked for.
+/// The ticket of the only requested plan.
 pub(super) fn planned(effects: &[Effect]) -> Ticket {
     match effects {
         [Effect::Plan(ticket, _)] => *ticket,
@@ -58,7 +58,7 @@ pub(super) fn planned(effects: &[Effect]) -> Ticket {
 }
 
 #[test]
-fn only_a_plan_that_is_shown_can_be_run_and_only_once() {
+fn only_a_displayed_plan_can_be_run_and_only_once() {
     let mut model = model();
     let ticket = planned(&press(&mut model, &["g", "y"]));
     update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
@@ -68,18 +68,18 @@ fn only_a_plan_that_is_shown_can_be_run_and_only_once() {
 }
 
 #[test]
-fn keys_that_come_faster_than_frames_say_yes_to_nothing() {
+fn keys_that_come_faster_than_frames_confirm_nothing() {
     let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3)]);
     let typed = |model: &mut Model, keys: &[&str]| -> Vec<Effect> {
         keys.iter().flat_map(|name| update(model, Msg::Key(key(name)))).collect()
     };
-    // As a terminal types what is pasted, if it knows no better.
+    // Some terminals paste text as single keys.
     assert_eq!(typed(&mut model, &["a", "g", "y", "y"]), []);
-    assert_eq!((model.place(), model.runs.len()), (Place::Gate, 0));
+    assert_eq!((model.place(), model.runs.len()), (Place::Confirm, 0));
     let ticket = planned(&typed(&mut model, &["Esc", "Esc", "g"]));
     update(&mut model, Msg::Drawn(Extent::default()));
     update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
-    assert_eq!(typed(&mut model, &["y"]), [], "the last frame showed no plan");
+    assert_eq!(typed(&mut model, &["y"]), [], "the last frame had no plan");
     update(&mut model, Msg::Drawn(Extent::default()));
     assert!(matches!(typed(&mut model, &["y"])[..], [Effect::Run(..)]));
 }
@@ -98,21 +98,17 @@ fn a_declined_plan_is_dropped_whenever_it_comes() {
 }
 
 #[test]
-fn a_plan_that_is_only_shown_asks_when_it_is_asked_to() {
+fn a_preview_asks_for_confirmation_on_request() {
     let mut model = model();
     let ticket = planned(&press(&mut model, &["p"]));
     update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
     assert_eq!((model.place(), press(&mut model, &["y", "Enter"])), (Place::Preview, vec![]));
-    assert_eq!(
-        press(&mut model, &["g"]),
-        [],
-        "the plan that is shown is the one that is asked for"
-    );
+    assert_eq!(press(&mut model, &["g"]), [], "the displayed plan is the one to confirm");
     assert!(matches!(press(&mut model, &["y"])[..], [Effect::Run(_, of)] if of == ticket));
 }
 
 #[test]
-fn an_answer_that_was_overtaken_is_dropped() {
+fn an_outdated_result_is_dropped() {
     let mut model = model();
     let asked = press(&mut model, &["r", "r"]);
     let [Effect::List(first, None), Effect::List(second, None)] = asked[..] else {
@@ -124,7 +120,7 @@ fn an_answer_that_was_overtaken_is_dropped() {
 }
 
 #[test]
-fn what_was_read_stays_when_reading_fails() {
+fn loaded_data_stays_when_loading_fails() {
     let mut model = model();
     let asked = press(&mut model, &["r"]);
     let [Effect::List(ticket, None)] = asked[..] else { panic!("{asked:?}") };
@@ -139,8 +135,8 @@ fn a_long_list_comes_in_pages() {
     let all: Vec<RepoSummary> = (0..2500).map(|n| summary(&format!("o/r{n:04}"), 2)).collect();
     let mut model = model_of(&Demo::of(&[]), false);
     update(&mut model, Msg::Changed(Ok(1)));
-    // Each page is shown as it comes, and the operator need not wait for the last.
-    for (page, next, pointed) in [
+    // Each page is displayed when it arrives.
+    for (page, next, selected) in [
         (0..1000, Some("o/r0999"), "o/r0999"),
         (1000..2000, Some("o/r1999"), "o/r1999"),
         (2000..2500, None, "o/r2499"),
@@ -150,24 +146,24 @@ fn a_long_list_comes_in_pages() {
             next.map(|last| Effect::List(Ticket(1), Some(name(last)))).into_iter().collect();
         assert_eq!(effects, wanted);
         press(&mut model, &["End"]);
-        assert_eq!(model.repos.current().unwrap().repo, name(pointed));
+        assert_eq!(model.repos.current().unwrap().repo, name(selected));
     }
     assert_eq!((model.repos.shown(), model.repos.known), (2500, true));
 }
 
 #[test]
-fn a_change_of_the_store_is_read_at_the_next_tick_and_not_all_the_time() {
+fn a_change_of_the_store_is_loaded_at_the_next_tick_and_not_all_the_time() {
     let mut model = model();
     assert_eq!(update(&mut model, Msg::Tick), []);
     assert_eq!(update(&mut model, Msg::Changed(Ok(6))), [Effect::Watch(Some(6))]);
-    assert_eq!(update(&mut model, Msg::Tick), [], "it was read this second");
+    assert_eq!(update(&mut model, Msg::Tick), [], "it was loaded this second");
     model.now += 2.seconds();
     assert!(matches!(update(&mut model, Msg::Tick)[..], [Effect::List(_, None)]));
-    assert_eq!(update(&mut model, Msg::Tick), [], "it is being read");
+    assert_eq!(update(&mut model, Msg::Tick), [], "it is loading");
 }
 
 #[test]
-fn a_store_that_cannot_be_watched_is_read_all_the_same() {
+fn a_store_that_cannot_be_watched_is_loaded_all_the_same() {
     let mut model = model_of(&Demo::of(&[]), false);
     update(&mut model, Msg::Started);
     assert_eq!(
@@ -191,7 +187,7 @@ fn progress_of_what_has_ended_changes_nothing() {
 }
 
 #[test]
-fn ticks_are_seen_only_while_something_goes_on_or_a_minute_has_passed() {
+fn ticks_redraw_only_with_active_runs_or_after_a_minute() {
     let mut model = model();
     update(&mut model, Msg::Drawn(Extent::default()));
     model.dirty = false;
@@ -209,13 +205,13 @@ fn ticks_are_seen_only_while_something_goes_on_or_a_minute_has_passed() {
 }
 
 #[test]
-fn leaving_waits_for_all_work() {
+fn quitting_waits_for_all_runs() {
     let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
     let asked = press(&mut model, &["a", "v"]);
     let [Effect::Verify(first, _), Effect::Verify(second, _)] = asked[..] else {
         panic!("{asked:?}")
     };
-    // The third waits, and is taken back without being asked.
+    // The third is queued, and is cancelled at once.
     let stopped = press(&mut model, &["Ctrl-c", "x"]);
     assert!(
         matches!(stopped[..], [Effect::Cancel(a), Effect::Cancel(b), Effect::Forget(_)] if (a, b) == (first, second))
@@ -246,12 +242,12 @@ fn scrolling_ends_where_the_text_ends() {
 }
 
 #[test]
-fn what_is_pointed_to_is_copied() {
+fn the_selection_is_copied() {
     let mut model = model();
     assert_eq!(press(&mut model, &["c"]), [Effect::Copy("a/b".to_owned())]);
     assert!(model.notice.as_ref().unwrap().contains("a/b"));
     press(&mut model, &["Down"]);
-    assert_eq!(model.notice, None, "the next key takes the word away");
+    assert_eq!(model.notice, None, "the next key removes the notice");
 
     let asked = press(&mut model, &["h"]);
     let [Effect::History(ticket, _)] = asked[..] else { panic!("{asked:?}") };
@@ -264,10 +260,10 @@ fn what_is_pointed_to_is_copied() {
 }
 
 #[test]
-fn what_is_pasted_is_typed_and_never_obeyed() {
+fn pasted_text_is_typed_and_never_executed() {
     let mut model = model();
     assert_eq!(update(&mut model, Msg::Paste("gy".to_owned())), []);
-    assert!(model.gate.is_none() && model.notice.is_some());
+    assert!(model.dialog.is_none() && model.notice.is_some());
     press(&mut model, &["/"]);
     update(&mut model, Msg::Paste("a/b\ny".to_owned()));
     assert_eq!((model.repos.filter(), model.place()), ("a/b", Place::Filter));

@@ -1,12 +1,12 @@
-//! What keys ask for.
+//! Handles actions.
 
 use super::{ask, work};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::{Effect, Ticket};
 use crate::console::state::{Asks, Cursor, Leave, Model, Outcome, Palette, Repo, RunState, Screen};
-use crate::console::words::count;
+use crate::text::count;
 
-/// Does what an action asks for, where the operator is.
+/// Handles an action in the current place.
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if moved(model, action) {
         let ticket = model.ticket();
@@ -47,12 +47,11 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Confirm => return ask::confirm(model),
         Action::Decline => return ask::decline(model),
         Action::Wait => model.leave = Some(Leave::Waiting),
-        // Where the store can be asked, work is waited for or stopped, and nothing is left in the
-        // dark.
-        Action::LeaveNow if model.is_cut_off() => return vec![Effect::Quit],
+        // While connected, runs can be awaited or cancelled.
+        Action::LeaveNow if model.is_disconnected() => return vec![Effect::Quit],
         Action::LeaveNow => {}
         Action::Stop => return stop(model),
-        Action::StopWaiting => return stop_waiting(model),
+        Action::CancelQueued => return cancel_queued(model),
         Action::Accept => return accept(model),
         Action::Cancel => return cancel(model),
         Action::Type(_) | Action::Erase | Action::EraseWord | Action::EraseAll => {
@@ -91,18 +90,18 @@ fn typed(model: &mut Model, action: Action) -> Vec<Effect> {
             }
         }
         _ => {
-            if let Some(gate) = &mut model.gate
-                && let Asks::Count(input) = &mut gate.asks
+            if let Some(dialog) = &mut model.dialog
+                && let Asks::Count(input) = &mut dialog.asks
             {
                 input.act(action);
-                gate.refusal = None;
+                dialog.refusal = None;
             }
         }
     }
     Vec::new()
 }
 
-/// Looks for what was typed, unless a reading is under way: then when it has ended.
+/// Searches for the input; if a request is pending, after its end.
 pub(super) fn search_again(model: &mut Model) -> Vec<Effect> {
     if model.history.loading.is_some() || !model.history.outdated() {
         return Vec::new();
@@ -166,7 +165,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Shows a screen; one that is open already comes back, and those above it close.
+/// Opens a screen. If it is open already, closes the screens above it.
 fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
     match model.screens.iter().position(is) {
         Some(at) => model.screens.truncate(at + 1),
@@ -184,14 +183,14 @@ fn back(model: &mut Model) -> Vec<Effect> {
     if model.help.take().is_some() {
         return Vec::new();
     }
-    if model.gate.is_some() {
+    if model.dialog.is_some() {
         return ask::decline(model);
     }
     if model.screens.pop().is_some() || model.repos.unmark() {
         return Vec::new();
     }
     if model.repos.filter().is_empty() {
-        // One Esc too many must not end everything.
+        // One Esc too many must not quit.
         model.notice = Some(format!("{} quits", model.keymap.key_of(Action::Quit)));
     } else {
         model.repos.clear_filter(model.now);
@@ -208,7 +207,7 @@ fn quit(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Stops the work that is shown or pointed to; from the question about leaving, all work.
+/// Cancels the displayed or selected run; in the quit dialog, all runs.
 fn stop(model: &mut Model) -> Vec<Effect> {
     let tickets: Vec<Ticket> = match (model.place(), model.screens.last()) {
         (Place::Leave, _) => {
@@ -222,11 +221,11 @@ fn stop(model: &mut Model) -> Vec<Effect> {
     work::stop(model, &tickets)
 }
 
-/// Takes back all that waits; what goes on goes on.
-fn stop_waiting(model: &mut Model) -> Vec<Effect> {
-    let tickets: Vec<Ticket> = model.runs.waiting().map(|run| run.ticket).collect();
+/// Cancels all queued runs.
+fn cancel_queued(model: &mut Model) -> Vec<Effect> {
+    let tickets: Vec<Ticket> = model.runs.queued().map(|run| run.ticket).collect();
     if !tickets.is_empty() {
-        model.notice = Some(format!("{} taken back", count(tickets.len() as u64)));
+        model.notice = Some(format!("{} cancelled", count(tickets.len() as u64)));
     }
     work::stop(model, &tickets)
 }

@@ -1,4 +1,4 @@
-//! What leads to work: plans that are shown, questions, their answers.
+//! Plans and confirmations, which lead to runs.
 
 use std::collections::HashSet;
 
@@ -7,41 +7,41 @@ use packhouse_host::{RepoName, RepoSummary};
 use super::work;
 use crate::console::keys::Place;
 use crate::console::msg::Effect;
-use crate::console::state::{Choice, Confirmed, Gate, Model, Work};
-use crate::console::words::count;
+use crate::console::state::{Choice, ConfirmDialog, Confirmed, Model, Work};
+use crate::text::count;
 
-/// The repos that are marked, where an action is about them.
+/// The marked repos, if an action applies to them.
 fn marked(model: &Model) -> Vec<RepoSummary> {
     if model.place() == Place::Repos { model.repos.marked() } else { Vec::new() }
 }
 
-/// Repos on which such work waits or goes on.
+/// Repos with such a run queued or active.
 fn busy(model: &Model, work: Work) -> HashSet<RepoName> {
     model.runs.open().filter(|run| run.work == work).map(|run| run.repo.clone()).collect()
 }
 
-/// Shows a plan and, if `asking`, asks whether to run it. Where work goes on in that repo already,
-/// shows that instead.
+/// Shows a plan and, if `asking`, asks to confirm it. If the repo already has a run, shows that
+/// instead.
 pub(super) fn ask(model: &mut Model, asking: bool) -> Vec<Effect> {
     let asking = asking && !model.read_only;
-    if let Some(gate) = &mut model.gate {
+    if let Some(dialog) = &mut model.dialog {
         if asking {
-            gate.ask();
+            dialog.ask();
         }
         return Vec::new();
     }
     let marked = marked(model);
-    let gate = if marked.is_empty() {
+    let dialog = if marked.is_empty() {
         let Some(repo) = model.current_repo() else { return Vec::new() };
         if work::show_open(model, &repo) {
             return Vec::new();
         }
-        Gate::one(repo, model.ticket(), asking)
+        ConfirmDialog::one(repo, model.ticket(), asking)
     } else {
-        Gate::of(choose(model, marked), model.ticket(), asking)
+        ConfirmDialog::of(choose(model, marked), model.ticket(), asking)
     };
-    let effect = gate.plan();
-    model.gate = Some(gate);
+    let effect = dialog.plan();
+    model.dialog = Some(dialog);
     effect.into_iter().collect()
 }
 
@@ -51,12 +51,14 @@ fn choose(model: &Model, marked: Vec<RepoSummary>) -> Choice {
     Choice::of(marked, |repo| busy.contains(repo), |repo| shown.contains(repo))
 }
 
-/// The operator says yes.
+/// The operator confirms.
 pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
-    let Some(confirmed) = model.gate.as_mut().and_then(Gate::confirm) else { return Vec::new() };
-    model.gate = None;
+    let Some(confirmed) = model.dialog.as_mut().and_then(ConfirmDialog::confirm) else {
+        return Vec::new();
+    };
+    model.dialog = None;
     if model.screens.is_empty() {
-        // What was marked was marked for this.
+        // The marks have served their purpose.
         model.repos.unmark();
     }
     match confirmed {
@@ -76,23 +78,22 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
     work::start(model)
 }
 
-/// The operator says no, to a plan or to leaving.
+/// The operator declines a plan, or to quit.
 pub(super) fn decline(model: &mut Model) -> Vec<Effect> {
     if model.leave.take().is_some() {
         return Vec::new();
     }
-    model.gate.take().and_then(Gate::decline).into_iter().collect()
+    model.dialog.take().and_then(ConfirmDialog::decline).into_iter().collect()
 }
 
-/// Verifies the repo that is looked at or pointed to, or all that are marked. Nothing is asked: it
-/// changes nothing.
+/// Verifies the current or the marked repos, without a confirmation: it changes nothing.
 pub(super) fn verify(model: &mut Model) -> Vec<Effect> {
     let marked = marked(model);
     if !marked.is_empty() {
         return verify_many(model, marked);
     }
     let Some(repo) = model.current_repo() else { return Vec::new() };
-    // A plan that found damage is looked into: it is not run.
+    // Closes a plan that found damage.
     let mut effects = decline(model);
     if !work::show_open(model, &repo) {
         let ticket = model.ticket();
@@ -104,18 +105,18 @@ pub(super) fn verify(model: &mut Model) -> Vec<Effect> {
 }
 
 fn verify_many(model: &mut Model, marked: Vec<RepoSummary>) -> Vec<Effect> {
-    let (busy, mut left_out) = (busy(model, Work::Verify), 0);
+    let (busy, mut skipped) = (busy(model, Work::Verify), 0);
     work::show_all(model);
     for RepoSummary { repo, .. } in marked {
         if busy.contains(&repo) {
-            left_out += 1;
+            skipped += 1;
             continue;
         }
         let ticket = model.ticket();
         model.runs.ask(ticket, repo.clone(), Work::Verify, Effect::Verify(ticket, repo), model.now);
     }
-    if left_out > 0 {
-        model.notice = Some(format!("{} left out: being verified already", count(left_out)));
+    if skipped > 0 {
+        model.notice = Some(format!("{} skipped: already being verified", count(skipped)));
     }
     model.repos.unmark();
     work::start(model)

@@ -1,13 +1,15 @@
-//! The queue of work: what is shown of it, what starts next, and what follows from an end.
+//! Runs: shows, starts and cancels them, and handles their end.
 
 use packhouse_host::RepoName;
 
-use crate::console::backend::{Answer, FailureKind};
+use crate::console::backend::{BackendResult, FailureKind};
 use crate::console::msg::{Effect, Ticket};
-use crate::console::state::{Cursor, Gate, Leave, Level, Model, Outcome, Run, RunState, Screen};
-use crate::console::words::many;
+use crate::console::state::{
+    ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Run, RunState, Screen,
+};
+use crate::text::plural;
 
-/// Shows a repo's work that waits or goes on; false if there is none.
+/// Shows the queued or active run of a repo; false if there is none.
 pub(super) fn show_open(model: &mut Model, repo: &RepoName) -> bool {
     let open = model.runs.of_repo(repo).filter(|run| run.is_open()).map(|run| run.ticket);
     if let Some(ticket) = open {
@@ -16,7 +18,7 @@ pub(super) fn show_open(model: &mut Model, repo: &RepoName) -> bool {
     open.is_some()
 }
 
-/// Shows work; it takes the place of the work that is shown now.
+/// Shows a run, instead of the run that is displayed now.
 pub(super) fn show(model: &mut Model, ticket: Ticket) {
     if matches!(model.screens.last(), Some(Screen::Run(_))) {
         model.screens.pop();
@@ -24,25 +26,25 @@ pub(super) fn show(model: &mut Model, ticket: Ticket) {
     model.screens.push(Screen::Run(ticket));
 }
 
-/// Shows all work, from what goes on.
+/// Shows the list of runs.
 pub(super) fn show_all(model: &mut Model) {
     model.runs.cursor = Cursor::default();
     model.screens.clear();
     model.screens.push(Screen::Runs);
 }
 
-/// Starts what can start.
+/// Starts queued runs.
 pub(super) fn start(model: &mut Model) -> Vec<Effect> {
-    let before: Vec<Ticket> = model.runs.going().map(|run| run.ticket).collect();
+    let before: Vec<Ticket> = model.runs.running().map(|run| run.ticket).collect();
     let effects = model.runs.start(model.now);
-    for run in model.runs.going().filter(|run| !before.contains(&run.ticket)) {
-        let (level, words) = told(run);
+    for run in model.runs.running().filter(|run| !before.contains(&run.ticket)) {
+        let (level, words) = log_entry(run);
         model.log.say(model.now, level, words);
     }
     effects
 }
 
-/// Stops work.
+/// Cancels runs.
 pub(super) fn stop(model: &mut Model, tickets: &[Ticket]) -> Vec<Effect> {
     let mut effects = model.runs.stop(tickets, model.now);
     effects.extend(start(model));
@@ -50,17 +52,21 @@ pub(super) fn stop(model: &mut Model, tickets: &[Ticket]) -> Vec<Effect> {
     effects
 }
 
-/// Work has ended: everything on the screen may be old, and the next may start.
-pub(super) fn ended(model: &mut Model, ticket: Ticket, answer: Answer<Outcome>) -> Vec<Effect> {
+/// Handles the end of a run: reloads the screens, and starts the next run.
+pub(super) fn ended(
+    model: &mut Model,
+    ticket: Ticket,
+    answer: BackendResult<Outcome>,
+) -> Vec<Effect> {
     model.dirty = true;
     model.runs.end(ticket, answer, model.now);
     let Some(run) = model.runs.get(ticket) else { return Vec::new() };
     let repo = run.repo.clone();
-    let (level, words) = told(run);
-    let (bad, renew) = (level == Level::Error, is_renewed(run));
+    let (level, words) = log_entry(run);
+    let (bad, renew) = (level == Level::Error, needs_new_plan(run));
     model.log.say(model.now, level, words);
     if model.leave.is_some() && bad {
-        // Whoever waits to leave stays for a failure or damage that nobody has seen.
+        // Don't quit before the operator has seen a failure or damage.
         model.leave = None;
         show(model, ticket);
     }
@@ -70,7 +76,7 @@ pub(super) fn ended(model: &mut Model, ticket: Ticket, answer: Answer<Outcome>) 
         return leaving;
     }
     let shown = matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket);
-    if renew && shown && model.gate.is_none() && model.leave.is_none() {
+    if renew && shown && model.dialog.is_none() && model.leave.is_none() {
         effects.extend(show_new_plan(model, ticket, &repo));
     }
     let fresh = model.ticket();
@@ -79,25 +85,25 @@ pub(super) fn ended(model: &mut Model, ticket: Ticket, answer: Answer<Outcome>) 
     effects
 }
 
-/// A plan that was shown and whose repo has changed since.
-fn is_renewed(run: &Run) -> bool {
+/// Whether the repo has changed since its plan was displayed.
+fn needs_new_plan(run: &Run) -> bool {
     let conflict = matches!(&run.state, RunState::Ended(Err(failure)) if failure.kind == FailureKind::Conflict);
     run.planned && conflict
 }
 
-/// The repo has changed since its plan was shown: the new one is shown. It asks nothing by itself,
-/// so that a second yes to the old plan, already on its way, is none to the new one.
+/// Shows a new plan after the repo has changed. It does not ask for confirmation, so that a second
+/// key press for the old plan can't confirm the new one.
 fn show_new_plan(model: &mut Model, old: Ticket, repo: &RepoName) -> Vec<Effect> {
     model.screens.pop();
     model.runs.drop(old);
     let ticket = model.ticket();
-    let mut gate = Gate::one(repo.clone(), ticket, false);
-    gate.renewed = true;
-    model.gate = Some(gate);
+    let mut dialog = ConfirmDialog::one(repo.clone(), ticket, false);
+    dialog.renewed = true;
+    model.dialog = Some(dialog);
     vec![Effect::Plan(ticket, repo.clone())]
 }
 
-/// Leaves, if that is what was asked for and nothing goes on any more.
+/// Quits if requested, once no run is left.
 pub(super) fn leave_when_done(model: &mut Model) -> Vec<Effect> {
     let idle = model.runs.open().next().is_none();
     match model.leave {
@@ -110,8 +116,8 @@ pub(super) fn leave_when_done(model: &mut Model) -> Vec<Effect> {
     }
 }
 
-/// How work is, as a line of the log: when it begins and when it has ended.
-fn told(run: &Run) -> (Level, String) {
+/// The log entry for the start or the end of a run.
+fn log_entry(run: &Run) -> (Level, String) {
     let (repo, noun) = (&run.repo, run.work.noun());
     match &run.state {
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
@@ -121,7 +127,10 @@ fn told(run: &Run) -> (Level, String) {
             let key = report.consolidated_key.map(|key| key.to_string()).unwrap_or_default();
             (
                 Level::Note,
-                format!("{repo}: {} became one, {key}", many(report.packs_before, "pack")),
+                format!(
+                    "{repo}: consolidated {} into one, {key}",
+                    plural(report.packs_before, "pack")
+                ),
             )
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => {
@@ -129,18 +138,18 @@ fn told(run: &Run) -> (Level, String) {
         }
         RunState::Ended(Ok(Outcome::Verified(report))) => (
             Level::Error,
-            format!("{repo}: {} found", many(report.problems.len() as u64, "problem")),
+            format!("{repo}: {} found", plural(report.problems.len() as u64, "problem")),
         ),
         RunState::Ended(Err(failure)) => match failure.kind {
             FailureKind::Cancelled => (Level::Note, format!("{repo}: {noun} cancelled")),
             FailureKind::Conflict => {
-                (Level::Warning, format!("{repo}: {noun} gave way: {failure}"))
+                (Level::Warning, format!("{repo}: {noun} conflicted: {failure}"))
             }
             FailureKind::Refused | FailureKind::Damage | FailureKind::Unreachable => {
                 (Level::Error, format!("{repo}: {noun} failed: {failure}"))
             }
         },
-        RunState::Waiting(_) | RunState::Going { .. } => {
+        RunState::Queued(_) | RunState::Running { .. } => {
             (Level::Note, format!("{repo}: {}", run.work.doing()))
         }
     }

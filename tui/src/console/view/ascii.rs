@@ -1,9 +1,9 @@
-//! Signs in place of those that a terminal can't show: a last pass over a frame, so that no screen
-//! has to think of it.
+//! Replaces characters beyond ASCII: a last pass over a frame, so that no screen needs to handle
+//! it.
 
 use ratatui::buffer::{Buffer, CellWidth};
 
-/// Leaves nothing but ASCII.
+/// Replaces everything that is not ASCII.
 pub(super) fn only(buffer: &mut Buffer) {
     let columns = usize::from(buffer.area.width).max(1);
     for row in buffer.content.chunks_mut(columns) {
@@ -13,8 +13,8 @@ pub(super) fn only(buffer: &mut Buffer) {
             }
             let blank = |at: usize| row.get(at).is_some_and(|cell| cell.symbol() == " ");
             let wide = usize::from(row[at].symbol().cell_width()).max(1);
-            // Behind a word, where there is room, "and so on" is three dots; where a text was cut,
-            // there is none.
+            // An ellipsis after a blank becomes three dots, if there is room; one that marks cut
+            // text stays a single character.
             let dots = row[at].symbol() == "…"
                 && at > 0
                 && blank(at - 1)
@@ -22,7 +22,7 @@ pub(super) fn only(buffer: &mut Buffer) {
                 && blank(at + 2);
             let sign = if dots { '.' } else { sign(row[at].symbol()) };
             row[at].set_char(sign);
-            // What a wide character covered is a cell again.
+            // Clear the second cell of a wide character.
             for cell in row.iter_mut().skip(at + 1).take(wide - 1) {
                 cell.set_char(' ');
             }
@@ -50,7 +50,7 @@ fn sign(symbol: &str) -> char {
         '●' | '•' => '*',
         '✓' => '+',
         '✗' | '×' => 'x',
-        // Bars, by how full they are.
+        // Bars, by their height.
         '░' | '▁' => '.',
         '▂' => ':',
         '▃' => '-',
@@ -65,7 +65,7 @@ fn sign(symbol: &str) -> char {
     }
 }
 
-/// A braille pattern, by which of its halves has dots.
+/// A braille pattern, by its upper and lower half.
 fn dots(c: char) -> char {
     const UPPER: u32 = 0b0001_1011;
     let pattern = u32::from(c) - 0x2800;
@@ -90,12 +90,12 @@ mod tests {
     }
 
     #[test]
-    fn signs_are_replaced_cell_by_cell() {
+    fn characters_are_replaced_cell_by_cell() {
         assert_eq!(after("▸ a › b · 7"), "> a > b - 7");
         assert_eq!(after("│█░▏“x”│ ✓ ✗ ×"), "|#.|\"x\"| + x x");
         assert_eq!(after("▁▂▃▄▅▆▇█ ⠁⠄⣿⠀x"), ".:-=+*%# '.: x");
         assert_eq!(after("東京 é e\u{301}x"), "? ?  ? ?x");
-        // Behind a cut text there is no room for dots.
+        // After cut text there is no room for dots.
         assert_eq!(
             [after("reading …"), after("abc…  7"), after("… 7")],
             ["reading ...", "abc~  7", "~ 7"]

@@ -1,10 +1,9 @@
-//! The first line and the last: where one is and what goes on; what keys do, what was typed, and
-//! what was just done.
+//! The header and the footer: path and status; key hints, input and notices.
 //!
 //! ```text
-//!  packhouse › gabriel/notes                     1 running, 3 waiting · read-only · /srv/store
+//!  packhouse › gabriel/notes                     1 running, 3 queued · read-only · /srv/store
 //!
-//!  filter: alb packs>1▏ Enter keep  Esc cancel
+//!  filter: alb packs>1▏ Enter apply  Esc cancel
 //! ```
 
 use ratatui::Frame;
@@ -12,40 +11,41 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{key_in, line};
+use super::{connection, key_in};
+use crate::console::cells::{fit, pad, tail, width};
 use crate::console::keys::{Action, Binding, Place};
 use crate::console::state::{Model, Screen, Subject};
-use crate::console::words::{count, fit, many, pad, safe, tail, width};
+use crate::text::{count, escaped, plural};
 
-/// With so many cells for hints, the way out of the console is always among them.
+/// With at least this many cells, the hint for quitting is always displayed.
 const ROOMY: usize = 70;
 
-/// The first line.
+/// Draws the header.
 pub(super) fn header(model: &Model, frame: &mut Frame, area: Rect) {
     let all = usize::from(area.width);
-    let path = format!(" {}", safe(&path(model).join(" › ")));
+    let path = format!(" {}", escaped(&path(model).join(" › ")));
     let notes = notes(model, all, width(&path));
     let taken: usize = notes.iter().map(|note| width(&note.content)).sum();
-    // Where the path is cut, a blank still sets the notes apart.
+    // Keep a blank before the notes if the path is cut.
     let path =
         pad(&fit(&path, all.saturating_sub(taken + 2)), all.saturating_sub(taken + 1), false);
-    let mut line = Line::from(vec![Span::styled(path, model.look.strong())]);
+    let mut line = Line::from(vec![Span::styled(path, model.styles.strong())]);
     line.spans.extend(notes);
-    frame.render_widget(Paragraph::new(line).style(model.look.bar()), area);
+    frame.render_widget(Paragraph::new(line).style(model.styles.bar()), area);
 }
 
-/// Where one is, from the outermost in.
+/// The path of the current screen.
 fn path(model: &Model) -> Vec<String> {
     let mut path = vec!["packhouse".to_owned()];
     if model.help.is_some() {
         path.push("help".to_owned());
         return path;
     }
-    match (&model.gate, model.screens.last()) {
-        (Some(gate), _) => {
-            let subject = match &gate.subject {
+    match (&model.dialog, model.screens.last()) {
+        (Some(dialog), _) => {
+            let subject = match &dialog.subject {
                 Subject::One(repo, _) => repo.to_string(),
-                Subject::Many(repos) => many(repos.len() as u64, "repo"),
+                Subject::Many(repos) => plural(repos.len() as u64, "repo"),
             };
             path.extend([subject, "plan".to_owned()]);
         }
@@ -66,24 +66,29 @@ fn path(model: &Model) -> Vec<String> {
     path
 }
 
-/// What matters wherever one is, as much as there is room for: the least important is dropped
-/// first, and is last. The path gives way to it, up to half of the line; but not to the name of the
-/// store, nor to how far it is.
+/// The status, in order of importance, as much as fits. The path is cut for it, down to half of the
+/// line, but not for the connection and the name of the store.
 fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
-    let look = model.look;
+    let styles = model.styles;
     let refresh = key_in(model, Place::Repos, Action::Refresh);
-    let unwatched =
-        [format!("changes are not seen, {refresh} reads again"), "not watched".to_owned()];
+    let unwatched = [format!("not watching, {refresh} reloads"), "not watching".to_owned()];
     let wanted = [
-        (if model.read_only { vec!["read-only".to_owned()] } else { Vec::new() }, look.strong()),
-        (work(model), look.busy()),
-        // Without a line nothing is watched, and it is watched again by itself.
+        (if model.read_only { vec!["read-only".to_owned()] } else { Vec::new() }, styles.strong()),
+        (work(model), styles.busy()),
+        // While disconnected nothing is watched; watching resumes automatically.
         (
-            if model.unwatched && !model.is_cut_off() { unwatched.to_vec() } else { Vec::new() },
-            look.warn(),
+            if model.unwatched && !model.is_disconnected() {
+                unwatched.to_vec()
+            } else {
+                Vec::new()
+            },
+            styles.warn(),
         ),
-        (line::note(model), look.quiet()),
-        (if model.store.is_empty() { Vec::new() } else { vec![safe(&model.store)] }, look.quiet()),
+        (connection::note(model), styles.quiet()),
+        (
+            if model.store.is_empty() { Vec::new() } else { vec![escaped(&model.store)] },
+            styles.quiet(),
+        ),
     ];
     let (mut spans, mut taken): (Vec<Span>, usize) = (Vec::new(), 0);
     for (at, (forms, style)) in wanted.into_iter().enumerate() {
@@ -93,7 +98,7 @@ fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
         if let Some(words) = forms.into_iter().find(|words| width(words) <= left) {
             taken += width(&words) + between;
             if between > 0 {
-                spans.push(Span::styled(" · ", look.quiet()));
+                spans.push(Span::styled(" · ", styles.quiet()));
             }
             spans.push(Span::styled(words, style));
         }
@@ -101,25 +106,25 @@ fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
     spans
 }
 
-/// What goes on and what waits, in many words and in fewer. The screen of a work tells of it at
-/// length, so here it tells of the others.
+/// The queued and running runs, in a long and a short form. Leaves out the run of the current
+/// screen.
 fn work(model: &Model) -> Vec<String> {
     let here = |ticket| {
-        model.gate.is_none()
+        model.dialog.is_none()
             && matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket)
     };
-    let waiting = model.runs.waiting().filter(|run| !here(run.ticket)).count() as u64;
-    let mut going = model.runs.going().filter(|run| !here(run.ticket));
+    let waiting = model.runs.queued().filter(|run| !here(run.ticket)).count() as u64;
+    let mut going = model.runs.running().filter(|run| !here(run.ticket));
     let first = going.next();
     let running = first.map_or(0, |_| 1 + going.count() as u64);
     let (goes, waits) =
-        (format!("{} running", count(running)), format!("{} waiting", count(waiting)));
+        (format!("{} running", count(running)), format!("{} queued", count(waiting)));
     match (first, running, waiting) {
         (_, 0, 0) => Vec::new(),
         (_, 0, _) => vec![waits],
         (Some(run), 1, 0) => {
             vec![
-                safe(&format!(
+                escaped(&format!(
                     "running: {} {}",
                     run.repo,
                     model.step_words(run).unwrap_or_default()
@@ -132,52 +137,53 @@ fn work(model: &Model) -> Vec<String> {
     }
 }
 
-/// The last line.
+/// Draws the footer.
 pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
     let room = usize::from(area.width).saturating_sub(2);
     let bad = model.repos.bad_filter.as_ref().filter(|_| model.place() == Place::Filter);
     let spans = match (typed(model), &model.notice) {
         (None, Some(notice)) => {
-            vec![Span::styled(fit(&format!(" {}", safe(notice)), room), model.look.strong())]
+            vec![Span::styled(fit(&format!(" {}", escaped(notice)), room), model.styles.strong())]
         }
         (None, None) => hints(model, room),
         (Some((name, text)), _) => {
-            let name = format!(" {name}: ");
-            let text = tail(&safe(text), room.saturating_sub(width(&name) + 1));
+            let name = format!(" {name}");
+            let text = tail(&escaped(text), room.saturating_sub(width(&name) + 1));
             let left = room.saturating_sub(width(&name) + width(&text) + 1);
             let mut spans = vec![
                 Span::raw(name),
-                Span::styled(text, model.look.strong()),
-                Span::styled("▏", model.look.busy()),
+                Span::styled(text, model.styles.strong()),
+                Span::styled("▏", model.styles.busy()),
             ];
             match bad {
-                Some(bad) => spans
-                    .push(Span::styled(fit(&format!(" {}", safe(bad)), left), model.look.warn())),
+                Some(bad) => spans.push(Span::styled(
+                    fit(&format!(" {}", escaped(bad)), left),
+                    model.styles.warn(),
+                )),
                 None => spans.extend(hints(model, left)),
             }
             spans
         }
     };
-    frame.render_widget(Paragraph::new(Line::from(spans)).style(model.look.bar()), area);
+    frame.render_widget(Paragraph::new(Line::from(spans)).style(model.styles.bar()), area);
 }
 
-/// What is being typed into the last line, and what it is. A plan has a place of its own for its
-/// answer.
+/// The prompt and the input in the footer. The confirm dialog has an input of its own.
 fn typed(model: &Model) -> Option<(&'static str, &str)> {
     match model.place() {
-        Place::Filter => Some(("filter", model.repos.filter())),
-        Place::Search => Some(("search", model.history.text())),
-        Place::Palette => model.palette.as_ref().map(|palette| ("do", palette.input.text())),
+        Place::Filter => Some(("filter: ", model.repos.filter())),
+        Place::Search => Some(("search: ", model.history.text())),
+        Place::Palette => model.palette.as_ref().map(|palette| (":", palette.input.text())),
         _ => None,
     }
 }
 
-/// As many hints as fit, in the order of the table. Who finds no hint for what is wanted needs the
-/// help, so that is always there; and where it costs little, so is the way out.
+/// As many hints as fit, in the order of the table. The hint for the help is always there, and with
+/// enough room also the hint for quitting.
 fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
-    let useful =
-        |binding: &&Binding| !binding.row.hint.is_empty() && model.is_useful(binding.row.action);
-    let all: Vec<&Binding> = model.keymap.of_place(model.place()).filter(useful).collect();
+    let enabled =
+        |binding: &&Binding| !binding.row.hint.is_empty() && model.is_enabled(binding.row.action);
+    let all: Vec<&Binding> = model.keymap.of_place(model.place()).filter(enabled).collect();
     let kept: &[Action] =
         if room < ROOMY { &[Action::Help] } else { &[Action::Help, Action::Quit] };
     let (mut last, mut first): (Vec<&Binding>, Vec<&Binding>) =
@@ -191,10 +197,10 @@ fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
 
 fn hint(model: &Model, binding: &Binding) -> [Span<'static>; 2] {
     let key = binding.keys.first().map_or_else(String::new, |key| format!(" {key}"));
-    [Span::styled(key, model.look.strong()), Span::raw(format!(" {} ", binding.row.hint))]
+    [Span::styled(key, model.styles.strong()), Span::raw(format!(" {} ", binding.row.hint))]
 }
 
-/// Whether there is room for its hint; takes that room.
+/// Whether its hint fits into the remaining cells; takes them.
 fn takes(binding: &Binding, left: &mut usize) -> bool {
     let key = binding.keys.first().map_or(0, |key| width(&key.to_string()));
     let rest = left.checked_sub(key + width(binding.row.hint) + 3);

@@ -1,7 +1,7 @@
 //! Packs and bytes of a repo over time.
 //!
 //! ```text
-//!  PACKS, 23 at most                                 BYTES, 2.6 MiB at most
+//!  PACKS, peak 23                                    BYTES, peak 2.6 MiB
 //!       23│              ⣀⣀⣀⡇                        2.6 MiB│              ⣀⣀⣀⡇
 //!         │       ⢀⣀⣀⣀⡇   ⡇                                │       ⢀⣀⣀⣀⡇   ⡇
 //!        0│⣀⣀⣀⣀⣀⡇         ⢇⣀⣀⣀                           0 B│⣀⣀⣀⣀⣀⡇         ⢇⣀⣀⣀
@@ -9,12 +9,12 @@
 //!        12 days ago        now                         12 days ago        now
 //! ```
 //!
-//! With less room, a line each:
+//! With less room, one line each:
 //!
 //! ```text
 //!  SINCE 12 DAYS AGO
-//!  Packs       ▁▁▂▃▃▅▆▇█▁▁▂▂▃  7 now, 23 at most
-//!  Bytes       ▁▁▂▃▃▅▆▇█▁▁▂▂▃  812.0 KiB now, 2.6 MiB at most
+//!  Packs       ▁▁▂▃▃▅▆▇█▁▁▂▂▃  7 now, peak 23
+//!  Bytes       ▁▁▂▃▃▅▆▇█▁▁▂▂▃  812.0 KiB now, peak 2.6 MiB
 //! ```
 
 use jiff::Timestamp;
@@ -25,31 +25,32 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Widget};
 
-use super::{Look, fact};
-use crate::console::words::{ago, count, fit, many, size};
+use super::{Styles, fact};
+use crate::console::cells::fit;
+use crate::text::{ago, count, plural, size};
 
-/// Lines of a chart; with fewer there is nothing to be seen in it.
+/// Lines of a chart; with fewer it is unreadable.
 const HEIGHTS: std::ops::RangeInclusive<usize> = 7..=9;
-/// Lines that are kept for the lists below charts, and for the first of them below lines.
+/// Lines that are kept for the lists below charts, and for the first list below lines.
 const LISTS: usize = 8;
 const LIST: usize = 3;
-/// From so many cells on, both charts stand beside each other.
+/// With at least this many cells, both charts are side by side.
 const BESIDE: usize = 110;
 const BETWEEN: usize = 4;
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// What is said beside the bars takes so many cells.
+/// Cells for the text beside the bars.
 const SAID: usize = 36;
 
-/// What is drawn: its name, its value at a moment, and how that is written.
+/// A measure: its name, its value at a moment, and its format.
 type Measure = (&'static str, fn(&Moment) -> u64, fn(u64) -> String);
 
 const MEASURES: [Measure; 2] =
     [("Packs", |moment| moment.packs, count), ("Bytes", |moment| moment.bytes, size)];
 
-/// The timeline in lines, of at most `height` with what follows. Charts leave room for lists, lines
-/// only for their beginning.
+/// The timeline, in at most `height` lines together with the lists below. Charts leave room for the
+/// lists, lines only for their beginning.
 pub(super) fn lines(
-    look: Look,
+    styles: Styles,
     timeline: &[Moment],
     now: Timestamp,
     room: usize,
@@ -57,32 +58,31 @@ pub(super) fn lines(
 ) -> Vec<Line<'static>> {
     let [first, _, ..] = timeline else {
         let words = match timeline {
-            [] => "nothing was ever pushed".to_owned(),
-            [one, ..] => format!("{} since {}", many(one.packs, "pack"), ago(now, one.at)),
+            [] => "no pushes yet".to_owned(),
+            [one, ..] => format!("{}, {}", plural(one.packs, "pack"), ago(now, one.at)),
         };
-        return vec![fact(look, "Over time", &words, room)];
+        return vec![fact(styles, "Over time", &words, room)];
     };
     let beside = room >= BESIDE;
     let each = height.saturating_sub(LISTS + 1) / if beside { 1 } else { 2 };
     let mut lines = vec![Line::default()];
     if each >= *HEIGHTS.start() {
-        lines.extend(charts(look, timeline, now, room, each.min(*HEIGHTS.end()), beside));
+        lines.extend(charts(styles, timeline, now, room, each.min(*HEIGHTS.end()), beside));
     } else if height >= 4 + LIST {
         lines.push(Line::styled(
             format!("SINCE {}", ago(now, first.at).to_uppercase()),
-            look.quiet(),
+            styles.quiet(),
         ));
-        lines.extend(MEASURES.map(|measure| bars(look, timeline, now, measure, room)));
+        lines.extend(MEASURES.map(|measure| bars(styles, timeline, now, measure, room)));
     } else {
         lines.clear();
     }
     lines
 }
 
-/// Both charts, drawn aside and read back in lines, so that they scroll with what stands around
-/// them.
+/// Both charts as lines, drawn into a buffer first, so that they scroll with the text around them.
 fn charts(
-    look: Look,
+    styles: Styles,
     timeline: &[Moment],
     now: Timestamp,
     room: usize,
@@ -97,7 +97,7 @@ fn charts(
         let at = at as u16;
         let place = if beside { (at * (wide + BETWEEN as u16), 0) } else { (0, at * each) };
         chart(
-            look,
+            styles,
             timeline,
             now,
             measure,
@@ -117,7 +117,7 @@ fn line(cells: &[Cell]) -> Line<'static> {
 }
 
 fn chart(
-    look: Look,
+    styles: Styles,
     timeline: &[Moment],
     now: Timestamp,
     (name, value, words): Measure,
@@ -127,7 +127,7 @@ fn chart(
     let (Some(first), Some(last)) = (timeline.first(), timeline.last()) else { return };
     let x = |at: Timestamp| (at.as_second().saturating_sub(first.at.as_second())) as f64;
     let end = now.max(last.at);
-    // It stays as it was until it changes.
+    // A step function: each value holds until the next change.
     let mut points = Vec::with_capacity(2 * timeline.len() + 1);
     let mut before = None;
     for moment in timeline {
@@ -138,18 +138,18 @@ fn chart(
     points.push((x(end), value(last) as f64));
     let most = timeline.iter().map(value).max().unwrap_or_default();
     let line = Dataset::default()
-        .marker(if look.ascii { Marker::Dot } else { Marker::Braille })
+        .marker(if styles.ascii { Marker::Dot } else { Marker::Braille })
         .graph_type(GraphType::Line)
-        .style(look.busy())
+        .style(styles.busy())
         .data(&points);
     let axis = |bounds, labels: [String; 2]| {
-        Axis::default().style(look.quiet()).bounds(bounds).labels(labels)
+        Axis::default().style(styles.quiet()).bounds(bounds).labels(labels)
     };
     let until = if end == now { "now".to_owned() } else { ago(now, end) };
     Chart::new(vec![line])
         .block(Block::new().title(Line::styled(
-            format!("{}, {} at most", name.to_uppercase(), words(most)),
-            look.quiet(),
+            format!("{}, peak {}", name.to_uppercase(), words(most)),
+            styles.quiet(),
         )))
         .x_axis(axis([0.0, x(end).max(1.0)], [ago(now, first.at), until]))
         .y_axis(axis([0.0, most.max(1) as f64], [words(0), words(most)]))
@@ -157,9 +157,9 @@ fn chart(
         .render(area, buffer);
 }
 
-/// A measure in a line: each bar is the most that there was in its share of the time.
+/// A measure in a line: each bar is the maximum of its part of the time.
 fn bars(
-    look: Look,
+    styles: Styles,
     timeline: &[Moment],
     now: Timestamp,
     (name, value, words): Measure,
@@ -184,9 +184,9 @@ fn bars(
         }
     }
     let bar = |top: u64| BARS[(u128::from(top) * 7 / u128::from(most.max(1))) as usize];
-    let said = format!("  {} now, {} at most", words(value(last)), words(most));
-    let mut line = fact(look, name, "", room);
-    line.spans.push(Span::styled(tops.into_iter().map(bar).collect::<String>(), look.busy()));
+    let said = format!("  {} now, peak {}", words(value(last)), words(most));
+    let mut line = fact(styles, name, "", room);
+    line.spans.push(Span::styled(tops.into_iter().map(bar).collect::<String>(), styles.busy()));
     line.spans.push(Span::raw(fit(&said, room.saturating_sub(12 + cells))));
     line
 }
@@ -211,8 +211,8 @@ mod tests {
     }
 
     fn text(timeline: &[Moment], room: usize, height: usize) -> Vec<String> {
-        let look = Look { theme: Theme::Mono, ascii: false };
-        lines(look, timeline, now(), room, height)
+        let styles = Styles { theme: Theme::Mono, ascii: false };
+        lines(styles, timeline, now(), room, height)
             .iter()
             .map(|line| line.to_string().trim_end().to_owned())
             .collect()
@@ -226,7 +226,7 @@ mod tests {
         let small = text(&timeline, 78, 10);
         assert_eq!(small[1], "SINCE 12 DAYS AGO");
         assert!(
-            small[2].starts_with("Packs       ▁") && small[2].ends_with("7 now, 23 at most"),
+            small[2].starts_with("Packs       ▁") && small[2].ends_with("7 now, peak 23"),
             "{small:?}"
         );
         assert_eq!(text(&timeline, 78, 6).len(), 0);
@@ -234,12 +234,12 @@ mod tests {
 
     #[test]
     fn one_moment_makes_no_chart() {
-        assert_eq!(text(&[], 78, 20), ["Over time   nothing was ever pushed"]);
-        assert_eq!(text(&moments(&[(3, 1)]), 78, 20), ["Over time   1 pack since 3 days ago"]);
+        assert_eq!(text(&[], 78, 20), ["Over time   no pushes yet"]);
+        assert_eq!(text(&moments(&[(3, 1)]), 78, 20), ["Over time   1 pack, 3 days ago"]);
     }
 
     #[test]
-    fn strange_times_and_numbers_do_no_harm() {
+    fn extreme_times_and_numbers_are_harmless() {
         for timeline in
             [moments(&[(0, 0), (0, 0)]), moments(&[(-5, u64::MAX), (5, 0), (-9, u64::MAX)])]
         {

@@ -1,4 +1,4 @@
-//! The columns of the list of repos: which there is room for, and what stands in them.
+//! The columns of the list of repos: which of them fit, and their content.
 
 use packhouse_host::RepoSummary;
 use ratatui::style::Style;
@@ -6,26 +6,27 @@ use ratatui::text::{Line, Span};
 
 use super::parts::work_words;
 use super::{last_words, state_words};
+use crate::console::cells::pad;
 use crate::console::state::{Column, Model};
-use crate::console::words::{count, pad, percent, safe, size};
+use crate::text::{count, escaped, percent, size};
 
-/// Cells before the name: the pointer, and the mark.
+/// Cells before the name, for the cursor and the mark.
 const MARGIN: usize = 2;
 
-/// A name is cut to no less than this for the sake of the packs, of the other numbers that matter,
-/// and of the rest.
+/// Minimum width of a name: beside the packs only, beside the other important columns, and beside
+/// the rest.
 const NAME_BESIDE_PACKS: usize = 8;
-const NAME: usize = 16;
+const NAME: usize = 14;
 const NAME_WHOLE: usize = 28;
-/// So many columns are worth a cut name.
-const MATTER: usize = 4;
-/// What a name gets before the last consolidation gets more; and the most that it gets.
+/// Number of important columns, for which names may be cut.
+const IMPORTANT: usize = 4;
+/// Width of a name before the last consolidation gets more, and its maximum.
 const NAME_FIRST: usize = 30;
 const NAME_MOST: usize = 60;
-/// What the last consolidation gets beyond its least.
+/// Extra width of the last consolidation.
 const LAST_MORE: usize = 8;
 
-/// What stands beside the name, what matters most first. Widths are with two cells between columns.
+/// The columns beside the name, the most important first. Widths include two cells before each.
 const COLUMNS: [Beside; 10] = [
     Beside { what: What::Packs, head: "PACKS", width: 8, sort: Some(Column::Packs) },
     Beside {
@@ -35,11 +36,11 @@ const COLUMNS: [Beside; 10] = [
         sort: Some(Column::Reclaimable),
     },
     Beside { what: What::Size, head: "SIZE", width: 12, sort: Some(Column::Size) },
-    Beside { what: What::State, head: "STATE", width: 22, sort: None },
+    Beside { what: What::State, head: "STATE", width: 24, sort: None },
     Beside {
         what: What::LastGc,
         head: "LAST CONSOLIDATION",
-        width: 28,
+        width: 27,
         sort: Some(Column::LastGc),
     },
     Beside { what: What::Objects, head: "OBJECTS", width: 11, sort: Some(Column::Objects) },
@@ -70,7 +71,7 @@ enum What {
     Tags,
 }
 
-/// Those that there is room for.
+/// The columns that fit.
 pub(super) struct Columns {
     name: usize,
     beside: &'static [Beside],
@@ -78,14 +79,14 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// The columns of a list that is so wide.
+    /// The columns of a list of this width.
     pub(super) fn of(width: usize) -> Columns {
         let mut name = width.saturating_sub(MARGIN);
         let mut beside = 0;
         while let Some(column) = COLUMNS.get(beside) {
             let least = match beside {
                 0 => NAME_BESIDE_PACKS,
-                1..MATTER => NAME,
+                1..IMPORTANT => NAME,
                 _ => NAME_WHOLE,
             };
             if name < least + column.width {
@@ -101,12 +102,12 @@ impl Columns {
         Columns { name: (name - last).min(NAME_MOST), beside, last }
     }
 
-    /// Whether a column that the list can be sorted by is among them.
+    /// Whether a column is displayed.
     pub(super) fn show(&self, sorted: Column) -> bool {
         sorted == Column::Name || self.beside.iter().any(|column| column.sort == Some(sorted))
     }
 
-    /// The names of the columns; the one by which the list is sorted says so.
+    /// The head, with an arrow at the sorted column.
     pub(super) fn head(&self, model: &Model) -> Line<'static> {
         let (sorted, up) = model.repos.sorted();
         let arrow = if up { "▲" } else { "▼" };
@@ -117,39 +118,41 @@ impl Columns {
         for column in self.beside {
             text += &self.pad(column, &head(column.head, column.sort == Some(sorted)));
         }
-        Line::styled(text, model.look.quiet())
+        Line::styled(text, model.styles.quiet())
     }
 
-    /// A repo in a line.
-    pub(super) fn row(&self, model: &Model, repo: &RepoSummary, pointed: bool) -> Line<'static> {
-        let look = model.look;
-        // A colour may be hard to read on the ground of the pointer, and on a blank it would be
-        // nothing but a block.
+    /// The row of a repo.
+    pub(super) fn row(&self, model: &Model, repo: &RepoSummary, selected: bool) -> Line<'static> {
+        let styles = model.styles;
+        // On the selected row colours may be hard to read, and blanks would become blocks.
         let (mark, style) = if model.repos.is_marked(&repo.repo) {
-            ("●", look.marked())
+            ("●", styles.marked())
         } else {
             (" ", Style::new())
         };
-        let mut spans = vec![Span::raw(if pointed { "▸" } else { " " })];
-        spans.push(Span::styled(mark, if pointed { Style::new() } else { style }));
-        spans.push(Span::raw(pad(&safe(&repo.repo.to_string()), self.name, false)));
+        let mut spans = vec![Span::raw(if selected { "▸" } else { " " })];
+        spans.push(Span::styled(mark, if selected { Style::new() } else { style }));
+        spans.push(Span::raw(pad(&escaped(&repo.repo.to_string()), self.name, false)));
         for column in self.beside {
             let (text, style) = self.cell(model, repo, column.what);
             spans.push(Span::styled(
                 self.pad(column, &text),
-                if pointed { Style::new() } else { style },
+                if selected { Style::new() } else { style },
             ));
         }
         let line = Line::from(spans);
-        if pointed { line.style(look.pointed()) } else { line }
+        if selected { line.style(styles.selected()) } else { line }
     }
 
-    /// What stands in a column. Without the one for it, work that goes on or failed stands where
-    /// bytes would.
+    /// The content of a column. Without the state column, runs and failures replace the reclaimable
+    /// bytes.
     fn cell(&self, model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
-        let told = self.beside.iter().any(|column| column.what == What::State);
-        let work =
-            if what == What::Reclaimable && !told { work_words(model, repo, true) } else { None };
+        let has_state = self.beside.iter().any(|column| column.what == What::State);
+        let work = if what == What::Reclaimable && !has_state {
+            work_words(model, repo, true)
+        } else {
+            None
+        };
         work.unwrap_or_else(|| cell(model, repo, what))
     }
 
@@ -163,7 +166,7 @@ impl Columns {
 }
 
 fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
-    let look = model.look;
+    let styles = model.styles;
     let number = |number: u64| (count(number), Style::new());
     match what {
         What::Packs => number(repo.packs),
@@ -172,19 +175,19 @@ fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
                 .map(|part| format!("{part} %"))
                 .unwrap_or_default();
             let words = format!("{} {}", size(repo.reclaimable()), pad(&part, 5, true));
-            (words, if repo.reclaimable() == 0 { look.quiet() } else { Style::new() })
+            (words, if repo.reclaimable() == 0 { styles.quiet() } else { Style::new() })
         }
         What::Size => (size(repo.bytes), Style::new()),
         What::State => state_words(model, repo),
         What::Objects => number(repo.objects),
         What::LastGc => match &repo.last_gc {
-            None => ("never".to_owned(), look.quiet()),
-            Some(last) if last.outcome == "failed" => (last_words(model, last), look.bad()),
+            None => ("never".to_owned(), styles.quiet()),
+            Some(last) if last.outcome == "failed" => (last_words(model, last), styles.bad()),
             Some(last) => (last_words(model, last), Style::new()),
         },
         What::Waiting => (
             size(repo.superseded_bytes),
-            if repo.superseded_bytes == 0 { look.quiet() } else { Style::new() },
+            if repo.superseded_bytes == 0 { styles.quiet() } else { Style::new() },
         ),
         What::Commits => number(repo.commits),
         What::Snapshots => number(repo.snapshots),
@@ -197,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_matters_most_stays_when_it_gets_narrow() {
+    fn narrow_lists_keep_the_most_important_columns() {
         let shown = |width| Columns::of(width).beside.last().map(|column| column.what);
         for (width, last) in [
             (1, None),
@@ -212,15 +215,15 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_cut_for_numbers_that_matter_only() {
+    fn names_are_cut_for_important_columns_only() {
         for width in 80..300 {
             let columns = Columns::of(width);
-            assert!(columns.name >= 28 || columns.beside.len() <= MATTER, "{width}");
+            assert!(columns.name >= 28 || columns.beside.len() <= IMPORTANT, "{width}");
         }
     }
 
     #[test]
-    fn columns_never_take_more_than_there_is() {
+    fn columns_never_exceed_the_width() {
         for width in 0..300 {
             let columns = Columns::of(width);
             let beside: usize = columns.beside.iter().map(|column| column.width).sum();

@@ -1,4 +1,4 @@
-//! A box in the middle of the body, over what is there.
+//! A dialog box in the middle of the body.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
@@ -6,9 +6,10 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Padding, Paragraph};
 
-use crate::console::words::{fit, safe};
+use crate::console::cells::fit;
+use crate::text::escaped;
 
-/// Cells of a line of text in a dialog.
+/// Width of the text in a dialog.
 pub(super) fn room(area: Rect) -> usize {
     usize::from(outer(area)).saturating_sub(4)
 }
@@ -17,8 +18,7 @@ fn outer(area: Rect) -> u16 {
     area.width.saturating_sub(4).min(78)
 }
 
-/// Draws a dialog around lines. Where there are too many, the last `kept` stay: they hold the way
-/// out.
+/// Draws a dialog. If there are too many lines, the last `kept` stay, which have the buttons.
 pub(super) fn draw(
     frame: &mut Frame,
     area: Rect,
@@ -35,7 +35,7 @@ pub(super) fn draw(
     }
     let height = (lines.len() as u16).saturating_add(2);
     let place = area.centered(Constraint::Length(outer(area)), Constraint::Length(height));
-    let title = format!(" {} ", fit(&safe(title), room(area)));
+    let title = format!(" {} ", fit(&escaped(title), room(area)));
     let block = Block::bordered().title(title).border_style(border).padding(Padding::horizontal(1));
     frame.render_widget(Clear, place);
     frame.render_widget(Paragraph::new(lines).block(block), place);

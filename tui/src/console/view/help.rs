@@ -1,11 +1,11 @@
-//! The help: the table of keys, the place one is in first.
+//! The help: the table of keys, beginning with the current place.
 //!
 //! ```text
 //!  packhouse › help
-//!  REPOS, where you are
-//!    Enter          look closer at what is pointed to
-//!    g              plan to merge the packs of the repo, or of all that are marked, and ask
-//!    ↑ k            up
+//!  REPOS, current screen
+//!    Enter          Open the selected item
+//!    g              Plan a consolidation of the repo or the marked repos, and ask to confirm it
+//!    ↑ k            Move up
 //!    …
 //!
 //!  Esc back
@@ -17,15 +17,15 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
 use super::{room, scrolled};
+use crate::console::cells::{pad, wrap};
 use crate::console::keys::{Action, Binding, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Cursor, Model};
-use crate::console::words::{pad, wrap};
 
-/// Cells of the keys.
+/// Width of the keys.
 const KEYS: usize = 17;
 
-/// In place of the body.
+/// Draws the help instead of the body.
 pub(super) fn draw(model: &Model, top: Cursor, frame: &mut Frame, area: Rect) -> Extent {
     frame.render_widget(Clear, area);
     let here = model.place_below();
@@ -38,10 +38,10 @@ pub(super) fn draw(model: &Model, top: Cursor, frame: &mut Frame, area: Rect) ->
 }
 
 fn lines(model: &Model, place: Place, here: bool, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
-    let mut title = vec![Span::styled(place.title().to_uppercase(), look.strong())];
+    let styles = model.styles;
+    let mut title = vec![Span::styled(place.title().to_uppercase(), styles.strong())];
     if here {
-        title.push(Span::styled(", where you are", look.quiet()));
+        title.push(Span::styled(", current screen", styles.quiet()));
     }
     let mut lines = vec![Line::from(title)];
     for (keys, help) in rows(model, place) {
@@ -54,7 +54,7 @@ fn lines(model: &Model, place: Place, here: bool, room: usize) -> Vec<Line<'stat
             }
             let keys = pad(&format!("  {}", keys.unwrap_or_default()), KEYS, false);
             lines.push(Line::from(vec![
-                Span::styled(keys, look.strong()),
+                Span::styled(keys, styles.strong()),
                 Span::raw(help.unwrap_or_default()),
             ]));
         }
@@ -63,13 +63,13 @@ fn lines(model: &Model, place: Place, here: bool, room: usize) -> Vec<Line<'stat
     lines
 }
 
-/// The rows of a place; those that are the same but for their keys are one.
+/// The rows of a place. Rows that differ only in their keys are joined.
 fn rows(model: &Model, place: Place) -> Vec<(Vec<String>, &'static str)> {
     let mut rows: Vec<(Action, Vec<String>, &'static str)> = Vec::new();
-    // A store on this machine has no line to wait for.
-    let is_there =
-        |binding: &&Binding| model.line.is_some() || binding.row.action != Action::LeaveNow;
-    for binding in model.keymap.of_place(place).filter(is_there) {
+    // A local store has no connection.
+    let applies =
+        |binding: &&Binding| model.connection.is_some() || binding.row.action != Action::LeaveNow;
+    for binding in model.keymap.of_place(place).filter(applies) {
         let keys = binding.keys.iter().map(ToString::to_string);
         match rows
             .iter_mut()

@@ -1,11 +1,11 @@
-//! All consolidations that ended, of all repos, newest first.
+//! The history: ended consolidations of all repos, newest first.
 //!
 //! ```text
 //!  packhouse › history                                                              /srv/store
-//!  200 consolidations so far · with “photos” · reading …
+//!  200 consolidations so far · matching “photos” · loading …
 //!  REPO                 OUTCOME         WHEN             PACKS                   BYTES  TOOK
-//! ▸gabriel/photos       consolidated    2 hours ago     23 → 1   2.6 MiB → 2.3 MiB  1.2 s
-//!  gabriel/notes        failed          3 days ago                                  480 ms
+//! ▸gabriel/photos       Consolidated    2 hours ago     23 → 1   2.6 MiB → 2.3 MiB  1.2 s
+//!  gabriel/notes        Failed          3 days ago                                  480 ms
 //!
 //!  Enter open  / search  Esc back
 //! ```
@@ -20,12 +20,13 @@ use ratatui::widgets::Paragraph;
 use super::parts::{inner, split};
 use super::table::{Beside, Table, list};
 use super::{failure_lines, key_in, plain, room};
+use crate::console::cells::{fit, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Model, WAITING};
-use crate::console::words::{ago, count, fit, lasting, many, safe, size, wrap};
+use crate::console::state::{Model, RECONNECTING};
+use crate::text::{ago, count, duration, escaped, plural, size};
 
-/// What stands beside the repo, what matters most first.
+/// The columns beside the repo, the most important first.
 const COLUMNS: [Beside; 6] = [
     Beside { head: "OUTCOME", width: 15, numbers: false },
     Beside { head: "WHEN", width: 17, numbers: false },
@@ -35,15 +36,15 @@ const COLUMNS: [Beside; 6] = [
     Beside { head: "KEY OR ERROR", width: 24, numbers: false },
 ];
 
-/// Of a failure over a list that is still shown, no more than these lines.
+/// Maximum number of lines of an error above a list.
 const FAILURE: usize = 3;
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (history, room) = (&model.history, room(area));
     let mut above = vec![sums(model, room)];
     if let Some(failure) = &history.failure {
-        let failure = failure_lines(model.look, "reading of the history", failure, room);
+        let failure = failure_lines(model.styles, "Loading the history", failure, room);
         let most = if history.entries.is_empty() { failure.len() } else { FAILURE };
         above.extend(failure.into_iter().take(most));
     }
@@ -55,21 +56,21 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         return Extent { row: below.y, ..Extent::default() };
     }
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
-    let row = |_, entry: &GcEntry, pointed| {
+    let row = |_, entry: &GcEntry, selected| {
         table.row(
-            model.look,
-            &safe(&entry.repo.to_string()),
+            model.styles,
+            &escaped(&entry.repo.to_string()),
             |head| cell(model, entry, head),
-            pointed,
+            selected,
         )
     };
-    list(frame, below, table.head(model.look), history.cursor, history.entries.iter(), row)
+    list(frame, below, table.head(model.styles), history.cursor, history.entries.iter(), row)
 }
 
-/// How many they are, what is looked for, and whether more come.
+/// The number of entries, the search text, and whether more are loading.
 fn sums(model: &Model, room: usize) -> Line<'static> {
-    let (look, history) = (model.look, &model.history);
-    let number = many(history.entries.len() as u64, "consolidation");
+    let (styles, history) = (model.styles, &model.history);
+    let number = plural(history.entries.len() as u64, "consolidation");
     let number = match (history.entries.is_empty(), history.complete) {
         (true, _) => String::new(),
         (_, true) => number,
@@ -77,22 +78,23 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
     };
     let text = match history.text() {
         "" => String::new(),
-        text => format!("with “{}”", fit(&safe(text), 40)),
+        text => format!("matching “{}”", fit(&escaped(text), 40)),
     };
-    let reading = match (history.loading.is_some() || history.unanswered, model.is_cut_off()) {
-        (true, true) => WAITING,
-        (true, false) => "reading …",
+    let reading = match (history.loading.is_some() || history.unanswered, model.is_disconnected()) {
+        (true, true) => RECONNECTING,
+        (true, false) => "loading …",
         (false, _) => "",
     };
-    let said = [(number, Style::new()), (text, look.strong()), (reading.to_owned(), look.busy())];
+    let said =
+        [(number, Style::new()), (text, styles.strong()), (reading.to_owned(), styles.busy())];
     let (mut spans, mut left) = (Vec::new(), room);
     for (words, style) in said.into_iter().filter(|(words, _)| !words.is_empty()) {
         if !spans.is_empty() {
-            spans.push(Span::styled(" · ", look.quiet()));
+            spans.push(Span::styled(" · ", styles.quiet()));
             left = left.saturating_sub(3);
         }
         let words = fit(&words, left);
-        left = left.saturating_sub(crate::console::words::width(&words));
+        left = left.saturating_sub(crate::console::cells::width(&words));
         spans.push(Span::styled(words, style));
     }
     Line::from(spans)
@@ -103,47 +105,44 @@ fn nothing(model: &Model) -> String {
     let history = &model.history;
     let key = |action| key_in(model, Place::History, action);
     if history.failure.is_some() {
-        return format!("Press {} to try again.", key(Action::Refresh));
+        return format!("Press {} to retry.", key(Action::Refresh));
     }
     match (history.known && history.loading.is_none(), history.text()) {
-        (false, _) if model.is_cut_off() => "Waiting for the line …".to_owned(),
-        (false, _) => "Reading the history …".to_owned(),
-        (true, "") => "No consolidation has ended in this store.".to_owned(),
+        (false, _) if model.is_disconnected() => "Reconnecting …".to_owned(),
+        (false, _) => "Loading the history …".to_owned(),
+        (true, "") => "No consolidations yet.".to_owned(),
         (true, text) => {
             let way = if history.typing {
-                format!("{} shows all again.", key_in(model, Place::Search, Action::Cancel))
+                format!("{} clears the search.", key_in(model, Place::Search, Action::Cancel))
             } else {
-                format!("{} looks for something else.", key(Action::Filter))
+                format!("Press {} to search again.", key(Action::Filter))
             };
-            format!(
-                "No consolidation has “{}” in its repo, outcome, key or error. {way}",
-                safe(text)
-            )
+            format!("No matches for “{}”. {way}", escaped(text))
         }
     }
 }
 
 fn cell(model: &Model, entry: &GcEntry, head: &str) -> (String, Style) {
-    let (look, record) = (model.look, &entry.record);
+    let (styles, record) = (model.styles, &entry.record);
     let done = record.outcome == "consolidated";
     match head {
         "OUTCOME" => match record.outcome.as_str() {
-            "consolidated" => ("consolidated".to_owned(), look.good()),
-            "skipped" => ("nothing to do".to_owned(), look.quiet()),
-            "failed" => ("failed".to_owned(), look.bad()),
-            other => (safe(other), look.warn()),
+            "consolidated" => ("Consolidated".to_owned(), styles.good()),
+            "skipped" => ("Nothing to do".to_owned(), styles.quiet()),
+            "failed" => ("Failed".to_owned(), styles.bad()),
+            other => (escaped(other), styles.warn()),
         },
         "WHEN" => (ago(model.now, record.finished_at), Style::new()),
         "PACKS" if done => {
-            (look.to(&count(record.packs_before), &count(record.packs_after)), Style::new())
+            (styles.to(&count(record.packs_before), &count(record.packs_after)), Style::new())
         }
         "BYTES" if done => {
-            (look.to(&size(record.bytes_before), &size(record.bytes_after)), Style::new())
+            (styles.to(&size(record.bytes_before), &size(record.bytes_after)), Style::new())
         }
-        "TOOK" => (lasting(record.elapsed_ms), Style::new()),
+        "TOOK" => (duration(record.elapsed_ms), Style::new()),
         "KEY OR ERROR" => {
             let text = record.error.as_ref().or(record.consolidated_key.as_ref());
-            (text.map(|text| safe(text)).unwrap_or_default(), look.quiet())
+            (text.map(|text| escaped(text)).unwrap_or_default(), styles.quiet())
         }
         _ => (String::new(), Style::new()),
     }

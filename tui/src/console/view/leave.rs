@@ -1,12 +1,11 @@
-//! The question before leaving, while there is work.
+//! The quit dialog, while runs are active.
 //!
 //! ```text
-//!  ┌ Leave while work is running? ────────────────────────────────────┐
-//!  │ gabriel/notes: splicing 43 %                                     │
-//!  │ 12 more wait for their turn                                      │
+//!  ┌ Quit while runs are active? ─────────────────────────────────────┐
+//!  │ gabriel/notes: writing 43 %                                      │
+//!  │ 12 more queued                                                   │
 //!  │                                                                  │
-//!  │ [ Stay ]  Esc     wait, then leave  w     cancel the work, then  │
-//!  │ leave  x                                                         │
+//!  │ [ Stay ]  Esc     wait, then quit  w     cancel all, then quit  x │
 //!  └──────────────────────────────────────────────────────────────────┘
 //! ```
 
@@ -16,59 +15,59 @@ use ratatui::text::{Line, Span};
 
 use super::parts::answers;
 use super::{dialog, key_in, plain};
+use crate::console::cells::{fit, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::state::{Leave, Model};
-use crate::console::words::{count, fit, safe, wrap};
+use crate::text::{count, escaped};
 
-/// Over the body.
+/// Draws the dialog above the body.
 pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
-    let (look, room) = (model.look, dialog::room(area));
+    let (styles, room) = (model.styles, dialog::room(area));
     let key = |action| key_in(model, Place::Leave, action);
-    let wait = ("wait, then leave", key(Action::Wait));
+    let wait = ("wait, then quit", key(Action::Wait));
     let (title, said, mut keys) = match leave {
         Leave::Asking => (
-            "Leave while work is running?",
+            "Quit while runs are active?",
             "",
-            vec![wait, ("cancel all work, then leave", key(Action::Stop))],
+            vec![wait, ("cancel all, then quit", key(Action::Stop))],
         ),
         Leave::Waiting => (
-            "Leaving when the work has ended",
+            "Quitting when all runs have ended",
             "",
-            vec![("cancel all work, then leave", key(Action::Stop))],
+            vec![("cancel all, then quit", key(Action::Stop))],
         ),
         Leave::Stopping => (
-            "Leaving when the work has stopped",
-            "It stops at its next safe point; nothing is left half-done.",
+            "Quitting when all runs have stopped",
+            "Runs stop at their next safe point; nothing is left half-done.",
             Vec::new(),
         ),
     };
-    let cut_off = "The line is down. Who leaves now finds in the history what became of it.";
-    let said = if model.is_cut_off() { cut_off } else { said };
-    if model.is_cut_off() {
-        keys.push(("leave now", key(Action::LeaveNow)));
+    let cut_off = "Disconnected. If you quit now, the results are in the history later.";
+    let said = if model.is_disconnected() { cut_off } else { said };
+    if model.is_disconnected() {
+        keys.push(("quit now", key(Action::LeaveNow)));
     }
-    // At most a few go on at once; any number may wait.
+    // Only a few runs are active at once, but any number may be queued.
     let going = model
         .runs
-        .going()
+        .running()
         .map(|run| format!("{}: {}", run.repo, model.step_words(run).unwrap_or_default()));
-    let mut lines = plain(going.map(|words| fit(&safe(&words), room)).collect());
-    match model.runs.waiting().count() as u64 {
+    let mut lines = plain(going.map(|words| fit(&escaped(&words), room)).collect());
+    match model.runs.queued().count() as u64 {
         0 => {}
-        1 => lines.push(Line::raw("1 more waits for its turn")),
-        waiting => lines.push(Line::raw(format!("{} more wait for their turn", count(waiting)))),
+        queued => lines.push(Line::raw(format!("{} more queued", count(queued)))),
     }
     lines.extend(plain(wrap(said, room)));
     lines.push(Line::default());
     let before = lines.len();
     let stay = vec![
-        Span::styled("[ Stay ]", look.pointed()),
-        Span::styled(format!("  {}", key(Action::Decline)), look.strong()),
+        Span::styled("[ Stay ]", styles.selected()),
+        Span::styled(format!("  {}", key(Action::Decline)), styles.strong()),
     ];
     let rest = keys.into_iter().map(|(words, key)| {
-        vec![Span::raw(words), Span::styled(format!("  {key}"), look.strong())]
+        vec![Span::raw(words), Span::styled(format!("  {key}"), styles.strong())]
     });
     lines.extend(answers(stay, rest, room));
     let kept = lines.len() - before;
-    dialog::draw(frame, area, title, look.warn(), lines, kept);
+    dialog::draw(frame, area, title, styles.warn(), lines, kept);
 }

@@ -1,15 +1,15 @@
-//! What happened since the console started, newest first; the line that is pointed to is shown in
-//! full below.
+//! The log since the start of the console, newest first; the selected line is displayed in full
+//! below.
 //!
 //! ```text
 //!  packhouse › log                                                                  /srv/store
 //!  TIME (UTC)  LEVEL    WHAT
-//!  12:03:41    note     gabriel/notes: 7 packs became one, sha256:055b71f6f6aab46dd1577335adf182…
-//! ▸12:01:10    error    aster-studio/film-score-north: consolidation failed: making a pack in /s…
+//!  12:03:41    note     gabriel/notes: consolidated 7 packs into one, sha256:055b71f6f6aab46dd15…
+//! ▸12:01:10    error    aster-studio/film-score-north: consolidation failed: writing a pack in /…
 //!
 //!  2026-07-01 12:01:10 UTC · error
-//!  aster-studio/film-score-north: consolidation failed: making a pack in /srv/packs failed: no
-//!  space left on device; free some and try again
+//!  aster-studio/film-score-north: consolidation failed: writing a pack in /srv/packs failed:
+//!  no space left on device; free some and try again
 //!
 //!  Esc back
 //! ```
@@ -24,67 +24,68 @@ use ratatui::widgets::Paragraph;
 use super::parts::{inner, say_more, split};
 use super::table::list;
 use super::{plain, room, styled};
+use crate::console::cells::{fit, pad, wrap};
 use crate::console::msg::Extent;
-use crate::console::state::{Level, Line, Model};
-use crate::console::words::{fit, pad, safe, wrap};
+use crate::console::state::{Level, LogLine, Model};
+use crate::text::escaped;
 
-/// Rows that stay for the list, its head among them, however long the line is that is shown in
-/// full.
+/// Minimum rows of the list with its head, however long the selected line is.
 const LIST: usize = 5;
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let lines = || model.log.newest();
-    let Some(pointed) = lines().nth(model.log.cursor.at(lines().len())) else {
+    let Some(selected) = lines().nth(model.log.cursor.at(lines().len())) else {
         frame.render_widget(
-            Paragraph::new(plain(wrap("Nothing has happened yet.", room(area)))),
+            Paragraph::new(plain(wrap("The log is empty.", room(area)))),
             inner(area),
         );
         return Extent { row: area.y, ..Extent::default() };
     };
     let (height, room) = (usize::from(area.height), room(area));
-    let title = format!("{} · {}", time(pointed.at, "%Y-%m-%d %H:%M:%S UTC"), pointed.level.word());
-    let mut told = [
-        styled(wrap(&title, room), style(model, pointed.level)),
-        plain(wrap(&safe(&pointed.text), room)),
+    let title =
+        format!("{} · {}", time(selected.at, "%Y-%m-%d %H:%M:%S UTC"), selected.level.word());
+    let mut details = [
+        styled(wrap(&title, room), style(model, selected.level)),
+        plain(wrap(&escaped(&selected.text), room)),
     ]
     .concat();
-    let full = if height <= LIST { 0 } else { (told.len() + 1).max(height / 3).min(height - LIST) };
+    let full =
+        if height <= LIST { 0 } else { (details.len() + 1).max(height / 3).min(height - LIST) };
     let [top, below] = split(area, height - full);
-    let head = Text::styled(fit(" TIME (UTC)  LEVEL    WHAT", room + 1), model.look.quiet());
-    let extent = list(frame, top, head, model.log.cursor, lines(), |_, line, pointed| {
-        row(model, line, room, pointed)
+    let head = Text::styled(fit(" TIME (UTC)  LEVEL    WHAT", room + 1), model.styles.quiet());
+    let extent = list(frame, top, head, model.log.cursor, lines(), |_, line, selected| {
+        row(model, line, room, selected)
     });
     let rows = full.saturating_sub(1);
-    let hidden = told.len().saturating_sub(rows);
-    told.truncate(rows);
-    say_more(&mut told, hidden);
-    let [_, told_area] = split(below, 1);
-    frame.render_widget(Paragraph::new(told), inner(told_area));
+    let hidden = details.len().saturating_sub(rows);
+    details.truncate(rows);
+    say_more(&mut details, hidden);
+    let [_, details_area] = split(below, 1);
+    frame.render_widget(Paragraph::new(details), inner(details_area));
     extent
 }
 
-/// A line, cut to the width. Days are told in full below: a console is seldom open for as long.
-fn row(model: &Model, line: &Line, room: usize, pointed: bool) -> Text<'static> {
-    let mark = if pointed { "▸" } else { " " };
+/// A line, cut to the width. Its date is only displayed below.
+fn row(model: &Model, line: &LogLine, room: usize, selected: bool) -> Text<'static> {
+    let mark = if selected { "▸" } else { " " };
     let level = pad(line.level.word(), 9, false);
-    // Only as much as could be seen is made safe: a line may be long, and every character takes a
-    // cell or none.
+    // Escape only the visible part: a line may be long, and every character takes a cell or none.
     let text: String = line.text.chars().take(4 * room).collect();
-    let text = fit(&safe(&text), room.saturating_sub(21));
+    let text = fit(&escaped(&text), room.saturating_sub(21));
     let line = Text::from(vec![
         Span::raw(format!("{mark}{}", pad(&time(line.at, "%H:%M:%S"), 12, false))),
-        Span::styled(level, if pointed { Style::new() } else { style(model, line.level) }),
+        Span::styled(level, if selected { Style::new() } else { style(model, line.level) }),
         Span::raw(text),
     ]);
-    if pointed { line.style(model.look.pointed()) } else { line }
+    if selected { line.style(model.styles.selected()) } else { line }
 }
 
 fn style(model: &Model, level: Level) -> Style {
     match level {
         Level::Note => Style::new(),
-        Level::Warning => model.look.warn(),
-        Level::Error => model.look.bad(),
+        Level::Warning => model.styles.warn(),
+        Level::Error => model.styles.bad(),
     }
 }
 

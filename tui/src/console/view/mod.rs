@@ -1,26 +1,26 @@
-//! How the console looks: `view` draws a model and changes nothing.
+//! Draws the console: `view` draws a model and changes nothing.
 //!
 //! ```text
-//!  packhouse › gabriel/notes                     1 running, 3 waiting · read-only · /srv/store   header: where one is
-//!  line down 14 s · data 20 s old · trying again                                                 only while it is down
+//!  packhouse › gabriel/notes                     1 running, 3 queued · read-only · /srv/store    header
+//!  Disconnected 14 s · data 20 s old · retrying                                                  only while it is down
 //!                                                                                                body: a file per screen
-//!  g consolidate  p preview  v verify  Esc back                                                  footer: what keys do
+//!  g consolidate  p preview  v verify  Esc back                                                  footer: key hints
 //! ```
 //!
-//! Screens draw only what they have room for, and drop columns and hints as it gets narrow. Every
-//! text that comes from a store goes through [`super::words::safe`]. Whatever a colour says, a word
-//! says too. For a terminal that knows nothing but ASCII, [`ascii`] goes over what was drawn.
+//! Screens drop columns and hints when there is little room. All untrusted text goes through
+//! [`crate::text::escaped`]. Colours only repeat what the text says. For ASCII terminals, [`ascii`]
+//! replaces characters in a last pass.
 
 mod ascii;
 mod bars;
 mod chart;
 mod columns;
+mod confirm;
+mod connection;
 mod dialog;
-mod gate;
 mod help;
 mod history;
 mod leave;
-mod line;
 mod log;
 mod packs;
 mod palette;
@@ -35,9 +35,9 @@ mod table;
 mod theme;
 
 use parts::{
-    fact, failure_lines, heading, holds, last_words, plain, room, scrolled, state_words, styled,
+    contents, fact, failure_lines, heading, last_words, plain, room, scrolled, state_words, styled,
 };
-pub(super) use theme::{Look, Theme};
+pub(super) use theme::{Styles, Theme};
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
@@ -46,17 +46,17 @@ use super::keys::{Action, Place};
 use super::msg::Extent;
 use super::state::{Model, Screen};
 
-/// Draws everything, and tells how far the scrolled part reaches.
+/// Draws everything. Returns the scroll area.
 pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
     let rows = [
         Constraint::Length(1),
-        Constraint::Length(line::rows(model)),
+        Constraint::Length(connection::rows(model)),
         Constraint::Fill(1),
         Constraint::Length(1),
     ];
     let [header, down, body, footer] = Layout::vertical(rows).areas(frame.area());
-    let mut extent = match (&model.gate, model.screens.last()) {
-        (Some(gate), _) => gate::draw(model, gate, frame, body),
+    let mut extent = match (&model.dialog, model.screens.last()) {
+        (Some(dialog), _) => confirm::draw(model, dialog, frame, body),
         (None, None) => repos::draw(model, frame, body),
         (None, Some(Screen::Repo(repo))) => repo::draw(model, repo, frame, body),
         (None, Some(Screen::Runs)) => runs::draw(model, frame, body),
@@ -65,7 +65,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
             None => scrolled(
                 frame,
                 body,
-                plain(vec!["This work was long ago, and is forgotten.".to_owned()]),
+                plain(vec!["This run is no longer in the list.".to_owned()]),
                 0,
             ),
         },
@@ -83,15 +83,15 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         extent = help::draw(model, top, frame, body);
     }
     bars::header(model, frame, header);
-    line::draw(model, frame, down);
+    connection::draw(model, frame, down);
     bars::footer(model, frame, footer);
-    if model.look.ascii {
+    if model.styles.ascii {
         ascii::only(frame.buffer_mut());
     }
     extent
 }
 
-/// The key of an action in a place, as it is shown.
+/// The displayed key of an action in a place.
 fn key_in(model: &Model, place: Place, action: Action) -> String {
     let binding = model.keymap.of_place(place).find(|binding| binding.row.action == action);
     binding.and_then(|binding| binding.keys.first()).map_or_else(String::new, ToString::to_string)

@@ -1,18 +1,19 @@
-//! The packs of a repo in a table: which columns there is room for, and what stands in them.
+//! The table of packs of a repo: which columns fit, and their content.
 
 use packhouse_host::PackReport;
 use ratatui::text::Line;
 
+use crate::console::cells::{fit, pad};
 use crate::console::state::Model;
-use crate::console::words::{ago, count, fit, pad, percent, size};
+use crate::text::{ago, count, percent, size};
 
-/// A key is cut to no less than this for the sake of another column; whole, it takes the most.
+/// Minimum width of a key, and the width of a whole key.
 const KEY: usize = 15;
 const KEY_WHOLE: usize = 71;
-/// A key that is cut to less goes without the name of its hash.
+/// Keys cut to less are displayed without the name of the hash.
 const KEY_NAMED: usize = 20;
 
-/// What stands beside the key, what matters most first. Widths are with two cells between columns.
+/// The columns beside the key, the most important first. Widths include two cells before each.
 const COLUMNS: [(What, &str, usize); 6] = [
     (What::Size, "SIZE", 12),
     (What::State, "STATE", 20),
@@ -32,14 +33,14 @@ enum What {
     Since,
 }
 
-/// Those that there is room for.
+/// The columns that fit.
 pub(super) struct Packs {
     key: usize,
     beside: &'static [(What, &'static str, usize)],
 }
 
 impl Packs {
-    /// The columns of a table that is so wide.
+    /// The columns of a table of this width.
     pub(super) fn of(room: usize) -> Packs {
         let (mut key, mut beside) = (room, 0);
         while let Some((_, _, width)) =
@@ -57,15 +58,15 @@ impl Packs {
         pad("PACKS", self.key, false) + &beside.collect::<String>()
     }
 
-    /// A pack in a line.
+    /// The row of a pack.
     pub(super) fn row(&self, model: &Model, pack: &PackReport) -> Line<'static> {
         let key = pack.key.to_string();
         let key =
             if self.key < KEY_NAMED { key.strip_prefix("sha256:").unwrap_or(&key) } else { &key };
         let text = |what| match what {
             What::Size => size(pack.bytes),
-            What::State if pack.retired_at.is_some() => "waits for deletion".to_owned(),
-            What::State if pack.consolidated => "consolidated".to_owned(),
+            What::State if pack.retired_at.is_some() => "Pending deletion".to_owned(),
+            What::State if pack.consolidated => "Consolidated".to_owned(),
             What::State => String::new(),
             What::Needed => needed(pack),
             What::Stored => ago(model.now, pack.stored_at),
@@ -75,7 +76,7 @@ impl Packs {
         let beside = self.beside.iter().map(|(what, _, width)| cell(*what, &text(*what), *width));
         let line =
             Line::raw(pad(&fit(key, self.key), self.key, false) + &beside.collect::<String>());
-        if pack.retired_at.is_some() { line.style(model.look.quiet()) } else { line }
+        if pack.retired_at.is_some() { line.style(model.styles.quiet()) } else { line }
     }
 }
 
@@ -84,8 +85,8 @@ fn cell(what: What, text: &str, width: usize) -> String {
     format!("  {}", pad(text, width - 2, numbers))
 }
 
-/// The share of a pack that no other pack of the repo has in its place. What stands around records
-/// is not counted by the catalog, so only a pack of which every record is needed has all.
+/// The share of a pack that the repo needs from it. The catalog does not count the overhead around
+/// records, so only a pack of which every record is needed has 100 %.
 fn needed(pack: &PackReport) -> String {
     let share = match percent(pack.needed_bytes, pack.bytes) {
         _ if pack.needed_records >= pack.records && pack.records > 0 => Some(100),

@@ -1,11 +1,11 @@
-//! The palette: what can be done here, above the line into which its name is typed.
+//! The command palette: the available actions, above the input line.
 //!
 //! ```text
-//!  ┌ What to do? ─────────────────────────────────────────────────────┐
-//!  │▸consolidate   g      plan to merge the packs of the repo, or of …│
-//!  │ mark          Space  mark the repo, or take the mark away        │
+//!  ┌ Commands ────────────────────────────────────────────────────────┐
+//!  │▸consolidate   g      Plan a consolidation of the repo or the mar…│
+//!  │ mark          Space  Mark or unmark the repo                     │
 //!  └──────────────────────────────────────────────────────────────────┘
-//!  do: cons▏ Enter do it  Esc cancel
+//!  :cons▏ Enter run  Esc cancel
 //! ```
 
 use ratatui::Frame;
@@ -13,31 +13,31 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
+use crate::console::cells::{fit, pad};
 use crate::console::keys::Binding;
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Palette};
-use crate::console::words::{fit, pad};
 
-/// The box is no larger than this.
+/// The maximum size of the box.
 const COLUMNS: u16 = 110;
 const ROWS: u16 = 16;
 const NAMES: usize = 16;
 const KEYS: usize = 12;
 
-/// Over the lower part of the body.
+/// Draws the palette above the lower part of the body.
 pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Rect) -> Extent {
-    let look = model.look;
+    let styles = model.styles;
     let fitting = palette.fitting(&model.keymap);
     let lines = u16::try_from(fitting.len().max(1)).unwrap_or(u16::MAX);
     let rows = lines.saturating_add(2).min(ROWS).min(area.height);
     let columns = area.width.min(COLUMNS);
     let place = Rect { y: area.y + area.height - rows, height: rows, width: columns, ..area };
     let mut block = Block::bordered()
-        .title(Span::styled(" What to do? ", look.strong()))
-        .border_style(look.quiet());
+        .title(Span::styled(" Commands ", styles.strong()))
+        .border_style(styles.quiet());
     let inner = block.inner(place);
     let (content, height) = (fitting.len(), usize::from(inner.height));
-    let (first, pointed) = (palette.cursor.first(content, height), palette.cursor.at(content));
+    let (first, selected) = (palette.cursor.first(content, height), palette.cursor.at(content));
     let below = content.saturating_sub(first + height);
     if below > 0 {
         block = block.title_bottom(format!(" ↓ {below} more "));
@@ -47,25 +47,25 @@ pub(super) fn draw(model: &Model, palette: &Palette, frame: &mut Frame, area: Re
     let room = usize::from(inner.width);
     let rows = fitting.iter().enumerate().skip(first).take(height);
     let mut lines: Vec<Line> =
-        rows.map(|(at, binding)| row(model, binding, at == pointed, room)).collect();
+        rows.map(|(at, binding)| row(model, binding, at == selected, room)).collect();
     if fitting.is_empty() {
-        lines.push(Line::raw(fit(" Nothing that can be done here is called that.", room)));
+        lines.push(Line::raw(fit(" No matching command.", room)));
     }
     frame.render_widget(Paragraph::new(lines), inner);
     Extent { content, height, first, row: inner.y, ..Extent::default() }
 }
 
-fn row(model: &Model, binding: &Binding, pointed: bool, room: usize) -> Line<'static> {
-    let look = model.look;
+fn row(model: &Model, binding: &Binding, selected: bool, room: usize) -> Line<'static> {
+    let styles = model.styles;
     let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
     let keys = pad(&keys.join(" "), KEYS, false);
     let help = pad(binding.row.help, room.saturating_sub(1 + NAMES + KEYS + 2), false);
-    let sign = if pointed { "▸" } else { " " };
+    let sign = if selected { "▸" } else { " " };
     let name = pad(binding.row.name, NAMES, false);
     let line = Line::from(vec![
-        Span::styled(format!("{sign}{name} "), look.strong()),
+        Span::styled(format!("{sign}{name} "), styles.strong()),
         Span::raw(format!("{keys} ")),
-        Span::styled(help, if pointed { look.bar() } else { look.quiet() }),
+        Span::styled(help, if selected { styles.bar() } else { styles.quiet() }),
     ]);
-    if pointed { line.style(look.pointed()) } else { line }
+    if selected { line.style(styles.selected()) } else { line }
 }

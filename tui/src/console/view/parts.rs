@@ -1,4 +1,4 @@
-//! What several screens are made of: facts, headings, failures and lines that scroll.
+//! Parts of several screens: facts, headings, failures and scrolling lines.
 
 use packhouse_host::{GcRecord, RepoSummary};
 use ratatui::Frame;
@@ -7,33 +7,34 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{Look, key_in};
+use super::{Styles, key_in};
 use crate::console::backend::{Failure, FailureKind};
+use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Model, Outcome, RunState, WAITING, Work};
-use crate::console::words::{ago, count, fit, many, pad, safe, size, width, wrap};
+use crate::console::state::{Model, Outcome, RECONNECTING, RunState, Work};
+use crate::text::{ago, capitalized, count, escaped, plural, size};
 
-/// Cells of the names of facts.
+/// Width of the names of facts.
 const NAMES: usize = 12;
 
-/// Cells of a line of text: a margin stays free on either side.
+/// Width of a line of text, without the margins.
 pub(super) fn room(area: Rect) -> usize {
     usize::from(area.width).saturating_sub(2)
 }
 
-/// Where such lines are drawn.
+/// The area of such lines.
 pub(super) fn inner(area: Rect) -> Rect {
     Rect { x: area.x + 1.min(area.width), width: area.width.saturating_sub(2), ..area }
 }
 
-/// So many rows, and those below them.
+/// The first `rows` rows, and the rest.
 pub(super) fn split(area: Rect, rows: usize) -> [Rect; 2] {
     let rows = u16::try_from(rows).unwrap_or(u16::MAX).min(area.height);
     [Rect { height: rows, ..area }, Rect { y: area.y + rows, height: area.height - rows, ..area }]
 }
 
-/// Draws lines from `top` on, but not past the end; below them, that there are more.
+/// Draws lines from `top` on, but not past the end, and how many follow.
 pub(super) fn scrolled(
     frame: &mut Frame,
     area: Rect,
@@ -48,53 +49,58 @@ pub(super) fn scrolled(
     Extent { content, height, first, row: area.y, ..Extent::default() }
 }
 
-/// Puts in place of the last line how many are not seen below, if there are any.
+/// Replaces the last line by the number of lines below, if there are any.
 pub(super) fn say_more(seen: &mut [Line<'static>], below: usize) {
-    // A single line rather stays than gives way to its number.
+    // A single line stays.
     if let ([_, .., last], 1..) = (seen, below) {
         *last = Line::raw(format!("↓ {} more", count(below as u64 + 1)));
     }
 }
 
-/// A fact beside its name: `Objects    112`.
-pub(super) fn fact(look: Look, name: &str, value: &str, room: usize) -> Line<'static> {
-    let value = fit(&safe(value), room.saturating_sub(NAMES));
-    Line::from(vec![Span::styled(pad(name, NAMES, false), look.quiet()), Span::raw(value)])
+/// A fact with its name: `Objects    112`.
+pub(super) fn fact(styles: Styles, name: &str, value: &str, room: usize) -> Line<'static> {
+    let value = fit(&escaped(value), room.saturating_sub(NAMES));
+    Line::from(vec![Span::styled(pad(name, NAMES, false), styles.quiet()), Span::raw(value)])
 }
 
-/// A fact that takes as many lines as it needs.
-pub(super) fn long_fact(look: Look, name: &str, value: &str, room: usize) -> Vec<Line<'static>> {
-    let values = wrap(&safe(value), room.saturating_sub(NAMES)).into_iter().enumerate();
-    values.map(|(at, value)| fact(look, if at == 0 { name } else { "" }, &value, room)).collect()
+/// A fact in as many lines as it needs.
+pub(super) fn long_fact(
+    styles: Styles,
+    name: &str,
+    value: &str,
+    room: usize,
+) -> Vec<Line<'static>> {
+    let values = wrap(&escaped(value), room.saturating_sub(NAMES)).into_iter().enumerate();
+    values.map(|(at, value)| fact(styles, if at == 0 { name } else { "" }, &value, room)).collect()
 }
 
-/// A heading, with a blank line before it.
+/// A heading after a blank line.
 pub(super) fn heading(model: &Model, words: &'static str) -> [Line<'static>; 2] {
-    [Line::default(), Line::from(Span::styled(words, model.look.quiet()))]
+    [Line::default(), Line::from(Span::styled(words, model.styles.quiet()))]
 }
 
-/// A failure in lines, with what it means in words.
+/// Describes a failure.
 pub(super) fn failure_lines(
-    look: Look,
+    styles: Styles,
     what: &str,
     failure: &Failure,
     room: usize,
 ) -> Vec<Line<'static>> {
     let (word, advice) = match failure.kind {
         FailureKind::Refused => ("failed", ""),
-        FailureKind::Conflict => ("gave way to another writer", "Trying again is safe."),
+        FailureKind::Conflict => ("conflicted with another writer", "Retrying is safe."),
         FailureKind::Damage => ("found damage", ""),
         FailureKind::Cancelled => ("was cancelled", ""),
-        FailureKind::Unreachable => ("failed", "The store could not be asked."),
+        FailureKind::Unreachable => ("failed", "The store can't be reached."),
     };
-    let style = if failure.kind == FailureKind::Cancelled { look.warn() } else { look.bad() };
-    let mut lines = styled(wrap(&format!("The {what} {word}."), room), style);
-    lines.extend(plain(wrap(&safe(&failure.message), room)));
+    let style = if failure.kind == FailureKind::Cancelled { styles.warn() } else { styles.bad() };
+    let mut lines = styled(wrap(&format!("{what} {word}."), room), style);
+    lines.extend(plain(wrap(&escaped(&failure.message), room)));
     lines.extend(plain(wrap(advice, room)));
     lines
 }
 
-/// What to do about a failure in a place, after a blank line.
+/// What to do about a failure, after a blank line.
 pub(super) fn way_out(
     model: &Model,
     place: Place,
@@ -103,10 +109,10 @@ pub(super) fn way_out(
     room: usize,
 ) -> Vec<Line<'static>> {
     let Some(next) = next(model, place, work, kind) else { return Vec::new() };
-    [vec![Line::default()], long_fact(model.look, "Next", &next, room)].concat()
+    [vec![Line::default()], long_fact(model.styles, "Next", &next, room)].concat()
 }
 
-/// The message names what to do about its cause; this is what to do here.
+/// What to do in the console; the message of the failure says what to do about its cause.
 fn next(model: &Model, place: Place, work: Work, kind: FailureKind) -> Option<String> {
     let key = |action| Some(key_in(model, place, action)).filter(|key| !key.is_empty());
     let again = match work {
@@ -116,40 +122,40 @@ fn next(model: &Model, place: Place, work: Work, kind: FailureKind) -> Option<St
     Some(match (kind, work) {
         (FailureKind::Unreachable, Work::Consolidate) if place != Place::Preview => {
             let key = key_in(model, place, Action::History);
-            format!("What became of it is in the history once the line is back: press {key}.")
+            format!("After reconnecting, press {key}: its result is in the history.")
         }
         (FailureKind::Unreachable, Work::Verify) => {
-            format!("Once the line is back, press {} to try again.", key(again)?)
+            format!("After reconnecting, press {} to retry.", key(again)?)
         }
-        // A plan that failed is no question: it is closed, and asked for again.
+        // A failed plan must be closed, and requested again.
         (FailureKind::Unreachable, Work::Consolidate) => {
-            format!("Once the line is back, close this and press {} again.", key(again)?)
+            format!("After reconnecting, close this and press {} again.", key(again)?)
         }
         (FailureKind::Refused | FailureKind::Conflict, Work::Consolidate)
             if place == Place::Preview =>
         {
-            format!("When the cause is gone, close this and press {} again.", key(again)?)
+            format!("Fix the cause, close this and press {} again.", key(again)?)
         }
         (FailureKind::Conflict, Work::Consolidate) => {
-            format!("Press {}: it shows the plan for what the repo is now.", key(again)?)
+            format!("Press {} to see a new plan.", key(again)?)
         }
         (FailureKind::Conflict, Work::Verify) => {
-            format!("Trying again is safe: press {}.", key(again)?)
+            format!("Retrying is safe: press {}.", key(again)?)
         }
         (FailureKind::Damage, _) => {
             format!(
-                "Press {}: it reads everything, and lists all that is damaged with what to do about each.",
+                "Press {} to verify: it lists all damage, and how to fix it.",
                 key(Action::Verify)?
             )
         }
         (FailureKind::Refused, _) => {
-            format!("When the cause is gone, press {} to try again.", key(again)?)
+            format!("Fix the cause, then press {} to retry.", key(again)?)
         }
         (FailureKind::Cancelled, _) => return None,
     })
 }
 
-/// Lines as they are.
+/// Plain lines.
 pub(super) fn plain(lines: Vec<String>) -> Vec<Line<'static>> {
     lines.into_iter().map(Line::raw).collect()
 }
@@ -159,7 +165,7 @@ pub(super) fn styled(lines: Vec<String>, style: Style) -> Vec<Line<'static>> {
     lines.into_iter().map(|line| Line::styled(line, style)).collect()
 }
 
-/// Answers beside each other as far as there is room, then below.
+/// Buttons side by side as far as they fit, then below.
 pub(super) fn answers(
     first: Vec<Span<'static>>,
     rest: impl Iterator<Item = Vec<Span<'static>>>,
@@ -180,74 +186,76 @@ pub(super) fn answers(
     lines.into_iter().map(Line::from).collect()
 }
 
-/// From one size to another, and by how much; `same` says that it is none.
-pub(super) fn shrunk(look: Look, before: u64, after: u64, same: &str) -> String {
+/// Two sizes and their difference; `same` if there is none.
+pub(super) fn shrunk(styles: Styles, before: u64, after: u64, same: &str) -> String {
     let change = match before.checked_sub(after) {
         Some(0) => same.to_owned(),
         Some(less) => format!("{} less", size(less)),
         None => format!("{} more", size(after - before)),
     };
-    format!("{} ({change})", look.to(&size(before), &size(after)))
+    format!("{} ({change})", styles.to(&size(before), &size(after)))
 }
 
-/// Counts of the four kinds.
-pub(super) fn holds(objects: u64, commits: u64, snapshots: u64, tags: u64) -> String {
+/// Counts of the four kinds of records.
+pub(super) fn contents(objects: u64, commits: u64, snapshots: u64, tags: u64) -> String {
     [(objects, "object"), (commits, "commit"), (snapshots, "snapshot"), (tags, "tag")]
-        .map(|(number, one)| many(number, one))
+        .map(|(number, one)| plural(number, one))
         .join(", ")
 }
 
-/// The last consolidation in a line.
+/// The last consolidation in one line.
 pub(super) fn last_words(model: &Model, last: &GcRecord) -> String {
     let when = ago(model.now, last.finished_at);
     match last.outcome.as_str() {
         "consolidated" => {
             format!(
                 "{}, {when}",
-                model.look.to(&count(last.packs_before), &many(last.packs_after, "pack"))
+                model.styles.to(&count(last.packs_before), &plural(last.packs_after, "pack"))
             )
         }
         "skipped" => format!("nothing to do, {when}"),
-        other => format!("{}, {when}", safe(other)),
+        other => format!("{}, {when}", escaped(other)),
     }
 }
 
-/// How a repo is, in words first.
+/// The state of a repo, or of its run.
 pub(super) fn state_words(model: &Model, repo: &RepoSummary) -> (String, Style) {
-    let look = model.look;
+    let styles = model.styles;
     match (work_words(model, repo, false), repo.packs) {
         (Some(work), _) => work,
-        (None, _) if repo.damaged > 0 => ("damaged".to_owned(), look.bad()),
-        (None, 0) => ("empty".to_owned(), look.quiet()),
-        (None, 1) => ("in order".to_owned(), look.good()),
-        (None, packs) => (format!("{} to merge", many(packs, "pack")), look.warn()),
+        (None, _) if repo.damaged > 0 => ("Damaged".to_owned(), styles.bad()),
+        (None, 0) => ("Empty".to_owned(), styles.quiet()),
+        (None, 1) => ("OK".to_owned(), styles.good()),
+        (None, packs) => (format!("Fragmented ({})", plural(packs, "pack")), styles.warn()),
     }
 }
 
-/// What goes on in a repo, or what its work found or failed with; in few words where the column is
-/// a `narrow` one.
+/// The run of a repo, or its problems or failure; shorter if the column is `narrow`.
 pub(super) fn work_words(
     model: &Model,
     repo: &RepoSummary,
     narrow: bool,
 ) -> Option<(String, Style)> {
-    let (look, run) = (model.look, model.runs.of_repo(&repo.repo)?);
+    let (styles, run) = (model.styles, model.runs.of_repo(&repo.repo)?);
     match model.step_words(run) {
-        Some(waits) if waits == WAITING && narrow => {
-            return Some(("line is down".to_owned(), look.warn()));
+        Some(waits) if waits == RECONNECTING && narrow => {
+            return Some(("Disconnected".to_owned(), styles.warn()));
         }
-        Some(waits) if waits == WAITING => return Some((waits, look.warn())),
-        Some(step) => return Some((step, look.busy())),
+        Some(waits) if waits == RECONNECTING => return Some((capitalized(&waits), styles.warn())),
+        Some(step) => return Some((capitalized(&step), styles.busy())),
         None => {}
     }
     match &run.state {
         RunState::Ended(Err(failure)) if failure.kind != FailureKind::Cancelled => {
-            let words =
-                if narrow { "failed".to_owned() } else { format!("{} failed", run.work.noun()) };
-            Some((words, look.bad()))
+            let words = if narrow {
+                "Failed".to_owned()
+            } else {
+                format!("{} failed", capitalized(run.work.noun()))
+            };
+            Some((words, styles.bad()))
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {
-            Some((many(report.problems.len() as u64, "problem"), look.bad()))
+            Some((plural(report.problems.len() as u64, "problem"), styles.bad()))
         }
         _ => None,
     }

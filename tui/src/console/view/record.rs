@@ -1,27 +1,27 @@
-//! One consolidation that ended, in full, as the store remembers it.
+//! An entry of the history in full.
 //!
 //! ```text
 //!  packhouse › history › gabriel/photos
-//!  Done: 23 packs became 1, in 1.2 s.
+//!  Consolidated 23 packs into 1 in 1.2 s.
 //!
 //!  Ended       2026-07-01 09:30:00 UTC, 2 hours ago
 //!  Pack        sha256:055b71f6f6aab46dd1577335adf1829e5796fb4ccbc4b2e2a0743b80d0bbebb0
 //!  Size        2.6 MiB → 2.3 MiB (266.8 KiB less)
-//!  Repeated    34 records not written again
-//!  Holds       112 objects, 16 commits, 16 snapshots, 0 tags
+//!  Duplicates  34 records removed
+//!  Contents    112 objects, 16 commits, 16 snapshots, 0 tags
 //!  Planned by  component sha256:…
 //!  Catalog     7 rows changed
 //!
-//!  PROVEN BEFORE IT WAS PUBLISHED
-//!  ✓ 144 entities: all that the index maps, in the encodings that it maps
+//!  VERIFIED BEFORE PUBLISHING
+//!  ✓ 144 entities: every indexed record is present and unchanged
 //!  …
 //! ```
 //!
 //! ```text
 //!  packhouse › history › gabriel/notes
-//!  It failed, after 480 ms. Nothing was changed.
+//!  Failed after 480 ms. Nothing was changed.
 //!
-//!  making a pack in /srv/packs failed: no space left on device; free some and try again
+//!  writing a pack in /srv/packs failed: no space left on device; free some and try again
 //!
 //!  Ended       2026-06-28 12:00:00 UTC, 3 days ago
 //!  Planned by  component sha256:…
@@ -35,11 +35,12 @@ use ratatui::text::Line;
 use super::parts::shrunk;
 use super::result::{done, facts, key_fact, proof};
 use super::{fact, plain, room, scrolled, styled};
+use crate::console::cells::wrap;
 use crate::console::msg::Extent;
 use crate::console::state::{Cursor, Model};
-use crate::console::words::{ago, lasting, many, safe, wrap};
+use crate::text::{ago, duration, escaped, plural};
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(
     model: &Model,
     entry: &GcEntry,
@@ -51,11 +52,11 @@ pub(super) fn draw(
 }
 
 fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
-    let (look, record) = (model.look, &entry.record);
+    let (styles, record) = (model.styles, &entry.record);
     let mut lines = title(model, record, room);
     lines.push(Line::default());
     if let Some(error) = &record.error {
-        lines.extend(plain(wrap(&safe(error), room)));
+        lines.extend(plain(wrap(&escaped(error), room)));
         lines.push(Line::default());
     }
     let ended = format!(
@@ -63,58 +64,57 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
         record.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         ago(model.now, record.finished_at)
     );
-    lines.push(fact(look, "Ended", &ended, room));
+    lines.push(fact(styles, "Ended", &ended, room));
     if let Some(report) = &entry.report {
         lines.extend(facts(model, report, room));
         lines.push(fact(
-            look,
+            styles,
             "Catalog",
-            &format!("{} changed", many(report.rows_changed, "row")),
+            &format!("{} changed", plural(report.rows_changed, "row")),
             room,
         ));
         lines.extend(proof(model, report.proven.as_ref(), room));
         return lines;
     }
     if let Some(key) = &record.consolidated_key {
-        lines.extend(key_fact(look, key, room));
+        lines.extend(key_fact(styles, key, room));
     }
     if record.outcome == "consolidated" {
         lines.push(fact(
-            look,
+            styles,
             "Size",
-            &shrunk(look, record.bytes_before, record.bytes_after, "the same"),
+            &shrunk(styles, record.bytes_before, record.bytes_after, "the same"),
             room,
         ));
     }
-    lines.push(fact(look, "Planned by", &format!("component {}", record.component), room));
+    lines.push(fact(styles, "Planned by", &format!("component {}", record.component), room));
     if record.outcome == "consolidated" {
         lines.push(Line::default());
         lines.extend(styled(
-            wrap("The store has no report of it, so what was proven can't be shown.", room),
-            look.quiet(),
+            wrap("The store has no report of this consolidation.", room),
+            styles.quiet(),
         ));
     }
     lines
 }
 
 fn title(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
-    let (look, took) = (model.look, lasting(record.elapsed_ms));
+    let (styles, took) = (model.styles, duration(record.elapsed_ms));
     match record.outcome.as_str() {
         "consolidated" => styled(
             wrap(&done(record.packs_before, record.packs_after, record.elapsed_ms), room),
-            look.good(),
+            styles.good(),
         ),
         "skipped" => {
             let words = match record.packs_before {
-                0 => "There was nothing to do: the repo was empty.",
-                _ => "There was nothing to do: the repo was one pack already.",
+                0 => "Nothing to do: the repo was empty.",
+                _ => "Nothing to do: the repo had only one pack.",
             };
-            styled(wrap(words, room), look.good())
+            styled(wrap(words, room), styles.good())
         }
-        "failed" => styled(
-            wrap(&format!("It failed, after {took}. Nothing was changed."), room),
-            look.bad(),
-        ),
-        other => styled(wrap(&format!("{}, after {took}", safe(other)), room), look.warn()),
+        "failed" => {
+            styled(wrap(&format!("Failed after {took}. Nothing was changed."), room), styles.bad())
+        }
+        other => styled(wrap(&format!("{} after {took}", escaped(other)), room), styles.warn()),
     }
 }

@@ -1,14 +1,14 @@
-//! One repo.
+//! The repo screen.
 //!
 //! ```text
 //!  packhouse › gabriel/notes
-//!  State       7 packs to merge
-//!  Packs       7, 812.0 KiB; old ones of 118.0 KiB wait for deletion
-//!  Reclaimable 81.2 KiB (10 %), which packs repeat
-//!  Holds       112 objects, 16 commits, 16 snapshots, 0 tags
-//!  Access      public, default branch main, made 3 days ago
-//!  Last merge  23 → 1 pack, 2 hours ago
-//!  Last work   verification: no problems
+//!  State       Fragmented (7 packs)
+//!  Packs       7, 812.0 KiB; 118.0 KiB pending deletion
+//!  Reclaimable 81.2 KiB (10 %) of duplicates
+//!  Contents    112 objects, 16 commits, 16 snapshots, 0 tags
+//!  Access      public, default branch main, created 3 days ago
+//!  Last gc     23 → 1 pack, 2 hours ago
+//!  Last run    verification: no problems
 //!
 //!  (see [`super::chart`])
 //!
@@ -24,7 +24,7 @@
 //!  g consolidate  p preview  v verify  Esc back
 //! ```
 //!
-//! A repo may have 10 000 packs: only the lines that are seen are made.
+//! A repo may have 10 000 packs, so only visible lines are made.
 
 use packhouse_host::{Damage, GcRecord};
 use ratatui::Frame;
@@ -34,33 +34,34 @@ use ratatui::widgets::Paragraph;
 
 use super::packs::Packs;
 use super::parts::{inner, long_fact, say_more};
-use super::{chart, fact, failure_lines, holds, last_words, room, scrolled, state_words};
+use super::{chart, contents, fact, failure_lines, last_words, room, scrolled, state_words};
 use crate::console::backend::Detail;
+use crate::console::cells::{fit, pad, wrap};
 use crate::console::msg::Extent;
 use crate::console::state::{Item, Model, Outcome, Repo, RunState};
-use crate::console::words::{ago, count, fit, lasting, many, pad, percent, safe, size, wrap};
+use crate::text::{ago, capitalized, count, duration, escaped, percent, plural, size};
 
-/// Of what went wrong with a consolidation long ago, no more than these lines; the history has all.
+/// Maximum number of lines of an error in the list of consolidations; the history has all.
 const ERROR: usize = 3;
-/// Of what is damaged, no more than so much.
+/// Maximum number of damages.
 const DAMAGE: usize = 3;
-/// Cells of the times of consolidations.
+/// Width of the times of consolidations.
 const WHEN: usize = 16;
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) -> Extent {
     let (room, height) = (room(area), usize::from(area.height));
     let mut above = Vec::new();
     if let Some(failure) = &repo.failure {
-        above.extend(failure_lines(model.look, "reading of the repo", failure, room));
+        above.extend(failure_lines(model.styles, "Loading the repo", failure, room));
         above.push(Line::default());
     }
     let Some(known) = &repo.known else {
         if repo.failure.is_none() {
-            above.push(Line::raw(if model.is_cut_off() {
-                "Waiting for the line …"
+            above.push(Line::raw(if model.is_disconnected() {
+                "Reconnecting …"
             } else {
-                "Reading the repo …"
+                "Loading the repo …"
             }));
         }
         return scrolled(frame, area, above, 0);
@@ -68,7 +69,7 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
     above.extend(facts(model, known, room));
     above.extend(last_work(model, repo, room));
     above.extend(chart::lines(
-        model.look,
+        model.styles,
         &known.timeline,
         model.now,
         room,
@@ -76,20 +77,20 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
     ));
     let page = Page::new(model, known, above, room);
     let (content, first) = (page.lines(), page.first(repo, height));
-    let pointed = repo.current().map(|item| page.line_of(item));
+    let selected = repo.current().map(|item| page.line_of(item));
     let mut seen: Vec<Line> = (first..content).take(height).map(|at| page.line(at)).collect();
     if height > ERROR {
-        // Whoever is far down in a list still sees of what.
+        // Keep the heading of a long list visible.
         if let (Some(top), Some(title)) = (seen.first_mut(), page.title_above(first)) {
             *top = title;
         }
         say_more(&mut seen, content.saturating_sub(first + height));
     }
     frame.render_widget(Paragraph::new(seen), inner(area));
-    // The pointer stands in the margin, and its line is turned around to both edges.
-    if let Some(row) = pointed.and_then(|at| at.checked_sub(first)).filter(|row| *row < height) {
+    // The cursor is in the margin, and its line is reversed up to both edges.
+    if let Some(row) = selected.and_then(|at| at.checked_sub(first)).filter(|row| *row < height) {
         let row = Rect { y: area.y + row as u16, height: 1, ..area };
-        frame.buffer_mut().set_style(row, model.look.pointed());
+        frame.buffer_mut().set_style(row, model.styles.selected());
         frame.render_widget("▸", Rect { width: 1.min(row.width), ..row });
     }
     let items = (first..content).take(height).map(|at| page.item_at(at)).collect();
@@ -103,7 +104,7 @@ struct Page<'a> {
     room: usize,
     above: Vec<Line<'static>>,
     packs: Packs,
-    /// Each with its error.
+    /// Consolidations, each with its error.
     past: Vec<Vec<Line<'static>>>,
 }
 
@@ -118,8 +119,8 @@ impl<'a> Page<'a> {
         Page { model, known, room, above, packs: Packs::of(room), past }
     }
 
-    /// Where the first head, pack and consolidation stand; before each are a blank line and a
-    /// heading. Where there is none, a line says so.
+    /// The lines of the first head, pack and consolidation. Before each are a blank line and a
+    /// heading. An empty list has one line.
     fn starts(&self) -> [usize; 3] {
         let heads = self.above.len() + 2;
         let packs = heads + self.known.report.branch_heads.len().max(1) + 2;
@@ -139,7 +140,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Which line that can be pointed to stands there, or belongs to what stands there.
+    /// The item of a line.
     fn item_at(&self, line: usize) -> Option<usize> {
         let ([heads, packs, past], report) = (self.starts(), &self.known.report);
         let (heads_there, packs_there) = (report.branch_heads.len(), self.known.packs.len());
@@ -157,8 +158,8 @@ impl<'a> Page<'a> {
         ends.position(|end| line >= past && line < end).map(|at| heads_there + packs_there + at)
     }
 
-    /// The first line to be seen. The pointed one stays in the lower part, so that it moves before
-    /// all else does; at the first everything above is seen, at the last everything below.
+    /// The first visible line. The cursor stays in the lower part; at the first item everything
+    /// above is visible, at the last item everything below.
     fn first(&self, repo: &Repo, height: usize) -> usize {
         let (items, last) = (repo.items(), self.lines().saturating_sub(height));
         let Some(item) = repo.current() else { return 0 };
@@ -169,7 +170,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The heading of the list that a line is in the middle of.
+    /// The heading of the list that a line belongs to.
     fn title_above(&self, at: usize) -> Option<Line<'static>> {
         let [heads, packs, past] = self.starts();
         let lists = [heads..packs - 2, packs..past - 2, past..self.lines()];
@@ -180,7 +181,7 @@ impl<'a> Page<'a> {
         let [heads, packs, past] = self.starts();
         let titled = |start: usize, title: &str| match start - at {
             2 => Line::default(),
-            _ => Line::styled(title.to_owned(), self.model.look.quiet()),
+            _ => Line::styled(title.to_owned(), self.model.styles.quiet()),
         };
         if at < self.above.len() {
             self.above[at].clone()
@@ -204,19 +205,19 @@ impl<'a> Page<'a> {
         let Some((branch, head)) = self.known.report.branch_heads.iter().nth(at) else {
             return Line::raw("none yet");
         };
-        // A branch may be called anything; its head must still be readable beside it.
-        let name = pad(&safe(branch), self.room.saturating_sub(74).clamp(12, 40), false);
-        Line::raw(fit(&format!("{name} {}", safe(head)), self.room))
+        // Branch names may be long; the head must stay readable.
+        let name = pad(&escaped(branch), self.room.saturating_sub(74).clamp(12, 40), false);
+        Line::raw(fit(&format!("{name} {}", escaped(head)), self.room))
     }
 }
 
 fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
-    let (look, report, summary) = (model.look, &known.report, &known.summary);
+    let (styles, report, summary) = (model.styles, &known.report, &known.summary);
     let (state, style) = state_words(model, summary);
     let packs = match summary.superseded_bytes {
         0 => format!("{}, {}", count(summary.packs), size(summary.bytes)),
         waiting => format!(
-            "{}, {}; old ones of {} wait for deletion",
+            "{}, {}; {} pending deletion",
             count(summary.packs),
             size(summary.bytes),
             size(waiting)
@@ -226,79 +227,83 @@ fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
         .map(|part| format!(" ({part} %)"))
         .unwrap_or_default();
     let reclaimable = match summary.reclaimable() {
-        0 => "nothing".to_owned(),
-        again => format!("{}{part}, which packs repeat", size(again)),
+        0 => "none".to_owned(),
+        again => format!("{}{part} of duplicates", size(again)),
     };
     let last =
         summary.last_gc.as_ref().map_or_else(|| "never".to_owned(), |last| last_words(model, last));
-    let made = ago(model.now, report.created_at);
+    let created = ago(model.now, report.created_at);
     let access = format!(
-        "{}, default branch {}, made {made}",
+        "{}, default branch {}, created {created}",
         report.visibility.as_str(),
         report.default_branch
     );
-    let state = fact(look, "State", &state, room);
+    let state = fact(styles, "State", &state, room);
     let [name, value] = <[_; 2]>::try_from(state.spans).unwrap_or_default();
-    let holds = holds(summary.objects, summary.commits, summary.snapshots, summary.tags);
+    let contents = contents(summary.objects, summary.commits, summary.snapshots, summary.tags);
     let mut lines = vec![Line::from(vec![name, value.style(style)])];
     lines.extend(
-        [("Packs", packs), ("Reclaimable", reclaimable), ("Holds", holds)]
+        [("Packs", packs), ("Reclaimable", reclaimable), ("Contents", contents)]
             .into_iter()
-            .flat_map(|(name, value)| long_fact(look, name, &value, room)),
+            .flat_map(|(name, value)| long_fact(styles, name, &value, room)),
     );
-    lines.extend([fact(look, "Access", &access, room), fact(look, "Last merge", &last, room)]);
+    lines.extend([fact(styles, "Access", &access, room), fact(styles, "Last gc", &last, room)]);
     lines.extend(damage(model, known, room));
     lines
 }
 
-/// What is damaged, since when, and which verb found it.
+/// The known damage: what, since when, and which verb found it.
 fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
     let damaged = &known.report.damaged;
     let said = |damage: &Damage| {
         let what =
             damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
         let since = ago(model.now, damage.since);
-        format!("{what}: {}; found by {}, {since}", safe(&damage.detail), safe(&damage.found_by))
+        format!(
+            "{what}: {}; found by {}, {since}",
+            escaped(&damage.detail),
+            escaped(&damage.found_by)
+        )
     };
     let mut lines: Vec<_> = damaged
         .iter()
         .take(DAMAGE)
-        .flat_map(|damage| long_fact(model.look, "Damaged", &said(damage), room))
+        .flat_map(|damage| long_fact(model.styles, "Damaged", &said(damage), room))
         .collect();
     if damaged.len() > DAMAGE {
         let more = format!(
-            "and {} more; packhouse repo show {} lists all",
+            "and {} more; to list all: packhouse repo show {}",
             damaged.len() - DAMAGE,
-            safe(&known.report.repo.to_string())
+            escaped(&known.report.repo.to_string())
         );
-        lines.extend(long_fact(model.look, "Damaged", &more, room));
+        lines.extend(long_fact(model.styles, "Damaged", &more, room));
     }
     lines
 }
 
-/// What was done here since the console started, with the error if it failed.
+/// The last run since the start of the console, with its error.
 fn last_work(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static>> {
     let Some(run) = model.runs.of_repo(&repo.name) else { return Vec::new() };
     let said = |words: &str| {
-        vec![fact(model.look, "Last work", &format!("{}: {words}", run.work.noun()), room)]
+        vec![fact(model.styles, "Last run", &format!("{}: {words}", run.work.noun()), room)]
     };
     match &run.state {
-        RunState::Waiting(_) | RunState::Going { .. } => {
+        RunState::Queued(_) | RunState::Running { .. } => {
             said(&model.step_words(run).unwrap_or_default())
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
             said("nothing to do")
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) => {
-            said(&format!("{} became one", many(report.packs_before, "pack")))
+            said(&format!("{} into one", plural(report.packs_before, "pack")))
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => said("no problems"),
         RunState::Ended(Ok(Outcome::Verified(report))) => {
-            said(&many(report.problems.len() as u64, "problem"))
+            said(&plural(report.problems.len() as u64, "problem"))
         }
         RunState::Ended(Err(failure)) => {
             let mut lines = vec![Line::default()];
-            lines.extend(failure_lines(model.look, run.work.noun(), failure, room));
+            lines.extend(failure_lines(model.styles, &capitalized(run.work.noun()), failure, room));
             lines
         }
     }
@@ -309,15 +314,16 @@ fn past(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
     let what = match record.outcome.as_str() {
         "consolidated" => format!(
             "{}, {}, in {}",
-            model.look.to(&count(record.packs_before), &many(record.packs_after, "pack")),
-            model.look.to(&size(record.bytes_before), &size(record.bytes_after)),
-            lasting(record.elapsed_ms)
+            model.styles.to(&count(record.packs_before), &plural(record.packs_after, "pack")),
+            model.styles.to(&size(record.bytes_before), &size(record.bytes_after)),
+            duration(record.elapsed_ms)
         ),
         "skipped" => "nothing to do".to_owned(),
-        other => safe(other),
+        other => escaped(other),
     };
     let mut lines = vec![Line::raw(fit(&format!("{when}{what}"), room))];
-    let error = wrap(&safe(record.error.as_deref().unwrap_or_default()), room.saturating_sub(WHEN));
+    let error =
+        wrap(&escaped(record.error.as_deref().unwrap_or_default()), room.saturating_sub(WHEN));
     lines.extend(
         error.into_iter().take(ERROR).map(|line| Line::raw(format!("{}{line}", " ".repeat(WHEN)))),
     );

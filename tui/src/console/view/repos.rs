@@ -2,17 +2,16 @@
 //!
 //! ```text
 //!  packhouse › repos                                                            1 running · /srv/store
-//!  3 repos · 31 packs · 12.4 MiB · 81.2 KiB reclaimable · 1 marked · by packs · most first
+//!  3 repos · 31 packs · 12.4 MiB · 81.2 KiB reclaimable · 1 marked · by packs · largest first
 //!   NAME                PACKS▼       RECLAIMABLE        SIZE  STATE                 LAST CONSOLIDATION
-//! ▸ gabriel/notes            7   81.2 KiB   10 %   812.0 KiB  7 packs to merge      never
-//!  ●gabriel/photos           1        0 B    0 %    11.2 MiB  in order              23 → 1 pack, 2 hours ago
-//!   zoe/empty                0        0 B             0 B  empty                 never
+//! ▸ gabriel/notes            7   81.2 KiB   10 %   812.0 KiB  Fragmented (7 packs)  never
+//!  ●gabriel/photos           1        0 B    0 %    11.2 MiB  OK                    23 → 1 pack, 2 hours ago
+//!   zoe/empty                0        0 B             0 B  Empty                 never
 //!
 //!  Enter open  Space mark  g consolidate  s sort  / filter
 //! ```
 //!
-//! [`super::columns`] knows the columns. Only the rows that are seen are looked at: there may be
-//! 100 000.
+//! [`super::columns`] has the columns. Only visible rows are read: there may be 100 000.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -22,36 +21,37 @@ use ratatui::widgets::Paragraph;
 
 use super::columns::Columns;
 use super::parts::{inner, split};
-use super::{Look, failure_lines, key_in, plain, room};
+use super::{Styles, failure_lines, key_in, plain, room};
+use crate::console::cells::{fit, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
-use crate::console::state::{Column, Model, PAGE, WAITING};
-use crate::console::words::{count, fit, many, safe, size, width, wrap};
+use crate::console::state::{Column, Model, PAGE, RECONNECTING};
+use crate::text::{count, escaped, plural, size};
 
-/// Cells of the filter beside the number of repos that it leaves.
+/// Width of the filter beside the number of matches.
 const FILTER: usize = 24;
 
-/// Of a failure over a list that is still shown, no more than these lines.
+/// Maximum number of lines of an error above a list.
 const FAILURE: usize = 3;
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (repos, room) = (&model.repos, room(area));
     let columns = Columns::of(usize::from(area.width).saturating_sub(1));
     let mut above = vec![sums(model, &columns, room)];
     if let Some(failure) = &repos.failure {
-        let failure = failure_lines(model.look, "reading of the store", failure, room);
+        let failure = failure_lines(model.styles, "Loading the repos", failure, room);
         let most = if repos.len() > 0 { FAILURE } else { failure.len() };
         above.extend(failure.into_iter().take(most));
     }
     if let Some(bad) = repos.bad_filter.as_ref().filter(|_| !repos.typing) {
         above.extend(
-            wrap(&safe(&format!("{bad}; it is left out")), room)
+            wrap(&escaped(&format!("{bad}; ignored")), room)
                 .into_iter()
-                .map(|line| Line::styled(line, model.look.warn())),
+                .map(|line| Line::styled(line, model.styles.warn())),
         );
     }
-    // The list is what one is here for: in a low terminal, what stands above it gives way.
+    // In a low terminal the list matters more than what is above it.
     above.truncate(usize::from(area.height).saturating_sub(3));
     let [top, list] = split(area, above.len());
     frame.render_widget(Paragraph::new(above), inner(top));
@@ -62,31 +62,31 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let [head, rows] = split(list, 1);
     frame.render_widget(Paragraph::new(columns.head(model)), head);
     let (content, height) = (repos.shown(), usize::from(rows.height));
-    let (first, pointed) = (repos.cursor().first(content, height), repos.cursor().at(content));
+    let (first, selected) = (repos.cursor().first(content, height), repos.cursor().at(content));
     let seen = repos.from(first).take(height).enumerate();
     let lines: Vec<Line> =
-        seen.map(|(at, repo)| columns.row(model, repo, first + at == pointed)).collect();
+        seen.map(|(at, repo)| columns.row(model, repo, first + at == selected)).collect();
     frame.render_widget(Paragraph::new(lines), rows);
     Extent { content, height, first, row: rows.y, ..Extent::default() }
 }
 
-/// What all of them come to, and what of them is shown. What matters least is dropped first.
+/// Sums of all repos, and what is displayed. The least important parts are dropped first.
 fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
-    let (look, repos) = (model.look, &model.repos);
+    let (styles, repos) = (model.styles, &model.repos);
     if repos.len() == 0 {
         return Line::default();
     }
     let totals = repos.totals();
-    // Reading some repos again takes no time worth a word.
+    // Reloading few repos is too fast to mention.
     let reading = repos.loading.is_some() && (!repos.known || repos.len() >= PAGE as usize);
-    let cut_off = model.is_cut_off();
+    let cut_off = model.is_disconnected();
     let reading = match (reading || !repos.known, cut_off) {
-        (true, true) => WAITING,
-        (true, false) if reading => "reading …",
+        (true, true) => RECONNECTING,
+        (true, false) if reading => "loading …",
         _ => "",
     };
     let [sorted, how] = sorted(model);
-    // Where the head of a column tells it, it need not be told twice.
+    // The head of a visible column shows the order already.
     let sorted_rank = if columns.show(repos.sorted().0) { 7 } else { 3 };
     let waits = if totals.waiting > 0 {
         format!("{} to delete", size(totals.waiting))
@@ -95,21 +95,21 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
     };
     let said = [
         (0, number(model), Style::new()),
-        (5, many(totals.packs, "pack"), Style::new()),
+        (5, plural(totals.packs, "pack"), Style::new()),
         (6, size(totals.bytes), Style::new()),
         (4, format!("{} reclaimable", size(totals.reclaimable)), Style::new()),
         (9, waits, Style::new()),
-        (1, marks(model), look.marked()),
-        (2, reading.to_owned(), if cut_off { look.warn() } else { look.busy() }),
-        (sorted_rank, sorted, look.quiet()),
-        (8, how, look.quiet()),
+        (1, marks(model), styles.marked()),
+        (2, reading.to_owned(), if cut_off { styles.warn() } else { styles.busy() }),
+        (sorted_rank, sorted, styles.quiet()),
+        (8, how, styles.quiet()),
     ];
-    fitting(look, said, room)
+    fitting(styles, said, room)
 }
 
-/// As many of them as there is room for, by rank, in the order in which they stand.
+/// As many parts as fit, chosen by rank, in their order.
 fn fitting<const N: usize>(
-    look: Look,
+    styles: Styles,
     said: [(usize, String, Style); N],
     room: usize,
 ) -> Line<'static> {
@@ -124,50 +124,50 @@ fn fitting<const N: usize>(
     let mut spans = Vec::new();
     for ((_, words, style), _) in said.into_iter().zip(fits).filter(|(_, fits)| *fits) {
         if !spans.is_empty() {
-            spans.push(Span::styled(" · ", look.quiet()));
+            spans.push(Span::styled(" · ", styles.quiet()));
         }
         spans.push(Span::styled(words, style));
     }
     Line::from(spans)
 }
 
-/// How many repos there are, and how many of them are shown.
+/// The number of repos, and of matches.
 fn number(model: &Model) -> String {
     let repos = &model.repos;
-    let (all, shown) = (many(repos.len() as u64, "repo"), count(repos.shown() as u64));
+    let (all, shown) = (plural(repos.len() as u64, "repo"), count(repos.shown() as u64));
     let so_far = if repos.known { "" } else { " so far" };
     match repos.filter() {
         "" => format!("{all}{so_far}"),
-        // While it is typed, it stands in the last line.
+        // While typing, the filter is in the footer.
         _ if repos.typing => format!("{shown} of {all}{so_far}"),
-        filter => format!("{shown} of {all}{so_far} with “{}”", fit(&safe(filter), FILTER)),
+        filter => format!("{shown} of {all}{so_far} matching “{}”", fit(&escaped(filter), FILTER)),
     }
 }
 
-/// How many are marked, and how many of those a filter hides.
+/// The number of marked repos, and how many of them are hidden.
 fn marks(model: &Model) -> String {
     match (model.repos.marks() as u64, model.repos.hidden_marks() as u64) {
         (0, _) => String::new(),
         (marks, 0) => format!("{} marked", count(marks)),
-        (marks, hidden) => format!("{} marked, {} not shown", count(marks), count(hidden)),
+        (marks, hidden) => format!("{} marked, {} hidden", count(marks), count(hidden)),
     }
 }
 
-/// By what the list is sorted, and in which direction.
+/// The column and the direction of the order.
 fn sorted(model: &Model) -> [String; 2] {
     let (column, up) = model.repos.sorted();
     let order = match (column, up) {
         (Column::Name, true) => "",
-        (Column::Name, false) => "from the last",
+        (Column::Name, false) => "descending",
         (Column::LastGc, true) => "oldest first",
         (Column::LastGc, false) => "newest first",
-        (_, true) => "least first",
-        (_, false) => "most first",
+        (_, true) => "smallest first",
+        (_, false) => "largest first",
     };
     [format!("by {}", column.words()), order.to_owned()]
 }
 
-/// Why there are no rows, if there are none, and what to do.
+/// Why there are no rows, and what to do; `None` if there are rows.
 fn nothing(model: &Model) -> Option<String> {
     let repos = &model.repos;
     if repos.shown() > 0 {
@@ -175,22 +175,21 @@ fn nothing(model: &Model) -> Option<String> {
     }
     if repos.len() == 0 && repos.known {
         return Some(
-            "There are no repos in this store. Make one with: packhouse repo create OWNER/SLUG"
-                .to_owned(),
+            "There are no repos yet. Create one with: packhouse repo create OWNER/SLUG".to_owned(),
         );
     }
     if repos.len() == 0 {
         let again = key_in(model, Place::Repos, Action::Refresh);
-        let failed = repos.failure.as_ref().map(|_| format!("Press {again} to try again."));
+        let failed = repos.failure.as_ref().map(|_| format!("Press {again} to retry."));
         let reading =
-            if model.is_cut_off() { "Waiting for the line …" } else { "Reading the store …" };
+            if model.is_disconnected() { "Reconnecting …" } else { "Loading repos …" };
         return Some(failed.unwrap_or_else(|| reading.to_owned()));
     }
     let (place, action) =
         if repos.typing { (Place::Filter, Action::Cancel) } else { (Place::Repos, Action::Back) };
     let key = key_in(model, place, action);
     let so_far = if repos.known { "" } else { " so far" };
-    Some(format!("No repo{so_far} passes “{}”. {key} shows all again.", safe(repos.filter())))
+    Some(format!("No matches{so_far} for “{}”. {key} clears the filter.", escaped(repos.filter())))
 }
 
 #[cfg(test)]
@@ -200,9 +199,9 @@ mod tests {
     use crate::console::view::tests::{model, shown};
 
     #[test]
-    fn every_empty_list_says_the_way_out() {
+    fn every_empty_list_shows_the_way_out() {
         let mut model = model();
-        assert!(shown(&model, 60, 8).contains("Reading the store …"));
+        assert!(shown(&model, 60, 8).contains("Loading repos …"));
         let ticket = model.ticket();
         model.repos.begin(ticket, now());
         model.repos.take(Ok(vec![]), now());
@@ -210,15 +209,18 @@ mod tests {
         model.repos.begin(ticket, now());
         model.repos.take(Ok(vec![summary("a/b", 3)]), now());
         model.repos.paste_filter("zzz", now());
-        assert!(shown(&model, 60, 8).contains("No repo passes “zzz”. Esc shows all again."));
+        assert!(shown(&model, 60, 8).contains("No matches for “zzz”. Esc clears the filter."));
         model.repos.clear_filter(now());
         model.repos.paste_filter("packs>x", now());
         let said = shown(&model, 60, 8);
-        assert!(said.contains("`packs>x`: a number such as") && said.contains("a/b"), "{said}");
+        assert!(
+            said.contains("`packs>x`: expected a number such as") && said.contains("a/b"),
+            "{said}"
+        );
     }
 
     #[test]
-    fn what_is_known_to_be_damaged_is_said_in_the_list() {
+    fn known_damage_is_displayed_in_the_list() {
         let mut model = model();
         let ticket = model.ticket();
         model.repos.begin(ticket, now());
@@ -226,11 +228,11 @@ mod tests {
         model.repos.take(Ok(vec![damaged, summary("c/d", 1)]), now());
         let said = shown(&model, 100, 8);
         let row = |name: &str| said.lines().find(|line| line.contains(name)).unwrap().to_owned();
-        assert!(row("a/b").contains("damaged") && row("c/d").contains("in order"), "{said}");
+        assert!(row("a/b").contains("Damaged") && row("c/d").contains("OK"), "{said}");
     }
 
     #[test]
-    fn a_narrow_list_says_by_what_it_is_sorted() {
+    fn a_narrow_list_shows_its_order() {
         let mut model = model();
         let ticket = model.ticket();
         model.repos.begin(ticket, now());
@@ -240,7 +242,7 @@ mod tests {
         model.repos.sort(Action::SortTurn, now());
         assert!(
             shown(&model, 120, 8).contains("PACKS▲")
-                && shown(&model, 120, 8).contains("by packs · least first")
+                && shown(&model, 120, 8).contains("by packs · smallest first")
         );
         model.repos.sort(Action::SortPrevious, now());
         assert!(shown(&model, 60, 8).contains("NAME▲"));
@@ -250,6 +252,6 @@ mod tests {
             let sums = shown(&model, columns, 8).lines().nth(1).unwrap_or_default().to_owned();
             assert!(sums.contains("by tags"), "{sums}");
         }
-        assert!(shown(&model, 80, 8).contains("by tags · most first"));
+        assert!(shown(&model, 80, 8).contains("by tags · largest first"));
     }
 }

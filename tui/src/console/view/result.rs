@@ -1,34 +1,34 @@
-//! What work ended with.
+//! The result of a run.
 //!
 //! ```text
 //!  packhouse › gabriel/notes › consolidation
-//!  Done: 7 packs became 1, in 1.2 s.
+//!  Consolidated 7 packs into 1 in 1.2 s.
 //!
 //!  Pack        sha256:055b71f6f6aab46dd1577335adf1829e5796fb4ccbc4b2e2a0743b80d0bbebb0
 //!  Size        812.0 KiB → 773.4 KiB (38.6 KiB less)
-//!  Repeated    34 records not written again
-//!  Holds       112 objects, 16 commits, 16 snapshots, 0 tags
+//!  Duplicates  34 records removed
+//!  Contents    112 objects, 16 commits, 16 snapshots, 0 tags
 //!  Planned by  component sha256:…
-//!  Old packs   812.0 KiB stay on disk until packhouse prune deletes them
+//!  Old packs   812.0 KiB, kept until packhouse prune deletes them
 //!
-//!  PROVEN BEFORE IT WAS PUBLISHED
-//!  ✓ 144 entities: all that the index maps, in the encodings that it maps
-//!  ✓ 144 records: read back, and compared with those that the plan copies
-//!  ✓ 112 objects: the content of each hashes to its id
+//!  VERIFIED BEFORE PUBLISHING
+//!  ✓ 144 entities: every indexed record is present and unchanged
+//!  ✓ 144 records: read back, and equal to their sources
+//!  ✓ 112 objects: the content matches the hash
 //!  …
 //! ```
 //!
 //! ```text
 //!  packhouse › gabriel/notes › consolidation
-//!  The consolidation gave way to another writer.
-//!  Nothing was changed by it.
+//!  Consolidation conflicted with another writer.
+//!  It changed nothing.
 //!
 //!  gabriel/notes has changed since the plan was made; nothing was done
 //!
-//!  Next        Press g: it shows the plan for what the repo is now.
+//!  Next        Press g to see a new plan.
 //! ```
 //!
-//! What a verification found is in [`findings`].
+//! [`findings`] draws the result of a verification.
 
 mod findings;
 
@@ -38,14 +38,15 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::parts::{long_fact, shrunk, way_out};
-use super::{Look, fact, heading, holds, plain, room, scrolled, styled};
+use super::{Styles, contents, fact, heading, plain, room, scrolled, styled};
 use crate::console::backend::{Failure, FailureKind};
+use crate::console::cells::{width, wrap};
 use crate::console::keys::Place;
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Outcome, Run, Work};
-use crate::console::words::{count, lasting, many, safe, size, width, wrap};
+use crate::text::{capitalized, count, duration, escaped, plural, size};
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(
     model: &Model,
     run: &Run,
@@ -63,122 +64,119 @@ pub(super) fn draw(
     scrolled(frame, area, lines, run.top.at(usize::MAX))
 }
 
-/// A failure: what it means for the store, what went wrong, and the way out.
+/// A failure: its effect on the store, the error, and the way out.
 fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
+    let styles = model.styles;
     let (word, meaning, style) = match failure.kind {
-        FailureKind::Refused => ("failed", "Nothing was changed.", look.bad()),
+        FailureKind::Refused => ("failed", "Nothing was changed.", styles.bad()),
         FailureKind::Conflict => {
-            ("gave way to another writer", "Nothing was changed by it.", look.warn())
+            ("conflicted with another writer", "It changed nothing.", styles.warn())
         }
         FailureKind::Damage => {
-            ("found damage", "Nothing was changed. The damage was there before.", look.bad())
+            ("found damage", "Nothing was changed. The damage existed before.", styles.bad())
         }
-        FailureKind::Cancelled => ("was cancelled", "Nothing was changed.", look.warn()),
-        FailureKind::Unreachable => ("failed", unknown(work), look.bad()),
+        FailureKind::Cancelled => ("was cancelled", "Nothing was changed.", styles.warn()),
+        FailureKind::Unreachable => ("failed", unknown(work), styles.bad()),
     };
-    let mut lines = styled(wrap(&format!("The {} {word}.", work.noun()), room), style);
+    let mut lines = styled(wrap(&format!("{} {word}.", capitalized(work.noun())), room), style);
     lines.extend([plain(wrap(meaning, room)), vec![Line::default()]].concat());
-    lines.extend(plain(wrap(&safe(&failure.message), room)));
+    lines.extend(plain(wrap(&escaped(&failure.message), room)));
     lines.extend(way_out(model, Place::Done, work, failure.kind, room));
     lines
 }
 
-/// What is known when the store can't be asked any more.
+/// What is known after the connection was lost.
 fn unknown(work: Work) -> &'static str {
     match work {
-        Work::Consolidate => {
-            "The store could not be asked any more; nothing is known to have changed."
-        }
-        Work::Verify => "The store could not be asked any more. Nothing was changed.",
+        Work::Consolidate => "The connection was lost, so the result is unknown.",
+        Work::Verify => "The connection was lost. Nothing was changed.",
     }
 }
 
-/// A consolidation that went well.
+/// A successful consolidation.
 fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
+    let styles = model.styles;
     if report.skipped {
         let words = match report.packs_before {
-            0 => "There was nothing to do: the repo is empty.",
-            _ => "There was nothing to do: the repo is one pack already.",
+            0 => "Nothing to do: the repo is empty.",
+            _ => "Nothing to do: the repo has only one pack.",
         };
-        return styled(wrap(words, room), look.good());
+        return styled(wrap(words, room), styles.good());
     }
     let mut lines = styled(
         wrap(&done(report.packs_before, report.packs_after, report.elapsed_ms), room),
-        look.good(),
+        styles.good(),
     );
     lines.push(Line::default());
     lines.extend(facts(model, report, room));
-    let old =
-        format!("{} stay on disk until packhouse prune deletes them", size(report.bytes_before));
-    lines.extend(long_fact(look, "Old packs", &old, room));
+    let old = format!("{}, kept until packhouse prune deletes them", size(report.bytes_before));
+    lines.extend(long_fact(styles, "Old packs", &old, room));
     lines.extend(proof(model, report.proven.as_ref(), room));
     lines
 }
 
-/// That it went well, in a sentence.
+/// The success in a sentence.
 pub(super) fn done(before: u64, after: u64, elapsed_ms: u64) -> String {
-    format!("Done: {} became {}, in {}.", many(before, "pack"), count(after), lasting(elapsed_ms))
+    format!(
+        "Consolidated {} into {} in {}.",
+        plural(before, "pack"),
+        count(after),
+        duration(elapsed_ms)
+    )
 }
 
-/// What it made.
+/// The facts of a consolidation.
 pub(super) fn facts(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
+    let styles = model.styles;
     let mut lines = Vec::new();
     if let Some(key) = &report.consolidated_key {
-        lines.extend(key_fact(look, &key.to_string(), room));
+        lines.extend(key_fact(styles, &key.to_string(), room));
     }
-    let repeated = format!("{} not written again", many(report.duplicates_dropped, "record"));
-    let all = holds(report.objects, report.commits, report.snapshots, report.tags);
+    let duplicates = format!("{} removed", plural(report.duplicates_dropped, "record"));
+    let all = contents(report.objects, report.commits, report.snapshots, report.tags);
     lines.push(fact(
-        look,
+        styles,
         "Size",
-        &shrunk(look, report.bytes_before, report.bytes_after, "the same"),
+        &shrunk(styles, report.bytes_before, report.bytes_after, "the same"),
         room,
     ));
-    lines.push(fact(look, "Repeated", &repeated, room));
-    lines.extend(long_fact(look, "Holds", &all, room));
-    lines.push(fact(look, "Planned by", &format!("component {}", report.component), room));
+    lines.push(fact(styles, "Duplicates", &duplicates, room));
+    lines.extend(long_fact(styles, "Contents", &all, room));
+    lines.push(fact(styles, "Planned by", &format!("component {}", report.component), room));
     lines
 }
 
-/// A pack's key, whole: where it would not fit otherwise, without the name of its hash, as its file
-/// is called.
-pub(super) fn key_fact(look: Look, key: &str, room: usize) -> Vec<Line<'static>> {
-    let fits = long_fact(look, "Pack", key, room);
+/// The whole key of a pack; if it does not fit, without the name of the hash, like the file name.
+pub(super) fn key_fact(styles: Styles, key: &str, room: usize) -> Vec<Line<'static>> {
+    let fits = long_fact(styles, "Pack", key, room);
     let bare = key.strip_prefix("sha256:").filter(|_| fits.len() > 1);
-    bare.map_or(fits, |bare| long_fact(look, "Pack", bare, room))
+    bare.map_or(fits, |bare| long_fact(styles, "Pack", bare, room))
 }
 
-/// What the host proved before it published, in its own numbers: nothing here is worked out from
-/// anything else.
+/// What the host verified before publishing, in its own numbers; nothing is derived here.
 pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec<Line<'static>> {
     let Some(proven) = proven else {
-        let words = "No proof came with this result, so none is shown.";
-        return [vec![Line::default()], styled(wrap(words, room), model.look.warn())].concat();
+        let words = "This result has no verification report.";
+        return [vec![Line::default()], styled(wrap(words, room), model.styles.warn())].concat();
     };
     let said = [
-        (many(proven.entities, "entity"), "all that the index maps, in the encodings that it maps"),
-        (many(proven.records, "record"), "read back, and compared with those that the plan copies"),
-        (many(proven.objects_hashed, "object"), "the content of each hashes to its id"),
+        (plural(proven.entities, "entity"), "every indexed record is present and unchanged"),
+        (plural(proven.records, "record"), "read back, and equal to their sources"),
+        (plural(proven.objects_hashed, "object"), "the content matches the hash"),
+        (size(proven.bytes_read_back), "read back completely, and the hash is the key"),
         (
-            size(proven.bytes_read_back),
-            "read back to the last byte, as many as were hashed to the key",
-        ),
-        (
-            many(proven.sources_hashed, "old pack"),
-            "hashed whole to their keys, as not all they hold is copied",
+            plural(proven.sources_hashed, "old pack"),
+            "hashed completely, because they are only copied in part",
         ),
     ];
-    let mut lines = heading(model, "PROVEN BEFORE IT WAS PUBLISHED").to_vec();
+    let mut lines = heading(model, "VERIFIED BEFORE PUBLISHING").to_vec();
     lines.extend(said.iter().flat_map(|(number, what)| {
-        styled(indented("✓ ", &format!("{number}: {what}"), room), model.look.good())
+        styled(indented("✓ ", &format!("{number}: {what}"), room), model.styles.good())
     }));
     lines
 }
 
-/// Wrapped behind a mark, the further lines below the first one's text.
+/// Wraps text after a mark, with the following lines indented.
 fn indented(mark: &str, words: &str, room: usize) -> Vec<String> {
     let indent = width(mark);
     let lines = wrap(words, room.saturating_sub(indent)).into_iter().enumerate();

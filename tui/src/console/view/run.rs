@@ -1,27 +1,28 @@
-//! Work that waits or goes on. What it ended with is [`super::result`]'s.
+//! A queued or active run. [`super::result`] draws ended runs.
 //!
 //! ```text
 //!  packhouse › gabriel/notes › consolidation
-//!  Phases      ✓ planning  ▸ splicing  · proving  · publishing
-//!  Of phase    ████████████████░░░░░░░░░░░░░░░░░░░░  43 %
+//!  Phases      ✓ planning  ▸ writing  · verifying  · publishing
+//!  Progress    ████████████████░░░░░░░░░░░░░░░░░░░░  43 %
 //!  Bytes       340.2 KiB of 791.9 KiB
-//!  Time left   about 12 s of splicing
+//!  Time left   about 12 s of writing
 //!  Running for 9 s
-//!  Speed       38.1 KiB/s, at most 41.7 KiB/s
+//!  Speed       38.1 KiB/s; peak 41.7 KiB/s
 //!              ▂▅██▇▆
 //!              ██████
 //!
-//!  The store stays as it is until everything is proven. You can leave this screen; the work goes on.
+//!  The store does not change until the new pack is verified. You can leave this screen; the run
+//!  continues.
 //!
-//!  x cancel the work  Esc leave it running
+//!  x cancel run  Esc back
 //! ```
 //!
 //! ```text
 //!  packhouse › zoe/loops › consolidation
-//!  Waiting     3 before it
-//!  Asked for   2 minutes ago
+//!  Position    3 runs ahead
+//!  Queued      2 minutes ago
 //!
-//!  It begins by itself. You can leave this screen.
+//!  The run starts automatically. You can leave this screen.
 //! ```
 
 use jiff::Timestamp;
@@ -32,46 +33,47 @@ use ratatui::text::{Line, Span};
 
 use super::parts::long_fact;
 use super::{fact, plain, result, room, scrolled, styled};
+use crate::console::cells::{pad, wrap};
 use crate::console::msg::Extent;
-use crate::console::state::{Model, Run, RunState, WAITING, Work};
-use crate::console::words::{ago, lasting, many, pad, percent, size, wrap};
+use crate::console::state::{Model, RECONNECTING, Run, RunState, Work};
+use crate::text::{self, ago, duration, percent, plural, size};
 
-/// Cells before what a fact says.
+/// Width of the names of facts.
 const NAMES: usize = 12;
-/// Cells of a bar at most.
+/// Maximum width of a bar.
 const BAR: usize = 60;
-/// Rows of the curve of the speed, in a terminal that has them.
+/// Rows of the speed curve, if there is room.
 const CURVE: usize = 3;
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(model: &Model, run: &Run, frame: &mut Frame, area: Rect) -> Extent {
     let lines = match &run.state {
-        RunState::Waiting(_) => waiting(model, run, room(area)),
-        RunState::Going { .. } => going(model, run, area),
+        RunState::Queued(_) => waiting(model, run, room(area)),
+        RunState::Running { .. } => going(model, run, area),
         RunState::Ended(end) => return result::draw(model, run, end, frame, area),
     };
     scrolled(frame, area, lines, run.top.at(usize::MAX))
 }
 
 fn waiting(model: &Model, run: &Run, room: usize) -> Vec<Line<'static>> {
-    let before = model.runs.waiting().take_while(|other| other.ticket != run.ticket).count() as u64;
-    let busy = model.runs.going().find(|other| other.repo == run.repo);
+    let before = model.runs.queued().take_while(|other| other.ticket != run.ticket).count() as u64;
+    let busy = model.runs.running().find(|other| other.repo == run.repo);
     let why = match (before, busy) {
-        (_, Some(other)) => format!("until the {} of this repo has ended", other.work.noun()),
-        (0, None) => "it is the next".to_owned(),
-        (before, None) => format!("{} before it", many(before, "other")),
+        (_, Some(other)) => format!("after the {} of this repo", other.work.noun()),
+        (0, None) => "next".to_owned(),
+        (before, None) => format!("{} ahead", plural(before, "run")),
     };
-    let mut lines = long_fact(model.look, "Waiting", &why, room);
-    lines.push(fact(model.look, "Asked for", &ago(model.now, run.asked), room));
+    let mut lines = long_fact(model.styles, "Position", &why, room);
+    lines.push(fact(model.styles, "Queued", &ago(model.now, run.asked), room));
     lines.push(Line::default());
-    let words = "It begins by itself when its turn comes; until then nothing is read or changed. You can leave this screen.";
+    let words = "The run starts automatically. You can leave this screen.";
     lines.extend(plain(wrap(words, room)));
     lines
 }
 
 fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
-    let RunState::Going { step, speed, stopping } = &run.state else { return Vec::new() };
-    let (look, room, step) = (model.look, room(area), step.as_ref());
+    let RunState::Running { step, speed, stopping } = &run.state else { return Vec::new() };
+    let (styles, room, step) = (model.styles, room(area), step.as_ref());
     let (done, total) = step.map_or((0, 0), |step| (step.done, step.total));
     let bytes = match (done, total) {
         (0, 0) => "not counted in this phase".to_owned(),
@@ -81,92 +83,92 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
     let mut lines = vec![
         phases(model, run, step, room),
         bar(model, percent(done, total), room),
-        fact(look, "Bytes", &bytes, room),
+        fact(styles, "Bytes", &bytes, room),
     ];
-    if model.is_cut_off() {
-        lines.push(fact(look, "Time left", WAITING, room));
+    if model.is_disconnected() {
+        lines.push(fact(styles, "Time left", RECONNECTING, room));
     } else if !stopping {
         let left = step.and_then(|step| Some((step, speed.left(step)?)));
         let left = match left {
-            None => "not known yet".to_owned(),
-            Some((step, 0)) => format!("{} ends soon", step.phase.label()),
-            Some((step, left)) => format!("about {} of {}", seconds(left), step.phase.label()),
+            None => "unknown".to_owned(),
+            Some((step, 0)) => format!("{} is almost done", text::phase(step.phase)),
+            Some((step, left)) => format!("about {} of {}", seconds(left), text::phase(step.phase)),
         };
-        lines.push(fact(look, "Time left", &left, room));
+        lines.push(fact(styles, "Time left", &left, room));
     }
-    lines.push(fact(look, "Running for", &seconds(since(model, run.began)), room));
+    lines.push(fact(styles, "Running for", &seconds(since(model, run.began)), room));
     let samples: Vec<u64> = speed.samples().collect();
     if let (Some(rate), Some(most)) = (speed.rate(), samples.iter().max()) {
         lines.push(fact(
-            look,
+            styles,
             "Speed",
-            &format!("{}/s, at most {}/s", size(rate), size(*most)),
+            &format!("{}/s; peak {}/s", size(rate), size(*most)),
             room,
         ));
         let rows = if usize::from(area.height) >= lines.len() + CURVE + 3 { CURVE } else { 1 };
         let curve = curve(&samples, room.saturating_sub(NAMES), rows).into_iter();
         lines.extend(curve.map(|row| {
-            Line::from(vec![Span::raw(" ".repeat(NAMES)), Span::styled(row, look.busy())])
+            Line::from(vec![Span::raw(" ".repeat(NAMES)), Span::styled(row, styles.busy())])
         }));
     }
     lines.push(Line::default());
     lines.extend(match (stopping, run.work) {
-        _ if model.is_cut_off() => styled(wrap(cut_off(*stopping), room), look.warn()),
-        (true, _) => styled(wrap("Stopping at the next safe point; nothing is half-done.", room), look.warn()),
+        _ if model.is_disconnected() => styled(wrap(cut_off(*stopping), room), styles.warn()),
+        (true, _) => styled(wrap("Stopping at the next safe point; nothing is left half-done.", room), styles.warn()),
         (false, Work::Consolidate) => {
-            let words = "The store stays as it is until everything is proven. You can leave this screen; the work goes on.";
+            let words = "The store does not change until the new pack is verified. You can leave this screen; the run continues.";
             plain(wrap(words, room))
         }
-        (false, Work::Verify) => plain(wrap("Nothing is changed. You can leave this screen; the work goes on.", room)),
+        (false, Work::Verify) => plain(wrap("Verification changes nothing. You can leave this screen; the run continues.", room)),
     });
     lines
 }
 
-/// Of work that is out of sight.
+/// The note on a run while disconnected.
 fn cut_off(stopping: bool) -> &'static str {
     if stopping {
-        "This is the last that was heard of it. It learns that it should stop when the line is back."
+        "Disconnected: this is the last known state. The run is cancelled after reconnecting."
     } else {
-        "This is the last that was heard of it; it goes on to be shown when the line is back. You can leave this screen."
+        "Disconnected: this is the last known state. You can leave this screen."
     }
 }
 
-/// All phases in their order: those that are through, the present one, those to come.
+/// All phases in order: done, current, pending.
 fn phases(model: &Model, run: &Run, step: Option<&Event>, room: usize) -> Line<'static> {
     let all: &[Phase] = match run.work {
         Work::Consolidate => &[Phase::Plan, Phase::Splice, Phase::Prove, Phase::Publish],
         Work::Verify => &[Phase::Verify],
     };
     let at = step.and_then(|step| all.iter().position(|phase| *phase == step.phase));
-    // A plan that was shown was made before it was confirmed.
+    // A confirmed plan was planned before.
     let through = at.unwrap_or(usize::from(run.planned));
-    let takes: usize = all.iter().map(|phase| phase.label().len() + 4).sum();
+    let takes: usize = all.iter().map(|phase| text::phase(*phase).len() + 4).sum();
     let between = if takes <= room.saturating_sub(NAMES) + 2 { "  " } else { " " };
-    let mut spans = vec![Span::styled(pad("Phases", NAMES, false), model.look.quiet())];
+    let mut spans = vec![Span::styled(pad("Phases", NAMES, false), model.styles.quiet())];
     for (nth, phase) in all.iter().enumerate() {
         let (mark, style) = match nth {
-            nth if Some(nth) == at => ("▸", model.look.busy()),
-            nth if nth < through => ("✓", model.look.good()),
-            _ => ("·", model.look.quiet()),
+            nth if Some(nth) == at => ("▸", model.styles.busy()),
+            nth if nth < through => ("✓", model.styles.good()),
+            _ => ("·", model.styles.quiet()),
         };
-        spans.push(Span::styled(format!("{mark} {}", phase.label()), style));
+        spans.push(Span::styled(format!("{mark} {}", text::phase(*phase)), style));
         spans.push(Span::raw(between));
     }
     Line::from(spans)
 }
 
 fn bar(model: &Model, percent: Option<u64>, room: usize) -> Line<'static> {
-    let Some(percent) = percent else { return fact(model.look, "Of phase", "…", room) };
+    let Some(percent) = percent else { return fact(model.styles, "Progress", "…", room) };
     let cells = room.saturating_sub(NAMES + 6).min(BAR);
     let full = cells * percent.min(100) as usize / 100;
-    let mut line = fact(model.look, "Of phase", "", room);
-    line.spans.push(Span::styled("█".repeat(full), model.look.busy()));
-    line.spans.push(Span::styled("░".repeat(cells - full), model.look.quiet()));
+    let mut line = fact(model.styles, "Progress", "", room);
+    line.spans.push(Span::styled("█".repeat(full), model.styles.busy()));
+    line.spans.push(Span::styled("░".repeat(cells - full), model.styles.quiet()));
     line.spans.push(Span::raw(format!(" {percent:>3} %")));
     line
 }
 
-/// The last samples as columns of so many rows, the greatest of them full.
+/// The last samples as columns of `rows` rows, relative to the largest.
 fn curve(samples: &[u64], room: usize, rows: usize) -> Vec<String> {
     const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let seen = &samples[samples.len().saturating_sub(room)..];
@@ -182,17 +184,17 @@ fn curve(samples: &[u64], room: usize, rows: usize) -> Vec<String> {
     (0..rows).map(row).collect()
 }
 
-/// Seconds since a time; none of them before it began, and when the clock went back.
+/// Seconds since a time; 0 before it, or if the clock went back.
 pub(super) fn since(model: &Model, began: Option<Timestamp>) -> u64 {
     began.map_or(0, |began| u64::try_from(model.now.duration_since(began).as_secs()).unwrap_or(0))
 }
 
-/// Seconds in words, no finer than they matter: `12 s`, `3 min 5 s`, `2 h 10 min`, `3 days`.
+/// A duration in seconds, in its two largest units: `12 s`, `3 min 5 s`, `2 h 10 min`, `3 days`.
 pub(super) fn seconds(seconds: u64) -> String {
     match seconds {
         ..60 => format!("{seconds} s"),
-        60..3600 => lasting(seconds * 1000),
+        60..3600 => duration(seconds * 1000),
         3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-        _ => many(seconds / 86_400, "day"),
+        _ => plural(seconds / 86_400, "day"),
     }
 }

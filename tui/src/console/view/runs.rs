@@ -1,14 +1,14 @@
-//! All work since the console started: what goes on, what waits for its turn, what has ended.
+//! All runs since the start of the console: active, queued and ended.
 //!
 //! ```text
-//!  packhouse › runs                                                       2 running, 1 waiting · /srv/store
-//!  REPO              WORK           STATE                 TIME                                BYTES
-//! ▸gabriel/notes     consolidation  splicing 43 %         phase: 12 s left  340.2 KiB of 791.9 KiB
-//!  okafor/remixes    verification   verifying 12 %        phase: 3 min left     1.2 GiB of 9.8 GiB
-//!  zoe/loops         consolidation  waiting
-//!  gabriel/photos    consolidation  done: 23 → 1 pack     took 1.2 s             2.6 MiB → 2.3 MiB
+//!  packhouse › runs                                                       2 running, 1 queued · /srv/store
+//!  REPO              RUN            STATE                 TIME                                BYTES
+//! ▸gabriel/notes     consolidation  Writing 43 %          phase: 12 s left  340.2 KiB of 791.9 KiB
+//!  okafor/remixes    verification   Verifying 12 %        phase: 3 min left     1.2 GiB of 9.8 GiB
+//!  zoe/loops         consolidation  Queued
+//!  gabriel/photos    consolidation  Done: 23 → 1 pack     took 1.2 s             2.6 MiB → 2.3 MiB
 //!
-//!  x cancel the work  Enter open  Esc back
+//!  x cancel run  Enter open  Esc back
 //! ```
 
 use packhouse_host::Event;
@@ -22,126 +22,133 @@ use super::run::{seconds, since};
 use super::table::{Beside, Table, list};
 use super::{key_in, plain, room};
 use crate::console::backend::FailureKind;
+use crate::console::cells::wrap;
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Outcome, Run, RunState};
-use crate::console::words::{ago, count, lasting, many, percent, safe, size, wrap};
+use crate::text::{ago, capitalized, count, duration, escaped, percent, plural, size};
 
 const BAR: usize = 10;
 
-/// What stands beside the repo, what matters most first.
+/// The columns beside the repo, the most important first.
 const COLUMNS: [Beside; 7] = [
-    Beside { head: "WORK", width: 15, numbers: false },
+    Beside { head: "RUN", width: 15, numbers: false },
     Beside { head: "STATE", width: 22, numbers: false },
     Beside { head: "TIME", width: 20, numbers: false },
     Beside { head: "BYTES", width: 25, numbers: true },
-    Beside { head: "OF PHASE", width: BAR + 2, numbers: false },
+    Beside { head: "PROGRESS", width: BAR + 2, numbers: false },
     Beside { head: "SPEED", width: 14, numbers: true },
     Beside { head: "WHEN", width: 18, numbers: false },
 ];
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     if model.runs.len() == 0 {
         frame.render_widget(
-            Paragraph::new(plain(wrap(&how_work_comes(model), room(area)))),
+            Paragraph::new(plain(wrap(&how_to_start(model), room(area)))),
             inner(area),
         );
         return Extent { row: area.y, ..Extent::default() };
     }
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
-    let row = |_, run: &Run, pointed| {
-        table.row(model.look, &safe(&run.repo.to_string()), |head| cell(model, run, head), pointed)
+    let row = |_, run: &Run, selected| {
+        table.row(
+            model.styles,
+            &escaped(&run.repo.to_string()),
+            |head| cell(model, run, head),
+            selected,
+        )
     };
     list(
         frame,
         area,
-        table.head(model.look),
+        table.head(model.styles),
         model.runs.cursor,
         model.runs.listed().into_iter(),
         row,
     )
 }
 
-fn how_work_comes(model: &Model) -> String {
+fn how_to_start(model: &Model) -> String {
     let key = |action| key_in(model, Place::Repos, action);
     let mut ways = vec![format!("{} verifies one", key(Action::Verify))];
     if !model.read_only {
         ways.insert(0, format!("{} consolidates a repo", key(Action::Consolidate)));
     }
     let mark = key(Action::Mark);
-    format!(
-        "Nothing was done since the console started. In the list of repos, {}; with {mark} many are marked first.",
-        ways.join(", ")
-    )
+    format!("No runs yet. In the list of repos, {}; {mark} marks several repos.", ways.join(", "))
 }
 
 fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
     let step = match &run.state {
-        RunState::Going { step, .. } => step.as_ref(),
+        RunState::Running { step, .. } => step.as_ref(),
         _ => None,
     };
     match head {
-        "WORK" => (run.work.noun().to_owned(), Style::new()),
+        "RUN" => (run.work.noun().to_owned(), Style::new()),
         "STATE" => state(model, run),
         "TIME" => (time(model, run), Style::new()),
         "BYTES" => (bytes(model, run, step), Style::new()),
-        "OF PHASE" => (
+        "PROGRESS" => (
             step.and_then(|step| percent(step.done, step.total)).map(bar).unwrap_or_default(),
-            model.look.busy(),
+            model.styles.busy(),
         ),
-        "SPEED" => (if model.is_cut_off() { String::new() } else { speed(run) }, Style::new()),
-        _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.look.quiet()),
+        "SPEED" => (if model.is_disconnected() { String::new() } else { speed(run) }, Style::new()),
+        _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.styles.quiet()),
     }
 }
 
-/// How it is, in words.
+/// The state of a run.
 fn state(model: &Model, run: &Run) -> (String, Style) {
-    let look = model.look;
+    let styles = model.styles;
     match &run.state {
-        RunState::Waiting(_) => ("waiting".to_owned(), look.quiet()),
-        RunState::Going { .. } if model.is_cut_off() => {
-            (model.step_words(run).unwrap_or_default(), look.warn())
+        RunState::Queued(_) => ("Queued".to_owned(), styles.quiet()),
+        RunState::Running { .. } if model.is_disconnected() => {
+            (capitalized(&model.step_words(run).unwrap_or_default()), styles.warn())
         }
-        RunState::Going { .. } => (model.step_words(run).unwrap_or_default(), look.busy()),
+        RunState::Running { .. } => {
+            (capitalized(&model.step_words(run).unwrap_or_default()), styles.busy())
+        }
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
-            ("nothing to do".to_owned(), look.good())
+            ("Nothing to do".to_owned(), styles.good())
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) => (
             format!(
-                "done: {}",
-                look.to(&count(report.packs_before), &many(report.packs_after, "pack"))
+                "Done: {}",
+                styles.to(&count(report.packs_before), &plural(report.packs_after, "pack"))
             ),
-            look.good(),
+            styles.good(),
         ),
         RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => {
-            ("no problems".to_owned(), look.good())
+            ("No problems".to_owned(), styles.good())
         }
         RunState::Ended(Ok(Outcome::Verified(report))) => {
-            (many(report.problems.len() as u64, "problem"), look.bad())
+            (plural(report.problems.len() as u64, "problem"), styles.bad())
         }
         RunState::Ended(Err(failure)) => match failure.kind {
-            FailureKind::Refused | FailureKind::Unreachable => ("failed".to_owned(), look.bad()),
-            FailureKind::Conflict => ("gave way".to_owned(), look.warn()),
-            FailureKind::Damage => ("found damage".to_owned(), look.bad()),
-            FailureKind::Cancelled => ("cancelled".to_owned(), look.warn()),
+            FailureKind::Refused | FailureKind::Unreachable => ("Failed".to_owned(), styles.bad()),
+            FailureKind::Conflict => ("Conflict".to_owned(), styles.warn()),
+            FailureKind::Damage => ("Found damage".to_owned(), styles.bad()),
+            FailureKind::Cancelled => ("Cancelled".to_owned(), styles.warn()),
         },
     }
 }
 
 fn time(model: &Model, run: &Run) -> String {
     match &run.state {
-        RunState::Waiting(_) => String::new(),
-        RunState::Going { step: Some(step), speed, stopping: false } if !model.is_cut_off() => {
+        RunState::Queued(_) => String::new(),
+        RunState::Running { step: Some(step), speed, stopping: false }
+            if !model.is_disconnected() =>
+        {
             match speed.left(step) {
-                // What comes after this phase can't be measured yet.
+                // Later phases can't be estimated yet.
                 Some(left) if left > 0 => format!("phase: {} left", roughly(left)),
                 _ => format!("for {}", seconds(since(model, run.began))),
             }
         }
-        RunState::Going { .. } => format!("for {}", seconds(since(model, run.began))),
+        RunState::Running { .. } => format!("for {}", seconds(since(model, run.began))),
         RunState::Ended(_) => {
-            took(run).map(|took| format!("took {}", lasting(took))).unwrap_or_default()
+            took(run).map(|took| format!("took {}", duration(took))).unwrap_or_default()
         }
     }
 }
@@ -155,8 +162,8 @@ fn roughly(seconds: u64) -> String {
     }
 }
 
-/// How long it went on, in milliseconds; none if it never began. A consolidation says so itself,
-/// and its result says the same.
+/// The duration of a run in milliseconds; `None` if it never started. For consolidations it is that
+/// of the report.
 fn took(run: &Run) -> Option<u64> {
     if let RunState::Ended(Ok(Outcome::Consolidated(report))) = &run.state {
         return Some(report.elapsed_ms);
@@ -168,7 +175,7 @@ fn bytes(model: &Model, run: &Run, step: Option<&Event>) -> String {
     match (&run.state, step) {
         (_, Some(step)) if step.total > 0 => format!("{} of {}", size(step.done), size(step.total)),
         (RunState::Ended(Ok(Outcome::Consolidated(report))), _) if !report.skipped => {
-            model.look.to(&size(report.bytes_before), &size(report.bytes_after))
+            model.styles.to(&size(report.bytes_before), &size(report.bytes_after))
         }
         (RunState::Ended(Ok(Outcome::Verified(report))), _) => size(report.bytes_checked),
         _ => String::new(),
@@ -182,7 +189,7 @@ fn bar(percent: u64) -> String {
 
 fn speed(run: &Run) -> String {
     match &run.state {
-        RunState::Going { speed, .. } => {
+        RunState::Running { speed, .. } => {
             speed.rate().map(|rate| format!("{}/s", size(rate))).unwrap_or_default()
         }
         _ => String::new(),

@@ -1,4 +1,4 @@
-//! A table with a pointer: as many columns as there is room for, and only the rows that are seen.
+//! A table with a cursor: as many columns as fit, and only the visible rows.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -6,36 +6,35 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::Look;
+use super::Styles;
 use super::parts::split;
+use crate::console::cells::pad;
 use crate::console::msg::Extent;
 use crate::console::state::Cursor;
-use crate::console::words::pad;
 
-/// The first column is cut to no less than this for the sake of another one, and gets no more than
-/// that.
+/// Minimum and maximum width of the first column.
 const LEAST: usize = 16;
 const MOST: usize = 40;
 
 /// A column beside the first.
 pub(super) struct Beside {
     pub(super) head: &'static str,
-    /// With two cells before it.
+    /// Includes two cells before it.
     pub(super) width: usize,
     pub(super) numbers: bool,
 }
 
-/// The columns that there is room for.
+/// The columns that fit.
 pub(super) struct Table {
     head: &'static str,
     first: usize,
     beside: &'static [Beside],
-    /// Cells that no column has asked for. The last one gets them.
+    /// Spare cells, for the last column.
     spare: usize,
 }
 
 impl Table {
-    /// A table that is so wide. Of the columns, those that matter most come first.
+    /// A table of this width. The most important columns come first.
     pub(super) fn of(head: &'static str, columns: &'static [Beside], width: usize) -> Table {
         let (mut first, mut beside) = (width.saturating_sub(1), 0);
         while let Some(column) = columns.get(beside).filter(|column| first >= LEAST + column.width)
@@ -48,36 +47,36 @@ impl Table {
     }
 
     /// The names of the columns.
-    pub(super) fn head(&self, look: Look) -> Line<'static> {
+    pub(super) fn head(&self, styles: Styles) -> Line<'static> {
         let heads = self.beside.iter().enumerate().map(|(at, column)| self.cell(at, column.head));
         Line::styled(
             format!(" {}{}", pad(self.head, self.first, false), heads.collect::<String>()),
-            look.quiet(),
+            styles.quiet(),
         )
     }
 
-    /// A row. Cells are only made for columns that are shown.
+    /// A row. Cells are only made for visible columns.
     pub(super) fn row(
         &self,
-        look: Look,
+        styles: Styles,
         first: &str,
         cells: impl Fn(&'static str) -> (String, Style),
-        pointed: bool,
+        selected: bool,
     ) -> Line<'static> {
         let mut spans = vec![
-            Span::raw(if pointed { "▸" } else { " " }),
+            Span::raw(if selected { "▸" } else { " " }),
             Span::raw(pad(first, self.first, false)),
         ];
         for (at, column) in self.beside.iter().enumerate() {
             let (text, style) = cells(column.head);
-            // A colour may be hard to read on the ground of the pointer.
+            // Colours may be hard to read on the selected row.
             spans.push(Span::styled(
                 self.cell(at, &text),
-                if pointed { Style::new() } else { style },
+                if selected { Style::new() } else { style },
             ));
         }
         let line = Line::from(spans);
-        if pointed { line.style(look.pointed()) } else { line }
+        if selected { line.style(styles.selected()) } else { line }
     }
 
     fn cell(&self, at: usize, text: &str) -> String {
@@ -87,7 +86,7 @@ impl Table {
     }
 }
 
-/// Draws a list below its head, the line that is pointed to among those that are seen.
+/// Draws a list below its head, so that the selected line is visible.
 pub(super) fn list<T>(
     frame: &mut Frame,
     area: Rect,
@@ -98,9 +97,9 @@ pub(super) fn list<T>(
 ) -> Extent {
     let [top, rows] = split(area, 1);
     let (content, height) = (items.len(), usize::from(rows.height));
-    let (first, pointed) = (cursor.first(content, height), cursor.at(content));
+    let (first, selected) = (cursor.first(content, height), cursor.at(content));
     let seen = items.enumerate().skip(first).take(height);
-    let lines: Vec<Line> = seen.map(|(at, item)| line(at, item, at == pointed)).collect();
+    let lines: Vec<Line> = seen.map(|(at, item)| line(at, item, at == selected)).collect();
     frame.render_widget(Paragraph::new(head), top);
     frame.render_widget(Paragraph::new(lines), rows);
     Extent { content, height, first, row: rows.y, ..Extent::default() }

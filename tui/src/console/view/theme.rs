@@ -1,28 +1,28 @@
-//! Colours and weights. Nothing is said by a colour alone: with `NO_COLOR` there are none.
+//! Colours and text styles. Colours only repeat what the text says: `NO_COLOR` disables them.
 
 use ratatui::style::{Color, Modifier, Style};
 
 /// Which colours to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::console) enum Theme {
-    /// The terminal's own sixteen colours, as they read on a dark ground.
+    /// The sixteen colours of the terminal, for dark backgrounds.
     Default,
-    /// Those of them that read on a white ground.
+    /// The sixteen colours, for light backgrounds.
     Light,
-    /// Weights only.
+    /// No colours, only bold, dim and reverse text.
     Mono,
 }
 
-/// How the console looks.
+/// The styles of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::console) struct Look {
+pub(in crate::console) struct Styles {
     pub(in crate::console) theme: Theme,
-    /// For terminals and fonts that know no other signs.
+    /// Draw with ASCII only.
     pub(in crate::console) ascii: bool,
 }
 
-impl Look {
-    /// From one thing to another. A sign of one cell, as ASCII has them, would compare the two.
+impl Styles {
+    /// `before → after`. In ASCII the arrow has two characters, because `>` would be a comparison.
     pub(in crate::console) fn to(self, before: &str, after: &str) -> String {
         format!("{before} {} {after}", if self.ascii { "->" } else { "→" })
     }
@@ -45,43 +45,42 @@ impl Look {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// Names of facts, headings of columns. The terminal knows which grey can be read on its
-    /// ground.
+    /// Names of facts, headings of columns. Dim, because the terminal knows a readable grey.
     pub(in crate::console) fn quiet(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }
 
-    /// What is in order, what was proven.
+    /// Success.
     pub(in crate::console) fn good(self) -> Style {
         self.style(Color::Green, Color::Green)
     }
 
-    /// What could be better.
+    /// Warnings.
     pub(in crate::console) fn warn(self) -> Style {
         self.style(Color::Yellow, Color::Magenta)
     }
 
-    /// What went wrong.
+    /// Errors.
     pub(in crate::console) fn bad(self) -> Style {
         self.style(Color::Red, Color::Red).add_modifier(Modifier::BOLD)
     }
 
-    /// What nobody may overlook: a whole line, turned around.
+    /// Alarms: a whole reversed line.
     pub(in crate::console) fn alarm(self) -> Style {
         self.bad().add_modifier(Modifier::REVERSED)
     }
 
-    /// What goes on.
+    /// Active runs.
     pub(in crate::console) fn busy(self) -> Style {
         self.style(Color::Cyan, Color::Blue).add_modifier(Modifier::BOLD)
     }
 
-    /// What is pointed to.
-    pub(in crate::console) fn pointed(self) -> Style {
+    /// The selected line.
+    pub(in crate::console) fn selected(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
-    /// What is marked.
+    /// Marked repos.
     pub(in crate::console) fn marked(self) -> Style {
         self.style(Color::Cyan, Color::Blue).add_modifier(Modifier::BOLD)
     }

@@ -1,11 +1,11 @@
-//! `packhouse demo`: the whole of packhouse in a temporary folder that is gone afterwards.
+//! `packhouse demo`: runs the main operations in a temporary folder, which is removed at the end.
 //!
-//! Push, fetch from the piles, consolidate, verify, fetch again; every claim that it prints at the
-//! end was checked on the way, and a claim that does not hold is an error. What it prints is the
-//! same each time, but for the times.
+//! Push, fetch, consolidate, verify, fetch again. Every claim that it prints at the end was checked
+//! on the way, and a claim that does not hold is an error. Apart from times, the output is always
+//! the same.
 
+mod output;
 mod repos;
-mod telling;
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -25,8 +25,8 @@ use crate::exit::Exit;
 use crate::interrupt::watched;
 use crate::progress::Watch;
 
-/// What became of one repo.
-struct Told {
+/// The results for one repo.
+struct RepoOutcome {
     repo: RepoName,
     before: Fetches,
     gc: GcReport,
@@ -34,93 +34,93 @@ struct Told {
     verify: VerifyReport,
 }
 
-/// What a new client and one that comes back are answered, and how long that took.
+/// What a new client and a returning client fetch, and how long it takes.
 struct Fetches {
     all: FetchReport,
     new: FetchReport,
     took: Duration,
 }
 
-/// A repo with its packs, not yet consolidated.
-struct Pile {
+/// A repo with many packs, before it is consolidated.
+struct Fragmented {
     repo: RepoName,
     about: &'static str,
     pushes: u64,
-    /// The heads half-way through the pushes: what a client has that comes back.
-    half_way: Vec<String>,
+    /// The heads halfway through the pushes: what a returning client has.
+    halfway: Vec<String>,
     report: RepoReport,
 }
 
-/// Plays the demo.
-pub(crate) async fn run(asked: &Demo, context: &Context) -> anyhow::Result<Exit> {
+/// Runs the demo.
+pub(crate) async fn run(args: &Demo, context: &Context) -> anyhow::Result<Exit> {
     let terminal = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
-    let plain = asked.headless || (!terminal && context.globals.color != When::Always);
+    let plain = args.headless || (!terminal && context.globals.color != When::Always);
     let context = if plain { context.plain() } else { context.clone() };
     let folder = tempfile::Builder::new()
         .prefix("packhouse-demo-")
         .tempdir()
-        .context("no temporary folder; set TMPDIR to one that can be written")?;
-    // A show: its bar need not wait until something takes long.
+        .context("creating a temporary folder failed; set TMPDIR to a writable folder")?;
+    // In a demo the bar appears at once.
     let watch = context.bars.watch(Duration::ZERO);
-    let told =
+    let outcomes =
         watched(&context.output, watch.progress(), play(folder.path(), &watch, &context)).await;
     drop(watch);
-    let told = told?;
-    telling::closing(&told, &context.output)?;
+    let outcomes = outcomes?;
+    output::closing(&outcomes, &context.output)?;
     folder.close()?;
     Ok(Exit::Done)
 }
 
-async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result<Vec<Told>> {
+async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result<Vec<RepoOutcome>> {
     let output = &context.output;
-    telling::opening(output)?;
+    output::opening(output)?;
     watch.about("opening a store");
     let store = Store::open(StoreOptions::embedded(folder.join("store"))).await?;
 
-    let mut piles = Vec::new();
+    let mut fragmented = Vec::new();
     for scenario in scenarios() {
-        piles.push(pile_up(&store, folder, scenario, watch).await?);
+        fragmented.push(create_fragmented(&store, folder, scenario, watch).await?);
     }
-    telling::piles(&piles, output)?;
+    output::fragmented(&fragmented, output)?;
 
-    telling::heading(
+    output::heading(
         2,
-        "A new client fetches everything, another one what is new since half-way",
+        "Fetch before consolidation: a new client, and one that has half of the history",
         output,
     )?;
     let mut before = Vec::new();
-    for pile in &piles {
-        before.push(fetch(&store, &pile.repo, &pile.half_way, watch).await?);
+    for repo in &fragmented {
+        before.push(fetch(&store, &repo.repo, &repo.halfway, watch).await?);
     }
-    telling::fetches(&piles, &before, output)?;
+    output::fetches(&fragmented, &before, output)?;
 
-    telling::heading(
+    output::heading(
         3,
-        "Consolidate: the sandboxed component plans, the host copies and proves; then verify, and fetch again",
+        "Consolidate (the sandboxed component plans, the host copies and verifies), then verify and fetch again",
         output,
     )?;
-    let mut told = Vec::new();
-    for (pile, before) in piles.into_iter().zip(before) {
-        let gc = store.gc(&pile.repo, watch.progress()).await?;
-        telling::consolidated(&gc, output)?;
-        let verify = store.verify(&pile.repo, watch.progress()).await?;
-        ensure!(verify.ok, "{} is damaged after consolidating: {:?}", pile.repo, verify.problems);
-        let after = fetch(&store, &pile.repo, &pile.half_way, watch).await?;
-        prove_the_same(&pile.repo, &before, &after)?;
-        prove_complete(&pile.report, &store.repo(&pile.repo).await?, &after.all)?;
-        told.push(Told { repo: pile.repo, before, gc, after, verify });
+    let mut outcomes = Vec::new();
+    for (repo, before) in fragmented.into_iter().zip(before) {
+        let gc = store.gc(&repo.repo, watch.progress()).await?;
+        output::consolidated(&gc, output)?;
+        let verify = store.verify(&repo.repo, watch.progress()).await?;
+        ensure!(verify.ok, "{} is damaged after consolidation: {:?}", repo.repo, verify.problems);
+        let after = fetch(&store, &repo.repo, &repo.halfway, watch).await?;
+        check_fetches(&repo.repo, &before, &after)?;
+        check_complete(&repo.report, &store.repo(&repo.repo).await?, &after.all)?;
+        outcomes.push(RepoOutcome { repo: repo.repo, before, gc, after, verify });
     }
-    Ok(told)
+    Ok(outcomes)
 }
 
-/// Makes a repo and pushes its history, a pack at a time.
-async fn pile_up(
+/// Creates a repo and pushes its history, one pack at a time.
+async fn create_fragmented(
     store: &Store,
     folder: &Path,
     scenario: Scenario,
     watch: &Watch,
-) -> anyhow::Result<Pile> {
-    watch.about("writing packs as a client would");
+) -> anyhow::Result<Fragmented> {
+    watch.about("generating packs");
     let repo: RepoName = scenario.repo.parse()?;
     let packs = folder.join("pushed").join(repo.slug());
     let files = tokio::task::spawn_blocking({
@@ -132,7 +132,7 @@ async fn pile_up(
     })
     .await??;
     store.create_repo(&repo, Visibility::Private).await?;
-    let mut half_way = Vec::new();
+    let mut halfway = Vec::new();
     let pushes = files.len() as u64;
     for (number, file) in files.iter().enumerate() {
         watch.step(&repo, "pushing", number as u64 + 1, pushes);
@@ -140,20 +140,20 @@ async fn pile_up(
             .push(&repo, std::slice::from_ref(file), PushOptions::default(), watch.progress())
             .await?;
         if number < files.len() / 2 {
-            half_way =
+            halfway =
                 pushed.into_iter().flat_map(|report| report.branch_heads.into_values()).collect();
         }
     }
     watch.about("counting");
     std::fs::remove_dir_all(&packs)?;
     let report = store.repo(&repo).await?;
-    Ok(Pile { repo, about: scenario.about, pushes, half_way, report })
+    Ok(Fragmented { repo, about: scenario.about, pushes, halfway, report })
 }
 
 async fn fetch(
     store: &Store,
     repo: &RepoName,
-    half_way: &[String],
+    halfway: &[String],
     watch: &Watch,
 ) -> anyhow::Result<Fetches> {
     let request =
@@ -161,18 +161,18 @@ async fn fetch(
     let started = Instant::now();
     let all = store.fetch(repo, &request(Vec::new()), watch.progress()).await?;
     let took = started.elapsed();
-    let new = store.fetch(repo, &request(half_way.to_vec()), watch.progress()).await?;
+    let new = store.fetch(repo, &request(halfway.to_vec()), watch.progress()).await?;
     Ok(Fetches { all, new, took })
 }
 
-/// One key is one pack: the same bytes, and so the same records.
-fn prove_the_same(repo: &RepoName, before: &Fetches, after: &Fetches) -> anyhow::Result<()> {
+/// Equal keys mean equal bytes, and so equal records.
+fn check_fetches(repo: &RepoName, before: &Fetches, after: &Fetches) -> anyhow::Result<()> {
     for (what, before, after) in
         [("everything", &before.all, &after.all), ("what is new", &before.new, &after.new)]
     {
         ensure!(
             before.mpack_key == after.mpack_key,
-            "fetching {what} of {repo} gave {} before consolidating and {} after it",
+            "fetching {what} of {repo} returned {} before consolidation and {} after it",
             before.mpack_key,
             after.mpack_key
         );
@@ -180,8 +180,8 @@ fn prove_the_same(repo: &RepoName, before: &Fetches, after: &Fetches) -> anyhow:
     Ok(())
 }
 
-/// What the index knew before is what it knows now, and what a new client gets.
-fn prove_complete(
+/// The index has the same records before and after, and a new client gets all of them.
+fn check_complete(
     before: &RepoReport,
     after: &RepoReport,
     fetched: &FetchReport,
@@ -193,17 +193,17 @@ fn prove_complete(
     let words = "commits, snapshots, objects, tags";
     ensure!(
         counts(before) == counts(after),
-        "{} held {:?} and holds {:?} ({words})",
+        "{} had {:?} and has {:?} ({words})",
         before.repo,
         counts(before),
         counts(after)
     );
     ensure!(
         counts(before) == got,
-        "{} holds {:?} and a fetch gives {got:?} ({words})",
+        "{} has {:?}, and a fetch returns {got:?} ({words})",
         before.repo,
         counts(before)
     );
-    ensure!(after.packs == 1, "{} has {} packs after consolidating", after.repo, after.packs);
+    ensure!(after.packs == 1, "{} has {} packs after consolidation", after.repo, after.packs);
     Ok(())
 }

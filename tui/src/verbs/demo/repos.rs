@@ -1,5 +1,4 @@
-//! The repos of the demo: five histories that pile up packs in five ways. Fixed seeds, so that
-//! every demo is the same.
+//! The repos of the demo: five kinds of histories. Seeds are fixed, so that every demo is the same.
 
 use packhouse_host::sample::{HistoryOptions, SnapshotForm};
 
@@ -7,13 +6,13 @@ use packhouse_host::sample::{HistoryOptions, SnapshotForm};
 pub(super) struct Scenario {
     /// `OWNER/SLUG`.
     pub(super) repo: &'static str,
-    /// What its history is like: behind "60 pushes".
+    /// Describes the history, after "60 pushes".
     pub(super) about: &'static str,
     /// The history.
     pub(super) history: HistoryOptions,
 }
 
-/// All of them.
+/// All scenarios.
 pub(super) fn scenarios() -> Vec<Scenario> {
     let plain = HistoryOptions {
         merges: false,

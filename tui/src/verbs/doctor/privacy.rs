@@ -1,5 +1,5 @@
-//! Whether others on this machine can read what is a store's own: private repos, and the secret
-//! that URLs are signed with.
+//! Checks whether other users of this machine can read private repos, and the secret that signs
+//! URLs.
 
 use std::fs::Metadata;
 use std::os::unix::fs::PermissionsExt;
@@ -9,10 +9,10 @@ use packhouse_host::StoreOptions;
 
 use super::Check;
 
-/// What lies in a store's folders.
+/// The folders of a store.
 const FOLDERS: [&str; 6] = ["packs", "answers", "staging", "catalogs", "spool", "cache"];
 
-/// The store's files and folders. None where there are none yet: what packhouse makes is private.
+/// Checks the files and folders of the store. `None` if there are none yet.
 pub(super) fn store(options: &StoreOptions) -> Option<Check> {
     const CHECK: &str = "privacy";
     let mut paths: Vec<PathBuf> = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn store(options: &StoreOptions) -> Option<Check> {
     }
     let open: Vec<&PathBuf> = paths.iter().filter(|path| others_reach(path)).collect();
     let Some(first) = open.first() else {
-        return Some(Check::ok(CHECK, "only its user can read the store's files"));
+        return Some(Check::ok(CHECK, "only this user can read the files of the store"));
     };
     let more = match open.len() - 1 {
         0 => String::new(),
@@ -42,36 +42,32 @@ pub(super) fn store(options: &StoreOptions) -> Option<Check> {
     Some(Check::warn(
         CHECK,
         format!(
-            "others on this machine can read {}{more}: private repos, and the secret that URLs are signed with",
+            "other users can read {}{more}: private repos, and the secret that signs URLs",
             first.display()
         ),
         format!("chmod -R go= {}", folder.display()),
     ))
 }
 
-/// The private key of a server.
+/// Checks the private key of a server.
 pub(super) fn tls_key(key: &Path) -> Check {
     const CHECK: &str = "tls key";
     match key.metadata() {
         Err(error) => Check::fail(
             CHECK,
             format!("{} can't be read: {error}", key.display()),
-            "give the file of --tls-key",
+            "name the file that `packhouse serve --tls-key` uses",
         ),
         Ok(found) if is_open(&found) => Check::warn(
             CHECK,
-            format!(
-                "others on this machine can read {}: they can pose as the server",
-                key.display()
-            ),
+            format!("other users can read {}, and impersonate the server", key.display()),
             format!("chmod 600 {}", key.display()),
         ),
-        Ok(_) => Check::ok(CHECK, format!("only its user can read {}", key.display())),
+        Ok(_) => Check::ok(CHECK, format!("only its owner can read {}", key.display())),
     }
 }
 
-/// Whether others may read a file, or list a folder: it lets them, and so does the folder that it
-/// is in.
+/// Whether other users can read a file or list a folder: its mode and that of its parent allow it.
 fn others_reach(path: &Path) -> bool {
     let lets = |path: &Path| path.metadata().is_ok_and(|found| is_open(&found));
     lets(path) && path.canonicalize().ok().and_then(|path| path.parent().map(lets)).unwrap_or(true)

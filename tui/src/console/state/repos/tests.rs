@@ -46,7 +46,7 @@ fn pages_are_shown_as_they_come_and_a_later_reading_only_when_it_is_complete() {
     );
     assert_eq!(list.take(page(1000, 5), now()), None);
     assert_eq!((list.shown(), list.known), (1005, true));
-    list.point(1003);
+    list.select(1003);
     list.begin(Ticket(2), now());
     list.take(page(3, PAGE as usize), now());
     assert_eq!(list.shown(), 1005);

@@ -16,7 +16,7 @@ fn started(runs: &mut Runs) -> Vec<u64> {
 }
 
 #[test]
-fn two_go_on_at_once_and_never_on_one_repo() {
+fn two_run_at_once_and_never_on_one_repo() {
     let mut runs = Runs::default();
     for (ticket, repo) in [(1, "a/a"), (2, "a/a"), (3, "a/b"), (4, "a/c")] {
         ask(&mut runs, ticket, repo);
@@ -25,7 +25,7 @@ fn two_go_on_at_once_and_never_on_one_repo() {
     assert!(started(&mut runs).is_empty());
     runs.end(Ticket(3), Err(Failure { kind: FailureKind::Refused, message: String::new() }), now());
     assert_eq!(started(&mut runs), [4]);
-    // Taken back while it waits.
+    // Cancelled while queued.
     assert_eq!(runs.stop(&[Ticket(2)], now()), [Effect::Forget(Ticket(2))]);
     assert_eq!(runs.stop(&[Ticket(1)], now()), [Effect::Cancel(Ticket(1))]);
     assert!(runs.stop(&[Ticket(1)], now()).is_empty());
@@ -42,7 +42,7 @@ fn listed(runs: &Runs) -> Vec<u64> {
 }
 
 #[test]
-fn what_goes_on_is_listed_before_what_waits_and_what_has_ended() {
+fn running_runs_are_listed_before_queued_and_ended_ones() {
     let mut runs = Runs::default();
     for ticket in 1..=6 {
         ask(&mut runs, ticket, &format!("a/{ticket}"));
@@ -52,8 +52,7 @@ fn what_goes_on_is_listed_before_what_waits_and_what_has_ended() {
         (listed(&runs), runs.current().map(|run| run.ticket)),
         (vec![1, 2, 3, 4, 5, 6], Some(Ticket(1)))
     );
-    // The same work stays pointed to, wherever it goes; from the first line one goes on looking at
-    // what comes first.
+    // The cursor follows the run, except on the first line, where it stays.
     runs.cursor.set(3);
     for (ticket, seconds) in [(2, 1), (1, 2)] {
         runs.end(Ticket(ticket), Err(cancelled()), now() + SignedDuration::from_secs(seconds));

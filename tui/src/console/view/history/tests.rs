@@ -33,20 +33,20 @@ fn some() -> Model {
 }
 
 #[test]
-fn history_says_how_each_ended() {
+fn history_shows_all_outcomes() {
     let seen = shown(&some(), 200, 12);
     for words in [
         "4 consolidations",
         "▸gabriel/photos",
-        "consolidated",
+        "Consolidated",
         "13 hours ago",
         "23 → 1",
         "2.6 MiB → 2.3 MiB",
         "1.2 s",
         "sha256:abab",
-        "failed",
+        "Failed",
         "no space left on device",
-        "nothing to do",
+        "Nothing to do",
         // A wide character takes two cells.
         "東 京 \\u{1b}",
     ] {
@@ -59,19 +59,19 @@ fn history_says_how_each_ended() {
 fn an_empty_history_says_why() {
     let mut model = model();
     model.screens.push(Screen::History);
-    assert!(shown(&model, 80, 8).contains("Reading the history …"));
-    assert!(shown(&with(vec![]), 80, 8).contains("No consolidation has ended in this store."));
+    assert!(shown(&model, 80, 8).contains("Loading the history …"));
+    assert!(shown(&with(vec![]), 80, 8).contains("No consolidations yet."));
     let mut model = with(vec![]);
     model.history.paste("zoé");
     let seen = shown(&model, 100, 8);
     assert!(
-        seen.contains("with “zoé”")
-            && seen.contains("No consolidation has “zoé”")
-            && seen.contains("/ looks for"),
+        seen.contains("matching “zoé”")
+            && seen.contains("No matches for “zoé”.")
+            && seen.contains("Press / to search again."),
         "{seen}"
     );
     model.history.typing = true;
-    assert!(shown(&model, 100, 8).contains("Esc shows all again."));
+    assert!(shown(&model, 100, 8).contains("Esc clears the search."));
     let ticket = model.ticket();
     model.history.clear();
     model.history.begin(ticket);
@@ -84,12 +84,12 @@ fn an_empty_history_says_why() {
     );
     let seen = shown(&model, 80, 8);
     assert!(
-        seen.contains("reading of the history failed")
-            && seen.contains("Press r to try again.")
+        seen.contains("Loading the history failed.")
+            && seen.contains("Press r to retry.")
             && !seen.contains('\u{1b}'),
         "{seen}"
     );
-    assert!(!seen.contains("reading …"), "it has ended: {seen}");
+    assert!(!seen.contains("loading …"), "it has ended: {seen}");
 }
 
 fn log() -> Model {
@@ -107,13 +107,13 @@ fn log() -> Model {
 }
 
 #[test]
-fn the_log_shows_the_pointed_line_in_full() {
+fn the_log_shows_the_selected_line_in_full() {
     let mut model = log();
     let seen = shown(&model, 80, 24);
-    let pointed = seen.lines().find(|line| line.starts_with('▸')).unwrap();
+    let selected = seen.lines().find(|line| line.starts_with('▸')).unwrap();
     assert!(
-        pointed.starts_with("▸12:00:39    note     line 39 東 京 \\u{1b}[2J and on")
-            && pointed.ends_with('…'),
+        selected.starts_with("▸12:00:39    note     line 39 東 京 \\u{1b}[2J and on")
+            && selected.ends_with('…'),
         "{seen}"
     );
     assert!(
@@ -125,11 +125,11 @@ fn the_log_shows_the_pointed_line_in_full() {
     let seen = shown(&model, 80, 24);
     assert!(seen.contains("▸12:00:00    note     line 0"), "{seen}");
     model.log = Default::default();
-    assert!(shown(&model, 80, 24).contains("Nothing has happened yet."));
+    assert!(shown(&model, 80, 24).contains("The log is empty."));
 }
 
 #[test]
-fn nothing_foreign_breaks_history_or_log() {
+fn untrusted_text_breaks_neither_history_nor_log() {
     let mut history = some();
     history.history.entries.iter_mut().for_each(|entry| {
         (entry.record.packs_before, entry.record.bytes_before, entry.record.elapsed_ms) =

@@ -1,4 +1,4 @@
-//! What a verification found: a line for each finding, and all about the one that is pointed to.
+//! The findings of a verification: a line for each, and the details of the selected one.
 //!
 //! ```text
 //!  packhouse › tidal-lab/hydrophone-array › verification
@@ -7,9 +7,9 @@
 //!   1 damaged pack        sha256:055b71f6f6aab46dd1577335adf1829e5796fb4ccbc4b2e2a0743b80d0bbebb0
 //! ▸ 2 lost entity         object sha256:0e0e…
 //!
-//!  lost entity: the index maps it to a pack that does not hold it
-//!  Found       the index maps it to this pack, which does not hold it so; restore the catalog from a backup
-//!  Next        Restore the catalog's file from a backup …
+//!  lost entity: the index refers to a pack that does not contain it
+//!  Found       the index refers to this pack, which does not contain it; restore the catalog from a backup
+//!  Next        Stop all writers, restore the catalog file from a backup …
 //!  Entity      object sha256:0e0e…
 //!  Pack        sha256:…
 //! ```
@@ -22,21 +22,22 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::key_fact;
+use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Cursor, Model};
 use crate::console::view::parts::{inner, long_fact, say_more, split};
 use crate::console::view::{fact, key_in, room, scrolled, styled};
-use crate::console::words::{count, fit, many, pad, safe, size, width, wrap};
+use crate::text::{count, escaped, plural, size};
 
-/// Rows of what is told of one finding, where there are as many.
-const TOLD: usize = 12;
-/// Cells of a kind's name.
+/// Rows for the details, if there are enough.
+const DETAILS: usize = 12;
+/// Width of the names of kinds.
 const KINDS: usize = 19;
-/// Rows of the list that stay in a low terminal.
+/// Minimum rows of the list in a low terminal.
 const LISTED: usize = 3;
 
-/// The body.
+/// Draws the screen.
 pub(super) fn draw(
     model: &Model,
     report: &VerifyReport,
@@ -47,30 +48,30 @@ pub(super) fn draw(
     let room = room(area);
     let checked = format!(
         "{}, {}, {}",
-        many(report.packs_checked, "pack"),
-        many(report.objects_checked, "object"),
+        plural(report.packs_checked, "pack"),
+        plural(report.objects_checked, "object"),
         size(report.bytes_checked)
     );
     let problems = &report.problems;
-    let Some(pointed) = problems.get(cursor.at(problems.len())) else {
+    let Some(selected) = problems.get(cursor.at(problems.len())) else {
         let mut lines = styled(
-            wrap("No problems: everything is there, and is what its name says.", room),
-            model.look.good(),
+            wrap("No problems: all packs are present and intact.", room),
+            model.styles.good(),
         );
-        lines.extend([Line::default(), fact(model.look, "Checked", &checked, room)]);
+        lines.extend([Line::default(), fact(model.styles, "Checked", &checked, room)]);
         return scrolled(frame, area, lines, cursor.at(usize::MAX));
     };
-    let found = many(problems.len() as u64, "problem");
+    let found = plural(problems.len() as u64, "problem");
     let mut above = styled(
         wrap(&format!("{found} found in {checked}. Nothing was changed."), room),
-        model.look.bad(),
+        model.styles.bad(),
     );
     above.push(Line::default());
-    // In a low terminal the findings matter more than what stands above them, and one of them more
-    // than their list.
-    above.truncate(usize::from(area.height).saturating_sub(LISTED + TOLD / 2));
+    // In a low terminal the findings matter more than the lines above them, and the details of one
+    // more than the list.
+    above.truncate(usize::from(area.height).saturating_sub(LISTED + DETAILS / 2));
     let left = usize::from(area.height).saturating_sub(above.len());
-    let listed = left.saturating_sub(TOLD).max(left.min(LISTED)).min(problems.len());
+    let listed = left.saturating_sub(DETAILS).max(left.min(LISTED)).min(problems.len());
     let ([top, rest], number) = (split(area, above.len()), width(&count(problems.len() as u64)));
     let ([list, below], first) = (split(rest, listed), cursor.first(problems.len(), listed));
     let seen = problems.iter().enumerate().skip(first).take(listed);
@@ -79,91 +80,90 @@ pub(super) fn draw(
             line(model, (at, number), problem, room, at == cursor.at(problems.len()))
         })
         .collect();
-    let mut told = [vec![Line::default()], told(model, pointed, room)].concat();
-    let hidden = told.len().saturating_sub(usize::from(below.height));
-    told.truncate(usize::from(below.height));
-    say_more(&mut told, hidden);
+    let mut details = [vec![Line::default()], details(model, selected, room)].concat();
+    let hidden = details.len().saturating_sub(usize::from(below.height));
+    details.truncate(usize::from(below.height));
+    say_more(&mut details, hidden);
     frame.render_widget(Paragraph::new(above), inner(top));
     frame
         .render_widget(Paragraph::new(lines), Rect { width: list.width.saturating_sub(1), ..list });
-    frame.render_widget(Paragraph::new(told), inner(below));
+    frame.render_widget(Paragraph::new(details), inner(below));
     Extent { content: problems.len(), height: listed, first, row: list.y, ..Extent::default() }
 }
 
-/// A finding in a line, behind its number of so many cells.
+/// A finding in one line, after its number of `cells` cells.
 fn line(
     model: &Model,
     (at, cells): (usize, usize),
     problem: &Problem,
     room: usize,
-    pointed: bool,
+    selected: bool,
 ) -> Line<'static> {
     let what =
         problem.entity.clone().or(problem.pack.map(|key| key.to_string())).unwrap_or_default();
-    let mark = if pointed { "▸" } else { " " };
-    let style = if pointed { Style::new() } else { model.look.bad() };
+    let mark = if selected { "▸" } else { " " };
+    let style = if selected { Style::new() } else { model.styles.bad() };
     let line = Line::from(vec![
         Span::raw(format!("{mark}{} ", pad(&count(at as u64 + 1), cells, true))),
         Span::styled(pad(words(problem.kind).0, KINDS, false), style),
-        Span::raw(fit(&safe(&what), room.saturating_sub(cells + 1 + KINDS))),
+        Span::raw(fit(&escaped(&what), room.saturating_sub(cells + 1 + KINDS))),
     ]);
-    if pointed { line.style(model.look.pointed()) } else { line }
+    if selected { line.style(model.styles.selected()) } else { line }
 }
 
-/// All about a finding; what to do about it comes before what can be copied.
-fn told(model: &Model, problem: &Problem, room: usize) -> Vec<Line<'static>> {
-    let look = model.look;
+/// The details of a finding; what to do comes before what can be copied.
+fn details(model: &Model, problem: &Problem, room: usize) -> Vec<Line<'static>> {
+    let styles = model.styles;
     let (name, meaning) = words(problem.kind);
-    let mut lines = vec![Line::styled(fit(&format!("{name}: {meaning}"), room), look.bad())];
-    lines.extend(long_fact(look, "Found", &problem.detail, room));
-    lines.extend(long_fact(look, "Next", &next(model, problem.kind), room));
+    let mut lines = vec![Line::styled(fit(&format!("{name}: {meaning}"), room), styles.bad())];
+    lines.extend(long_fact(styles, "Found", &problem.detail, room));
+    lines.extend(long_fact(styles, "Next", &next(model, problem.kind), room));
     if let Some(entity) = &problem.entity {
-        lines.push(fact(look, "Entity", entity, room));
+        lines.push(fact(styles, "Entity", entity, room));
     }
     if let Some(pack) = &problem.pack {
-        lines.extend(key_fact(look, &pack.to_string(), room));
+        lines.extend(key_fact(styles, &pack.to_string(), room));
     }
     lines
 }
 
-/// A kind's name, and what it means.
+/// The name of a kind, and its meaning.
 const fn words(kind: ProblemKind) -> (&'static str, &'static str) {
     match kind {
-        ProblemKind::MissingPack => ("missing pack", "its file is gone"),
-        ProblemKind::DamagedPack => ("damaged pack", "its bytes are not what its key names"),
+        ProblemKind::MissingPack => ("missing pack", "its file is missing"),
+        ProblemKind::DamagedPack => ("damaged pack", "its bytes don't match its key"),
         ProblemKind::LostEntity => {
-            ("lost entity", "the index maps it to a pack that does not hold it")
+            ("lost entity", "the index refers to a pack that does not contain it")
         }
         ProblemKind::UnindexedEntity => {
-            ("unindexed entity", "a pack holds it, the index doesn't know it")
+            ("unindexed entity", "a pack contains it, but the index does not")
         }
-        ProblemKind::DamagedDirectory => ("damaged directory", "it is not what its pack holds"),
-        ProblemKind::DamagedCatalog => ("damaged catalog", "it is not what the packs say"),
-        ProblemKind::BadBranchName => ("bad branch name", "no client can keep it"),
+        ProblemKind::DamagedDirectory => ("damaged directory", "it does not match its pack"),
+        ProblemKind::DamagedCatalog => ("damaged catalog", "it does not match the packs"),
+        ProblemKind::BadBranchName => ("bad branch name", "clients can't use it"),
     }
 }
 
-/// What an operator can do about it, from what the host does: a push stores a pack again that is
-/// missing or known to be damaged, a repair takes what is lost from other packs of the repo, and a
-/// directory is made anew when it is needed.
+/// What an operator can do. A push stores missing and damaged packs again, a repair takes lost
+/// records from other packs of the repo, and a directory is created again when it is needed.
 fn next(model: &Model, kind: ProblemKind) -> String {
     let what = match kind {
         ProblemKind::MissingPack => {
-            "Run packhouse verify --repair, push the same bytes again, or put the file back from a backup, where it is looked for."
+            "Run packhouse verify --repair, push the same bytes again, or restore the file from a backup."
         }
         ProblemKind::DamagedPack => {
-            "Run packhouse verify --repair, push the same bytes again, or put a sound copy from a backup in its place: what `sha256sum` \
-             says of it is the key."
+            "Run packhouse verify --repair, push the same bytes again, or restore an intact copy from a backup: its `sha256sum` \
+             is the key."
         }
         ProblemKind::LostEntity | ProblemKind::UnindexedEntity | ProblemKind::DamagedCatalog => {
-            "Stop what writes to the store, put the catalog's file back from a backup (`packhouse doctor` names its folder), and \
+            "Stop all writers, restore the catalog file from a backup (`packhouse doctor` shows its folder), and \
              push again what was pushed since."
         }
         ProblemKind::BadBranchName => {
-            "Push its head to another branch, then delete it: `packhouse branch delete` takes the name as it is shown here."
+            "Push its head to another branch, then delete this one with `packhouse branch delete` and the name as displayed here."
         }
         ProblemKind::DamagedDirectory => {
-            "Remove the .dir file of this key, beside its .mpack file: what needs it next makes it anew. Nothing is lost."
+            "Delete the .dir file of this key, next to its .mpack file; it is created again when needed. Nothing is lost."
         }
     };
     format!("{what} Then press {} to verify again.", key_in(model, Place::Done, Action::Verify))

@@ -36,12 +36,12 @@ fn ended(end: Result<Outcome, Failure>) -> Model {
 fn failed(kind: FailureKind) -> Model {
     ended(Err(Failure {
         kind,
-        message: "making a pack in /srv/packs failed: no space left on device".to_owned(),
+        message: "writing a pack in /srv/packs failed: no space left on device".to_owned(),
     }))
 }
 
-/// So many findings, the one at `pointed` pointed to.
-fn found(number: usize, pointed: usize, detail: &str) -> Model {
+/// `number` findings, with the one at `selected` selected.
+fn found(number: usize, selected: usize, detail: &str) -> Model {
     let problem = |n: usize| Problem {
         kind: KINDS[n % KINDS.len()],
         entity: n.is_multiple_of(2).then(|| format!("object sha256:{n:064x}")),
@@ -61,7 +61,7 @@ fn found(number: usize, pointed: usize, detail: &str) -> Model {
     if let Some(Screen::Run(ticket)) = model.screens.last()
         && let Some(run) = model.runs.get_mut(*ticket)
     {
-        run.top.set(pointed);
+        run.top.set(selected);
     }
     model
 }
@@ -76,7 +76,7 @@ fn past(outcome: &str, report: bool) -> Model {
 }
 
 #[test]
-fn what_is_shown_as_proven_is_what_the_host_proved() {
+fn the_displayed_verification_is_that_of_the_host() {
     let mut report = gc_report(&summary("gabriel/notes", 7));
     report.proven = Some(packhouse_host::GcProof {
         entities: 1001,
@@ -87,7 +87,7 @@ fn what_is_shown_as_proven_is_what_the_host_proved() {
     });
     let seen = shown(&ended(Ok(Outcome::Consolidated(Box::new(report.clone())))), 120, 24);
     for words in [
-        "Done: 7 packs became 1, in 1.2 s.",
+        "Consolidated 7 packs into 1 in 1.2 s.",
         "1,001 entities:",
         "1,002 records:",
         "1,003 objects:",
@@ -98,32 +98,24 @@ fn what_is_shown_as_proven_is_what_the_host_proved() {
     }
     report.proven = None;
     let seen = shown(&ended(Ok(Outcome::Consolidated(Box::new(report)))), 120, 24);
-    assert!(seen.contains("No proof came with this result") && !seen.contains('✓'), "{seen}");
+    assert!(
+        seen.contains("This result has no verification report.") && !seen.contains('✓'),
+        "{seen}"
+    );
 }
 
 #[test]
-fn a_failure_says_what_it_means_and_the_way_out() {
+fn a_failure_shows_its_effect_and_the_way_out() {
     for (kind, words) in [
         (
             FailureKind::Refused,
-            [
-                "The consolidation failed.",
-                "Nothing was changed.",
-                "When the cause is gone, press g",
-            ],
+            ["Consolidation failed.", "Nothing was changed.", "Fix the cause, then press g"],
         ),
         (
             FailureKind::Conflict,
-            [
-                "gave way to another writer",
-                "Nothing was changed by it.",
-                "Press g: it shows the plan",
-            ],
+            ["conflicted with another writer", "It changed nothing.", "Press g to see a new plan."],
         ),
-        (
-            FailureKind::Damage,
-            ["found damage", "The damage was there before.", "Press v: it reads everything"],
-        ),
+        (FailureKind::Damage, ["found damage", "The damage existed before.", "Press v to verify"]),
         (
             FailureKind::Cancelled,
             ["was cancelled", "Nothing was changed.", "no space left on device"],
@@ -134,44 +126,44 @@ fn a_failure_says_what_it_means_and_the_way_out() {
             assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
         }
     }
-    // The key that is not there is not named.
+    // Disabled keys are not named.
     let mut model = failed(FailureKind::Conflict);
     (model.read_only, model.keymap) = (true, Keymap::new(true));
     assert!(!shown(&model, 80, 20).contains("Next"));
 }
 
 #[test]
-fn every_finding_says_what_to_do_next() {
+fn every_finding_shows_what_to_do_next() {
     for (at, words) in [
-        "put the file back from a backup",
-        "put a sound copy from a backup",
-        "put the catalog's file back",
-        "put the catalog's file back",
-        "Remove the .dir file",
-        "put the catalog's file back",
+        "restore the file from a backup",
+        "restore an intact copy from a backup",
+        "restore the catalog file from a backup",
+        "restore the catalog file from a backup",
+        "Delete the .dir file",
+        "restore the catalog file from a backup",
     ]
     .into_iter()
     .enumerate()
     {
         let seen = shown(&found(6, at, "what was found"), 120, 30);
-        let pointed = seen.lines().find(|line| line.starts_with('▸')).unwrap();
-        assert!(pointed.contains(&format!("{} ", at + 1)), "{seen}");
+        let selected = seen.lines().find(|line| line.starts_with('▸')).unwrap();
+        assert!(selected.contains(&format!("{} ", at + 1)), "{seen}");
         assert!(seen.contains(words) && seen.contains("Found       what was found"), "{seen}");
         let seen = seen.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(seen.contains("Then press v to verify again."), "{seen}");
     }
-    assert!(shown(&found(0, 0, ""), 80, 10).contains("No problems: everything is there"));
+    assert!(shown(&found(0, 0, ""), 80, 10).contains("No problems: all packs are present"));
 }
 
 #[test]
-fn of_100_000_findings_the_one_pointed_to_is_seen() {
+fn of_100_000_findings_the_selected_one_is_visible() {
     for at in [0, 1, 49_999, 99_998, 99_999] {
         let model = found(100_000, at, "what was found");
         for (columns, rows) in
             SIZES.into_iter().filter(|(columns, rows)| *columns >= 40 && *rows > 9)
         {
             let seen = shown(&model, columns, rows);
-            let number = crate::console::words::count(at as u64 + 1);
+            let number = crate::text::count(at as u64 + 1);
             assert!(
                 seen.lines().any(|line| line.starts_with('▸') && line.contains(&number)),
                 "{at} at {columns}x{rows}:\n{seen}"
@@ -182,30 +174,30 @@ fn of_100_000_findings_the_one_pointed_to_is_seen() {
 }
 
 #[test]
-fn a_record_is_told_in_full() {
+fn a_record_is_displayed_in_full() {
     let seen = shown(&past("consolidated", true), 120, 24);
     for words in [
-        "Done: 23 packs became 1",
+        "Consolidated 23 packs into 1",
         "2026-07-01 09:30:00 UTC, 2 hours ago",
         "7 rows changed",
-        "PROVEN BEFORE",
+        "VERIFIED BEFORE",
         "component sha256:c0c0",
     ] {
         assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
     }
     let seen = shown(&past("consolidated", false), 120, 24);
-    assert!(seen.contains("The store has no report of it") && !seen.contains('✓'), "{seen}");
+    assert!(seen.contains("The store has no report") && !seen.contains('✓'), "{seen}");
     let seen = shown(&past("failed", false), 120, 24);
     assert!(
-        seen.contains("It failed, after 1.2 s. Nothing was changed.")
+        seen.contains("Failed after 1.2 s. Nothing was changed.")
             && seen.contains("no space left on device"),
         "{seen}"
     );
-    assert!(shown(&past("skipped", false), 120, 24).contains("the repo was one pack already"));
+    assert!(shown(&past("skipped", false), 120, 24).contains("the repo had only one pack"));
 }
 
 #[test]
-fn nothing_foreign_breaks_a_result() {
+fn untrusted_text_breaks_no_result() {
     let foreign = "東京\u{1b}[2J\u{202e}\r\n\tx ".repeat(100);
     let mut entry = past(&foreign, true);
     if let Some(Screen::Record(entry, _)) = entry.screens.last_mut() {

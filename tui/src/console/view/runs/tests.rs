@@ -26,7 +26,7 @@ fn go_on(model: &mut Model, ticket: Ticket, phase: Phase, steps: &[(i64, u64)], 
     }
 }
 
-/// Ended, going and waiting work of all sorts.
+/// Ended, active and queued runs of all kinds.
 fn busy() -> (Model, Ticket, Ticket) {
     let mut model = model();
     model.now = now();
@@ -53,38 +53,38 @@ fn busy() -> (Model, Ticket, Ticket) {
         model.runs.start(now());
         model.runs.end(ticket, end, now() + SignedDuration::from_millis(1234));
     }
-    let splicing = ask(&mut model, "gabriel/notes", Work::Consolidate);
+    let writing = ask(&mut model, "gabriel/notes", Work::Consolidate);
     ask(&mut model, "okafor/a-rather-long-name-of-a-repo-that-goes-on-and-on", Work::Verify);
     model.runs.start(now());
     let waiting = ask(&mut model, "zoe/loops", Work::Consolidate);
     let steps: Vec<(i64, u64)> =
         (0..20).map(|n| (n * 500, n as u64 * 17_000 + (n as u64 % 5) * 4000)).collect();
-    go_on(&mut model, splicing, Phase::Splice, &steps, 810_990);
-    (model, splicing, waiting)
+    go_on(&mut model, writing, Phase::Splice, &steps, 810_990);
+    (model, writing, waiting)
 }
 
 #[test]
-fn runs_say_in_words_how_they_are() {
+fn runs_show_their_state() {
     let (mut model, ..) = busy();
     model.screens.push(Screen::Runs);
     let seen = shown(&model, 200, 20);
     for words in [
-        "waiting",
-        "verifying …",
-        "splicing 41 %",
+        "Queued",
+        "Verifying …",
+        "Writing 41 %",
         "████░░░░░░",
         "phase: ",
         " s left",
-        "OF PHASE",
+        "PROGRESS",
         "/s",
-        "done: 7 → 1 pack",
+        "Done: 7 → 1 pack",
         "took 1.2 s",
-        "nothing to do",
-        "failed",
-        "gave way",
-        "found damage",
-        "cancelled",
-        "no problems",
+        "Nothing to do",
+        "Failed",
+        "Conflict",
+        "Found damage",
+        "Cancelled",
+        "No problems",
     ] {
         assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
     }
@@ -98,18 +98,18 @@ fn runs_say_in_words_how_they_are() {
         );
     }
     assert!(
-        shown(&model, 60, 20).contains("splicing 41 %")
+        shown(&model, 60, 20).contains("Writing 41 %")
             && shown(&model, 80, 20).contains("took 1.2 s")
     );
 }
 
 #[test]
-fn an_empty_list_says_how_work_comes() {
+fn an_empty_list_shows_how_to_start() {
     let mut model = model();
     model.screens.push(Screen::Runs);
     let seen = shown(&model, 80, 8).replace('\n', "");
     assert!(
-        seen.contains("g consolidates a repo, v verifies one; with Space many are marked first"),
+        seen.contains("g consolidates a repo, v verifies one; Space marks several repos"),
         "{seen}"
     );
     model.read_only = true;
@@ -118,36 +118,36 @@ fn an_empty_list_says_how_work_comes() {
 }
 
 #[test]
-fn going_work_tells_its_phase_speed_and_time() {
-    let (mut model, splicing, _) = busy();
-    model.screens.push(Screen::Run(splicing));
+fn an_active_run_shows_its_phase_speed_and_time() {
+    let (mut model, writing, _) = busy();
+    model.screens.push(Screen::Run(writing));
     let seen = shown(&model, 80, 24);
     for words in [
-        "▸ splicing  · proving  · publishing",
+        "▸ writing  · verifying  · publishing",
         " 41 %",
         "of 792.0 KiB",
         "Time left   about",
-        "s of splicing",
+        "s of writing",
         "9 s",
-        "/s, at most",
+        "/s; peak",
         "██",
     ] {
         assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
     }
     assert!(
-        shown(&model, 60, 15).contains("▸ splicing · proving · publishing"),
+        shown(&model, 60, 15).contains("▸ writing · verifying · publishing"),
         "{}",
         shown(&model, 60, 15)
     );
-    // The last step of all: nothing is left to count.
-    go_on(&mut model, splicing, Phase::Publish, &[(11_000, 810_990)], 810_990);
+    // The last phase has nothing to count.
+    go_on(&mut model, writing, Phase::Publish, &[(11_000, 810_990)], 810_990);
     let seen = shown(&model, 80, 24);
     assert!(
-        seen.contains("✓ proving  ▸ publishing") && seen.contains("publishing ends soon"),
+        seen.contains("✓ verifying  ▸ publishing") && seen.contains("publishing is almost done"),
         "{seen}"
     );
     let now = model.now;
-    model.runs.stop(&[splicing], now);
+    model.runs.stop(&[writing], now);
     let seen = shown(&model, 80, 24);
     assert!(
         seen.contains("Stopping at the next safe point") && !seen.contains("Time left"),
@@ -156,33 +156,30 @@ fn going_work_tells_its_phase_speed_and_time() {
 }
 
 #[test]
-fn waiting_work_says_for_what() {
+fn a_queued_run_shows_its_position() {
     let (mut model, _, waiting) = busy();
     model.screens.push(Screen::Run(waiting));
-    assert!(shown(&model, 80, 12).contains("Waiting     it is the next"));
+    assert!(shown(&model, 80, 12).contains("Position    next"));
     let behind = ask(&mut model, "zoe/other", Work::Verify);
     model.screens.push(Screen::Run(behind));
-    assert!(shown(&model, 80, 12).contains("Waiting     1 other before it"));
+    assert!(shown(&model, 80, 12).contains("Position    1 run ahead"));
     let same = ask(&mut model, "gabriel/notes", Work::Verify);
     model.screens.push(Screen::Run(same));
-    assert!(
-        shown(&model, 80, 12)
-            .contains("Waiting     until the consolidation of this repo has ended")
-    );
+    assert!(shown(&model, 80, 12).contains("Position    after the consolidation of this repo"));
 }
 
 #[test]
 fn no_number_breaks_the_layout() {
-    let (mut model, splicing, _) = busy();
+    let (mut model, writing, _) = busy();
     let most = u64::MAX;
     go_on(
         &mut model,
-        splicing,
+        writing,
         Phase::Prove,
         &[(12_000, 0), (13_000, 1), (14_000, 2), (15_000, most / 3)],
         most,
     );
-    for screen in [Screen::Runs, Screen::Run(splicing)] {
+    for screen in [Screen::Runs, Screen::Run(writing)] {
         model.screens.push(screen);
         for (columns, rows) in [(1, 1), (2, 9), (20, 5), (60, 15), (80, 24), (120, 40), (200, 50)] {
             shown(&model, columns, rows);
@@ -193,8 +190,8 @@ fn no_number_breaks_the_layout() {
 #[test]
 #[ignore = "for people to look at"]
 fn show() {
-    let (mut model, splicing, waiting) = busy();
-    for screen in [Screen::Runs, Screen::Run(splicing), Screen::Run(waiting)] {
+    let (mut model, writing, waiting) = busy();
+    for screen in [Screen::Runs, Screen::Run(writing), Screen::Run(waiting)] {
         model.screens.push(screen);
         for columns in [60, 80, 120, 200] {
             eprintln!(

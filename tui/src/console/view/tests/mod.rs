@@ -1,4 +1,4 @@
-//! What holds for every screen, at any size and whatever a store holds.
+//! Tests of all screens, at any size and with any content.
 
 mod screens;
 
@@ -7,22 +7,22 @@ use std::collections::BTreeSet;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::{Look, Theme, view};
+use super::{Styles, Theme, view};
 use crate::console::keys::Keymap;
 use crate::console::msg::{Extent, Ticket};
 use crate::console::state::{Model, Repo, Screen};
 use crate::console::tests::fake::{now, summary};
 use screens::{detail, screens, with_repo};
 
-/// A console that knows nothing yet.
+/// A console without any data.
 pub(in crate::console) fn model() -> Model {
-    let look = Look { theme: Theme::Mono, ascii: false };
-    let mut model = Model::new(look, Keymap::new(false), false, "/srv/packs".to_owned());
+    let styles = Styles { theme: Theme::Mono, ascii: false };
+    let mut model = Model::new(styles, Keymap::new(false), false, "/srv/packs".to_owned());
     model.now = now();
     model
 }
 
-/// What it looks like, without the blanks at the ends of its lines.
+/// The screen, without trailing blanks.
 pub(in crate::console) fn shown(model: &Model, columns: u16, rows: u16) -> String {
     drawn(model, columns, rows).0
 }
@@ -72,7 +72,7 @@ fn every_screen_can_be_drawn_at_any_size() {
 #[test]
 fn an_ascii_terminal_gets_nothing_else() {
     for (name, mut model) in screens() {
-        model.look.ascii = true;
+        model.styles.ascii = true;
         for (columns, rows) in SIZES {
             let text = shown(&model, columns, rows);
             assert!(text.is_ascii(), "{name} at {columns}x{rows}:\n{text}");
@@ -83,12 +83,12 @@ fn an_ascii_terminal_gets_nothing_else() {
 #[test]
 fn an_ascii_arrow_keeps_its_blanks() {
     let mut plan = screen("plan, ready");
-    plan.look.ascii = true;
+    plan.styles.ascii = true;
     assert!(shown(&plan, 80, 24).contains("Packs       7 -> 1"), "{}", shown(&plan, 80, 24));
 }
 
 #[test]
-fn a_pointed_line_is_seen_and_so_is_everything_else() {
+fn the_selected_line_is_visible_and_every_line_can_be_reached() {
     for (columns, rows) in [(60, 12), (60, 20), (80, 24), (120, 40), (200, 60)] {
         let mut model = with_repo(detail(summary("gabriel/notes", 7), 40, &["main", "live"]));
         let (mut seen, mut content) = (BTreeSet::new(), 0);
@@ -114,7 +114,7 @@ fn screen(wanted: &str) -> Model {
 }
 
 #[test]
-fn a_question_is_seen_however_long_the_plan_is() {
+fn the_question_is_visible_however_long_the_plan_is() {
     for (columns, rows) in [(30, 6), (40, 9), (60, 12), (80, 24), (200, 60)] {
         let typing = shown(&screen("plan, many"), columns, rows);
         assert!(
@@ -135,22 +135,22 @@ fn a_question_is_seen_however_long_the_plan_is() {
             && !planning.contains("Consolidate  y")
     );
     let mut shown_only = screen("plan, only shown");
-    assert!(shown(&shown_only, 80, 24).contains("Only shown. g asks whether to run it."));
+    assert!(shown(&shown_only, 80, 24).contains("Preview only. Press g to run it."));
     (shown_only.read_only, shown_only.keymap) = (true, Keymap::new(true));
     let said = shown(&shown_only, 80, 24);
     assert!(said.contains("the console is read-only") && !said.contains("g consolidate"), "{said}");
 }
 
 #[test]
-fn a_question_about_marked_repos_says_which_are_hidden_and_which_are_left_out() {
+fn a_dialog_for_marked_repos_lists_hidden_and_skipped_ones() {
     let asked = shown(&screen("plan, chosen"), 80, 40);
     for words in [
         "Consolidate 3 repos?",
-        "1 of them is marked but not shown: the filter hides it.",
+        "1 marked repo is hidden by the filter.",
         "Bytes       1.7 MiB → about 1.5 MiB (174.0 KiB less)",
-        "Duplicates  about 174.0 KiB (9 %) are not written again",
-        "Left out    3: one pack already (1), empty (1), being consolidated, or queued (1)",
-        "REPOS THAT THE FILTER HIDES",
+        "Duplicates  about 174.0 KiB (9 %) removed",
+        "Skipped     3: one pack already (1), empty (1), being consolidated, or queued (1)",
+        "REPOS HIDDEN BY THE FILTER",
     ] {
         let text = asked.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
@@ -165,19 +165,19 @@ fn a_question_about_marked_repos_says_which_are_hidden_and_which_are_left_out() 
     assert!(line(&asked, " zoe/busy").contains("being consolidated"), "{asked}");
     let one = shown(&screen("plan, one chosen"), 80, 40);
     assert!(
-        one.contains("Consolidate zoe/hidden?") && one.contains("the filter hides it"),
+        one.contains("Consolidate zoe/hidden?") && one.contains("hidden by the filter"),
         "{one}"
     );
     assert!(line(&one, " zoe/empty").ends_with("empty"), "{one}");
     let none = shown(&screen("plan, none"), 80, 24);
     assert!(
-        none.contains("nothing to do") && line(&none, " zoe/busy").contains("being consolidated"),
+        none.contains("Nothing to do") && line(&none, " zoe/busy").contains("being consolidated"),
         "{none}"
     );
 }
 
 #[test]
-fn the_header_keeps_a_blank_between_where_one_is_and_what_goes_on() {
+fn the_header_keeps_a_blank_between_path_and_status() {
     let mut busy = screen("runs");
     {
         let name = "studio/takes-of-an-evening-in-the-north-with-all-of-them";
@@ -195,25 +195,24 @@ fn the_header_keeps_a_blank_between_where_one_is_and_what_goes_on() {
 fn the_header_drops_the_store_first() {
     let busy = screen("repos, busy");
     let header = |columns| shown(&busy, columns, 10).lines().next().unwrap().to_owned();
-    let all =
-        ["read-only", "2 running, 1 waiting", "changes are not seen, r reads again", "/srv/packs"];
+    let all = ["read-only", "2 running, 1 queued", "not watching, r reloads", "/srv/packs"];
     assert!(all.iter().all(|words| header(120).contains(words)), "{}", header(120));
-    assert!(header(66).contains("not watched") && !header(66).contains("/srv"), "{}", header(66));
-    assert!(header(52).contains("read-only · 2 running, 1 waiting"), "{}", header(52));
+    assert!(header(66).contains("not watching") && !header(66).contains("/srv"), "{}", header(66));
+    assert!(header(52).contains("read-only · 2 running, 1 queued"), "{}", header(52));
     assert!(header(50).contains("read-only · 2 running"), "{}", header(50));
     assert!(header(30).contains("packhouse") && header(30).contains("read-only"), "{}", header(30));
 }
 
 #[test]
-fn what_is_typed_stands_in_the_footer() {
+fn input_is_in_the_footer() {
     let footer =
         |name, columns| shown(&screen(name), columns, 10).lines().last().unwrap().to_owned();
     assert_eq!(
         footer("repos, bad filter", 80),
-        " filter: gab packs>x▏ `packs>x`: a number such as 10 or 2k is expected"
+        " filter: gab packs>x▏ `packs>x`: expected a number such as 10 or 2k"
     );
-    assert_eq!(footer("palette", 80), " do: repo▏ Enter do it  Esc cancel");
-    assert_eq!(footer("palette", 10), " do: …o▏");
+    assert_eq!(footer("palette", 80), " :repo▏ Enter run  Esc cancel");
+    assert_eq!(footer("palette", 7), " :…o▏");
 }
 
 /// Shows all screens, of `COLUMNS` and `LINES`, with `ASCII` in ASCII: `cargo test -p packhouse
@@ -225,7 +224,7 @@ fn show_all_screens() {
         std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
     };
     for (name, mut model) in screens() {
-        model.look.ascii = std::env::var_os("ASCII").is_some();
+        model.styles.ascii = std::env::var_os("ASCII").is_some();
         eprintln!("=== {name}\n{}", shown(&model, number("COLUMNS", 80), number("LINES", 24)));
     }
 }

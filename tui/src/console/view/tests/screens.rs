@@ -1,4 +1,4 @@
-//! Every screen, with what may be on it: plain, empty, broken and hostile.
+//! Every screen with all kinds of content: plain, empty, broken and hostile.
 
 use jiff::SignedDuration;
 use packhouse_host::{
@@ -7,19 +7,19 @@ use packhouse_host::{
 };
 
 use super::model;
-use crate::console::backend::{Detail, Failure, FailureKind, Line, LineState};
+use crate::console::backend::{Connection, ConnectionState, Detail, Failure, FailureKind};
 use crate::console::keys::{Action, Keymap};
 use crate::console::msg::Effect;
 use crate::console::state::{
-    Asks, Choice, Cursor, Gate, Leave, Level, Model, Outcome, Palette, PlanState, Repo, Screen,
-    Subject, Work,
+    Asks, Choice, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Palette, PlanState, Repo,
+    Screen, Subject, Work,
 };
 use crate::console::tests::fake::{gc_report, last_gc, now, summary};
 
-/// A text that a store may hold, and that a terminal should not get.
+/// Text that a store may contain, and that a terminal must not get.
 const FOREIGN: &str = "東京\u{1b}[2J\u{202e}\r\n\tZoë e\u{301} 👩‍👩‍👧 \u{0}x";
 
-/// The largest numbers that a store can come to.
+/// A number of extreme size.
 const MOST: u64 = u64::MAX / 2;
 
 fn hostile(name: &str) -> RepoSummary {
@@ -70,7 +70,7 @@ fn damaged(number: u64) -> Vec<Damage> {
         mpack_key: (n > 0).then(|| MpackKey::new([n; 32])),
         since: now() - SignedDuration::from_hours(3),
         found_by: "verify".to_owned(),
-        detail: format!("the SHA-256 of its bytes is another one {FOREIGN}"),
+        detail: format!("hash mismatch: got another one {FOREIGN}"),
     };
     (0..number).map(|n| damage(n as u8)).collect()
 }
@@ -135,29 +135,29 @@ pub(super) fn with_repo(detail: Box<Detail>) -> Model {
     model
 }
 
-fn with_gate(gate: Gate, state: Option<PlanState>) -> Model {
+fn with_dialog(dialog: ConfirmDialog, state: Option<PlanState>) -> Model {
     let mut model = with_repos();
-    model.gate = Some(gate);
-    if let (Some(Gate { subject: Subject::One(_, now), .. }), Some(state)) =
-        (&mut model.gate, state)
+    model.dialog = Some(dialog);
+    if let (Some(ConfirmDialog { subject: Subject::One(_, now), .. }), Some(state)) =
+        (&mut model.dialog, state)
     {
         *now = state;
     }
     model
 }
 
-fn one(asking: bool) -> Gate {
-    Gate::one("gabriel/notes".parse().unwrap(), model().ticket(), asking)
+fn one(asking: bool) -> ConfirmDialog {
+    ConfirmDialog::one("gabriel/notes".parse().unwrap(), model().ticket(), asking)
 }
 
-fn many(repos: u64, asking: bool) -> Gate {
+fn many(repos: u64, asking: bool) -> ConfirmDialog {
     chosen((0..repos).map(|n| summary(&format!("studio/r{n:04}"), 2 + n % 9)).collect(), asking)
 }
 
-/// A question about marked repos, of which one is being consolidated and one is not shown.
-fn chosen(marked: Vec<RepoSummary>, asking: bool) -> Gate {
+/// A dialog for marked repos; one is being consolidated, and one is hidden.
+fn chosen(marked: Vec<RepoSummary>, asking: bool) -> ConfirmDialog {
     let is = |name: &'static str| move |repo: &RepoName| repo.to_string() == name;
-    Gate::of(
+    ConfirmDialog::of(
         Choice::of(marked, is("zoe/busy"), |repo| !is("zoe/hidden")(repo)),
         model().ticket(),
         asking,
@@ -193,7 +193,7 @@ fn ask(model: &mut Model, repo: &str) {
     model.runs.step(ticket, step, now());
 }
 
-/// Every screen, with what may be on it, each with a name.
+/// All screens, with their names.
 pub(super) fn screens() -> Vec<(&'static str, Model)> {
     let mut screens = vec![("nothing known", model()), ("repos", with_repos())];
     let mut add = |name, model: Model| screens.push((name, model));
@@ -252,40 +252,43 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     }
     add("repo, failed", broken);
 
-    add("plan, planning", with_gate(one(true), None));
-    add("plan, ready", with_gate(one(true), Some(ready())));
-    let mut renewed = with_gate(one(true), Some(ready()));
-    renewed.gate.as_mut().unwrap().renewed = true;
+    add("plan, planning", with_dialog(one(true), None));
+    add("plan, ready", with_dialog(one(true), Some(ready())));
+    let mut renewed = with_dialog(one(true), Some(ready()));
+    renewed.dialog.as_mut().unwrap().renewed = true;
     add("plan, renewed", renewed);
-    add("plan, only shown", with_gate(one(false), Some(ready())));
-    add("plan, failed", with_gate(one(false), Some(PlanState::Failed(failed()))));
+    add("plan, only shown", with_dialog(one(false), Some(ready())));
+    add("plan, failed", with_dialog(one(false), Some(PlanState::Failed(failed()))));
     add(
         "plan, idle",
-        with_gate(
+        with_dialog(
             one(false),
             Some(PlanState::Idle(Box::new(gc_report(&summary("gabriel/notes", 1))))),
         ),
     );
-    add("plan, three", with_gate(many(3, true), None));
+    add("plan, three", with_dialog(many(3, true), None));
     let marked = |more: &[&str]| {
-        let merged = [
+        let repos = [
             summary("gabriel/photos", 1),
             summary("zoe/empty", 0),
             summary("zoe/busy", 4),
             summary("zoe/hidden", 9),
         ];
-        merged.into_iter().chain(more.iter().map(|name| summary(name, 3))).collect::<Vec<_>>()
+        repos.into_iter().chain(more.iter().map(|name| summary(name, 3))).collect::<Vec<_>>()
     };
-    add("plan, chosen", with_gate(chosen(marked(&["gabriel/notes", "gabriel/takes"]), true), None));
-    add("plan, one chosen", with_gate(chosen(marked(&[]), true), Some(ready())));
-    add("plan, none", with_gate(chosen(marked(&[])[..3].to_vec(), true), None));
-    let mut typing = with_gate(many(1200, true), None);
-    let gate = typing.gate.as_mut().unwrap();
-    if let Asks::Count(input) = &mut gate.asks {
+    add(
+        "plan, chosen",
+        with_dialog(chosen(marked(&["gabriel/notes", "gabriel/takes"]), true), None),
+    );
+    add("plan, one chosen", with_dialog(chosen(marked(&[]), true), Some(ready())));
+    add("plan, none", with_dialog(chosen(marked(&[])[..3].to_vec(), true), None));
+    let mut typing = with_dialog(many(1200, true), None);
+    let dialog = typing.dialog.as_mut().unwrap();
+    if let Asks::Count(input) = &mut dialog.asks {
         input.paste("12");
     }
-    gate.drawn();
-    assert!(gate.confirm().is_none());
+    dialog.drawn();
+    assert!(dialog.confirm().is_none());
     add("plan, many", typing);
 
     let mut runs = with_repos();
@@ -329,12 +332,17 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
 
     let mut cut = with_repos();
     ask(&mut cut, "gabriel/notes");
-    let state =
-        LineState::Down { since: now() - SignedDuration::from_secs(14), why: FOREIGN.repeat(9) };
-    cut.line =
-        Some(Line { state, latency: None, heard_at: Some(now() - SignedDuration::from_secs(20)) });
+    let state = ConnectionState::Down {
+        since: now() - SignedDuration::from_secs(14),
+        why: FOREIGN.repeat(9),
+    };
+    cut.connection = Some(Connection {
+        state,
+        latency: None,
+        heard_at: Some(now() - SignedDuration::from_secs(20)),
+    });
     cut.screens.push(Screen::Runs);
-    add("runs, line down", cut);
+    add("runs, disconnected", cut);
 
     let mut leave = with_repos();
     ["a/b", "a/c", "a/d", "a/e"].iter().for_each(|repo| ask(&mut leave, repo));

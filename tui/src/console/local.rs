@@ -1,4 +1,4 @@
-//! The store on this machine, as the console's backend.
+//! The local store as the backend of the console.
 
 use std::time::Duration;
 
@@ -8,30 +8,32 @@ use packhouse_host::{
     GcEntry, GcPlan, GcQuery, GcReport, RepoName, RepoSummary, Store, VerifyReport,
 };
 
-use super::backend::{Answer, Backend, Control, Detail, Failure, FailureKind, until_stopped};
+use super::backend::{
+    Backend, BackendResult, Control, Detail, Failure, FailureKind, until_stopped,
+};
 
-/// Between two looks at the catalog's stamp. A look costs microseconds.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Time between two checks of the catalog's stamp. A check takes microseconds.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// Moments of a repo's timeline: more than a chart has columns.
+/// Entries of a repo's timeline: more than a chart has columns.
 const MOMENTS: u32 = 500;
 
-/// Consolidations in a repo's history.
+/// Consolidations in the history of a repo.
 const HISTORY: u32 = 50;
 
 /// A store that this process has opened.
-pub(super) struct Embedded {
+pub(super) struct LocalBackend {
     store: Store,
 }
 
-impl Embedded {
+impl LocalBackend {
     /// The backend of a store.
     pub(super) fn new(store: Store) -> Self {
-        Embedded { store }
+        LocalBackend { store }
     }
 }
 
-impl Backend for Embedded {
+impl Backend for LocalBackend {
     type Plan = GcPlan;
 
     fn now(&self) -> Timestamp {
@@ -42,27 +44,27 @@ impl Backend for Embedded {
         self.store.catalog_place()
     }
 
-    async fn list(&self, after: Option<&RepoName>, limit: u32) -> Answer<Vec<RepoSummary>> {
+    async fn list(&self, after: Option<&RepoName>, limit: u32) -> BackendResult<Vec<RepoSummary>> {
         Ok(self.store.summaries(after, limit).await?)
     }
 
-    async fn summary(&self, repo: &RepoName) -> Answer<RepoSummary> {
+    async fn summary(&self, repo: &RepoName) -> BackendResult<RepoSummary> {
         Ok(self.store.summary(repo).await?)
     }
 
-    async fn show(&self, repo: &RepoName) -> Answer<Detail> {
+    async fn show(&self, repo: &RepoName) -> BackendResult<Detail> {
         Ok(self.store.detail(repo, MOMENTS, HISTORY).await?)
     }
 
-    async fn plan(&self, repo: &RepoName, control: Control) -> Answer<(GcReport, GcPlan)> {
+    async fn plan(&self, repo: &RepoName, control: Control) -> BackendResult<(GcReport, GcPlan)> {
         let progress = control.progress();
         let plan = until_stopped(self.store.plan_gc(repo, &progress), &progress, &control).await?;
         Ok((plan.report.clone(), plan))
     }
 
-    async fn run(&self, plan: GcPlan, control: Control) -> Answer<GcReport> {
-        // The host would consolidate what was planned and leave a later push beside it; but who was
-        // shown that one pack is left shall not be surprised by two.
+    async fn run(&self, plan: GcPlan, control: Control) -> BackendResult<GcReport> {
+        // The host would consolidate what was planned, and leave packs of later pushes as they are.
+        // But the plan promised a single pack, so refuse.
         if !self.store.is_current(&plan).await? {
             let message = format!(
                 "{} has changed since the plan was made; nothing was done",
@@ -74,27 +76,27 @@ impl Backend for Embedded {
         until_stopped(self.store.apply_gc(plan, &progress), &progress, &control).await
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> Answer<GcReport> {
+    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
         let progress = control.progress();
         until_stopped(self.store.gc(repo, &progress), &progress, &control).await
     }
 
-    async fn verify(&self, repo: &RepoName, control: Control) -> Answer<VerifyReport> {
+    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
         let progress = control.progress();
         until_stopped(self.store.verify(repo, &progress), &progress, &control).await
     }
 
-    async fn history(&self, query: &GcQuery) -> Answer<Vec<GcEntry>> {
+    async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
         Ok(self.store.gc_entries(query).await?)
     }
 
-    async fn watch(&self, since: Option<u64>) -> Answer<u64> {
+    async fn watch(&self, since: Option<u64>) -> BackendResult<u64> {
         loop {
             let stamp = self.store.change_stamp().await?;
             if since != Some(stamp) {
                 return Ok(stamp);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(POLL_EVERY).await;
         }
     }
 }

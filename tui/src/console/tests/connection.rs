@@ -1,5 +1,5 @@
-//! A store that is elsewhere, and a line to it that breaks: what is seen meanwhile, and that
-//! everything goes on when it is back.
+//! A remote store whose connection is lost: what is displayed meanwhile, and that everything
+//! continues after reconnecting.
 
 use std::time::Duration;
 
@@ -11,24 +11,24 @@ use super::fake::{gc_report, now, summary};
 use super::update::{failure, model, press};
 use super::{Console, text};
 use crate::console::app::Exit;
-use crate::console::backend::{FailureKind, Line, LineState};
+use crate::console::backend::{Connection, ConnectionState, FailureKind};
 use crate::console::demo::Demo;
 use crate::console::msg::{Effect, Extent, Msg, Ticket};
 use crate::console::state::{Level, Model};
 use crate::console::update::update;
-use crate::console::view::{Look, Theme, view};
+use crate::console::view::{Styles, Theme, view};
 
 fn up(ms: u64) -> Msg {
-    Msg::Line(Line {
-        state: LineState::Up,
+    Msg::Connection(Connection {
+        state: ConnectionState::Up,
         latency: Some(Duration::from_millis(ms)),
         heard_at: Some(now()),
     })
 }
 
 fn down() -> Msg {
-    let state = LineState::Down { since: now(), why: "connection refused".to_owned() };
-    Msg::Line(Line {
+    let state = ConnectionState::Down { since: now(), why: "connection refused".to_owned() };
+    Msg::Connection(Connection {
         state,
         latency: Some(Duration::from_millis(12)),
         heard_at: Some(now() - 6.seconds()),
@@ -40,7 +40,7 @@ fn log(model: &Model) -> Vec<(Level, &str)> {
 }
 
 #[test]
-fn what_was_read_stays_while_the_line_is_down_and_is_read_again_when_it_is_back() {
+fn loaded_data_stays_while_disconnected_and_is_reloaded_after_reconnecting() {
     let mut model = model();
     update(&mut model, up(12));
     press(&mut model, &["Enter", "h"]);
@@ -57,13 +57,13 @@ fn what_was_read_stays_while_the_line_is_down_and_is_read_again_when_it_is_back(
     assert_eq!(update(&mut model, Msg::Summarised(Err(unreachable()))), []);
     assert_eq!(update(&mut model, Msg::Changed(Err(unreachable()))), []);
     model.now += 5.seconds();
-    assert_eq!(update(&mut model, Msg::Tick), [], "nobody asks a store that can't be asked");
+    assert_eq!(update(&mut model, Msg::Tick), [], "no request while disconnected");
     assert_eq!(
         (model.repos.shown(), &model.repos.failure, &model.history.failure),
         (1, &None, &None)
     );
     assert_eq!(model.notice, None);
-    assert_eq!(log(&model), [(Level::Warning, "The line to demo is down: connection refused")]);
+    assert_eq!(log(&model), [(Level::Warning, "Disconnected from demo: connection refused")]);
 
     model.now = now() + 34.seconds();
     let read = update(&mut model, up(15));
@@ -74,13 +74,13 @@ fn what_was_read_stays_while_the_line_is_down_and_is_read_again_when_it_is_back(
         ),
         "{read:?}"
     );
-    assert_eq!(log(&model)[0], (Level::Note, "The line to demo is back after 34.0 s"));
+    assert_eq!(log(&model)[0], (Level::Note, "Reconnected to demo after 34.0 s"));
     assert_eq!(log(&model).len(), 2);
-    assert_eq!(update(&mut model, up(16)), [], "that it is up is no news");
+    assert_eq!(update(&mut model, up(16)), [], "nothing has changed");
 }
 
 #[test]
-fn a_line_that_is_back_before_anyone_saw_is_caught_up_with_at_the_next_tick() {
+fn a_short_loss_is_caught_up_with_at_the_next_tick() {
     let mut model = model();
     update(&mut model, up(12));
     let list = model.refresh_list();
@@ -88,15 +88,15 @@ fn a_line_that_is_back_before_anyone_saw_is_caught_up_with_at_the_next_tick() {
     update(&mut model, Msg::Listed(ticket, Err(failure(FailureKind::Unreachable))));
     assert!(
         model.repos.failure.is_some() && model.repos.shown() == 1,
-        "the line is said to be up, so the failure is shown"
+        "the connection seems up, so the failure is displayed"
     );
     assert_eq!(log(&model), []);
     assert!(matches!(update(&mut model, Msg::Tick)[..], [Effect::List(_, None)]));
-    assert_eq!(update(&mut model, Msg::Tick), [], "it is being read");
+    assert_eq!(update(&mut model, Msg::Tick), [], "it is loading");
 }
 
 #[test]
-fn seconds_count_while_the_line_is_down_and_only_then() {
+fn seconds_count_only_while_disconnected() {
     let mut model = model();
     let ticks = |model: &mut Model| {
         update(model, Msg::Drawn(Extent::default()));
@@ -110,7 +110,7 @@ fn seconds_count_while_the_line_is_down_and_only_then() {
     assert!(ticks(&mut model));
     update(&mut model, up(12));
     assert!(!ticks(&mut model));
-    // A line that is as it was is not drawn again, another latency is.
+    // Without a change there is no new frame; a new latency is a change.
     update(&mut model, up(12));
     assert!(!model.dirty);
     update(&mut model, up(13));
@@ -118,126 +118,126 @@ fn seconds_count_while_the_line_is_down_and_only_then() {
 }
 
 #[tokio::test]
-async fn work_keeps_its_place_while_the_line_is_down() {
-    let demo = Demo::three().far();
+async fn runs_keep_their_step_while_disconnected() {
+    let demo = Demo::three().remote();
     demo.hold("run");
     let mut console = Console::on(demo, 120, 26).await;
     console.shows("remote 12 ms");
     console.press(&["g", "y"]).await;
-    console.demo.tell(Phase::Splice, 43, 100);
+    console.demo.report_progress(Phase::Splice, 43, 100);
     console.until_seen("43 %").await;
-    console.demo.cut("connection refused");
+    console.demo.disconnect("connection refused");
     console.settle().await;
     for words in [
-        "line down 0 s · data 0 s old · trying again · connection refused",
+        "Disconnected 0 s · data 0 s old · retrying · connection refused",
         "43 %",
-        "Time left   waiting for the line",
+        "Time left   reconnecting …",
     ] {
         console.shows(words);
     }
     console.hides("remote");
-    // The operator moves around meanwhile, and sees what was read.
+    // Meanwhile the operator can move around, and sees what was loaded.
     console.press(&["w"]).await;
-    console.shows("waiting for the line");
+    console.shows("Reconnecting …");
     console.press(&["Esc", "Esc", "/"]).await;
     console.type_in("notes").await;
     console.press(&["Enter"]).await;
-    console.shows("running: gabriel/notes waiting for the line");
+    console.shows("running: gabriel/notes reconnecting …");
     console.hides("gabriel/photos");
     console.press(&["Esc", "Enter"]).await;
-    console.shows("Waiting for the line …");
+    console.shows("Reconnecting …");
     console.press(&["h"]).await;
-    console.shows("Waiting for the line …");
+    console.shows("Reconnecting …");
     console.press(&["w", "Enter"]).await;
-    console.demo.heard(15);
+    console.demo.answer_after(15);
     console.until_seen("remote 15 ms").await;
     console.settle().await;
-    console.hides("waiting for the line");
+    console.hides("econnecting …");
     console.shows("43 %");
     console.demo.release();
-    console.until_seen("Done: 7 packs became 1").await;
+    console.until_seen("Consolidated 7 packs into 1").await;
 }
 
 #[tokio::test]
-async fn what_changed_meanwhile_is_seen_when_the_line_is_back_and_watching_goes_on() {
-    let mut console = Console::on(Demo::three().far(), 120, 26).await;
+async fn changes_are_displayed_after_reconnecting_and_watching_continues() {
+    let mut console = Console::on(Demo::three().remote(), 120, 26).await;
     console.press(&["Enter"]).await;
     console.demo.advance(6);
-    console.demo.cut("no route to host");
-    // It watches until the first change, and then no more.
+    console.demo.disconnect("no route to host");
+    // It watches until the first change.
     console.demo.put(&summary("okafor/new", 3));
     console.settle().await;
     console.shows("112 objects");
     console.demo.advance(14);
-    console.until_seen("line down 14 s · data 20 s old · trying again · no route to host").await;
+    console.until_seen("Disconnected 14 s · data 20 s old · retrying · no route to host").await;
     console.press(&["r", "Esc"]).await;
     console.hides("okafor/new");
-    console.hides("reading of the store");
+    console.hides("Loading the repos failed");
     console.shows("gabriel/photos");
-    console.demo.heard(12);
+    console.demo.answer_after(12);
     console.until_seen("okafor/new").await;
     console.settle().await;
-    console.hides("not watched");
+    console.hides("not watching");
     console.demo.put(&summary("okafor/newer", 3));
     console.demo.advance(30);
     console.until_seen("okafor/newer").await;
     let about: Vec<&str> = console.app.model.log.newest().map(|line| line.text.as_str()).collect();
     assert_eq!(
         about,
-        ["The line to demo is back after 14.0 s", "The line to demo is down: no route to host"]
+        ["Reconnected to demo after 14.0 s", "Disconnected from demo: no route to host"]
     );
 }
 
 #[tokio::test]
-async fn a_plan_waits_for_the_line() {
-    let demo = Demo::three().far();
+async fn a_plan_waits_for_the_connection() {
+    let demo = Demo::three().remote();
     demo.hold("plan");
     let mut console = Console::on(demo, 80, 20).await;
-    console.demo.cut("connection refused");
+    console.demo.disconnect("connection refused");
     console.press(&["g"]).await;
-    console.shows("Looking at what there is to do: waiting for the line");
-    console.demo.heard(12);
+    console.shows("Planning: reconnecting …");
+    console.demo.answer_after(12);
     console.demo.release();
     console.until_seen("730.8 KiB").await;
     assert_eq!(console.calls("plan"), ["gabriel/notes"]);
 }
 
 #[tokio::test]
-async fn work_that_was_lost_sight_of_says_where_its_end_is_told() {
-    let demo = Demo::three().far();
+async fn lost_runs_say_where_their_result_is() {
+    let demo = Demo::three().remote();
     for verb in ["run", "verify", "plan"] {
         demo.fail(verb, FailureKind::Unreachable, "the server at example.org does not answer");
     }
     let mut console = Console::on(demo, 120, 26).await;
     console.press(&["g"]).await;
-    console.shows("Once the line is back, close this and press g again.");
+    console.shows("After reconnecting, close this and press g again.");
     console.press(&["Esc", "g", "y"]).await;
-    console.shows("The consolidation failed.");
+    console.shows("Consolidation failed.");
     console.shows("the server at example.org does not answer");
-    console.shows("What became of it is in the history once the line is back: press h.");
+    console.shows("After reconnecting, press h: its result is in the history.");
     console.press(&["Esc", "v"]).await;
-    console.shows("Once the line is back, press v to try again.");
+    console.shows("After reconnecting, press v to retry.");
     console.press(&["w"]).await;
-    assert_eq!(console.screen().matches(" failed ").count(), 2, "{}", console.screen());
+    assert_eq!(console.screen().matches(" Failed ").count(), 2, "{}", console.screen());
 }
 
 #[tokio::test]
-async fn who_can_not_wait_for_the_line_leaves_the_work_behind() {
-    let demo = Demo::three().far();
+async fn quitting_while_disconnected_leaves_runs_behind() {
+    let demo = Demo::three().remote();
     demo.hold("verify");
     let mut console = Console::on(demo, 80, 20).await;
     console.press(&["v", "Ctrl-c", "l"]).await;
-    console.hides("leave now");
-    assert_eq!(console.exit, None, "the store can be asked to stop");
-    console.demo.cut("connection refused");
+    console.hides("quit now");
+    assert_eq!(console.exit, None, "runs can be cancelled while connected");
+    console.demo.disconnect("connection refused");
     console.settle().await;
-    console.shows("The line is down. Who leaves now finds in the history what became of it.");
-    console.press_shown(&["l leave now"]).await;
-    assert_eq!(console.exit, Some(Exit::Left));
+    console.shows("Disconnected. If you quit now, the results are in the history later.");
+    console.press_shown(&["l quit now"]).await;
+    assert_eq!(console.exit, Some(Exit::Quit));
 }
 
 #[test]
-fn a_plan_that_was_shown_can_still_be_run() {
+fn a_displayed_plan_can_still_be_run() {
     let mut model = model();
     update(&mut model, up(12));
     let ticket = super::update::planned(&press(&mut model, &["g"]));
@@ -247,34 +247,34 @@ fn a_plan_that_was_shown_can_still_be_run() {
     assert_eq!(model.runs.current().map(|run| run.ticket), Some(Ticket(ticket.0)));
 }
 
-/// The console with its line down for 14 seconds, in a theme; of the line below the header, also
-/// how it looks.
+/// The console after 14 seconds without a connection, in a theme, with the style of the line below
+/// the header.
 async fn picture(theme: Theme, (columns, rows): (u16, u16), keys: &[&str]) -> String {
-    let demo = Demo::three().far();
+    let demo = Demo::three().remote();
     demo.hold("run");
     let mut console = Console::on(demo, columns, rows).await;
     console.press(&["g", "y"]).await;
-    console.demo.tell(Phase::Splice, 348_365, 810_990);
+    console.demo.report_progress(Phase::Splice, 348_365, 810_990);
     console.until_seen("42 %").await;
     console.press(keys).await;
     console.demo.advance(6);
-    console.demo.cut("connection refused");
+    console.demo.disconnect("connection refused");
     console.settle().await;
     console.demo.advance(14);
-    console.until_seen("line down 14 s").await;
-    console.app.model.look = Look { theme, ascii: false };
+    console.until_seen("Disconnected 14 s").await;
+    console.app.model.styles = Styles { theme, ascii: false };
     console.app.terminal.draw(|frame| _ = view(&console.app.model, frame)).unwrap();
     let terminal = console.app.terminal.backend();
     let cell = &terminal.buffer()[(1, 1)];
     assert!(
         cell.modifier.contains(Modifier::REVERSED | Modifier::BOLD),
-        "it is seen without colours"
+        "it is visible without colours"
     );
     format!("{theme:?}, {columns} × {rows}: {:?} {:?}\n{}", cell.fg, cell.modifier, text(terminal))
 }
 
 #[tokio::test]
-async fn a_line_that_is_down_looks_so() {
+async fn a_lost_connection_is_visible() {
     let mut pictures = String::new();
     for theme in [Theme::Default, Theme::Mono] {
         for size in [(60, 16), (120, 26)] {

@@ -1,5 +1,5 @@
-//! The store that a call is about: one that this process has opened, or one that a server elsewhere
-//! has. Verbs ask either in the same words.
+//! The store that a call works on: one that this process has opened, or a server's. Verbs call the
+//! same methods on both.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,41 +12,41 @@ use packhouse_host::{
     PushReport, Queued, Remote, RepoName, RepoReport, Result, Store, VerifyReport, Visibility,
 };
 
-/// The store that a call is about.
+/// The store that a call works on.
 #[derive(Clone, Debug)]
-pub(crate) enum House {
+pub(crate) enum Client {
     /// On this machine.
-    Here(Store),
+    Local(Store),
     /// Behind a server.
-    There(Remote),
+    Remote(Remote),
 }
 
-/// The same asked of either.
-macro_rules! either {
-    ($house:expr, $store:ident => $asked:expr) => {
-        match $house {
-            House::Here($store) => $asked,
-            House::There($store) => $asked,
+/// Calls the same method on either.
+macro_rules! delegate {
+    ($client:expr, $store:ident => $asked:expr) => {
+        match $client {
+            Client::Local($store) => $asked,
+            Client::Remote($store) => $asked,
         }
     };
 }
 
-/// As the methods of [`Store`].
-impl House {
+/// The methods of [`Store`].
+impl Client {
     pub(crate) async fn create_repo(
         &self,
         repo: &RepoName,
         visibility: Visibility,
     ) -> Result<RepoReport> {
-        either!(self, store => store.create_repo(repo, visibility).await)
+        delegate!(self, store => store.create_repo(repo, visibility).await)
     }
 
     pub(crate) async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {
-        either!(self, store => store.delete_repo(repo).await)
+        delegate!(self, store => store.delete_repo(repo).await)
     }
 
     pub(crate) async fn branches(&self, repo: &RepoName) -> Result<Vec<BranchReport>> {
-        either!(self, store => store.branches(repo).await)
+        delegate!(self, store => store.branches(repo).await)
     }
 
     pub(crate) async fn delete_branch(
@@ -54,19 +54,19 @@ impl House {
         repo: &RepoName,
         branch: &str,
     ) -> Result<BranchDeleteReport> {
-        either!(self, store => store.delete_branch(repo, branch).await)
+        delegate!(self, store => store.delete_branch(repo, branch).await)
     }
 
     pub(crate) async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
-        either!(self, store => store.restore_repo(repo).await)
+        delegate!(self, store => store.restore_repo(repo).await)
     }
 
     pub(crate) async fn repos(&self) -> Result<Vec<RepoReport>> {
-        either!(self, store => store.repos().await)
+        delegate!(self, store => store.repos().await)
     }
 
     pub(crate) async fn repo(&self, repo: &RepoName) -> Result<RepoReport> {
-        either!(self, store => store.repo(repo).await)
+        delegate!(self, store => store.repo(repo).await)
     }
 
     pub(crate) async fn push(
@@ -76,7 +76,7 @@ impl House {
         options: PushOptions,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
-        either!(self, store => store.push(repo, files, options, progress).await)
+        delegate!(self, store => store.push(repo, files, options, progress).await)
     }
 
     pub(crate) async fn push_async(
@@ -86,7 +86,7 @@ impl House {
         options: PushOptions,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
-        either!(self, store => store.push_async(repo, files, options, progress).await)
+        delegate!(self, store => store.push_async(repo, files, options, progress).await)
     }
 
     /// What a consolidation would do.
@@ -97,8 +97,8 @@ impl House {
         progress: &Progress,
     ) -> Result<GcReport> {
         match self {
-            House::Here(store) => Ok(store.plan_gc_expiring(repo, age, progress).await?.report),
-            House::There(remote) => remote.plan_gc_expiring(repo, age, progress).await,
+            Client::Local(store) => Ok(store.plan_gc_expiring(repo, age, progress).await?.report),
+            Client::Remote(remote) => remote.plan_gc_expiring(repo, age, progress).await,
         }
     }
 
@@ -108,7 +108,7 @@ impl House {
         age: Option<Duration>,
         progress: &Progress,
     ) -> Result<GcReport> {
-        either!(self, store => store.gc_expiring(repo, age, progress).await)
+        delegate!(self, store => store.gc_expiring(repo, age, progress).await)
     }
 
     pub(crate) async fn fetch(
@@ -117,7 +117,7 @@ impl House {
         request: &FetchRequest,
         progress: &Progress,
     ) -> Result<FetchReport> {
-        either!(self, store => store.fetch(repo, request, progress).await)
+        delegate!(self, store => store.fetch(repo, request, progress).await)
     }
 
     pub(crate) async fn verify(
@@ -125,7 +125,7 @@ impl House {
         repo: &RepoName,
         progress: &Progress,
     ) -> Result<VerifyReport> {
-        either!(self, store => store.verify(repo, progress).await)
+        delegate!(self, store => store.verify(repo, progress).await)
     }
 
     pub(crate) async fn repair(
@@ -133,7 +133,7 @@ impl House {
         repo: &RepoName,
         progress: &Progress,
     ) -> Result<VerifyReport> {
-        either!(self, store => store.repair(repo, progress).await)
+        delegate!(self, store => store.repair(repo, progress).await)
     }
 
     pub(crate) async fn prune(
@@ -141,19 +141,19 @@ impl House {
         options: PruneOptions,
         progress: &Progress,
     ) -> Result<PruneReport> {
-        either!(self, store => store.prune(options, progress).await)
+        delegate!(self, store => store.prune(options, progress).await)
     }
 
     pub(crate) async fn queue_gc(&self, repo: &RepoName, age: Option<Duration>) -> Result<Queued> {
-        either!(self, store => store.queue_gc(repo, age).await)
+        delegate!(self, store => store.queue_gc(repo, age).await)
     }
 
     pub(crate) async fn queue_verify(&self, repo: &RepoName) -> Result<Queued> {
-        either!(self, store => store.queue_verify(repo).await)
+        delegate!(self, store => store.queue_verify(repo).await)
     }
 
     pub(crate) async fn queue_prune(&self, options: PruneOptions) -> Result<Queued> {
-        either!(self, store => store.queue_prune(options).await)
+        delegate!(self, store => store.queue_prune(options).await)
     }
 
     pub(crate) async fn jobs(
@@ -163,23 +163,23 @@ impl House {
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<JobReport>> {
-        either!(self, store => store.jobs(repo, status, before, limit).await)
+        delegate!(self, store => store.jobs(repo, status, before, limit).await)
     }
 
     pub(crate) async fn job(&self, id: i64) -> Result<JobReport> {
-        either!(self, store => store.job(id).await)
+        delegate!(self, store => store.job(id).await)
     }
 
     pub(crate) async fn retry_job(&self, id: i64) -> Result<JobReport> {
-        either!(self, store => store.retry_job(id).await)
+        delegate!(self, store => store.retry_job(id).await)
     }
 
     pub(crate) async fn cancel_job(&self, id: i64) -> Result<JobReport> {
-        either!(self, store => store.cancel_job(id).await)
+        delegate!(self, store => store.cancel_job(id).await)
     }
 
     pub(crate) async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {
-        either!(self, store => store.policy(repo).await)
+        delegate!(self, store => store.policy(repo).await)
     }
 
     pub(crate) async fn set_policy(
@@ -187,7 +187,7 @@ impl House {
         repo: Option<&RepoName>,
         policy: Option<Policy>,
     ) -> Result<PolicyReport> {
-        either!(self, store => store.set_policy(repo, policy).await)
+        delegate!(self, store => store.set_policy(repo, policy).await)
     }
 
     pub(crate) async fn check_policies(
@@ -195,26 +195,26 @@ impl House {
         repo: Option<&RepoName>,
         queue: bool,
     ) -> Result<Vec<PolicyCheck>> {
-        either!(self, store => store.check_policies(repo, queue).await)
+        delegate!(self, store => store.check_policies(repo, queue).await)
     }
 
     pub(crate) async fn tokens(&self) -> Result<Vec<TokenReport>> {
-        either!(self, store => store.tokens().await)
+        delegate!(self, store => store.tokens().await)
     }
 
     pub(crate) async fn create_token(&self, new: NewToken) -> Result<TokenReport> {
-        either!(self, store => store.create_token(new).await)
+        delegate!(self, store => store.create_token(new).await)
     }
 
     pub(crate) async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
-        either!(self, store => store.revoke_token(token).await)
+        delegate!(self, store => store.revoke_token(token).await)
     }
 
     /// Measurements for Prometheus; a server adds its own.
     pub(crate) async fn metrics(&self) -> Result<String> {
         match self {
-            House::Here(store) => store_metrics(store).await,
-            House::There(remote) => remote.metrics().await,
+            Client::Local(store) => store_metrics(store).await,
+            Client::Remote(remote) => remote.metrics().await,
         }
     }
 }

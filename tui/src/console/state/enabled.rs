@@ -1,40 +1,40 @@
-//! Which actions would do something: what would not is not offered.
+//! Which actions are enabled. Those that would do nothing are not offered.
 
-use super::{Gate, Leave, Model, PlanState, Run, RunState, Screen, Subject};
+use super::{ConfirmDialog, Leave, Model, PlanState, Run, RunState, Screen, Subject};
 use crate::console::keys::{Action, Place};
 
 impl Model {
-    /// Whether an action would do something where the operator is.
-    pub(in crate::console) fn is_useful(&self, action: Action) -> bool {
-        self.is_useful_in(self.place(), action)
+    /// Whether an action would do something in the current place.
+    pub(in crate::console) fn is_enabled(&self, action: Action) -> bool {
+        self.is_enabled_in(self.place(), action)
     }
 
-    /// Whether an action would do something in a place, be it that where the operator is or that
-    /// below the palette.
-    pub(super) fn is_useful_in(&self, place: Place, action: Action) -> bool {
+    /// Whether an action would do something in a place: the current one, or the one below the
+    /// palette.
+    pub(super) fn is_enabled_in(&self, place: Place, action: Action) -> bool {
         use Action::{
-            Back, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview, SortNext, Stop,
-            StopWaiting, Verify, Wait,
+            Back, CancelQueued, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview,
+            SortNext, Stop, Verify, Wait,
         };
         match (place, action) {
             (Place::Leave, Wait) => self.leave == Some(Leave::Asking),
-            (Place::Leave, LeaveNow) => self.is_cut_off(),
+            (Place::Leave, LeaveNow) => self.is_disconnected(),
             (Place::Leave, Stop) => self.leave != Some(Leave::Stopping),
-            (Place::Preview | Place::Gate, Confirm | Consolidate | Verify) => {
-                self.gate.as_ref().is_some_and(|gate| gate.is_useful(action))
+            (Place::Preview | Place::Confirm, Confirm | Consolidate | Verify) => {
+                self.dialog.as_ref().is_some_and(|dialog| dialog.is_enabled(action))
             }
             (Place::Repos, Back) => self.repos.marks() > 0 || !self.repos.filter().is_empty(),
             (Place::Repos, Open | Mark | Consolidate | Preview | Verify | SortNext | Copy) => {
                 self.repos.shown() > 0
             }
             (Place::Runs, Open | Copy) => self.runs.len() > 0,
-            (Place::Runs, StopWaiting) => self.runs.waiting().next().is_some(),
+            (Place::Runs, CancelQueued) => self.runs.queued().next().is_some(),
             (Place::Runs | Place::Run, Stop) => self.run_here().is_some_and(Run::can_be_stopped),
             (Place::History, Open | Copy) => self.history.current().is_some(),
             (Place::Repo | Place::Done | Place::Record, Consolidate | Preview) => {
                 self.has_several_packs()
             }
-            // There already.
+            // The current screen.
             (Place::Runs, Action::Runs)
             | (Place::History, Action::History)
             | (Place::Log, Action::Log) => false,
@@ -42,7 +42,7 @@ impl Model {
         }
     }
 
-    /// The work that is shown or pointed to.
+    /// The displayed or selected run.
     fn run_here(&self) -> Option<&Run> {
         match self.screens.last() {
             Some(Screen::Run(ticket)) => self.runs.get(*ticket),
@@ -50,7 +50,7 @@ impl Model {
         }
     }
 
-    /// Whether there is something to merge in the repo that is looked at, as far as that is known.
+    /// Whether the current repo has more than one pack; true if unknown.
     fn has_several_packs(&self) -> bool {
         let known =
             self.current_repo().and_then(|name| self.repos.get(&name).map(|repo| repo.packs > 1));
@@ -58,8 +58,8 @@ impl Model {
     }
 }
 
-impl Gate {
-    fn is_useful(&self, action: Action) -> bool {
+impl ConfirmDialog {
+    fn is_enabled(&self, action: Action) -> bool {
         let planning = matches!(self.subject, Subject::One(_, PlanState::Planning(_)));
         match action {
             Action::Consolidate => self.is_ready() || planning,
@@ -72,8 +72,8 @@ impl Gate {
 impl Run {
     fn can_be_stopped(&self) -> bool {
         match self.state {
-            RunState::Waiting(_) => true,
-            RunState::Going { stopping, .. } => !stopping,
+            RunState::Queued(_) => true,
+            RunState::Running { stopping, .. } => !stopping,
             RunState::Ended(_) => false,
         }
     }

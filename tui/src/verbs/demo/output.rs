@@ -1,27 +1,27 @@
-//! How the demo tells what it does. Plain and coloured output say the same.
+//! Prints the demo. Plain and coloured output have the same text.
 
 use std::time::Duration;
 
 use packhouse_host::GcReport;
 
-use super::{Fetches, Pile, Told};
-use crate::format::{bytes, change, count, millis, some};
+use super::{Fetches, Fragmented, RepoOutcome};
 use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
+use crate::text::{change, count, duration, plural, size};
 
 use Side::{Left, Right};
 
-/// What comes.
+/// Prints the introduction.
 pub(super) fn opening(output: &Output) -> anyhow::Result<()> {
     output.line(output.paint(
         Tone::Strong,
-        "packhouse demo: five repos in a temporary folder that is gone afterwards",
+        "packhouse demo: five repos in a temporary folder, which is removed at the end",
     ))?;
-    heading(1, "Every push leaves a pack behind, and packs pile up", output)
+    heading(1, "Every push adds a pack", output)
 }
 
-/// A numbered step.
+/// Prints the heading of a numbered step.
 pub(super) fn heading(number: u32, text: &str, output: &Output) -> anyhow::Result<()> {
     output.line("")?;
     output.line(format!(
@@ -31,8 +31,8 @@ pub(super) fn heading(number: u32, text: &str, output: &Output) -> anyhow::Resul
     ))
 }
 
-/// The repos before anything is done about them.
-pub(super) fn piles(piles: &[Pile], output: &Output) -> anyhow::Result<()> {
+/// Prints the repos before consolidation.
+pub(super) fn fragmented(repos: &[Fragmented], output: &Output) -> anyhow::Result<()> {
     let mut table = Table::new(&[
         ("REPO", Left),
         ("HISTORY", Left),
@@ -43,12 +43,12 @@ pub(super) fn piles(piles: &[Pile], output: &Output) -> anyhow::Result<()> {
         ("OBJECTS", Right),
         ("TAGS", Right),
     ]);
-    for Pile { repo, about, pushes, report, .. } in piles {
+    for Fragmented { repo, about, pushes, report, .. } in repos {
         table.row([
             Cell::new(Tone::Name, repo.to_string()),
             Cell::new(Tone::Dim, format!("{pushes} pushes {about}")),
             Cell::new(Tone::Warn, count(report.packs)),
-            bytes(report.bytes).into(),
+            size(report.bytes).into(),
             count(report.commits).into(),
             count(report.snapshots).into(),
             count(report.objects).into(),
@@ -58,8 +58,12 @@ pub(super) fn piles(piles: &[Pile], output: &Output) -> anyhow::Result<()> {
     output.table(&table, 2)
 }
 
-/// What the piles answer.
-pub(super) fn fetches(piles: &[Pile], fetches: &[Fetches], output: &Output) -> anyhow::Result<()> {
+/// Prints what clients fetch before consolidation.
+pub(super) fn fetches(
+    repos: &[Fragmented],
+    fetches: &[Fetches],
+    output: &Output,
+) -> anyhow::Result<()> {
     let mut table = Table::new(&[
         ("REPO", Left),
         ("EVERYTHING", Right),
@@ -68,12 +72,12 @@ pub(super) fn fetches(piles: &[Pile], fetches: &[Fetches], output: &Output) -> a
         ("OBJECTS", Right),
         ("TIME", Right),
     ]);
-    for (pile, fetches) in piles.iter().zip(fetches) {
+    for (repo, fetches) in repos.iter().zip(fetches) {
         table.row([
-            Cell::new(Tone::Name, pile.repo.to_string()),
-            bytes(fetches.all.bytes).into(),
+            Cell::new(Tone::Name, repo.repo.to_string()),
+            size(fetches.all.bytes).into(),
             count(fetches.all.object_count).into(),
-            bytes(fetches.new.bytes).into(),
+            size(fetches.new.bytes).into(),
             count(fetches.new.object_count).into(),
             Cell::new(Tone::Dim, time(fetches.took)),
         ]);
@@ -81,103 +85,103 @@ pub(super) fn fetches(piles: &[Pile], fetches: &[Fetches], output: &Output) -> a
     output.table(&table, 2)
 }
 
-/// One repo is done. With `--json` this is its one document.
+/// Prints the result of one repo; with `--json`, its only document.
 pub(super) fn consolidated(gc: &GcReport, output: &Output) -> anyhow::Result<()> {
     output.result(gc, || {
         let key = gc.consolidated_key.map(|key| key.to_string()).unwrap_or_default();
         vec![format!(
             "  {}  {:>8} → {}  {}",
             output.paint(Tone::Name, format!("{:<17}", gc.repo.to_string())),
-            some(gc.packs_before, "pack"),
+            plural(gc.packs_before, "pack"),
             output.paint(Tone::Good, count(gc.packs_after)),
             output.paint(Tone::Dim, key),
         )]
     })
 }
 
-/// The sum of it.
-pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
-    heading(4, "What it came to", output)?;
-    let sum = |what: fn(&Told) -> u64| told.iter().map(what).sum::<u64>();
+/// Prints the summary.
+pub(super) fn closing(outcomes: &[RepoOutcome], output: &Output) -> anyhow::Result<()> {
+    heading(4, "Results", output)?;
+    let sum = |what: fn(&RepoOutcome) -> u64| outcomes.iter().map(what).sum::<u64>();
     let mut table = Table::new(&[
         ("REPO", Left),
         ("PACKS", Right),
         ("SIZE", Right),
         ("SAVED", Right),
         ("", Right),
-        ("REPEATS", Right),
+        ("DUPLICATES", Right),
         ("GC", Right),
         ("FETCH", Right),
     ]);
-    for Told { repo, gc, before, after, .. } in told {
+    for RepoOutcome { repo, gc, before, after, .. } in outcomes {
         let (old, new) = (gc.bytes_before, gc.bytes_after);
         table.row([
             Cell::new(Tone::Name, repo.to_string()),
             Cell::new(Tone::Good, arrow(count(gc.packs_before), count(gc.packs_after))),
-            arrow(bytes(old), bytes(new)).into(),
-            bytes(old.saturating_sub(new)).into(),
+            arrow(size(old), size(new)).into(),
+            size(old.saturating_sub(new)).into(),
             Cell::new(Tone::Good, change(old, new)),
             count(gc.duplicates_dropped).into(),
-            Cell::new(Tone::Dim, millis(gc.elapsed_ms)),
+            Cell::new(Tone::Dim, duration(gc.elapsed_ms)),
             Cell::new(Tone::Dim, arrow(time(before.took), time(after.took))),
         ]);
     }
-    let (old, new) = (sum(|told| told.gc.bytes_before), sum(|told| told.gc.bytes_after));
+    let (old, new) =
+        (sum(|outcome| outcome.gc.bytes_before), sum(|outcome| outcome.gc.bytes_after));
     let (before, after) = (
-        told.iter().map(|told| told.before.took).sum(),
-        told.iter().map(|told| told.after.took).sum(),
+        outcomes.iter().map(|outcome| outcome.before.took).sum(),
+        outcomes.iter().map(|outcome| outcome.after.took).sum(),
     );
     table.row(
         [
             "all".to_owned(),
-            arrow(count(sum(|told| told.gc.packs_before)), count(sum(|told| told.gc.packs_after))),
-            arrow(bytes(old), bytes(new)),
-            bytes(old.saturating_sub(new)),
+            arrow(
+                count(sum(|outcome| outcome.gc.packs_before)),
+                count(sum(|outcome| outcome.gc.packs_after)),
+            ),
+            arrow(size(old), size(new)),
+            size(old.saturating_sub(new)),
             change(old, new),
-            count(sum(|told| told.gc.duplicates_dropped)),
-            millis(sum(|told| told.gc.elapsed_ms)),
+            count(sum(|outcome| outcome.gc.duplicates_dropped)),
+            duration(sum(|outcome| outcome.gc.elapsed_ms)),
             arrow(time(before), time(after)),
         ]
         .map(|text| Cell::new(Tone::Strong, text)),
     );
     output.table(&table, 2)?;
 
-    let entities = sum(|told| told.gc.commits + told.gc.snapshots + told.gc.objects + told.gc.tags);
-    let hashed = sum(|told| told.verify.objects_checked);
+    let entities = sum(|outcome| {
+        outcome.gc.commits + outcome.gc.snapshots + outcome.gc.objects + outcome.gc.tags
+    });
+    let hashed = sum(|outcome| outcome.verify.objects_checked);
     let fact = |label: &str, text: String| {
         output.line(format!("  {} {text}", output.paint(Tone::Good, format!("{label:<10}"))))
     };
     output.line("")?;
     fact(
         "complete",
-        format!(
-            "{} that the repos held before: each is in its repo's one pack",
-            some(entities, "record")
-        ),
+        format!("{}: each one is in the consolidated pack of its repo", plural(entities, "record")),
     )?;
     fact(
         "intact",
         format!(
-            "{} read again, {} hashed, no problem found",
-            bytes(sum(|told| told.verify.bytes_checked)),
-            some(hashed, "object")
+            "{} read, {} hashed, no problems found",
+            size(sum(|outcome| outcome.verify.bytes_checked)),
+            plural(hashed, "object")
         ),
     )?;
-    fact(
-        "the same",
-        format!("{} fetches answered byte for byte what they answered before", told.len() * 2),
-    )?;
-    if let Some(Told { gc, .. }) = told.first() {
+    fact("identical", format!("{} fetches returned the same bytes as before", outcomes.len() * 2))?;
+    if let Some(RepoOutcome { gc, .. }) = outcomes.first() {
         fact("planned by", gc.component.clone())?;
     }
-    heading(5, "Now yours", output)?;
+    heading(5, "Next steps", output)?;
     for (command, why) in [
-        ("packhouse repo create you/notes", "a repo"),
-        ("packhouse push you/notes bundle.mpack", "a pack that a Muse client wrote"),
-        ("packhouse console", "watch and tend the store"),
+        ("packhouse repo create you/notes", "create a repo"),
+        ("packhouse push you/notes bundle.mpack", "push a pack file written by a Muse client"),
+        ("packhouse console", "open the interactive console"),
         (
             "packhouse serve --insecure-loopback",
-            "a Muse remote, where everybody on this machine may do everything",
+            "run a Muse remote for this machine, without tokens",
         ),
     ] {
         output.line(format!(
@@ -190,7 +194,7 @@ pub(super) fn closing(told: &[Told], output: &Output) -> anyhow::Result<()> {
 }
 
 fn time(time: Duration) -> String {
-    millis(time.as_millis() as u64)
+    duration(time.as_millis() as u64)
 }
 
 fn arrow(before: String, after: String) -> String {

@@ -1,73 +1,73 @@
-//! The one gate that every change of a store passes: it shows a plan, and gives a [`Permit`] for
-//! what was confirmed.
+//! The confirm dialog. Every change to a store passes it: it shows a plan, and returns a [`Permit`]
+//! when the operator confirms.
 
 use std::collections::HashSet;
 
 use packhouse_host::{Event, GcReport, RepoName, RepoSummary};
 
 use super::{Choice, Cursor, Input, Why};
-use crate::console::backend::{Answer, Failure};
+use crate::console::backend::{BackendResult, Failure};
 use crate::console::keys::Place;
 use crate::console::msg::{Effect, Ticket};
 
-/// More repos than these are not changed by one key: their number has to be typed.
-const MOST_BY_KEY: usize = 10;
+/// For more repos than this, the operator has to type their number.
+const MAX_BY_KEY: usize = 10;
 
-/// Says that the operator was asked and said yes. Only a confirmed [`Gate`] makes one, and no
-/// effect that changes a store can be built without it.
+/// Proof that the operator confirmed. Only a confirmed [`ConfirmDialog`] makes one, and every
+/// effect that changes a store needs one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::console) struct Permit(());
 
-/// A plan that is shown, and the question whether to run it.
+/// A plan, and whether to run it.
 #[derive(Debug)]
-pub(in crate::console) struct Gate {
+pub(in crate::console) struct ConfirmDialog {
     ticket: Ticket,
     pub(in crate::console) subject: Subject,
     pub(in crate::console) asks: Asks,
-    /// Marked repos that it is not about.
+    /// Marked repos that are skipped.
     pub(in crate::console) left_out: Vec<(RepoName, Why)>,
-    /// Repos that it is about, and that the list doesn't show.
+    /// Repos that the filter hides.
     pub(in crate::console) hidden: HashSet<RepoName>,
-    /// Whether a frame has shown what a yes would run: keys may come faster than frames.
+    /// Whether a frame has displayed the plan: keys may come faster than frames.
     seen: bool,
-    /// Whether the repo changed while an earlier plan was looked at, and this is the new one.
+    /// Whether this plan replaces an older one because the repo has changed.
     pub(in crate::console) renewed: bool,
-    /// Why the answer that was typed is not taken.
+    /// Why the typed number is wrong.
     pub(in crate::console) refusal: Option<String>,
-    /// The line at which the plan begins to be seen.
+    /// The first visible line of the plan.
     pub(in crate::console) top: Cursor,
 }
 
-/// What the plan is about.
+/// What would be consolidated.
 #[derive(Debug)]
 pub(in crate::console) enum Subject {
-    /// One repo, and how far its plan is.
+    /// One repo, and the state of its plan.
     One(RepoName, PlanState),
-    /// Many, each of which is planned when its turn comes.
+    /// Many repos; each is planned when it runs.
     Many(Vec<RepoSummary>),
 }
 
-/// How far a plan is.
+/// The state of a plan.
 #[derive(Debug)]
 pub(in crate::console) enum PlanState {
-    /// It is being made; this is its last step.
+    /// In progress, with its last step.
     Planning(Option<Event>),
-    /// It is kept under the gate's ticket.
+    /// The plan is kept under the dialog's ticket.
     Ready(Box<GcReport>),
-    /// There is nothing to do.
+    /// Nothing to do.
     Idle(Box<GcReport>),
-    /// There is none.
+    /// Planning failed.
     Failed(Failure),
 }
 
-/// What the operator has to do for a yes.
+/// How the operator can confirm.
 #[derive(Debug)]
 pub(in crate::console) enum Asks {
-    /// Nothing helps: the plan is only shown.
+    /// Not at all: the plan is only displayed.
     Nothing,
-    /// The key of [`crate::console::keys::Action::Confirm`].
+    /// With the key of [`crate::console::keys::Action::Confirm`].
     Key,
-    /// To type how many repos there are.
+    /// By typing the number of repos.
     Count(Input),
 }
 
@@ -75,7 +75,7 @@ impl Asks {
     fn about(repos: usize) -> Asks {
         match repos {
             0 => Asks::Nothing,
-            1..=MOST_BY_KEY => Asks::Key,
+            1..=MAX_BY_KEY => Asks::Key,
             _ => Asks::Count(Input::default()),
         }
     }
@@ -84,19 +84,18 @@ impl Asks {
 /// What was confirmed.
 #[derive(Debug)]
 pub(in crate::console) enum Confirmed {
-    /// The plan that is kept under the ticket.
+    /// The plan of the ticket.
     Plan(Permit, Ticket, RepoName),
-    /// A consolidation of each of these.
+    /// Consolidations of these repos.
     Many(Permit, Vec<RepoName>),
 }
 
-impl Gate {
-    /// A question about one repo, whose plan is being made under `ticket`; or, without `asking`,
-    /// the plan alone.
-    pub(in crate::console) fn one(repo: RepoName, ticket: Ticket, asking: bool) -> Gate {
+impl ConfirmDialog {
+    /// A dialog for one repo, planned under `ticket`. Without `asking`, it only shows the plan.
+    pub(in crate::console) fn one(repo: RepoName, ticket: Ticket, asking: bool) -> ConfirmDialog {
         let asks = if asking { Asks::Key } else { Asks::Nothing };
         let (subject, top) = (Subject::One(repo, PlanState::Planning(None)), Cursor::default());
-        Gate {
+        ConfirmDialog {
             ticket,
             subject,
             asks,
@@ -109,15 +108,15 @@ impl Gate {
         }
     }
 
-    /// A question about marked repos. Where one is left, it is about that one, with its whole plan.
-    pub(in crate::console) fn of(choice: Choice, ticket: Ticket, asking: bool) -> Gate {
+    /// A dialog for marked repos. If only one remains, it shows the whole plan of that one.
+    pub(in crate::console) fn of(choice: Choice, ticket: Ticket, asking: bool) -> ConfirmDialog {
         let Choice { repos, left_out, hidden } = choice;
         let (subject, asks) = match &repos[..] {
             [one] => (Subject::One(one.repo.clone(), PlanState::Planning(None)), Asks::Key),
             many => (Subject::Many(many.to_vec()), Asks::about(many.len())),
         };
         let asks = if asking { asks } else { Asks::Nothing };
-        Gate {
+        ConfirmDialog {
             ticket,
             subject,
             asks,
@@ -130,12 +129,12 @@ impl Gate {
         }
     }
 
-    /// What makes its plan, if it needs one.
+    /// The effect that makes the plan, if the dialog needs one.
     pub(in crate::console) fn plan(&self) -> Option<Effect> {
         self.repo().map(|repo| Effect::Plan(self.ticket, repo.clone()))
     }
 
-    /// Begins to ask, where the plan was only shown.
+    /// Asks for confirmation, if the plan was only displayed.
     pub(in crate::console) fn ask(&mut self) {
         self.asks = match &self.subject {
             Subject::One(_, PlanState::Planning(_) | PlanState::Ready(_)) => Asks::Key,
@@ -144,16 +143,16 @@ impl Gate {
         };
     }
 
-    /// Where the operator is, as far as keys go.
+    /// The place for keys.
     pub(in crate::console) fn place(&self) -> Place {
         match self.asks {
             Asks::Nothing => Place::Preview,
-            Asks::Key => Place::Gate,
+            Asks::Key => Place::Confirm,
             Asks::Count(_) => Place::Typing,
         }
     }
 
-    /// The only repo that it is about.
+    /// The only repo of the dialog.
     pub(in crate::console) fn repo(&self) -> Option<&RepoName> {
         match &self.subject {
             Subject::One(repo, _) => Some(repo),
@@ -161,7 +160,7 @@ impl Gate {
         }
     }
 
-    /// Whether there is something that could be run.
+    /// Whether there is something to run.
     pub(in crate::console) fn is_ready(&self) -> bool {
         match &self.subject {
             Subject::One(_, state) => matches!(state, PlanState::Ready(_)),
@@ -169,31 +168,31 @@ impl Gate {
         }
     }
 
-    /// Whether an answer to the ticket is for this gate.
+    /// Whether a result for the ticket belongs to this dialog.
     pub(in crate::console) fn awaits(&self, ticket: Ticket) -> bool {
         self.ticket == ticket && matches!(self.subject, Subject::One(_, PlanState::Planning(_)))
     }
 
-    /// A frame was drawn in which it can be seen.
+    /// A frame has displayed the dialog.
     pub(in crate::console) fn drawn(&mut self) {
         self.seen |= self.is_ready();
     }
 
-    /// Whether a frame has shown what a yes would run.
+    /// Whether a frame has displayed the plan.
     #[cfg(test)]
     pub(in crate::console) fn is_seen(&self) -> bool {
         self.seen
     }
 
-    /// Takes a step of the planning.
+    /// Takes progress of the planning.
     pub(in crate::console) fn step(&mut self, event: Event) {
         if let Subject::One(_, state @ PlanState::Planning(_)) = &mut self.subject {
             *state = PlanState::Planning(Some(event));
         }
     }
 
-    /// Takes the plan. One with nothing to do, or that failed, asks nothing any more.
-    pub(in crate::console) fn take(&mut self, answer: Answer<GcReport>) {
+    /// Takes the plan. If there is nothing to do or planning failed, there is nothing to confirm.
+    pub(in crate::console) fn take(&mut self, answer: BackendResult<GcReport>) {
         if let Subject::One(_, state) = &mut self.subject {
             *state = match answer {
                 Ok(report) if report.skipped => PlanState::Idle(Box::new(report)),
@@ -206,8 +205,8 @@ impl Gate {
         }
     }
 
-    /// The operator said yes. None while there is nothing that could be run, or nobody has seen it
-    /// yet; and when what was typed is not what was asked for: the gate then says so, and stays.
+    /// The operator confirms. Returns `None` while nothing can be run or the plan has not been
+    /// drawn yet, and when the typed number is wrong; then the dialog says so and stays open.
     pub(in crate::console) fn confirm(&mut self) -> Option<Confirmed> {
         if !self.seen {
             return None;
@@ -222,10 +221,7 @@ impl Gate {
                     return Some(Confirmed::Many(Permit(()), names(repos)));
                 }
                 self.refusal = Some(match typed.text().trim() {
-                    "" => format!(
-                        "Nothing was typed. It is {} repos: type that number, or leave with Esc.",
-                        repos.len()
-                    ),
+                    "" => format!("Type {} to confirm, or press Esc to cancel.", repos.len()),
                     other => format!("{other} is not {}. Nothing was done.", repos.len()),
                 });
                 None
@@ -234,7 +230,7 @@ impl Gate {
         }
     }
 
-    /// The operator said no: what is left to do.
+    /// The operator cancels. Returns the effect that cleans up.
     pub(in crate::console) fn decline(self) -> Option<Effect> {
         match self.subject {
             Subject::One(_, PlanState::Planning(_)) => Some(Effect::Cancel(self.ticket)),

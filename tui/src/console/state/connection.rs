@@ -1,0 +1,46 @@
+//! The connection to a remote store. While it is down, the console keeps what it has loaded.
+
+use super::{Model, Run};
+use crate::console::backend::{Failure, FailureKind};
+use crate::console::msg::Effect;
+
+/// Shown for everything that has to wait for the connection.
+pub(in crate::console) const RECONNECTING: &str = "reconnecting …";
+
+impl Model {
+    /// Whether the connection to the store is down.
+    pub(in crate::console) fn is_disconnected(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.down_since().is_some())
+    }
+
+    /// Records a failed load. Returns true if the only reason is the lost connection: then the
+    /// loaded data stays, and is loaded again after reconnecting.
+    pub(in crate::console) fn misses(&mut self, failure: &Failure) -> bool {
+        let unreachable = failure.kind == FailureKind::Unreachable;
+        self.missed |= unreachable;
+        unreachable && self.is_disconnected()
+    }
+
+    /// Reloads everything visible, and watches the store again.
+    pub(in crate::console) fn catch_up(&mut self) -> Vec<Effect> {
+        self.missed = false;
+        let mut effects = self.refresh();
+        effects.extend(self.watch_again());
+        effects
+    }
+
+    /// Watches the store again, if watching has ended.
+    pub(in crate::console) fn watch_again(&mut self) -> Option<Effect> {
+        std::mem::take(&mut self.unwatched).then_some(Effect::Watch(self.stamp))
+    }
+
+    /// The step of a run in a few words; while disconnected, only that. The run screen shows the
+    /// last known step with its age.
+    pub(in crate::console) fn step_words(&self, run: &Run) -> Option<String> {
+        if run.is_running() && self.is_disconnected() {
+            Some(RECONNECTING.to_owned())
+        } else {
+            run.step_words()
+        }
+    }
+}

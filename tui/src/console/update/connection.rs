@@ -1,0 +1,31 @@
+//! The connection to a remote store: what happens when it is lost and restored.
+
+use crate::console::backend::{Connection, ConnectionState};
+use crate::console::msg::Effect;
+use crate::console::state::{Level, Model};
+use crate::text::duration;
+
+/// Takes the state of the connection. Logs its loss and its return, once each.
+pub(super) fn changed(model: &mut Model, connection: Connection) -> Vec<Effect> {
+    let before = model.connection.replace(connection);
+    let (was, is) = (before.as_ref(), model.connection.as_ref());
+    // `heard_at` is displayed only while disconnected.
+    model.dirty |= was.map(|connection| (&connection.state, connection.latency))
+        != is.map(|connection| (&connection.state, connection.latency));
+    let since = was.and_then(Connection::down_since);
+    match (since, is.map(|connection| &connection.state)) {
+        (None, Some(ConnectionState::Down { why, .. })) => {
+            let words = format!("Disconnected from {}: {why}", model.store);
+            model.log.say(model.now, Level::Warning, words);
+            Vec::new()
+        }
+        (Some(since), Some(ConnectionState::Up)) => {
+            let away =
+                u64::try_from(model.now.duration_since(since).as_millis()).unwrap_or_default();
+            let words = format!("Reconnected to {} after {}", model.store, duration(away));
+            model.log.say(model.now, Level::Note, words);
+            model.catch_up()
+        }
+        _ => Vec::new(),
+    }
+}

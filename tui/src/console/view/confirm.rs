@@ -1,0 +1,233 @@
+//! The confirm dialog: a plan, which scrolls, and the question below it, which is always visible.
+//!
+//! ```text
+//!  packhouse › gabriel/notes › plan
+//!  Consolidate gabriel/notes?
+//!
+//!  Packs       7 → 1
+//!  Bytes       812.0 KiB → 773.4 KiB (38.6 KiB less)
+//!  Duplicates  34 records removed
+//!  Reads       1.6 MiB
+//!  Writes      773.4 KiB
+//!  Extra disk  up to 780.2 KiB until the old packs are deleted
+//!  Time        about 1.2 s
+//!  Contents    112 objects, 16 commits, 16 snapshots, 0 tags (unchanged)
+//!
+//!  Plan        sha256:1f0a…
+//!  Component   sha256:c0c0…
+//!
+//!  The new pack is verified before it replaces the old ones. Old packs are kept until packhouse
+//!  prune deletes them.
+//!
+//!  [ Cancel ]  Esc     Consolidate  y
+//! ```
+//!
+//! ```text
+//!  packhouse › 12 repos › plan
+//!  Consolidate 12 repos?
+//!
+//!  (see [`many`])
+//!
+//!  [ Cancel ]  Esc
+//!  To confirm, type 12 and press Enter: 1▏
+//!  1 is not 12. Nothing was done.
+//! ```
+
+mod many;
+
+use packhouse_host::{Event, GcReport};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::parts::{answers, inner, long_fact, shrunk, split, way_out};
+use super::{contents, failure_lines, key_in, plain, room, scrolled, styled};
+use crate::console::cells::{fit, tail, width, wrap};
+use crate::console::keys::{Action, Place};
+use crate::console::msg::Extent;
+use crate::console::state::{
+    Asks, ConfirmDialog, Model, PlanState, RECONNECTING, Subject, Work, step_words,
+};
+use crate::text::{capitalized, count, duration, escaped, plural, size};
+
+/// With more lines for the plan, there is a blank line before the question.
+const APART: usize = 6;
+/// Cells for the typed number.
+const ANSWER: usize = 8;
+
+/// Draws the dialog instead of the body.
+pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, area: Rect) -> Extent {
+    let room = room(area);
+    let mut question = question(model, dialog, room);
+    let height = usize::from(area.height);
+    if height > question.len() + APART {
+        question.insert(0, Line::default());
+    }
+    // In a low terminal, cut the question rather than the plan, but keep its first line.
+    let below = question.len().min(height.saturating_sub(2)).max(1);
+    let [plan, asked] = split(area, height.saturating_sub(below));
+    let lines = match &dialog.subject {
+        Subject::One(repo, state) => one(model, dialog, &escaped(&repo.to_string()), state, room),
+        Subject::Many(repos) => many::lines(model, dialog, repos, room),
+    };
+    let extent = scrolled(frame, plan, lines, dialog.top.at(usize::MAX));
+    frame.render_widget(Paragraph::new(question), inner(asked));
+    extent
+}
+
+fn one(
+    model: &Model,
+    dialog: &ConfirmDialog,
+    repo: &str,
+    state: &PlanState,
+    room: usize,
+) -> Vec<Line<'static>> {
+    let styles = model.styles;
+    let title = match &dialog.asks {
+        Asks::Nothing => format!("Plan for {repo}"),
+        _ => format!("Consolidate {repo}?"),
+    };
+    let mut lines = styled(wrap(&title, room), styles.strong());
+    if dialog.renewed {
+        let words = "The repo changed while its plan was displayed, so nothing was done. This is the new plan.";
+        lines.extend(styled(wrap(words, room), styles.warn()));
+    }
+    lines.extend(many::hidden(model, dialog, room));
+    lines.push(Line::default());
+    match state {
+        PlanState::Planning(step) => lines.push(planning(model, step.as_ref(), room)),
+        PlanState::Ready(report) => lines.extend(plan(model, report, room)),
+        PlanState::Idle(report) => {
+            let words = match report.packs_before {
+                0 => "Nothing to do: the repo is empty.",
+                _ => "Nothing to do: the repo has only one pack.",
+            };
+            lines.extend(styled(wrap(words, room), styles.good()));
+        }
+        PlanState::Failed(failure) => {
+            lines.extend(failure_lines(styles, "Planning", failure, room));
+            lines.extend(way_out(model, Place::Preview, Work::Consolidate, failure.kind, room));
+        }
+    }
+    lines.extend(many::left_out(model, dialog, room));
+    lines
+}
+
+fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {
+    if model.is_disconnected() {
+        return Line::styled(fit(&format!("Planning: {RECONNECTING}"), room), model.styles.warn());
+    }
+    let step = step.map_or_else(|| "planning …".to_owned(), step_words);
+    Line::styled(fit(&capitalized(&escaped(&step)), room), model.styles.busy())
+}
+
+fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
+    let styles = model.styles;
+    let fact = |name, value: &str| long_fact(styles, name, value, room);
+    let duplicates = match report.duplicates_dropped {
+        0 => "none".to_owned(),
+        1 => "1 record removed".to_owned(),
+        dropped => format!("{} removed", plural(dropped, "record")),
+    };
+    let mut lines =
+        fact("Packs", &styles.to(&count(report.packs_before), &count(report.packs_after)));
+    lines.extend(fact(
+        "Bytes",
+        &shrunk(styles, report.bytes_before, report.bytes_after, "unchanged"),
+    ));
+    lines.extend(fact("Duplicates", &duplicates));
+    if let Some(cost) = &report.cost {
+        let time = cost.expected_ms.map_or_else(
+            || "unknown before the first run".to_owned(),
+            |ms| format!("about {}", duration(ms)),
+        );
+        if cost.bytes_to_download > 0 {
+            lines.extend(fact("Downloads", &size(cost.bytes_to_download)));
+        }
+        lines.extend(fact("Reads", &size(cost.bytes_to_read)));
+        lines.extend(fact("Writes", &size(cost.bytes_to_write)));
+        lines.extend(fact(
+            "Extra disk",
+            &format!("up to {} until the old packs are deleted", size(cost.peak_disk)),
+        ));
+        lines.extend(fact("Time", &time));
+    }
+    let all = contents(report.objects, report.commits, report.snapshots, report.tags);
+    lines.extend(fact("Contents", &format!("{all} (unchanged)")));
+    lines.push(Line::default());
+    if let Some(digest) = &report.plan_digest {
+        lines.extend(fact("Plan", digest));
+    }
+    lines.extend(fact("Component", &report.component));
+    lines.push(Line::default());
+    lines.extend(plain(wrap(
+        "The new pack is verified before it replaces the old ones. Old packs are kept until packhouse prune deletes them.",
+        room,
+    )));
+    lines
+}
+
+/// The question and its answers. The default does nothing.
+fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
+    let styles = model.styles;
+    let button = |words: &str, key: String| {
+        vec![
+            Span::styled(format!("[ {words} ]"), styles.selected()),
+            Span::styled(format!("  {key}"), styles.strong()),
+        ]
+    };
+    let cancel = |place, action| button("Cancel", key_in(model, place, action));
+    let (mut more, mut below) = (Vec::new(), Vec::new());
+    let default = match &dialog.asks {
+        Asks::Nothing => {
+            below = styled(wrap(&only_shown(model, dialog), room), styles.quiet());
+            button("Close", key_in(model, Place::Preview, Action::Back))
+        }
+        Asks::Key => cancel(Place::Confirm, Action::Decline),
+        Asks::Count(_) => cancel(Place::Typing, Action::Cancel),
+    };
+    match (&dialog.asks, &dialog.subject) {
+        (Asks::Key, _) if dialog.is_ready() => {
+            let key = model.keymap.key_of(Action::Confirm);
+            more.push(vec![
+                Span::raw("Consolidate"),
+                Span::styled(format!("  {key}"), styles.strong()),
+            ]);
+        }
+        (Asks::Count(input), Subject::Many(repos)) => {
+            let enter = key_in(model, Place::Typing, Action::Accept);
+            let number = repos.len();
+            let short = format!("Type {number}, {enter}:");
+            let asks = format!("To confirm, type {number} and press {enter}:");
+            let asks = if width(&asks) + ANSWER > room { short } else { asks };
+            let mut asks = wrap(&asks, room.saturating_sub(ANSWER));
+            let last = asks.pop().unwrap_or_default() + " ";
+            let typed = tail(&escaped(input.text()), room.saturating_sub(width(&last) + 1));
+            below = plain(asks);
+            below.push(Line::from(vec![
+                Span::raw(last),
+                Span::styled(typed, styles.strong()),
+                Span::styled("▏", styles.busy()),
+            ]));
+            let refusal = dialog.refusal.iter().flat_map(|words| wrap(&escaped(words), room));
+            below.extend(refusal.map(|line| Line::styled(line, styles.warn())));
+        }
+        _ => {}
+    }
+    let mut lines = answers(default, more.into_iter(), room);
+    lines.extend(below);
+    lines
+}
+
+/// Why there is nothing to confirm, and how to get there.
+fn only_shown(model: &Model, dialog: &ConfirmDialog) -> String {
+    match (dialog.is_ready(), model.read_only) {
+        (false, _) => String::new(),
+        (true, true) => "Preview only: the console is read-only.".to_owned(),
+        (true, false) => format!(
+            "Preview only. Press {} to run it.",
+            key_in(model, Place::Preview, Action::Consolidate)
+        ),
+    }
+}

@@ -1,0 +1,188 @@
+//! Sizes, counts, times and untrusted text, formatted for people. The CLI and the console share
+//! these functions.
+
+use jiff::Timestamp;
+use packhouse_host::Phase;
+
+/// Escapes untrusted text for display: a branch name must not move the cursor.
+pub(crate) use packhouse_host::text::escaped;
+
+/// A size in binary units, at most seven characters before the unit: `773.4 KiB`, `48.0 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 0;
+    let mut value = bytes as f64 / 1024.0;
+    // 1023.95 would be written as 1024.0, so the next unit starts there.
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// A number with thousands separators: `12,345`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count with its noun: `1 pack`, `7 packs`, `7 entities`.
+pub(crate) fn plural(number: u64, noun: &str) -> String {
+    let ending = match (number, noun.strip_suffix("ty")) {
+        (1, _) => return format!("1 {noun}"),
+        (_, Some(stem)) => format!("{stem}ties"),
+        (_, None) => format!("{noun}s"),
+    };
+    format!("{} {ending}", count(number))
+}
+
+/// A duration: `480 ms`, `1.2 s`, `3 min 5 s`, `2 h 5 min`.
+pub(crate) fn duration(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    match milliseconds {
+        ..1000 => format!("{milliseconds} ms"),
+        1000..60_000 => format!("{}.{} s", seconds, milliseconds % 1000 / 100),
+        60_000..3_600_000 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", count(seconds / 3600), seconds / 60 % 60),
+    }
+}
+
+/// How long ago something was, in its largest unit.
+pub(crate) fn ago(now: Timestamp, then: Timestamp) -> String {
+    let seconds = now.as_second().saturating_sub(then.as_second());
+    match seconds {
+        // The clock of another machine may be ahead of ours.
+        ..60 => "just now".to_owned(),
+        60..3600 => format!("{} ago", plural(seconds.unsigned_abs() / 60, "minute")),
+        3600..86_400 => format!("{} ago", plural(seconds.unsigned_abs() / 3600, "hour")),
+        _ => format!("{} ago", plural(seconds.unsigned_abs() / 86_400, "day")),
+    }
+}
+
+/// A point in time, to the minute.
+pub(crate) fn time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// Progress in percent; `None` while the total is unknown.
+pub(crate) fn percent(done: u64, total: u64) -> Option<u64> {
+    (total > 0).then(|| (u128::from(done.min(total)) * 100 / u128::from(total)) as u64)
+}
+
+/// The text with its first letter capitalised.
+pub(crate) fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
+}
+
+/// The relative change of a size: `-29%`, `+3%`, `±0%`.
+pub(crate) fn change(before: u64, after: u64) -> String {
+    let percent = (after as f64 - before as f64) / (before as f64).max(1.0) * 100.0;
+    if percent.abs() < 0.05 || before == 0 {
+        "±0%".into()
+    } else if percent.abs() < 1.0 {
+        format!("{percent:+.1}%")
+    } else {
+        format!("{percent:+.0}%")
+    }
+}
+
+/// The first characters of an id, with its prefix: `sha256:055b71f6f6aa`.
+pub(crate) fn short_id(id: &str) -> String {
+    let (prefix, rest) = id.split_at(if id.starts_with("sha256:") { 7 } else { 0 });
+    format!("{prefix}{}", rest.chars().take(12).collect::<String>())
+}
+
+/// What a phase is called in progress bars and on screens.
+pub(crate) const fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Receive => "receiving",
+        Phase::Index => "indexing",
+        Phase::Plan => "planning",
+        Phase::Splice => "writing",
+        Phase::Prove | Phase::Verify => "verifying",
+        Phase::Publish => "publishing",
+        Phase::Delete => "deleting",
+        Phase::Copy => "copying",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_one_decimal() {
+        let sizes: Vec<String> =
+            [0, 1023, 1024, 791_982, 1_048_575, 48 << 20, u64::MAX].into_iter().map(size).collect();
+        assert_eq!(
+            sizes,
+            ["0 B", "1023 B", "1.0 KiB", "773.4 KiB", "1.0 MiB", "48.0 MiB", "16.0 EiB"]
+        );
+    }
+
+    #[test]
+    fn durations_keep_their_unit() {
+        for (milliseconds, text) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_000, "1.0 s"),
+            (1_249, "1.2 s"),
+            (59_999, "59.9 s"),
+            (185_000, "3 min 5 s"),
+            (7_500_000, "2 h 5 min"),
+        ] {
+            assert_eq!(duration(milliseconds), text);
+        }
+    }
+
+    #[test]
+    fn counts_and_plurals() {
+        assert_eq!([count(7), count(1234), count(1_234_567)], ["7", "1,234", "1,234,567"]);
+        assert_eq!(
+            [plural(1, "entity"), plural(0, "pack"), plural(1, "pack"), plural(2, "entity")],
+            ["1 entity", "0 packs", "1 pack", "2 entities"]
+        );
+        assert_eq!([percent(1, 0), percent(9, 3), percent(1, 3)], [None, Some(100), Some(33)]);
+    }
+
+    #[test]
+    fn changes_have_a_sign() {
+        assert_eq!(change(100, 71), "-29%");
+        assert_eq!(change(100, 103), "+3%");
+        assert_eq!(change(1000, 996), "-0.4%");
+        assert_eq!([change(5, 5), change(0, 0), change(0, 7), change(10_000, 9_999)], ["±0%"; 4]);
+    }
+
+    #[test]
+    fn times_are_utc_and_ages_have_one_unit() {
+        assert_eq!(time(Timestamp::UNIX_EPOCH), "1970-01-01 00:00 UTC");
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let ago: Vec<String> = [-5, 59, 60, 7300, 180_000]
+            .into_iter()
+            .map(|s| ago(at(1_000_000), at(1_000_000 - s)))
+            .collect();
+        assert_eq!(ago, ["just now", "just now", "1 minute ago", "2 hours ago", "2 days ago"]);
+    }
+
+    #[test]
+    fn short_ids_keep_their_prefix() {
+        let hex = "055b71f6f6aab46dd1577335adf1829e5796fb4ccbc4b2e2a0743b80d0bbebb0";
+        assert_eq!(short_id(hex), "055b71f6f6aa");
+        assert_eq!(short_id(&format!("sha256:{hex}")), "sha256:055b71f6f6aa");
+        assert_eq!(short_id("v1"), "v1");
+        assert_eq!(short_id("ä"), "ä");
+    }
+}

@@ -1,0 +1,72 @@
+//! `packhouse doctor --remote`: checks whether a server can be reached, is ready, and has the same
+//! version.
+
+use packhouse_host::report::StatusReport;
+use packhouse_host::{Error, Remote};
+
+use super::{Check, FEW_BYTES, TOO_FEW_BYTES};
+use crate::text::size;
+
+/// Runs the checks. If the server can't be reached, that is the only result.
+pub(super) async fn checks(remote: &Remote) -> Vec<Check> {
+    let status = match remote.status().await {
+        Ok(status) => status,
+        Err(error) => return vec![unreachable(remote, &error)],
+    };
+    let mut checks =
+        vec![Check::ok("server", served(remote, &status)), version(&status), space(&status)];
+    checks.push(match remote.ready().await {
+        Ok(()) => Check::ok("ready", "the server is ready"),
+        Err(error) => Check::fail("ready", error.to_string(), "see the log of the server"),
+    });
+    match remote.repos().await {
+        Ok(repos) => checks.extend(Check::of_damage(&repos)),
+        Err(error) => {
+            checks.push(Check::fail("repos", error.to_string(), "see the log of the server"))
+        }
+    }
+    checks
+}
+
+fn unreachable(remote: &Remote, error: &Error) -> Check {
+    let way_out = match error {
+        Error::Unreachable { .. } => {
+            "check that `packhouse serve` is running, and that --remote names its address"
+        }
+        _ => {
+            "set PACKHOUSE_TOKEN to a token with scope admin; create one with `packhouse token create` on the machine of the store"
+        }
+    };
+    Check::fail("server", format!("{}: {error}", remote.place()), way_out)
+}
+
+fn served(remote: &Remote, status: &StatusReport) -> String {
+    match &status.catalog {
+        Some(catalog) => format!("{} serves {catalog}", remote.place()),
+        None => format!("{} can be reached; this token covers some of its repos", remote.place()),
+    }
+}
+
+fn version(status: &StatusReport) -> Check {
+    const CHECK: &str = "version";
+    let (there, here) = (&status.version, env!("CARGO_PKG_VERSION"));
+    match there == here {
+        true => Check::ok(CHECK, format!("{there} on both sides; component {}", status.component)),
+        false => Check::warn(
+            CHECK,
+            format!("server {there}, this packhouse {here}"),
+            "update the older one; they may not understand each other",
+        ),
+    }
+}
+
+fn space(status: &StatusReport) -> Check {
+    const CHECK: &str = "free space";
+    let detail = format!("{} free on the disk of the server", size(status.free_bytes));
+    const WAY_OUT: &str = "free some space on the server";
+    match status.free_bytes {
+        ..TOO_FEW_BYTES => Check::fail(CHECK, detail, WAY_OUT),
+        TOO_FEW_BYTES..FEW_BYTES => Check::warn(CHECK, detail, WAY_OUT),
+        FEW_BYTES.. => Check::ok(CHECK, detail),
+    }
+}
