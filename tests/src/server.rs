@@ -102,7 +102,7 @@ impl Served {
     /// Asks it to stop, and gives its exit code and its log.
     ///
     /// # Panics
-    /// When it can't be asked.
+    /// When it can't be reached.
     pub fn stop(mut self) -> (Option<i32>, String) {
         self.signal(rustix::process::Signal::TERM);
         self.ended()

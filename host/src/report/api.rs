@@ -9,7 +9,7 @@ use super::job::is_zero;
 use super::{GcEntry, GcRecord, JobReport, Moment, PackReport, RepoReport, RepoSummary};
 use crate::names::{RepoName, Visibility};
 
-/// Which store a server serves, and how it does.
+/// Which store a server serves, and its status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatusReport {
     /// Version of packhouse.
@@ -20,14 +20,14 @@ pub struct StatusReport {
     pub catalog: Option<String>,
     /// Where the packs are. For administrators of the whole store.
     pub vault: Option<String>,
-    /// Bytes that can still be written to the local disk.
+    /// Free bytes on the local disk.
     pub free_bytes: u64,
-    /// What the server found in staging when it began, if it found something.
+    /// What the server found in staging at its start, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swept: Option<SweptReport>,
 }
 
-/// Files in staging that no push or consolidation came to own.
+/// Leftover files in staging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SweptReport {
     /// Abandoned files that were removed.
@@ -46,7 +46,7 @@ pub struct RepoPage<T> {
     pub next: Option<String>,
 }
 
-/// A repo to be made.
+/// A repo to create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRepo {
@@ -70,7 +70,7 @@ pub struct RepoDetail {
     pub summary: RepoSummary,
     /// Its packs: those on shelves first, then those that only wait for deletion.
     pub packs: Vec<PackReport>,
-    /// What became of it, oldest first.
+    /// Its timeline, oldest first.
     pub timeline: Vec<Moment>,
     /// Its consolidations, newest first.
     pub history: Vec<GcRecord>,
@@ -86,7 +86,7 @@ pub struct FetchBody {
     /// Commit ids that the client has; unknown ones are ignored.
     #[serde(default)]
     pub have: Vec<String>,
-    /// How long the URL is good, in seconds: a week at most.
+    /// How long the URL is valid, in seconds: a week at most.
     #[serde(default = "an_hour")]
     #[schema(minimum = 1, maximum = 604800)]
     pub ttl_seconds: u64,
@@ -114,7 +114,7 @@ pub struct JobPage {
     pub next: Option<i64>,
 }
 
-/// A number that is another one when anything of the store may have changed.
+/// A number that changes when anything in the store may have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Changes {
     /// The number. Those of two starts of a server don't compare, and differ.

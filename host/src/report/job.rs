@@ -142,7 +142,7 @@ pub struct JobReport {
     pub task: Task,
     /// Its status.
     pub status: JobStatus,
-    /// How often it was begun.
+    /// How often it was started.
     pub attempt: u32,
     /// When it was created.
     pub created_at: Timestamp,
