@@ -1,7 +1,7 @@
-//! The component without the catalog and the vault: packs in memory, and nothing else.
+//! The component without catalog and vault: packs in memory, and nothing else.
 //!
-//! `cargo run --example embed -- OUT PACK…` merges packs that are taken for one push to an empty
-//! repo. It plans and writes; what a host proves before it replaces anything is in
+//! `cargo run --example embed -- OUT PACK…` consolidates packs, as one push to an empty repo. It
+//! plans and writes; what a host verifies before it replaces anything is in
 //! `packhouse_host::store`.
 
 use std::cmp::{Ordering, Reverse};
@@ -15,7 +15,7 @@ use packhouse_host::pack::{Directory, scan::scan};
 use packhouse_host::sandbox::{PacksOnly, Sandbox};
 use ring::digest::{SHA256, digest};
 
-/// A pack: its bytes, where its records stand, and the heads that it gives.
+/// A pack: its bytes, its directory, and its heads.
 type Pack = (Vec<u8>, Directory, Vec<Head>);
 
 /// What the component may ask of the packs. Their numbers are those of this list.

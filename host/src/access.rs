@@ -1,8 +1,8 @@
-//! Who may do what: scopes, the repos that a token reaches, and the caller that it speaks for.
+//! Who may do what: scopes, the repos of a token, and its caller.
 //!
 //! A token is `phk_ID_SECRET`: the id is no secret and finds its row; of the secret only the
 //! SHA-256 is kept, and that is compared in constant time. The text of a token is shown once, when
-//! it is made, and never written down by packhouse.
+//! it is created, and never stored by packhouse.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,7 +27,7 @@ pub enum Scope {
     Read,
     /// To push to them.
     Push,
-    /// Everything: making, consolidating and deleting them, jobs, policies, tokens.
+    /// Everything: creating, consolidating and deleting them, jobs, policies, tokens.
     Admin,
 }
 
@@ -65,12 +65,12 @@ impl FromStr for Scope {
     }
 }
 
-/// Repos that a token reaches: `OWNER/SLUG`, `OWNER/*` or `*`.
+/// Repos of a token: `OWNER/SLUG`, `OWNER/*` or `*`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reach {
     /// One repo.
     Repo(RepoName),
-    /// All repos of an owner, those that are yet to be made included.
+    /// All repos of an owner, also future ones.
     Owner(String),
     /// All repos.
     All,
@@ -150,7 +150,7 @@ pub enum Caller {
 }
 
 impl Caller {
-    /// Whether they may do that much with a repo. What is public is said elsewhere.
+    /// Whether they have the scope for a repo. Public repos are handled elsewhere.
     pub fn may(&self, scope: Scope, repo: &RepoName) -> bool {
         match self {
             Caller::Anyone => false,
@@ -161,7 +161,7 @@ impl Caller {
         }
     }
 
-    /// Whether they may do that much with all that there is: jobs of the store, tokens.
+    /// Whether they have the scope for the whole store: jobs of the store, tokens.
     pub fn may_everywhere(&self, scope: Scope) -> bool {
         match self {
             Caller::Anyone => false,
@@ -190,23 +190,23 @@ impl TokenText {
     /// A token of fresh random bytes.
     pub fn of(random: [[u8; 16]; 3]) -> TokenText {
         let [id, first, second] = random.map(hex::encode);
-        // The last digits: those differ between draws of a world that counts.
+        // The last digits: those differ between the ids of a fixed clock.
         TokenText { id: id[id.len() - ID_DIGITS..].to_owned(), secret: format!("{first}{second}") }
     }
 
-    /// What finds its row. No secret.
+    /// The id of its row. Not secret.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// What is kept of it.
+    /// The stored hash.
     pub fn hash(&self) -> [u8; 32] {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest(&SHA256, self.secret.as_bytes()).as_ref());
         hash
     }
 
-    /// Whether that was kept of it; takes as long whatever differs.
+    /// Whether it has this hash; in constant time.
     pub fn is(&self, kept: &[u8; 32]) -> bool {
         self.hash().ct_eq(kept).into()
     }
@@ -226,7 +226,7 @@ impl fmt::Debug for TokenText {
 impl FromStr for TokenText {
     type Err = ();
 
-    /// Says nothing of what is wrong: a text that is nearly a token may hold a secret.
+    /// Gives no details: a text that is nearly a token may hold a secret.
     fn from_str(text: &str) -> std::result::Result<Self, ()> {
         let (id, secret) =
             text.strip_prefix("phk_").and_then(|rest| rest.split_once('_')).ok_or(())?;
@@ -243,15 +243,15 @@ impl FromStr for TokenText {
 pub struct TokenReport {
     /// Its id.
     pub id: String,
-    /// What its maker called it.
+    /// Its name.
     pub name: String,
     /// What it allows.
     pub scope: Scope,
     /// Where.
     pub repos: Vec<Reach>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When it ends; none: never.
+    /// When it expires; none: never.
     pub expires_at: Option<Timestamp>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
@@ -271,10 +271,10 @@ impl fmt::Debug for TokenReport {
     }
 }
 
-/// A token to be made.
+/// A token to create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NewToken {
-    /// What to call it. Every character can be seen.
+    /// Its name. Visible characters only.
     #[serde(default)]
     #[schema(max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]*$")]
     pub name: String,
@@ -283,7 +283,7 @@ pub struct NewToken {
     /// Where: `OWNER/SLUG`, `OWNER/*` or `*`.
     #[schema(min_items = 1)]
     pub repos: Vec<Reach>,
-    /// How long it lives in seconds; none: until it is revoked.
+    /// Its lifetime in seconds; none: until it is revoked.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 100000000000u64)]
     pub expires_in_seconds: Option<u64>,

@@ -94,7 +94,7 @@ impl RepoName {
         &self.owner
     }
 
-    /// The part behind the slash.
+    /// The part after the slash.
     pub fn slug(&self) -> &str {
         &self.slug
     }
@@ -120,8 +120,7 @@ impl RepoName {
     }
 }
 
-/// Owners that no new repo may have: the first parts of paths at which a server answers what is
-/// about no repo.
+/// Owners that no new repo may have: the first parts of the server's other paths.
 pub(crate) const RESERVED_OWNERS: [&str; 1] = ["admin"];
 
 impl FromStr for RepoName {
@@ -166,7 +165,7 @@ impl<'de> Deserialize<'de> for RepoName {
     }
 }
 
-/// The public id of a repo: 32 hexadecimal digits, drawn when it is made.
+/// The public id of a repo: 32 hexadecimal digits, random.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RepoId(pub String);
 

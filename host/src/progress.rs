@@ -95,12 +95,12 @@ impl Progress {
         Progress { sink: Arc::new(sink), cancelled: Arc::default() }
     }
 
-    /// For callers that don't look.
+    /// Without a sink.
     pub fn silent() -> Self {
         Progress::new(|_| {})
     }
 
-    /// Asks the work to stop at its next safe point. Nothing is published after that.
+    /// Cancels the work at its next safe point. Nothing is published after that.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }

@@ -253,7 +253,7 @@ pub struct RunHost {
 
 impl std::fmt::Debug for RunHost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Run").field("packs", &self.list.len()).finish_non_exhaustive()
+        f.debug_struct("RunHost").field("packs", &self.list.len()).finish_non_exhaustive()
     }
 }
 

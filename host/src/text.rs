@@ -1,8 +1,8 @@
-//! Text that others wrote, made safe to show: in a terminal, in a log, in a message.
+//! Untrusted text, made safe to show: in a terminal, in a log, in a message.
 
-/// The text with every character escaped that a reader can't see, or that a terminal obeys:
-/// controls, marks that change the direction of what follows, spaces of no width, line separators,
-/// private and unassigned characters. An ordinary space stays.
+/// The text with every character escaped that is invisible or controls a terminal: controls, marks
+/// that change the direction of what follows, spaces of no width, line separators, private and
+/// unassigned characters. An ordinary space stays.
 ///
 /// All output of untrusted text goes through this one function.
 pub fn escaped(text: &str) -> String {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Statements are those that the server logs. Costs are counts: they don't depend on the machine;
-//! times do, and are told for their ratios.
+//! times do, and are shown for their ratios.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs)]
 
@@ -118,7 +118,7 @@ async fn measure(packs: usize, objects: usize) {
         }
     }
     costs.tell(packs, objects, "the last push", at);
-    // What was pushed here is near; another machine has to get it.
+    // What was pushed here is in the cache; another machine has to download it.
     std::fs::remove_dir_all(folder.path().join("spool")).unwrap();
     let elsewhere = Costs { store: Store::open(options).await.unwrap(), cluster };
     let opened = elsewhere.now();

@@ -1,15 +1,15 @@
-//! An S3 server for tests: s3s-fs over HTTP on the loopback, with its signatures checked, as a
-//! process of its own.
+//! An S3 server for tests: s3s-fs over HTTP on the loopback, with signatures checked, in a process
+//! of its own.
 //!
 //! ```text
 //! s3-server ROOT ACCESS_KEY SECRET PORT [stop OP N | refuse OP N | spoil new 0 | unknown HEADER 0]…
 //! ```
 //!
-//! Prints the port that it listens on (0: any), and ends when its stdin does: with whoever started
-//! it. `stop`: the process dies, as if killed, when that operation is asked for the Nth time.
-//! `refuse`: that operation is answered with SlowDown its first N times. `spoil`: packs that come
-//! are kept with another last byte, and nothing is said of that. `unknown`: requests with that
-//! header are refused, as by a server that does not know it.
+//! Prints its port (0: any), and ends with its stdin, that is with its parent. `stop`: the process
+//! dies, as if killed, at the Nth call of that operation. `refuse`: the first N calls of that
+//! operation are answered with SlowDown. `spoil`: new packs are stored with another last byte,
+//! silently. `unknown`: requests with that header are refused, as by a server that does not know
+//! it.
 
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -55,17 +55,16 @@ fn build(kind: &str, name: &str, within: &str) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let target = folder.parent().expect("a profile's folder lies in the target folder");
     let mut command = Command::new(cargo);
-    // What cargo tells this test of its package is no setting of the build: build scripts that look
-    // at it would run anew, here and in the build after this one, and all that depends on them with
-    // them.
+    // What cargo tells this test about its package is not a setting of the build: build scripts
+    // that read it would run again, here and in the next build, with all that depends on them.
     let told = |name: &str| {
         ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
     };
     for (name, _) in std::env::vars_os().filter(|(name, _)| told(&name.to_string_lossy())) {
         command.env_remove(name);
     }
-    // The whole workspace chooses the features, as in the build of these tests: else half of the
-    // dependencies were built anew.
+    // The features are those of the whole workspace, as in the build of these tests: else half of
+    // the dependencies would be built again.
     command.args([
         "build",
         "--quiet",
@@ -98,7 +97,7 @@ fn cache_folder() -> PathBuf {
 /// What a call of the binary gave.
 #[derive(Clone, Debug)]
 pub struct Ran {
-    /// The words of the call.
+    /// The arguments of the call.
     pub words: String,
     /// Its exit code; -1 when a signal ended it.
     pub code: i32,
@@ -132,10 +131,10 @@ impl Ran {
         self
     }
 
-    /// Checks that stderr says all of some words, in any case of letters.
+    /// Checks that stderr contains some texts, in any case.
     ///
     /// # Panics
-    /// When one is not there.
+    /// When one is missing.
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Ran {
         for word in words {
@@ -148,7 +147,7 @@ impl Ran {
     /// The JSON documents of stdout, one a line.
     ///
     /// # Panics
-    /// When a line is none.
+    /// When a line is not JSON.
     #[track_caller]
     pub fn documents(&self) -> Vec<Value> {
         let parse = |line: &str| match serde_json::from_str(line) {
@@ -337,7 +336,7 @@ impl Packhouse {
                 None => there.env_remove(name),
             };
         }
-        // Only of stores that are there: a folder that a test looks at stays as it is.
+        // Only for existing stores: a folder that a test checks stays as it is.
         if data.join("packs").is_dir()
             && std::fs::metadata(data.join("catalog.db")).is_ok_and(|found| found.len() > 8192)
         {
@@ -411,7 +410,7 @@ impl Packhouse {
     }
 }
 
-/// The embedded default keeps compiled components in the store; compiling anew for each test would
+/// The embedded default keeps compiled components in the store; compiling again for each test would
 /// take minutes.
 fn share_cache(data: &Path) {
     let link = data.join("cache");
@@ -422,7 +421,7 @@ fn share_cache(data: &Path) {
     }
 }
 
-/// What a call gives. Its words are those behind the first few, which say where the store is.
+/// The result of a call. Its arguments are those after the first few, which name the store.
 fn ran(mut command: Command, first: usize) -> Ran {
     let output = command.output().expect("the binary can be started");
     let words: Vec<String> =

@@ -67,7 +67,7 @@ pub fn write_case(folder: &Path, case: &Case) -> Vec<PathBuf> {
         std::fs::write(&path, pack.finish()).expect("files can be written");
         paths.push(path);
     }
-    // On disk before the clock starts, so that nobody pays for it but us here.
+    // On disk before the clock starts, so that the measured runs don't pay for it.
     for path in &paths {
         File::open(path).expect("files can be written").sync_all().expect("files can be written");
     }

@@ -130,7 +130,7 @@ async fn record_scenarios(folder: &Path) {
     }
 }
 
-/// A commit that somebody has forged: the same id, another snapshot.
+/// A forged commit: the same id, another snapshot.
 async fn record_disagreement(folder: &Path) {
     let store = TestStore::new().await;
     let pack = seed::chain(2, "forged", None).pack;

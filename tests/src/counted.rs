@@ -29,7 +29,7 @@ impl Walked {
     }
 }
 
-/// A snapshot whose walks are counted.
+/// A snapshot with counted walks.
 pub struct CountedSnapshot {
     /// The snapshot.
     pub inner: Box<dyn Snapshot>,

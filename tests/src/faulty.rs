@@ -37,11 +37,11 @@ pub enum Moment {
     Before,
     /// All was done.
     After,
-    /// It does not fail: something else happens before it, by somebody else.
+    /// It does not fail: another process does something before it.
     Meanwhile,
 }
 
-/// What somebody else does meanwhile.
+/// What the other process does.
 type Meanwhile = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Which call of all ports together fails, and when. Clones share the count.
@@ -100,8 +100,8 @@ impl Fault {
         }
     }
 
-    /// Before the call with that number, somebody else does something, on a store with the fault
-    /// `theirs`. If they come to wait for the caller, they go on while the call is made.
+    /// Before the call with that number, another process does something, on a store with the fault
+    /// `theirs`. If it comes to wait for the caller, it goes on while the call is made.
     pub fn meanwhile<F>(
         call: i64,
         theirs: &Fault,
@@ -204,7 +204,7 @@ pub async fn open(options: StoreOptions, sandbox: Sandbox, fault: &Fault) -> Res
     Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.clock).await
 }
 
-/// Copies a store's folder, which nobody has open.
+/// Copies a store's folder, which is not open.
 ///
 /// # Panics
 /// When it can't be copied.

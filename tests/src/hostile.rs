@@ -1,4 +1,4 @@
-//! The reference component, spoiled: one of its functions traps or never ends, or a word in it is
+//! The reference component, modified: one of its functions traps or never ends, or a word in it is
 //! another.
 
 use std::ops::Range;
@@ -12,10 +12,10 @@ pub enum Spoiled {
     Loops,
 }
 
-/// The component with every `from` in it made a `to`.
+/// The component with every `from` in it replaced by `to`.
 ///
 /// # Panics
-/// When it does not know the word.
+/// When the word is not in it.
 pub fn reworded(from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut bytes = packhouse_artifact::COMPONENT.to_vec();
@@ -29,9 +29,8 @@ pub fn reworded(from: &str, to: &str) -> Vec<u8> {
     bytes
 }
 
-/// The component with the exported function whose name ends so (`consolidation@0.1.0#plan`)
-/// spoiled. All else is as it was, to the length of the function: what is not needed of it becomes
-/// `nop`.
+/// The component with one exported function, whose name ends so (`consolidation@0.1.0#plan`),
+/// modified. All else is the same, to the length of the function: the rest of it becomes `nop`.
 ///
 /// # Panics
 /// When the component's core module is not as tools write it.
@@ -50,7 +49,7 @@ pub fn spoiled(function: &str, how: Spoiled) -> Vec<u8> {
     bytes
 }
 
-/// Where the instructions of an exported function stand, its final `end` included.
+/// Where the instructions of an exported function are, its final `end` included.
 fn body_of(component: &[u8], function: &str) -> Range<usize> {
     const MODULE: &[u8] = b"\0asm\x01\0\0\0";
     let start = component

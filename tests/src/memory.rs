@@ -1,9 +1,8 @@
-//! A host in memory, for the native core: packs in a vector, directories made by the model's
-//! reader.
+//! A host in memory, for the native core: packs in a vector, directories from the model's reader.
 //!
 //! It keeps to the letter of `wit/storage.wit` and `wit/database.wit`: it refuses what they refuse,
-//! and answers pages no longer than they allow. It counts calls, so that tests can tell how a
-//! planner asks.
+//! and answers pages no longer than they allow. It counts calls, so that tests can check how a
+//! planner reads.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -34,9 +33,9 @@ pub struct MemoryHost {
     edges: BTreeMap<EntityId, Edges>,
     known: BTreeSet<(Kind, EntityId)>,
     rivals: Vec<Rival>,
-    /// Calls of either interface so far.
+    /// Calls of either interface.
     pub calls: u64,
-    /// Bytes of records that have crossed so far.
+    /// Bytes of records that have crossed.
     pub crossed: u64,
 }
 
@@ -52,7 +51,7 @@ fn kind(kind: model::Kind) -> Kind {
 /// The id of an entity in fixed width.
 ///
 /// # Panics
-/// When it is none.
+/// When it is malformed.
 pub fn entity_id(of: Kind, id: &str) -> EntityId {
     match of {
         Kind::Tag => EntityId::new(Form::Text, sha256(id.as_bytes())),
@@ -122,7 +121,7 @@ impl MemoryHost {
         let shelves = std::mem::take(&mut host.packs);
         host.packs = pushed.iter().map(|pack| show(pack.as_ref(), true)).chain(shelves).collect();
 
-        // The encoding that the index maps: the preferred one, wherever it stands.
+        // The encoding of the index: the preferred one, in whichever pack.
         let mut mapped: BTreeMap<(Kind, EntityId), (Row, u32)> = BTreeMap::new();
         for (number, pack) in host.packs.iter().enumerate().skip(pushed.len()) {
             for row in &pack.rows {
@@ -173,10 +172,10 @@ impl MemoryHost {
         self.known.insert((of, entity_id(of, id)));
     }
 
-    /// Does what a plan says.
+    /// Executes a plan.
     ///
     /// # Panics
-    /// When a span lies outside its pack, or the size is not the promised one.
+    /// When a span is outside of its pack, or the size is wrong.
     pub fn execute(&self, plan: &Plan) -> Vec<u8> {
         let mut out = Vec::new();
         for step in &plan.steps {

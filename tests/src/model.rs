@@ -94,7 +94,7 @@ impl Record {
         self.text("commit_id")
     }
 
-    /// Content of an object: where it stands in `bytes`.
+    /// Content of an object: its range in `bytes`.
     pub fn content(&self) -> Option<std::ops::Range<usize>> {
         match &self.item.field("content")?.value {
             Value::Bytes(range) => Some(range.clone()),
@@ -121,7 +121,7 @@ impl Record {
 /// A pack, read.
 #[derive(Clone, Debug)]
 pub struct Pack {
-    /// Its records, as they stand.
+    /// Its records, in their order.
     pub records: Vec<Record>,
     /// `branch_heads`.
     pub heads: BTreeMap<String, String>,
@@ -135,7 +135,7 @@ pub fn key(pack: &[u8]) -> String {
 /// Reads a pack.
 ///
 /// # Panics
-/// When it is none.
+/// When it is malformed.
 pub fn read(pack: &[u8]) -> Pack {
     let item = value::read(pack);
     let mut records = Vec::new();
@@ -224,8 +224,8 @@ fn of_kind(records: &BTreeMap<Entity, Record>, kind: Kind) -> impl Iterator<Item
     records.keys().filter(move |(k, _)| *k == kind).map(|(_, id)| id.clone())
 }
 
-/// Again and again the smallest id among those whose parents here have all been placed; what a
-/// cycle holds back, by id.
+/// Repeatedly the smallest id among those whose parents here have all been placed; what is in a
+/// cycle, by id.
 fn commit_order(records: &BTreeMap<Entity, Record>) -> Vec<String> {
     let mut left: Vec<String> = of_kind(records, Kind::Commit).collect();
     let mut waits: BTreeMap<&String, BTreeSet<String>> = BTreeMap::new();
@@ -328,7 +328,7 @@ pub fn reach(
             .filter(|(entity, _)| sent.contains(entity))
             .map(|(entity, r)| (entity.clone(), r.clone())),
     );
-    // A commit that is only known as somebody's parent is missing, and has no tags to send.
+    // A commit that is only known as a parent is missing, and has no tags to send.
     records.retain(|_, r| {
         r.kind != Kind::Tag || r.tagged().is_some_and(|c| all.contains_key(&(Kind::Commit, c)))
     });
@@ -348,7 +348,7 @@ fn closure(all: &BTreeMap<Entity, Record>, commits: &[String]) -> BTreeSet<Entit
     reached
 }
 
-/// Where branches stand after packs have been pushed together to an empty repo.
+/// Branch heads after packs have been pushed together to an empty repo.
 ///
 /// # Panics
 /// When that is a conflict.
@@ -357,8 +357,8 @@ pub fn heads_of(packs: &[impl AsRef<[u8]>]) -> BTreeMap<String, String> {
         .expect("the heads of these packs lead to each other")
 }
 
-/// Where branches stand after a push: for every branch that it names, the candidate that all the
-/// others lead up to.
+/// Branch heads after a push: for every branch that it names, the candidate that descends from all
+/// the others.
 ///
 /// # Errors
 /// The branches that have none.

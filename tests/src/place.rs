@@ -27,8 +27,7 @@ pub fn has_files() -> bool {
     !matches!(postgres(), Some(Some(_)))
 }
 
-/// Copies the catalog of a folder's store that nobody has open, where a folder's copy does not have
-/// it.
+/// Copies the catalog of a folder's store, which is not open, if a folder's copy does not have it.
 ///
 /// # Panics
 /// When it can't be copied.

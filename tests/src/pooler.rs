@@ -95,7 +95,7 @@ async fn message(from: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     counted(from, vec![kind]).await
 }
 
-/// What a length precedes, with the length, after `begin`.
+/// A length-prefixed message, with the length, after `begin`.
 async fn counted(from: &mut TcpStream, mut begin: Vec<u8>) -> std::io::Result<Vec<u8>> {
     let length = from.read_i32().await?;
     begin.extend_from_slice(&length.to_be_bytes());

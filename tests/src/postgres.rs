@@ -1,5 +1,5 @@
-//! A Postgres cluster of this process's own, from what is installed: made when it is first asked
-//! for, gone with the process.
+//! A Postgres cluster of this process, from the installed server: created on first use, deleted
+//! with the process.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt;
@@ -11,8 +11,7 @@ use std::time::Duration;
 use packhouse_host::CatalogPlace;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-/// A running cluster. It asks for no password, except of the role `guarded`, which there is once a
-/// test makes it.
+/// A running cluster. It requires no password, except of the role `guarded`, which a test creates.
 #[derive(Debug)]
 pub struct Cluster {
     port: u16,
@@ -54,7 +53,7 @@ fn programs() -> Option<PathBuf> {
         .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
 }
 
-/// Postgres refuses to run as root: then it is somebody else's.
+/// Postgres refuses to run as root: then another user owns it.
 fn somebody_else() -> Option<u32> {
     if !rustix::process::geteuid().is_root() {
         return None;
@@ -143,10 +142,10 @@ impl Cluster {
         format!("postgres://packhouse@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Makes a database, if there is none of that name; gives where it is.
+    /// Creates a database, if it does not exist; returns its URL.
     ///
     /// # Panics
-    /// When it can't be made.
+    /// When it can't be created.
     pub fn database(&self, name: &str) -> String {
         match self.admin(format!("CREATE DATABASE {name}")) {
             Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P04") => {}
@@ -198,7 +197,7 @@ impl Cluster {
     }
 
     fn copied(&self, from: &str, to: &str) {
-        // Whoever has just closed the other may still be on the way out.
+        // The session that has just closed the other one may still be ending.
         let leave = format!(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{from}'"
         );

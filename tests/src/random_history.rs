@@ -129,7 +129,7 @@ pub fn random_history(seed: u64, size: usize) -> RandomHistory {
 }
 
 impl RandomHistory {
-    /// Spreads the records over `packs` packs: each record, in each of its encodings, stands in at
+    /// Spreads the records over `packs` packs: each record, in each of its encodings, is in at
     /// least one. None names a head, except the last, which names all.
     pub fn spread(&self, seed: u64, packs: usize) -> Vec<Vec<u8>> {
         let mut random = Random::stream(seed, 2);
@@ -189,7 +189,7 @@ fn form(random: &mut Random) -> IdForm {
     if random.below(3) == 0 { IdForm::Prefixed } else { IdForm::Bare }
 }
 
-/// An id that stands for nothing.
+/// An id of nothing.
 fn invented(random: &mut Random) -> String {
     let bytes = random.next().to_le_bytes();
     form(random).id_of(&bytes)

@@ -96,7 +96,7 @@ impl S3Server {
         format!("s3://{BUCKET}/{prefix}")
     }
 
-    /// What is to be set in the environment of who asks it.
+    /// The environment variables of its clients.
     pub fn env(&self) -> Vec<(String, String)> {
         let endpoint = format!("http://127.0.0.1:{}", self.port);
         let (access, secret) = self.keys.clone();
@@ -134,10 +134,10 @@ impl S3Server {
         found
     }
 
-    /// Files that multipart uploads which are not complete have on the server's disk.
+    /// Files of incomplete multipart uploads on the server's disk.
     ///
     /// # Panics
-    /// When it can't be looked at.
+    /// When it can't be read.
     pub fn unfinished(&self) -> usize {
         let listed = std::fs::read_dir(self.root.path()).expect("the root can be listed");
         listed
@@ -165,12 +165,12 @@ impl Drop for S3Server {
     }
 }
 
-/// What a plain GET of a URL gives; `None` when it is refused.
+/// The response of a plain GET of a URL; `None` when it is refused.
 ///
 /// # Panics
-/// When nobody answers.
+/// When there is no response.
 pub async fn get(url: &str) -> Option<Vec<u8>> {
-    // Nobody else may have done so in this process.
+    // It may not be installed yet in this process.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let answer = reqwest::get(url).await.expect("the server answers");
     if !answer.status().is_success() {

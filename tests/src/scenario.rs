@@ -23,7 +23,7 @@ pub struct Scenario {
     pub steps: Vec<Step>,
 }
 
-/// A pack in a few words.
+/// A pack in short form.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PackText {
@@ -37,7 +37,7 @@ pub struct PackText {
     /// Tags: name to commit.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// Commits whose object this pack does not hold.
+    /// Commits whose object is not in this pack.
     #[serde(default)]
     pub without_objects: Vec<String>,
     /// Contents of objects that no snapshot holds.
@@ -90,7 +90,7 @@ pub struct FetchText {
     /// Commits to get; empty: every head.
     #[serde(default)]
     pub want: Vec<String>,
-    /// Commits that are there.
+    /// Existing commits.
     #[serde(default)]
     pub have: Vec<String>,
     /// Commits in the answer.
@@ -113,7 +113,7 @@ pub struct FetchText {
 pub struct ErrorText {
     /// `refused`, `conflict`, `usage` or `damage`.
     pub class: String,
-    /// Words that the message has. Names of commits in braces stand for their ids.
+    /// Texts in the message. Names of commits in braces mean their ids.
     #[serde(default)]
     pub says: Vec<String>,
 }
@@ -200,7 +200,7 @@ fn read_line(line: &str) -> (String, Vec<String>) {
 }
 
 impl Made {
-    /// The id that a name stands for, also when no pack gives it.
+    /// The id of a name, also when no pack has it.
     pub fn id(&self, name: &str) -> String {
         self.commits.get(name).map_or_else(
             || self.form.id_of(format!("unknown {name}").as_bytes()),

@@ -17,7 +17,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// Serves a store to everybody, on a port that is free.
+    /// Serves a store with --insecure-loopback, on a free port.
     pub fn trusting(store: &Packhouse, words: &[&str]) -> Served {
         let mut all = vec!["--insecure-loopback"];
         all.extend_from_slice(words);
@@ -27,16 +27,16 @@ impl Served {
     /// Serves a store at an address.
     ///
     /// # Panics
-    /// When it does not begin.
+    /// When it does not start.
     pub fn start(store: &Packhouse, listen: &str, words: &[&str]) -> Served {
         let words: Vec<&str> = ["serve", "--listen", listen].iter().chain(words).copied().collect();
         Served::begun(store.command(words))
     }
 
-    /// Serves a store, in a process that may open so many files at once.
+    /// Serves a store, in a process with a limit on open files.
     ///
     /// # Panics
-    /// When it does not begin.
+    /// When it does not start.
     pub fn with_open_files(store: &Packhouse, files: u32, words: &[&str]) -> Served {
         let words: Vec<&str> =
             ["serve", "--listen", "127.0.0.1:0"].iter().chain(words).copied().collect();
@@ -94,7 +94,7 @@ impl Served {
         format!("{}/{repo}", self.url())
     }
 
-    /// Its address, to begin again at the same.
+    /// Its address, to start again at the same.
     pub fn address(&self) -> String {
         self.told["address"].as_str().expect("it tells its address").to_owned()
     }
@@ -102,16 +102,16 @@ impl Served {
     /// Asks it to stop, and gives its exit code and its log.
     ///
     /// # Panics
-    /// When it can't be asked.
+    /// When it can't be reached.
     pub fn stop(mut self) -> (Option<i32>, String) {
         self.signal(rustix::process::Signal::TERM);
         self.ended()
     }
 
-    /// The most memory that it ever held, in bytes.
+    /// Its peak memory, in bytes.
     ///
     /// # Panics
-    /// When the system does not tell.
+    /// When it can't be read.
     pub fn peak_memory(&self) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
@@ -123,13 +123,13 @@ impl Served {
     /// Sends a signal.
     ///
     /// # Panics
-    /// When it is gone.
+    /// When the process has ended.
     pub fn signal(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal)
             .expect("it runs");
     }
 
-    /// Ends it without a word.
+    /// Kills it.
     pub fn kill(mut self) -> String {
         let _ = self.child.kill();
         self.ended().1

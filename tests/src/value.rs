@@ -1,8 +1,8 @@
-//! A naive MessagePack reader that keeps where each value stands, so that records can be taken
+//! A naive MessagePack reader that keeps the position of each value, so that records can be copied
 //! verbatim.
 //!
 //! Written from the MessagePack specification for the model alone, which shares no code with the
-//! core. It panics on what is not MessagePack: the model is only given packs that are.
+//! core. It panics on malformed input: the model is only given packs.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub struct Item {
     pub value: Value,
 }
 
-/// What a value is, as far as packs need telling apart.
+/// The type of a value, as far as packs need it.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// `nil`.
@@ -24,7 +24,7 @@ pub enum Value {
     Other,
     /// `str`.
     Text(Vec<u8>),
-    /// `bin`: where the bytes stand.
+    /// `bin`: the range of the bytes.
     Bytes(Range<usize>),
     /// `array`.
     Array(Vec<Item>),

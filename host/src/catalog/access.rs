@@ -21,7 +21,7 @@ use crate::error::Result;
 pub struct TokenRow {
     /// What finds it. No secret.
     pub id: String,
-    /// What its maker called it.
+    /// Its name.
     pub name: String,
     /// What it allows.
     pub scope: Scope,
@@ -29,7 +29,7 @@ pub struct TokenRow {
     pub repos: Vec<Reach>,
     /// The SHA-256 of its secret.
     pub hash: [u8; 32],
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it expires; none: never.
     pub expires_at: Option<Timestamp>,

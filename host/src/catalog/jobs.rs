@@ -4,7 +4,7 @@
 //! - A due job is given to one worker at a time. The worker gets a fence that is greater than all
 //!   before; with an older one, nothing can be published, renewed or ended.
 //! - Of one repo, one consolidation runs at a time and one waits; of the store, one deletion waits.
-//!   A second one that would wait, also for another attempt, is merged into the first.
+//!   A second one that would wait, also for another attempt, is not added.
 //! - Pushes of one repo are indexed in the order of their jobs, because a head follows from the one
 //!   before it. A push that waits, also for another attempt, blocks those behind it.
 //! - The packs of a job that has not ended are known, and never forgotten.

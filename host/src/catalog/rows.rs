@@ -41,7 +41,7 @@ pub struct RepoRow {
     pub visibility: Visibility,
     /// The first branch ever pushed.
     pub default_branch: Option<String>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// Counts pushes.
     pub revision: i64,

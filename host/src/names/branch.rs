@@ -12,7 +12,7 @@ use std::str::FromStr;
 use crate::error::{Error, Result};
 use crate::text::{escaped, is_invisible, is_variation_selector};
 
-/// Longest name in bytes, and so the longest part: what file systems hold.
+/// Longest name in bytes, and so the longest part: the limit of file systems.
 const MAX_BYTES: usize = 255;
 
 /// The name of a branch, as clients send it.
@@ -34,7 +34,7 @@ impl BranchName {
         &self.0
     }
 
-    /// What is wrong with a name; none for a good one.
+    /// What is wrong with a name; none for a valid one.
     pub fn fault(text: &str) -> Option<String> {
         if text.is_empty() {
             return Some("it is empty".into());
@@ -99,8 +99,7 @@ impl fmt::Display for BranchName {
     }
 }
 
-/// The branch beside which one of that name can't be a file: its own name is a folder of the other,
-/// or the other way round.
+/// The branch that conflicts with this name as a file: one name is a folder of the other.
 pub(crate) fn in_the_way<'a>(name: &str, others: &BTreeSet<&'a str>) -> Option<&'a str> {
     let above = name.match_indices('/').find_map(|(at, _)| others.get(&name[..at]));
     let inside = format!("{name}/");
@@ -109,9 +108,9 @@ pub(crate) fn in_the_way<'a>(name: &str, others: &BTreeSet<&'a str>) -> Option<&
     above.or(below).copied()
 }
 
-/// Those of a repo's branches that no client may be given, each with the reason: stored before
-/// names had this grammar. Of two that can't be files beside each other, the default branch is
-/// given, else the shorter.
+/// Branches of a repo that are hidden from clients, each with the reason: stored before names had
+/// this grammar. Of two that can't be files beside each other, the default branch is given, else
+/// the shorter.
 pub(crate) fn unusable<'a>(
     names: impl Iterator<Item = &'a str>,
     default: Option<&str>,

@@ -35,24 +35,24 @@ use crate::text::escaped;
 use call::HttpClient;
 pub use connection::ConnectionStatus;
 
-/// Most that the server lists at once.
+/// Page size of the server.
 const PAGE: u32 = 1000;
 
-/// Where a server is, and how it is asked.
+/// A server, and how to reach it.
 #[derive(Clone)]
 pub struct RemoteOptions {
     /// Its URL.
     pub url: String,
-    /// The token to ask with.
+    /// The access token.
     pub token: Option<String>,
-    /// How long a run that was begun is asked after while the server is away; none: for ever.
+    /// How long a started run is retried while the server is unreachable; none: for ever.
     pub reconnect_timeout: Option<Duration>,
     /// Clock and ids.
     pub clock: Arc<dyn Clock>,
 }
 
 impl RemoteOptions {
-    /// Asks a server without a token, and gives it up when it has been away for a minute.
+    /// A server without a token, and a reconnect timeout of a minute.
     pub fn of(url: impl Into<String>) -> RemoteOptions {
         RemoteOptions {
             url: url.into(),
@@ -74,7 +74,7 @@ impl fmt::Debug for RemoteOptions {
     }
 }
 
-/// A store elsewhere. Cheap to clone; all clones are one.
+/// A store on a server. Cheap to clone; all clones are one.
 #[derive(Clone, Debug)]
 pub struct Remote {
     client: Arc<HttpClient>,
@@ -127,35 +127,35 @@ impl Remote {
         Ok(self.client.get(path, query).await?)
     }
 
-    /// Which store the server serves, and how it does.
+    /// Which store the server serves, and its status.
     ///
     /// # Errors
-    /// When it can't be asked, or refuses.
+    /// When it can't be reached, or refuses.
     pub async fn status(&self) -> Result<StatusReport> {
         self.get("status", &[]).await
     }
 
-    /// Whether the server says that it can work.
+    /// Whether the server is ready.
     ///
     /// # Errors
-    /// When it can't be asked, or says that it can't.
+    /// When it can't be reached, or is not ready.
     pub async fn ready(&self) -> Result<()> {
         self.client.text("readyz").await.map(drop)
     }
 
-    /// Its measurements, in the text that Prometheus reads.
+    /// Its metrics, in the text format of Prometheus.
     ///
     /// # Errors
-    /// When it can't be asked, or refuses.
+    /// When it can't be reached, or refuses.
     pub async fn metrics(&self) -> Result<String> {
         self.client.text("metrics").await
     }
 
-    /// The store's stamp: at once without `since`; else when it is another one, or after some 20
+    /// The store's stamp: at once without `since`; else when it has changed, or after some 20
     /// seconds.
     ///
     /// # Errors
-    /// When the server can't be asked, or refuses.
+    /// When the server can't be reached, or refuses.
     pub async fn change_stamp(&self, since: Option<u64>) -> Result<u64> {
         let query: Vec<_> = since.map(|since| ("since", since.to_string())).into_iter().collect();
         Ok(self.get::<Changes>("changes", &query).await?.stamp)
@@ -164,15 +164,15 @@ impl Remote {
     /// All tokens, without their secrets.
     ///
     /// # Errors
-    /// When the server can't be asked, or refuses.
+    /// When the server can't be reached, or refuses.
     pub async fn tokens(&self) -> Result<Vec<TokenReport>> {
         self.get("tokens", &[]).await
     }
 
-    /// Makes a token.
+    /// Creates a token.
     ///
     /// # Errors
-    /// When the server can't be asked, or refuses.
+    /// When the server can't be reached, or refuses.
     pub async fn create_token(&self, new: NewToken) -> Result<TokenReport> {
         Ok(self.client.post("tokens", &new).await?)
     }
@@ -215,7 +215,7 @@ async fn pages<'a, T, C>(
     }
 }
 
-/// Whether a URL leads to this machine.
+/// Whether a URL is of this machine.
 fn is_here(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -22,7 +22,7 @@ impl Remote {
     /// As [`crate::Store::create_repo`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
         Ok(self.client.post("repos", &NewRepo { repo: repo.clone(), visibility }).await?)
     }
@@ -30,7 +30,7 @@ impl Remote {
     /// As [`crate::Store::delete_repo`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {
         Ok(self.client.delete(&format!("repos/{repo}"), &[]).await?)
     }
@@ -38,7 +38,7 @@ impl Remote {
     /// As [`crate::Store::branches`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn branches(&self, repo: &RepoName) -> Result<Vec<BranchReport>> {
         self.get(&format!("repos/{repo}/branches"), &[]).await
     }
@@ -46,7 +46,7 @@ impl Remote {
     /// As [`crate::Store::delete_branch`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
         Ok(self
             .client
@@ -57,7 +57,7 @@ impl Remote {
     /// As [`crate::Store::restore_repo`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
         Ok(self.client.post(&format!("repos/{repo}/restore"), &()).await?)
     }
@@ -65,7 +65,7 @@ impl Remote {
     /// As [`crate::Store::repos`]: those that the token administers.
     ///
     /// # Errors
-    /// When the server can't be asked, or refuses.
+    /// When the server can't be reached, or refuses.
     pub async fn repos(&self) -> Result<Vec<RepoReport>> {
         pages(u32::MAX, REPORTS, None, |after, limit| self.page("report", after, limit).boxed())
             .await
@@ -86,7 +86,7 @@ impl Remote {
     /// As [`crate::Store::repo`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn repo(&self, repo: &RepoName) -> Result<RepoReport> {
         self.get(&format!("repos/{repo}"), &[]).await
     }
@@ -94,7 +94,7 @@ impl Remote {
     /// As [`crate::Store::summaries`].
     ///
     /// # Errors
-    /// When the server can't be asked, or refuses.
+    /// When the server can't be reached, or refuses.
     pub async fn summaries(
         &self,
         after: Option<&RepoName>,
@@ -109,7 +109,7 @@ impl Remote {
     /// As [`crate::Store::summary`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn summary(&self, repo: &RepoName) -> Result<RepoSummary> {
         self.get(&format!("repos/{repo}/summary"), &[]).await
     }
@@ -125,7 +125,7 @@ impl Remote {
     /// As [`crate::Store::push`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked. When the answer is lost the push may have been
+    /// As that; when the server can't be reached. When the answer is lost the push may have been
     /// done: pushing again is safe.
     pub async fn push(
         &self,
@@ -154,7 +154,7 @@ impl Remote {
     /// As [`crate::Store::fetch`]; writes the pack to `output`, if there is to be one.
     ///
     /// # Errors
-    /// As that; when the server can't be asked, or what it sends is not the pack.
+    /// As that; when the server can't be reached, or what it sends is not the pack.
     pub async fn fetch(
         &self,
         repo: &RepoName,

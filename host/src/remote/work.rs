@@ -33,7 +33,7 @@ impl Remote {
     /// As [`crate::Store::gc_expiring`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
+    /// As that; when the server can't be reached for longer than `reconnect_timeout`.
     pub async fn gc_expiring(
         &self,
         repo: &RepoName,
@@ -72,7 +72,7 @@ impl Remote {
     /// As [`crate::Store::verify`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
+    /// As that; when the server can't be reached for longer than `reconnect_timeout`.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         run::run(self, &RunRequest::Verify { repo: repo.clone(), repair: false }, progress).await
     }
@@ -80,7 +80,7 @@ impl Remote {
     /// As [`crate::Store::repair`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
+    /// As that; when the server can't be reached for longer than `reconnect_timeout`.
     pub async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         run::run(self, &RunRequest::Verify { repo: repo.clone(), repair: true }, progress).await
     }
@@ -88,7 +88,7 @@ impl Remote {
     /// As [`crate::Store::prune`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked for longer than `reconnect_timeout`.
+    /// As that; when the server can't be reached for longer than `reconnect_timeout`.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         let PruneOptions { grace, orphans, newer, dry_run, trust_verified } = options;
         if newer {
@@ -107,7 +107,7 @@ impl Remote {
     /// As [`crate::Store::queue_gc`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn queue_gc(&self, repo: &RepoName, age: Option<Duration>) -> Result<Queued> {
         Ok(self
             .client
@@ -121,7 +121,7 @@ impl Remote {
     /// As [`crate::Store::queue_verify`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn queue_verify(&self, repo: &RepoName) -> Result<Queued> {
         Ok(self.client.post("jobs", &JobRequest::Verify { repo: repo.clone() }).await?)
     }
@@ -129,7 +129,7 @@ impl Remote {
     /// As [`crate::Store::queue_prune`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn queue_prune(&self, options: PruneOptions) -> Result<Queued> {
         let PruneOptions { grace, orphans, trust_verified, .. } = options;
         let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
@@ -140,7 +140,7 @@ impl Remote {
     /// As [`crate::Store::jobs`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn jobs(
         &self,
         repo: Option<&RepoName>,
@@ -165,7 +165,7 @@ impl Remote {
     /// As [`crate::Store::job`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn job(&self, id: i64) -> Result<JobReport> {
         self.get(&format!("jobs/{id}"), &[]).await
     }
@@ -173,7 +173,7 @@ impl Remote {
     /// As [`crate::Store::retry_job`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn retry_job(&self, id: i64) -> Result<JobReport> {
         Ok(self.client.post(&format!("jobs/{id}/retry"), &()).await?)
     }
@@ -181,7 +181,7 @@ impl Remote {
     /// As [`crate::Store::cancel_job`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn cancel_job(&self, id: i64) -> Result<JobReport> {
         Ok(self.client.post(&format!("jobs/{id}/cancel"), &()).await?)
     }
@@ -189,7 +189,7 @@ impl Remote {
     /// As [`crate::Store::policy`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {
         self.get("policy", &of(repo)).await
     }
@@ -197,7 +197,7 @@ impl Remote {
     /// As [`crate::Store::set_policy`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn set_policy(
         &self,
         repo: Option<&RepoName>,
@@ -212,7 +212,7 @@ impl Remote {
     /// As [`crate::Store::check_policies`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn check_policies(
         &self,
         repo: Option<&RepoName>,
@@ -224,7 +224,7 @@ impl Remote {
     /// As [`crate::Store::gc_entries`].
     ///
     /// # Errors
-    /// As that; when the server can't be asked.
+    /// As that; when the server can't be reached.
     pub async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
         let page = |before: Option<i64>, limit: u32| {
             let mut asked = vec![("limit", limit.to_string()), ("text", query.text.clone())];

@@ -9,7 +9,7 @@ use super::job::is_zero;
 use super::{GcEntry, GcRecord, JobReport, Moment, PackReport, RepoReport, RepoSummary};
 use crate::names::{RepoName, Visibility};
 
-/// Which store a server serves, and how it does.
+/// Which store a server serves, and its status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StatusReport {
     /// Version of packhouse.
@@ -20,14 +20,14 @@ pub struct StatusReport {
     pub catalog: Option<String>,
     /// Where the packs are. For administrators of the whole store.
     pub vault: Option<String>,
-    /// Bytes that can still be written to the local disk.
+    /// Free bytes on the local disk.
     pub free_bytes: u64,
-    /// What the server found in staging when it began, if it found something.
+    /// What the server found in staging at its start, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swept: Option<SweptReport>,
 }
 
-/// Files in staging that no push or consolidation came to own.
+/// Leftover files in staging.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SweptReport {
     /// Abandoned files that were removed.
@@ -46,7 +46,7 @@ pub struct RepoPage<T> {
     pub next: Option<String>,
 }
 
-/// A repo to be made.
+/// A repo to create.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRepo {
@@ -70,7 +70,7 @@ pub struct RepoDetail {
     pub summary: RepoSummary,
     /// Its packs: those on shelves first, then those that only wait for deletion.
     pub packs: Vec<PackReport>,
-    /// What became of it, oldest first.
+    /// Its timeline, oldest first.
     pub timeline: Vec<Moment>,
     /// Its consolidations, newest first.
     pub history: Vec<GcRecord>,
@@ -86,7 +86,7 @@ pub struct FetchBody {
     /// Commit ids that the client has; unknown ones are ignored.
     #[serde(default)]
     pub have: Vec<String>,
-    /// How long the URL is good, in seconds: a week at most.
+    /// How long the URL is valid, in seconds: a week at most.
     #[serde(default = "an_hour")]
     #[schema(minimum = 1, maximum = 604800)]
     pub ttl_seconds: u64,
@@ -114,7 +114,7 @@ pub struct JobPage {
     pub next: Option<i64>,
 }
 
-/// A number that is another one when anything of the store may have changed.
+/// A number that changes when anything in the store may have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Changes {
     /// The number. Those of two starts of a server don't compare, and differ.
@@ -135,7 +135,7 @@ pub enum JobRequest {
         #[schema(maximum = 9007199254740991u64)]
         expire_unreachable_seconds: Option<u64>,
     },
-    /// Reads and hashes everything of a repo.
+    /// Verifies a repo: reads and hashes everything.
     #[serde(rename = "mpack.verify")]
     Verify {
         /// `OWNER/SLUG`.
@@ -148,30 +148,30 @@ pub enum JobRequest {
         #[serde(default = "grace")]
         #[schema(maximum = 9007199254740991u64)]
         grace_seconds: u64,
-        /// Whether packs that no repo knows go as well.
+        /// Whether to delete packs that no repo knows as well.
         #[serde(default)]
         orphans: bool,
-        /// How long ago a pack that replaces others may have been read and hashed whole, in
-        /// seconds. 0: it is read now.
+        /// How recently a pack that replaces others must have been read and hashed whole to be
+        /// trusted, in seconds. 0: it is read now.
         #[serde(default, skip_serializing_if = "is_zero")]
         #[schema(maximum = 9007199254740991u64)]
         trust_verified_seconds: u64,
     },
 }
 
-/// A day longer than a fetch's URL can be good.
+/// A day longer than the URL of a fetch can be valid.
 const fn grace() -> u64 {
     8 * 24 * 3600
 }
 
-/// Which policies to hold repos against.
+/// Which policies to check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyRequest {
     /// One repo; none: all with more than one pack.
     #[serde(default)]
     pub repo: Option<RepoName>,
-    /// Whether to ask for the consolidations that are due.
+    /// Whether to queue the consolidations that are due.
     #[serde(default)]
     pub queue: bool,
 }
@@ -203,11 +203,11 @@ pub enum RunRequest {
         #[schema(maximum = 9007199254740991u64)]
         expire_unreachable_seconds: Option<u64>,
     },
-    /// Reads and hashes everything of a repo.
+    /// Verifies a repo: reads and hashes everything.
     Verify {
         /// `OWNER/SLUG`.
         repo: RepoName,
-        /// Whether to mend what can be mended.
+        /// Whether to repair what can be repaired.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         repair: bool,
     },
@@ -217,14 +217,14 @@ pub enum RunRequest {
         #[serde(default = "grace")]
         #[schema(maximum = 9007199254740991u64)]
         grace_seconds: u64,
-        /// Whether packs that no repo knows go as well.
+        /// Whether to delete packs that no repo knows as well.
         #[serde(default)]
         orphans: bool,
-        /// Only says what would be deleted.
+        /// Only reports what would be deleted.
         #[serde(default)]
         dry_run: bool,
-        /// How long ago a pack that replaces others may have been read and hashed whole, in
-        /// seconds. 0: it is read now.
+        /// How recently a pack that replaces others must have been read and hashed whole to be
+        /// trusted, in seconds. 0: it is read now.
         #[serde(default, skip_serializing_if = "is_zero")]
         #[schema(maximum = 9007199254740991u64)]
         trust_verified_seconds: u64,
@@ -232,7 +232,7 @@ pub enum RunRequest {
 }
 
 impl RunRequest {
-    /// What [`RunRequest::Gc`] calls the plan of a repo that has nothing to do.
+    /// The digest of a plan that has nothing to do, in [`RunRequest::Gc`].
     pub const NOTHING: &str = "nothing";
 
     /// The kind of work, in a word.
@@ -245,7 +245,7 @@ impl RunRequest {
         }
     }
 
-    /// The repo that it is about; none: the whole store.
+    /// Its repo; none: the whole store.
     pub const fn repo(&self) -> Option<&RepoName> {
         match self {
             RunRequest::Plan { repo, .. }
@@ -260,9 +260,9 @@ impl RunRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
-    /// It is being done, or waits until there is room for it.
+    /// It runs, or waits for a free slot.
     Running,
-    /// It did what it should.
+    /// It succeeded.
     Done,
     /// It failed, and changed nothing.
     Failed,
@@ -273,12 +273,12 @@ pub enum RunState {
 /// A run.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RunReport {
-    /// What its client calls it: 32 hexadecimal digits.
+    /// The id that its client chose: 32 hexadecimal digits.
     #[schema(pattern = "^[0-9a-f]{32}$")]
     pub id: String,
-    /// What sort of work it is: plan, gc, verify or prune.
+    /// The kind of work: plan, gc, verify or prune.
     pub kind: String,
-    /// The repo that it is about; none: the whole store.
+    /// Its repo; none: the whole store.
     pub repo: Option<RepoName>,
     /// Its state.
     pub state: RunState,
@@ -288,7 +288,7 @@ pub struct RunReport {
     pub finished_at: Option<Timestamp>,
     /// The number of its last event.
     pub seq: u64,
-    /// What the verb answered: a GcReport, a VerifyReport or a PruneReport.
+    /// The report: a GcReport, a VerifyReport or a PruneReport.
     #[schema(value_type = Option<Object>)]
     pub result: Option<Box<RawValue>>,
     /// Why it failed.
@@ -309,13 +309,13 @@ pub struct RunFailed {
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Step {
-    /// `OWNER/SLUG`, or what it is about else.
+    /// `OWNER/SLUG`, or another name.
     pub repo: String,
     /// The current phase; `queued`: it waits for a free slot.
     pub phase: String,
     /// Bytes done in this phase.
     pub done: u64,
-    /// Bytes of this phase in all; 0 where it is not known or not counted.
+    /// Total bytes of this phase; 0 if unknown or not counted.
     pub total: u64,
 }
 
@@ -325,7 +325,7 @@ pub struct Step {
 pub enum RunEvent {
     /// `progress`.
     Progress(Step),
-    /// `done`: what the verb answered.
+    /// `done`: with the report.
     Done {
         /// A GcReport, a VerifyReport or a PruneReport.
         #[schema(value_type = Object)]

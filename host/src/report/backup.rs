@@ -1,4 +1,4 @@
-//! What `backup` answers.
+//! The report of `backup`.
 
 use serde::Serialize;
 
@@ -16,17 +16,17 @@ pub struct BackupReport {
     pub packs: u64,
     /// Their size in bytes.
     pub bytes: u64,
-    /// Packs that are the store's own files under a second name, made now.
+    /// Packs that were hard-linked now.
     pub linked: u64,
     /// Packs that were copied now.
     pub copied: u64,
     /// Packs that its catalog does not list any more and that were removed: with `--update`.
     pub removed: u64,
-    /// Packs that were read and hashed in their new place.
+    /// Packs that were read and hashed in the copy.
     pub verified: u64,
     /// Whether all packs that its catalog needs are there and sound.
     pub ok: bool,
-    /// What is not.
+    /// What is missing or damaged.
     pub problems: Vec<BackupProblem>,
     /// Milliseconds.
     pub elapsed_ms: u64,
@@ -37,11 +37,11 @@ pub struct BackupReport {
 pub struct BackupProblem {
     /// `OWNER/SLUG`.
     pub repo: RepoName,
-    /// What sort of damage.
+    /// The kind of damage.
     pub kind: ProblemKind,
-    /// The entity it touches, as `KIND ID`.
+    /// The affected entity, as `KIND ID`.
     pub entity: Option<String>,
-    /// The pack it touches.
+    /// The affected pack.
     pub pack: Option<MpackKey>,
     /// What was found, where, and the way out.
     pub detail: String,

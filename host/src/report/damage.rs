@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 
 use crate::names::{MpackKey, RepoName};
 
-/// Damage that was found, and that nothing has found mended since.
+/// Known damage: found, and not found repaired since.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Damage {
-    /// The pack. Null: what the catalog knows of the repo does not agree with its packs.
+    /// The pack. Null: the catalog's record of the repo does not match its packs.
     pub mpack_key: Option<MpackKey>,
     /// When it was first found.
     pub since: Timestamp,
@@ -26,7 +26,7 @@ pub struct KeptPack {
     pub repo: RepoName,
     /// The pack that was kept.
     pub pack: MpackKey,
-    /// What is wrong with that which replaces it, and the way out.
+    /// What is wrong with its replacement, and the way out.
     pub detail: String,
 }
 

@@ -15,7 +15,7 @@ use crate::names::{MpackKey, RepoName};
 pub struct QueuedPack {
     /// Its key: it is in storage already.
     pub mpack_key: MpackKey,
-    /// The file that was pushed, as it was given.
+    /// The file that was pushed, as it was named.
     pub file: String,
 }
 
@@ -23,12 +23,12 @@ pub struct QueuedPack {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", content = "payload")]
 pub enum Task {
-    /// Puts stored packs into the index of a repo: the second half of a push.
+    /// Indexes stored packs: the second half of a push.
     #[serde(rename = "mpack.index")]
     Index {
         /// The packs: all of them or none.
         packs: Vec<QueuedPack>,
-        /// Whether branches move even where the heads don't lead to each other.
+        /// Whether to move branches even when the heads don't descend from each other.
         force: bool,
     },
     /// Consolidates a repo.
@@ -43,19 +43,19 @@ pub enum Task {
     Prune {
         /// How long ago a pack must have been replaced, in seconds.
         grace_seconds: u64,
-        /// Whether packs that no repo knows go as well.
+        /// Whether to delete packs that no repo knows as well.
         orphans: bool,
-        /// How long ago a pack that replaces others may have been read and hashed whole, in
-        /// seconds. 0: it is read now.
+        /// How recently a pack that replaces others must have been read and hashed whole to be
+        /// trusted, in seconds. 0: it is read now.
         #[serde(default, skip_serializing_if = "is_zero")]
         trust_verified_seconds: u64,
     },
-    /// Reads and hashes everything of a repo.
+    /// Verifies a repo: reads and hashes everything.
     #[serde(rename = "mpack.verify")]
     Verify {},
 }
 
-/// What is left out of JSON.
+/// Omitted from JSON.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks in this way")]
 pub(super) const fn is_zero(number: &u64) -> bool {
     *number == 0
@@ -83,9 +83,9 @@ pub enum JobStatus {
     Queued,
     /// A worker has it.
     Running,
-    /// It did what it should.
+    /// It succeeded.
     Done,
-    /// It was given up.
+    /// It failed for good.
     Failed,
     /// It was cancelled.
     Cancelled,
@@ -133,22 +133,22 @@ impl FromStr for JobStatus {
 /// A job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobReport {
-    /// Its number.
+    /// Its id.
     pub id: i64,
-    /// The repo that it is about; none: the whole store.
+    /// Its repo; none: the whole store.
     pub repo: Option<RepoName>,
     /// `type` and `payload`.
     #[serde(flatten)]
     pub task: Task,
     /// Its status.
     pub status: JobStatus,
-    /// How often it was begun.
+    /// How often it was started.
     pub attempt: u32,
     /// When it was created.
     pub created_at: Timestamp,
-    /// Not before that is it begun.
+    /// Not started before that.
     pub run_at: Timestamp,
-    /// When it was last begun.
+    /// When it was last started.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
@@ -158,21 +158,21 @@ pub struct JobReport {
     pub lease_until: Option<Timestamp>,
     /// Why it failed, or why it waits for another attempt, and what to do.
     pub reason: Option<String>,
-    /// What the verb answered, if it did.
+    /// The report, if there is one.
     pub result: Option<serde_json::Value>,
 }
 
 /// When repos are consolidated automatically. A rule that is not set is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Policy {
-    /// With more packs than that.
+    /// Consolidate with more packs than that.
     #[schema(minimum = 1)]
     pub max_packs: Option<u64>,
-    /// When the bytes that were pushed since exceed so many times those of the consolidated pack.
-    /// Over a repo's life that writes about 1 + 1/growth bytes for each that is pushed.
+    /// Consolidate when the bytes pushed since exceed so many times those of the consolidated pack.
+    /// Over a repo's life that writes about 1 + 1/growth bytes for each pushed one.
     #[schema(exclusive_minimum = 0)]
     pub growth: Option<f64>,
-    /// When a pack has waited for so many seconds.
+    /// Consolidate when a pack has waited for so many seconds.
     pub max_age_seconds: Option<u64>,
 }
 
@@ -192,7 +192,7 @@ impl Default for Policy {
 /// A policy and its repo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyReport {
-    /// The repo; none: all that have none of their own.
+    /// The repo; none: the default policy.
     pub repo: Option<RepoName>,
     /// Whether it was set; else it is the default.
     pub set: bool,
@@ -201,7 +201,7 @@ pub struct PolicyReport {
     pub policy: Policy,
 }
 
-/// What a policy says of a repo.
+/// A repo checked against its policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyCheck {
     /// `OWNER/SLUG`.
@@ -210,9 +210,9 @@ pub struct PolicyCheck {
     pub packs: u64,
     /// Their size in bytes.
     pub bytes: u64,
-    /// How many of those bytes a consolidation has made.
+    /// Bytes of packs from consolidations.
     pub consolidated_bytes: u64,
-    /// When the oldest pack was stored that no consolidation has made.
+    /// When the oldest unconsolidated pack was stored.
     pub oldest_unconsolidated: Option<Timestamp>,
     /// Whether the repo is due.
     pub due: bool,
@@ -228,16 +228,16 @@ pub struct PolicyCheck {
 pub struct Queued {
     /// `OWNER/SLUG`; none: the whole store.
     pub repo: Option<RepoName>,
-    /// The job's number.
+    /// The job's id.
     pub job: i64,
     /// Its status.
     pub status: JobStatus,
 }
 
-/// An attempt at a job that has ended, and what was measured of it.
+/// A finished attempt at a job, with its measurements.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct JobEnded {
-    /// The job as it is now.
+    /// The job now.
     #[serde(flatten)]
     pub job: JobReport,
     /// The result of this attempt: `done`, `retry`, `failed`, `released` (its worker was stopped)
@@ -245,7 +245,7 @@ pub struct JobEnded {
     pub outcome: &'static str,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
-    /// Digest of the component that worked.
+    /// Digest of the component.
     pub component: String,
     /// For a consolidation: packs before.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,5 @@
-//! What the verbs answer. Serialised, these are the JSON of the contract: counts are numbers, sizes
-//! bytes, ids and keys strings, times RFC 3339 UTC.
+//! The reports of the verbs. Serialised, these are the JSON of the contract: counts are numbers,
+//! sizes bytes, ids and keys strings, times RFC 3339 UTC.
 
 mod api;
 mod backup;
@@ -62,14 +62,14 @@ pub struct RepoReport {
     /// Known damage: first what concerns all of the repo, then by key. Empty: none is known.
     #[serde(default)]
     pub damaged: Vec<Damage>,
-    /// When the repo was made.
+    /// When the repo was created.
     pub created_at: Timestamp,
 }
 
 /// `repo delete`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeleteReport {
-    /// `OWNER/SLUG`. The name is free again; `repo restore` takes it back, while it is.
+    /// `OWNER/SLUG`. The name is free again; while it is, `repo restore` restores the repo.
     pub repo: RepoName,
     /// Its public id.
     pub repo_id: RepoId,
@@ -83,7 +83,7 @@ pub struct DeleteReport {
     pub jobs_cancelled: u64,
 }
 
-/// A consolidation that ended, as the catalog remembers it.
+/// A finished consolidation, as recorded in the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcRecord {
     /// When it ended.
@@ -94,7 +94,7 @@ pub struct GcRecord {
     pub packs_before: u64,
     /// Packs after.
     pub packs_after: u64,
-    /// The one pack, where there is one.
+    /// The one pack, if there is one.
     pub consolidated_key: Option<String>,
     /// Size of the packs before, in bytes.
     pub bytes_before: u64,
@@ -109,7 +109,7 @@ pub struct GcRecord {
 }
 
 impl GcRecord {
-    /// One that did what it should, be that nothing.
+    /// One that succeeded, also with nothing to do.
     pub fn done(report: &GcReport, finished_at: Timestamp) -> GcRecord {
         GcRecord {
             finished_at,
@@ -331,9 +331,9 @@ pub struct GcCost {
 /// `fetch`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FetchReport {
-    /// The pack that answers.
+    /// The pack.
     pub mpack_key: MpackKey,
-    /// Where to get it.
+    /// Its URL.
     pub mpack_url: String,
     /// Objects in it.
     pub object_count: u64,
@@ -343,13 +343,13 @@ pub struct FetchReport {
     pub snapshot_count: u64,
     /// Tags in it.
     pub tag_count: u64,
-    /// Ids that are reached and that the repo never knew.
+    /// Ids that are reached and that the repo never had.
     pub missing: u64,
     /// Size of the pack in bytes.
     pub bytes: u64,
-    /// Until when the URL is good.
+    /// When the URL expires.
     pub expires_at: Timestamp,
-    /// Whether it is a stored pack, as it is.
+    /// Whether it is a stored pack, unchanged.
     pub reused: bool,
     /// Digest of the component that planned it.
     pub component: String,
@@ -368,7 +368,7 @@ pub struct VerifyReport {
     pub bytes_checked: u64,
     /// Whether there are no problems.
     pub ok: bool,
-    /// What is wrong; after a repair, what is still wrong.
+    /// Problems; after a repair, the remaining ones.
     pub problems: Vec<Problem>,
     /// What was repaired, with `--repair`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -378,7 +378,7 @@ pub struct VerifyReport {
 /// `prune`. In a dry run, `deleted` is what would be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PruneReport {
-    /// Packs that were deleted: replaced by a consolidation, and that for as long as the grace.
+    /// Deleted packs: replaced by a consolidation longer than the grace ago.
     pub packs_deleted: u64,
     /// Their size in bytes.
     pub bytes_deleted: u64,
@@ -386,20 +386,20 @@ pub struct PruneReport {
     pub packs_waiting: u64,
     /// Their size in bytes.
     pub bytes_waiting: u64,
-    /// When the first of them may go.
+    /// When the first of them is due.
     pub next_due: Option<Timestamp>,
-    /// Assembled answers to fetches that have expired.
+    /// Expired answers to fetches that were deleted.
     pub answers_deleted: u64,
     /// Packs in storage that no repo knows.
     pub orphans: u64,
     /// Their size in bytes.
     pub orphan_bytes: u64,
-    /// Those of them that were older than a day, and were deleted.
+    /// Orphans older than a day that were deleted.
     pub orphans_deleted: u64,
-    /// Packs that were due and were kept, because what replaces them is missing or damaged.
+    /// Packs that were due but kept, because their replacement is missing or damaged.
     #[serde(default)]
     pub packs_kept: u64,
-    /// Which those are, once for each repo that may need one, and why they were kept.
+    /// The kept packs, once for each repo that may need one, with the reason.
     #[serde(default)]
     pub kept: Vec<KeptPack>,
     /// Present for a dry run.
@@ -407,35 +407,35 @@ pub struct PruneReport {
     pub dry_run: Option<bool>,
 }
 
-/// One thing that is wrong with a repo.
+/// A problem of a repo.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// What sort of damage: see [`ProblemKind`].
+    /// The kind of damage: see [`ProblemKind`].
     pub kind: ProblemKind,
-    /// The entity it touches, as `KIND ID`.
+    /// The affected entity, as `KIND ID`.
     pub entity: Option<String>,
-    /// The pack it touches.
+    /// The affected pack.
     pub pack: Option<MpackKey>,
     /// What was found, where, and the way out.
     pub detail: String,
 }
 
-/// Sorts of damage.
+/// Kinds of damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemKind {
     /// A pack's file is missing.
     MissingPack,
-    /// A pack's bytes are not what its key names.
+    /// A pack's bytes don't match its key.
     DamagedPack,
-    /// The index maps an entity to a pack that does not hold it.
+    /// The index maps an entity to a pack that does not have it.
     LostEntity,
-    /// A pack holds an entity that the index does not know.
+    /// A pack has an entity that is not in the index.
     UnindexedEntity,
-    /// A pack's directory is not what the pack holds.
+    /// A pack's directory does not match the pack.
     DamagedDirectory,
-    /// Counts or edges of the catalog are not what the records say.
+    /// Counts or edges of the catalog don't match the records.
     DamagedCatalog,
-    /// A branch has a name that no client can keep: it was stored before names had a grammar.
+    /// A branch has a name that clients can't keep: it was stored before names had a grammar.
     BadBranchName,
 }

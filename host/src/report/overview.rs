@@ -26,19 +26,18 @@ pub struct RepoSummary {
     pub bytes: u64,
     /// Size with packs that only wait for deletion, in bytes.
     pub stored_bytes: u64,
-    /// Bytes that a consolidation would not write again: records of `packs` that others of them
-    /// repeat, and what each has around its records. Estimated by records where the catalog did not
-    /// count bytes. 0 for a repo of at most one pack.
+    /// Bytes that a consolidation would not write again: duplicate records of `packs`, and the
+    /// framing of each. Estimated by records if the catalog did not count bytes. 0 for a repo of at
+    /// most one pack.
     pub duplicate_bytes: u64,
     /// Bytes of packs that only wait for deletion.
     pub superseded_bytes: u64,
     /// The last consolidation, if there was one.
     pub last_gc: Option<GcRecord>,
-    /// Known damage: its packs that are missing or damaged, and 1 more when the catalog does not
-    /// agree with them.
+    /// Known damage: its missing or damaged packs, and 1 more when the catalog does not match them.
     #[serde(default)]
     pub damaged: u64,
-    /// When the repo was made.
+    /// When the repo was created.
     pub created_at: Timestamp,
 }
 
@@ -57,26 +56,26 @@ pub struct PackReport {
     pub key: MpackKey,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Its records, those that it repeats included.
+    /// Its records, duplicates included.
     pub records: u64,
     /// When it was first stored, by any repo.
     pub stored_at: Timestamp,
-    /// Whether packhouse made it.
+    /// Whether a consolidation wrote it.
     pub consolidated: bool,
-    /// Records that the index maps to it: other packs repeat the rest.
+    /// Records that the index maps to it: the rest are duplicates.
     pub needed_records: u64,
-    /// Their size in bytes; estimated by records where the catalog did not count.
+    /// Their size in bytes; estimated by records if the catalog did not count.
     pub needed_bytes: u64,
-    /// Since when it only waits for deletion, where a consolidation has replaced it.
+    /// When a consolidation replaced it: since then it waits for deletion.
     pub retired_at: Option<Timestamp>,
 }
 
-/// A repo after something was published to it.
+/// A repo after a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Moment {
     /// When.
     pub at: Timestamp,
-    /// What it was.
+    /// What was published.
     pub cause: Cause,
     /// Packs that the index mapped at least one entity to from then on.
     pub packs: u64,
@@ -107,13 +106,13 @@ impl Cause {
 /// A consolidation that ended, of any repo.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcEntry {
-    /// Its number: a later one has a greater.
+    /// Its id; later ones have greater ids.
     pub id: i64,
     /// `OWNER/SLUG`.
     pub repo: RepoName,
     /// How it ended.
     pub record: GcRecord,
-    /// All that it reported, if it published something.
+    /// Its whole report, if it published something.
     pub report: Option<GcReport>,
 }
 
@@ -125,8 +124,8 @@ pub struct GcQuery {
     /// A text that the repo's name, the outcome, the key or the error contains literally; ASCII
     /// case is ignored. Empty: all.
     pub text: String,
-    /// Before the one with this number; none: from the newest.
+    /// Before the one with this id; none: from the newest.
     pub before: Option<i64>,
-    /// At most so many.
+    /// The maximum number.
     pub limit: u32,
 }

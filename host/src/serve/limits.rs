@@ -1,4 +1,4 @@
-//! What a client may ask for.
+//! Limits for clients.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use crate::store::FetchRequest;
 pub struct ServeLimits {
     /// Largest body with packs or objects, in bytes.
     pub upload_bytes: u64,
-    /// Uploads that are taken at once; others wait. Each has a thread, and a few megabytes.
+    /// Concurrent uploads; others wait. Each has a thread, and a few megabytes.
     pub uploads: usize,
-    /// Packs that are made of uploads at once; others wait. Each has some threads, and some dozen
+    /// Packs written from uploads at once; others wait. Each has some threads, and some dozen
     /// megabytes.
     pub making: usize,
     /// How long a client may be silent in the middle of a body.
@@ -79,13 +79,13 @@ impl Default for ServeLimits {
     }
 }
 
-/// Largest body that is no upload, in bytes: 50 000 ids of 71 characters, and room.
+/// Largest body other than uploads, in bytes: 50 000 ids of 71 characters, and room.
 pub(super) const BODY: usize = 8 << 20;
 
 /// Largest body with wants and haves, in bytes: 100 000 ids of 73 bytes on either side, and room.
 pub(super) const FETCH_BODY: usize = 16 << 20;
 
-/// Largest body of the administration that is no pack, in bytes.
+/// Largest body of the administration other than packs, in bytes.
 pub(super) const JSON: usize = 1 << 20;
 
 /// Up to here a body is short, in bytes.
@@ -94,11 +94,11 @@ pub(super) const SHORT: usize = 64 << 10;
 /// Bytes of short bodies that are in memory at once; others wait.
 pub(super) const SHORT_BODY_MEMORY: usize = 8 << 20;
 
-/// Bytes of longer ones that are no uploads; others wait. What is read from them, and answered,
+/// Bytes of longer ones other than uploads; others wait. What is read from them, and answered,
 /// takes as much again, each.
 pub(super) const BODY_MEMORY: usize = 32 << 20;
 
-/// How long one waits for its place there.
+/// How long one waits for that memory.
 pub(super) const BODY_MEMORY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take for one.

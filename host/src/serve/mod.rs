@@ -59,18 +59,17 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// Certificate and key; none: plain HTTP, for a proxy or for this machine.
     pub tls: Option<TlsFiles>,
-    /// The URL that clients reach the server by, where it is not the one that they name: behind a
-    /// proxy.
+    /// The server's URL for clients behind a proxy, if it differs from their Host header.
     pub public_url: Option<Url>,
     /// Allow all requests from this machine without a token. Only for a loopback address.
     pub insecure_loopback: bool,
-    /// Workers that do jobs in this process; 0: none.
+    /// Workers in this process; 0: none.
     pub workers: usize,
-    /// How they work.
+    /// Their options.
     pub worker: WorkerOptions,
-    /// What a client may ask for.
+    /// Limits for clients.
     pub limits: ServeLimits,
-    /// How long requests that are under way may go on when the server is asked to stop.
+    /// How long running requests may go on when the server is asked to stop.
     pub shutdown_timeout: Duration,
     /// Proxies whose X-Forwarded headers are trusted.
     pub trusted_proxies: Vec<Network>,
@@ -96,16 +95,16 @@ impl Default for ServeOptions {
     }
 }
 
-/// The files that prove who a server is, in PEM.
+/// Certificate and key of the server, in PEM.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// Its certificate, with those between it and the root.
+    /// Its certificate chain.
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
 }
 
-/// A server that listens and has not begun to answer.
+/// A server that listens and does not serve yet.
 #[derive(Debug)]
 pub struct Server {
     state: SharedState,
@@ -164,7 +163,7 @@ impl Server {
         self.address
     }
 
-    /// Where measurements are answered, if on an address of their own.
+    /// The address for metrics, if there is a separate one.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.as_ref().and_then(|metrics| metrics.local_addr().ok())
     }
@@ -198,7 +197,7 @@ impl Server {
             let measuring = measuring.clone();
             tokio::spawn(async move {
                 stop.when_asked().await;
-                // What would go on for ever ends first.
+                // Open streams end first.
                 state.close();
                 measuring.graceful_shutdown(Some(timeout));
                 handle.graceful_shutdown(Some(timeout));
@@ -213,7 +212,7 @@ impl Server {
             };
             async move {
                 if workers == 0 {
-                    // Nor does it end before the server does.
+                    // It does not end before the server.
                     stop.when_asked().await;
                     return Ok(());
                 }
@@ -290,10 +289,10 @@ impl Server {
 /// Connections for metrics.
 const METRICS_CONNECTIONS: usize = 16;
 
-/// How often answers are looked for that have expired.
+/// How often expired answers are removed.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Removes answers that have expired, again and again, also those of other servers of the store.
+/// Removes expired answers, again and again, also those of other servers of the store.
 async fn expire_answers(store: Store) {
     loop {
         tokio::time::sleep(EXPIRE_INTERVAL).await;
@@ -303,10 +302,10 @@ async fn expire_answers(store: Store) {
     }
 }
 
-/// How long a client may take to say what it wants.
+/// How long a client may take to send the headers.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What listens, with limits on what one connection may ask for.
+/// The listener, with limits on what one connection may ask for.
 fn listening(
     listener: TcpListener,
     handle: Handle<SocketAddr>,
@@ -349,7 +348,7 @@ async fn tls(files: &TlsFiles) -> Result<RustlsConfig> {
     })
 }
 
-/// All that is answered.
+/// All routes.
 fn router(state: SharedState) -> Router {
     Router::new()
         .merge(mwp::routes(&state))

@@ -1,4 +1,4 @@
-//! What a consolidation would cost, before it is begun.
+//! What a consolidation would cost, before it is started.
 
 use packhouse_core::{Plan, Step};
 

@@ -133,7 +133,7 @@ impl Store {
     }
 
     /// Compares a push with the repo, and checks that the repo's packs exist. No pack is read.
-    pub(super) async fn compare(
+    pub(super) async fn compare_push(
         &self,
         row: &RepoRow,
         snapshot: &mut dyn Snapshot,

@@ -39,7 +39,7 @@ pub struct FetchRequest {
     pub want: Vec<String>,
     /// Commit ids that the client has.
     pub have: Vec<String>,
-    /// How long the answer's URL is good.
+    /// How long the answer's URL is valid.
     pub ttl: Duration,
     /// A file to write the pack to, besides.
     pub output: Option<PathBuf>,

@@ -87,7 +87,7 @@ impl Store {
     ) -> Result<(Vec<usize>, Vec<Head>)> {
         for _ in 0..TRIES {
             let mut snapshot = self.catalog.snapshot(row.id).await?;
-            let comparison = self.compare(row, snapshot.as_mut(), received).await?;
+            let comparison = self.compare_push(row, snapshot.as_mut(), received).await?;
             let heads = snapshot.heads().await?;
             let looked_up = snapshot.repo().clone();
             drop(snapshot);

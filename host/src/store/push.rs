@@ -206,7 +206,7 @@ impl Store {
         for _ in 0..TRIES {
             progress.at(&repo.to_string(), Phase::Index, total, total)?;
             let mut snapshot = self.catalog.snapshot(row.id).await?;
-            let comparison = self.compare(row, snapshot.as_mut(), &received).await?;
+            let comparison = self.compare_push(row, snapshot.as_mut(), &received).await?;
             if !comparison.lost.is_empty() {
                 if lock.is_none() {
                     // Checked again under the lock: what the repo gives up in the meantime is not

@@ -61,29 +61,29 @@ impl Metrics {
         );
         registry.register(
             "job_attempts",
-            "Attempts at jobs that ended, by type and outcome",
+            "Finished attempts at jobs, by type and outcome",
             ended.clone(),
         );
         registry.register_with_unit(
             "job_duration",
-            "How long attempts at jobs took",
+            "Duration of attempts at jobs",
             Unit::Seconds,
             seconds.clone(),
         );
         registry.register_with_unit(
             "consolidated",
-            "Size of the packs that consolidations have made",
+            "Size of packs written by consolidations",
             Unit::Bytes,
             bytes.clone(),
         );
         registry.register(
             "consolidation_packs_before",
-            "Packs that consolidations have merged",
+            "Source packs of consolidations",
             packs_before.clone(),
         );
         registry.register(
             "consolidation_packs_after",
-            "Packs that they have left",
+            "Packs left by consolidations",
             packs_after.clone(),
         );
         Metrics { registry, ended, seconds, bytes, packs_before, packs_after }
@@ -160,24 +160,24 @@ pub async fn store_metrics(store: &Store) -> Result<String> {
     };
     let totals = store.totals().await?;
     gauge(&mut registry, "repos", "Repos", totals.repos)?;
-    gauge(&mut registry, "packs", "Packs that indexes map something to", totals.packs)?;
-    gauge(&mut registry, "pack_bytes", "Their size", totals.bytes)?;
+    gauge(&mut registry, "packs", "Packs in use", totals.packs)?;
+    gauge(&mut registry, "pack_bytes", "Size of packs in use", totals.bytes)?;
     gauge(
         &mut registry,
         "duplicate_bytes",
-        "What consolidating would save",
+        "Bytes that consolidations would save",
         totals.duplicate_bytes,
     )?;
     gauge(
         &mut registry,
         "superseded_bytes",
-        "What only waits for deletion",
+        "Bytes of packs that wait for deletion",
         totals.superseded_bytes,
     )?;
-    let damaged = "Packs that are known to be missing or damaged, and repos whose index is";
+    let damaged = "Known missing or damaged packs, and repos with a damaged index";
     gauge(&mut registry, "damaged_packs", damaged, totals.damaged)?;
     gauge(&mut registry, "objects", "Objects, counted for each repo", totals.objects)?;
-    gauge(&mut registry, "most_packs", "Packs of the repo that has most", totals.most_packs)?;
+    gauge(&mut registry, "most_packs", "Packs of the repo with the most packs", totals.most_packs)?;
     let jobs = Family::<InStatus, Gauge>::default();
     for (r#type, status, count) in store.job_counts().await? {
         jobs.get_or_create(&InStatus { r#type, status: status.as_str().into() }).set(count as i64);

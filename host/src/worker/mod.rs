@@ -33,17 +33,17 @@ pub use metrics::{Metrics, store_metrics};
 pub struct WorkerOptions {
     /// Its name, as shown in lists of jobs.
     pub name: String,
-    /// Jobs that it does at once.
+    /// Concurrent jobs.
     pub concurrency: usize,
     /// How long a lease lasts without renewal.
     pub lease: Duration,
     /// How often it polls for jobs.
     pub poll: Duration,
-    /// How often it holds repos against their policies; none: never.
+    /// How often it checks repos against their policies; none: never.
     pub policies: Option<Duration>,
-    /// How often a job is begun before it is given up.
+    /// How often a job is started before it fails for good.
     pub attempts: u32,
-    /// How long it lets jobs go on that are under way when it is asked to stop.
+    /// How long it lets jobs go on that are running when it is asked to stop.
     pub shutdown_timeout: Duration,
     /// Whether it ends when there is nothing to do.
     pub drain: bool,
@@ -72,7 +72,7 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Takes no more jobs; those under way may end.
+    /// Takes no more jobs; running ones may end.
     pub fn ask(&self) {
         self.asked.store(true, Ordering::SeqCst);
         self.notify.notify_waiters();
@@ -98,7 +98,7 @@ impl Stop {
     }
 }
 
-/// Does jobs of a store.
+/// Runs the jobs of a store.
 #[derive(Clone, Debug)]
 pub struct Worker {
     store: Store,
@@ -107,7 +107,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that has not begun.
+    /// A worker that has not started.
     pub fn new(store: Store, options: WorkerOptions, stop: Stop) -> Worker {
         Worker { store, options, stop }
     }
@@ -174,7 +174,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Holds repos against their policies, again and again. Several workers may: a repo has one
+    /// Checks repos against their policies, again and again. Several workers may: a repo has one
     /// consolidation that waits.
     async fn watch_policies(&self, every: Duration) {
         while !self.stop.asked() {
@@ -228,8 +228,7 @@ impl Worker {
             // Another worker has it, or it was cancelled.
             Ok(None) => (self.store.job(job.id).await.unwrap_or(job), "lost"),
             Err(error) => {
-                // Its lease will run out, and it will be done again: what was published is found
-                // published then.
+                // Its lease will expire, and it will run again: what was published is found then.
                 tracing::warn!(job = job.id, "its end could not be recorded: {error}");
                 return None;
             }
@@ -260,7 +259,7 @@ impl Worker {
             () = &mut impatient => Error::Cancelled,
         };
         progress.cancel();
-        // It ends at its next safe point; should it just have published, that counts.
+        // It ends at its next safe point; if it has just published, that counts.
         match work.await {
             Err(Error::Cancelled) => Err(stopped),
             done => done,
@@ -366,7 +365,7 @@ fn log_ended(ended: &JobEnded) {
     }
 }
 
-/// Whether an error may be gone at another time.
+/// Whether an error is temporary.
 fn passes(error: &Error) -> bool {
     matches!(error, Error::Busy { .. } | Error::Catalog { .. } | Error::Io { .. })
 }

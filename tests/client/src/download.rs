@@ -32,8 +32,8 @@ enum Ended {
 }
 
 impl Remote {
-    /// Gets the pack that an answer to [`Remote::fetch_mpack`] points to, and checks its bytes
-    /// against the key, where that is told.
+    /// Downloads the pack of a response of [`Remote::fetch_mpack`], and checks its bytes against
+    /// the key, if it has one.
     pub async fn download_mpack(&self, answer: &FetchedMpack) -> Result<Pack> {
         let Some(url) = &answer.mpack_url else { return Ok(Pack::default()) };
         let bytes = self.download(url).await?;
@@ -84,7 +84,7 @@ impl Download {
         }
         let mut answer = accept(&name, request).await?;
         self.begin(&name, &answer)?;
-        // Not where the length is unknown: there a break could not be told from the end.
+        // Not when the length is unknown: then an interruption looks like the end.
         let mut left = remote.hang_up_every.filter(|_| self.total.is_some()).unwrap_or(u64::MAX);
         loop {
             let part = match answer.chunk().await {

@@ -30,7 +30,7 @@ impl std::fmt::Display for Kind {
 /// server pointed to.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The URL of a remote, or one that a server gave, is none.
+    /// The URL of a remote, or one from a server, is malformed.
     #[error("{url}: not a URL to speak to: {why}")]
     Url {
         /// The URL as it was given.
@@ -38,7 +38,7 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// Whoever listens on the way would have the token.
+    /// The token could be read in transit.
     #[error("{url}: a token is not sent over plain http, except to loopback")]
     TokenInTheClear {
         /// The remote.
@@ -126,7 +126,7 @@ pub enum Error {
         /// Which record, branch or tag needs it.
         needed_by: String,
     },
-    /// Delta snapshots that stand on each other.
+    /// Delta snapshots that depend on each other.
     #[error("snapshot {id} is its own ancestor")]
     Cycle {
         /// One of them.

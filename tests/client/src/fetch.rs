@@ -72,8 +72,8 @@ impl Local {
         Ok(())
     }
 
-    /// Which of our commits the remote knows, the newest first, as far back as it takes to find
-    /// common ground.
+    /// Which of our commits the remote has, the newest first, as far back as needed to find a
+    /// common ancestor.
     async fn negotiate(&self, remote: &Remote, want: &[Id], rounds: &mut usize) -> Result<Vec<Id>> {
         let ours = self.reach(self.branches.values().chain(self.tracking.values()));
         let ours: Vec<Id> =
@@ -88,8 +88,8 @@ impl Local {
                 let why = format!("{id} is acknowledged, which is none of the haves");
                 return Err(Error::Answer { request: "POST /negotiate".to_owned(), why });
             }
-            // The base may be a commit that nobody asked about; only what is here may be left out
-            // of the pack.
+            // The base may be a commit that was not requested; only what is here may be left out of
+            // the pack.
             let base = answer
                 .common_base
                 .filter(|id| self.commits.contains_key(id) && !answer.ack.contains(id));

@@ -53,7 +53,7 @@ impl Local {
         ordered
     }
 
-    /// The snapshots of commits, in their order and each once, with those that deltas stand on.
+    /// The snapshots of commits, in their order and each once, with those that deltas depend on.
     pub(crate) fn snapshots_of<'a>(
         &'a self,
         commits: impl IntoIterator<Item = &'a Commit>,

@@ -18,7 +18,7 @@ pub enum Form {
     /// Each tree whole.
     #[default]
     Full,
-    /// As the difference to the first parent's tree. A first commit's stands on nothing.
+    /// As the difference to the first parent's tree. A first commit has no base.
     Delta,
 }
 
@@ -48,7 +48,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// An empty repository of somebody's. Its id follows from the name.
+    /// An empty repository of an author. Its id is derived from the name.
     pub fn new(author: &str) -> Self {
         Local {
             repo_id: uuid(&Id::of(author.as_bytes())),
@@ -66,7 +66,7 @@ impl Local {
         }
     }
 
-    /// The same repository in the hands of somebody else.
+    /// The same repository, used by another author.
     pub fn used_by(mut self, author: &str) -> Self {
         author.clone_into(&mut self.author);
         self
@@ -103,7 +103,7 @@ impl Local {
         self.record(branch, parents, files, message)
     }
 
-    /// Lets a branch, new or not, stand where another one stands.
+    /// Sets a branch, new or not, to the head of another one.
     pub fn branch(&mut self, name: &str, from: &str) -> Result<Id> {
         let head = self.head(from)?.clone();
         self.branches.insert(name.to_owned(), head.clone());
@@ -144,8 +144,7 @@ impl Local {
         self.tree(&found.snapshot)?.into_iter().map(content).collect()
     }
 
-    /// The commit that a branch stands at; `origin/NAME` is a branch of the remote when it was last
-    /// seen.
+    /// The head of a branch; `origin/NAME` is a branch of the remote when it was last fetched.
     pub fn head(&self, branch: &str) -> Result<&Id> {
         let remote = || branch.strip_prefix("origin/").and_then(|name| self.tracking.get(name));
         self.branches
@@ -242,8 +241,8 @@ impl Local {
         Ok(id)
     }
 
-    /// Keeps a tree. One that is known keeps its record: a second one could be a delta against a
-    /// tree that stands on the first.
+    /// Stores a tree. A known one keeps its record: a second one could be a delta on a tree that
+    /// depends on the first.
     fn snapshot(
         &mut self,
         tree: BTreeMap<String, Id>,

@@ -63,7 +63,7 @@ impl Pack {
         }
     }
 
-    /// Writes it, records verbatim. `tags` and `branch_heads` are left out where there are none.
+    /// Writes it, records verbatim. `tags` and `branch_heads` are left out when empty.
     pub fn encode(&self) -> Bytes {
         let mut out = Out::default();
         out.map(

@@ -142,8 +142,7 @@ async fn lacking(remote: &Remote, uploads: Vec<Upload>) -> Result<Vec<Upload>> {
     Ok(uploads.into_iter().filter(|upload| missing.contains(&upload.object.id)).collect())
 }
 
-/// Sends the large ones to URLs of their own, where the remote gives such, and gives back all the
-/// others.
+/// Uploads the large ones to presigned URLs, if the remote gives such, and returns the others.
 async fn presigned(remote: &Remote, uploads: Vec<Upload>) -> Result<Vec<Upload>> {
     let large = uploads.iter().filter(|upload| upload.object.content.len() > SMALL);
     let large: Vec<Id> = large.map(|upload| upload.object.id.clone()).collect();

@@ -1,6 +1,6 @@
-//! The records of a history, each with the bytes it came in.
+//! The records of a history, each with its original bytes.
 //!
-//! A record travels byte for byte, so what is read out of one stands beside its bytes and is never
+//! A record is passed on byte for byte, so what is parsed is kept beside its bytes and never
 //! written again.
 
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub struct NewCommit<'a> {
     pub repo_id: &'a str,
     /// The branch it is made on.
     pub branch: &'a str,
-    /// The first parent, then the one that is merged in. The record has room for two.
+    /// The first parent, then the merged one. The record has two fields.
     pub parents: Vec<Id>,
     /// Its tree.
     pub snapshot: Id,
@@ -44,8 +44,8 @@ pub struct NewCommit<'a> {
     pub author: &'a str,
     /// ISO-8601.
     pub committed_at: &'a str,
-    /// Whether a field takes more bytes than it needs. It is as valid, and whoever re-encodes
-    /// records gives himself away.
+    /// Whether a field has a longer encoding than needed. It is valid, and shows which programs
+    /// re-encode records.
     pub odd: bool,
 }
 
@@ -116,7 +116,7 @@ pub enum Tree {
     Full(BTreeMap<String, Id>),
     /// What is other than in the parent, or than in an empty tree.
     Delta {
-        /// The snapshot it stands on.
+        /// The snapshot that it depends on.
         parent: Option<Id>,
         /// New and changed paths.
         upsert: BTreeMap<String, Id>,
@@ -183,7 +183,7 @@ impl Snapshot {
         }
     }
 
-    /// The snapshot that a delta stands on.
+    /// The base of a delta.
     pub fn parent(&self) -> Option<&Id> {
         match &self.tree {
             Tree::Full(_) => None,

@@ -1,6 +1,6 @@
 //! Every request of the protocol, alone.
 //!
-//! None of these looks at its limits: a test may want to know what a server says beyond them.
+//! None of these checks its limits: a test may want to know what a server answers beyond them.
 //! [`crate::Local`] keeps them.
 
 use bytes::Bytes;

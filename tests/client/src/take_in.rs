@@ -1,5 +1,4 @@
-//! Taking in a pack, after which everything that is referred to is there. Or nothing of it is
-//! taken.
+//! Receiving a pack: afterwards all that it refers to is there, or nothing of it is taken.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +7,7 @@ use crate::id::Id;
 use crate::local::Local;
 use crate::pack::Pack;
 
-/// What a pack brings, by id.
+/// The content of a pack, by id.
 struct Brought<'a> {
     local: &'a Local,
     commits: BTreeSet<&'a Id>,

@@ -119,7 +119,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A field, where it is there and not nil.
+    /// A field, if it is there and not nil.
     pub(crate) fn get(&self, name: &str) -> Option<&ValueRef<'a>> {
         let found = self.fields.iter().find(|(key, _)| text_of(key) == Some(name));
         found.map(|(_, value)| value).filter(|value| !matches!(value, ValueRef::Nil))

@@ -135,7 +135,7 @@ pub async fn a_broken_shelf_goes_when_nothing_is_mapped_to_it_any_more(catalog: 
     (push.packs[0].moved, push.broken) = (moved(0..1, first), vec![first]);
     desk.done(&push).await;
     assert_eq!(desk.on_shelves().await, [key(1), key(2), key(3)]);
-    // Then the other, and all of the second. What nobody called broken stays, too.
+    // Then the other, and all of the second. What was not reported as broken stays, too.
     let mut push = desk.prepare(vec![pack(4, 0..0)]).await;
     push.packs[0].moved = [moved(1..2, first), moved(2..4, second)].concat();
     (push.broken, push.now) = (vec![first], at(7));

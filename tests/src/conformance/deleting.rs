@@ -118,7 +118,7 @@ pub async fn an_empty_repo_leaves_nothing(catalog: Arc<dyn Catalog>) {
     assert!(catalog.unneeded_packs().await.unwrap().is_empty());
 }
 
-/// All that a repo shows, in words.
+/// All that a repo shows, as text.
 async fn picture(desk: &Desk) -> Vec<String> {
     let catalog = &desk.catalog;
     let mut snapshot = desk.snapshot().await;
@@ -247,7 +247,7 @@ pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is
     catalog.delete_repo(first.repo, at(5)).await.unwrap().unwrap();
     let second = Desk::new(&catalog).await;
     assert_eq!(restore(&catalog, "a/b", 6).await, RestoreOutcome::Taken);
-    // The clock of whoever deletes the second is behind by fractions.
+    // The clock of the second deletion is behind by fractions.
     catalog
         .delete_repo(second.repo, at(5) + jiff::SignedDuration::from_millis(500))
         .await

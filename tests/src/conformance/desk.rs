@@ -1,5 +1,5 @@
-//! A repo of a catalog, and short ways to publish to it and to look at it. Entities, commits and
-//! packs go by numbers.
+//! A repo of a catalog, and shorthands to publish to it and to read it. Entities, commits and packs
+//! have numbers.
 
 use std::ops::Range;
 use std::sync::Arc;

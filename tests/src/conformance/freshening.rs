@@ -1,4 +1,4 @@
-//! What clients were told that a repo has.
+//! What clients were told to be in a repo.
 
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ pub async fn a_consolidation_drops_nothing_that_a_client_was_told_since_it_was_p
     assert_eq!(desk.apply(&plan).await, PublishOutcome::Changed);
     assert_eq!(desk.index().await, before);
     assert_eq!(catalog.knows_packs(&[key(5)]).await.unwrap(), [false]);
-    // 1 was told before the plan was made: that is for whoever plans to judge.
+    // 1 was reported before the plan was made: the planner takes care of that.
     assert!(
         matches!(desk.apply(&kept).await, PublishOutcome::Done { .. }),
         "what was told is kept by the plan"

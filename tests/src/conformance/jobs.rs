@@ -1,4 +1,4 @@
-//! Jobs as they are asked for, listed, tried again and taken back.
+//! Jobs: queued, listed, retried and cancelled.
 
 use std::sync::Arc;
 

@@ -102,7 +102,7 @@ pub async fn of_one_repo_one_consolidation_runs(catalog: Arc<dyn Catalog>) {
     assert_eq!(take(&catalog, 4).await.unwrap().0.id, verify, "others don't wait");
     let others = add(&catalog, Some(other.repo), GC, 4).await.id;
     assert_eq!(take(&catalog, 5).await.unwrap().0.id, others, "nor those of other repos");
-    // The one whose lease ran out is taken over, and the one that waits goes on waiting.
+    // The one with an expired lease is taken over, and the waiting one goes on waiting.
     let (over, greater) = take(&catalog, 20).await.unwrap();
     assert_eq!((over.id, greater.number > fence.number), (first, true));
     assert!(take(&catalog, 21).await.is_none());

@@ -1,7 +1,7 @@
-//! The right to publish and the right to delete.
+//! The locks for publishing and for deleting.
 //!
-//! That somebody waits can't be seen, only that nothing comes for a while: `A_WHILE` is too short
-//! for a law to fail that holds, and long enough that one which does not hold fails in most runs.
+//! A waiting lock can't be seen, only that nothing happens for a while: `A_WHILE` is too short to
+//! fail a law that holds, and long enough that one which does not hold fails in most runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 const A_WHILE: Duration = Duration::from_millis(150);
 
-/// Longer than anybody waits for a free right, on however busy a machine.
+/// Longer than a free lock ever takes, on however busy a machine.
 const LONG: Duration = Duration::from_secs(20);
 
 async fn at_once(catalog: &Arc<dyn Catalog>, mode: LockMode) -> LockGuard {
@@ -58,7 +58,7 @@ pub async fn who_deletes_is_alone(catalog: Arc<dyn Catalog>) {
         (waiting(&catalog, LockMode::Publishing), waiting(&catalog, LockMode::Deleting));
     assert!(waits(&mut publisher).await && waits(&mut deleter).await);
     drop(deleting);
-    // In either order: whoever has it gives it back to the other.
+    // In either order: each releases it to the other.
     tokio::select! {
         one = &mut publisher => { drop(one.unwrap()); drop(gets_it(deleter).await); }
         one = &mut deleter => { drop(one.unwrap()); drop(gets_it(publisher).await); }

@@ -1,4 +1,4 @@
-//! A vault in memory: the port's laws in the fewest words.
+//! A vault in memory: the port's laws in the shortest form.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};

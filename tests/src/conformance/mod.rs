@@ -6,10 +6,10 @@
 //! (`tests/catalog`).
 //!
 //! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]),
-//! told ([`freshening`]) and read ([`reading`], [`large`]); what is known to be [`damage`]d;
-//! [`branches`] that are deleted; [`deleting`] a repo; [`packs`] that nobody needs, and the right
-//! to delete them ([`locking`]); the [`gc_log`]; [`jobs`], their [`leases`] and the
-//! [`policies`] that ask for them; [`access`]; [`releases`]; [`races`] of all of these.
+//! reported to clients ([`freshening`]) and read ([`reading`], [`large`]); known [`damage`];
+//! deleted [`branches`]; [`deleting`] a repo; unused [`packs`], and the lock to delete them
+//! ([`locking`]); the [`gc_log`]; [`jobs`], their [`leases`] and the [`policies`] that queue them;
+//! [`access`]; [`releases`]; [`races`] of all of these.
 
 #![allow(
     clippy::unwrap_used,

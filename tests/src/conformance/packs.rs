@@ -1,4 +1,4 @@
-//! Packs and answers that nobody needs any more.
+//! Unused packs and answers.
 
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ pub async fn a_pack_that_was_retired_later_than_said_is_kept(catalog: Arc<dyn Ca
         desk.adds_up().await;
     }
     assert_eq!(unneeded(&catalog).await, [(key(2), at(20))]);
-    // It can come again, and is stored anew then.
+    // It can be pushed again, and is stored again then.
     let mut push = one.prepare(vec![pack(1, 0..0)]).await;
     push.now = at(30);
     one.done(&push).await;
@@ -193,7 +193,7 @@ pub async fn all_packs_on_shelves_are_held_once(catalog: Arc<dyn Catalog>) {
     assert_eq!(held, [key(3), key(4), key(5)]);
 }
 
-/// An answer of a repo under the plan of its number, for somebody.
+/// An answer of a repo under the plan with its number, for a caller.
 fn answer(desk: &Desk, number: u64, bytes: u64, caller: &str, until: i64) -> NewAnswer {
     NewAnswer {
         repo: desk.repo,
@@ -315,13 +315,13 @@ pub async fn answers_keep_to_their_budget(catalog: Arc<dyn Catalog>) {
     assert_eq!(take(&one, 8, 40, "token:a").await, None);
     catalog.give_room_back(one.repo, &key(8)).await.unwrap();
     assert_eq!(take(&one, 9, 40, "token:a").await, None);
-    // Noted before its file is there, one takes no room, and gives none back: neither its own nor
+    // Recorded before its file exists, it uses no space, and releases none: neither its own nor
     // that of another name.
     catalog.note_answer(&key(12), &key(12), &answer(&one, 12, 0, "token:a", 50)).await.unwrap();
     assert_eq!(take(&one, 10, 1, "token:a").await, Some(ExhaustedBudget::Caller));
     catalog.give_room_back(one.repo, &key(9)).await.unwrap();
     assert_eq!(take(&one, 10, 40, "token:a").await, None);
-    // When the file is there, it takes that of the name.
+    // When the file exists, it uses that of the name.
     catalog.note_answer(&key(10), &key(12), &answer(&one, 12, 40, "token:a", 50)).await.unwrap();
     catalog.give_room_back(one.repo, &key(10)).await.unwrap();
     assert_eq!(take(&one, 13, 1, "token:a").await, Some(ExhaustedBudget::Caller));

@@ -92,7 +92,7 @@ pub async fn entities_move_from_shelf_to_shelf_and_all_counts_go_with_them(
     let place = desk.snapshot().await.lookup(&[row(Kind::Object, 3).entity]).await.unwrap();
     assert_eq!(place, [Some((shelves[2].id, [7; 16]))], "in its new encoding");
 
-    // A pack that loses its last entity stays, and is none of the mapped ones any more.
+    // A pack that loses its last entity stays, and is not mapped any more.
     desk.push(vec![PushedPack { moved: moved(4..5, second), ..pack(4, 0..0) }]).await;
     assert_eq!(counts(&desk.shelves().await)[1..], [(0, 0), (3, 3 * LENGTH + 2), (1, LENGTH + 1)]);
     let sums = desk.row().await.sums;
@@ -160,7 +160,7 @@ pub async fn heads_that_branches_left_by_force_are_remembered_since_when(
     }
     let mut snapshot = desk.snapshot().await;
     assert_eq!(snapshot.heads().await.unwrap(), [head("main", 3), head("other", 9)], "by name");
-    // 1 led to 2, as far as anybody knows; standing still leaves nothing.
+    // 1 led to 2, as far as is known; an unchanged head leaves nothing.
     assert_eq!(snapshot.left_heads(at(-1)).await.unwrap(), [id(2), id(3), id(4)]);
     assert_eq!(snapshot.left_heads(at(2)).await.unwrap(), [id(3), id(4)], "later than a time");
     assert_eq!(snapshot.left_heads(at(5)).await.unwrap(), []);

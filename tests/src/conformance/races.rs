@@ -1,4 +1,4 @@
-//! Many at once. What each may be told is a law; who is first is not.
+//! Concurrent calls. What each may get is a law; who is first is not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -53,7 +53,7 @@ pub async fn of_pushes_on_one_revision_one_is_published(catalog: Arc<dyn Catalog
         let published = together(6, |number| {
             let (desk, row, number) = (desk.clone(), row.clone(), 10 * round + number);
             async move {
-                // All bring the same new object, so two would clash.
+                // All have the same new object, so two would conflict.
                 let mut push = desk.prepare(vec![pack(number, round..round + 1)]).await;
                 push.repo = row;
                 push.heads = vec![head("main", number)];
@@ -215,8 +215,8 @@ pub async fn packs_are_forgotten_and_pushed_at_once_and_none_is_lost(catalog: Ar
         async move {
             for turn in 0..4 {
                 if number < 4 {
-                    // What was retired comes again; whoever deletes finds it held, or it is stored
-                    // anew.
+                    // What was retired is pushed again; a deletion finds it in use, or it is stored
+                    // again.
                     let number = (number + turn) % 8;
                     loop {
                         let push = desk.prepare(vec![pack(number, 0..0)]).await;

@@ -9,7 +9,7 @@ use packhouse_host::{GcRecord, ShelfId};
 
 use super::desk::{Desk, at, edges, fresh, head, id, key, moved, pack, row};
 
-/// All that a snapshot tells, in words.
+/// All that a snapshot shows, as text.
 async fn told(snapshot: &mut dyn Snapshot) -> String {
     let shelves = snapshot.shelves().await.unwrap();
     let ids: Vec<ShelfId> = shelves.iter().map(|shelf| shelf.id).collect();

@@ -7,7 +7,7 @@ use packhouse_host::catalog::{Catalog, Consolidation, PublishOutcome, PutRelease
 
 use super::desk::{Desk, at, edges, fresh, id, pack};
 
-/// No limit that a test comes near.
+/// A limit that no test reaches.
 const MOST: u64 = 1 << 20;
 
 /// A release of a commit.

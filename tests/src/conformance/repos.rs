@@ -66,7 +66,8 @@ pub async fn a_name_is_given_once(catalog: Arc<dyn Catalog>) {
 pub async fn repos_are_listed_by_the_bytes_of_owner_and_slug_page_by_page(
     catalog: Arc<dyn Catalog>,
 ) {
-    // In the order of bytes, which is that of no language; an owner before those that it begins.
+    // In the order of bytes, which is that of no language; an owner before longer ones with that
+    // prefix.
     let names = [
         "0/a", "A/b", "A/z", "Z/a", "a/0", "a/B", "a/a", "a/a-b", "a/a.b", "a/a0", "a/a_b", "a/ab",
         "a-b/a", "a.b/a", "a0/a", "aB/a", "a_b/a", "ab/a", "b/A",
@@ -89,7 +90,7 @@ pub async fn repos_are_listed_by_the_bytes_of_owner_and_slug_page_by_page(
         }
         assert_eq!((&rows, &lines), (&names.to_vec(), &names.to_vec()), "pages of {limit}");
     }
-    // A page begins after a name that may be none's.
+    // A page begins after a name that need not exist.
     assert_eq!(catalog.repos(Some(&name("a/a-c")), 1).await.unwrap()[0].name, name("a/a.b"));
     assert!(catalog.repos(None, 0).await.unwrap().is_empty());
 }

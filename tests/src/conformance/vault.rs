@@ -93,7 +93,7 @@ pub async fn follow_file(url: String) -> Option<Vec<u8>> {
     file_of(&url)
 }
 
-/// While it is made nobody sees it, and when it is dropped nothing is left.
+/// While it is written it is invisible, and when it is dropped nothing is left.
 pub async fn a_pack_is_visible_whole_or_not_at_all(on: &Subject) {
     let bytes = pack(1, 1000);
     let key = key(&bytes);
@@ -157,7 +157,7 @@ pub async fn what_is_missing_is_none(on: &Subject) {
     on.vault.remove_answer(&repo, &key).await.unwrap();
 }
 
-/// The one that was written last is there, until the pack goes.
+/// The one that was written last, until the pack is removed.
 pub async fn a_directory_lies_beside_its_pack(on: &Subject) {
     let bytes = pack(1, 100);
     let key = key(&bytes);
@@ -171,7 +171,7 @@ pub async fn a_directory_lies_beside_its_pack(on: &Subject) {
     assert!(on.vault.directory(&key).await.unwrap().is_none());
 }
 
-/// An answer to one repo is none to another (law 10), and no pack.
+/// An answer to one repo is none to another (law 10), and not a pack.
 pub async fn answers_are_kept_for_one_repo(on: &Subject) {
     let (bytes, ours, theirs) = (pack(1, 2000), RepoId("ours".into()), RepoId("theirs".into()));
     let key = key(&bytes);
@@ -188,7 +188,7 @@ pub async fn answers_are_kept_for_one_repo(on: &Subject) {
     assert!((on.follow)(url).await.is_none());
 }
 
-/// And nobody opens it any more.
+/// And it can't be opened any more.
 pub async fn whoever_reads_a_pack_that_is_removed_goes_on_reading(on: &Subject) {
     let bytes = pack(1, 100_000);
     let key = on.stored(&bytes).await;
@@ -241,7 +241,7 @@ pub async fn asking_which_catalogs_there_are_notes_nothing(on: &Subject) {
     assert_eq!(on.vault.catalogs("postgres://h/one").await.unwrap(), ["postgres://h/one"]);
 }
 
-/// The first that it was given, for good.
+/// The first one stays.
 pub async fn a_vault_has_one_identity(on: &Subject) {
     assert_eq!(on.vault.identity().await.unwrap(), None);
     assert_eq!(on.vault.identify([7; 32]).await.unwrap(), [7; 32]);
@@ -258,7 +258,7 @@ pub async fn a_vault_has_one_identity(on: &Subject) {
     );
 }
 
-/// And removes what nobody makes any more.
+/// And removes abandoned files.
 pub async fn a_sweep_keeps_what_somebody_makes(on: &Subject) {
     let making = on.staged(b"half");
     let left = making.path().with_file_name("0123456789abcdef0123456789abcdef");
@@ -269,7 +269,7 @@ pub async fn a_sweep_keeps_what_somebody_makes(on: &Subject) {
     assert!(on.vault.open(&key(b"half")).await.unwrap().is_some());
 }
 
-/// By whoever has it.
+/// With the URL alone.
 pub async fn a_pack_can_be_got_by_its_url(on: &Subject) {
     let bytes = pack(7, 300_000);
     let key = on.stored(&bytes).await;
@@ -292,7 +292,7 @@ pub async fn what_is_stored_is_measured_and_hashed(on: &Subject) {
         ),
         (None, None)
     );
-    // What a name promises is not believed.
+    // A name is not trusted.
     let (bytes, other) = (pack(5, 3000), key(b"another"));
     if on.vault.store(on.staged(&bytes), &other).await.is_ok() {
         assert_eq!(on.vault.hash_uncached(&other).await.unwrap(), Some(key(&bytes)));

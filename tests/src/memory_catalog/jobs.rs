@@ -14,7 +14,7 @@ use super::{MemoryCatalog, deleted};
 #[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) repo: Option<i64>,
-    /// Whose `repo` is filled in when it is told.
+    /// Its `repo` is filled in when it is returned.
     report: JobReport,
     /// Counts who has taken it, and who took it back.
     fence: i64,
@@ -29,7 +29,7 @@ impl Job {
         self.report.status == JobStatus::Running
     }
 
-    /// Ends it for everybody: whoever has it has lost it.
+    /// Ends it: the worker that has it has lost it.
     pub(super) fn stop(&mut self, status: JobStatus, reason: &str, now: Timestamp) {
         self.fence += 1;
         let report = &mut self.report;
@@ -62,7 +62,7 @@ fn whole(time: Timestamp) -> Timestamp {
 }
 
 impl State {
-    /// Whether a repo was deleted, or is gone.
+    /// Whether a repo was deleted, or does not exist.
     pub(super) fn is_deleted(&self, repo: i64) -> bool {
         self.repos.get(&repo).is_none_or(super::state::Repo::is_deleted)
     }
@@ -224,7 +224,7 @@ impl Jobs for MemoryCatalog {
     }
 
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
-        // By the words for them.
+        // Sorted by their labels.
         let mut counts: BTreeMap<(&str, &str), (JobStatus, u64)> = BTreeMap::new();
         let state = self.read();
         for JobReport { task, status, .. } in state.jobs.values().map(|job| &job.report) {

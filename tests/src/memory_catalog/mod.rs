@@ -1,9 +1,8 @@
-//! The catalog port in memory: what its laws mean, as plainly as it goes.
+//! The catalog port in memory: what its laws mean, as plainly as possible.
 //!
-//! One mutex around plain maps, so whatever takes it is atomic. A snapshot is a copy. What SQL
-//! keeps up to date (counts of shelves, sums of repos) is counted anew each time it is asked for;
-//! nothing here knows how the databases do it. Where a database and this differ, one of them
-//! misreads the port.
+//! One mutex around plain maps, so each call is atomic. A snapshot is a copy. What SQL keeps up to
+//! date (counts of shelves, sums of repos) is counted again for each call; nothing here knows how
+//! the databases do it. Where a database and this differ, one of them misreads the port.
 
 mod access;
 mod answers;
@@ -30,13 +29,12 @@ use tokio::sync::RwLock;
 
 use self::state::{GcRun, Repo, State};
 
-/// A catalog that is gone when it is dropped.
+/// A catalog that is deleted when it is dropped.
 #[derive(Debug)]
 pub struct MemoryCatalog {
     number: u64,
     state: Mutex<State>,
-    /// Those who publish share it; who deletes has it alone. It is fair: who waits comes before
-    /// those who come later.
+    /// Shared for publishing, exclusive for deleting. It is fair: first come, first served.
     turns: Arc<RwLock<()>>,
 }
 

@@ -138,7 +138,7 @@ impl State {
         }
         let newest = done.planned.iter().map(|(shelf, _)| *shelf).max().unwrap_or(ShelfId(0));
         let repo = self.of(number);
-        // Later shelves are those of pushes that came meanwhile: they stay as they are.
+        // Later shelves are those of pushes in the meantime: they stay as they are.
         let found = repo.shelves.range(..=newest).map(|(id, shelf)| (*id, shelf.generation));
         let pushed_since = repo.row.revision != done.repo.revision;
         let told = |entity: &EntityKey| {

@@ -38,7 +38,7 @@ pub(super) struct State {
     /// In order.
     pub(super) runs: Vec<GcRun>,
     pub(super) jobs: BTreeMap<i64, Job>,
-    /// Jobs that were ever asked for.
+    /// Number of jobs ever queued.
     pub(super) asked: i64,
     pub(super) policies: BTreeMap<i64, Policy>,
     /// By id.
@@ -53,14 +53,14 @@ pub(super) struct Repo {
     /// Its sums are not kept: see [`State::row`].
     pub(super) row: RepoRow,
     pub(super) deleted_at: Option<Timestamp>,
-    /// Whether what it had is gone, but for retired packs.
+    /// Whether its data is gone, but for retired packs.
     pub(super) is_pruned: bool,
     pub(super) shelves: BTreeMap<ShelfId, OneShelf>,
     pub(super) entities: BTreeMap<EntityKey, Mapped>,
     pub(super) edges: BTreeMap<EntityId, Edges>,
     pub(super) tag_ids: BTreeMap<EntityId, String>,
     pub(super) retired: BTreeMap<MpackKey, Timestamp>,
-    /// Retired packs of whose content something may have been dropped.
+    /// Retired packs with content that may have been dropped.
     pub(super) partial: BTreeSet<MpackKey>,
     pub(super) heads: BTreeMap<String, EntityId>,
     pub(super) left_heads: Vec<(EntityId, Timestamp)>,

@@ -1,5 +1,5 @@
-//! The conformance suite of the catalog port, on every catalog there is; what only one of them
-//! promises; and the verbs on two of them, which must tell the same.
+//! The conformance suite of the catalog port, on every catalog; what only one of them promises; and
+//! the verbs on two of them, which must answer the same.
 
 #![allow(clippy::unwrap_used)]
 

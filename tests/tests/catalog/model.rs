@@ -1,4 +1,4 @@
-//! The verbs on two catalogs: whatever is done to both, they tell the same.
+//! The verbs on two catalogs: whatever is done to both, they answer the same.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -45,8 +45,7 @@ enum Verb {
     Look,
 }
 
-/// A clock that stands still until the test moves it: how often a verb reads it
-/// is its own affair.
+/// A clock that stands still until the test moves it: verbs may read it any number of times.
 #[derive(Debug, Default)]
 struct StillClock {
     seconds: AtomicI64,
@@ -68,7 +67,7 @@ impl Clock for StillClock {
     }
 }
 
-/// A store of its own, whose clock is as every other's.
+/// A store with a clock of its own, the same as the other's.
 struct Subject {
     store: Store,
     folder: PathBuf,
@@ -87,7 +86,8 @@ impl Subject {
         }
     }
 
-    /// What it tells, without what may differ: where it is, and how many rows publishing took.
+    /// What it answers, without what may differ: its location, and the number of rows of a
+    /// publication.
     fn told<T: Serialize>(&self, answer: Result<T>) -> String {
         let text = match answer {
             Ok(answer) => {
@@ -192,7 +192,7 @@ fn forget_rows(value: &mut Value) {
     }
 }
 
-/// Histories in files: of three repos, and random ones, whose heads lead nowhere near each other.
+/// Histories in files: of three repos, and random ones with unrelated heads.
 fn files(folder: &Path, seed: u64) -> Vec<PathBuf> {
     let mut packs = Vec::new();
     for (line, overlap) in [(0, true), (1, false)] {

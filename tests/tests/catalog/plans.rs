@@ -34,8 +34,7 @@ async fn run_laws(url: &str, settings: &[&str]) {
         settings.iter().map(|setting| format!("-c%20{}%20", setting.replace('=', "%3D"))).collect();
     let catalog = open(&format!("{url}?options={set}")).await;
     for (subject, law, check) in super::LAWS {
-        // Who waits for whom is not about plans; and what is about many entities takes minutes
-        // without an index.
+        // Locks are not about plans; and tests with many entities take minutes without an index.
         if matches!(*subject, "races" | "locking" | "large") {
             continue;
         }
@@ -46,8 +45,8 @@ async fn run_laws(url: &str, settings: &[&str]) {
     }
 }
 
-/// A database whose texts order and fold by a language; none, said loudly, where this machine does
-/// not know it.
+/// A database with the collation of a language; none, with a loud SKIP, where this machine does not
+/// have it.
 fn in_language(cluster: &Cluster, name: &str, language: &str) -> Option<String> {
     let how = match language {
         "C" => "LC_COLLATE 'C' LC_CTYPE 'C'".to_owned(),
@@ -108,8 +107,8 @@ async fn every_law_holds_where_indexes_give_bitmaps_and_texts_are_those_of_icu()
         .await;
 }
 
-/// Rows of a table that statements have read so far. Sessions tell when they end: it is waited for
-/// that.
+/// Rows of a table that statements have read so far. Sessions report it when they end, so this
+/// waits for that.
 async fn rows_read(url: &str, catalog: Arc<dyn Catalog>) -> i64 {
     drop(catalog);
     const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
@@ -251,7 +250,7 @@ async fn a_first_push_of_1500_commits_is_read_right_before_postgres_knows_of_it(
     let none = store.fetch(&repo, &had, &silent).await.unwrap();
     assert_eq!(none.commit_count, 0, "all of it is had");
 
-    // A commit far back in it, as the head of another push: the branch leads to it already.
+    // A commit far back in it, as the head of another push: the branch descends from it already.
     let older = history(&HistoryOptions { commits_per_push: 300, ..long }).remove(0);
     let file = folder.path().join("older.mpack");
     std::fs::write(&file, &older).unwrap();

@@ -16,7 +16,7 @@ pub(crate) async fn open(url: &str) -> Arc<dyn Catalog> {
     CatalogPlace::Postgres(url.to_owned()).open().await.unwrap()
 }
 
-/// The error of opening it, which must come soon, and hold some words.
+/// The error of opening it, which must come soon, and contain some texts.
 async fn refused(url: &str, words: &[&str]) -> Error {
     let place = CatalogPlace::Postgres(url.to_owned());
     let begun = tokio::time::Instant::now();
@@ -43,7 +43,7 @@ async fn refused(url: &str, words: &[&str]) -> Error {
 
 /// The cluster, with a role that must give its password and owns a database.
 fn guarded(cluster: &Cluster) -> String {
-    // Whoever comes second finds it made.
+    // The second caller finds it created.
     let _ = cluster.admin(format!("CREATE ROLE guarded LOGIN PASSWORD '{SECRET}'"));
     cluster.database("of_guarded");
     cluster.admin("ALTER DATABASE of_guarded OWNER TO guarded".into()).unwrap();
@@ -189,7 +189,8 @@ async fn who_has_lost_the_right_publishes_nothing_and_may_run_it_again() {
         .await
         .expect_err("the right was lost");
     assert_eq!(error.class(), Class::Conflict, "{error}");
-    // Whose session ended has nothing any more: others need not wait for who does not know it yet.
+    // A session that has ended holds no lock: others need not wait for a process that has not
+    // noticed yet.
     let next = timeout(Duration::from_secs(20), catalog.lock(LockMode::Publishing))
         .await
         .expect("nobody is in the way")
@@ -278,7 +279,7 @@ async fn the_order_of_a_history_does_not_depend_on_what_the_planner_knows() {
     let catalog = open(&url).await;
     for commits in [3_u64, 40, 2000] {
         let desk = desk::Desk::named(&catalog, &format!("a/{commits}")).await;
-        // Their ids are in no order, and every fifth is a merge with one that is known to nobody.
+        // Their ids are in no order, and every fifth is a merge with an unknown one.
         let number = |n: u64| (n * 7919) % 10_007;
         let mut push = desk.prepare(vec![]).await;
         push.edges = (0..commits)

@@ -61,8 +61,8 @@ async fn law_4_what_is_said_to_be_proven_was_counted_on_the_new_pack() {
     }
 }
 
-/// The packs with a record that the new pack does not have from them. A record that stands in
-/// several is copied from the one with most records, of equal ones from that with the smallest key.
+/// The packs with a record that the new pack does not have from them. A record in several packs is
+/// copied from the one with most records, of equal ones from that with the smallest key.
 fn partly_copied(packs: &[Vec<u8>], made: &[u8]) -> Vec<Vec<u8>> {
     let distinct: BTreeMap<String, &Vec<u8>> =
         packs.iter().map(|pack| (model::key(pack), pack)).collect();

@@ -87,8 +87,7 @@ async fn repair(on: &TestStore) -> VerifyReport {
     on.store.repair(&on.repo, &silent()).await.unwrap()
 }
 
-/// What the repo is known to have lost, as its own report and its line tell; read by a process that
-/// comes later.
+/// What the repo is known to have lost, by its report and its summary; read by a later process.
 async fn known(on: &TestStore) -> Vec<(Option<MpackKey>, String)> {
     let store = Store::open(options(&on.data())).await.unwrap();
     let report = store.repo(&on.repo).await.unwrap();
@@ -225,7 +224,7 @@ async fn gc_does_not_say_that_there_is_nothing_to_do_beside_a_pack_that_is_not_t
             "{error}"
         );
         assert_eq!(known(&on).await, [(Some(key), "gc".to_owned())]);
-        // Somebody has restored it: that is seen when it is read.
+        // It was restored: that is noticed when it is read.
         std::fs::write(&pack, bytes).unwrap();
         assert_eq!(on.gc().await.unwrap_err().class(), Class::Damage);
         on.sound().await;
@@ -354,7 +353,7 @@ async fn repair_does_what_it_can_and_names_what_is_left() {
     let repaired = &report.repaired.as_ref().unwrap()[0];
     assert!(repaired.entities > 0 && repaired.from == [key_of(&packs()[2])], "{repaired:?}");
     assert_eq!(known(&on).await, [(Some(key), "verify".to_owned())]);
-    // The rest comes from whoever has it.
+    // The rest is pushed again.
     on.push_each(&packs()).await;
     on.sound().await;
     assert_eq!(on.gc().await.unwrap().consolidated_key, Some(key));

@@ -1,5 +1,5 @@
-//! What nothing reaches: kept by default, dropped only when asked for, and never what a head or a
-//! tag of late reaches.
+//! Unreachable data: kept by default, dropped only on request, and never what a recent head or tag
+//! reaches.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -154,12 +154,12 @@ async fn a_repo_without_branches_is_not_emptied() {
     store.sound().await;
 }
 
-/// Whatever somebody pushes while it is dropped: nothing that the repo then reaches is missing.
+/// Whatever is pushed while data is dropped: nothing that the repo then reaches is missing.
 #[tokio::test]
 async fn a_push_that_reaches_what_is_being_dropped_is_never_left_without_it() {
     for call in 0.. {
         let (store, old, new) = rewritten().await;
-        // A commit on top of what is unreachable, whose client knows that the server has the rest.
+        // A commit on top of unreachable ones, whose client knows that the server has the rest.
         let on_top = chain(1, "top", Some(&old.tip));
         let late = after(300, &store.data()).await;
         let theirs = Fault::never();
@@ -200,7 +200,7 @@ async fn a_push_that_reaches_what_is_being_dropped_is_never_left_without_it() {
         let dropped = done.dropped.is_some_and(|dropped| dropped.commits > 0);
         assert!(has_old || dropped, "call {call}");
         // Either the push came first, and then what it reaches is there; or the drop did, and then
-        // its base is as unknown as any.
+        // its base is unknown.
         let fetched =
             store.store.fetch(&store.repo, &Default::default(), &Progress::silent()).await.unwrap();
         assert!(fetched.commit_count == 4 || fetched.missing > 0, "call {call}: {fetched:?}");
@@ -253,7 +253,7 @@ async fn a_deleted_repo_frees_its_name_and_its_packs_wait() {
     store.sound().await;
 }
 
-/// Whoever works on a repo while it is deleted is told, and nothing of it comes back.
+/// Work on a repo that is deleted at the same time fails with a clear error, and restores nothing.
 #[tokio::test]
 async fn a_repo_that_is_deleted_meanwhile_stays_deleted() {
     for verb in ["push", "gc"] {

@@ -1,4 +1,4 @@
-//! Jobs and workers: what was asked for is done once, whoever dies on the way.
+//! Jobs and workers: a queued job is done once, whichever worker dies on the way.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -128,8 +128,8 @@ async fn a_pack_that_waits_for_its_job_is_nobodys_orphan() {
             .set_modified(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(60))
             .unwrap();
     }
-    // That of the job which was taken back is older than what the catalog knows: else it might be
-    // all that is left of a push.
+    // The cancelled job's pack is older than the catalog's newest: else it might be the only copy
+    // of a push.
     let hex = cancelled.mpack_key.hex();
     let orphan = store.data().join("packs").join(&hex[..2]).join(format!("{hex}.mpack"));
     std::fs::File::options()
@@ -486,7 +486,7 @@ fn the_verbs_ask_for_jobs_and_a_worker_does_them() {
         queued,
         "the one that waits will do"
     );
-    // Unless it would not do what is asked for: that is never lost silently.
+    // Unless it has other options: those are never lost silently.
     packhouse
         .run(["gc", "a/b", "--async", "--expire-unreachable", "90d"])
         .exits(1)

@@ -1,5 +1,5 @@
-//! The laws of docs/laws.md, by name, as far as they show from outside. The page says which other
-//! tests keep them.
+//! The laws of docs/laws.md, by name, as far as they show from outside. The page names the other
+//! tests.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! What an operator looks at is what there is: bytes that shelves count, lines of repos, packs,
-//! timelines, stamps.
+//! The operator's view is correct: bytes of shelves, summaries, packs, timelines, stamps.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +79,7 @@ proptest! {
                     assert_eq!(counted, found, "after a consolidation");
                 }
             }
-            // `packs` tells the same.
+            // `packs` shows the same.
             let [_, found] = counted_and_found(&store).await;
             let told = store.store.packs(&store.repo).await.unwrap();
             let held = told.iter().filter(|pack| pack.retired_at.is_none());
@@ -138,9 +137,8 @@ proptest! {
         });
     }
 
-    /// A consolidation writes each record that the index maps, and what stands around the records
-    /// of one pack: nothing else. So what it saves is `duplicate_bytes`, less what the new pack has
-    /// around its records.
+    /// A consolidation writes each mapped record, and the framing of one pack: nothing else. So it
+    /// saves `duplicate_bytes`, less the framing of the new pack.
     #[test]
     fn a_consolidation_does_not_write_duplicate_bytes_again(seed in any::<u64>(), size in 1usize..16, packs in 2usize..6) {
         wait(async {

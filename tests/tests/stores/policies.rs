@@ -1,4 +1,4 @@
-//! Policies: repos are consolidated by themselves when they are due, and for a reason that is told.
+//! Policies: due repos are consolidated automatically, and the reason is reported.
 
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::seed::chain;

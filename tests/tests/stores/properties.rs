@@ -112,8 +112,8 @@ proptest! {
             let report = store.gc().await.unwrap();
             let made = store.packs().await;
             assert_eq!(made.len(), 1);
-            // A last push that brings heads and no records leaves one pack, with which there is
-            // nothing to do.
+            // A last push with heads and no records leaves one pack, with which there is nothing to
+            // do.
             if !report.skipped {
                 assert_eq!(report.consolidated_key.unwrap().to_string(), model::key(&consolidated));
                 assert_eq!(made, [consolidated]);

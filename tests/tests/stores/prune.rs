@@ -150,8 +150,8 @@ async fn answers_that_have_expired_go() {
     store.sound().await;
 }
 
-/// By the clock, and not because somebody fetches from that repo, or prunes: also those of a repo
-/// that is gone.
+/// By the clock, and not because of a fetch from that repo, or a prune: also those of a deleted
+/// repo.
 #[tokio::test]
 async fn answers_go_when_their_time_is_over_whoever_asks_for_what() {
     let store = TestStore::new().await;
@@ -178,7 +178,7 @@ fn orphan(store: &TestStore, age: Duration) -> PathBuf {
     let path = folder.join(format!("{hex}.mpack"));
     std::fs::write(&path, bytes).unwrap();
     let file = std::fs::File::options().write(true).open(&path).unwrap();
-    // The clock of the tests stands in March 2026.
+    // The clock of the tests is in March 2026.
     let now = SystemTime::UNIX_EPOCH
         + Duration::from_secs(
             "2026-03-02T09:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second() as u64,
@@ -294,7 +294,7 @@ async fn a_catalog_from_a_backup_deletes_no_orphans() {
         ..options(&store.data())
     };
     let restored = Store::open(restored).await.unwrap();
-    // Another pack that it knows is there: the orphan is not all there is.
+    // Another known pack exists: the orphan is not the only one.
     let branch = [("side".to_owned(), "0".repeat(64))].into_iter().collect();
     let file = store.file(&model::canonical(&Default::default(), &branch));
     restored.push(&store.repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
@@ -373,7 +373,7 @@ impl Races {
         Races { other: Arc::new(other), others, store, packs, clock, prunes: NOW }
     }
 
-    /// The other deletes orphans, too, by a clock that is far ahead: every file is old to it.
+    /// The other deletes orphans, too, with a clock that is far ahead: every file is old to it.
     async fn ahead() -> Races {
         let races = Races::new().await;
         let clock = Arc::new(FixedClock::starting_at("2099-01-01T00:00:00Z".parse().unwrap()));
@@ -461,8 +461,8 @@ async fn a_consolidation_does_not_mind_that_another_one_was_first_and_deleted_it
     }
 }
 
-/// The push compares its records with others that the repo has in other encodings, in packs that go
-/// meanwhile.
+/// The push compares its records with others that the repo has in other encodings, in packs that
+/// are deleted at the same time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_does_not_mind_that_the_packs_it_is_compared_with_are_replaced_and_deleted() {
     let options = HistoryOptions {
@@ -494,8 +494,8 @@ async fn a_push_does_not_mind_that_the_packs_it_is_compared_with_are_replaced_an
     }
 }
 
-/// The pushed bytes are those of a pack that waits for deletion, and that somebody deletes at the
-/// worst time.
+/// The pushed bytes are those of a pack that waits for deletion, and that is deleted at the worst
+/// time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_keeps_the_pack_that_somebody_is_about_to_delete() {
     let other_repo: RepoName = "c/d".parse().unwrap();
@@ -509,7 +509,7 @@ async fn a_push_keeps_the_pack_that_somebody_is_about_to_delete() {
             .push(&other_repo, &[file], PushOptions::default(), &Progress::silent())
             .await
             .unwrap_or_else(|e| panic!("call {call}: {e}"));
-        // Whoever waited for the push goes on now.
+        // The process that waited for the push goes on now.
         prune(&races.other, NOW).await;
         let report = races.store.store.verify(&other_repo, &Progress::silent()).await.unwrap();
         assert!(report.ok, "call {call}: {:?}", report.problems);
@@ -522,7 +522,7 @@ async fn a_push_keeps_the_pack_that_somebody_is_about_to_delete() {
 }
 
 /// A pruner whose clock is years ahead takes every file for old; what is about to be published is
-/// safe from it all the same.
+/// safe nevertheless.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_to_a_pruner_of_orphans_whose_clock_is_ahead() {
     for verb in ["push", "gc", "fetch"] {

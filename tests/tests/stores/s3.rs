@@ -24,7 +24,7 @@ fn elsewhere(store: &TestStore, folder: &Path, prefix: &str) -> StoreOptions {
     }
 }
 
-/// The same store, opened anew and without a copy of any pack.
+/// The same store, opened again and without cached packs.
 async fn without_copies(store: &TestStore) -> Store {
     let _ = std::fs::remove_dir_all(store.data().join("spool"));
     Store::open(elsewhere(store, &store.data(), PREFIX)).await.unwrap()
@@ -282,9 +282,9 @@ async fn a_consolidation_asks_for_each_pack_once() {
     let report = cold.gc(&store.repo, &Progress::silent()).await.unwrap();
     let taken = between(before, cold.traffic());
     println!("{N} packs, {stored} bytes, became one of {} bytes: {taken:?}", report.bytes_after);
-    // Its directory and itself, of each pack; the new pack and its directory, each sent and looked
-    // at; the new pack once more, read back; and before the first write, which vault it is and who
-    // else has packs there.
+    // Its directory and itself, of each pack; the new pack and its directory, each sent and
+    // checked; the new pack once more, read back; and before the first write, the identity of the
+    // vault and its catalogs.
     assert_eq!((taken.requests, taken.write_requests), (2 * N + 7, 3));
     let directories = 72 * report.proven.unwrap().records + 200 * N;
     let down = stored + report.bytes_after;
@@ -349,8 +349,8 @@ fn processes_share_copies() {
     store.run(["verify", "a/b"]).ok();
 }
 
-/// Law 5, where packs are far: every call of a consolidation fails once, before or after it has
-/// done its work.
+/// Law 5, with remote packs: every call of a consolidation fails once, before or after it has done
+/// its work.
 #[tokio::test]
 async fn law_5_on_s3_a_consolidation_that_fails_anywhere_loses_nothing_and_the_next_finishes() {
     let sandbox = Sandbox::reference(None).unwrap();

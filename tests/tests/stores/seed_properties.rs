@@ -159,7 +159,7 @@ async fn pg4_gc_is_idempotent_and_leaves_no_duplicate_rows(store: TestStore) {
     let second = store.gc().await.unwrap();
     assert_eq!(first.consolidated_key, second.consolidated_key);
     assert_eq!(object_rows(&store).await, 4);
-    // Pushing it all again brings nothing new, neither packs nor rows.
+    // Pushing it all again adds nothing, neither packs nor rows.
     store.push_each(&chains.iter().map(|c| c.pack.clone()).collect::<Vec<_>>()).await;
     assert_eq!(store.gc().await.unwrap().consolidated_key, first.consolidated_key);
     assert_eq!(object_rows(&store).await, 4);

@@ -18,7 +18,7 @@ fn text(token: Option<String>) -> TokenText {
     token.expect("who makes a token is told it").parse().expect("it is one")
 }
 
-/// Makes a token for `a/b`, with some words more; gives its text.
+/// Creates a token for `a/b`, with more arguments; returns its text.
 fn made(packhouse: &Packhouse, words: &[&str]) -> String {
     let create = ["token", "create", "--scope", "read", "--repo", "a/b"];
     let made = packhouse.run(create.iter().chain(words)).ok().json();
@@ -89,7 +89,7 @@ fn a_token_is_shown_once_and_its_secret_is_nowhere_afterwards() {
     };
     assert_eq!(found(secret.as_bytes()), [] as [String; 0]);
     assert_eq!(found(&hex::decode(secret).unwrap()), [] as [String; 0]);
-    // What is looked for would be found: the hash is there.
+    // The search works: the hash is found.
     let kept = token.parse::<TokenText>().unwrap().hash();
     assert_eq!(found(&kept).is_empty(), !place::has_files());
 }
@@ -191,7 +191,7 @@ async fn a_token_speaks_for_its_bearer_with_its_secret_and_no_other() {
     let repos: Vec<Reach> = ["a/b", "c/*"].map(|reach| reach.parse().unwrap()).into();
     let bearer = Caller::Bearer { token: made.id.clone(), scope: Scope::Push, repos };
     assert_eq!(store.caller(&token).await.unwrap(), Some(bearer.clone()));
-    // The id of one with the secret of another; and ones that nobody made.
+    // The id of one with the secret of another; and invented ones.
     let other = text(store.create_token(new(Scope::Admin, &["*"])).await.unwrap().token);
     let secret_of = |token: &TokenText| token.reveal().rsplit_once('_').unwrap().1.to_owned();
     let mixed: TokenText = format!("phk_{}_{}", token.id(), secret_of(&other)).parse().unwrap();

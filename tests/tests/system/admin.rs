@@ -237,8 +237,8 @@ async fn exactly_the_plan_that_was_shown_is_done_or_nothing() {
     assert_eq!(name, "done");
 }
 
-/// The server is killed after it has done a plan and before its client heard so: who begins the run
-/// again is told what it did.
+/// The server is killed after it has applied a plan and before its client got the result: a client
+/// that starts the run again gets the result.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_was_done_before_a_restart_is_answered_with_what_it_did() {
     let mut place = Place::trusting();
@@ -268,7 +268,7 @@ async fn a_plan_that_was_done_before_a_restart_is_answered_with_what_it_did() {
     place.served = restarted(&place.store);
     let (_, name, again) = run(&place, '2', &gc).await;
     assert_eq!((name.as_str(), &again["report"]), ("done", &first["report"]), "{again}");
-    // Also when the repo has gone on: another plan that looks the same is not made up.
+    // Also when the repo has changed since: another plan that looks the same is not made up.
     place.store.push(&files[2..]).ok();
     place.store.gc();
     let (_, name, again) = run(&place, '3', &gc).await;

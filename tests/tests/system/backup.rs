@@ -122,8 +122,7 @@ fn a_backup_is_for_its_owner_only_whatever_the_umask() {
     assert_eq!(std::fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o700);
     for (path, mode) in below(&to) {
         let linked = std::fs::metadata(&path).unwrap().nlink() > 1 && path.is_file();
-        // What is the store's own file has the store's mode, in a folder that nobody else may
-        // enter.
+        // The store's own file has the store's mode, in a private folder.
         assert!(linked || mode & 0o077 == 0, "{} has mode {mode:o}", path.display());
     }
 }
@@ -217,7 +216,7 @@ fn what_is_no_place_for_a_backup_is_refused_and_nothing_is_changed() {
     second.at(&other, ["repo", "create", "new/work"]).ok();
     second.run(words).exits(1).says(&["was written to after it was created"]);
     assert_eq!(second.at(&other, ["repo", "show", "new/work"]).ok().json()["repo"], "new/work");
-    // Where there is none, there is none to back up.
+    // Where there is no store, there is nothing to back up.
     store
         .at(&scratch.join("absent"), ["backup", scratch.join("b").to_str().unwrap()])
         .exits(1)
@@ -250,7 +249,7 @@ fn a_backup_that_is_brought_up_to_date_takes_only_what_is_new() {
     assert_eq!(tells(&store, &to), tells(&store, &store.data()));
 }
 
-/// Whatever call fails: what was a backup is one, of before or of now; what was none is none.
+/// Whatever call fails: an existing backup is the old or the new one; a new one does not exist.
 #[tokio::test]
 async fn a_backup_that_fails_anywhere_leaves_the_one_before_or_none() {
     if !place::has_files() {
@@ -293,7 +292,7 @@ async fn a_backup_that_fails_anywhere_leaves_the_one_before_or_none() {
                 1 + usize::from(made.is_ok()),
                 "call {call}, {moment:?}: {below:?}"
             );
-            // A copy of it: whoever has it open keeps it from being brought up to date.
+            // A copy of it: while it is open it can't be updated.
             let restored = tempfile::tempdir().unwrap();
             faulty::copy_files(&old, restored.path());
             let restored = Store::open_existing(options(restored.path())).await.unwrap();
@@ -314,7 +313,7 @@ fn a_killed_backup_leaves_a_folder_that_the_next_one_removes() {
     let scratch = store.scratch();
     let left = scratch.join(format!(".backup.unfinished-backup-{}", "5f".repeat(16)));
     copy_files(&store.data().join("packs"), &left.join("packs"));
-    // Those that are not ours stay: another name, or a file.
+    // Foreign ones stay: another name, or a file.
     let others = [
         scratch.join(".backup.unfinished-backup-mine"),
         scratch.join(format!(".backup.unfinished-backup-{}", "a".repeat(32))),
@@ -403,7 +402,7 @@ fn a_store_is_restored_by_moving_its_backup_back() {
     let to = store.scratch().join("backup");
     back_up(&store, &to, &[]);
     let before = tells(&store, &to);
-    // What came after the backup is lost with the store.
+    // What was pushed after the backup is lost with the store.
     store.push(&fixtures::muse_cli()[4..]).ok();
     std::fs::rename(store.data(), store.scratch().join("lost")).unwrap();
     std::fs::rename(&to, store.data()).unwrap();
@@ -581,8 +580,8 @@ fn what_lies_there_from_before_is_an_orphan_like_any_other() {
     assert!(!file.exists());
 }
 
-/// Pushes that are killed at some moment, again and again: each is there whole or not at all, and
-/// comes whole when it is pushed again.
+/// Pushes that are killed at some moment, again and again: each is complete or absent, and complete
+/// when it is pushed again.
 #[test]
 fn pushes_that_are_killed_leave_a_store_that_verifies() {
     let store = Packhouse::with_repo();

@@ -1,6 +1,6 @@
 //! Names of branches are paths in a clone, so they have a grammar, on every way in; those that were
-//! stored before they had one are shown with escapes, told by `verify`, given to no client, and can
-//! be deleted.
+//! stored before are shown with escapes, reported by `verify`, hidden from clients, and can be
+//! deleted.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ const BAD: [&str; 12] = [
 
 const AT: &str = "2026-03-02T09:00:00+00:00";
 
-/// A pack with one commit, which stands under some names.
+/// A pack with one commit, which is the head of some branches.
 fn pack(message: &str, branches: &[&str]) -> (String, Vec<u8>) {
     let mut pack = PackBuilder::with_ids(IdForm::Bare);
     let content = pack.object(message.as_bytes());
@@ -248,7 +248,7 @@ async fn stored_bad_names_stop_nothing_are_given_to_nobody_and_can_be_deleted() 
     store.run(["verify", "a/b"]).ok();
     store.run(["branch", "delete", "a/b", "nothing"]).exits(1).says(&["`nothing`", "a/b"]);
     store.run(["branch", "delete", "a/c", "main"]).exits(1).says(&["a/c"]);
-    // What a deleted branch alone led to is there until somebody lets it expire.
+    // What only a deleted branch led to stays until it expires.
     store.fetch(&["--want", &side]);
 }
 

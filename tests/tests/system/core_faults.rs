@@ -1,5 +1,4 @@
-//! What the core refuses, natively: encodings that disagree, ids that are lost, wants that nobody
-//! knows.
+//! What the core refuses, natively: encodings that differ, lost ids, unknown wants.
 
 use std::collections::BTreeMap;
 

@@ -157,7 +157,7 @@ fn listed(folder: &Path, found: &mut Vec<(PathBuf, std::time::SystemTime)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        // The database's log comes and goes with whoever reads it.
+        // The database's log exists only while it is open.
         if name == "cache" || name.starts_with("catalog.db") {
             continue;
         }

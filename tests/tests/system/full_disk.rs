@@ -1,6 +1,5 @@
-//! A disk that is full, at every write of every verb: what said "done" is done for whoever opens
-//! the store next, what failed is not, and when there is room again the same process goes on
-//! working.
+//! A full disk, at every write of every verb: what reported success is there for the next process,
+//! what failed is not, and when there is space again the same process goes on working.
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -198,7 +197,7 @@ fn writes() -> Vec<Write> {
             c.token("good").await.unwrap().unwrap().revoked_at.is_some()
         }),
         write!("secret", |c| c.secret("s", [9; 32]).await.map(|kept| kept == [9; 32]), |c| {
-            // Whoever asks next draws another, which is kept only where none is.
+            // The next caller draws another, which is stored only if there is none.
             c.secret("s", [8; 32]).await.is_ok_and(|kept| kept == [9; 32])
         }),
         write!("set_policy", |c| c.set_policy(0, Some(&policy())).await.map(|()| true), |c| {
@@ -241,7 +240,7 @@ async fn open(file: &Path) -> Arc<dyn Catalog> {
     CatalogPlace::Sqlite(file.to_owned()).open().await.unwrap()
 }
 
-/// Waits until nobody has a catalog open any more: its connections are closed in their own time.
+/// Waits until a catalog is closed: its connections end in their own time.
 async fn closed(file: &Path) {
     while file.with_extension("db-wal").exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -339,7 +338,7 @@ fn file(files: &Path, number: usize) -> PathBuf {
     files.join(format!("{number}.mpack"))
 }
 
-/// What only the answer of a fetch shows: its pack is there, whole.
+/// What only the answer of a fetch shows: its pack is there, complete.
 async fn fetched(store: &Store) -> Result<()> {
     let answer = store.fetch(&a_b(), &since(store).await, &Progress::silent()).await?;
     let path = answer.mpack_url.strip_prefix("file://").unwrap();
@@ -348,7 +347,7 @@ async fn fetched(store: &Store) -> Result<()> {
     Ok(())
 }
 
-/// All but what the first push brought: no stored pack is that.
+/// All but the first push: no stored pack is that.
 async fn since(store: &Store) -> FetchRequest {
     let first = packhouse_tests::model::heads_of(&history_of(5)[..1]);
     assert!(!store.repo(&a_b()).await.unwrap().branch_heads.is_empty());
@@ -386,7 +385,7 @@ fn verbs() -> Vec<Verb> {
             s.repo(&a_b()).await.unwrap().packs == 1
         }),
         verb!("fetch", |s, _f| fetched(s).await, |s, _f| {
-            // It has answered, or it has not: what was put down for that hinders nobody.
+            // It has answered, or it has not: its reservation blocks nothing.
             fetched(s).await.is_ok()
         }),
         verb!("delete", |s, _f| s.delete_repo(&a_b()).await.map(drop), |s, _f| s
@@ -416,8 +415,8 @@ async fn a_day_later(folder: &Path) -> StoreOptions {
     }
 }
 
-/// The disk fills up before each call that a verb makes to catalog and vault, one after the other:
-/// after whatever it has looked at first.
+/// The disk fills up before each call of a verb to catalog and vault, one after the other: after
+/// whatever it has checked first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
     let Some(disk) = Disk::of(24) else { return };
@@ -509,8 +508,8 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
     }
 }
 
-/// Through the binary: nobody is told that a token is revoked which is not, and a server says that
-/// it can't work, until it can.
+/// Through the binary: a revocation is reported only when it is done, and a server reports that it
+/// is not ready, until it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_on_a_full_disk_says_so_and_goes_on_when_there_is_room() {
     let Some(disk) = Disk::of(24) else { return };
@@ -581,7 +580,7 @@ async fn a_log_that_has_grown_is_used_again_before_it_is_said_that_the_disk_is_f
     assert_eq!(open(&file).await.policies().await.unwrap()[49].1.max_packs, Some(499));
 }
 
-/// What only takes room that is there: reading.
+/// What needs no space: reading.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_catalog_on_a_full_disk_can_be_read_and_is_seen_to_change() {
     let Some(disk) = Disk::of(24) else { return };

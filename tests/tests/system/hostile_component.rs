@@ -26,7 +26,7 @@ const LIMITS: SandboxLimits = SandboxLimits {
 /// busy.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a consolidation, a fetch and a push are told, and a part of the error that must come of it.
+/// The misdeed in a consolidation, a fetch and a push, and a part of the resulting error.
 const CONSOLIDATIONS: [(&str, &str); 25] = [
     ("drops-an-object", "is missing"),
     ("repeats-an-object", "is there twice"),

@@ -156,7 +156,7 @@ async fn gives_our_packs(host: &Host) {
     }
 }
 
-/// Tapes of the native host run on the other one; a tape that was changed is told.
+/// Tapes of the native host replay on the other one; a changed tape is detected.
 fn replays_our_tapes(host: &Host) {
     let folder = fixtures::folder().join("tapes");
     let mut tapes: Vec<PathBuf> =

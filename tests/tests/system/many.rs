@@ -27,7 +27,7 @@ impl Place {
         Place { store, fault, repo, folder }
     }
 
-    /// Pushes a pack, and tells how many rows of the commit graph were read for it.
+    /// Pushes a pack, and returns how many rows of the commit graph were read for it.
     async fn push(&self, pack: &[u8]) -> u64 {
         let file = self.folder.path().join("pack.mpack");
         std::fs::write(&file, pack).unwrap();
@@ -87,7 +87,7 @@ fn chain(length: usize) -> Vec<u8> {
     pack(commits.collect(), vec![("main".into(), format!("c{}", length - 1))])
 }
 
-/// Branches of one commit each, number `round` of each branch; the first stand on `c0`.
+/// Branches of one commit each, number `round` of each branch; the first have the parent `c0`.
 fn branches(count: usize, round: usize) -> Vec<u8> {
     let name = |n: usize, round: usize| format!("b{n}-{round}");
     let parent = |n: usize| {

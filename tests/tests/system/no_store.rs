@@ -8,7 +8,7 @@ use packhouse_tests::faulty::copy_files;
 use packhouse_tests::fixtures;
 use packhouse_tests::server::Served;
 
-/// Every verb that wants a store that is there.
+/// Every verb that needs an existing store.
 const READING: &[&[&str]] = &[
     &["repo", "list"],
     &["repo", "show", "a/b"],
@@ -90,7 +90,7 @@ fn a_push_to_a_store_that_is_not_there_names_the_command_that_makes_its_repo() {
     packhouse.at(&data, ["push", "a/b", &file]).ok();
 }
 
-/// What becomes of a catalog's file, and the words for it.
+/// What happens to a catalog's file, and the words for it.
 const LOSSES: [(&str, &str); 3] =
     [("gone", "does not exist"), ("emptied", "is empty"), ("without tables", "has no tables")];
 
@@ -101,7 +101,7 @@ fn lose(data: &Path, how: &str) {
     match how {
         "gone" => {}
         "emptied" => std::fs::write(data.join("catalog.db"), b"").unwrap(),
-        // As a copy of the file is whose tables still stood in the log.
+        // Like a copy of the file whose tables were still in the log.
         _ => {
             let catalog = data.join("catalog.db");
             let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -180,7 +180,7 @@ fn an_empty_file_without_packs_is_no_store_and_becomes_one() {
     assert_eq!(packhouse.at(&data, ["repo", "list"]).ok().documents().len(), 1);
 }
 
-/// Law 10 stands: another catalog may have its packs in the same place.
+/// Law 10 holds: another catalog may have its packs in the same place.
 #[test]
 fn a_second_catalog_beside_packs_of_another_is_made_when_it_is_asked_for() {
     let first = Packhouse::with_repo();
@@ -276,7 +276,7 @@ fn what_a_process_wrote_stands_in_the_catalogs_one_file_when_it_has_ended() {
     same("failed");
 }
 
-/// As a server that is asked to stop: what was pushed to it stands in the file.
+/// Like a server that is stopped: what was pushed to it is in the file.
 #[test]
 fn what_a_server_wrote_stands_in_the_catalogs_one_file_when_it_has_stopped() {
     let packhouse = Packhouse::with_repo();
@@ -306,7 +306,7 @@ fn somebody_who_reads_for_long_holds_no_verb_up() {
     packhouse.push(&fixtures::muse_cli()[..1]).ok();
     packhouse.push(&fixtures::muse_cli()[1..2]).ok();
     runtime.block_on(async { sqlx::raw_sql("COMMIT").execute(&mut reader).await.unwrap() });
-    // Whoever ends next takes all that is left along.
+    // The last process to end takes the log along.
     packhouse.push(&fixtures::muse_cli()[2..3]).ok();
     let copy = copied_alone(&packhouse, "copy");
     assert_eq!(packhouse.at(&copy, ["repo", "list"]).ok().documents()[0]["packs"], 3);

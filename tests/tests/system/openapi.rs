@@ -1,8 +1,7 @@
-//! The document of the administration, and whether the server keeps to it whatever it is asked:
-//! schemathesis makes requests out of the document, sound ones and others, and looks at the
-//! answers.
+//! The OpenAPI document of the administration, and whether the server keeps to it: schemathesis
+//! generates requests from the document, valid ones and others, and checks the responses.
 //!
-//! `tests/hosts/setup.sh` installs it; without it this says that it is skipped.
+//! `tests/hosts/setup.sh` installs it; without it this prints SKIP.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,8 +14,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("hosts/openapi")
 }
 
-/// What schemathesis looks at. One worker: with two, hypothesis trips over itself now and then.
-/// That private repos are not there for strangers is no fault, and looked at elsewhere.
+/// The checks of schemathesis. One worker: with two, hypothesis fails now and then. That private
+/// repos are not found by strangers is correct, and tested elsewhere.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,unsupported_method";
 
 struct Place {

@@ -14,7 +14,7 @@ fn into_a_full_disk(mut command: Command) -> (Option<i32>, String) {
     (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
 }
 
-/// Runs a call whose reader has gone before it writes.
+/// Runs a call whose reader has closed the pipe before it writes.
 fn into_a_closed_pipe(mut command: Command) -> (Option<i32>, String) {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

@@ -1,5 +1,5 @@
-//! What packhouse makes can be read by its user alone, whatever the umask; what a user asks for by
-//! name is made as the umask says.
+//! Files of packhouse are private to its user, whatever the umask; a file that the user names is
+//! created with the umask.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -59,7 +59,7 @@ fn a_store_is_its_users_alone_whatever_the_umask() {
     let tapes = place.scratch().join("tapes");
     run("022", &data, &["gc", "a/b", "--record", tapes.to_str().unwrap()]);
     assert_eq!(mode(&tapes), 0o644);
-    // The files beside the catalog are there for as long as somebody has it open.
+    // The files beside the catalog exist while it is open.
     let open = serve("000", &data);
     let mut found = Vec::new();
     walk(&data, &mut found);
@@ -87,7 +87,7 @@ fn a_store_is_its_users_alone_whatever_the_umask() {
     };
     assert_eq!(of(&checks, "privacy")["status"], "ok");
 
-    // What an older packhouse has made is told of, and left to its operator.
+    // Modes of an older packhouse are reported, and left to the operator.
     std::fs::set_permissions(&data, PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::set_permissions(data.join("catalog.db"), PermissionsExt::from_mode(0o644)).unwrap();
     let check = of(&run("022", &data, &["doctor"]), "privacy");
@@ -107,7 +107,7 @@ impl Drop for Serving {
     }
 }
 
-/// Serves a store, so that somebody has its catalog open.
+/// Serves a store, so that its catalog is open.
 fn serve(umask: &str, data: &Path) -> Serving {
     let mut command = Command::new("sh");
     command

@@ -1,5 +1,5 @@
-//! A store behind a server answers what the same store on this machine does, and says no in the
-//! same words; a line that breaks loses nothing that was begun.
+//! A store behind a server answers what the same store on this machine does, and fails with the
+//! same messages; a lost connection loses no work.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -306,8 +306,8 @@ async fn a_run_outlives_a_line_that_breaks_and_a_server_that_forgets() {
     let (url, asked) = made_up(|what, nth, head| match (what, nth) {
         ("PUT", _) => (202, run_report(), false),
         ("GET events", 1) => (200, ": hello\n\n".to_owned() + &progress(7, "verifying", 1), false),
-        // It comes back with the number that it has heard, to a proxy that finds nobody, and to a
-        // server that was started again.
+        // It comes back with the last number, to a proxy without a server, and to a restarted
+        // server.
         ("GET events", 2) if head.contains("last-event-id: 7\r\n") => (502, "no".into(), false),
         ("GET events", 3) if head.contains("last-event-id: 7\r\n") => {
             (404, r#"{"detail":"no run","class":"refused"}"#.into(), false)

@@ -1,5 +1,4 @@
-//! What is kept: deleted repos until prune removes them, and what a client was told that the store
-//! has.
+//! Retention: deleted repos until prune purges them, and what a client was told to be in the store.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,7 +36,7 @@ fn full() -> Packhouse {
     store
 }
 
-/// What can be seen of it, without what moves by itself.
+/// What is visible of it, without what changes by time.
 fn seen(store: &Packhouse) -> Vec<Value> {
     let mut seen = vec![store.show(), store.run(["policy", "show", "a/b"]).ok().json()];
     let (mut fetched, _) = store.fetch(&[]);
@@ -127,8 +126,7 @@ fn the_pack_that_is_gone_is_named() {
     assert!(keys.as_array().unwrap().iter().any(named), "{}: {keys}", refused.stderr);
 }
 
-/// Of a private repo that was deleted, a server says nothing to those who don't administer its
-/// name.
+/// A server reveals nothing of a deleted private repo to callers who don't administer its name.
 #[tokio::test(flavor = "multi_thread")]
 async fn over_http_it_takes_a_token_that_administers_the_name() {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -250,7 +248,7 @@ async fn what_comes_again_is_as_recent_as_what_is_new() {
     }
 }
 
-/// Whenever somebody pushes what is being dropped, it is there afterwards: kept, or stored again.
+/// Whenever data is pushed that is being dropped, it is there afterwards: kept, or stored again.
 #[tokio::test]
 async fn a_push_of_what_is_being_dropped_is_never_answered_in_vain() {
     for call in 0.. {

@@ -1,5 +1,5 @@
 //! Two workers and two pushers on Postgres and S3, and every few seconds a worker is killed. For
-//! `PACKHOUSE_SOAK_SECONDS`: a few where nobody says, ten minutes by hand (docs/operations.md).
+//! `PACKHOUSE_SOAK_SECONDS`: a few by default, ten minutes by hand (docs/operations.md).
 
 #![allow(clippy::disallowed_methods)]
 
@@ -42,7 +42,7 @@ fn kill_workers(packhouse: &Packhouse, stop: &AtomicBool, kills: &AtomicU64) {
         *worker = start_worker(packhouse, number);
         number += 1;
     }
-    // The last one has its time to begin: before it has, a signal ends it as it ends any program.
+    // Give the last one time to start: before that, a signal ends it as any program.
     std::thread::sleep(Duration::from_secs(2));
     for mut worker in workers {
         rustix::process::kill_process(
@@ -54,7 +54,7 @@ fn kill_workers(packhouse: &Packhouse, stop: &AtomicBool, kills: &AtomicU64) {
     }
 }
 
-/// Pushes one pack after the other, looks at the repo now and then, and gives what it has pushed.
+/// Pushes one pack after the other, reads the repo now and then, and returns what it has pushed.
 fn push(packhouse: &Packhouse, repo: &str, later: bool, until: Instant) -> Vec<Vec<u8>> {
     let (mut pushed, mut tip) = (Vec::new(), None::<String>);
     while Instant::now() < until {
@@ -63,8 +63,8 @@ fn push(packhouse: &Packhouse, repo: &str, later: bool, until: Instant) -> Vec<V
         let file =
             packhouse.file(&format!("{}-{number}.mpack", repo.replace('/', "-")), &next.pack);
         let words = ["push", repo, &file, "--async"];
-        // Others consolidate meanwhile; a conflict with another writer is safe to retry, and says
-        // so.
+        // Others consolidate at the same time; a conflict with another writer is safe to retry, and
+        // says so.
         for tries in 0.. {
             let ran = packhouse.run(&words[..if later { 4 } else { 3 }]);
             if ran.code == 3 && tries < 20 {
@@ -134,8 +134,8 @@ fn two_workers_and_two_pushers_lose_nothing_however_often_a_worker_is_killed() {
     assert_eq!(failed, "", "jobs were given up");
     packhouse.run(["verify"]).ok();
     for (repo, packs) in [("a/b", &now), ("c/d", &later)] {
-        // Every record of every push, byte for byte: the one pack is what it would be had nobody
-        // ever died.
+        // Every record of every push, byte for byte: the one pack is as if no process had ever
+        // died.
         let key = packhouse.run(["gc", repo]).ok().json()["consolidated_key"].clone();
         assert_eq!(key, model::key(&model::consolidate(packs, &model::heads_of(packs))), "{repo}");
         assert_eq!(packhouse.run(["fetch", repo]).ok().json()["missing"], 0, "{repo}");

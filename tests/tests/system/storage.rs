@@ -1,5 +1,4 @@
-//! A catalog with another storage than its own is refused: a slip in `--storage` begins no second
-//! history.
+//! A catalog with another storage is refused: a mistake in `--storage` starts no second history.
 
 use std::path::Path;
 
@@ -64,7 +63,7 @@ fn a_storage_that_was_moved_as_a_whole_is_the_same() {
     store.push([file(0)]).ok();
     let moved = store.scratch().join("moved");
     std::fs::rename(store.data(), &moved).unwrap();
-    // The catalog went with it, or stays where it was and is told where the packs are now.
+    // The catalog was moved as well, or stays where it was and gets the new place of the packs.
     store.at(&moved, ["push", "a/b", &file(1)]).ok();
     std::fs::create_dir_all(store.data()).unwrap();
     for name in ["catalog.db", "catalog.db-wal", "catalog.db-shm"] {

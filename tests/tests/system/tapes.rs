@@ -1,9 +1,9 @@
-//! Tapes: what is recorded runs again, to the letter, in this process and through the binary; what
-//! is not a tape, or runs otherwise, is told with the place.
+//! Tapes: what is recorded replays identically, in this process and through the binary; what is not
+//! a tape, or replays differently, is reported with the place.
 //!
 //! `fixtures/tapes` is a corpus of runs that this test records itself, and compares with what is
 //! checked in. When the component or the format has changed on purpose, first see what that did
-//! (`packhouse replay tests/fixtures/tapes --component …`), then write it anew:
+//! (`packhouse replay tests/fixtures/tapes --component …`), then record it again:
 //! `PACKHOUSE_WRITE_TAPES=1 cargo test -p packhouse-tests --test system tapes`.
 
 use std::io::{Read, Write};
@@ -206,7 +206,7 @@ fn a_run_through_the_binary_is_recorded_and_runs_again() {
     assert_eq!(dumped.stdout, text(Path::new(&at("gc"))));
     assert_eq!(dumped.documents().last().unwrap()["end"]["plan-digest"], planned["plan_digest"]);
 
-    // Nothing to plan: no tape, and a word about it.
+    // Nothing to plan: no tape, and a note.
     packhouse.run(["gc", "a/b", "--record", &at("none")]).ok().says(&["no tape was written"]);
     assert!(!Path::new(&at("none")).exists());
     // Several repos: a folder with a tape each.
@@ -226,7 +226,7 @@ fn a_run_through_the_binary_is_recorded_and_runs_again() {
     );
 }
 
-/// Any verb runs another component when told to, and says which.
+/// Any verb can run another component, and says which.
 #[test]
 fn the_binary_runs_the_component_that_it_is_given() {
     let packhouse = Packhouse::with_repo();
@@ -249,7 +249,7 @@ fn the_binary_runs_the_component_that_it_is_given() {
     );
     assert_eq!(packhouse.run(["component", "--component", given]).ok().json()["digest"], digest);
 
-    // One that is none, and one that is not there: named, before a store is made.
+    // An invalid one, and a missing one: named, before a store is created.
     let nothing = packhouse.scratch().join("new");
     for (file, says) in [
         ("no.wasm", "no.wasm"),
@@ -330,7 +330,7 @@ fn a_component_that_asks_otherwise_and_plans_the_same_is_told_from_one_that_does
     let mut unknown = 0;
     for tape in tapes() {
         let replayed = tape::replay(&tape, &hostile).unwrap();
-        // It asks for the heads first, and a run that ended before it did has not put them on tape.
+        // It reads the heads first, and a run that ended before has not put them on tape.
         let known = text(&tape).contains("\n{\"call\":\"database.heads\"");
         let expected = if known { Verdict::SameKey } else { Verdict::Different };
         assert_eq!(
@@ -349,7 +349,7 @@ fn a_component_that_asks_otherwise_and_plans_the_same_is_told_from_one_that_does
         );
     }
     assert_eq!(unknown, 1, "of the forged commit");
-    // Told to, it drops an object: then the pack is another.
+    // Modified, it drops an object: then the pack is another.
     let told = changed("muse-cli-gc.tape", |text| {
         text.replace("\"branch\":\"bridge\"", "\"branch\":\"hostile-drops-an-object\"")
     });
@@ -488,7 +488,7 @@ fn exit_codes_tell_a_divergence_from_a_damaged_tape() {
     );
     assert_eq!(both.exits(4).documents().len(), 1);
 
-    // Another component has to be asked for.
+    // Another component must be named.
     let other = changed("seed-gc.tape", |text| {
         text.replacen("\"component\":\"sha256:", "\"component\":\"sha256:0", 1)
     });

@@ -47,8 +47,8 @@ fn lived_in() -> Packhouse {
     store
 }
 
-/// Pushes each file, alone and behind a sound one; each must be refused in those words and leave no
-/// trace.
+/// Pushes each file, alone and after a sound one; each must be refused with these words and leave
+/// no trace.
 #[track_caller]
 fn refused(cases: &[(&str, Vec<u8>, &[&str])]) {
     let store = lived_in();
@@ -127,7 +127,7 @@ fn claims_of_four_billion() {
 fn nesting_a_hundred_thousand_deep() {
     let deep = |open: u8| {
         let mut record = commit_with("metadata", Value::Nil);
-        // Behind the name of the field stands its value, nil.
+        // The value after the name of the field is nil.
         let at = record.windows(9).position(|w| w == b"\xa8metadata").unwrap() + 9;
         let mut value = Vec::new();
         for _ in 0..100_000 {

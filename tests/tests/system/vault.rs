@@ -273,7 +273,7 @@ async fn two_vaults_share_a_spool_and_a_bounded_one_evicts() {
         before,
         "the copy that the one made serves the other"
     );
-    // Whoever reads goes on reading what is evicted.
+    // An open reader goes on reading what is evicted.
     let reader = one.vault.open(&keys[3]).await.unwrap().unwrap();
     for key in &keys[..3] {
         other.vault.open(key).await.unwrap();

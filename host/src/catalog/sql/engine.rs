@@ -372,7 +372,7 @@ pub(super) type Work<E, G, T> =
 pub(super) enum TransactionError {
     /// Nothing was changed.
     Unchanged(sqlx::Error),
-    /// The commit was not confirmed. A database that can't be asked may have done it.
+    /// The commit was not confirmed. A database that can't be reached may have done it.
     Unconfirmed(sqlx::Error),
 }
 

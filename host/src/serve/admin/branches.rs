@@ -1,4 +1,4 @@
-//! Branches of a repo: listed, and deleted.
+//! Branches of a repo: list, delete.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -12,7 +12,7 @@ use super::repos::RepoPath;
 use crate::access::Caller;
 use crate::report::{BranchDeleteReport, BranchReport};
 
-/// Lists the branches of a repo by name: those that clients are not given as well.
+/// Lists the branches of a repo by name, also those that are hidden from clients.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The branches", body = Vec<BranchReport>)))]
 pub(super) async fn list(
@@ -27,12 +27,12 @@ pub(super) async fn list(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct BranchParams {
-    /// The name of the branch: as it is, or with escapes, as it is shown. It may hold any
-    /// character, slashes included.
+    /// The name of the branch: as it is, or with escapes, as shown. It may have any character,
+    /// slashes included.
     name: String,
 }
 
-/// Deletes a branch. What it alone led to is unreachable from now on.
+/// Deletes a branch. What only it led to is unreachable from now on.
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath, BranchParams),
     responses((status = 200, description = "The deleted branch, and its head", body = BranchDeleteReport)))]
 pub(super) async fn delete(

@@ -1,4 +1,4 @@
-//! The document that describes the administration: what no single route says.
+//! The OpenAPI document: what no single route says.
 
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -26,7 +26,7 @@ use crate::report::{RunEvent, RunFailed, Step};
 )]
 struct Begun;
 
-/// What the routes add theirs to.
+/// The document before the routes.
 pub(super) fn begun() -> Document {
     let mut document = Begun::openapi();
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
@@ -38,7 +38,7 @@ pub(super) fn begun() -> Document {
 
 /// With the problems that any route may answer with.
 pub(super) fn finished(mut document: Document) -> Document {
-    // What these know no name for is refused, and said so: of an enum, the derived schema does not.
+    // Unknown names are refused, and the document says so: the derived schema of an enum does not.
     for (name, schema) in
         document.components.iter_mut().flat_map(|components| &mut components.schemas)
     {
@@ -55,7 +55,7 @@ pub(super) fn finished(mut document: Document) -> Document {
     document
 }
 
-/// Bodies of requests that are one thing or another.
+/// Request bodies that are one of several types.
 const STRICT: [&str; 2] = ["RunRequest", "JobRequest"];
 
 fn closed(item: &mut RefOr<Schema>) {
@@ -68,7 +68,7 @@ fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut path.get, &mut path.put, &mut path.post, &mut path.delete].into_iter().flatten()
 }
 
-/// A stream of events is no one value: what each says is in its description.
+/// A stream of events has no schema of its own: its description says what each event is.
 fn without_schema_of_events(operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response

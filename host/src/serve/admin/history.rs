@@ -1,4 +1,4 @@
-//! Consolidations that ended.
+//! Finished consolidations.
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -16,14 +16,13 @@ use crate::report::{GcEntry, GcQuery, HistoryPage};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryParams {
-    /// Of one repo; none: of all that its caller administers.
+    /// Of one repo; none: of all that the caller administers.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
-    /// A part of the repo's name, the outcome, the key or the error, whatever the case of its
-    /// letters.
+    /// A part of the repo's name, the outcome, the key or the error, ignoring case.
     #[param(max_length = 200, pattern = r"^[^\u0000-\u001f]*$")]
     text: Option<String>,
-    /// Before the one with this number.
+    /// Before the one with this id.
     #[param(minimum = 0, maximum = 9007199254740991i64)]
     before: Option<i64>,
     /// Page size. Default: 50.

@@ -24,13 +24,13 @@ use crate::store::PruneOptions;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct JobsParams {
-    /// Of one repo; none: of all that its caller administers.
+    /// Of one repo; none: of all that the caller administers.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
     /// With this status.
     #[param(inline)]
     status: Option<JobStatus>,
-    /// Before the one with this number.
+    /// Before the one with this id.
     #[param(minimum = 0, maximum = 9007199254740991i64)]
     before: Option<i64>,
     /// Page size. Default: 50.
@@ -56,7 +56,7 @@ pub(super) async fn list(
     Ok(Json(JobPage { jobs, next }))
 }
 
-/// Asks a worker for something; the job that waits for the same already, if one does.
+/// Queues a job; returns the one that waits already, if it does the same.
 #[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobRequest,
     responses((status = 202, description = "The job", body = Queued)))]
 pub(super) async fn queue(
@@ -98,7 +98,7 @@ pub(super) async fn queue(
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
 pub(super) struct JobPath {
-    /// Its number.
+    /// Its id.
     #[param(minimum = 0, maximum = 9007199254740991i64)]
     id: i64,
 }

@@ -26,20 +26,20 @@ use crate::progress::Progress;
 use crate::report::{FetchBody, FetchReport, PushReport};
 use crate::store::{FetchRequest, PushOptions, StagedPack};
 
-/// Packs of one push: each is held open until all have come, and a process may open about a
-/// thousand files.
+/// Packs of one push: each is open until all have arrived, and a process may open about a thousand
+/// files.
 const PARTS: usize = 400;
 
-/// Longest that a URL may be good, in seconds: a week.
+/// Maximum lifetime of a URL, in seconds: a week.
 const LONGEST: u64 = 7 * 24 * 3600;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PushParams {
-    /// Whether branches move even where the heads don't lead to each other.
+    /// Whether to move branches even when the heads don't descend from each other.
     #[serde(default)]
     force: bool,
-    /// Whether indexing them is left to a worker.
+    /// Whether to leave the indexing to a worker.
     #[serde(default, rename = "async")]
     later: bool,
 }
@@ -48,7 +48,7 @@ pub(super) struct PushParams {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes the body, which is read as it comes")]
 pub(super) struct PackForm {
-    /// Packs that a Muse client wrote, in order. Their file names are what reports call them.
+    /// Packs of Muse clients, in order. Reports call them by their file names.
     #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
     pack: Vec<Vec<u8>>,
 }
@@ -80,7 +80,7 @@ pub(super) async fn push(
             (authorized.store(&state), &authorized.repo, Progress::silent());
         let options = PushOptions { force: how.force };
         let _turn = state.turn(repo).await;
-        // Packs take their time to come, and so do others who push.
+        // Packs take time to arrive, and other pushes may be first.
         authorized.recheck(&state).await?;
         let reports = match how.later {
             false => store.push_received(repo, received, options, None, &progress).await,
@@ -95,7 +95,7 @@ pub(super) async fn push(
 /// response, and would take a closed connection for an error.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Takes the parts of a form to staging, one after the other.
+/// Receives the parts of a form into staging, one after the other.
 #[expect(clippy::disallowed_methods, reason = "what is thrown away here needs no right")]
 async fn received(
     state: &SharedState,
@@ -146,7 +146,7 @@ async fn parts(
     }
 }
 
-/// What reports call a part.
+/// The name of a part in reports.
 fn name_of(part: &Field<'_>, number: usize) -> ApiResult<String> {
     match part.file_name().filter(|name| !name.is_empty()) {
         None => Ok(format!("pack {}", number + 1)),
@@ -159,11 +159,11 @@ fn name_of(part: &Field<'_>, number: usize) -> ApiResult<String> {
     }
 }
 
-/// Longest that the headers of a part may be, with what of the part comes along with them: the
-/// network hands over some dozen kilobytes at once.
+/// Limit for the headers of a part, with the first bytes of the part: the network delivers some
+/// dozen kilobytes at once.
 const HEAD: usize = 1 << 20;
 
-/// Longest name of a part, in bytes: it is a path, and systems have none that is longer.
+/// Longest name of a part, in bytes: it is a path, and systems have no longer ones.
 const NAME: usize = 4096;
 
 /// The size of the headers of a form part. The multipart parser keeps them in memory, without a
@@ -172,12 +172,12 @@ const NAME: usize = 4096;
 struct PartHead(Arc<AtomicUsize>);
 
 impl PartHead {
-    /// From here on it is counted.
+    /// From here on bytes are counted.
     fn begin(&self) {
         self.0.store(HEAD, Ordering::Relaxed);
     }
 
-    /// From here on it is not.
+    /// From here on they are not.
     fn end(&self) {
         self.0.store(usize::MAX, Ordering::Relaxed);
     }
@@ -186,7 +186,7 @@ impl PartHead {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether so much more may come.
+    /// Whether so many more bytes may come.
     fn take(&self, bytes: usize) -> bool {
         let left = self.0.load(Ordering::Relaxed);
         let after = if left == usize::MAX { left } else { left.saturating_sub(bytes) };
@@ -216,7 +216,7 @@ fn malformed(error: MultipartError) -> Problem {
     bad_request(error.status(), error.body_text())
 }
 
-/// Answers where to get a pack that holds what is wanted and not had.
+/// Returns the URL of a pack with what is wanted and not had.
 #[utoipa::path(post, path = "/repos/{owner}/{slug}/fetch", tag = "repos", params(RepoPath), request_body = FetchBody,
     responses((status = 200, description = "The pack", body = FetchReport)))]
 pub(super) async fn fetch(

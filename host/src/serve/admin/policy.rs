@@ -15,7 +15,7 @@ use crate::report::{Policy, PolicyCheck, PolicyReport, PolicyRequest};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PolicyParams {
-    /// The repo; none: all that have none of their own.
+    /// The repo; none: the default policy.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
 }
@@ -32,7 +32,7 @@ pub(super) async fn show(
     Ok(Json(store.policy(repo.as_ref()).await?))
 }
 
-/// Sets it: what is null or not given speaks for nothing.
+/// Sets the policy. Rules that are null or left out are removed.
 #[utoipa::path(put, path = "/policy", tag = "policies", params(PolicyParams), request_body = Policy,
     responses((status = 200, description = "The policy", body = PolicyReport)))]
 pub(super) async fn set(
@@ -47,7 +47,7 @@ pub(super) async fn set(
     Ok(Json(store.set_policy(repo.as_ref(), Some(policy)).await?))
 }
 
-/// Takes it back: the policy of all counts again, or the default.
+/// Resets the policy: the default policy applies again.
 #[utoipa::path(delete, path = "/policy", tag = "policies", params(PolicyParams),
     responses((status = 200, description = "The policy that applies now", body = PolicyReport)))]
 pub(super) async fn unset(

@@ -1,4 +1,4 @@
-//! Repos: in pages, one by one, made and deleted.
+//! Repos: list, show, create, delete.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -60,24 +60,24 @@ pub(super) struct ReposParams {
     #[serde(default)]
     #[param(inline)]
     view: View,
-    /// Those behind this one. Counts where they are sorted by name, ascending.
+    /// Those after this one, if sorted by name, ascending.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     after: Option<RepoName>,
     /// Page size. Default: 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
-    /// By what they are sorted; equal ones by name.
+    /// The sort key; equal ones by name.
     #[serde(default)]
     #[param(inline)]
     sort: Sort,
-    /// Whether the least comes first.
+    /// The sort order.
     #[serde(default)]
     #[param(inline)]
     order: Order,
-    /// A part of their names, whatever the case of its letters.
+    /// A part of their names, ignoring case.
     #[param(max_length = 200, pattern = r"^[^\u0000-\u001f]*$")]
     filter: Option<String>,
-    /// So many of them are passed over.
+    /// Number of repos to skip.
     #[param(minimum = 0, maximum = 9007199254740991u64)]
     offset: Option<u64>,
 }
@@ -106,7 +106,7 @@ pub(super) async fn list(
     let by_name = which.sort == Sort::Name && which.order == Order::Asc;
     let (page, next) =
         if by_name && offset == 0 && filter.is_empty() && caller.may_everywhere(Scope::Admin) {
-            // The catalog has them in this order.
+            // The catalog's own order.
             let mut page = state.store.summaries(which.after.as_ref(), limit + 1).await?;
             let more = page.len() > limit as usize;
             page.truncate(limit as usize);
@@ -146,7 +146,7 @@ fn sort(repos: &mut [RepoSummary], by: Sort, order: Order) {
         Sort::Bytes => a.bytes.cmp(&b.bytes),
         Sort::Reclaimable => a.reclaimable().cmp(&b.reclaimable()),
         Sort::Objects => a.objects.cmp(&b.objects),
-        // One that never was is the longest ago.
+        // A repo without one comes first.
         Sort::LastGc => last_gc(a).cmp(&last_gc(b)),
     };
     repos.sort_by(|a, b| {
@@ -180,7 +180,7 @@ async fn viewed(
     Ok(lines)
 }
 
-/// Makes a repo.
+/// Creates a repo.
 #[utoipa::path(post, path = "/repos", tag = "repos", request_body = NewRepo,
     responses((status = 201, description = "The repo", body = RepoReport)))]
 pub(super) async fn create(
@@ -204,8 +204,8 @@ pub(super) async fn show(
     Ok(Json(authorized.store(&state).repo(&authorized.repo).await?))
 }
 
-/// Deletes a repo: its packs wait for deletion, and its name is free. Until prune has removed it,
-/// it can be restored.
+/// Deletes a repo: its packs wait for deletion, and its name is free. It can be restored until
+/// prune has purged it.
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(RepoPath),
     responses((status = 200, description = "What it leaves behind", body = DeleteReport)))]
 pub(super) async fn delete(
@@ -217,7 +217,7 @@ pub(super) async fn delete(
     Ok(Json(authorized.store(&state).delete_repo(&authorized.repo).await?))
 }
 
-/// Restores the repo of that name that was deleted last, as it was.
+/// Restores the repo of this name that was deleted last, as it was.
 #[utoipa::path(post, path = "/repos/{owner}/{slug}/restore", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The repo", body = RepoReport)))]
 pub(super) async fn restore(
@@ -253,7 +253,7 @@ pub(super) async fn detail(
     Ok(Json(authorized.store(&state).detail(&authorized.repo, MOMENTS, HISTORY).await?))
 }
 
-/// Which repo.
+/// A repo.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
@@ -261,7 +261,7 @@ pub(super) struct RepoPath {
     /// The part of its name before the slash.
     #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     owner: String,
-    /// The part behind it.
+    /// The part after it.
     #[param(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     slug: String,
 }

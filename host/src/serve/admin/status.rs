@@ -22,7 +22,7 @@ const LONG_POLL: Duration = Duration::from_secs(20);
 /// How often the catalog's stamp is read. That takes microseconds.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Which store this server serves, and how it does.
+/// Which store this server serves, and its status.
 #[utoipa::path(get, path = "/status", tag = "store", responses((status = 200, description = "The status", body = StatusReport)))]
 pub(super) async fn status(
     State(state): State<SharedState>,
@@ -80,7 +80,7 @@ pub(super) async fn changes(
     }
 }
 
-/// The store's stamp, mixed with a number that each start of a server draws: stamps of two starts
+/// The store's stamp, mixed with a random number for each start of a server: stamps of two starts
 /// must not look the same. Of 53 bits.
 async fn stamp(state: &AppState) -> Result<u64> {
     let stamp = state.store.change_stamp().await?;

@@ -1,4 +1,4 @@
-//! Tokens: made, listed, revoked.
+//! Tokens: create, list, revoke.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,7 +10,7 @@ use super::super::state::SharedState;
 use super::extract::{JsonBody, PathParams, administers_all};
 use crate::access::{Caller, NewToken, TokenReport};
 
-/// Longest that a token that ends lives, in seconds: some 3000 years, as the document says.
+/// Longest lifetime of a token, in seconds: some 3000 years, as the document says.
 const LONGEST: u64 = 100_000_000_000;
 
 /// Lists tokens, without their secrets.
@@ -24,7 +24,7 @@ pub(super) async fn list(
     Ok(Json(state.store.tokens().await?))
 }
 
-/// Makes a token. Its text is in this answer and nowhere else.
+/// Creates a token. Its text is in this response and nowhere else.
 #[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = NewToken,
     responses((status = 201, description = "The token", body = TokenReport)))]
 pub(super) async fn create(
@@ -45,7 +45,7 @@ pub(super) async fn create(
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
 pub(super) struct TokenPath {
-    /// Its id, which is no secret.
+    /// Its id, which is not secret.
     #[param(pattern = "^[0-9a-f]{16}$")]
     id: String,
 }

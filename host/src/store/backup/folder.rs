@@ -18,7 +18,7 @@ const MARK: &str = "BACKUP.json";
 pub(super) struct Manifest {
     /// The catalog that it is a copy of.
     pub(super) backup_of: String,
-    /// When it was made.
+    /// When it was created.
     pub(super) made_at: Timestamp,
     /// A digest of what its catalog held; during an update also the one before.
     pub(super) contents: Vec<String>,

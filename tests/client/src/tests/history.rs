@@ -1,4 +1,4 @@
-//! A local repository by itself.
+//! A local repository alone.
 
 use bytes::Bytes;
 

@@ -93,7 +93,7 @@ async fn a_client_that_follows_redirects_is_found_out() {
         _ => refs(),
     };
     let (url, _) = serve(moved).await;
-    // The first remote brings the process its TLS provider.
+    // Creating a remote installs the TLS provider of the process.
     Remote::new(&url, None).unwrap();
     let follows = reqwest::Client::builder().build().unwrap();
     let error = Remote::with_client(follows, &url, None).unwrap().refs().await.unwrap_err();

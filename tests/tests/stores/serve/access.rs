@@ -12,7 +12,7 @@ struct Place {
 }
 
 impl Place {
-    /// A public repo `a/open` and private ones `a/shut` and `b/shut`, served to whoever has a
+    /// A public repo `a/open` and private ones `a/shut` and `b/shut`, served to clients with a
     /// token.
     fn new() -> Place {
         let store = Packhouse::new();

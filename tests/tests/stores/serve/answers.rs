@@ -73,7 +73,7 @@ async fn the_same_answer_is_kept_once_however_often_it_is_asked_for() {
     }
     assert!(keys.windows(2).all(|pair| pair[0] == pair[1]), "{keys:?}");
     assert_eq!(kept(&store).1, 1);
-    // One that was damaged is made anew.
+    // A damaged one is assembled again.
     let file = store.data().join("answers");
     let file = std::fs::read_dir(file).unwrap().next().unwrap().unwrap().path();
     let file = std::fs::read_dir(file).unwrap().next().unwrap().unwrap().path();
@@ -113,7 +113,7 @@ async fn an_answer_that_is_not_there_takes_no_room() {
     stranger.fetch_mpack(&commits[2..3], &[], Some(600)).await.unwrap();
     let refused = stranger.fetch_mpack(&commits[3..4], &[], Some(600)).await.unwrap_err();
     assert_eq!(refused.status(), Some(429), "{refused}");
-    // It was stored, and is lost: it is made anew in its own room.
+    // It was stored, and is lost: it is assembled again in its own space.
     let repo = std::fs::read_dir(&answers).unwrap().next().unwrap().unwrap().path();
     std::fs::remove_dir_all(repo).unwrap();
     let again = stranger.fetch_mpack(&commits[2..3], &[], Some(600)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What attackers send: the server lives, tells nothing, and answers those who are well.
+//! Attacks: the server survives, reveals nothing, and answers other clients.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -285,7 +285,7 @@ fn requests_whose_end_is_in_doubt_are_refused_and_never_become_two() {
     is_healthy(&served);
 }
 
-/// Sends what comes, until the server has had enough of it.
+/// Sends frames until the server closes the connection.
 fn flood(served: &Served, frames: impl Iterator<Item = Vec<u8>>) {
     let mut stream = TcpStream::connect(served.address()).unwrap();
     stream.set_write_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -301,7 +301,7 @@ fn flood(served: &Served, frames: impl Iterator<Item = Vec<u8>>) {
 fn floods_of_http2_frames_cost_the_sender_its_connection_and_nothing_else() {
     let store = Packhouse::with_repo();
     let served = Served::trusting(&store, &["--workers", "0"]);
-    // Requests that are taken back at once.
+    // Requests that are reset at once.
     flood(
         &served,
         (0..5000).map(|n| {
@@ -318,7 +318,7 @@ fn floods_of_http2_frames_cost_the_sender_its_connection_and_nothing_else() {
     // Settings and pings, each of which wants an answer.
     flood(&served, (0..20_000).map(|_| frame(4, 0, 0, &[])));
     flood(&served, (0..20_000).map(|_| frame(6, 0, 0, &[7; 8])));
-    // Windows that overflow, streams out of order, frames that are none.
+    // Windows that overflow, streams out of order, invalid frames.
     flood(
         &served,
         [frame(8, 0, 0, &[0x7f, 0xff, 0xff, 0xff]), frame(8, 0, 0, &[0x7f, 0xff, 0xff, 0xff])]

@@ -9,7 +9,7 @@ use packhouse_tests::server::Served;
 
 use super::limits::{answer, by_hand};
 
-/// What begins a connection of HTTP/2, with empty settings.
+/// The start of an HTTP/2 connection, with empty settings.
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// The frame of a request: `GET` of a path, on a stream, with nothing behind it.

@@ -10,7 +10,7 @@ use packhouse_tests::server::Served;
 
 use super::history::files;
 
-/// A client that clones, commits and pushes, and begins anew when another was faster. Gives how
+/// A client that clones, commits and pushes, and starts again when another was faster. Returns how
 /// often another was.
 async fn pushes(url: String, name: String, commits: usize) -> usize {
     let remote = Remote::new(&url, None).unwrap();
@@ -137,8 +137,8 @@ async fn clones_go_on_during_pushes_consolidations_and_deletions() {
                         assert!(clone.commits().len() >= commits, "a clone lost commits");
                         (clones, commits) = (clones + 1, clone.commits().len());
                     }
-                    // A URL that leads to a pack which was deleted since: `--grace 0s` asks for
-                    // that, and the client asks again.
+                    // The URL of a pack that was deleted since: `--grace 0s` allows that, and the
+                    // client asks again.
                     Err(error) => {
                         assert!(
                             how == Fetching::Mpack && error.status() == Some(404),

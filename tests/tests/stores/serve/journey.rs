@@ -34,7 +34,7 @@ pub(crate) async fn journey(store: &Packhouse, large: usize, ways: &[Fetching]) 
         Local::clone_from(&remote, *how).await.unwrap().same_history(&local).unwrap();
     }
 
-    // Somebody goes on; whoever cloned before the consolidation pulls what they did.
+    // Another client goes on; the one that cloned before the consolidation pulls the changes.
     let more = Bytes::from_static(b"more");
     local.commit("main", files(&[("more", &more)]), "more").unwrap();
     local.push(&remote, "main", false).await.unwrap();

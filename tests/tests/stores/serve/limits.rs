@@ -117,7 +117,7 @@ pub(super) fn answer(stream: TcpStream) -> String {
     answer_within(Duration::from_secs(20), stream)
 }
 
-/// What comes until the server closes, or says nothing for so long.
+/// The response until the server closes, or is silent for so long.
 pub(super) fn answer_within(silence: Duration, mut stream: TcpStream) -> String {
     let mut text = Vec::new();
     stream.set_read_timeout(Some(silence)).unwrap();
@@ -149,7 +149,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     );
 }
 
-/// While a body comes, the repo is deleted, and somebody makes another one of that name, which the
+/// While a body is sent, the repo is deleted, and another user creates one of that name, which the
 /// sender may not see.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_allowed_when_a_body_began_is_asked_again_when_it_has_come() {
@@ -175,7 +175,7 @@ async fn what_was_allowed_when_a_body_began_is_asked_again_when_it_has_come() {
     assert!(answer(pushing).starts_with("HTTP/1.1 401"), "the token was revoked");
 }
 
-/// What was sent whole is done, whether or not anybody waits for the answer.
+/// A complete request is processed, whether or not the client waits for the response.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_goes_away_after_its_body_has_pushed() {
     let store = Packhouse::with_repo();
@@ -221,7 +221,7 @@ async fn what_strangers_invent_is_not_remembered_and_health_is_told_to_anybody()
             format!("GET {path} HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer none");
         assert!(answer(by_hand(&served, &head, b"")).starts_with("HTTP/1.1 200"), "{path}");
     }
-    // Measurements tell of private pushes: they are for those who administer all of it.
+    // Metrics include private pushes: they are for administrators of the whole store.
     let metrics = |scope: &str, reach: &str| {
         let token = store.run(["token", "create", "--scope", scope, "--repo", reach]).ok().json();
         let token = token["token"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! Behind a proxy: who is believed, and what follows from it.
+//! Behind a proxy: which headers are trusted, and what follows.
 
 use packhouse_muse_client::Remote;
 use packhouse_tests::binary::Packhouse;
@@ -25,7 +25,7 @@ fn clients_behind_a_trusted_proxy_are_counted_each_on_their_own() {
         refs(&served, "\r\nX-Forwarded-For: 1.2.3.5").starts_with("HTTP/1.1 200"),
         "another is not"
     );
-    // Whoever is not trusted counts by its own address, whatever it says.
+    // An untrusted client counts by its own address, whatever it sends.
     let served = Served::start(
         &store,
         "127.0.0.1:0",

@@ -48,7 +48,7 @@ async fn a_branch_moves_forward_only_unless_it_is_forced() {
     assert_eq!(remote.refs().await.unwrap().branch_heads["main"], *ours.head("main").unwrap());
     let forced = theirs.push(&remote, "main", true).await.unwrap();
     assert_eq!(forced.answer.branch_heads["main"], *theirs.head("main").unwrap());
-    // A branch may stand where another does, and nothing else moves.
+    // A branch may have the head of another, and nothing else moves.
     let mut branched = theirs.clone();
     branched.branch("new", "main").unwrap();
     branched.push(&remote, "new", false).await.unwrap();
@@ -68,7 +68,7 @@ async fn by_force_a_branch_goes_back_and_without_it_forward_again() {
     base.push(&remote, "main", false).await.unwrap();
     on.push(&remote, "main", false).await.unwrap();
     let stands = async || remote.refs().await.unwrap().branch_heads["main"].clone();
-    // Twice each way: the second time, all that is pushed is there already.
+    // Twice each way: the second time, all that is pushed exists already.
     for _ in 0..2 {
         let back = base.push(&remote, "main", true).await.unwrap();
         assert_eq!(back.answer.remote_head.as_ref(), Some(base.head("main").unwrap()));
@@ -81,7 +81,7 @@ async fn by_force_a_branch_goes_back_and_without_it_forward_again() {
     Local::clone_from(&remote, Fetching::Direct).await.unwrap().same_history(&on).unwrap();
 }
 
-/// What lies beside the head is known from then on, and nobody would ask again.
+/// Records beside the head are known from then on, and not checked again.
 #[tokio::test(flavor = "multi_thread")]
 async fn holes_do_not_come_in_beside_a_head() {
     let place = Place::new();
@@ -90,7 +90,7 @@ async fn holes_do_not_come_in_beside_a_head() {
     let head = local.head("main").unwrap();
     let (whole, uploads) = local.bundle("main", head, std::iter::empty()).unwrap();
     remote.push_objects(&uploads).await.unwrap();
-    // The newest commit's tree is missing, and the branch is to stand one before it.
+    // The newest commit's tree is missing, and the branch is to be one before it.
     let mut holed = whole.clone();
     let newest = holed.commits[0].clone();
     holed.snapshots.retain(|snapshot| snapshot.id != newest.snapshot);

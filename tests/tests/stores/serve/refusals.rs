@@ -247,7 +247,7 @@ fn a_body_without_an_end_is_answered_and_then_the_connection_closes() {
             "POST /a/b/push HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
         sending.write_all(head.as_bytes()).unwrap();
         let chunk = [b"100000\r\n".to_vec(), vec![0x80; 1 << 20], b"\r\n".to_vec()].concat();
-        // In chunks of 1 MiB: until the server does not want them any more.
+        // In chunks of 1 MiB: until the server refuses them.
         (0..2000).take_while(|_| sending.write_all(&chunk).is_ok()).count()
     });
     let answered = Answered::read(&stream);
@@ -261,7 +261,7 @@ fn a_body_without_an_end_is_answered_and_then_the_connection_closes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn over_http_2_a_refused_body_is_taken_as_well() {
     let (_store, served, _) = place(&[]);
-    // The first remote brings the process its TLS provider.
+    // Creating a remote installs the TLS provider of the process.
     Remote::new(&served.remote("a/b"), None).unwrap();
     let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build().unwrap();
     for (path, status) in [("a/b/push", 401), ("a/shut/push/objects", 404), ("a/b/fetch", 413)] {

@@ -35,7 +35,7 @@ fn delete(store: &Packhouse, served: &Served, repo: &str) {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
-/// A request whose body has come by half. The server has begun to read it: it says so.
+/// A request with half of its body. The server has begun to read it: it sends 100 Continue.
 fn half(served: &Served, request: &str, kind: &str, token: &str, body: &[u8]) -> TcpStream {
     let head = format!(
         "{request} HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {token}\r\nContent-Type: {kind}\r\n\
@@ -151,7 +151,7 @@ fn parts_of_a_form_have_names_and_headers_of_a_bounded_length() {
     assert_eq!(store.picture(), before);
 }
 
-/// The events of a run end with the token that asked for them, and so does the run.
+/// The events of a run end with their token, and so does the run.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_and_its_events_end_with_the_token_that_began_it() {
     let (store, served) = served();

@@ -79,7 +79,7 @@ async fn urls_outlive_the_server_that_gave_them() {
     drop(served);
 }
 
-/// A client whose server dies again and again gets everything there in the end.
+/// A client whose server dies again and again uploads everything in the end.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_of_pushes_it_goes_on_where_it_was() {
     let store = Packhouse::with_repo();

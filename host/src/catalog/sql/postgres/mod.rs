@@ -41,7 +41,7 @@ const MIGRATIONS: [Step; 6] = [
     (6, "releases", include_str!("../../../../migrations/postgres/0006_releases.sql")),
 ];
 
-/// How long is waited for a connection.
+/// Timeout of a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Connections for statements. A verb takes two at most: one that reads one state, one that

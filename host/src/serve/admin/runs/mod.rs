@@ -61,7 +61,7 @@ struct Kept {
     runs: HashMap<String, Arc<Run>>,
     /// Those that ended, the first first.
     ended: VecDeque<String>,
-    /// Nothing more is begun.
+    /// Nothing more is started.
     closed: bool,
 }
 
