@@ -61,12 +61,12 @@ fn a_repo_is_deleted_after_its_name_is_typed() {
 fn a_remote_console_outlives_its_server() {
     let data = tempfile::tempdir().unwrap();
     let store = data.path().join("store");
-    let packhouse = |words: &[&str]| {
+    let packhouse = |arguments: &[&str]| {
         let ended = Command::new(PACKHOUSE)
             .arg("--data")
             .arg(&store)
             .arg("--json")
-            .args(words)
+            .args(arguments)
             .output()
             .unwrap();
         assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
@@ -81,9 +81,9 @@ fn a_remote_console_outlives_its_server() {
         ..HistoryOptions::default()
     };
     let files = write_history(data.path(), &options).unwrap();
-    let mut words = vec!["push", "gabriel/notes"];
-    words.extend(files.iter().map(|file| file.to_str().unwrap()));
-    packhouse(&words);
+    let mut arguments = vec!["push", "gabriel/notes"];
+    arguments.extend(files.iter().map(|file| file.to_str().unwrap()));
+    packhouse(&arguments);
 
     let served = Served::start(&store, "127.0.0.1:0");
     let mut terminal = Terminal::remote(&served.url, data.path());

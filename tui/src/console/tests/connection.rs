@@ -128,12 +128,12 @@ async fn runs_keep_their_step_while_disconnected() {
     console.until_seen("43 %").await;
     console.demo.disconnect("connection refused");
     console.settle().await;
-    for words in [
+    for text in [
         "Disconnected 0 s · data 0 s old · retrying · connection refused",
         "43 %",
         "Time left   reconnecting …",
     ] {
-        console.shows(words);
+        console.shows(text);
     }
     console.hides("remote");
     // Meanwhile the operator can move around, and sees what was loaded.

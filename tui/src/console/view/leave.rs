@@ -51,8 +51,8 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     let going = model
         .runs
         .running()
-        .map(|run| format!("{}: {}", run.repo, model.step_words(run).unwrap_or_default()));
-    let mut lines = plain(going.map(|words| fit(&escaped(&words), room)).collect());
+        .map(|run| format!("{}: {}", run.repo, model.step_text(run).unwrap_or_default()));
+    let mut lines = plain(going.map(|text| fit(&escaped(&text), room)).collect());
     match model.runs.queued().count() as u64 {
         0 => {}
         queued => lines.push(Line::raw(format!("{} more queued", count(queued)))),
@@ -64,8 +64,8 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
         Span::styled("[ Stay ]", styles.selected()),
         Span::styled(format!("  {}", key(Action::Decline)), styles.strong()),
     ];
-    let rest = keys.into_iter().map(|(words, key)| {
-        vec![Span::raw(words), Span::styled(format!("  {key}"), styles.strong())]
+    let rest = keys.into_iter().map(|(label, key)| {
+        vec![Span::raw(label), Span::styled(format!("  {key}"), styles.strong())]
     });
     lines.extend(answers(stay, rest, room));
     let kept = lines.len() - before;

@@ -55,8 +55,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     above.truncate(usize::from(area.height).saturating_sub(3));
     let [top, list] = split(area, above.len());
     frame.render_widget(Paragraph::new(above), inner(top));
-    if let Some(words) = nothing(model) {
-        frame.render_widget(Paragraph::new(plain(wrap(&words, room))), inner(list));
+    if let Some(message) = nothing(model) {
+        frame.render_widget(Paragraph::new(plain(wrap(&message, room))), inner(list));
         return Extent { row: list.y, ..Extent::default() };
     }
     let [head, rows] = split(list, 1);
@@ -122,11 +122,11 @@ fn fitting<const N: usize>(
         left -= if fits[at] { takes } else { 0 };
     }
     let mut spans = Vec::new();
-    for ((_, words, style), _) in said.into_iter().zip(fits).filter(|(_, fits)| *fits) {
+    for ((_, label, style), _) in said.into_iter().zip(fits).filter(|(_, fits)| *fits) {
         if !spans.is_empty() {
             spans.push(Span::styled(" · ", styles.quiet()));
         }
-        spans.push(Span::styled(words, style));
+        spans.push(Span::styled(label, style));
     }
     Line::from(spans)
 }
@@ -164,7 +164,7 @@ fn sorted(model: &Model) -> [String; 2] {
         (_, true) => "smallest first",
         (_, false) => "largest first",
     };
-    [format!("by {}", column.words()), order.to_owned()]
+    [format!("by {}", column.label()), order.to_owned()]
 }
 
 /// Why there are no rows, and what to do; `None` if there are rows.

@@ -144,7 +144,7 @@ fn the_question_is_visible_however_long_the_plan_is() {
 #[test]
 fn a_dialog_for_marked_repos_lists_hidden_and_skipped_ones() {
     let asked = shown(&screen("plan, chosen"), 80, 40);
-    for words in [
+    for expected in [
         "Consolidate 3 repos?",
         "1 marked repo is hidden by the filter.",
         "Bytes       1.7 MiB → about 1.5 MiB (174.0 KiB less)",
@@ -154,8 +154,8 @@ fn a_dialog_for_marked_repos_lists_hidden_and_skipped_ones() {
     ] {
         let text = asked.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            text.contains(&words.split_whitespace().collect::<Vec<_>>().join(" ")),
-            "“{words}” is missing on\n{asked}"
+            text.contains(&expected.split_whitespace().collect::<Vec<_>>().join(" ")),
+            "“{expected}” is missing on\n{asked}"
         );
     }
     let line = |text: &str, begin: &str| {
@@ -196,7 +196,7 @@ fn the_header_drops_the_store_first() {
     let busy = screen("repos, busy");
     let header = |columns| shown(&busy, columns, 10).lines().next().unwrap().to_owned();
     let all = ["read-only", "2 running, 1 queued", "not watching, r reloads", "/srv/packs"];
-    assert!(all.iter().all(|words| header(120).contains(words)), "{}", header(120));
+    assert!(all.iter().all(|text| header(120).contains(text)), "{}", header(120));
     assert!(header(66).contains("not watching") && !header(66).contains("/srv"), "{}", header(66));
     assert!(header(52).contains("read-only · 2 running, 1 queued"), "{}", header(52));
     assert!(header(50).contains("read-only · 2 running"), "{}", header(50));
