@@ -598,16 +598,16 @@ mod tests {
 
     #[test]
     fn a_token_needs_a_scope_and_repos() {
-        let Verb::Token(Token::Create(asked)) =
+        let Verb::Token(Token::Create(create)) =
             read("token create --scope push --repo a/b --repo c/* --expires 2d").unwrap().verb
         else {
             panic!("not token create")
         };
         assert_eq!(
-            (asked.scope, asked.repos.len(), asked.name.as_str()),
+            (create.scope, create.repos.len(), create.name.as_str()),
             (packhouse_host::access::Scope::Push, 2, "")
         );
-        assert_eq!(asked.expires.map(|expires| expires.as_secs()), Some(172_800));
+        assert_eq!(create.expires.map(|expires| expires.as_secs()), Some(172_800));
         for line in [
             "--scope read",
             "--repo a/b",

@@ -149,7 +149,7 @@ impl Terminal {
             }
             match self.output.recv_timeout(HUNG) {
                 Ok(bytes) => self.seen += &String::from_utf8_lossy(&bytes),
-                Err(_) => panic!("{text:?} did not come; what came: {:?}", self.seen),
+                Err(_) => panic!("{text:?} is missing in {:?}", self.seen),
             }
         }
     }
@@ -304,14 +304,14 @@ impl Served {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        let mut told = String::new();
+        let mut started = String::new();
         std::io::BufRead::read_line(
             &mut std::io::BufReader::new(child.stdout.take().unwrap()),
-            &mut told,
+            &mut started,
         )
         .unwrap();
-        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-        let text = |name: &str| told[name].as_str().unwrap().to_owned();
+        let started: serde_json::Value = serde_json::from_str(&started).unwrap();
+        let text = |name: &str| started[name].as_str().unwrap().to_owned();
         Served { child, url: text("url"), address: text("address") }
     }
 }

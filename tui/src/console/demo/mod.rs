@@ -280,11 +280,11 @@ impl Inside {
             text.is_empty()
                 || texts.into_iter().flatten().any(|held| held.to_ascii_lowercase().contains(&text))
         };
-        let asked = self.history.iter().rev().filter(|entry| {
+        let matching = self.history.iter().rev().filter(|entry| {
             query.before.is_none_or(|before| entry.id < before)
                 && query.repo.as_ref().is_none_or(|repo| entry.repo == *repo)
                 && holds(entry)
         });
-        asked.take(query.limit as usize).cloned().collect()
+        matching.take(query.limit as usize).cloned().collect()
     }
 }

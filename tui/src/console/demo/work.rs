@@ -204,7 +204,7 @@ impl Demo {
         match self.pace {
             Pace::Live => tokio::time::sleep(STEP).await,
             #[cfg(test)]
-            Pace::Held => self.script.turn(verb, control).await,
+            Pace::Held => self.script.pause(verb, control).await,
         }
     }
 

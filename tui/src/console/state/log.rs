@@ -55,7 +55,7 @@ impl Log {
     }
 
     /// Adds a line from below the console, which the log file already has.
-    pub(in crate::console) fn hear(&mut self, at: Timestamp, level: Level, text: String) {
+    pub(in crate::console) fn add_logged(&mut self, at: Timestamp, level: Level, text: String) {
         keep(&mut self.lines, LogLine { at, level, text });
     }
 

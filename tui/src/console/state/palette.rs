@@ -46,11 +46,11 @@ impl Palette {
                     pattern.score(Utf32Str::new(binding.row.name, &mut letters), &mut matcher);
                 // Help sentences must contain the input; letters in order match nearly all of them.
                 // Quit is only found by its name.
-                let said = || {
+                let in_help = || {
                     binding.row.action != Action::Quit
                         && binding.row.help.to_lowercase().contains(&query)
                 };
-                (name.is_some() || said()).then_some((name, binding))
+                (name.is_some() || in_help()).then_some((name, binding))
             })
             .collect();
         // Matches of names come before matches of help sentences.

@@ -52,7 +52,7 @@ pub(in crate::console) struct Run {
     /// Whether the operator confirmed its plan, not many repos at once.
     pub(in crate::console) planned: bool,
     /// When it was queued, started and ended.
-    pub(in crate::console) asked: Timestamp,
+    pub(in crate::console) queued_at: Timestamp,
     pub(in crate::console) began: Option<Timestamp>,
     pub(in crate::console) ended: Option<Timestamp>,
     /// The scroll position of its screen, or the selected finding.
@@ -159,7 +159,7 @@ impl Runs {
             work,
             state,
             planned,
-            asked: now,
+            queued_at: now,
             began: None,
             ended: None,
             top: Cursor::default(),

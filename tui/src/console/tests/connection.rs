@@ -45,10 +45,11 @@ fn loaded_data_stays_while_disconnected_and_is_reloaded_after_reconnecting() {
     update(&mut model, up(12));
     press(&mut model, &["Enter", "h"]);
     assert_eq!(update(&mut model, down()), []);
-    let asked = model.refresh();
-    let [Effect::List(list, None), Effect::Show(show, _), Effect::History(history, _)] = asked[..]
+    let effects = model.refresh();
+    let [Effect::List(list, None), Effect::Show(show, _), Effect::History(history, _)] =
+        effects[..]
     else {
-        panic!("{asked:?}")
+        panic!("{effects:?}")
     };
     let unreachable = || failure(FailureKind::Unreachable);
     assert_eq!(update(&mut model, Msg::Listed(list, Err(unreachable()))), []);

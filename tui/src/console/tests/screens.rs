@@ -117,12 +117,12 @@ async fn running() {
         demo.hold("run");
         demo
     };
-    let told = async |console: &mut Console| {
+    let progressed = async |console: &mut Console| {
         console.demo.report_progress(Phase::Splice, 348_365, 810_990);
         console.until_seen("42 %").await;
     };
-    insta::assert_snapshot!("run", pictures_after(held, &["g", "y"], told).await);
-    insta::assert_snapshot!("runs", pictures_after(held, &["a", "g", "y"], told).await);
+    insta::assert_snapshot!("run", pictures_after(held, &["g", "y"], progressed).await);
+    insta::assert_snapshot!("runs", pictures_after(held, &["a", "g", "y"], progressed).await);
 }
 
 #[tokio::test]

@@ -184,10 +184,10 @@ fn bars(
         }
     }
     let bar = |top: u64| BARS[(u128::from(top) * 7 / u128::from(most.max(1))) as usize];
-    let said = format!("  {} now, peak {}", label(value(last)), label(most));
+    let values = format!("  {} now, peak {}", label(value(last)), label(most));
     let mut line = fact(styles, name, "", room);
     line.spans.push(Span::styled(tops.into_iter().map(bar).collect::<String>(), styles.busy()));
-    line.spans.push(Span::raw(fit(&said, room.saturating_sub(12 + cells))));
+    line.spans.push(Span::raw(fit(&values, room.saturating_sub(12 + cells))));
     line
 }
 

@@ -66,13 +66,13 @@ pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, are
     }
     // In a low terminal, cut the question rather than the plan, but keep its first line.
     let below = question.len().min(height.saturating_sub(2)).max(1);
-    let [plan, asked] = split(area, height.saturating_sub(below));
+    let [plan, footer] = split(area, height.saturating_sub(below));
     let lines = match &dialog.subject {
         Subject::One(repo, state) => one(model, dialog, &escaped(&repo.to_string()), state, room),
         Subject::Many(repos) => many::lines(model, dialog, repos, room),
     };
     let extent = scrolled(frame, plan, lines, dialog.top.at(usize::MAX));
-    frame.render_widget(Paragraph::new(question), inner(asked));
+    frame.render_widget(Paragraph::new(question), inner(footer));
     extent
 }
 

@@ -87,13 +87,13 @@ mod tests {
         };
         model.connection =
             Some(Connection { state, latency: None, heard_at: Some(now() - 200.seconds()) });
-        let said =
+        let line =
             |columns| shown(&model, columns, 9).lines().nth(1).unwrap_or_default().to_owned();
         let all = " Disconnected 3 min 5 s · data 3 min 20 s old · retrying";
-        assert_eq!(said(120), format!("{all} · connection refused"));
-        assert_eq!(said(60), all);
-        assert_eq!(said(48), " Disconnected 3 min 5 s · data 3 min 20 s old");
-        assert_eq!(said(30), " Disconnected 3 min 5 s");
+        assert_eq!(line(120), format!("{all} · connection refused"));
+        assert_eq!(line(60), all);
+        assert_eq!(line(48), " Disconnected 3 min 5 s · data 3 min 20 s old");
+        assert_eq!(line(30), " Disconnected 3 min 5 s");
     }
 
     #[test]

@@ -85,10 +85,10 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
         (true, false) => "loading …",
         (false, _) => "",
     };
-    let said =
+    let parts =
         [(number, Style::new()), (text, styles.strong()), (reading.to_owned(), styles.busy())];
     let (mut spans, mut left) = (Vec::new(), room);
-    for (part, style) in said.into_iter().filter(|(part, _)| !part.is_empty()) {
+    for (part, style) in parts.into_iter().filter(|(part, _)| !part.is_empty()) {
         if !spans.is_empty() {
             spans.push(Span::styled(" · ", styles.quiet()));
             left = left.saturating_sub(3);

@@ -257,7 +257,7 @@ fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
 /// The known damage: what, since when, and which verb found it.
 fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
     let damaged = &known.report.damaged;
-    let said = |damage: &Damage| {
+    let described = |damage: &Damage| {
         let what =
             damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
         let since = ago(model.now, damage.since);
@@ -270,7 +270,7 @@ fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<_> = damaged
         .iter()
         .take(DAMAGE)
-        .flat_map(|damage| long_fact(model.styles, "Damaged", &said(damage), room))
+        .flat_map(|damage| long_fact(model.styles, "Damaged", &described(damage), room))
         .collect();
     if damaged.len() > DAMAGE {
         let more = format!(
@@ -286,22 +286,22 @@ fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
 /// The last run since the start of the console, with its error.
 fn last_work(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static>> {
     let Some(run) = model.runs.of_repo(&repo.name) else { return Vec::new() };
-    let said = |state: &str| {
+    let described = |state: &str| {
         vec![fact(model.styles, "Last run", &format!("{}: {state}", run.work.noun()), room)]
     };
     match &run.state {
         RunState::Queued(_) | RunState::Running { .. } => {
-            said(&model.step_text(run).unwrap_or_default())
+            described(&model.step_text(run).unwrap_or_default())
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
-            said("nothing to do")
+            described("nothing to do")
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) => {
-            said(&format!("{} into one", plural(report.packs_before, "pack")))
+            described(&format!("{} into one", plural(report.packs_before, "pack")))
         }
-        RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => said("no problems"),
+        RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => described("no problems"),
         RunState::Ended(Ok(Outcome::Verified(report))) => {
-            said(&plural(report.problems.len() as u64, "problem"))
+            described(&plural(report.problems.len() as u64, "problem"))
         }
         RunState::Ended(Err(failure)) => {
             let mut lines = vec![Line::default()];

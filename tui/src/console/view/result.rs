@@ -160,7 +160,7 @@ pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec
         return [vec![Line::default()], styled(wrap(explanation, room), model.styles.warn())]
             .concat();
     };
-    let said = [
+    let facts = [
         (plural(proven.entities, "entity"), "every indexed record is present and unchanged"),
         (plural(proven.records, "record"), "read back, and equal to their sources"),
         (plural(proven.objects_hashed, "object"), "the content matches the hash"),
@@ -171,7 +171,7 @@ pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec
         ),
     ];
     let mut lines = heading(model, "VERIFIED BEFORE PUBLISHING").to_vec();
-    lines.extend(said.iter().flat_map(|(number, what)| {
+    lines.extend(facts.iter().flat_map(|(number, what)| {
         styled(indented("✓ ", &format!("{number}: {what}"), room), model.styles.good())
     }));
     lines

@@ -64,7 +64,7 @@ fn waiting(model: &Model, run: &Run, room: usize) -> Vec<Line<'static>> {
         (before, None) => format!("{} ahead", plural(before, "run")),
     };
     let mut lines = long_fact(model.styles, "Position", &why, room);
-    lines.push(fact(model.styles, "Queued", &ago(model.now, run.asked), room));
+    lines.push(fact(model.styles, "Queued", &ago(model.now, run.queued_at), room));
     lines.push(Line::default());
     let message = "The run starts automatically. You can leave this screen.";
     lines.extend(plain(wrap(message, room)));

@@ -94,7 +94,9 @@ fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
             model.styles.busy(),
         ),
         "SPEED" => (if model.is_disconnected() { String::new() } else { speed(run) }, Style::new()),
-        _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.styles.quiet()),
+        _ => {
+            (ago(model.now, run.ended.or(run.began).unwrap_or(run.queued_at)), model.styles.quiet())
+        }
     }
 }
 

@@ -98,8 +98,10 @@ fn facts(
 /// Why marked repos are skipped, with their number per reason.
 fn reasons(dialog: &ConfirmDialog) -> String {
     let number = |why| dialog.left_out.iter().filter(|(_, its)| *its == why).count() as u64;
-    let said = Why::ALL.into_iter().map(|why| (number(why), why)).filter(|(number, _)| *number > 0);
-    said.map(|(number, why)| format!("{} ({})", why.label(), count(number)))
+    let counted =
+        Why::ALL.into_iter().map(|why| (number(why), why)).filter(|(number, _)| *number > 0);
+    counted
+        .map(|(number, why)| format!("{} ({})", why.label(), count(number)))
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -137,13 +137,13 @@ fn the_question_is_visible_however_long_the_plan_is() {
     let mut shown_only = screen("plan, only shown");
     assert!(shown(&shown_only, 80, 24).contains("Preview only. Press g to run it."));
     (shown_only.read_only, shown_only.keymap) = (true, Keymap::new(true));
-    let said = shown(&shown_only, 80, 24);
-    assert!(said.contains("the console is read-only") && !said.contains("g consolidate"), "{said}");
+    let seen = shown(&shown_only, 80, 24);
+    assert!(seen.contains("the console is read-only") && !seen.contains("g consolidate"), "{seen}");
 }
 
 #[test]
 fn a_dialog_for_marked_repos_lists_hidden_and_skipped_ones() {
-    let asked = shown(&screen("plan, chosen"), 80, 40);
+    let dialog = shown(&screen("plan, chosen"), 80, 40);
     for expected in [
         "Consolidate 3 repos?",
         "1 marked repo is hidden by the filter.",
@@ -152,17 +152,17 @@ fn a_dialog_for_marked_repos_lists_hidden_and_skipped_ones() {
         "Skipped     3: one pack already (1), empty (1), being consolidated, or queued (1)",
         "REPOS HIDDEN BY THE FILTER",
     ] {
-        let text = asked.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = dialog.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
             text.contains(&expected.split_whitespace().collect::<Vec<_>>().join(" ")),
-            "“{expected}” is missing on\n{asked}"
+            "“{expected}” is missing on\n{dialog}"
         );
     }
     let line = |text: &str, begin: &str| {
         text.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned()
     };
-    assert!(line(&asked, " gabriel/photos").ends_with("one pack already"), "{asked}");
-    assert!(line(&asked, " zoe/busy").contains("being consolidated"), "{asked}");
+    assert!(line(&dialog, " gabriel/photos").ends_with("one pack already"), "{dialog}");
+    assert!(line(&dialog, " zoe/busy").contains("being consolidated"), "{dialog}");
     let one = shown(&screen("plan, one chosen"), 80, 40);
     assert!(
         one.contains("Consolidate zoe/hidden?") && one.contains("hidden by the filter"),
