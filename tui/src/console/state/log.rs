@@ -54,7 +54,7 @@ impl Log {
         keep(&mut self.lines, line);
     }
 
-    /// Adds a line from below the console, which the log file already has.
+    /// Adds a message of the host, which is already in the log file.
     pub(in crate::console) fn add_logged(&mut self, at: Timestamp, level: Level, text: String) {
         keep(&mut self.lines, LogLine { at, level, text });
     }
