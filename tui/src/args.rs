@@ -435,32 +435,32 @@ pub(crate) struct Completions {
 }
 
 /// Parses the command line. `--help` and `--version` are errors, too.
-pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
-    let words: Vec<OsString> = words.into_iter().collect();
+pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+    let args_os: Vec<OsString> = args_os.into_iter().collect();
     // Help and usage errors are printed before `--color` is parsed, so find it here.
-    let colour = match words
+    let colour = match args_os
         .iter()
-        .zip(words.iter().skip(1))
+        .zip(args_os.iter().skip(1))
         .find(|(flag, _)| *flag == "--color")
         .map(|(_, when)| when.to_str())
     {
         Some(Some("always")) => clap::ColorChoice::Always,
         Some(Some("never")) => clap::ColorChoice::Never,
-        _ if words.iter().any(|word| word == "--color=always") => clap::ColorChoice::Always,
-        _ if words.iter().any(|word| word == "--color=never") => clap::ColorChoice::Never,
+        _ if args_os.iter().any(|word| word == "--color=always") => clap::ColorChoice::Always,
+        _ if args_os.iter().any(|word| word == "--color=never") => clap::ColorChoice::Never,
         _ => clap::ColorChoice::Auto,
     };
     let mut command = Args::command().color(colour);
-    let mut matches = command.try_get_matches_from_mut(words)?;
+    let mut matches = command.try_get_matches_from_mut(args_os)?;
     let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
     let (remote, local) = (given("remote"), LOCAL.into_iter().find(|name| given(name)));
     let mut args =
         Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
     if let (true, Some(other)) = (remote, local) {
-        let words = format!(
+        let message = format!(
             "--remote uses the store of a server, --{other} a local one; remove one of them"
         );
-        return Err(command.error(ErrorKind::ArgumentConflict, words));
+        return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
     // A flag overrides a variable.
     if local.is_some() {
@@ -476,8 +476,8 @@ const LOCAL: [&str; 4] = ["data", "database", "storage", "component"];
 mod tests {
     use super::*;
 
-    fn read(words: &str) -> Result<Args, clap::Error> {
-        parse(std::iter::once("packhouse").chain(words.split_whitespace()).map(OsString::from))
+    fn read(line: &str) -> Result<Args, clap::Error> {
+        parse(std::iter::once("packhouse").chain(line.split_whitespace()).map(OsString::from))
     }
 
     #[test]
@@ -487,12 +487,12 @@ mod tests {
 
     #[test]
     fn globals_stand_before_or_behind_the_verb() {
-        for words in
+        for line in
             ["--json --data d repo list", "repo list --json --data d", "repo --json list --data=d"]
         {
-            let args = read(words).unwrap();
-            assert!(args.globals.json, "{words}");
-            assert_eq!(args.globals.data, Some("d".into()), "{words}");
+            let args = read(line).unwrap();
+            assert!(args.globals.json, "{line}");
+            assert_eq!(args.globals.data, Some("d".into()), "{line}");
         }
     }
 
@@ -502,8 +502,8 @@ mod tests {
         assert!(
             matches!(read("gc a/b c/d").unwrap().verb, Verb::Gc(Gc { repos, .. }) if repos.len() == 2)
         );
-        for words in ["gc", "gc --dry-run", "gc --all a/b"] {
-            assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+        for line in ["gc", "gc --dry-run", "gc --all a/b"] {
+            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }
     }
 
@@ -518,14 +518,14 @@ mod tests {
             (vec!["1".into(), "2".into(), "4".into()], vec!["3".into()], 3600)
         );
         assert!(read("fetch a/b --ttl 604800").is_ok());
-        for words in [
+        for line in [
             "fetch a/b --ttl 0",
             "fetch a/b --ttl 604801",
             "fetch a/b --ttl -1",
             "fetch a/b --ttl 1h",
             "fetch",
         ] {
-            assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }
     }
 
@@ -542,84 +542,80 @@ mod tests {
             read("repo list --remote http://h").unwrap().globals.remote.as_deref(),
             Some("http://h")
         );
-        for words in [
+        for line in [
             "--remote u repo list --data d",
             "gc --all --remote u --database d",
             "--storage s --remote u doctor",
             "--component c --remote u prune",
         ] {
-            assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }
     }
 
     #[test]
     fn a_grace_is_a_duration() {
-        let grace = |words: &str| match read(words).unwrap().verb {
+        let grace = |line: &str| match read(line).unwrap().verb {
             Verb::Prune(prune) => prune.grace.as_secs(),
             other => panic!("{other:?}"),
         };
         assert_eq!(grace("prune"), 8 * 24 * 3600);
-        for (words, seconds) in
+        for (line, seconds) in
             [("0", 0), ("0s", 0), ("90", 90), ("36h", 129_600), ("1d12h", 129_600), ("1w", 604_800)]
         {
-            assert_eq!(grace(&format!("prune --dry-run --grace {words}")), seconds, "{words}");
+            assert_eq!(grace(&format!("prune --dry-run --grace {line}")), seconds, "{line}");
         }
-        for words in ["-1s", "soon", "1mo", ""] {
+        for line in ["-1s", "soon", "1mo", ""] {
             assert_eq!(
-                read(&format!("prune --grace={words}")).unwrap_err().exit_code(),
+                read(&format!("prune --grace={line}")).unwrap_err().exit_code(),
                 2,
-                "{words}"
+                "{line}"
             );
         }
     }
 
     #[test]
     fn any_verb_takes_a_component_and_those_that_plan_take_a_tape() {
-        for words in [
+        for line in [
             "push a/b f --record t",
             "gc a/b --record t",
             "gc --all --record t",
             "fetch a/b --record t",
         ] {
-            assert!(read(words).is_ok(), "{words}");
+            assert!(read(line).is_ok(), "{line}");
             assert_eq!(
-                read(&format!("{words} --component c")).unwrap().globals.component,
+                read(&format!("{line} --component c")).unwrap().globals.component,
                 Some("c".into()),
-                "{words}"
+                "{line}"
             );
         }
         assert!(
             matches!(read("replay t d --component c").unwrap().verb, Verb::Replay(Replay { tapes, .. }) if tapes.len() == 2)
         );
-        for words in ["replay", "verify --record t"] {
-            assert_eq!(read(words).unwrap_err().exit_code(), 2, "{words}");
+        for line in ["replay", "verify --record t"] {
+            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
         }
     }
 
     #[test]
     fn a_token_needs_a_scope_and_repos() {
-        let Verb::Token(Token::Create(asked)) =
+        let Verb::Token(Token::Create(create)) =
             read("token create --scope push --repo a/b --repo c/* --expires 2d").unwrap().verb
         else {
             panic!("not token create")
         };
         assert_eq!(
-            (asked.scope, asked.repos.len(), asked.name.as_str()),
+            (create.scope, create.repos.len(), create.name.as_str()),
             (packhouse_host::access::Scope::Push, 2, "")
         );
-        assert_eq!(asked.expires.map(|expires| expires.as_secs()), Some(172_800));
-        for words in [
+        assert_eq!(create.expires.map(|expires| expires.as_secs()), Some(172_800));
+        for line in [
             "--scope read",
             "--repo a/b",
             "--scope root --repo a/b",
             "--scope read --repo a",
             "--scope read --repo",
         ] {
-            assert_eq!(
-                read(&format!("token create {words}")).unwrap_err().exit_code(),
-                2,
-                "{words}"
-            );
+            assert_eq!(read(&format!("token create {line}")).unwrap_err().exit_code(), 2, "{line}");
         }
     }
 

@@ -23,10 +23,10 @@ pub(crate) enum Client {
 
 /// Calls the same method on either.
 macro_rules! delegate {
-    ($client:expr, $store:ident => $asked:expr) => {
+    ($client:expr, $store:ident => $call:expr) => {
         match $client {
-            Client::Local($store) => $asked,
-            Client::Remote($store) => $asked,
+            Client::Local($store) => $call,
+            Client::Remote($store) => $call,
         }
     };
 }

@@ -99,10 +99,10 @@ impl Context {
     /// Refuses `--remote` for verbs that need a local store.
     pub(crate) fn require_local(&self, verb: &str) -> anyhow::Result<()> {
         let Some(url) = &self.globals.remote else { return Ok(()) };
-        let words = format!(
+        let message = format!(
             "`packhouse {verb}` needs the store itself; run it on the machine of the store, without --remote {url}"
         );
-        Err(Error::Usage(words).into())
+        Err(Error::Usage(message).into())
     }
 
     /// The local store that the global options name, for a verb that runs for long. It must exist.

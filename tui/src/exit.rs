@@ -103,8 +103,8 @@ mod tests {
             (Error::HeadConflict(Vec::new()), 3),
             (missing, 4),
         ] {
-            let words = error.to_string();
-            assert_eq!(Exit::of(&anyhow::Error::from(error)).code(), code, "{words}");
+            let message = error.to_string();
+            assert_eq!(Exit::of(&anyhow::Error::from(error)).code(), code, "{message}");
         }
     }
 
@@ -132,11 +132,11 @@ mod tests {
 
     #[test]
     fn help_is_no_error_and_a_wrong_word_is() {
-        let told = |words: &[&str]| {
-            crate::args::parse(words.iter().map(std::ffi::OsString::from)).unwrap_err()
+        let error = |args: &[&str]| {
+            crate::args::parse(args.iter().map(std::ffi::OsString::from)).unwrap_err()
         };
-        assert!(!told(&["packhouse", "--help"]).use_stderr());
-        assert!(told(&["packhouse", "nonsense"]).use_stderr());
-        assert!(told(&["packhouse"]).use_stderr());
+        assert!(!error(&["packhouse", "--help"]).use_stderr());
+        assert!(error(&["packhouse", "nonsense"]).use_stderr());
+        assert!(error(&["packhouse"]).use_stderr());
     }
 }

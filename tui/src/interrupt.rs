@@ -38,16 +38,16 @@ pub(crate) async fn watched<T>(
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<T> {
     let mut work = std::pin::pin!(work);
-    let mut asked = false;
+    let mut cancelled = false;
     loop {
         tokio::select! {
             ended = &mut work => return ended,
             signal = tokio::signal::ctrl_c() => {
                 signal?;
-                if asked {
+                if cancelled {
                     return Err(Interrupted.into());
                 }
-                asked = true;
+                cancelled = true;
                 progress.cancel();
                 output.note("Stopping at the next safe point; press Ctrl-C again to exit at once");
             }

@@ -107,8 +107,8 @@ fn scheme(url: &str) -> Option<&str> {
     url.split_once(':').map(|(scheme, _)| scheme)
 }
 
-fn usage(words: String) -> anyhow::Error {
-    Error::Usage(words).into()
+fn usage(message: String) -> anyhow::Error {
+    Error::Usage(message).into()
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ fn a_repo_is_deleted_after_its_name_is_typed() {
             .unwrap()
             .stdout
     };
-    let asked = |typed: &str, answer: &str| {
+    let delete = |typed: &str, answer: &str| {
         let mut terminal = Terminal::verb(data.path(), &["repo", "delete", "gabriel/notes"]);
         terminal.until_seen("Type its name");
         terminal.type_keys(typed);
@@ -46,11 +46,11 @@ fn a_repo_is_deleted_after_its_name_is_typed() {
         terminal.refused()
     };
     for typed in ["y\n", "\n", "gabriel\n", "gabriel/note\n", "\x04"] {
-        let (code, seen) = asked(typed, "nothing was deleted");
+        let (code, seen) = delete(typed, "nothing was deleted");
         assert_eq!(code, 1, "{typed:?}: {seen}");
     }
     assert!(!listed().is_empty());
-    let (code, seen) = asked("gabriel/notes\n", "repo restore gabriel/notes");
+    let (code, seen) = delete("gabriel/notes\n", "repo restore gabriel/notes");
     assert_eq!(code, 0, "{seen}");
     assert!(listed().is_empty());
 }
@@ -61,12 +61,12 @@ fn a_repo_is_deleted_after_its_name_is_typed() {
 fn a_remote_console_outlives_its_server() {
     let data = tempfile::tempdir().unwrap();
     let store = data.path().join("store");
-    let packhouse = |words: &[&str]| {
+    let packhouse = |arguments: &[&str]| {
         let ended = Command::new(PACKHOUSE)
             .arg("--data")
             .arg(&store)
             .arg("--json")
-            .args(words)
+            .args(arguments)
             .output()
             .unwrap();
         assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
@@ -81,9 +81,9 @@ fn a_remote_console_outlives_its_server() {
         ..HistoryOptions::default()
     };
     let files = write_history(data.path(), &options).unwrap();
-    let mut words = vec!["push", "gabriel/notes"];
-    words.extend(files.iter().map(|file| file.to_str().unwrap()));
-    packhouse(&words);
+    let mut arguments = vec!["push", "gabriel/notes"];
+    arguments.extend(files.iter().map(|file| file.to_str().unwrap()));
+    packhouse(&arguments);
 
     let served = Served::start(&store, "127.0.0.1:0");
     let mut terminal = Terminal::remote(&served.url, data.path());
@@ -110,10 +110,10 @@ fn a_remote_console_outlives_its_server() {
 fn a_console_makes_no_store() {
     for options in [&[][..], &["--read-only"]] {
         let data = tempfile::tempdir().unwrap();
-        let (code, told) = Terminal::call(data.path(), options, &[]).refused();
+        let (code, error) = Terminal::call(data.path(), options, &[]).refused();
         assert!(
-            code == 1 && told.contains("there is no store") && told.contains("console --demo"),
-            "{code}: {told}"
+            code == 1 && error.contains("there is no store") && error.contains("console --demo"),
+            "{code}: {error}"
         );
         assert_eq!(std::fs::read_dir(data.path()).unwrap().count(), 0, "something was created");
     }
@@ -133,10 +133,10 @@ fn a_theme_has_its_colours_and_color_never_has_none() {
         terminal.seen().to_owned()
     };
     let coloured = |written: &str| written.contains("\x1b[38;5;") || written.contains(";38;5;");
-    let asked = written(&["--theme", "default"], "1");
-    assert!(coloured(&asked), "{asked:?}");
+    let seen = written(&["--theme", "default"], "1");
+    assert!(coloured(&seen), "{seen:?}");
     // What crossterm writes instead of a disabled colour; it would reset bold and dim.
-    assert!(!asked.contains("\x1b[m"), "{asked:?}");
+    assert!(!seen.contains("\x1b[m"), "{seen:?}");
     for (options, no_color) in [(&["--color", "never", "--theme", "light"][..], ""), (&[], "1")] {
         let plain = written(options, no_color);
         assert!(!coloured(&plain) && plain.contains("\x1b[7m"), "{plain:?}");
@@ -313,20 +313,21 @@ fn an_invalid_config_is_a_usage_error_with_its_position() {
         Terminal::call(data.path(), options, variables).refused()
     };
     let named = ["--demo", "--config", config.to_str().unwrap()];
-    let (code, told) = call(&[], &named);
-    assert!(code == 2 && told.contains("c.toml"), "{code}: {told}");
+    let (code, error) = call(&[], &named);
+    assert!(code == 2 && error.contains("c.toml"), "{code}: {error}");
     std::fs::write(&config, "theme = 'dark'").unwrap();
-    let (code, told) = call(&[("PACKHOUSE_CONSOLE_CONFIG", config.to_str().unwrap())], &["--demo"]);
-    assert!(code == 2 && told.contains("c.toml:1:9: "), "{code}: {told}");
+    let (code, error) =
+        call(&[("PACKHOUSE_CONSOLE_CONFIG", config.to_str().unwrap())], &["--demo"]);
+    assert!(code == 2 && error.contains("c.toml:1:9: "), "{code}: {error}");
 }
 
 #[test]
 fn a_dumb_terminal_is_refused_with_the_way_out() {
     let data = tempfile::tempdir().unwrap();
-    let (code, told) = Terminal::call(data.path(), &["--demo"], &[("TERM", "dumb")]).refused();
+    let (code, error) = Terminal::call(data.path(), &["--demo"], &[("TERM", "dumb")]).refused();
     assert!(
-        code == 1 && told.contains("TERM=dumb") && told.contains("packhouse repo list"),
-        "{code}: {told}"
+        code == 1 && error.contains("TERM=dumb") && error.contains("packhouse repo list"),
+        "{code}: {error}"
     );
 }
 
@@ -336,7 +337,7 @@ fn without_a_terminal_it_says_so() {
     let ended =
         Command::new(PACKHOUSE).arg("--data").arg(data.path()).arg("console").output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
-    let told = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert!(told.contains("terminal") && told.contains("packhouse repo list"), "{told}");
+    let error = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(error.contains("terminal") && error.contains("packhouse repo list"), "{error}");
     assert!(ended.stdout.is_empty());
 }

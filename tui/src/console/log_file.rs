@@ -119,18 +119,18 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ToConsole {
             tracing::Level::WARN => Level::Warning,
             _ => Level::Note,
         };
-        let mut words = Words::default();
-        event.record(&mut words);
+        let mut text = MessageText::default();
+        event.record(&mut text);
         // The receiver is gone when the console quits.
-        let _ = self.0.send((level, words.0));
+        let _ = self.0.send((level, text.0));
     }
 }
 
 /// The message of an event, and its fields.
 #[derive(Default)]
-struct Words(String);
+struct MessageText(String);
 
-impl Visit for Words {
+impl Visit for MessageText {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         // Writing to a string can't fail.
         let _ = match field.name() {

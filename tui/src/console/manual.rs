@@ -38,8 +38,8 @@ const SHARED: [Section; 4] = [
 /// The keys of all places.
 fn keys() -> String {
     let mut page = String::new();
-    for (title, words, is) in SHARED {
-        section(&mut page, title, words, TABLE.iter().filter(|row| is(row)));
+    for (title, note, is) in SHARED {
+        section(&mut page, title, note, TABLE.iter().filter(|row| is(row)));
     }
     let keymap = Keymap::new(false);
     for place in Place::ALL {
@@ -58,13 +58,13 @@ fn everywhere(row: &Row) -> bool {
     Place::ALL.iter().all(|place| row.places.contains(place))
 }
 
-fn section(page: &mut String, title: &str, words: &str, rows: impl Iterator<Item = &'static Row>) {
+fn section(page: &mut String, title: &str, note: &str, rows: impl Iterator<Item = &'static Row>) {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         return;
     }
-    let words = if words.is_empty() { String::new() } else { format!("{words}\n\n") };
-    let _ = writeln!(page, "### {title}\n\n{words}| keys | action | what it does |\n|---|---|---|");
+    let note = if note.is_empty() { String::new() } else { format!("{note}\n\n") };
+    let _ = writeln!(page, "### {title}\n\n{note}| keys | action | what it does |\n|---|---|---|");
     for row in rows {
         let keys: Vec<String> = row.keys.iter().map(|key| code(&key.to_string())).collect();
         let kept = if row.changes { "; not with `--read-only`" } else { "" };

@@ -37,10 +37,11 @@ impl RemoteBackend {
     /// The backend of a server. Must be called within a tokio runtime.
     pub(super) fn new(remote: Remote) -> Self {
         let connection = Arc::new(watch::Sender::new(connection_of(&remote.connection().borrow())));
-        let (mut heard, here, asked) = (remote.connection(), connection.clone(), remote.clone());
+        let (mut changes, sender, client) =
+            (remote.connection(), connection.clone(), remote.clone());
         let listener = tokio::spawn(async move {
-            while heard.changed().await.is_ok() {
-                update_connection(&asked, &here);
+            while changes.changed().await.is_ok() {
+                update_connection(&client, &sender);
             }
         });
         RemoteBackend { remote, connection, listener }

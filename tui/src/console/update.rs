@@ -53,7 +53,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.minute = model.now.as_second() / 60;
         }
         Msg::Logged(level, text) => {
-            model.log.hear(model.now, level, text);
+            model.log.add_logged(model.now, level, text);
             model.dirty = true;
         }
         Msg::Changed(Ok(stamp)) => {

@@ -56,11 +56,11 @@ pub(crate) fn run(args: &Component, context: &Context) -> anyhow::Result<Exit> {
 /// Reads another component, if packhouse can run it.
 fn read_other(file: &Path, wit: bool) -> anyhow::Result<Vec<u8>> {
     if wit {
-        let words = format!(
+        let message = format!(
             "--wit prints the WIT of the built-in component; for that of {0}: wasm-tools component wit {0}",
             file.display()
         );
-        return Err(Error::Usage(words).into());
+        return Err(Error::Usage(message).into());
     }
     Sandbox::open(file, None)?;
     Ok(std::fs::read(file).map_err(|source| Error::Io {

@@ -18,13 +18,13 @@ pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result
         .into());
     }
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        let words = "the console needs a terminal; `packhouse repo list` and `packhouse gc --all` work without one";
-        return Err(Error::Unsupported(words.into()).into());
+        let message = "the console needs a terminal; `packhouse repo list` and `packhouse gc --all` work without one";
+        return Err(Error::Unsupported(message.into()).into());
     }
     if Environment::read().dumb {
-        let words = "the console needs a terminal that can move its cursor, and this one has TERM=dumb; \
+        let message = "the console needs a terminal that can move its cursor, and this one has TERM=dumb; \
                      `packhouse repo list` and `packhouse gc --all` work without one";
-        return Err(Error::Unsupported(words.into()).into());
+        return Err(Error::Unsupported(message.into()).into());
     }
     crate::console::run(args, context).await
 }

@@ -66,9 +66,9 @@ fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
         ),
     ];
     if report.missing > 0 {
-        let words =
+        let warning =
             format!("{} missing: the history of the repo is shallow", plural(report.missing, "id"));
-        lines.push(output.paint(Tone::Warn, words));
+        lines.push(output.paint(Tone::Warn, warning));
     }
     lines
 }

@@ -47,14 +47,14 @@ fn print(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
         vec![format!(
             "{}  {}{}",
             output.paint(Tone::Name, of),
-            words(&report.policy),
+            rules(&report.policy),
             output.paint(Tone::Dim, from)
         )]
     })
 }
 
 /// Describes a policy.
-fn words(policy: &Policy) -> String {
+fn rules(policy: &Policy) -> String {
     let parts: Vec<String> = [
         policy.max_packs.map(|packs| format!("with more than {}", plural(packs, "pack"))),
         policy.growth.map(|growth| {
@@ -95,11 +95,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_is_described_in_words() {
-        assert_eq!(words(&Policy::OFF), "no automatic consolidation");
+    fn a_policy_is_described_by_its_rules() {
+        assert_eq!(rules(&Policy::OFF), "no automatic consolidation");
         let policy = Policy { max_packs: Some(1), growth: Some(0.5), max_age_seconds: Some(3600) };
         assert_eq!(
-            words(&policy),
+            rules(&policy),
             "consolidated with more than 1 pack, or when more than 0.5 × the consolidated bytes were pushed since then, or when a pack has \
              waited 1 h 0 min"
         );

@@ -68,7 +68,7 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
         lines.push(format!("{} deleted", plural(report.answers_deleted, "expired fetch result")));
     }
     if report.orphans > 0 {
-        let words = match report.orphans_deleted {
+        let note = match report.orphans_deleted {
             _ if !orphans => "--orphans deletes those older than a day".to_owned(),
             0 => "none is older than a day".to_owned(),
             deleted => format!(
@@ -79,7 +79,7 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
         let unknown = packs(report.orphans, report.orphan_bytes);
         lines.push(
             output
-                .paint(Tone::Warn, format!("{unknown} in storage that no repo refers to; {words}")),
+                .paint(Tone::Warn, format!("{unknown} in storage that no repo refers to; {note}")),
         );
     }
     lines

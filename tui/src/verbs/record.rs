@@ -15,11 +15,11 @@ pub(super) fn onto(client: &Client, tape: Option<&Path>) -> anyhow::Result<Clien
         (client, None) => Ok(client.clone()),
         (Client::Local(store), Some(tape)) => Ok(Client::Local(store.recording(tape))),
         (Client::Remote(remote), Some(_)) => {
-            let words = format!(
+            let message = format!(
                 "--record needs the store itself, which is on {}; run it there, without --remote",
                 remote.place()
             );
-            Err(Error::Usage(words).into())
+            Err(Error::Usage(message).into())
         }
     }
 }

@@ -150,7 +150,7 @@ fn describe(replayed: &Replayed, output: &Output) -> Vec<String> {
             replayed.recorded_component
         ));
     }
-    lines.extend(replayed.divergence.as_ref().map(|words| format!("  {}", escaped(words))));
+    lines.extend(replayed.divergence.as_ref().map(|text| format!("  {}", escaped(text))));
     lines
 }
 
@@ -164,9 +164,9 @@ fn table(replayed: &[Replayed]) -> Table {
         ("FIRST DIVERGENCE", Left),
     ]);
     for one in replayed {
-        let words = one.divergence.as_deref().unwrap_or_default();
-        let cut: String = words.chars().take(DIVERGENCE).collect();
-        let divergence = if cut.len() < words.len() { format!("{cut}…") } else { cut };
+        let full = one.divergence.as_deref().unwrap_or_default();
+        let cut: String = full.chars().take(DIVERGENCE).collect();
+        let divergence = if cut.len() < full.len() { format!("{cut}…") } else { cut };
         table.row([
             one.tape
                 .file_name()
@@ -186,13 +186,13 @@ const DIVERGENCE: usize = 100;
 
 fn sum(replayed: &[Replayed], tapes: usize) -> String {
     let of = |verdict| replayed.iter().filter(|one| one.verdict == verdict).count() as u64;
-    let mut words: Vec<String> = [Verdict::Identical, Verdict::SameKey, Verdict::Different]
+    let mut counts: Vec<String> = [Verdict::Identical, Verdict::SameKey, Verdict::Different]
         .into_iter()
         .filter(|verdict| of(*verdict) > 0)
         .map(|verdict| format!("{} {}", count(of(verdict)), verdict.words()))
         .collect();
     if tapes > replayed.len() {
-        words.push(format!("{} not replayed", tapes - replayed.len()));
+        counts.push(format!("{} not replayed", tapes - replayed.len()));
     }
-    format!("{}: {}", plural(tapes as u64, "tape"), words.join("; "))
+    format!("{}: {}", plural(tapes as u64, "tape"), counts.join("; "))
 }

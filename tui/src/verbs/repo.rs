@@ -17,8 +17,8 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
     if let Repo::Delete { repo, yes: false } = &args
         && !can_ask()
     {
-        let words = format!("without a terminal, deleting {repo} needs --yes");
-        return Err(Error::Usage(words).into());
+        let message = format!("without a terminal, deleting {repo} needs --yes");
+        return Err(Error::Usage(message).into());
     }
     let store = match args {
         Repo::Create { .. } => context.client_or_create().await?,

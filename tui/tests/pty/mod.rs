@@ -47,7 +47,7 @@ impl Terminal {
     /// A console on a store with a repo, once the repo is displayed.
     pub(crate) fn console(data: &Path, options: &[&str]) -> Terminal {
         make_repo(data);
-        let mut terminal = Terminal::start(&words(data, options), data, &[]);
+        let mut terminal = Terminal::start(&arguments(data, options), data, &[]);
         terminal.has_drawn();
         terminal
     }
@@ -56,7 +56,7 @@ impl Terminal {
     pub(crate) fn job(data: &Path) -> Terminal {
         make_repo(data);
         let mut shell: Vec<String> = ["sh", "-c", SHELL, "sh"].map(str::to_owned).into();
-        shell.extend(words(data, &[]));
+        shell.extend(arguments(data, &[]));
         let mut terminal = Terminal::start(&shell, data, &[]);
         terminal.has_drawn();
         terminal
@@ -72,22 +72,23 @@ impl Terminal {
 
     /// Any call of the console.
     pub(crate) fn call(data: &Path, options: &[&str], variables: &[(&str, &str)]) -> Terminal {
-        Terminal::start(&words(data, options), data, variables)
+        Terminal::start(&arguments(data, options), data, variables)
     }
 
     /// A verb without a screen.
     pub(crate) fn verb(data: &Path, verb: &[&str]) -> Terminal {
         let call = [PACKHOUSE, "--data", data.to_str().unwrap()];
-        let words: Vec<String> = call.iter().chain(verb).map(|word| (*word).to_owned()).collect();
-        Terminal::start(&words, data, &[])
+        let arguments: Vec<String> =
+            call.iter().chain(verb).map(|word| (*word).to_owned()).collect();
+        Terminal::start(&arguments, data, &[])
     }
 
-    fn start(words: &[String], home: &Path, variables: &[(&str, &str)]) -> Terminal {
+    fn start(arguments: &[String], home: &Path, variables: &[(&str, &str)]) -> Terminal {
         let pty = native_pty_system()
             .openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() })
             .unwrap();
         let modes_before = modes(&pty);
-        let mut command = CommandBuilder::from_argv(words.iter().map(Into::into).collect());
+        let mut command = CommandBuilder::from_argv(arguments.iter().map(Into::into).collect());
         command.env("TERM", "xterm-256color");
         command.env("HOME", home);
         for name in [
@@ -140,15 +141,15 @@ impl Terminal {
     }
 
     /// Waits for words in the unchecked output, and checks the output up to them.
-    pub(crate) fn until_seen(&mut self, words: &str) {
+    pub(crate) fn until_seen(&mut self, text: &str) {
         loop {
-            if let Some(at) = self.seen[self.looked..].find(words) {
-                self.looked += at + words.len();
+            if let Some(at) = self.seen[self.looked..].find(text) {
+                self.looked += at + text.len();
                 return;
             }
             match self.output.recv_timeout(HUNG) {
                 Ok(bytes) => self.seen += &String::from_utf8_lossy(&bytes),
-                Err(_) => panic!("{words:?} did not come; what came: {:?}", self.seen),
+                Err(_) => panic!("{text:?} is missing in {:?}", self.seen),
             }
         }
     }
@@ -250,7 +251,7 @@ impl Terminal {
     }
 }
 
-fn words(data: &Path, options: &[&str]) -> Vec<String> {
+fn arguments(data: &Path, options: &[&str]) -> Vec<String> {
     let call = [PACKHOUSE, "--data", data.to_str().unwrap(), "console"];
     call.iter().chain(options).map(|word| (*word).to_owned()).collect()
 }
@@ -303,14 +304,14 @@ impl Served {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        let mut told = String::new();
+        let mut started = String::new();
         std::io::BufRead::read_line(
             &mut std::io::BufReader::new(child.stdout.take().unwrap()),
-            &mut told,
+            &mut started,
         )
         .unwrap();
-        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-        let text = |name: &str| told[name].as_str().unwrap().to_owned();
+        let started: serde_json::Value = serde_json::from_str(&started).unwrap();
+        let text = |name: &str| started[name].as_str().unwrap().to_owned();
         Served { child, url: text("url"), address: text("address") }
     }
 }

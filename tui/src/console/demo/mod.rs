@@ -3,16 +3,16 @@
 //!
 //! In reading order:
 //!
-//! 1. [`cast`]: the names of its repos. [`repo`]: a repo, its pushes and consolidations. [`past`]:
-//!    generates its history.
+//! 1. [`names`]: the names of its repos. [`repo`]: a repo, its pushes and consolidations.
+//!    [`history`]: generates its history.
 //! 2. [`work`]: the operations that take time.
 //! 3. `script`: for tests, holds that work and continues it; `offline`: for tests, breaks the
 //!    connection to the store.
 
-mod cast;
+mod history;
+mod names;
 #[cfg(test)]
 mod offline;
-mod past;
 mod repo;
 #[cfg(test)]
 mod script;
@@ -77,8 +77,8 @@ impl Demo {
     pub(super) fn new(repos: usize, seed: u64, pace: Pace, now: Timestamp) -> Demo {
         let (mut all, mut history) = (BTreeMap::new(), Vec::new());
         for number in 0..repos {
-            if let Some((repo, past)) = past::make(number, seed, now) {
-                history.extend(past);
+            if let Some((repo, entries)) = history::generate(number, seed, now) {
+                history.extend(entries);
                 all.insert(repo.name.clone(), repo);
             }
         }
@@ -149,7 +149,7 @@ impl Demo {
         let now = self.time();
         self.change(|inside| {
             if let Some(repo) = inside.repos.get_mut(name) {
-                repo.push(repo.habit(), now);
+                repo.push(repo.profile(), now);
             }
         });
     }
@@ -280,11 +280,11 @@ impl Inside {
             text.is_empty()
                 || texts.into_iter().flatten().any(|held| held.to_ascii_lowercase().contains(&text))
         };
-        let asked = self.history.iter().rev().filter(|entry| {
+        let matching = self.history.iter().rev().filter(|entry| {
             query.before.is_none_or(|before| entry.id < before)
                 && query.repo.as_ref().is_none_or(|repo| entry.repo == *repo)
                 && holds(entry)
         });
-        asked.take(query.limit as usize).cloned().collect()
+        matching.take(query.limit as usize).cloned().collect()
     }
 }

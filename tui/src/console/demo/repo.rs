@@ -45,7 +45,7 @@ pub(in crate::console) struct Repo {
 
 /// The size and duplicates of pushes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Habit {
+pub(super) struct PushProfile {
     /// Bytes of a typical pack.
     pub(super) bytes: u64,
     /// Percent of its records that the repo has already.
@@ -86,14 +86,14 @@ impl Repo {
     }
 
     /// Pushes a pack.
-    pub(super) fn push(&mut self, habit: Habit, at: Timestamp) {
-        let bytes = (habit.bytes * (30 + self.below(220)) / 100).max(900);
+    pub(super) fn push(&mut self, profile: PushProfile, at: Timestamp) {
+        let bytes = (profile.bytes * (30 + self.below(220)) / 100).max(900);
         let commits = 1 + self.below(4);
         let records = (bytes / 9000).max(1) + 2 * commits;
         let repeats = if self.packs.is_empty() {
             0
         } else {
-            (habit.repeats + self.below(11)).saturating_sub(5)
+            (profile.repeats + self.below(11)).saturating_sub(5)
         };
         // At least its commits are new.
         let repeated_records = (records * repeats / 100).min(records - 2 * commits);
@@ -121,14 +121,14 @@ impl Repo {
         self.changed(at, Cause::Push);
     }
 
-    /// The habit of the last push, as far as it is known.
-    pub(super) fn habit(&self) -> Habit {
+    /// The profile of the last push, as far as it is known.
+    pub(super) fn profile(&self) -> PushProfile {
         match self.packs.last().filter(|pack| !pack.consolidated) {
-            Some(last) => Habit {
+            Some(last) => PushProfile {
                 bytes: last.bytes,
                 repeats: (last.bytes - last.needed_bytes) * 100 / last.bytes.max(1),
             },
-            None => Habit { bytes: 3 << 20, repeats: 20 },
+            None => PushProfile { bytes: 3 << 20, repeats: 20 },
         }
     }
 

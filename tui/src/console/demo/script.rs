@@ -18,13 +18,13 @@ use crate::console::tests::fake;
 /// The controls of a test.
 #[derive(Default)]
 pub(super) struct Script {
-    wishes: Mutex<Wishes>,
+    controls: Mutex<Controls>,
     /// The simulated connection of a remote store.
     pub(super) connection: SimulatedConnection,
 }
 
 #[derive(Default)]
-struct Wishes {
+struct Controls {
     /// Calls that wait at each step.
     holding: Vec<&'static str>,
     /// The waiting calls, and how to continue them.
@@ -40,51 +40,51 @@ struct Wishes {
 }
 
 impl Script {
-    fn wishes(&self) -> MutexGuard<'_, Wishes> {
-        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn controls(&self) -> MutexGuard<'_, Controls> {
+        self.controls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records a call.
     pub(super) fn called(&self, verb: &'static str, about: &str) -> BackendResult<()> {
-        self.wishes().calls.push(format!("{verb} {about}").trim_end().to_owned());
+        self.controls().calls.push(format!("{verb} {about}").trim_end().to_owned());
         self.fails(verb)
     }
 
     /// Fails the call if the test wants it.
     pub(super) fn fails(&self, verb: &'static str) -> BackendResult<()> {
         self.connection.fails(verb)?;
-        let mut wishes = self.wishes();
-        let Some(at) = wishes.failing.iter().position(|(failing, _)| *failing == verb) else {
+        let mut controls = self.controls();
+        let Some(at) = controls.failing.iter().position(|(failing, _)| *failing == verb) else {
             return Ok(());
         };
-        match wishes.failing.remove(at).1 {
+        match controls.failing.remove(at).1 {
             Some(failure) => Err(failure),
             None => panic!("a bug in {verb}, on purpose"),
         }
     }
 
     /// A step of a call: waits while the test holds it.
-    pub(super) async fn turn(&self, verb: &'static str, control: &Control) {
-        let (go, gone_on) = oneshot::channel();
+    pub(super) async fn pause(&self, verb: &'static str, control: &Control) {
+        let (go, resumed) = oneshot::channel();
         {
-            let mut wishes = self.wishes();
-            if !wishes.holding.contains(&verb) {
+            let mut controls = self.controls();
+            if !controls.holding.contains(&verb) {
                 return;
             }
-            wishes.held.push((control.clone(), go));
+            controls.held.push((control.clone(), go));
         }
         // A cancelled call is dropped here.
-        let _ = gone_on.await;
+        let _ = resumed.await;
     }
 
     /// A watch begins, at the stamp `stamp`.
     pub(super) fn watches(&self, stamp: u64) -> Watching<'_> {
-        self.wishes().watching.push(stamp);
+        self.controls().watching.push(stamp);
         Watching(self, stamp)
     }
 
     pub(super) fn problems(&self) -> Option<Vec<Problem>> {
-        self.wishes().problems.clone()
+        self.controls().problems.clone()
     }
 }
 
@@ -93,9 +93,9 @@ pub(super) struct Watching<'a>(&'a Script, u64);
 
 impl Drop for Watching<'_> {
     fn drop(&mut self) {
-        let mut wishes = self.0.wishes();
-        if let Some(at) = wishes.watching.iter().position(|stamp| *stamp == self.1) {
-            wishes.watching.remove(at);
+        let mut controls = self.0.controls();
+        if let Some(at) = controls.watching.iter().position(|stamp| *stamp == self.1) {
+            controls.watching.remove(at);
         }
     }
 }
@@ -148,7 +148,7 @@ impl Demo {
 
     /// Verification finds these problems in any repo.
     pub(in crate::console) fn damage(&self, problems: Vec<Problem>) {
-        self.script.wishes().problems = Some(problems);
+        self.script.controls().problems = Some(problems);
     }
 
     /// Advances the clock.
@@ -159,40 +159,40 @@ impl Demo {
     /// Fails the next call of a method.
     pub(in crate::console) fn fail(&self, verb: &'static str, kind: FailureKind, message: &str) {
         self.script
-            .wishes()
+            .controls()
             .failing
             .push((verb, Some(Failure { kind, message: message.to_owned() })));
     }
 
     /// Panics in the next call of a method.
     pub(in crate::console) fn panic(&self, verb: &'static str) {
-        self.script.wishes().failing.push((verb, None));
+        self.script.controls().failing.push((verb, None));
     }
 
     /// From now on, a method waits at each step.
     pub(in crate::console) fn hold(&self, verb: &'static str) {
-        self.script.wishes().holding.push(verb);
+        self.script.controls().holding.push(verb);
     }
 
     /// Number of calls that wait for the test.
     pub(in crate::console) fn held(&self) -> usize {
         // Cancelled calls continue on their own.
         let waits = |control: &Control| control.stopped().now_or_never().is_none();
-        let held = &mut self.script.wishes().held;
+        let held = &mut self.script.controls().held;
         held.retain(|(_, go)| !go.is_closed());
         held.iter().filter(|(control, _)| waits(control)).count()
     }
 
     /// Reports progress of all waiting calls.
     pub(in crate::console) fn report_progress(&self, phase: Phase, done: u64, total: u64) {
-        for (control, _) in &self.script.wishes().held {
+        for (control, _) in &self.script.controls().held {
             control.report(Event { repo: "any/repo".to_owned(), phase, done, total });
         }
     }
 
     /// Continues all waiting calls by one step.
     pub(in crate::console) fn step(&self) {
-        for (_, go) in self.script.wishes().held.drain(..) {
+        for (_, go) in self.script.controls().held.drain(..) {
             // It may have been cancelled meanwhile.
             let _ = go.send(());
         }
@@ -200,19 +200,19 @@ impl Demo {
 
     /// Continues all calls to their end.
     pub(in crate::console) fn release(&self) {
-        self.script.wishes().holding.clear();
+        self.script.controls().holding.clear();
         self.step();
     }
 
     /// Whether all watches have seen the last change.
     pub(in crate::console) fn is_seen(&self) -> bool {
         let stamp = *self.stamp.borrow();
-        self.script.wishes().watching.iter().all(|seen| *seen == stamp)
+        self.script.controls().watching.iter().all(|seen| *seen == stamp)
     }
 
     /// All calls in order, without watches.
     pub(in crate::console) fn calls(&self) -> Vec<String> {
-        self.script.wishes().calls.clone()
+        self.script.controls().calls.clone()
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use packhouse_host::{Error, Event, GcReport, Phase, RepoName, VerifyReport};
 
-use super::past::{COMPONENT, failed, refused, remembered};
+use super::history::{COMPONENT, consolidated, failed, refused};
 use super::{Demo, Inside, Pace};
 use crate::console::backend::{Backend, BackendResult, Control, Failure, FailureKind};
 
@@ -127,7 +127,7 @@ impl Demo {
                 return Err(changed(&name));
             }
             let report = repo.consolidate(plan.report, took_ms, now);
-            let entry = remembered(repo, report.clone(), now);
+            let entry = consolidated(repo, report.clone(), now);
             inside.remember(entry);
             Ok(report)
         })
@@ -204,7 +204,7 @@ impl Demo {
         match self.pace {
             Pace::Live => tokio::time::sleep(STEP).await,
             #[cfg(test)]
-            Pace::Held => self.script.turn(verb, control).await,
+            Pace::Held => self.script.pause(verb, control).await,
         }
     }
 

@@ -55,7 +55,7 @@ impl Keymap {
     pub(super) fn with(changes: &[KeyChange], read_only: bool) -> Result<Keymap, KeymapError> {
         let mut map = Keymap::new(read_only);
         for change in changes {
-            let fail = |words: String| KeymapError(format!("{}: {words}", change.place));
+            let fail = |message: String| KeymapError(format!("{}: {message}", change.place));
             let Some(binding) =
                 map.bindings.iter_mut().find(|binding| binding.row.name == change.action)
             else {
@@ -265,8 +265,8 @@ mod tests {
     fn no_careless_key_confirms() {
         for keys in [&["Enter"][..], &["Space"], &["g"], &["p"], &["y", "g"]] {
             let decline = change("decline", &["Esc"]);
-            let words = refused(&[decline, change("confirm", keys)]);
-            assert!(words.contains("can't be `confirm`"), "{keys:?}: {words}");
+            let message = refused(&[decline, change("confirm", keys)]);
+            assert!(message.contains("can't be `confirm`"), "{keys:?}: {message}");
         }
         assert!(Keymap::with(&[change("confirm", &["Ctrl-y"])], false).is_ok());
     }

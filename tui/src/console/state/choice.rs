@@ -28,7 +28,7 @@ impl Why {
     pub(in crate::console) const ALL: [Why; 3] = [Why::OnePack, Why::Empty, Why::Busy];
 
     /// The reason after the name of a repo.
-    pub(in crate::console) const fn words(self) -> &'static str {
+    pub(in crate::console) const fn label(self) -> &'static str {
         match self {
             Why::Empty => "empty",
             Why::OnePack => "one pack already",

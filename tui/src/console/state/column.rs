@@ -35,7 +35,7 @@ impl Column {
     ];
 
     /// The name of the column in the header.
-    pub(in crate::console) const fn words(self) -> &'static str {
+    pub(in crate::console) const fn label(self) -> &'static str {
         match self {
             Column::Name => "name",
             Column::Packs => "packs",

@@ -36,11 +36,11 @@ impl Model {
 
     /// The step of a run in a few words; while disconnected, only that. The run screen shows the
     /// last known step with its age.
-    pub(in crate::console) fn step_words(&self, run: &Run) -> Option<String> {
+    pub(in crate::console) fn step_text(&self, run: &Run) -> Option<String> {
         if run.is_running() && self.is_disconnected() {
             Some(RECONNECTING.to_owned())
         } else {
-            run.step_words()
+            run.step_text()
         }
     }
 }

@@ -18,7 +18,7 @@ pub(in crate::console) struct History {
     /// The search text.
     input: Input,
     /// The search text of `entries`.
-    asked: String,
+    searched: String,
     /// Whether keys go into the search text.
     pub(in crate::console) typing: bool,
     pub(in crate::console) cursor: Cursor,
@@ -40,7 +40,7 @@ impl History {
     /// Loads the newest page.
     pub(in crate::console) fn begin(&mut self, ticket: Ticket) -> Effect {
         self.loading = Some(ticket);
-        self.asked = self.input.text().to_owned();
+        self.searched = self.input.text().to_owned();
         (self.complete, self.continues, self.unanswered) = (false, false, true);
         Effect::History(ticket, self.query(None))
     }
@@ -57,7 +57,7 @@ impl History {
     }
 
     fn query(&self, before: Option<i64>) -> GcQuery {
-        GcQuery { repo: None, text: self.asked.clone(), before, limit: PAGE }
+        GcQuery { repo: None, text: self.searched.clone(), before, limit: PAGE }
     }
 
     /// Takes a page. Returns the next request if the search text has changed meanwhile.
@@ -106,7 +106,7 @@ impl History {
 
     /// Whether the search text differs from that of the last request.
     pub(in crate::console) fn outdated(&self) -> bool {
-        self.asked != self.input.text()
+        self.searched != self.input.text()
     }
 
     /// The search text.

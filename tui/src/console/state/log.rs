@@ -54,8 +54,8 @@ impl Log {
         keep(&mut self.lines, line);
     }
 
-    /// Adds a line from below the console, which the log file already has.
-    pub(in crate::console) fn hear(&mut self, at: Timestamp, level: Level, text: String) {
+    /// Adds a message of the host, which is already in the log file.
+    pub(in crate::console) fn add_logged(&mut self, at: Timestamp, level: Level, text: String) {
         keep(&mut self.lines, LogLine { at, level, text });
     }
 

@@ -29,7 +29,7 @@ pub(super) use log::{Level, Log, LogLine};
 pub(super) use palette::Palette;
 pub(super) use repo::{Item, Repo};
 pub(super) use repos::{PAGE, Repos};
-pub(super) use run::{Outcome, Run, RunState, Runs, Work, step_words};
+pub(super) use run::{Outcome, Run, RunState, Runs, Work, step_text};
 pub(super) use speed::Speed;
 pub(super) use totals::Totals;
 

@@ -29,7 +29,7 @@ impl Palette {
     /// Actions that match the input, the best first.
     pub(in crate::console) fn fitting<'a>(&self, keymap: &'a Keymap) -> Vec<&'a Binding> {
         let pattern = Pattern::parse(self.input.text(), CaseMatching::Ignore, Normalization::Smart);
-        let words = self.input.text().trim().to_lowercase();
+        let query = self.input.text().trim().to_lowercase();
         let (mut matcher, mut letters) = (Matcher::new(Config::DEFAULT), Vec::new());
         // Without the palette itself, and movements.
         let enabled = |binding: &&Binding| {
@@ -46,11 +46,11 @@ impl Palette {
                     pattern.score(Utf32Str::new(binding.row.name, &mut letters), &mut matcher);
                 // Help sentences must contain the input; letters in order match nearly all of them.
                 // Quit is only found by its name.
-                let said = || {
+                let in_help = || {
                     binding.row.action != Action::Quit
-                        && binding.row.help.to_lowercase().contains(&words)
+                        && binding.row.help.to_lowercase().contains(&query)
                 };
-                (name.is_some() || said()).then_some((name, binding))
+                (name.is_some() || in_help()).then_some((name, binding))
             })
             .collect();
         // Matches of names come before matches of help sentences.

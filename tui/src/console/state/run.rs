@@ -52,7 +52,7 @@ pub(in crate::console) struct Run {
     /// Whether the operator confirmed its plan, not many repos at once.
     pub(in crate::console) planned: bool,
     /// When it was queued, started and ended.
-    pub(in crate::console) asked: Timestamp,
+    pub(in crate::console) queued_at: Timestamp,
     pub(in crate::console) began: Option<Timestamp>,
     pub(in crate::console) ended: Option<Timestamp>,
     /// The scroll position of its screen, or the selected finding.
@@ -114,19 +114,19 @@ impl Run {
     }
 
     /// Its step in a few words: `writing 43 %`. `None` after its end.
-    pub(in crate::console) fn step_words(&self) -> Option<String> {
+    pub(in crate::console) fn step_text(&self) -> Option<String> {
         match &self.state {
             RunState::Ended(_) => None,
             RunState::Queued(_) => Some("queued".to_owned()),
             RunState::Running { stopping: true, .. } => Some("stopping".to_owned()),
             RunState::Running { step: None, .. } => Some(format!("{} …", self.work.doing())),
-            RunState::Running { step: Some(step), .. } => Some(step_words(step)),
+            RunState::Running { step: Some(step), .. } => Some(step_text(step)),
         }
     }
 }
 
 /// A step in a few words.
-pub(in crate::console) fn step_words(step: &Event) -> String {
+pub(in crate::console) fn step_text(step: &Event) -> String {
     match percent(step.done, step.total) {
         Some(percent) => format!("{} {percent} %", phase(step.phase)),
         None => format!("{} …", phase(step.phase)),
@@ -159,7 +159,7 @@ impl Runs {
             work,
             state,
             planned,
-            asked: now,
+            queued_at: now,
             began: None,
             ended: None,
             top: Cursor::default(),

@@ -45,10 +45,11 @@ fn loaded_data_stays_while_disconnected_and_is_reloaded_after_reconnecting() {
     update(&mut model, up(12));
     press(&mut model, &["Enter", "h"]);
     assert_eq!(update(&mut model, down()), []);
-    let asked = model.refresh();
-    let [Effect::List(list, None), Effect::Show(show, _), Effect::History(history, _)] = asked[..]
+    let effects = model.refresh();
+    let [Effect::List(list, None), Effect::Show(show, _), Effect::History(history, _)] =
+        effects[..]
     else {
-        panic!("{asked:?}")
+        panic!("{effects:?}")
     };
     let unreachable = || failure(FailureKind::Unreachable);
     assert_eq!(update(&mut model, Msg::Listed(list, Err(unreachable()))), []);
@@ -128,12 +129,12 @@ async fn runs_keep_their_step_while_disconnected() {
     console.until_seen("43 %").await;
     console.demo.disconnect("connection refused");
     console.settle().await;
-    for words in [
+    for text in [
         "Disconnected 0 s · data 0 s old · retrying · connection refused",
         "43 %",
         "Time left   reconnecting …",
     ] {
-        console.shows(words);
+        console.shows(text);
     }
     console.hides("remote");
     // Meanwhile the operator can move around, and sees what was loaded.

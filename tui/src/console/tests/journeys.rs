@@ -163,10 +163,10 @@ async fn an_error_in_the_log_is_shown_to_its_end() {
 async fn a_click_on_a_line_of_a_repo_points_to_it() {
     let mut console = Console::on(Demo::three(), 120, 40).await;
     console.press(&["Enter"]).await;
-    for words in ["sha256:4f4f", "sha256:"] {
+    for text in ["sha256:4f4f", "sha256:"] {
         let screen = console.screen();
         let row =
-            screen.lines().enumerate().filter(|(_, line)| line.contains(words)).last().unwrap().0
+            screen.lines().enumerate().filter(|(_, line)| line.contains(text)).last().unwrap().0
                 as u16;
         let kind = MouseEventKind::Down(MouseButton::Left);
         let click = MouseEvent { kind, column: 9, row, modifiers: KeyModifiers::NONE };

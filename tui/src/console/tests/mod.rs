@@ -151,8 +151,8 @@ impl Console {
     }
 
     /// Turns the loop until a text is on the screen.
-    async fn until_seen(&mut self, words: &str) {
-        self.turn_until(|console| !console.app.model.dirty && console.screen().contains(words))
+    async fn until_seen(&mut self, text: &str) {
+        self.turn_until(|console| !console.app.model.dirty && console.screen().contains(text))
             .await;
     }
 
@@ -172,13 +172,13 @@ impl Console {
     }
 
     #[track_caller]
-    fn shows(&self, words: &str) {
-        assert!(self.screen().contains(words), "“{words}” is missing on:\n{}", self.screen());
+    fn shows(&self, text: &str) {
+        assert!(self.screen().contains(text), "“{text}” is missing on:\n{}", self.screen());
     }
 
     #[track_caller]
-    fn hides(&self, words: &str) {
-        assert!(!self.screen().contains(words), "“{words}” is on:\n{}", self.screen());
+    fn hides(&self, text: &str) {
+        assert!(!self.screen().contains(text), "“{text}” is on:\n{}", self.screen());
     }
 
     /// The calls of a method.

@@ -36,9 +36,8 @@ fn a_panic_restores_the_terminal_before_its_message() {
     });
     assert!(child.wait().unwrap().success());
     let seen = reading.join().unwrap();
-    let at = |words: &str| {
-        seen.find(words).unwrap_or_else(|| panic!("{words:?} is missing in {seen:?}"))
-    };
+    let at =
+        |text: &str| seen.find(text).unwrap_or_else(|| panic!("{text:?} is missing in {seen:?}"));
     assert!(at("\x1b[?1049h") < at("\x1b[?1049l") && at("\x1b[?1049l") < at(BUG), "{seen:?}");
     assert_eq!(modes(), before);
 }

@@ -42,14 +42,14 @@ impl Bench {
     fn send(&mut self, msg: Msg) {
         let yes = matches!(&msg, Msg::Key(key) if self.is_yes(*key));
         let effects = update(&mut self.model, msg);
-        let asked = self
+        let tickets = self
             .model
             .runs
             .listed()
             .into_iter()
             .filter(|run| run.work == Work::Consolidate)
             .map(|run| run.ticket);
-        for ticket in asked {
+        for ticket in tickets {
             let new = self.confirmed.insert(ticket);
             assert!(!new || (yes && !self.model.read_only), "{ticket:?} was not confirmed");
         }

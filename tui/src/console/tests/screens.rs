@@ -117,12 +117,12 @@ async fn running() {
         demo.hold("run");
         demo
     };
-    let told = async |console: &mut Console| {
+    let progressed = async |console: &mut Console| {
         console.demo.report_progress(Phase::Splice, 348_365, 810_990);
         console.until_seen("42 %").await;
     };
-    insta::assert_snapshot!("run", pictures_after(held, &["g", "y"], told).await);
-    insta::assert_snapshot!("runs", pictures_after(held, &["a", "g", "y"], told).await);
+    insta::assert_snapshot!("run", pictures_after(held, &["g", "y"], progressed).await);
+    insta::assert_snapshot!("runs", pictures_after(held, &["a", "g", "y"], progressed).await);
 }
 
 #[tokio::test]
@@ -228,14 +228,14 @@ async fn without_colours_text_and_weights_say_everything() {
 #[tokio::test]
 async fn colours_and_weights_match_the_text() {
     let mut console = Console::on(busy(), 120, 20).await;
-    let mut style_of = |theme: Theme, words: &str| {
+    let mut style_of = |theme: Theme, word: &str| {
         console.app.model.styles = Styles { theme, ascii: false };
         console.app.terminal.draw(|frame| _ = view(&console.app.model, frame)).unwrap();
         let terminal = console.app.terminal.backend();
         let screen = text(terminal);
-        let found = screen.lines().enumerate().find(|(_, line)| line.contains(words));
-        let (y, line) = found.unwrap_or_else(|| panic!("“{words}” is missing on:\n{screen}"));
-        let x = line.split(words).next().unwrap().chars().count();
+        let found = screen.lines().enumerate().find(|(_, line)| line.contains(word));
+        let (y, line) = found.unwrap_or_else(|| panic!("“{word}” is missing on:\n{screen}"));
+        let x = line.split(word).next().unwrap().chars().count();
         let cell = &terminal.buffer()[(x as u16, y as u16)];
         (cell.fg, cell.modifier)
     };

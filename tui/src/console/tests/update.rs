@@ -110,9 +110,9 @@ fn a_preview_asks_for_confirmation_on_request() {
 #[test]
 fn an_outdated_result_is_dropped() {
     let mut model = model();
-    let asked = press(&mut model, &["r", "r"]);
-    let [Effect::List(first, None), Effect::List(second, None)] = asked[..] else {
-        panic!("{asked:?}")
+    let effects = press(&mut model, &["r", "r"]);
+    let [Effect::List(first, None), Effect::List(second, None)] = effects[..] else {
+        panic!("{effects:?}")
     };
     update(&mut model, Msg::Listed(second, Ok(vec![summary("new/one", 1)])));
     update(&mut model, Msg::Listed(first, Ok(vec![summary("old/one", 1)])));
@@ -122,8 +122,8 @@ fn an_outdated_result_is_dropped() {
 #[test]
 fn loaded_data_stays_when_loading_fails() {
     let mut model = model();
-    let asked = press(&mut model, &["r"]);
-    let [Effect::List(ticket, None)] = asked[..] else { panic!("{asked:?}") };
+    let effects = press(&mut model, &["r"]);
+    let [Effect::List(ticket, None)] = effects[..] else { panic!("{effects:?}") };
     update(&mut model, Msg::Listed(ticket, Err(failure(FailureKind::Refused))));
     assert!(model.repos.failure.is_some());
     assert_eq!(model.repos.shown(), 1);
@@ -207,9 +207,9 @@ fn ticks_redraw_only_with_active_runs_or_after_a_minute() {
 #[test]
 fn quitting_waits_for_all_runs() {
     let mut model = model_with(vec![summary("a/b", 3), summary("c/d", 3), summary("e/f", 3)]);
-    let asked = press(&mut model, &["a", "v"]);
-    let [Effect::Verify(first, _), Effect::Verify(second, _)] = asked[..] else {
-        panic!("{asked:?}")
+    let effects = press(&mut model, &["a", "v"]);
+    let [Effect::Verify(first, _), Effect::Verify(second, _)] = effects[..] else {
+        panic!("{effects:?}")
     };
     // The third is queued, and is cancelled at once.
     let stopped = press(&mut model, &["Ctrl-c", "x"]);
@@ -249,8 +249,8 @@ fn the_selection_is_copied() {
     press(&mut model, &["Down"]);
     assert_eq!(model.notice, None, "the next key removes the notice");
 
-    let asked = press(&mut model, &["h"]);
-    let [Effect::History(ticket, _)] = asked[..] else { panic!("{asked:?}") };
+    let effects = press(&mut model, &["h"]);
+    let [Effect::History(ticket, _)] = effects[..] else { panic!("{effects:?}") };
     let record = last_gc("consolidated", "2026-07-01T09:30:00Z");
     let key = record.consolidated_key.clone().unwrap();
     let entry = GcEntry { id: 1, repo: name("a/b"), record, report: None };

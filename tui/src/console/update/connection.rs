@@ -15,15 +15,15 @@ pub(super) fn changed(model: &mut Model, connection: Connection) -> Vec<Effect> 
     let since = was.and_then(Connection::down_since);
     match (since, is.map(|connection| &connection.state)) {
         (None, Some(ConnectionState::Down { why, .. })) => {
-            let words = format!("Disconnected from {}: {why}", model.store);
-            model.log.say(model.now, Level::Warning, words);
+            let message = format!("Disconnected from {}: {why}", model.store);
+            model.log.say(model.now, Level::Warning, message);
             Vec::new()
         }
         (Some(since), Some(ConnectionState::Up)) => {
             let away =
                 u64::try_from(model.now.duration_since(since).as_millis()).unwrap_or_default();
-            let words = format!("Reconnected to {} after {}", model.store, duration(away));
-            model.log.say(model.now, Level::Note, words);
+            let message = format!("Reconnected to {} after {}", model.store, duration(away));
+            model.log.say(model.now, Level::Note, message);
             model.catch_up()
         }
         _ => Vec::new(),

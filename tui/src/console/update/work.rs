@@ -38,8 +38,8 @@ pub(super) fn start(model: &mut Model) -> Vec<Effect> {
     let before: Vec<Ticket> = model.runs.running().map(|run| run.ticket).collect();
     let effects = model.runs.start(model.now);
     for run in model.runs.running().filter(|run| !before.contains(&run.ticket)) {
-        let (level, words) = log_entry(run);
-        model.log.say(model.now, level, words);
+        let (level, message) = log_entry(run);
+        model.log.say(model.now, level, message);
     }
     effects
 }
@@ -62,9 +62,9 @@ pub(super) fn ended(
     model.runs.end(ticket, answer, model.now);
     let Some(run) = model.runs.get(ticket) else { return Vec::new() };
     let repo = run.repo.clone();
-    let (level, words) = log_entry(run);
+    let (level, message) = log_entry(run);
     let (bad, renew) = (level == Level::Error, needs_new_plan(run));
-    model.log.say(model.now, level, words);
+    model.log.say(model.now, level, message);
     if model.leave.is_some() && bad {
         // Don't quit before the operator has seen a failure or damage.
         model.leave = None;

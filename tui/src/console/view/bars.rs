@@ -95,12 +95,12 @@ fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
         let between = if spans.is_empty() { 0 } else { 3 };
         let path = if at < 3 { path.min(all / 2) } else { path };
         let left = all.saturating_sub(path + 2 + taken + between);
-        if let Some(words) = forms.into_iter().find(|words| width(words) <= left) {
-            taken += width(&words) + between;
+        if let Some(label) = forms.into_iter().find(|label| width(label) <= left) {
+            taken += width(&label) + between;
             if between > 0 {
                 spans.push(Span::styled(" · ", styles.quiet()));
             }
-            spans.push(Span::styled(words, style));
+            spans.push(Span::styled(label, style));
         }
     }
     spans
@@ -127,7 +127,7 @@ fn work(model: &Model) -> Vec<String> {
                 escaped(&format!(
                     "running: {} {}",
                     run.repo,
-                    model.step_words(run).unwrap_or_default()
+                    model.step_text(run).unwrap_or_default()
                 )),
                 goes,
             ]

@@ -57,11 +57,11 @@ pub(super) fn lines(
     height: usize,
 ) -> Vec<Line<'static>> {
     let [first, _, ..] = timeline else {
-        let words = match timeline {
+        let label = match timeline {
             [] => "no pushes yet".to_owned(),
             [one, ..] => format!("{}, {}", plural(one.packs, "pack"), ago(now, one.at)),
         };
-        return vec![fact(styles, "Over time", &words, room)];
+        return vec![fact(styles, "Over time", &label, room)];
     };
     let beside = room >= BESIDE;
     let each = height.saturating_sub(LISTS + 1) / if beside { 1 } else { 2 };
@@ -120,7 +120,7 @@ fn chart(
     styles: Styles,
     timeline: &[Moment],
     now: Timestamp,
-    (name, value, words): Measure,
+    (name, value, label): Measure,
     area: Rect,
     buffer: &mut Buffer,
 ) {
@@ -148,11 +148,11 @@ fn chart(
     let until = if end == now { "now".to_owned() } else { ago(now, end) };
     Chart::new(vec![line])
         .block(Block::new().title(Line::styled(
-            format!("{}, peak {}", name.to_uppercase(), words(most)),
+            format!("{}, peak {}", name.to_uppercase(), label(most)),
             styles.quiet(),
         )))
         .x_axis(axis([0.0, x(end).max(1.0)], [ago(now, first.at), until]))
-        .y_axis(axis([0.0, most.max(1) as f64], [words(0), words(most)]))
+        .y_axis(axis([0.0, most.max(1) as f64], [label(0), label(most)]))
         .legend_position(None)
         .render(area, buffer);
 }
@@ -162,7 +162,7 @@ fn bars(
     styles: Styles,
     timeline: &[Moment],
     now: Timestamp,
-    (name, value, words): Measure,
+    (name, value, label): Measure,
     room: usize,
 ) -> Line<'static> {
     let (Some(first), Some(last)) = (timeline.first(), timeline.last()) else {
@@ -184,10 +184,10 @@ fn bars(
         }
     }
     let bar = |top: u64| BARS[(u128::from(top) * 7 / u128::from(most.max(1))) as usize];
-    let said = format!("  {} now, peak {}", words(value(last)), words(most));
+    let values = format!("  {} now, peak {}", label(value(last)), label(most));
     let mut line = fact(styles, name, "", room);
     line.spans.push(Span::styled(tops.into_iter().map(bar).collect::<String>(), styles.busy()));
-    line.spans.push(Span::raw(fit(&said, room.saturating_sub(12 + cells))));
+    line.spans.push(Span::raw(fit(&values, room.saturating_sub(12 + cells))));
     line
 }
 

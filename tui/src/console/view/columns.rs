@@ -4,8 +4,8 @@ use packhouse_host::RepoSummary;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::parts::work_words;
-use super::{last_words, state_words};
+use super::parts::work_text;
+use super::{last_gc_text, state_text};
 use crate::console::cells::pad;
 use crate::console::state::{Column, Model};
 use crate::text::{count, escaped, percent, size};
@@ -112,7 +112,7 @@ impl Columns {
         let (sorted, up) = model.repos.sorted();
         let arrow = if up { "▲" } else { "▼" };
         let head =
-            |words: &str, is: bool| if is { format!("{words}{arrow}") } else { words.to_owned() };
+            |label: &str, is: bool| if is { format!("{label}{arrow}") } else { label.to_owned() };
         let mut text =
             " ".repeat(MARGIN) + &pad(&head("NAME", sorted == Column::Name), self.name, false);
         for column in self.beside {
@@ -149,7 +149,7 @@ impl Columns {
     fn cell(&self, model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
         let has_state = self.beside.iter().any(|column| column.what == What::State);
         let work = if what == What::Reclaimable && !has_state {
-            work_words(model, repo, true)
+            work_text(model, repo, true)
         } else {
             None
         };
@@ -174,16 +174,16 @@ fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
             let part = percent(repo.reclaimable(), repo.bytes)
                 .map(|part| format!("{part} %"))
                 .unwrap_or_default();
-            let words = format!("{} {}", size(repo.reclaimable()), pad(&part, 5, true));
-            (words, if repo.reclaimable() == 0 { styles.quiet() } else { Style::new() })
+            let label = format!("{} {}", size(repo.reclaimable()), pad(&part, 5, true));
+            (label, if repo.reclaimable() == 0 { styles.quiet() } else { Style::new() })
         }
         What::Size => (size(repo.bytes), Style::new()),
-        What::State => state_words(model, repo),
+        What::State => state_text(model, repo),
         What::Objects => number(repo.objects),
         What::LastGc => match &repo.last_gc {
             None => ("never".to_owned(), styles.quiet()),
-            Some(last) if last.outcome == "failed" => (last_words(model, last), styles.bad()),
-            Some(last) => (last_words(model, last), Style::new()),
+            Some(last) if last.outcome == "failed" => (last_gc_text(model, last), styles.bad()),
+            Some(last) => (last_gc_text(model, last), Style::new()),
         },
         What::Waiting => (
             size(repo.superseded_bytes),

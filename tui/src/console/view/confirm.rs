@@ -47,7 +47,7 @@ use crate::console::cells::{fit, tail, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{
-    Asks, ConfirmDialog, Model, PlanState, RECONNECTING, Subject, Work, step_words,
+    Asks, ConfirmDialog, Model, PlanState, RECONNECTING, Subject, Work, step_text,
 };
 use crate::text::{capitalized, count, duration, escaped, plural, size};
 
@@ -66,13 +66,13 @@ pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, are
     }
     // In a low terminal, cut the question rather than the plan, but keep its first line.
     let below = question.len().min(height.saturating_sub(2)).max(1);
-    let [plan, asked] = split(area, height.saturating_sub(below));
+    let [plan, footer] = split(area, height.saturating_sub(below));
     let lines = match &dialog.subject {
         Subject::One(repo, state) => one(model, dialog, &escaped(&repo.to_string()), state, room),
         Subject::Many(repos) => many::lines(model, dialog, repos, room),
     };
     let extent = scrolled(frame, plan, lines, dialog.top.at(usize::MAX));
-    frame.render_widget(Paragraph::new(question), inner(asked));
+    frame.render_widget(Paragraph::new(question), inner(footer));
     extent
 }
 
@@ -90,8 +90,8 @@ fn one(
     };
     let mut lines = styled(wrap(&title, room), styles.strong());
     if dialog.renewed {
-        let words = "The repo changed while its plan was displayed, so nothing was done. This is the new plan.";
-        lines.extend(styled(wrap(words, room), styles.warn()));
+        let message = "The repo changed while its plan was displayed, so nothing was done. This is the new plan.";
+        lines.extend(styled(wrap(message, room), styles.warn()));
     }
     lines.extend(many::hidden(model, dialog, room));
     lines.push(Line::default());
@@ -99,11 +99,11 @@ fn one(
         PlanState::Planning(step) => lines.push(planning(model, step.as_ref(), room)),
         PlanState::Ready(report) => lines.extend(plan(model, report, room)),
         PlanState::Idle(report) => {
-            let words = match report.packs_before {
+            let message = match report.packs_before {
                 0 => "Nothing to do: the repo is empty.",
                 _ => "Nothing to do: the repo has only one pack.",
             };
-            lines.extend(styled(wrap(words, room), styles.good()));
+            lines.extend(styled(wrap(message, room), styles.good()));
         }
         PlanState::Failed(failure) => {
             lines.extend(failure_lines(styles, "Planning", failure, room));
@@ -118,7 +118,7 @@ fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {
     if model.is_disconnected() {
         return Line::styled(fit(&format!("Planning: {RECONNECTING}"), room), model.styles.warn());
     }
-    let step = step.map_or_else(|| "planning …".to_owned(), step_words);
+    let step = step.map_or_else(|| "planning …".to_owned(), step_text);
     Line::styled(fit(&capitalized(&escaped(&step)), room), model.styles.busy())
 }
 
@@ -171,9 +171,9 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
 /// The question and its answers. The default does nothing.
 fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
-    let button = |words: &str, key: String| {
+    let button = |label: &str, key: String| {
         vec![
-            Span::styled(format!("[ {words} ]"), styles.selected()),
+            Span::styled(format!("[ {label} ]"), styles.selected()),
             Span::styled(format!("  {key}"), styles.strong()),
         ]
     };
@@ -210,7 +210,7 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
                 Span::styled(typed, styles.strong()),
                 Span::styled("▏", styles.busy()),
             ]));
-            let refusal = dialog.refusal.iter().flat_map(|words| wrap(&escaped(words), room));
+            let refusal = dialog.refusal.iter().flat_map(|text| wrap(&escaped(text), room));
             below.extend(refusal.map(|line| Line::styled(line, styles.warn())));
         }
         _ => {}

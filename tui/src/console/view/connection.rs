@@ -46,28 +46,28 @@ pub(super) fn rows(model: &Model) -> u16 {
 
 /// Draws the line below the header.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
-    let words = words(model, usize::from(area.width).saturating_sub(2));
-    frame.render_widget(Paragraph::new(format!(" {words}")).style(model.styles.alarm()), area);
+    let banner = banner(model, usize::from(area.width).saturating_sub(2));
+    frame.render_widget(Paragraph::new(format!(" {banner}")).style(model.styles.alarm()), area);
 }
 
 /// How long it is down, the age of the data, that it is retried, and the error: as much as fits.
-fn words(model: &Model, room: usize) -> String {
+fn banner(model: &Model, room: usize) -> String {
     let Some(connection) = &model.connection else { return String::new() };
     let ConnectionState::Down { since: began, why } = &connection.state else {
         return String::new();
     };
-    let mut words = format!("Disconnected {}", seconds(since(model, Some(*began))));
+    let mut banner = format!("Disconnected {}", seconds(since(model, Some(*began))));
     let old = connection.heard_at.map(|at| format!("data {} old", seconds(since(model, Some(at)))));
     for more in old.into_iter().chain(["retrying".to_owned()]) {
-        if width(&words) + 3 + width(&more) <= room {
-            words = format!("{words} · {more}");
+        if width(&banner) + 3 + width(&more) <= room {
+            banner = format!("{banner} · {more}");
         }
     }
-    let left = room.saturating_sub(width(&words) + 3);
+    let left = room.saturating_sub(width(&banner) + 3);
     if left >= WHY && !why.is_empty() {
-        words = format!("{words} · {}", fit(&escaped(why), left));
+        banner = format!("{banner} · {}", fit(&escaped(why), left));
     }
-    words
+    banner
 }
 
 #[cfg(test)]
@@ -87,13 +87,13 @@ mod tests {
         };
         model.connection =
             Some(Connection { state, latency: None, heard_at: Some(now() - 200.seconds()) });
-        let said =
+        let line =
             |columns| shown(&model, columns, 9).lines().nth(1).unwrap_or_default().to_owned();
         let all = " Disconnected 3 min 5 s · data 3 min 20 s old · retrying";
-        assert_eq!(said(120), format!("{all} · connection refused"));
-        assert_eq!(said(60), all);
-        assert_eq!(said(48), " Disconnected 3 min 5 s · data 3 min 20 s old");
-        assert_eq!(said(30), " Disconnected 3 min 5 s");
+        assert_eq!(line(120), format!("{all} · connection refused"));
+        assert_eq!(line(60), all);
+        assert_eq!(line(48), " Disconnected 3 min 5 s · data 3 min 20 s old");
+        assert_eq!(line(30), " Disconnected 3 min 5 s");
     }
 
     #[test]

@@ -85,17 +85,17 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
         (true, false) => "loading …",
         (false, _) => "",
     };
-    let said =
+    let parts =
         [(number, Style::new()), (text, styles.strong()), (reading.to_owned(), styles.busy())];
     let (mut spans, mut left) = (Vec::new(), room);
-    for (words, style) in said.into_iter().filter(|(words, _)| !words.is_empty()) {
+    for (part, style) in parts.into_iter().filter(|(part, _)| !part.is_empty()) {
         if !spans.is_empty() {
             spans.push(Span::styled(" · ", styles.quiet()));
             left = left.saturating_sub(3);
         }
-        let words = fit(&words, left);
-        left = left.saturating_sub(crate::console::cells::width(&words));
-        spans.push(Span::styled(words, style));
+        let part = fit(&part, left);
+        left = left.saturating_sub(crate::console::cells::width(&part));
+        spans.push(Span::styled(part, style));
     }
     Line::from(spans)
 }

@@ -25,7 +25,7 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     let (styles, room) = (model.styles, dialog::room(area));
     let key = |action| key_in(model, Place::Leave, action);
     let wait = ("wait, then quit", key(Action::Wait));
-    let (title, said, mut keys) = match leave {
+    let (title, note, mut keys) = match leave {
         Leave::Asking => (
             "Quit while runs are active?",
             "",
@@ -42,30 +42,30 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
             Vec::new(),
         ),
     };
-    let cut_off = "Disconnected. If you quit now, the results are in the history later.";
-    let said = if model.is_disconnected() { cut_off } else { said };
+    let disconnected = "Disconnected. If you quit now, the results are in the history later.";
+    let note = if model.is_disconnected() { disconnected } else { note };
     if model.is_disconnected() {
         keys.push(("quit now", key(Action::LeaveNow)));
     }
     // Only a few runs are active at once, but any number may be queued.
-    let going = model
+    let running = model
         .runs
         .running()
-        .map(|run| format!("{}: {}", run.repo, model.step_words(run).unwrap_or_default()));
-    let mut lines = plain(going.map(|words| fit(&escaped(&words), room)).collect());
+        .map(|run| format!("{}: {}", run.repo, model.step_text(run).unwrap_or_default()));
+    let mut lines = plain(running.map(|text| fit(&escaped(&text), room)).collect());
     match model.runs.queued().count() as u64 {
         0 => {}
         queued => lines.push(Line::raw(format!("{} more queued", count(queued)))),
     }
-    lines.extend(plain(wrap(said, room)));
+    lines.extend(plain(wrap(note, room)));
     lines.push(Line::default());
     let before = lines.len();
     let stay = vec![
         Span::styled("[ Stay ]", styles.selected()),
         Span::styled(format!("  {}", key(Action::Decline)), styles.strong()),
     ];
-    let rest = keys.into_iter().map(|(words, key)| {
-        vec![Span::raw(words), Span::styled(format!("  {key}"), styles.strong())]
+    let rest = keys.into_iter().map(|(label, key)| {
+        vec![Span::raw(label), Span::styled(format!("  {key}"), styles.strong())]
     });
     lines.extend(answers(stay, rest, room));
     let kept = lines.len() - before;

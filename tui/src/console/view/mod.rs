@@ -35,7 +35,7 @@ mod table;
 mod theme;
 
 use parts::{
-    contents, fact, failure_lines, heading, last_words, plain, room, scrolled, state_words, styled,
+    contents, fact, failure_lines, heading, last_gc_text, plain, room, scrolled, state_text, styled,
 };
 pub(super) use theme::{Styles, Theme};
 

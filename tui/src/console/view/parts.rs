@@ -75,8 +75,8 @@ pub(super) fn long_fact(
 }
 
 /// A heading after a blank line.
-pub(super) fn heading(model: &Model, words: &'static str) -> [Line<'static>; 2] {
-    [Line::default(), Line::from(Span::styled(words, model.styles.quiet()))]
+pub(super) fn heading(model: &Model, text: &'static str) -> [Line<'static>; 2] {
+    [Line::default(), Line::from(Span::styled(text, model.styles.quiet()))]
 }
 
 /// Describes a failure.
@@ -204,7 +204,7 @@ pub(super) fn contents(objects: u64, commits: u64, snapshots: u64, tags: u64) ->
 }
 
 /// The last consolidation in one line.
-pub(super) fn last_words(model: &Model, last: &GcRecord) -> String {
+pub(super) fn last_gc_text(model: &Model, last: &GcRecord) -> String {
     let when = ago(model.now, last.finished_at);
     match last.outcome.as_str() {
         "consolidated" => {
@@ -219,9 +219,9 @@ pub(super) fn last_words(model: &Model, last: &GcRecord) -> String {
 }
 
 /// The state of a repo, or of its run.
-pub(super) fn state_words(model: &Model, repo: &RepoSummary) -> (String, Style) {
+pub(super) fn state_text(model: &Model, repo: &RepoSummary) -> (String, Style) {
     let styles = model.styles;
-    match (work_words(model, repo, false), repo.packs) {
+    match (work_text(model, repo, false), repo.packs) {
         (Some(work), _) => work,
         (None, _) if repo.damaged > 0 => ("Damaged".to_owned(), styles.bad()),
         (None, 0) => ("Empty".to_owned(), styles.quiet()),
@@ -231,13 +231,13 @@ pub(super) fn state_words(model: &Model, repo: &RepoSummary) -> (String, Style) 
 }
 
 /// The run of a repo, or its problems or failure; shorter if the column is `narrow`.
-pub(super) fn work_words(
+pub(super) fn work_text(
     model: &Model,
     repo: &RepoSummary,
     narrow: bool,
 ) -> Option<(String, Style)> {
     let (styles, run) = (model.styles, model.runs.of_repo(&repo.repo)?);
-    match model.step_words(run) {
+    match model.step_text(run) {
         Some(waits) if waits == RECONNECTING && narrow => {
             return Some(("Disconnected".to_owned(), styles.warn()));
         }
@@ -247,12 +247,12 @@ pub(super) fn work_words(
     }
     match &run.state {
         RunState::Ended(Err(failure)) if failure.kind != FailureKind::Cancelled => {
-            let words = if narrow {
+            let text = if narrow {
                 "Failed".to_owned()
             } else {
                 format!("{} failed", capitalized(run.work.noun()))
             };
-            Some((words, styles.bad()))
+            Some((text, styles.bad()))
         }
         RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {
             Some((plural(report.problems.len() as u64, "problem"), styles.bad()))

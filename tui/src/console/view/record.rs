@@ -106,11 +106,11 @@ fn title(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
             styles.good(),
         ),
         "skipped" => {
-            let words = match record.packs_before {
+            let message = match record.packs_before {
                 0 => "Nothing to do: the repo was empty.",
                 _ => "Nothing to do: the repo had only one pack.",
             };
-            styled(wrap(words, room), styles.good())
+            styled(wrap(message, room), styles.good())
         }
         "failed" => {
             styled(wrap(&format!("Failed after {took}. Nothing was changed."), room), styles.bad())

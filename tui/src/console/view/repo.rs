@@ -34,7 +34,7 @@ use ratatui::widgets::Paragraph;
 
 use super::packs::Packs;
 use super::parts::{inner, long_fact, say_more};
-use super::{chart, contents, fact, failure_lines, last_words, room, scrolled, state_words};
+use super::{chart, contents, fact, failure_lines, last_gc_text, room, scrolled, state_text};
 use crate::console::backend::Detail;
 use crate::console::cells::{fit, pad, wrap};
 use crate::console::msg::Extent;
@@ -213,7 +213,7 @@ impl<'a> Page<'a> {
 
 fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
     let (styles, report, summary) = (model.styles, &known.report, &known.summary);
-    let (state, style) = state_words(model, summary);
+    let (state, style) = state_text(model, summary);
     let packs = match summary.superseded_bytes {
         0 => format!("{}, {}", count(summary.packs), size(summary.bytes)),
         waiting => format!(
@@ -230,8 +230,10 @@ fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
         0 => "none".to_owned(),
         again => format!("{}{part} of duplicates", size(again)),
     };
-    let last =
-        summary.last_gc.as_ref().map_or_else(|| "never".to_owned(), |last| last_words(model, last));
+    let last = summary
+        .last_gc
+        .as_ref()
+        .map_or_else(|| "never".to_owned(), |last| last_gc_text(model, last));
     let created = ago(model.now, report.created_at);
     let access = format!(
         "{}, default branch {}, created {created}",
@@ -255,7 +257,7 @@ fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
 /// The known damage: what, since when, and which verb found it.
 fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
     let damaged = &known.report.damaged;
-    let said = |damage: &Damage| {
+    let described = |damage: &Damage| {
         let what =
             damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));
         let since = ago(model.now, damage.since);
@@ -268,7 +270,7 @@ fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<_> = damaged
         .iter()
         .take(DAMAGE)
-        .flat_map(|damage| long_fact(model.styles, "Damaged", &said(damage), room))
+        .flat_map(|damage| long_fact(model.styles, "Damaged", &described(damage), room))
         .collect();
     if damaged.len() > DAMAGE {
         let more = format!(
@@ -284,22 +286,22 @@ fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
 /// The last run since the start of the console, with its error.
 fn last_work(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'static>> {
     let Some(run) = model.runs.of_repo(&repo.name) else { return Vec::new() };
-    let said = |words: &str| {
-        vec![fact(model.styles, "Last run", &format!("{}: {words}", run.work.noun()), room)]
+    let described = |state: &str| {
+        vec![fact(model.styles, "Last run", &format!("{}: {state}", run.work.noun()), room)]
     };
     match &run.state {
         RunState::Queued(_) | RunState::Running { .. } => {
-            said(&model.step_words(run).unwrap_or_default())
+            described(&model.step_text(run).unwrap_or_default())
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
-            said("nothing to do")
+            described("nothing to do")
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) => {
-            said(&format!("{} into one", plural(report.packs_before, "pack")))
+            described(&format!("{} into one", plural(report.packs_before, "pack")))
         }
-        RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => said("no problems"),
+        RunState::Ended(Ok(Outcome::Verified(report))) if report.ok => described("no problems"),
         RunState::Ended(Ok(Outcome::Verified(report))) => {
-            said(&plural(report.problems.len() as u64, "problem"))
+            described(&plural(report.problems.len() as u64, "problem"))
         }
         RunState::Ended(Err(failure)) => {
             let mut lines = vec![Line::default()];

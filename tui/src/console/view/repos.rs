@@ -55,8 +55,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     above.truncate(usize::from(area.height).saturating_sub(3));
     let [top, list] = split(area, above.len());
     frame.render_widget(Paragraph::new(above), inner(top));
-    if let Some(words) = nothing(model) {
-        frame.render_widget(Paragraph::new(plain(wrap(&words, room))), inner(list));
+    if let Some(message) = nothing(model) {
+        frame.render_widget(Paragraph::new(plain(wrap(&message, room))), inner(list));
         return Extent { row: list.y, ..Extent::default() };
     }
     let [head, rows] = split(list, 1);
@@ -93,7 +93,7 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
     } else {
         String::new()
     };
-    let said = [
+    let parts = [
         (0, number(model), Style::new()),
         (5, plural(totals.packs, "pack"), Style::new()),
         (6, size(totals.bytes), Style::new()),
@@ -104,29 +104,29 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
         (sorted_rank, sorted, styles.quiet()),
         (8, how, styles.quiet()),
     ];
-    fitting(styles, said, room)
+    fitting(styles, parts, room)
 }
 
 /// As many parts as fit, chosen by rank, in their order.
 fn fitting<const N: usize>(
     styles: Styles,
-    said: [(usize, String, Style); N],
+    parts: [(usize, String, Style); N],
     room: usize,
 ) -> Line<'static> {
-    let mut by_rank: Vec<usize> = (0..N).filter(|at| !said[*at].1.is_empty()).collect();
-    by_rank.sort_by_key(|at| said[*at].0);
+    let mut by_rank: Vec<usize> = (0..N).filter(|at| !parts[*at].1.is_empty()).collect();
+    by_rank.sort_by_key(|at| parts[*at].0);
     let (mut left, mut fits) = (room, [false; N]);
     for at in by_rank {
-        let takes = width(&said[at].1) + if left == room { 0 } else { 3 };
+        let takes = width(&parts[at].1) + if left == room { 0 } else { 3 };
         fits[at] = takes <= left;
         left -= if fits[at] { takes } else { 0 };
     }
     let mut spans = Vec::new();
-    for ((_, words, style), _) in said.into_iter().zip(fits).filter(|(_, fits)| *fits) {
+    for ((_, label, style), _) in parts.into_iter().zip(fits).filter(|(_, fits)| *fits) {
         if !spans.is_empty() {
             spans.push(Span::styled(" · ", styles.quiet()));
         }
-        spans.push(Span::styled(words, style));
+        spans.push(Span::styled(label, style));
     }
     Line::from(spans)
 }
@@ -164,7 +164,7 @@ fn sorted(model: &Model) -> [String; 2] {
         (_, true) => "smallest first",
         (_, false) => "largest first",
     };
-    [format!("by {}", column.words()), order.to_owned()]
+    [format!("by {}", column.label()), order.to_owned()]
 }
 
 /// Why there are no rows, and what to do; `None` if there are rows.
@@ -212,10 +212,10 @@ mod tests {
         assert!(shown(&model, 60, 8).contains("No matches for “zzz”. Esc clears the filter."));
         model.repos.clear_filter(now());
         model.repos.paste_filter("packs>x", now());
-        let said = shown(&model, 60, 8);
+        let seen = shown(&model, 60, 8);
         assert!(
-            said.contains("`packs>x`: expected a number such as") && said.contains("a/b"),
-            "{said}"
+            seen.contains("`packs>x`: expected a number such as") && seen.contains("a/b"),
+            "{seen}"
         );
     }
 
@@ -226,9 +226,9 @@ mod tests {
         model.repos.begin(ticket, now());
         let damaged = packhouse_host::RepoSummary { damaged: 2, ..summary("a/b", 3) };
         model.repos.take(Ok(vec![damaged, summary("c/d", 1)]), now());
-        let said = shown(&model, 100, 8);
-        let row = |name: &str| said.lines().find(|line| line.contains(name)).unwrap().to_owned();
-        assert!(row("a/b").contains("Damaged") && row("c/d").contains("OK"), "{said}");
+        let seen = shown(&model, 100, 8);
+        let row = |name: &str| seen.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        assert!(row("a/b").contains("Damaged") && row("c/d").contains("OK"), "{seen}");
     }
 
     #[test]

@@ -97,11 +97,11 @@ fn unknown(work: Work) -> &'static str {
 fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
     if report.skipped {
-        let words = match report.packs_before {
+        let explanation = match report.packs_before {
             0 => "Nothing to do: the repo is empty.",
             _ => "Nothing to do: the repo has only one pack.",
         };
-        return styled(wrap(words, room), styles.good());
+        return styled(wrap(explanation, room), styles.good());
     }
     let mut lines = styled(
         wrap(&done(report.packs_before, report.packs_after, report.elapsed_ms), room),
@@ -156,10 +156,11 @@ pub(super) fn key_fact(styles: Styles, key: &str, room: usize) -> Vec<Line<'stat
 /// What the host verified before publishing, in its own numbers; nothing is derived here.
 pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec<Line<'static>> {
     let Some(proven) = proven else {
-        let words = "This result has no verification report.";
-        return [vec![Line::default()], styled(wrap(words, room), model.styles.warn())].concat();
+        let explanation = "This result has no verification report.";
+        return [vec![Line::default()], styled(wrap(explanation, room), model.styles.warn())]
+            .concat();
     };
-    let said = [
+    let facts = [
         (plural(proven.entities, "entity"), "every indexed record is present and unchanged"),
         (plural(proven.records, "record"), "read back, and equal to their sources"),
         (plural(proven.objects_hashed, "object"), "the content matches the hash"),
@@ -170,16 +171,16 @@ pub(super) fn proof(model: &Model, proven: Option<&GcProof>, room: usize) -> Vec
         ),
     ];
     let mut lines = heading(model, "VERIFIED BEFORE PUBLISHING").to_vec();
-    lines.extend(said.iter().flat_map(|(number, what)| {
+    lines.extend(facts.iter().flat_map(|(number, what)| {
         styled(indented("✓ ", &format!("{number}: {what}"), room), model.styles.good())
     }));
     lines
 }
 
 /// Wraps text after a mark, with the following lines indented.
-fn indented(mark: &str, words: &str, room: usize) -> Vec<String> {
+fn indented(mark: &str, text: &str, room: usize) -> Vec<String> {
     let indent = width(mark);
-    let lines = wrap(words, room.saturating_sub(indent)).into_iter().enumerate();
+    let lines = wrap(text, room.saturating_sub(indent)).into_iter().enumerate();
     lines
         .map(|(at, line)| {
             if at == 0 { format!("{mark}{line}") } else { format!("{}{line}", " ".repeat(indent)) }

@@ -64,10 +64,10 @@ fn waiting(model: &Model, run: &Run, room: usize) -> Vec<Line<'static>> {
         (before, None) => format!("{} ahead", plural(before, "run")),
     };
     let mut lines = long_fact(model.styles, "Position", &why, room);
-    lines.push(fact(model.styles, "Queued", &ago(model.now, run.asked), room));
+    lines.push(fact(model.styles, "Queued", &ago(model.now, run.queued_at), room));
     lines.push(Line::default());
-    let words = "The run starts automatically. You can leave this screen.";
-    lines.extend(plain(wrap(words, room)));
+    let message = "The run starts automatically. You can leave this screen.";
+    lines.extend(plain(wrap(message, room)));
     lines
 }
 
@@ -116,8 +116,8 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
         _ if model.is_disconnected() => styled(wrap(cut_off(*stopping), room), styles.warn()),
         (true, _) => styled(wrap("Stopping at the next safe point; nothing is left half-done.", room), styles.warn()),
         (false, Work::Consolidate) => {
-            let words = "The store does not change until the new pack is verified. You can leave this screen; the run continues.";
-            plain(wrap(words, room))
+            let message = "The store does not change until the new pack is verified. You can leave this screen; the run continues.";
+            plain(wrap(message, room))
         }
         (false, Work::Verify) => plain(wrap("Verification changes nothing. You can leave this screen; the run continues.", room)),
     });

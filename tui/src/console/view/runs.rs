@@ -94,7 +94,9 @@ fn cell(model: &Model, run: &Run, head: &str) -> (String, Style) {
             model.styles.busy(),
         ),
         "SPEED" => (if model.is_disconnected() { String::new() } else { speed(run) }, Style::new()),
-        _ => (ago(model.now, run.ended.or(run.began).unwrap_or(run.asked)), model.styles.quiet()),
+        _ => {
+            (ago(model.now, run.ended.or(run.began).unwrap_or(run.queued_at)), model.styles.quiet())
+        }
     }
 }
 
@@ -104,10 +106,10 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
     match &run.state {
         RunState::Queued(_) => ("Queued".to_owned(), styles.quiet()),
         RunState::Running { .. } if model.is_disconnected() => {
-            (capitalized(&model.step_words(run).unwrap_or_default()), styles.warn())
+            (capitalized(&model.step_text(run).unwrap_or_default()), styles.warn())
         }
         RunState::Running { .. } => {
-            (capitalized(&model.step_words(run).unwrap_or_default()), styles.busy())
+            (capitalized(&model.step_text(run).unwrap_or_default()), styles.busy())
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
             ("Nothing to do".to_owned(), styles.good())

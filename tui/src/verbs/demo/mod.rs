@@ -190,17 +190,17 @@ fn check_complete(
         |report: &RepoReport| [report.commits, report.snapshots, report.objects, report.tags];
     let got =
         [fetched.commit_count, fetched.snapshot_count, fetched.object_count, fetched.tag_count];
-    let words = "commits, snapshots, objects, tags";
+    let kinds = "commits, snapshots, objects, tags";
     ensure!(
         counts(before) == counts(after),
-        "{} had {:?} and has {:?} ({words})",
+        "{} had {:?} and has {:?} ({kinds})",
         before.repo,
         counts(before),
         counts(after)
     );
     ensure!(
         counts(before) == got,
-        "{} has {:?}, and a fetch returns {got:?} ({words})",
+        "{} has {:?}, and a fetch returns {got:?} ({kinds})",
         before.repo,
         counts(before)
     );

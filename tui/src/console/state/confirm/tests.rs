@@ -24,7 +24,7 @@ fn more_than_ten_repos_ask_for_their_number() {
     assert_eq!(dialog.place(), Place::Typing);
     assert!(
         dialog.confirm().is_none()
-            && dialog.refusal.take().is_some_and(|words| words.contains("Type 11 to confirm"))
+            && dialog.refusal.take().is_some_and(|text| text.contains("Type 11 to confirm"))
     );
     for (typed, right) in [("1", false), ("10", false), ("y", false), (" 11", true)] {
         let Asks::Count(input) = &mut dialog.asks else { panic!() };

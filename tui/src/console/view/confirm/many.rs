@@ -42,8 +42,8 @@ pub(super) fn lines(
     room: usize,
 ) -> Vec<Line<'static>> {
     if repos.is_empty() {
-        let words = "Nothing to do: none of the marked repos has more than one pack.";
-        return [plain(wrap(words, room)), left_out(model, dialog, room)].concat();
+        let message = "Nothing to do: none of the marked repos has more than one pack.";
+        return [plain(wrap(message, room)), left_out(model, dialog, room)].concat();
     }
     let number = plural(repos.len() as u64, "repo");
     let title = match dialog.asks {
@@ -55,8 +55,8 @@ pub(super) fn lines(
     lines.push(Line::default());
     lines.extend(facts(model, dialog, repos, room));
     lines.push(Line::default());
-    let words = "Each repo is planned and verified separately. A repo that fails stays unchanged, and the others continue. Old packs are kept until packhouse prune deletes them.";
-    lines.extend(plain(wrap(words, room)));
+    let message = "Each repo is planned and verified separately. A repo that fails stays unchanged, and the others continue. Old packs are kept until packhouse prune deletes them.";
+    lines.extend(plain(wrap(message, room)));
     let (unseen, seen): (Vec<&RepoSummary>, _) =
         repos.iter().partition(|repo| dialog.hidden.contains(&repo.repo));
     lines.extend(named(model, "REPOS HIDDEN BY THE FILTER", &unseen, room));
@@ -98,15 +98,17 @@ fn facts(
 /// Why marked repos are skipped, with their number per reason.
 fn reasons(dialog: &ConfirmDialog) -> String {
     let number = |why| dialog.left_out.iter().filter(|(_, its)| *its == why).count() as u64;
-    let said = Why::ALL.into_iter().map(|why| (number(why), why)).filter(|(number, _)| *number > 0);
-    said.map(|(number, why)| format!("{} ({})", why.words(), count(number)))
+    let counted =
+        Why::ALL.into_iter().map(|why| (number(why), why)).filter(|(number, _)| *number > 0);
+    counted
+        .map(|(number, why)| format!("{} ({})", why.label(), count(number)))
         .collect::<Vec<_>>()
         .join(", ")
 }
 
 /// A warning that the filter hides some of the repos.
 pub(super) fn hidden(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
-    let words = match (dialog.hidden.len(), dialog.repo()) {
+    let message = match (dialog.hidden.len(), dialog.repo()) {
         (0, _) => return Vec::new(),
         (_, Some(_)) => "This marked repo is hidden by the filter.".to_owned(),
         (1, None) => "1 marked repo is hidden by the filter.".to_owned(),
@@ -114,7 +116,7 @@ pub(super) fn hidden(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<
             format!("{} marked repos are hidden by the filter.", count(hidden as u64))
         }
     };
-    styled(wrap(&words, room), model.styles.warn())
+    styled(wrap(&message, room), model.styles.warn())
 }
 
 /// A list of repos, if there are any.
@@ -144,11 +146,11 @@ pub(super) fn left_out(model: &Model, dialog: &ConfirmDialog, room: usize) -> Ve
         return Vec::new();
     }
     let mut lines = vec![Line::default(), Line::styled("SKIPPED", model.styles.quiet())];
-    let words = dialog.left_out.iter().map(|(_, why)| why.words().len()).max().unwrap_or_default();
-    let name = room.saturating_sub(words + 2).min(NAME);
+    let reason = dialog.left_out.iter().map(|(_, why)| why.label().len()).max().unwrap_or_default();
+    let name = room.saturating_sub(reason + 2).min(NAME);
     lines.extend(dialog.left_out.iter().take(MAX_NAMED).map(|(repo, why)| {
         Line::raw(fit(
-            &format!("{}  {}", pad(&escaped(&repo.to_string()), name, false), why.words()),
+            &format!("{}  {}", pad(&escaped(&repo.to_string()), name, false), why.label()),
             room,
         ))
     }));

@@ -35,7 +35,7 @@ fn some() -> Model {
 #[test]
 fn history_shows_all_outcomes() {
     let seen = shown(&some(), 200, 12);
-    for words in [
+    for text in [
         "4 consolidations",
         "▸gabriel/photos",
         "Consolidated",
@@ -50,7 +50,7 @@ fn history_shows_all_outcomes() {
         // A wide character takes two cells.
         "東 京 \\u{1b}",
     ] {
-        assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
+        assert!(seen.contains(text), "“{text}” is missing on\n{seen}");
     }
     assert!(shown(&some(), 60, 12).contains("2 days ago"));
 }

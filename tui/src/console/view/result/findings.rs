@@ -105,7 +105,7 @@ fn line(
     let style = if selected { Style::new() } else { model.styles.bad() };
     let line = Line::from(vec![
         Span::raw(format!("{mark}{} ", pad(&count(at as u64 + 1), cells, true))),
-        Span::styled(pad(words(problem.kind).0, KINDS, false), style),
+        Span::styled(pad(labels(problem.kind).0, KINDS, false), style),
         Span::raw(fit(&escaped(&what), room.saturating_sub(cells + 1 + KINDS))),
     ]);
     if selected { line.style(model.styles.selected()) } else { line }
@@ -114,7 +114,7 @@ fn line(
 /// The details of a finding; what to do comes before what can be copied.
 fn details(model: &Model, problem: &Problem, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
-    let (name, meaning) = words(problem.kind);
+    let (name, meaning) = labels(problem.kind);
     let mut lines = vec![Line::styled(fit(&format!("{name}: {meaning}"), room), styles.bad())];
     lines.extend(long_fact(styles, "Found", &problem.detail, room));
     lines.extend(long_fact(styles, "Next", &next(model, problem.kind), room));
@@ -128,7 +128,7 @@ fn details(model: &Model, problem: &Problem, room: usize) -> Vec<Line<'static>> 
 }
 
 /// The name of a kind, and its meaning.
-const fn words(kind: ProblemKind) -> (&'static str, &'static str) {
+const fn labels(kind: ProblemKind) -> (&'static str, &'static str) {
     match kind {
         ProblemKind::MissingPack => ("missing pack", "its file is missing"),
         ProblemKind::DamagedPack => ("damaged pack", "its bytes don't match its key"),

@@ -86,7 +86,7 @@ fn the_displayed_verification_is_that_of_the_host() {
         sources_hashed: 5,
     });
     let seen = shown(&ended(Ok(Outcome::Consolidated(Box::new(report.clone())))), 120, 24);
-    for words in [
+    for text in [
         "Consolidated 7 packs into 1 in 1.2 s.",
         "1,001 entities:",
         "1,002 records:",
@@ -94,7 +94,7 @@ fn the_displayed_verification_is_that_of_the_host() {
         "1.0 MiB:",
         "5 old packs:",
     ] {
-        assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
+        assert!(seen.contains(text), "“{text}” is missing on\n{seen}");
     }
     report.proven = None;
     let seen = shown(&ended(Ok(Outcome::Consolidated(Box::new(report)))), 120, 24);
@@ -106,7 +106,7 @@ fn the_displayed_verification_is_that_of_the_host() {
 
 #[test]
 fn a_failure_shows_its_effect_and_the_way_out() {
-    for (kind, words) in [
+    for (kind, texts) in [
         (
             FailureKind::Refused,
             ["Consolidation failed.", "Nothing was changed.", "Fix the cause, then press g"],
@@ -122,8 +122,8 @@ fn a_failure_shows_its_effect_and_the_way_out() {
         ),
     ] {
         let seen = shown(&failed(kind), 80, 20);
-        for words in words {
-            assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
+        for text in texts {
+            assert!(seen.contains(text), "“{text}” is missing on\n{seen}");
         }
     }
     // Disabled keys are not named.
@@ -134,7 +134,7 @@ fn a_failure_shows_its_effect_and_the_way_out() {
 
 #[test]
 fn every_finding_shows_what_to_do_next() {
-    for (at, words) in [
+    for (at, text) in [
         "restore the file from a backup",
         "restore an intact copy from a backup",
         "restore the catalog file from a backup",
@@ -148,7 +148,7 @@ fn every_finding_shows_what_to_do_next() {
         let seen = shown(&found(6, at, "what was found"), 120, 30);
         let selected = seen.lines().find(|line| line.starts_with('▸')).unwrap();
         assert!(selected.contains(&format!("{} ", at + 1)), "{seen}");
-        assert!(seen.contains(words) && seen.contains("Found       what was found"), "{seen}");
+        assert!(seen.contains(text) && seen.contains("Found       what was found"), "{seen}");
         let seen = seen.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(seen.contains("Then press v to verify again."), "{seen}");
     }
@@ -176,14 +176,14 @@ fn of_100_000_findings_the_selected_one_is_visible() {
 #[test]
 fn a_record_is_displayed_in_full() {
     let seen = shown(&past("consolidated", true), 120, 24);
-    for words in [
+    for text in [
         "Consolidated 23 packs into 1",
         "2026-07-01 09:30:00 UTC, 2 hours ago",
         "7 rows changed",
         "VERIFIED BEFORE",
         "component sha256:c0c0",
     ] {
-        assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
+        assert!(seen.contains(text), "“{text}” is missing on\n{seen}");
     }
     let seen = shown(&past("consolidated", false), 120, 24);
     assert!(seen.contains("The store has no report") && !seen.contains('✓'), "{seen}");

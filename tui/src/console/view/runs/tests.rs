@@ -68,7 +68,7 @@ fn runs_show_their_state() {
     let (mut model, ..) = busy();
     model.screens.push(Screen::Runs);
     let seen = shown(&model, 200, 20);
-    for words in [
+    for text in [
         "Queued",
         "Verifying …",
         "Writing 41 %",
@@ -86,7 +86,7 @@ fn runs_show_their_state() {
         "Cancelled",
         "No problems",
     ] {
-        assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
+        assert!(seen.contains(text), "“{text}” is missing on\n{seen}");
     }
     let first = |columns| shown(&model, columns, 20).lines().nth(2).unwrap_or_default().to_owned();
     for columns in [40, 60, 80, 120, 200] {
@@ -122,7 +122,7 @@ fn an_active_run_shows_its_phase_speed_and_time() {
     let (mut model, writing, _) = busy();
     model.screens.push(Screen::Run(writing));
     let seen = shown(&model, 80, 24);
-    for words in [
+    for text in [
         "▸ writing  · verifying  · publishing",
         " 41 %",
         "of 792.0 KiB",
@@ -132,7 +132,7 @@ fn an_active_run_shows_its_phase_speed_and_time() {
         "/s; peak",
         "██",
     ] {
-        assert!(seen.contains(words), "“{words}” is missing on\n{seen}");
+        assert!(seen.contains(text), "“{text}” is missing on\n{seen}");
     }
     assert!(
         shown(&model, 60, 15).contains("▸ writing · verifying · publishing"),

@@ -137,14 +137,14 @@ fn the_question_is_visible_however_long_the_plan_is() {
     let mut shown_only = screen("plan, only shown");
     assert!(shown(&shown_only, 80, 24).contains("Preview only. Press g to run it."));
     (shown_only.read_only, shown_only.keymap) = (true, Keymap::new(true));
-    let said = shown(&shown_only, 80, 24);
-    assert!(said.contains("the console is read-only") && !said.contains("g consolidate"), "{said}");
+    let seen = shown(&shown_only, 80, 24);
+    assert!(seen.contains("the console is read-only") && !seen.contains("g consolidate"), "{seen}");
 }
 
 #[test]
 fn a_dialog_for_marked_repos_lists_hidden_and_skipped_ones() {
-    let asked = shown(&screen("plan, chosen"), 80, 40);
-    for words in [
+    let dialog = shown(&screen("plan, chosen"), 80, 40);
+    for expected in [
         "Consolidate 3 repos?",
         "1 marked repo is hidden by the filter.",
         "Bytes       1.7 MiB → about 1.5 MiB (174.0 KiB less)",
@@ -152,17 +152,17 @@ fn a_dialog_for_marked_repos_lists_hidden_and_skipped_ones() {
         "Skipped     3: one pack already (1), empty (1), being consolidated, or queued (1)",
         "REPOS HIDDEN BY THE FILTER",
     ] {
-        let text = asked.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = dialog.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            text.contains(&words.split_whitespace().collect::<Vec<_>>().join(" ")),
-            "“{words}” is missing on\n{asked}"
+            text.contains(&expected.split_whitespace().collect::<Vec<_>>().join(" ")),
+            "“{expected}” is missing on\n{dialog}"
         );
     }
     let line = |text: &str, begin: &str| {
         text.lines().find(|line| line.starts_with(begin)).unwrap_or_default().to_owned()
     };
-    assert!(line(&asked, " gabriel/photos").ends_with("one pack already"), "{asked}");
-    assert!(line(&asked, " zoe/busy").contains("being consolidated"), "{asked}");
+    assert!(line(&dialog, " gabriel/photos").ends_with("one pack already"), "{dialog}");
+    assert!(line(&dialog, " zoe/busy").contains("being consolidated"), "{dialog}");
     let one = shown(&screen("plan, one chosen"), 80, 40);
     assert!(
         one.contains("Consolidate zoe/hidden?") && one.contains("hidden by the filter"),
@@ -196,7 +196,7 @@ fn the_header_drops_the_store_first() {
     let busy = screen("repos, busy");
     let header = |columns| shown(&busy, columns, 10).lines().next().unwrap().to_owned();
     let all = ["read-only", "2 running, 1 queued", "not watching, r reloads", "/srv/packs"];
-    assert!(all.iter().all(|words| header(120).contains(words)), "{}", header(120));
+    assert!(all.iter().all(|text| header(120).contains(text)), "{}", header(120));
     assert!(header(66).contains("not watching") && !header(66).contains("/srv"), "{}", header(66));
     assert!(header(52).contains("read-only · 2 running, 1 queued"), "{}", header(52));
     assert!(header(50).contains("read-only · 2 running"), "{}", header(50));

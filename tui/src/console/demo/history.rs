@@ -6,8 +6,8 @@ use packhouse_host::{
     Cause, Error, GcEntry, GcRecord, GcReport, Problem, ProblemKind, RepoName, Visibility,
 };
 
-use super::cast::{self, Sort, Twist};
-use super::repo::{Habit, Repo};
+use super::names::{self, Kind, Property};
+use super::repo::{PushProfile, Repo};
 
 /// The component of the demo.
 pub(super) const COMPONENT: &str =
@@ -20,33 +20,33 @@ const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
 /// Creates a repo at the time `now`, and its consolidations, which have no IDs yet.
-pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Vec<GcEntry>)> {
+pub(super) fn generate(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Vec<GcEntry>)> {
     let mut random = Random::stream(seed, number as u64);
-    let (name, sort, twist) = cast::nth(number, &mut random);
+    let (name, kind, property) = names::nth(number, &mut random);
     let name: RepoName = name.parse().ok()?;
     let mut between = |least: i64, most: i64| {
         least + random.below(usize::try_from(most - least).unwrap_or(0)) as i64
     };
     // Age of the repo and of its last push in seconds, number of pushes, and percent of duplicates.
-    let (age, last, pushes, repeats) = match sort {
-        Sort::Crowded => {
+    let (age, last, pushes, repeats) = match kind {
+        Kind::ManyPacks => {
             (between(300, 1500) * DAY, between(600, 20 * HOUR), between(180, 640), between(52, 66))
         }
-        Sort::Growing => {
+        Kind::Growing => {
             (between(40, 900) * DAY, between(120, 9 * DAY), between(3, 48), between(4, 38))
         }
-        Sort::New => (between(2, 20) * DAY, between(300, 2 * DAY), between(1, 4), between(0, 20)),
-        Sort::OnePack => {
+        Kind::New => (between(2, 20) * DAY, between(300, 2 * DAY), between(1, 4), between(0, 20)),
+        Kind::OnePack => {
             (between(90, 1200) * DAY, between(3, 90) * DAY, between(2, 40), between(5, 35))
         }
-        Sort::Empty => (between(1, 30) * DAY, 0, 0, 0),
+        Kind::Empty => (between(1, 30) * DAY, 0, 0, 0),
     };
     // From 100 KiB to 12 MiB, evenly on a logarithmic scale.
-    let bytes = match sort {
-        Sort::Crowded => between(2 << 20, 9 << 20),
+    let bytes = match kind {
+        Kind::ManyPacks => between(2 << 20, 9 << 20),
         _ => (100 << 10) << between(0, 7),
     };
-    let habit = Habit { bytes: bytes.unsigned_abs(), repeats: repeats.unsigned_abs() };
+    let profile = PushProfile { bytes: bytes.unsigned_abs(), repeats: repeats.unsigned_abs() };
     let ago = |seconds: i64| now - SignedDuration::from_secs(seconds);
 
     let mut events: Vec<(Timestamp, Cause)> =
@@ -55,9 +55,9 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
         events.push((ago(last), Cause::Push));
     }
     // One consolidation after the last push, or some before it.
-    match sort {
-        Sort::OnePack => events.push((ago(between(HOUR, last)), Cause::Consolidation)),
-        Sort::Growing => {
+    match kind {
+        Kind::OnePack => events.push((ago(between(HOUR, last)), Cause::Consolidation)),
+        Kind::Growing => {
             let some = between(0, 3);
             events
                 .extend((0..some).map(|_| (ago(between(last + HOUR, age)), Cause::Consolidation)));
@@ -70,12 +70,12 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
     let mut history = Vec::new();
     for (at, cause) in events {
         match cause {
-            Cause::Push => repo.push(habit, at),
+            Cause::Push => repo.push(profile, at),
             Cause::Consolidation => {
                 let plan = repo.plan(COMPONENT);
                 let took = Repo::estimate(plan.bytes_after);
                 let report = repo.consolidate(plan, took, at);
-                history.push(remembered(&mut repo, report, at));
+                history.push(consolidated(&mut repo, report, at));
                 // Packs that an older consolidation replaced were pruned.
                 repo.waiting.retain(|pack| {
                     pack.retired_at
@@ -84,17 +84,17 @@ pub(super) fn make(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Ve
             }
         }
     }
-    match twist {
-        Twist::None => {}
-        Twist::Private => repo.visibility = Visibility::Private,
-        Twist::GcFailed => history.push(failed(&mut repo, &no_space(), 812, ago(2754))),
-        Twist::Damaged => repo.problems = damage(&mut repo),
+    match property {
+        Property::None => {}
+        Property::Private => repo.visibility = Visibility::Private,
+        Property::GcFailed => history.push(failed(&mut repo, &no_space(), 812, ago(2754))),
+        Property::Damaged => repo.problems = damage(&mut repo),
     }
     Some((repo, history))
 }
 
 /// The history entry of a consolidation, without an ID.
-pub(super) fn remembered(repo: &mut Repo, report: GcReport, at: Timestamp) -> GcEntry {
+pub(super) fn consolidated(repo: &mut Repo, report: GcReport, at: Timestamp) -> GcEntry {
     let record = GcRecord::done(&report, at);
     repo.last_gc = Some(record.clone());
     let report = (!report.skipped).then_some(report);
