@@ -345,7 +345,7 @@ impl Authorized {
     }
 
     /// With the address that it comes from.
-    pub(super) fn from_address(self, from: Option<&ClientAddress>) -> Authorized {
+    pub(super) fn with_address(self, from: Option<&ClientAddress>) -> Authorized {
         Authorized { from: from.map(|from| from.0), ..self }
     }
 

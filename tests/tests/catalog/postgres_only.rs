@@ -96,7 +96,7 @@ async fn a_password_is_asked_for_and_never_told() {
             && !format!("{catalog:?}").contains(SECRET)
     );
     conformance::pushes::a_push_is_all_there_when_it_returns(catalog.clone()).await;
-    conformance::lock::who_deletes_is_alone(catalog).await;
+    conformance::locking::who_deletes_is_alone(catalog).await;
 }
 
 #[tokio::test]

@@ -173,12 +173,12 @@ fn writes() -> Vec<Write> {
         write!(
             "take_room",
             |c| Ok(c.take_room(&key(79), &answer(repo(c).await, -40), None).await?.is_none()),
-            |c| { c.expired_answers(repo(c).await, at(0)).await.unwrap().contains(&key(79)) }
+            |c| c.expired_answers(repo(c).await, at(0)).await.unwrap().contains(&key(79))
         ),
         write!(
             "forget_answers",
             |c| c.forget_answers(repo(c).await, at(0)).await.map(|()| true),
-            |c| { c.expired_answers(repo(c).await, at(0)).await.unwrap().is_empty() }
+            |c| c.expired_answers(repo(c).await, at(0)).await.unwrap().is_empty()
         ),
         write!(
             "forget_packs",
@@ -217,7 +217,7 @@ fn writes() -> Vec<Write> {
         write!(
             "renew_lease",
             |c| c.renew_lease(Fence { job: RUNNING, number: 1 }, at(500)).await,
-            |c| { c.job(RUNNING).await.unwrap().unwrap().lease_until == Some(at(500)) }
+            |c| c.job(RUNNING).await.unwrap().unwrap().lease_until == Some(at(500))
         ),
         write!(
             "end_job",

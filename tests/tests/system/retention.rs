@@ -385,7 +385,7 @@ async fn a_time_in_the_future_counts_from_when_it_is_seen() {
         let days = report
             .next_due
             .unwrap()
-            .duration_since(later(1).other(jiff::Timestamp::MIN))
+            .duration_since(later(1).external(jiff::Timestamp::MIN))
             .as_hours()
             / 24;
         assert_eq!((report.packs_deleted, report.packs_waiting, days), (0, 2, 8));

@@ -80,7 +80,7 @@ async fn authorized(
         .map_or(Caller::Anyone, |Extension(caller)| caller);
     let authorized = Authorized::of(&state, caller, &owner, &slug, scope)
         .await?
-        .from_address(parts.extensions.get());
+        .with_address(parts.extensions.get());
     parts.extensions.insert(authorized);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
