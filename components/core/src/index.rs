@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::{BranchConflict, Fault};
 use crate::id::{EntityId, Kind};
+use crate::msgpack::MsgpackError;
 use crate::order::{malformed_at, misnamed};
 use crate::ports::{
     AccessError, Database, Edges, Head, MAX_ITEMS, MAX_ROWS, Span, Storage, all_heads,
@@ -13,7 +14,6 @@ use crate::ports::{
 use crate::record::{Commit, Snapshot, Tag, commits_disagree, snapshots_disagree, tags_disagree};
 use crate::row::{ROW_BYTES, Row};
 use crate::table::longer_then_greater;
-use crate::wire::WireError;
 
 /// What a push means for the index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -110,7 +110,7 @@ fn check(
     bytes: &[u8],
     edges: &mut BTreeMap<EntityId, Edges>,
 ) -> Result<(), Fault> {
-    let place = |e: WireError| malformed_at(row.kind, row.id, at, e);
+    let place = |e: MsgpackError| malformed_at(row.kind, row.id, at, e);
     let id = match row.kind {
         Kind::Commit => {
             let commit = Commit::parse(bytes).map_err(place)?;
@@ -162,7 +162,7 @@ fn nameless() -> EntityId {
     EntityId::new(crate::id::Form::Text, [0; 32])
 }
 
-fn unreadable(kind: Kind, at: Span, error: WireError) -> Fault {
+fn unreadable(kind: Kind, at: Span, error: MsgpackError) -> Fault {
     malformed_at(kind, nameless(), at, error)
 }
 

@@ -8,7 +8,8 @@
 //! In reading order:
 //!
 //! 1. [`id`] and [`row`]: what a record is called, and what a directory says of it.
-//! 2. [`wire`] and [`record`]: MessagePack as far as a planner reads it, and what a record reaches.
+//! 2. [`msgpack`] and [`record`]: MessagePack as far as a planner reads it, and what a record
+//!    reaches.
 //! 3. [`ports`]: what the core asks of a host.
 //! 4. [`table`]: the union of the directories of a run, each entity once.
 //! 5. [`order`]: the canonical order of commits, snapshots and objects.
@@ -21,15 +22,15 @@ pub mod consolidate;
 pub mod fault;
 pub mod id;
 pub mod index;
+pub mod msgpack;
 pub mod order;
 pub mod plan;
 pub mod ports;
 pub mod record;
 pub mod row;
-pub mod table;
-pub mod wire;
 #[cfg(feature = "serde")]
-mod words;
+mod serde_impls;
+pub mod table;
 
 pub use assemble::{Answer, Request, assemble};
 pub use consolidate::consolidate;

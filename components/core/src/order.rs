@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::fault::Fault;
 use crate::id::{EntityId, Kind};
+use crate::msgpack::MsgpackError;
 use crate::ports::{Span, Storage, batch_end, for_each_record};
 use crate::record::{Commit, Snapshot, Tag};
 use crate::table::{Number, Table};
-use crate::wire::WireError;
 
 /// Parents and snapshot of a commit, as far as the run's packs give them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,19 +21,19 @@ pub(crate) struct Links {
 }
 
 /// A record's fault, placed in its pack.
-pub(crate) fn malformed(table: &Table, number: Number, error: WireError) -> Fault {
+pub(crate) fn malformed(table: &Table, number: Number, error: MsgpackError) -> Fault {
     let entry = table.entry(number);
     malformed_at(entry.row.kind, entry.row.id, entry.span(), error)
 }
 
 /// As [`malformed`], for a record that is in no table.
-pub(crate) fn malformed_at(kind: Kind, id: EntityId, at: Span, error: WireError) -> Fault {
+pub(crate) fn malformed_at(kind: Kind, id: EntityId, at: Span, error: MsgpackError) -> Fault {
     Fault::Malformed { kind, id, at, offset: at.offset + error.offset as u64, reason: error.reason }
 }
 
 /// The fault of a record that calls itself by another id than its directory row.
-pub(crate) fn misnamed(found: EntityId) -> WireError {
-    WireError {
+pub(crate) fn misnamed(found: EntityId) -> MsgpackError {
+    MsgpackError {
         offset: 0,
         reason: format!("its directory row stands for another record: this one is {found}"),
     }

@@ -1,9 +1,9 @@
 //! A plan: the steps that write a pack.
 
 use crate::id::Kind;
+use crate::msgpack::{put_array, put_map, put_str};
 use crate::ports::{Head, Span};
 use crate::table::{Number, Table};
-use crate::wire::{put_array, put_map, put_str};
 
 /// How many distinct records of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

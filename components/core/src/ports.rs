@@ -39,7 +39,7 @@ pub struct Edges {
     /// The commit.
     pub commit: EntityId,
     /// First and second parent.
-    #[cfg_attr(feature = "serde", serde(with = "crate::words::parents"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_impls::parents"))]
     pub parents: [Option<EntityId>; 2],
     /// The snapshot it stands for.
     pub snapshot: Option<EntityId>,

@@ -4,7 +4,7 @@
 //! share, are stepped over and travel with the record.
 
 use crate::id::{EntityId, Kind};
-use crate::wire::{Cursor, WireError};
+use crate::msgpack::{Cursor, MsgpackError};
 
 /// A commit's reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +51,9 @@ impl Commit {
     /// Reads a commit.
     ///
     /// # Errors
-    /// [`WireError`], with the offset in `bytes`, when a field it needs is absent, given twice or
-    /// of the wrong type.
-    pub fn parse(bytes: &[u8]) -> Result<Commit, WireError> {
+    /// [`MsgpackError`], with the offset in `bytes`, when a field it needs is absent, given twice
+    /// or of the wrong type.
+    pub fn parse(bytes: &[u8]) -> Result<Commit, MsgpackError> {
         let (mut id, mut first, mut second, mut snapshot) = Default::default();
         fields(bytes, Kind::Commit, |name, cursor, seen| {
             match name {
@@ -74,7 +74,7 @@ impl<'a> Snapshot<'a> {
     ///
     /// # Errors
     /// As [`Commit::parse`]; besides, when it has both forms at once, or a path twice.
-    pub fn parse(bytes: &'a [u8]) -> Result<Snapshot<'a>, WireError> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Snapshot<'a>, MsgpackError> {
         let mut id = None;
         let mut parent = None;
         let mut manifest = None;
@@ -109,7 +109,7 @@ impl<'a> Snapshot<'a> {
         let id = need(id, Kind::Snapshot)?;
         removed.sort_unstable();
         match (manifest, upsert) {
-            (Some(_), Some(_)) => Err(WireError {
+            (Some(_), Some(_)) => Err(MsgpackError {
                 offset: 0,
                 reason:
                     "it has both `manifest` and `delta_upsert`, so it is ambiguous what it holds"
@@ -137,7 +137,7 @@ impl<'a> Tag<'a> {
     /// # Errors
     /// As [`Commit::parse`]; besides, when the id is no text of 1 to 256 bytes without control
     /// characters.
-    pub fn parse(bytes: &'a [u8]) -> Result<Tag<'a>, WireError> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Tag<'a>, MsgpackError> {
         let mut text = None;
         let mut commit = None;
         fields(bytes, Kind::Tag, |name, cursor, seen| {
@@ -147,7 +147,7 @@ impl<'a> Tag<'a> {
                     let at = cursor.position();
                     text = Some(
                         tag_id(cursor.text("tag_id")?)
-                            .map_err(|reason| WireError { offset: at, reason })?,
+                            .map_err(|reason| MsgpackError { offset: at, reason })?,
                     );
                 }
                 b"commit_id" => commit = Some(seen.id(cursor, 1, "commit_id")?),
@@ -156,7 +156,7 @@ impl<'a> Tag<'a> {
             Ok(true)
         })?;
         let commit = commit
-            .ok_or_else(|| WireError { offset: 0, reason: "it has no `commit_id`".into() })?;
+            .ok_or_else(|| MsgpackError { offset: 0, reason: "it has no `commit_id`".into() })?;
         Ok(Tag { text: need(text, Kind::Tag)?, commit })
     }
 }
@@ -229,8 +229,8 @@ fn first_difference<'x, T: PartialEq>(a: &'x [T], b: &'x [T]) -> Option<&'x T> {
     a.get(at).or_else(|| b.get(at))
 }
 
-fn need<T>(id: Option<T>, kind: Kind) -> Result<T, WireError> {
-    id.ok_or_else(|| WireError { offset: 0, reason: format!("it has no `{}`", kind.id_field()) })
+fn need<T>(id: Option<T>, kind: Kind) -> Result<T, MsgpackError> {
+    id.ok_or_else(|| MsgpackError { offset: 0, reason: format!("it has no `{}`", kind.id_field()) })
 }
 
 /// Which of the fields that matter have been met.
@@ -238,7 +238,7 @@ struct Seen(u8);
 
 impl Seen {
     /// A field that is given twice would be read one way by us and another way by others.
-    fn once(&mut self, cursor: &Cursor<'_>, bit: u8, name: &str) -> Result<(), WireError> {
+    fn once(&mut self, cursor: &Cursor<'_>, bit: u8, name: &str) -> Result<(), MsgpackError> {
         if self.0 & (1 << bit) != 0 {
             return cursor.error(format!("`{name}` is given twice"));
         }
@@ -246,7 +246,12 @@ impl Seen {
         Ok(())
     }
 
-    fn id(&mut self, cursor: &mut Cursor<'_>, bit: u8, name: &str) -> Result<EntityId, WireError> {
+    fn id(
+        &mut self,
+        cursor: &mut Cursor<'_>,
+        bit: u8,
+        name: &str,
+    ) -> Result<EntityId, MsgpackError> {
         self.once(cursor, bit, name)?;
         id(cursor, name)
     }
@@ -256,16 +261,16 @@ impl Seen {
         cursor: &mut Cursor<'_>,
         bit: u8,
         name: &str,
-    ) -> Result<Option<EntityId>, WireError> {
+    ) -> Result<Option<EntityId>, MsgpackError> {
         self.once(cursor, bit, name)?;
         if cursor.nil()? { Ok(None) } else { id(cursor, name).map(Some) }
     }
 }
 
-fn id(cursor: &mut Cursor<'_>, name: &str) -> Result<EntityId, WireError> {
+fn id(cursor: &mut Cursor<'_>, name: &str) -> Result<EntityId, MsgpackError> {
     let offset = cursor.position();
     let text = cursor.text(name)?;
-    EntityId::parse(text).map_err(|why| WireError { offset, reason: bad_id(name, text, why) })
+    EntityId::parse(text).map_err(|why| MsgpackError { offset, reason: bad_id(name, text, why) })
 }
 
 /// The message for an id that is none, with as much of it as fits a line.
@@ -279,13 +284,13 @@ pub fn bad_id(name: &str, text: &[u8], why: crate::id::IdError) -> String {
 fn fields<'a>(
     bytes: &'a [u8],
     kind: Kind,
-    mut each: impl FnMut(&[u8], &mut Cursor<'a>, &mut Seen) -> Result<bool, WireError>,
-) -> Result<(), WireError> {
+    mut each: impl FnMut(&[u8], &mut Cursor<'a>, &mut Seen) -> Result<bool, MsgpackError>,
+) -> Result<(), MsgpackError> {
     let mut cursor = Cursor::new(bytes);
     let mut seen = Seen(0);
     for _ in 0..cursor.map(&format!("a {kind}"))? {
         let name = match cursor.peek()? {
-            crate::wire::Header::Str(_) => cursor.text("a field's name")?,
+            crate::msgpack::Header::Str(_) => cursor.text("a field's name")?,
             _ => {
                 cursor.skip()?;
                 b""
@@ -299,7 +304,7 @@ fn fields<'a>(
 }
 
 /// Reads `{path: object id}`, sorted by path; `None` for nil.
-fn paths<'a>(cursor: &mut Cursor<'a>, name: &str) -> Result<Option<Entries<'a>>, WireError> {
+fn paths<'a>(cursor: &mut Cursor<'a>, name: &str) -> Result<Option<Entries<'a>>, MsgpackError> {
     if cursor.nil()? {
         return Ok(None);
     }
@@ -311,7 +316,7 @@ fn paths<'a>(cursor: &mut Cursor<'a>, name: &str) -> Result<Option<Entries<'a>>,
         let at = cursor.position();
         let path = cursor.text("a path")?;
         if std::str::from_utf8(path).is_err() {
-            return Err(WireError {
+            return Err(MsgpackError {
                 offset: at,
                 reason: format!("a path of `{name}` is not UTF-8"),
             });
@@ -334,7 +339,7 @@ fn paths<'a>(cursor: &mut Cursor<'a>, name: &str) -> Result<Option<Entries<'a>>,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{put_array, put_map, put_str};
+    use crate::msgpack::{put_array, put_map, put_str};
 
     fn hex(byte: u8) -> String {
         hex::encode([byte; 32])

@@ -12,7 +12,7 @@ pub const ROW_BYTES: usize = 72;
 /// The first 16 bytes of a SHA-256 over a record's encoding: two rows of one entity with the same
 /// length and print are the same bytes. Of an object only what surrounds the content is hashed,
 /// with the content's place, as its content is named by its id.
-pub type Print = [u8; 16];
+pub type Fingerprint = [u8; 16];
 
 /// One record of a pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Row {
     /// How long it is, in bytes, headers included.
     pub length: u64,
     /// Which of the possible encodings it is.
-    pub print: Print,
+    pub print: Fingerprint,
 }
 
 impl Row {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use packhouse_core::row::Print as Fingerprint;
+use packhouse_core::row::Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Head, Kind};
 
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};

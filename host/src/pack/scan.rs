@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use packhouse_core::msgpack::{self, Header, HeaderError, Skip};
 use packhouse_core::record::{bad_id, tag_id};
-use packhouse_core::row::Print as Fingerprint;
-use packhouse_core::wire::{self, Header, HeaderError, Skip};
+use packhouse_core::row::Fingerprint;
 use packhouse_core::{Counts, EntityId, Form, Head, Kind, Row};
 use ring::digest::{Context, SHA256, digest};
 

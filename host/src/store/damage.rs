@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
-use packhouse_core::row::Print as Fingerprint;
+use packhouse_core::row::Fingerprint;
 
 use super::Store;
 use super::push::{StagedPack, fresh_files};

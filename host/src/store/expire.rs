@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use packhouse_core::msgpack::MsgpackError;
 use packhouse_core::record::{Commit, Snapshot as SnapshotRecord, Tag};
-use packhouse_core::wire::WireError;
 use packhouse_core::{EntityId, Head, Kind, Span};
 
 use super::prefetch::Reads;
@@ -134,8 +134,9 @@ fn reach(
         }
         let Some(span) = places.get(&(kind, id)) else { continue };
         let bytes = reader.read(*span)?;
-        let unreadable =
-            |error: WireError| reader.damaged(span.pack, format!("{kind} {id}: {}", error.reason));
+        let unreadable = |error: MsgpackError| {
+            reader.damaged(span.pack, format!("{kind} {id}: {}", error.reason))
+        };
         match kind {
             Kind::Commit => {
                 let commit = Commit::parse(&bytes).map_err(unreadable)?;

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use packhouse_core::record::Commit;
-use packhouse_core::row::Print as Fingerprint;
+use packhouse_core::row::Fingerprint;
 use packhouse_core::{Edges, EntityId, Kind, Rival as EncodingConflict, Row};
 
 use crate::catalog::{

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use packhouse_core::row::Print as Fingerprint;
+use packhouse_core::row::Fingerprint;
 use packhouse_core::{EntityId, Fault, Head, Kind, Rival as EncodingConflict, Row};
 
 use super::damage::PushComparison;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use packhouse_core::row::Print as Fingerprint;
+use packhouse_core::row::Fingerprint;
 use packhouse_core::{EntityId, Kind};
 
 use super::super::{

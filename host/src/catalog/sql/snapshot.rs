@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_core::row::Print as Fingerprint;
+use packhouse_core::row::Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Head};
 
 use super::super::{

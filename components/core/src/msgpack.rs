@@ -155,7 +155,7 @@ impl Skip {
 
 /// What is wrong with bytes, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WireError {
+pub struct MsgpackError {
     /// The byte, counted from the start of what was read.
     pub offset: usize,
     /// What is wrong there.
@@ -181,16 +181,16 @@ impl<'a> Cursor<'a> {
     }
 
     /// An error at the cursor.
-    pub fn error<T>(&self, reason: impl Into<String>) -> Result<T, WireError> {
-        Err(WireError { offset: self.at, reason: reason.into() })
+    pub fn error<T>(&self, reason: impl Into<String>) -> Result<T, MsgpackError> {
+        Err(MsgpackError { offset: self.at, reason: reason.into() })
     }
 
     /// The next header, without moving.
-    pub fn peek(&self) -> Result<Header, WireError> {
+    pub fn peek(&self) -> Result<Header, MsgpackError> {
         self.read_header().map(|(h, _)| h)
     }
 
-    fn read_header(&self) -> Result<(Header, usize), WireError> {
+    fn read_header(&self) -> Result<(Header, usize), MsgpackError> {
         match header(&self.bytes[self.at..]) {
             Ok(found) => Ok(found),
             Err(HeaderError::Short) => self.error("the record ends inside a value"),
@@ -199,14 +199,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a header and moves behind it.
-    pub fn header(&mut self) -> Result<Header, WireError> {
+    pub fn header(&mut self) -> Result<Header, MsgpackError> {
         let (header, width) = self.read_header()?;
         self.at += width;
         Ok(header)
     }
 
     /// Reads a map's header.
-    pub fn map(&mut self, what: &str) -> Result<u32, WireError> {
+    pub fn map(&mut self, what: &str) -> Result<u32, MsgpackError> {
         match self.peek()? {
             Header::Map(n) => self.header().map(|_| n),
             other => self.error(format!("{what} is {} where a map is expected", other.name())),
@@ -214,7 +214,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads an array's header.
-    pub fn array(&mut self, what: &str) -> Result<u32, WireError> {
+    pub fn array(&mut self, what: &str) -> Result<u32, MsgpackError> {
         match self.peek()? {
             Header::Array(n) => self.header().map(|_| n),
             other => self.error(format!("{what} is {} where an array is expected", other.name())),
@@ -222,7 +222,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a string's bytes.
-    pub fn text(&mut self, what: &str) -> Result<&'a [u8], WireError> {
+    pub fn text(&mut self, what: &str) -> Result<&'a [u8], MsgpackError> {
         match self.peek()? {
             Header::Str(n) => {
                 let start = self.at;
@@ -243,7 +243,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Moves over `nil`, if that comes next.
-    pub fn nil(&mut self) -> Result<bool, WireError> {
+    pub fn nil(&mut self) -> Result<bool, MsgpackError> {
         let nil = self.peek()? == Header::Nil;
         if nil {
             self.at += 1;
@@ -252,7 +252,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Steps over one value.
-    pub fn skip(&mut self) -> Result<(), WireError> {
+    pub fn skip(&mut self) -> Result<(), MsgpackError> {
         let mut skip = Skip::one();
         while !skip.done() {
             let header = self.header()?;
