@@ -109,8 +109,8 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
     }
 
     fn header(&mut self) -> Result<(Header, usize)> {
-        let bytes = self.bytes.peek(wire::MAX_HEADER)?;
-        match wire::header(bytes) {
+        let bytes = self.bytes.peek(msgpack::MAX_HEADER)?;
+        match msgpack::header(bytes) {
             Ok((header, width)) => {
                 self.bytes.advance(width);
                 Ok((header, width))
@@ -333,7 +333,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
     fn field(&mut self) -> Result<FieldName> {
         let mut field = FieldName::default();
         let bytes = self.bytes.peek(1 + field.bytes.len())?;
-        if let Ok((Header::Str(n), width)) = wire::header(bytes)
+        if let Ok((Header::Str(n), width)) = msgpack::header(bytes)
             && let Some(slot) = field.bytes.get_mut(..n as usize)
             && let Some(name) = bytes.get(width..width + n as usize)
         {
@@ -357,7 +357,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                     at,
                     format!(
                         "values are nested {depth} deep; the limit is {}, as in other decoders",
-                        wire::MAX_DEPTH
+                        msgpack::MAX_DEPTH
                     ),
                 );
             }
@@ -412,7 +412,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let (Ok(id), Some(rest)) = (EntityId::parse(text), rest.strip_prefix(CONTENT)) else {
             return Ok(None);
         };
-        let Ok((header @ Header::Bin(n), header_width)) = wire::header(rest) else {
+        let Ok((header @ Header::Bin(n), header_width)) = msgpack::header(rest) else {
             return Ok(None);
         };
         let shortest = match n {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
 use std::ops::Range;
 
-use packhouse_core::wire::{Header, HeaderError, MAX_HEADER, Skip, header};
+use packhouse_core::msgpack::{Header, HeaderError, MAX_HEADER, Skip, header};
 
 use super::super::problem::{ApiResult, Problem};
 use crate::error::Error;

@@ -11,8 +11,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use packhouse_core::EntityId;
+use packhouse_core::msgpack::{put_array, put_map, put_str};
 use packhouse_core::record::Commit;
-use packhouse_core::wire::{put_array, put_map, put_str};
 
 use super::super::limits::{BRANCHES, OBJECTS, RECORDS};
 use super::super::problem::{ApiResult, Problem};

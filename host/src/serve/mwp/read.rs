@@ -196,13 +196,13 @@ fn pack_of(body: axum::body::Body, known: Option<(MpackKey, u64)>) -> Response {
 /// A pack of nothing.
 fn empty_pack() -> Vec<u8> {
     let mut out = Vec::new();
-    packhouse_core::wire::put_map(&mut out, 4);
+    packhouse_core::msgpack::put_map(&mut out, 4);
     for section in ["commits", "snapshots", "objects"] {
-        packhouse_core::wire::put_str(&mut out, section);
-        packhouse_core::wire::put_array(&mut out, 0);
+        packhouse_core::msgpack::put_str(&mut out, section);
+        packhouse_core::msgpack::put_array(&mut out, 0);
     }
-    packhouse_core::wire::put_str(&mut out, "branch_heads");
-    packhouse_core::wire::put_map(&mut out, 0);
+    packhouse_core::msgpack::put_str(&mut out, "branch_heads");
+    packhouse_core::msgpack::put_map(&mut out, 0);
     out
 }
 

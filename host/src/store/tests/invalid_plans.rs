@@ -67,7 +67,7 @@ fn recount(plan: &mut Plan, by: i64) {
     let Step::Literal(header) = &mut plan.steps[at] else { panic!("no header before the objects") };
     let old = header.len();
     header.truncate(header.len() - if plan.records.objects > 15 { 3 } else { 1 });
-    packhouse_core::wire::put_array(header, objects as u32);
+    packhouse_core::msgpack::put_array(header, objects as u32);
     plan.bytes = plan.bytes + header.len() as u64 - old as u64;
     plan.records.objects = objects as u64;
 }

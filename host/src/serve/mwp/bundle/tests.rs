@@ -1,6 +1,6 @@
 use std::io::Write;
 
-use packhouse_core::wire::put_map;
+use packhouse_core::msgpack::put_map;
 use proptest::prelude::*;
 
 use super::*;
