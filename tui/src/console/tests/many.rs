@@ -177,7 +177,7 @@ async fn a_narrow_list_shows_active_and_failed_runs() {
     console.press(&["a", "v", "Esc"]).await;
     let row = |console: &Console, name: &str| {
         let screen = console.screen();
-        screen.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned()
+        screen.lines().rfind(|line| line.contains(name)).unwrap_or_default().to_owned()
     };
     assert!(row(&console, "a/1").contains("Failed"), "{}", console.screen());
     assert!(row(&console, "a/2").contains("Verifying"), "{}", console.screen());
