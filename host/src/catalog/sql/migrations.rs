@@ -71,11 +71,12 @@ fn newer(place: &str, steps: &[Step], found: i64) -> Error {
 }
 
 /// Migrates a catalog. Concurrent migrations run one after the other: on Postgres under sqlx's
-/// advisory lock; on SQLite the second finds the tables when it looks again.
+/// advisory lock; on SQLite one of two that run the same migration fails, and tries again with the
+/// next one. That may happen at each of them.
 pub(super) async fn run(place: &str, steps: &[Step], connection: &mut impl Migrate) -> Result<()> {
     let migrator = migrator(steps);
     let mut done = migrator.run_direct(None, connection, false).await;
-    for _ in 0..3 {
+    for _ in 0..=steps.len() {
         match &done {
             Ok(()) | Err(MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) => {
                 break;

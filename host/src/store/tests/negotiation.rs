@@ -22,8 +22,8 @@ async fn after(fixture: &Fixture, days: i64) -> Store {
         .unwrap()
 }
 
-/// A repo with a branch, and two packs beside it that no branch reaches; ids of commits and of
-/// objects.
+/// A repo with a branch, and two packs beside it that no branch reaches; ids of the commits of the
+/// first one, and of the objects of both.
 async fn with_loose_packs() -> (Fixture, Vec<String>, Vec<String>) {
     let fixture = Fixture::new().await;
     let named = HistoryOptions {
@@ -41,14 +41,17 @@ async fn with_loose_packs() -> (Fixture, Vec<String>, Vec<String>) {
         overlap: false,
         ..HistoryOptions::default()
     };
-    for (number, pack) in history(&loose).iter().enumerate() {
-        fixture.push(&format!("{number}.mpack"), pack).await;
-    }
-    let all = expire(&after(&fixture, 400).await, &fixture, true).await.dropped.unwrap().entities;
-    let of = |kind: &str| {
-        all.iter().filter_map(|text| text.strip_prefix(kind)).map(str::to_owned).collect::<Vec<_>>()
+    let dropped = async |kind: &str| -> Vec<String> {
+        let plan = expire(&after(&fixture, 400).await, &fixture, true).await;
+        let all = plan.dropped.unwrap().entities;
+        all.iter().filter_map(|text| text.strip_prefix(kind)).map(str::to_owned).collect()
     };
-    let (commits, objects) = (of("commit "), of("object "));
+    let packs = history(&loose);
+    fixture.push("0.mpack", &packs[0]).await;
+    // None of these reaches what the second pack holds.
+    let commits = dropped("commit ").await;
+    fixture.push("1.mpack", &packs[1]).await;
+    let objects = dropped("object ").await;
     assert!(commits.len() > 1 && objects.len() > 3);
     (fixture, commits, objects)
 }
