@@ -504,7 +504,7 @@ fn the_verbs_ask_for_jobs_and_a_worker_does_them() {
     packhouse
         .run(["jobs", "cancel", &queued["job"].to_string()])
         .exits(1)
-        .says(&["is done already"]);
+        .says(&["is already done"]);
     packhouse.run(["jobs", "show", "999"]).exits(1).says(&["no job 999", "jobs list"]);
     let told = packhouse.run(["metrics"]).ok().stdout;
     assert!(

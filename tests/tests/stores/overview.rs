@@ -289,7 +289,7 @@ async fn verify_finds_bytes_and_sums_that_are_not_those_of_the_records() {
     store.sound().await;
     for (shelf, repo, words) in [
         ("+ 1", "+ 1", Some("bytes on the shelf")),
-        ("- 1", "+ 0", Some("sums")),
+        ("- 1", "+ 0", Some("totals")),
         ("+ NULL", "+ NULL", None),
     ] {
         let change = format!(
