@@ -10,6 +10,7 @@ use packhouse_core::{BranchConflict, EntityId, Kind};
 use crate::access::ID_DIGITS;
 use crate::catalog::ExhaustedBudget;
 use crate::names::{MpackKey, RepoName};
+use crate::report::PruneReport;
 use crate::text::escaped;
 
 /// Shorthand for this crate.
@@ -406,6 +407,19 @@ pub enum Error {
     #[error("{0} has changed since the plan was made; nothing was done")]
     PlanChanged(RepoName),
 
+    /// A prune failed after it had deleted something.
+    #[error(
+        "prune stopped after it had deleted {}: {}. What was deleted stays deleted; run prune again to delete the rest",
+        report.deleted(),
+        without_claim(cause)
+    )]
+    PruneUnfinished {
+        /// What was done until then.
+        report: Box<PruneReport>,
+        /// Why it stopped.
+        cause: Box<Error>,
+    },
+
     /// The error of a remote server.
     #[error("{message}")]
     Remote {
@@ -453,9 +467,10 @@ impl Class {
 
 impl Error {
     /// What the error means for the store and for the caller.
-    pub const fn class(&self) -> Class {
+    pub fn class(&self) -> Class {
         match self {
             Error::Usage(_) => Class::Usage,
+            Error::PruneUnfinished { cause, .. } => cause.class(),
             Error::Remote { class, .. } => *class,
             Error::HeadConflict(_)
             | Error::Busy { .. }
@@ -475,6 +490,7 @@ impl Error {
     pub fn is_read_only(&self) -> bool {
         use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
         match self {
+            Error::PruneUnfinished { cause, .. } => cause.is_read_only(),
             Error::Catalog { read_only, .. } => *read_only,
             Error::Io { source, .. } => {
                 matches!(source.kind(), ReadOnlyFilesystem | PermissionDenied)
@@ -487,9 +503,18 @@ impl Error {
     pub fn is_full(&self) -> bool {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         match self {
+            Error::PruneUnfinished { cause, .. } => cause.is_full(),
             Error::Catalog { full, .. } => *full,
             Error::Io { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded),
             _ => false,
+        }
+    }
+
+    /// Whether the caller cancelled it, be it after something was done.
+    pub fn is_cancelled(&self) -> bool {
+        match self {
+            Error::PruneUnfinished { cause, .. } => cause.is_cancelled(),
+            error => matches!(error, Error::Cancelled),
         }
     }
 
@@ -506,6 +531,13 @@ impl Error {
         let path = path.as_ref().to_owned();
         move |source| Error::Io { doing, path, source }
     }
+}
+
+/// An error's text, without the claim that nothing was changed and without its full stop.
+fn without_claim(error: &Error) -> String {
+    let text = error.to_string();
+    let text = text.replace("; nothing was changed", "").replace(". Nothing was changed", "");
+    text.trim_end_matches('.').to_owned()
 }
 
 /// What to do about the most frequent errors of the system.

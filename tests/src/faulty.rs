@@ -19,8 +19,8 @@ use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::vault::s3::S3Vault;
 use packhouse_host::vault::{
-    DownloadEstimate, ListedPack, PrefetchRequest, StagedFile, Storage, StoredPack, SweepResult,
-    Traffic, Vault,
+    DownloadEstimate, KnownPacks, ListedPack, PrefetchRequest, StagedFile, Storage, StoredPack,
+    SweepResult, Traffic, Vault,
 };
 use packhouse_host::{
     Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
@@ -283,6 +283,9 @@ impl Vault for FaultyVault {
     async fn forget_damaged_copy(&self, key: &MpackKey) -> Result<bool> {
         self.inner.forget_damaged_copy(key).await
     }
+    fn consult(&self, known: Arc<dyn KnownPacks>) {
+        self.inner.consult(known);
+    }
     async fn forget_copy(&self, key: &MpackKey) -> Result<bool> {
         self.inner.forget_copy(key).await
     }
@@ -491,6 +494,9 @@ impl Catalog for FaultyCatalog {
     }
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
         self.fault.around(self.inner.knows_packs(keys)).await
+    }
+    async fn damaged_packs(&self) -> Result<Vec<MpackKey>> {
+        self.inner.damaged_packs().await
     }
     async fn last_stored(&self) -> Result<Option<Timestamp>> {
         self.fault.around(self.inner.last_stored()).await

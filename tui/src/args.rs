@@ -346,11 +346,11 @@ pub(crate) struct Prune {
     /// working when their pack is deleted
     #[arg(long, value_name = "DURATION", default_value = "8d", value_parser = duration)]
     pub(crate) grace: Duration,
-    /// Also delete packs in storage that no repo refers to, if they are older than a day
+    /// Also delete packs in storage that no repo refers to, if they are older than a day. Reads all
+    /// packs that repos need first
     #[arg(long)]
     pub(crate) orphans: bool,
-    /// Don't read replacement packs again that were verified within this time; 0s reads all of
-    /// them
+    /// Don't read needed packs again that were verified within this time; 0s reads all of them
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub(crate) trust_verified: Duration,
     /// With --orphans: delete packs even if the catalog looks older than they are (a restored

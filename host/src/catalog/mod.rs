@@ -184,7 +184,8 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     async fn unneeded_packs(&self) -> Result<Vec<UnneededPack>>;
 
     /// Those of some packs that [`Catalog::forget_packs`] would forget, by key. The holder of the
-    /// lock removes their files, then forgets them.
+    /// lock removes their files, then forgets them. Only reads: it works on a full disk. An error
+    /// when the lock was lost.
     async fn deletable_packs(
         &self,
         packs: &[MpackKey],
@@ -212,6 +213,9 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// damage keeps the time of its discovery. Unknown packs and deleted repos are left out.
     /// Published packs are sound and need not be recorded.
     async fn note_findings(&self, findings: &DamageFindings) -> Result<()>;
+
+    /// All packs that are known to be damaged, by key.
+    async fn damaged_packs(&self) -> Result<Vec<MpackKey>>;
 
     /// When the newest pack that any repo knows was stored; none when no repo knows one.
     async fn last_stored(&self) -> Result<Option<Timestamp>>;

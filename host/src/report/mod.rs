@@ -370,7 +370,7 @@ pub struct VerifyReport {
     pub ok: bool,
     /// Problems; after a repair, the remaining ones.
     pub problems: Vec<Problem>,
-    /// What was repaired, with `--repair`.
+    /// What was repaired: with `--repair`, and directories that were rebuilt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repaired: Option<Vec<Repaired>>,
 }
@@ -396,7 +396,8 @@ pub struct PruneReport {
     pub orphan_bytes: u64,
     /// Orphans older than a day that were deleted.
     pub orphans_deleted: u64,
-    /// Packs that were due but kept, because their replacement is missing or damaged.
+    /// Packs that were due but kept, because they may be the last good copy of something: replaced
+    /// packs, expired answers, orphans.
     #[serde(default)]
     pub packs_kept: u64,
     /// The kept packs, once for each repo that may need one, with the reason.
@@ -405,6 +406,34 @@ pub struct PruneReport {
     /// Present for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
+}
+
+impl PruneReport {
+    /// Whether something was deleted.
+    pub const fn has_deleted(&self) -> bool {
+        self.dry_run.is_none()
+            && self.packs_deleted + self.answers_deleted + self.orphans_deleted > 0
+    }
+
+    /// What was deleted, as part of a sentence.
+    pub fn deleted(&self) -> String {
+        let count = |count: u64, what: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {what}")),
+            _ => Some(format!("{count} {what}s")),
+        };
+        let packs = count(self.packs_deleted, "pack")
+            .map(|packs| format!("{packs} ({} bytes)", self.bytes_deleted));
+        [
+            packs,
+            count(self.answers_deleted, "expired fetch result"),
+            count(self.orphans_deleted, "orphan"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
+    }
 }
 
 /// A problem of a repo.
@@ -432,7 +461,7 @@ pub enum ProblemKind {
     LostEntity,
     /// A pack has an entity that is not in the index.
     UnindexedEntity,
-    /// A pack's directory does not match the pack.
+    /// A pack's directory does not match the pack, and could not be rebuilt.
     DamagedDirectory,
     /// Counts or edges of the catalog don't match the records.
     DamagedCatalog,

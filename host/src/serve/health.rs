@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::problem::{ApiResult, Problem};
 use super::state::SharedState;
 use crate::access::{Caller, Scope};
-use crate::error::Result;
+use crate::error::{Class, Result};
 use crate::worker::{Metrics, encoded, store_metrics};
 
 pub(super) fn routes() -> Router<SharedState> {
@@ -61,12 +61,12 @@ async fn alive() -> &'static str {
 
 /// A row of the catalog can be written and deleted, and there is room for packs.
 async fn ready(State(state): State<SharedState>) -> ApiResult<&'static str> {
-    let unready = || {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the store can't be written to; see the server's log",
-        )
+    // No other writer is in the way: trying again helps only when its operator has done something.
+    let not_ready = |detail: &str| Problem {
+        class: Class::Refused,
+        ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     };
+    let unready = || not_ready("the store can't be written to; see the server's log");
     if !state.readiness.succeeds(state.store.probe_writing()).await {
         return Err(unready());
     }
@@ -75,7 +75,7 @@ async fn ready(State(state): State<SharedState>) -> ApiResult<&'static str> {
         unready()
     })?;
     match free {
-        0 => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the disk is full")),
+        0 => Err(not_ready("the disk is full")),
         _ => Ok("ready\n"),
     }
 }

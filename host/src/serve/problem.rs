@@ -70,40 +70,7 @@ impl Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
         let class = error.class();
-        let status = match &error {
-            Error::UnknownRepo(_)
-            | Error::NeverDeleted(_)
-            | Error::UnknownBranch { .. }
-            | Error::UnknownJob(_)
-            | Error::UnknownToken(_) => StatusCode::NOT_FOUND,
-            Error::RepoExists(_)
-            | Error::NameTaken(_)
-            | Error::Pruned { .. }
-            | Error::HeadConflict(_)
-            | Error::BranchInTheWay { .. }
-            | Error::Unsupported(_) => StatusCode::CONFLICT,
-            Error::Usage(_)
-            | Error::UnknownWant { .. }
-            | Error::BadPack { .. }
-            | Error::Disagreement { .. }
-            | Error::Incomplete { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-                StatusCode::INSUFFICIENT_STORAGE
-            }
-            Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
-            Error::AnswersFull {
-                used_up: ExhaustedBudget::Caller | ExhaustedBudget::Strangers,
-                ..
-            } => StatusCode::TOO_MANY_REQUESTS,
-            Error::AnswersFull { used_up: ExhaustedBudget::All, .. } => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            Error::Cancelled
-            | Error::Busy { .. }
-            | Error::LeaseLost { .. }
-            | Error::Catalog { busy: true, .. } => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        let status = status_of(&error);
         if status.is_server_error() {
             tracing::error!(status = status.as_u16(), "{error}");
         }
@@ -113,6 +80,40 @@ impl From<Error> for Problem {
             class,
             inside: !matches!(error, Error::AnswersFull { .. }),
         }
+    }
+}
+
+fn status_of(error: &Error) -> StatusCode {
+    match error {
+        Error::PruneUnfinished { cause, .. } => status_of(cause),
+        Error::UnknownRepo(_)
+        | Error::NeverDeleted(_)
+        | Error::UnknownBranch { .. }
+        | Error::UnknownJob(_)
+        | Error::UnknownToken(_) => StatusCode::NOT_FOUND,
+        Error::RepoExists(_)
+        | Error::NameTaken(_)
+        | Error::Pruned { .. }
+        | Error::HeadConflict(_)
+        | Error::BranchInTheWay { .. }
+        | Error::Unsupported(_) => StatusCode::CONFLICT,
+        Error::Usage(_)
+        | Error::UnknownWant { .. }
+        | Error::BadPack { .. }
+        | Error::Disagreement { .. }
+        | Error::Incomplete { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        full if full.is_full() => StatusCode::INSUFFICIENT_STORAGE,
+        Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        Error::AnswersFull {
+            used_up: ExhaustedBudget::Caller | ExhaustedBudget::Strangers,
+            ..
+        } => StatusCode::TOO_MANY_REQUESTS,
+        Error::AnswersFull { used_up: ExhaustedBudget::All, .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Cancelled
+        | Error::Busy { .. }
+        | Error::LeaseLost { .. }
+        | Error::Catalog { busy: true, .. } => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -165,5 +166,34 @@ impl IntoResponse for Problem {
         // For layers that tell strangers less.
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_507_wherever_it_shows() {
+        let catalog = Error::Catalog {
+            catalog: "c".into(),
+            doing: "storing a token".into(),
+            reason: "database or disk is full".into(),
+            busy: false,
+            read_only: false,
+            full: true,
+        };
+        let io = |kind: std::io::ErrorKind| Error::Io {
+            doing: "writing",
+            path: "p".into(),
+            source: kind.into(),
+        };
+        for error in
+            [catalog, io(std::io::ErrorKind::StorageFull), io(std::io::ErrorKind::QuotaExceeded)]
+        {
+            let problem = Problem::from(error);
+            assert_eq!(problem.status, StatusCode::INSUFFICIENT_STORAGE, "{}", problem.detail);
+            assert_eq!(problem.class, Class::Refused, "{}", problem.detail);
+        }
     }
 }

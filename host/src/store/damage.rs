@@ -17,7 +17,7 @@ use crate::names::{MpackKey, RepoName, ShelfId};
 use crate::report::Damage;
 
 /// Packs that are looked for at once.
-const CONCURRENT_CHECKS: usize = 16;
+pub(super) const CONCURRENT_CHECKS: usize = 16;
 
 /// A push compared with the repo.
 pub(super) struct PushComparison {

@@ -196,7 +196,7 @@ impl Store {
             )));
         }
         // Where nothing can be written, nothing is tidied up either.
-        let tidied = self.expire_answers(row.id, &row.repo_id, now, false).await;
+        let tidied = self.expire_answers(row.id, &row.repo_id, now, "fetch").await;
         tidied.or_else(|error| if error.is_read_only() { Ok(0) } else { Err(error) })?;
 
         progress.at(&row.name.to_string(), Phase::Plan, 0, 0)?;

@@ -195,20 +195,17 @@ impl Store {
 
     /// Stores a directory beside its pack. It is a cache: without it the next run rebuilds it.
     pub(super) async fn keep_directory(&self, directory: &Directory) {
-        let kept = self
-            .vault
-            .put_directory(&directory.key, directory.as_bytes(), self.clock.random_id())
-            .await;
-        if let Err(error) = kept {
+        if let Err(error) = self.put_directory(directory).await {
             tracing::warn!("the directory of pack {} could not be cached: {error}", directory.key);
         }
     }
 
-    pub(super) async fn rebuild_directory(
-        &self,
-        repo: &RepoName,
-        pack: &PackRow,
-    ) -> Result<Directory> {
+    /// The same, for a caller who needs to know whether it was stored.
+    pub(super) async fn put_directory(&self, directory: &Directory) -> Result<()> {
+        self.vault.put_directory(&directory.key, directory.as_bytes(), self.clock.random_id()).await
+    }
+
+    async fn rebuild_directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
         tracing::info!("rebuilding the directory of pack {}", pack.key);
         let stored = self.open_pack(repo, &pack.key).await?;
         let examined = super::blocking(move || examine(&stored, |_| Ok(()))).await?;

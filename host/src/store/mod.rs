@@ -1,6 +1,7 @@
 //! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
 
 mod access;
+mod answers;
 mod backup;
 mod branch;
 mod checkpoint;
@@ -15,6 +16,7 @@ mod history;
 mod jobs;
 mod load;
 mod newer;
+mod orphans;
 mod overview;
 mod placement;
 mod policy;
@@ -196,6 +198,7 @@ impl Store {
         sandbox: Sandbox,
         clock: Arc<dyn Clock>,
     ) -> Result<Store> {
+        vault.consult(Arc::new(prefetch::PacksOf(catalog.clone())));
         let (begun, skew) = (Arc::default(), SharedSkew::default());
         let store = Store {
             catalog,

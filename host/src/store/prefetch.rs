@@ -3,17 +3,34 @@
 //! When packs are local files this does nothing.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use packhouse_core::{Kind, Plan, Rival as EncodingConflict, Span, Step};
 
 use super::Store;
-use crate::catalog::PackRow;
+use crate::catalog::{Catalog, PackRow};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
 use crate::run::{PackReader, RunPack};
-use crate::vault::{PrefetchRequest, StagedFile, Traffic};
+use crate::vault::{KnownPacks, PrefetchRequest, StagedFile, Traffic};
+
+/// What a catalog knows of packs, for the vault.
+#[derive(Debug)]
+pub(super) struct PacksOf(pub(super) Arc<dyn Catalog>);
+
+#[async_trait]
+impl KnownPacks for PacksOf {
+    async fn knows(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
+        self.0.knows_packs(keys).await
+    }
+
+    async fn damaged(&self) -> Result<Vec<MpackKey>> {
+        self.0.damaged_packs().await
+    }
+}
 
 /// How often progress is reported and cancellation checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);

@@ -6,7 +6,7 @@
 //! publishing it, so a pack on no shelf is not about to be on one. The file is deleted before the
 //! catalog forgets the pack: what a crash or a failed request leaves between the two is a pack that
 //! waits for deletion, and the next prune finishes it. On a full disk, space is free before the
-//! catalog is written.
+//! catalog is written. Expired answers are in [`super::answers`], orphans in [`super::orphans`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,19 +17,12 @@ use super::replaced::CheckedPacks;
 use super::{Store, TRIES};
 use crate::catalog::{LockMode, UnneededPack};
 use crate::error::{Error, Result};
-use crate::names::{MpackKey, RepoId, RepoName};
+use crate::names::MpackKey;
 use crate::progress::{Phase, Progress};
 use crate::report::{KeptPack, PruneReport};
-use crate::vault::ListedPack;
 
 /// Packs that are deleted at once: pushes wait for so many.
-const BATCH: usize = 64;
-
-/// How old an orphan must be. No push is writing it, but a backup may be being restored.
-const ORPHAN_AGE: SignedDuration = SignedDuration::from_hours(24);
-
-/// Repos that one page of the catalog lists.
-const PAGE: u32 = 1000;
+pub(super) const BATCH: usize = 64;
 
 /// What to delete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +54,15 @@ impl Default for PruneOptions {
     }
 }
 
+/// What is due.
+struct Due {
+    packs: Vec<UnneededPack>,
+    /// Whether repos that are due were forgotten; false where there was no room for that.
+    forgotten: bool,
+    now: Timestamp,
+    grace: SignedDuration,
+}
+
 impl Store {
     /// Deletes packs that were replaced longer than the grace ago, and expired answers; on request,
     /// old packs that no repo knows. What may be the last good copy of something is kept, and
@@ -69,8 +71,8 @@ impl Store {
     /// # Errors
     /// When packs of another catalog are in the vault, too; when something can't be listed or
     /// removed; when orphans are to be deleted and the catalog knows no pack of the vault, or looks
-    /// older than the packs. What was deleted until then stays deleted, and the next prune does the
-    /// rest.
+    /// older than the packs. [`Error::PruneUnfinished`] when something was deleted before that: it
+    /// has the report, and the next prune does the rest.
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         if !options.dry_run {
             self.begin_writing().await?;
@@ -134,22 +136,37 @@ impl Store {
             forgotten = unless_full(self.forget_deleted(until, now).await)?;
         }
         let mut checked = CheckedPacks::new(now, trust);
-        let mut done =
-            self.prune_due(&due, options, (now, grace), &mut checked, &mut report, progress).await;
-        if !forgotten && done.is_ok() {
-            done = self
-                .prune_deleted(options, (now, grace), &mut checked, &mut report, progress)
-                .await;
-        }
+        let due = Due { packs: due, forgotten, now, grace };
+        let done = self.delete_all(&due, options, &mut checked, &mut report, progress).await;
         // However it ended: what was read was read. On a disk that is full, only now there may be
-        // room to say so; and answers and orphans are kept for what is known.
+        // room to say so.
         self.note_found(&checked.findings()).await;
-        done?;
-        report.answers_deleted = self.expire_answers_of_all(now, options.dry_run).await?;
-        self.prune_orphans(now, options, &mut report).await?;
         report.packs_kept =
             report.kept.iter().map(|kept| kept.pack).collect::<BTreeSet<_>>().len() as u64;
-        Ok(report)
+        match done {
+            Err(cause) if report.has_deleted() => {
+                Err(Error::PruneUnfinished { report: Box::new(report), cause: Box::new(cause) })
+            }
+            done => done.map(|()| report),
+        }
+    }
+
+    /// Deletes packs that are due, then expired answers, then orphans.
+    async fn delete_all(
+        &self,
+        due: &Due,
+        options: PruneOptions,
+        checked: &mut CheckedPacks,
+        report: &mut PruneReport,
+        progress: &Progress,
+    ) -> Result<()> {
+        let times = (due.now, due.grace);
+        self.prune_due(&due.packs, options, times, checked, report, progress).await?;
+        if !due.forgotten {
+            self.prune_deleted(options, times, checked, report, progress).await?;
+        }
+        self.prune_answers(due.now, options.dry_run, checked, report, progress).await?;
+        self.prune_orphans(due.now, options, checked, report, progress).await
     }
 
     /// Removes deleted repos, for which there was no room before, and their packs.
@@ -180,11 +197,16 @@ impl Store {
     ) -> Result<()> {
         let until = now.checked_sub(grace).unwrap_or(Timestamp::MIN);
         let total = due.iter().map(|retired| retired.pack.bytes).sum();
+        let mut failed = Ok(());
         for batch in due.chunks(BATCH) {
             progress.at("the store", Phase::Delete, report.bytes_deleted, total)?;
-            self.delete(batch, until, options.dry_run, checked, report, progress).await?;
+            match self.delete(batch, until, options.dry_run, checked, report, progress).await {
+                // A file that can't be removed does not keep the others.
+                Err(error @ Error::Io { .. }) => failed = failed.and(Err(error)),
+                done => done?,
+            }
         }
-        Ok(())
+        failed
     }
 
     /// Deletes packs, except those that are used again, that a repo has retired later than `until`,
@@ -220,23 +242,23 @@ impl Store {
             let by_key: BTreeMap<MpackKey, &UnneededPack> =
                 gone.iter().map(|unneeded| (unneeded.pack.key, unneeded)).collect();
             let (mut removed, mut failed) = (Vec::new(), None);
-            for key in by_key.keys() {
+            for (key, unneeded) in &by_key {
                 // One that can't be removed does not keep the others; it goes on waiting.
                 match self.vault.remove(key).await {
-                    Ok(()) => removed.push(*key),
+                    Ok(()) => {
+                        tracing::info!(
+                            "deleted pack {key}, {} bytes, replaced at {}",
+                            unneeded.pack.bytes,
+                            unneeded.at
+                        );
+                        report.packs_deleted += 1;
+                        report.bytes_deleted += unneeded.pack.bytes;
+                        removed.push(*key);
+                    }
                     Err(error) => failed = failed.or(Some(error)),
                 }
             }
-            for key in self.catalog.forget_packs(&removed, until, &lock).await? {
-                let Some(unneeded) = by_key.get(&key) else { continue };
-                tracing::info!(
-                    "deleted pack {key}, {} bytes, replaced at {}",
-                    unneeded.pack.bytes,
-                    unneeded.at
-                );
-                report.packs_deleted += 1;
-                report.bytes_deleted += unneeded.pack.bytes;
-            }
+            self.catalog.forget_packs(&removed, until, &lock).await?;
             drop(lock);
             return failed.map_or(Ok(()), Err);
         }
@@ -245,175 +267,10 @@ impl Store {
         report.bytes_waiting += packs.iter().map(|unneeded| unneeded.pack.bytes).sum::<u64>();
         Ok(())
     }
-
-    /// Removes a repo's expired answers; returns how many. The file goes first: an unrecorded
-    /// answer would stay for ever. The same answer can't be assembled in the meantime. Those of a
-    /// damaged repo stay: lost records may be in one.
-    pub(super) async fn expire_answers(
-        &self,
-        repo: i64,
-        id: &RepoId,
-        now: Timestamp,
-        dry_run: bool,
-    ) -> Result<u64> {
-        // Most repos have none, and need not wait for a lock.
-        let expired = self.catalog.expired_answers(repo, now).await?;
-        if expired.is_empty() {
-            return Ok(0);
-        }
-        if let Some(needs) = self.needs_of(repo).await?.filter(|needs| !needs.damage.is_empty()) {
-            tracing::debug!(repo = %needs.name, "expired answers are kept, because the repo is damaged");
-            return Ok(0);
-        }
-        if dry_run {
-            return Ok(expired.len() as u64);
-        }
-        self.remove_answers(repo, id, now).await
-    }
-
-    /// The same for a repo that is deleted, damaged or not.
-    pub(super) async fn remove_answers(
-        &self,
-        repo: i64,
-        id: &RepoId,
-        now: Timestamp,
-    ) -> Result<u64> {
-        if self.catalog.expired_answers(repo, now).await?.is_empty() {
-            return Ok(0);
-        }
-        let lock = self.catalog.lock(LockMode::Deleting).await?;
-        let expired = self.catalog.expired_answers(repo, now).await?;
-        for key in &expired {
-            self.vault.remove_answer(id, key).await?;
-        }
-        self.catalog.forget_answers(repo, now).await?;
-        drop(lock);
-        Ok(expired.len() as u64)
-    }
-
-    /// Removes the answers of all repos that have expired, those of deleted repos included; gives
-    /// how many there were.
-    ///
-    /// # Errors
-    /// When the catalog can't be read, or a file can't be removed.
-    pub async fn expire_all_answers(&self) -> Result<u64> {
-        self.expire_answers_of_all(self.time().await?, false).await
-    }
-
-    async fn expire_answers_of_all(&self, now: Timestamp, dry_run: bool) -> Result<u64> {
-        let mut expired = 0;
-        for (repo, id) in self.catalog.repos_with_expired_answers(now).await? {
-            expired += self.expire_answers(repo, &id, now, dry_run).await?;
-        }
-        Ok(expired)
-    }
-
-    /// Finds packs that no repo knows; deletes the old ones.
-    async fn prune_orphans(
-        &self,
-        now: Timestamp,
-        options: PruneOptions,
-        report: &mut PruneReport,
-    ) -> Result<()> {
-        let listed = self.vault.list().await?;
-        let mut old = Vec::new();
-        for batch in listed.chunks(BATCH) {
-            let orphans = self.unknown(batch).await?;
-            report.orphans += orphans.len() as u64;
-            report.orphan_bytes += orphans.iter().map(|pack| pack.bytes).sum::<u64>();
-            old.extend(
-                orphans.into_iter().filter(|pack| now.duration_since(pack.modified) >= ORPHAN_AGE),
-            );
-        }
-        if !options.orphans || old.is_empty() {
-            return Ok(());
-        }
-        // With packs of several catalogs in one place, each would take the others' for orphans.
-        if report.orphans == listed.len() as u64 {
-            return Err(Error::Unsupported(format!(
-                "the catalog {} knows none of the {} packs in {}. Check that it is the right catalog; nothing was deleted",
-                self.catalog.place(),
-                listed.len(),
-                self.vault.place()
-            )));
-        }
-        // Lost records may be in an orphan; and a catalog that lacks packs may be an older one,
-        // from a backup: its orphans may be the only copy.
-        if let Some((repo, detail)) = self.first_lack(&listed).await? {
-            let detail = format!(
-                "{detail}; no orphan is deleted while anything is missing or damaged. Run: packhouse verify {repo}"
-            );
-            let kept = |pack: &ListedPack| KeptPack {
-                repo: repo.clone(),
-                pack: pack.key,
-                detail: detail.clone(),
-            };
-            keep(report, old.iter().map(kept).collect());
-            return Ok(());
-        }
-        if options.dry_run {
-            report.orphans_deleted = old.len() as u64;
-            return Ok(());
-        }
-        for old in old.chunks(BATCH) {
-            let lock = self.catalog.lock(LockMode::Deleting).await?;
-            // One of them may have been pushed since.
-            for pack in self.unknown(old).await? {
-                self.vault.remove(&pack.key).await?;
-                tracing::info!("deleted orphan {}, {} bytes", pack.key, pack.bytes);
-                report.orphans_deleted += 1;
-            }
-            drop(lock);
-        }
-        Ok(())
-    }
-
-    /// A repo that needs a pack which is missing, of the wrong size, or known to be damaged; and
-    /// what is wrong with it. What is not listed is looked for: it may have been pushed since.
-    async fn first_lack(&self, listed: &[ListedPack]) -> Result<Option<(RepoName, String)>> {
-        let there: BTreeMap<MpackKey, u64> =
-            listed.iter().map(|pack| (pack.key, pack.bytes)).collect();
-        let mut after = None;
-        loop {
-            let repos = self.catalog.repos(after.as_ref(), PAGE).await?;
-            let Some(last) = repos.last() else { return Ok(None) };
-            after = Some(last.name.clone());
-            for repo in repos {
-                let Some(needs) = self.needs_of(repo.id).await? else { continue };
-                if let Some(damage) = needs.damage.first() {
-                    return Ok(Some((repo.name, format!("a repo is damaged: {}", damage.detail))));
-                }
-                for pack in
-                    needs.packs.iter().filter(|pack| there.get(&pack.key) != Some(&pack.bytes))
-                {
-                    let Some(wrong) = self.looks_wrong(pack).await? else { continue };
-                    // It may have been replaced and deleted since.
-                    let still = self.needs_of(repo.id).await?;
-                    if still
-                        .is_some_and(|needs| needs.packs.iter().any(|still| still.key == pack.key))
-                    {
-                        let place = self.vault.place();
-                        let detail = format!(
-                            "pack {}, which a repo needs, is missing or damaged in {place}: {wrong}",
-                            pack.key
-                        );
-                        return Ok(Some((repo.name, detail)));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Those of some packs that no repo knows.
-    async fn unknown(&self, packs: &[ListedPack]) -> Result<Vec<ListedPack>> {
-        let keys: Vec<_> = packs.iter().map(|pack| pack.key).collect();
-        let known = self.catalog.knows_packs(&keys).await?;
-        Ok(packs.iter().zip(known).filter(|(_, known)| !known).map(|(pack, _)| *pack).collect())
-    }
 }
 
 /// Reports packs that were kept.
-fn keep(report: &mut PruneReport, kept: Vec<KeptPack>) {
+pub(super) fn keep(report: &mut PruneReport, kept: Vec<KeptPack>) {
     for one in &kept {
         tracing::warn!(repo = %one.repo, "pack {} is kept: {}", one.pack, one.detail);
     }

@@ -30,6 +30,9 @@ use crate::vault::StoredPack;
 /// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
 
+/// What to do about a pack of which no copy was found.
+const WHAT_IS_LEFT: &str = "no sound copy of what it held was found in the store; push the same bytes again, or restore it from a backup";
+
 /// What the index maps to a pack that does not give it, with the shelf of that.
 type Lost = BTreeMap<IndexRow, ShelfId>;
 
@@ -52,7 +55,8 @@ impl Store {
         let row = self.known_repo(repo).await?;
         let mut repaired: Vec<Repaired> = Vec::new();
         for _ in 0..TRIES {
-            let seen = self.verified(&row, progress).await?;
+            let mut seen = self.verified(&row, WHAT_IS_LEFT, progress).await?;
+            repaired.extend(seen.report.repaired.take().into_iter().flatten());
             let mended =
                 if seen.report.ok { Some(Vec::new()) } else { self.mend(&seen, progress).await? };
             match mended {
@@ -69,24 +73,12 @@ impl Store {
 
     /// Repairs what it can, and reports it. None: the repo has changed since.
     async fn mend(&self, seen: &Seen, progress: &Progress) -> Result<Option<Vec<Repaired>>> {
-        let (row, repo) = (&seen.row, &seen.row.name);
+        let row = &seen.row;
         let mut done = Vec::new();
         let of_kind = |wanted: ProblemKind| {
             seen.report.problems.iter().filter(move |found| found.kind == wanted)
         };
         let packs = seen.packs();
-        for problem in of_kind(ProblemKind::DamagedDirectory) {
-            let Some(pack) = packs.iter().find(|pack| Some(pack.key) == problem.pack) else {
-                continue;
-            };
-            self.rebuild_directory(repo, pack).await?;
-            done.push(Repaired {
-                pack: pack.key,
-                entities: 0,
-                from: Vec::new(),
-                detail: "its directory was rebuilt".into(),
-            });
-        }
         // Whatever is found is kept until it is on a shelf.
         let lock = self.catalog.lock(LockMode::Publishing).await?;
         let mut bad: BTreeMap<i64, &PackRow> = packs

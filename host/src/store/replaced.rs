@@ -1,4 +1,5 @@
-//! The replacements of packs that are to be deleted: whether they exist, and are sound.
+//! What repos need, before something is deleted that may be the last good copy of it: whether it
+//! exists, and is sound.
 //!
 //! A repo that has retired a pack needs what is on its shelves instead. All of that is read and
 //! hashed, past any cache, unless the caller trusts recent verifications. Each pack is read once a
@@ -34,6 +35,70 @@ pub(super) struct RepoNeeds {
     pub(super) packs: Vec<PackRow>,
     /// Damage that is remembered of it.
     pub(super) damage: Vec<Damage>,
+}
+
+/// What a repo lacks.
+pub(super) struct Lack {
+    pub(super) repo: RepoName,
+    /// The pack that is missing or damaged; none: the index does not match the packs.
+    pack: Option<MpackKey>,
+    /// What is wrong.
+    wrong: String,
+}
+
+impl Lack {
+    /// Why a pack that was replaced is kept.
+    fn keeps_replaced(&self) -> String {
+        let what = match self.pack {
+            None => self.of_index(),
+            Some(pack) => {
+                format!("pack {pack}, which replaces it, is damaged: {}", self.wrong)
+            }
+        };
+        format!("{what}. {}", self.way_out())
+    }
+
+    /// Why an expired answer is kept.
+    pub(super) fn keeps_answer(&self) -> String {
+        let what = match self.pack {
+            None => self.of_index(),
+            Some(pack) => {
+                format!("pack {pack}, which the repo needs, is damaged: {}", self.wrong)
+            }
+        };
+        format!(
+            "it is an expired fetch result that may be the last good copy: {what}. {}",
+            self.way_out()
+        )
+    }
+
+    /// Why orphans in a place are kept.
+    pub(super) fn keeps_orphan(&self, place: &str) -> String {
+        let what = match self.pack {
+            None => format!("a repo is damaged: {}", self.of_index()),
+            Some(pack) => {
+                format!(
+                    "pack {pack}, which a repo needs, is missing or damaged in {place}: {}",
+                    self.wrong
+                )
+            }
+        };
+        format!(
+            "{what}; no orphan is deleted while anything is missing or damaged. Run: packhouse verify {}",
+            self.repo
+        )
+    }
+
+    fn of_index(&self) -> String {
+        format!("the index of the repo does not match its packs: {}", self.wrong)
+    }
+
+    fn way_out(&self) -> String {
+        format!(
+            "Run: packhouse verify --repair {}; or push the lost data again, or restore it from a backup",
+            self.repo
+        )
+    }
 }
 
 impl CheckedPacks {
@@ -94,7 +159,7 @@ impl Store {
     ) -> Result<(Vec<UnneededPack>, Vec<KeptPack>)> {
         let repos: BTreeSet<i64> =
             packs.iter().flat_map(|unneeded| unneeded.repos.iter().copied()).collect();
-        let mut lacking: BTreeMap<i64, (RepoName, String)> = BTreeMap::new();
+        let mut lacking: BTreeMap<i64, Lack> = BTreeMap::new();
         for repo in repos {
             if let Some(lack) = self.lack_of(repo, checked, progress).await? {
                 lacking.insert(repo, lack);
@@ -108,36 +173,27 @@ impl Store {
                 good.push(unneeded.clone());
             }
             let pack = unneeded.pack.key;
-            kept.extend(lacks.into_iter().map(|(repo, detail)| KeptPack {
-                repo: repo.clone(),
+            kept.extend(lacks.into_iter().map(|lack| KeptPack {
+                repo: lack.repo.clone(),
                 pack,
-                detail: detail.clone(),
+                detail: lack.keeps_replaced(),
             }));
         }
         Ok((good, kept))
     }
 
     /// What of a repo is missing or damaged, if something is.
-    async fn lack_of(
+    pub(super) async fn lack_of(
         &self,
         repo: i64,
         checked: &mut CheckedPacks,
         progress: &Progress,
-    ) -> Result<Option<(RepoName, String)>> {
+    ) -> Result<Option<Lack>> {
         let Some(RepoNeeds { name, packs, damage: known }) = self.needs_of(repo).await? else {
             return Ok(None);
         };
-        let way_out = format!(
-            "Run: packhouse verify --repair {name}; or push the lost data again, or restore it from a backup"
-        );
         if let Some(damage) = known.iter().find(|damage| damage.mpack_key.is_none()) {
-            return Ok(Some((
-                name,
-                format!(
-                    "the index of the repo does not match its packs: {}. {way_out}",
-                    damage.detail
-                ),
-            )));
+            return Ok(Some(Lack { repo: name, pack: None, wrong: damage.detail.clone() }));
         }
         let total = packs.iter().map(|pack| pack.bytes).sum();
         let (mut done, mut lack) = (0, None);
@@ -145,9 +201,7 @@ impl Store {
             progress.at(&name.to_string(), Phase::Verify, done, total)?;
             let damaged = known.iter().any(|damage| damage.mpack_key == Some(pack.key));
             if let Some(wrong) = self.check_pack(pack, damaged, checked).await? {
-                let detail =
-                    format!("pack {}, which replaces it, is damaged: {wrong}. {way_out}", pack.key);
-                lack.get_or_insert(detail);
+                lack.get_or_insert((pack.key, wrong));
             }
             done += pack.bytes;
         }
@@ -157,7 +211,7 @@ impl Store {
             Some(_) if !self.still_needs(repo, checked).await? => {
                 Box::pin(self.lack_of(repo, checked, progress)).await
             }
-            Some(lack) => Ok(Some((name, lack))),
+            Some((pack, wrong)) => Ok(Some(Lack { repo: name, pack: Some(pack), wrong })),
         }
     }
 

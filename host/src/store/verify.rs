@@ -1,6 +1,7 @@
 //! `verify`: reads every pack on the repo's shelves, hashes every object, and compares with the
-//! directories, the index and the graph. Changes nothing but the record of damage;
-//! [`super::repair`] repairs what it can.
+//! directories, the index and the graph. Changes nothing but the record of damage, and directories
+//! that do not match their sound packs: a directory is a cache, and is rebuilt at once.
+//! [`super::repair`] repairs what else it can.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -19,11 +20,11 @@ use crate::error::Result;
 use crate::names::{MpackKey, RepoName, ShelfId, unusable};
 use crate::pack::Directory;
 use crate::progress::{Phase, Progress};
-use crate::report::{Damage, Problem, ProblemKind, VerifyReport};
+use crate::report::{Damage, Problem, ProblemKind, Repaired, VerifyReport};
 use crate::text::escaped;
 
 /// What to do about a pack that is not what it was.
-const WAY_OUT: &str =
+pub(super) const WAY_OUT: &str =
     "run verify with --repair, push the same bytes again, or restore it from a backup";
 
 /// Index rows that a page of the catalog holds.
@@ -64,7 +65,8 @@ impl Seen {
         distinct_packs(&self.shelves)
     }
 
-    /// The damage to record. A damaged directory is not recorded: it is rebuilt when it is needed.
+    /// The damage to record. A damaged directory is not recorded: it could not be rebuilt because
+    /// nothing can be written, and the next verification rebuilds it.
     fn findings(&self, at: Timestamp) -> DamageFindings {
         let damage = |mpack_key, detail: &str| Damage {
             mpack_key,
@@ -109,17 +111,30 @@ impl Store {
     /// finding.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         let row = self.known_repo(repo).await?;
-        Ok(self.verified(&row, progress).await?.report)
+        Ok(self.verified(&row, WAY_OUT, progress).await?.report)
     }
 
-    /// Checks everything of a repo, and remembers what it finds.
-    pub(super) async fn verified(&self, row: &RepoRow, progress: &Progress) -> Result<Seen> {
-        let seen = self.until_current(row.id, || Box::pin(self.verify_once(row, progress))).await?;
+    /// Checks everything of a repo, and remembers what it finds. `way_out` says what to do about a
+    /// pack that is missing or damaged.
+    pub(super) async fn verified(
+        &self,
+        row: &RepoRow,
+        way_out: &'static str,
+        progress: &Progress,
+    ) -> Result<Seen> {
+        let seen = self
+            .until_current(row.id, || Box::pin(self.verify_once(row, way_out, progress)))
+            .await?;
         self.note_found(&seen.findings(self.now())).await;
         Ok(seen)
     }
 
-    async fn verify_once(&self, row: &RepoRow, progress: &Progress) -> Result<Seen> {
+    async fn verify_once(
+        &self,
+        row: &RepoRow,
+        way_out: &'static str,
+        progress: &Progress,
+    ) -> Result<Seen> {
         let repo = &row.name;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
         let row = snapshot.repo().clone();
@@ -137,7 +152,9 @@ impl Store {
         let total = packs.iter().map(|p| p.bytes).sum();
         let mut contents: BTreeMap<i64, Contents> = BTreeMap::new();
         for pack in &packs {
-            if let Some(found) = self.verify_pack(&row, pack, total, &mut report, progress).await? {
+            let found =
+                self.verify_pack(&row, pack, (total, way_out), &mut report, progress).await?;
+            if let Some(found) = found {
                 contents.insert(pack.id, found);
             }
         }
@@ -169,7 +186,7 @@ impl Store {
         &self,
         row: &RepoRow,
         pack: &PackRow,
-        total: u64,
+        (total, way_out): (u64, &str),
         report: &mut VerifyReport,
         progress: &Progress,
     ) -> Result<Option<Contents>> {
@@ -183,7 +200,7 @@ impl Store {
             if self.is_stale(id, &missing).await? {
                 return Err(missing);
             }
-            problem(ProblemKind::MissingPack, format!("{place} is missing; {WAY_OUT}"));
+            problem(ProblemKind::MissingPack, format!("{place} is missing; {way_out}"));
             return Ok(None);
         };
         let (progress, name, before) = (progress.clone(), repo.to_string(), report.bytes_checked);
@@ -202,7 +219,7 @@ impl Store {
         let scanned = match examined.sound(&pack.key) {
             Ok(scanned) => scanned,
             Err(detail) => {
-                problem(ProblemKind::DamagedPack, format!("{detail}, in {place}; {WAY_OUT}"));
+                problem(ProblemKind::DamagedPack, format!("{detail}, in {place}; {way_out}"));
                 return Ok(None);
             }
         };
@@ -210,8 +227,20 @@ impl Store {
         if let Some(kept) = self.vault.directory(&pack.key).await?
             && kept != directory.as_bytes()
         {
-            let detail = "its directory does not match the pack; --repair rebuilds it, as does removing the .dir file beside the pack";
-            problem(ProblemKind::DamagedDirectory, detail.into());
+            match self.put_directory(&directory).await {
+                Ok(()) => report.repaired.get_or_insert_default().push(Repaired {
+                    pack: pack.key,
+                    entities: 0,
+                    from: Vec::new(),
+                    detail: "its directory did not match the pack, and was rebuilt".into(),
+                }),
+                Err(error) => problem(
+                    ProblemKind::DamagedDirectory,
+                    format!(
+                        "its directory does not match the pack, and could not be rebuilt ({error}). Run verify where the store can be written, or remove the .dir file beside the pack"
+                    ),
+                ),
+            }
         }
         report.objects_checked +=
             scanned.rows.iter().filter(|r| r.kind == Kind::Object).count() as u64;

@@ -6,8 +6,9 @@
 //!   [`Vault::sweep`] removes.
 //! - Packs never change. Storing an existing one replaces the old bytes by the new, verified ones.
 //! - A directory is a cache: it may be missing at any time.
-//! - A remote vault keeps copies on the local disk, and may lose them at any time. [`Vault::open`]
-//!   never returns a copy of a deleted pack; [`Vault::open_uncached`] never returns a copy.
+//! - A remote vault keeps copies on the local disk, and may lose them at any time. It evicts none
+//!   that may be the last good one ([`Vault::consult`]). [`Vault::open`] never returns a copy of a
+//!   deleted pack; [`Vault::open_uncached`] never returns a copy.
 //!
 //! Only this folder names object_store.
 
@@ -19,6 +20,7 @@ mod staging;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -193,6 +195,16 @@ pub struct Traffic {
     pub bytes_down: u64,
 }
 
+/// What the catalog knows of packs: for a vault that evicts local copies of them.
+#[async_trait]
+pub trait KnownPacks: Send + Sync + std::fmt::Debug {
+    /// For each key, whether a repo or a job needs that pack, or may need it again.
+    async fn knows(&self, keys: &[MpackKey]) -> Result<Vec<bool>>;
+
+    /// Packs that are known to be damaged.
+    async fn damaged(&self) -> Result<Vec<MpackKey>>;
+}
+
 /// Packs, their directories, and answers to fetches.
 #[async_trait]
 pub trait Vault: Send + Sync + std::fmt::Debug {
@@ -266,6 +278,10 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     async fn open_cached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         self.open(key).await
     }
+
+    /// From now on, local copies are evicted by what a catalog knows: never the copy of a pack that
+    /// it knows and that is missing, of another size, or damaged where packs are stored.
+    fn consult(&self, _known: Arc<dyn KnownPacks>) {}
 
     /// Drops the copies of a pack; whether there was one.
     async fn forget_copy(&self, _key: &MpackKey) -> Result<bool> {

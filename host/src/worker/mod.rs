@@ -146,20 +146,25 @@ impl Worker {
 
     /// Takes one job after the other.
     async fn work(&self, on_ended: &(dyn Fn(&JobEnded) + Send + Sync)) -> Result<()> {
-        let mut failures = 0;
+        let (mut failures, mut has_taken) = (0, false);
         while !self.stop.asked() {
             let now = self.store.now();
             match self.store.take_job(&self.options.name, now, later(now, self.options.lease)).await
             {
                 Ok(Some((job, fence))) => {
-                    failures = 0;
+                    (failures, has_taken) = (0, true);
                     let ended = self.attempt(job, fence).await;
                     ended.as_ref().into_iter().for_each(on_ended);
                 }
                 Ok(None) if self.options.drain => return Ok(()),
                 Ok(None) => {
-                    failures = 0;
+                    (failures, has_taken) = (0, true);
                     self.stop.within(self.options.poll).await;
+                }
+                // A database that became read-only may be one that is being replaced; one that was so
+                // from the start stays so.
+                Err(error) if error.is_read_only() && (self.options.drain || !has_taken) => {
+                    return Err(error);
                 }
                 // A database that is being restarted comes back; one that never answered is a wrong
                 // setting.
@@ -261,7 +266,7 @@ impl Worker {
         progress.cancel();
         // It ends at its next safe point; if it has just published, that counts.
         match work.await {
-            Err(Error::Cancelled) => Err(stopped),
+            Err(error) if error.is_cancelled() => Err(stopped),
             done => done,
         }
     }
@@ -367,7 +372,10 @@ fn log_ended(ended: &JobEnded) {
 
 /// Whether an error is temporary.
 fn passes(error: &Error) -> bool {
-    matches!(error, Error::Busy { .. } | Error::Catalog { .. } | Error::Io { .. })
+    match error {
+        Error::PruneUnfinished { cause, .. } => passes(cause),
+        error => matches!(error, Error::Busy { .. } | Error::Catalog { .. } | Error::Io { .. }),
+    }
 }
 
 /// The delay after a failed attempt: 2 s, 8 s, 32 s, … up to a quarter of an hour.

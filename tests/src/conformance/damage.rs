@@ -57,8 +57,10 @@ pub async fn damage_is_remembered_since_it_was_first_found_until_it_is_found_sou
         [damage(Some(2), 5)],
         "a pack that both hold is damaged for both"
     );
+    assert_eq!(catalog.damaged_packs().await.unwrap(), [key(1), key(2)]);
     note(&catalog, 9, &[2], &[]).await;
     note_index(&desk, 9, None).await;
+    assert_eq!(catalog.damaged_packs().await.unwrap(), [key(1)]);
     assert_eq!((known(&desk).await, known(&other).await), (vec![damage(Some(1), 6)], vec![]));
 }
 

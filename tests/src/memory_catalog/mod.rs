@@ -303,6 +303,10 @@ impl Catalog for MemoryCatalog {
             .collect())
     }
 
+    async fn damaged_packs(&self) -> Result<Vec<MpackKey>> {
+        Ok(self.read().damaged_packs.keys().copied().collect())
+    }
+
     async fn note_findings(&self, findings: &DamageFindings) -> Result<()> {
         self.write().note_findings(findings);
         Ok(())

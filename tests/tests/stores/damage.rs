@@ -19,7 +19,7 @@ use packhouse_tests::faulty::{self, Fault, Moment};
 use packhouse_tests::store::{PREFIX, TestStore, options};
 use packhouse_tests::{fixtures, model, place};
 
-const NOW: PruneOptions = PruneOptions {
+pub(super) const NOW: PruneOptions = PruneOptions {
     grace: Duration::ZERO,
     orphans: false,
     newer: false,
@@ -27,11 +27,11 @@ const NOW: PruneOptions = PruneOptions {
     trust_verified: Duration::ZERO,
 };
 
-fn silent() -> Progress {
+pub(super) fn silent() -> Progress {
     Progress::silent()
 }
 
-fn packs() -> Vec<Vec<u8>> {
+pub(super) fn packs() -> Vec<Vec<u8>> {
     history(&HistoryOptions {
         pushes: 3,
         heads: HeadStyle::OwnBranch,
@@ -42,16 +42,16 @@ fn packs() -> Vec<Vec<u8>> {
 
 /// How a file is spoiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Harm {
+pub(super) enum Harm {
     Missing,
     Empty,
     Flipped,
 }
 
-const HARMS: [Harm; 3] = [Harm::Missing, Harm::Empty, Harm::Flipped];
+pub(super) const HARMS: [Harm; 3] = [Harm::Missing, Harm::Empty, Harm::Flipped];
 
 impl Harm {
-    fn does(self, file: &Path) {
+    pub(super) fn does(self, file: &Path) {
         match self {
             Harm::Missing => std::fs::remove_file(file).unwrap(),
             Harm::Empty => std::fs::write(file, b"").unwrap(),
@@ -66,29 +66,29 @@ impl Harm {
     }
 }
 
-fn key_of(pack: &[u8]) -> MpackKey {
+pub(super) fn key_of(pack: &[u8]) -> MpackKey {
     model::key(pack).parse().unwrap()
 }
 
-fn file(root: &Path, key: &MpackKey) -> PathBuf {
+pub(super) fn file(root: &Path, key: &MpackKey) -> PathBuf {
     let hex = key.hex();
     root.join("packs").join(&hex[..2]).join(format!("{hex}.mpack"))
 }
 
-async fn prune(store: &Store, options: PruneOptions) -> PruneReport {
+pub(super) async fn prune(store: &Store, options: PruneOptions) -> PruneReport {
     store.prune(options, &silent()).await.unwrap()
 }
 
-async fn verify(on: &TestStore) -> VerifyReport {
+pub(super) async fn verify(on: &TestStore) -> VerifyReport {
     on.store.verify(&on.repo, &silent()).await.unwrap()
 }
 
-async fn repair(on: &TestStore) -> VerifyReport {
+pub(super) async fn repair(on: &TestStore) -> VerifyReport {
     on.store.repair(&on.repo, &silent()).await.unwrap()
 }
 
 /// What the repo is known to have lost, by its report and its summary; read by a later process.
-async fn known(on: &TestStore) -> Vec<(Option<MpackKey>, String)> {
+pub(super) async fn known(on: &TestStore) -> Vec<(Option<MpackKey>, String)> {
     let store = Store::open(options(&on.data())).await.unwrap();
     let report = store.repo(&on.repo).await.unwrap();
     assert_eq!(store.summary(&on.repo).await.unwrap().damaged, report.damaged.len() as u64);
@@ -96,7 +96,7 @@ async fn known(on: &TestStore) -> Vec<(Option<MpackKey>, String)> {
 }
 
 /// Three pushes, consolidated; with the one pack.
-async fn consolidated() -> (TestStore, MpackKey) {
+pub(super) async fn consolidated() -> (TestStore, MpackKey) {
     let on = TestStore::new().await;
     on.push_each(&packs()).await;
     let key = on.gc().await.unwrap().consolidated_key.unwrap();
@@ -350,6 +350,11 @@ async fn repair_does_what_it_can_and_names_what_is_left() {
     let report = repair(&on).await;
     assert!(!report.ok && third.exists());
     assert_eq!(report.problems[0].pack, Some(key));
+    let detail = &report.problems[0].detail;
+    assert!(
+        !detail.contains("--repair") && detail.contains("push the same bytes again"),
+        "what was just tried is not advised: {detail}"
+    );
     let repaired = &report.repaired.as_ref().unwrap()[0];
     assert!(repaired.entities > 0 && repaired.from == [key_of(&packs()[2])], "{repaired:?}");
     assert_eq!(known(&on).await, [(Some(key), "verify".to_owned())]);
@@ -551,12 +556,12 @@ async fn answers_and_orphans_of_a_damaged_repo_are_kept() {
     let report = prune(&later, orphans).await;
     assert_eq!(
         (report.orphans_deleted, report.packs_deleted, report.packs_kept),
-        (0, 0, 4),
-        "{report:?}"
+        (0, 0, 5),
+        "replaced packs, the answer and the orphan: {report:?}"
     );
     assert!(orphan.exists());
     let report = prune(&later, NOW).await;
-    assert_eq!((report.answers_deleted, report.packs_kept), (0, 3), "{report:?}");
+    assert_eq!((report.answers_deleted, report.packs_kept), (0, 4), "{report:?}");
     std::fs::write(&pack, sound).unwrap();
     on.sound().await;
     let report = prune(&later, orphans).await;

@@ -7,6 +7,7 @@ mod accounts;
 mod damage;
 mod expire;
 mod jobs;
+mod last_copy;
 mod law_5;
 mod laws;
 mod overview;

@@ -8,8 +8,8 @@ use packhouse_host::clock::{Clock, FixedClock};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{
-    CatalogPlace, FetchRequest, Progress, PruneOptions, PruneReport, PushOptions, RepoName, Store,
-    StoreOptions, Visibility,
+    CatalogPlace, Error, FetchRequest, Progress, PruneOptions, PruneReport, PushOptions, RepoName,
+    Store, StoreOptions, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::{self, Fault, Moment};
@@ -89,6 +89,28 @@ fn what_was_replaced_waits_for_the_grace_and_is_deleted_then() {
     // What was deleted can come again.
     let again = packhouse.push(&fixtures::muse_cli()[..1]).ok().json();
     assert_eq!((&again["status"], &again["new_objects"]), (&"stored".into(), &0.into()));
+    packhouse.run(["verify"]).ok();
+}
+
+/// A file that the system won't remove: the others go, and the report tells of them.
+#[test]
+fn a_prune_that_fails_half_way_says_what_it_has_done() {
+    let packhouse = Packhouse::with_repo();
+    for file in &fixtures::muse_cli()[..3] {
+        packhouse.push([file]).ok();
+    }
+    let retired = packhouse.pack_files()[0].clone();
+    packhouse.gc();
+    // A folder can't be removed as a file.
+    std::fs::remove_file(&retired).unwrap();
+    std::fs::create_dir(&retired).unwrap();
+    let failed = packhouse.run(["prune", "--grace", "0s"]).exits(1);
+    assert_eq!(failed.json()["packs_deleted"], 2, "{failed:?}");
+    let failed = failed.says(&["stopped after it had deleted 2 packs", "run prune again"]);
+    assert!(!failed.stderr.contains("nothing was changed"), "{failed:?}");
+    std::fs::remove_dir(&retired).unwrap();
+    let rest = packhouse.run(["prune", "--grace", "0s"]).ok().json();
+    assert_eq!(rest["packs_deleted"], 1);
     packhouse.run(["verify"]).ok();
 }
 
@@ -597,7 +619,7 @@ async fn a_pack_that_is_pushed_while_orphans_are_looked_for_is_no_false_alarm() 
 /// deletes it.
 #[tokio::test]
 async fn what_could_not_be_deleted_is_deleted_by_the_next_prune() {
-    let mut failed = 0;
+    let (mut failed, mut unfinished) = (0, 0);
     for call in 0.. {
         let store = TestStore::new().await;
         store.push_each(&packs()).await;
@@ -611,7 +633,6 @@ async fn what_could_not_be_deleted_is_deleted_by_the_next_prune() {
         if !fault.struck() {
             break;
         }
-        failed += usize::from(outcome.is_err());
         let left = std::fs::read_dir(store.data().join("packs")).unwrap().flatten();
         let left: usize = left
             .map(|folder| {
@@ -622,6 +643,23 @@ async fn what_could_not_be_deleted_is_deleted_by_the_next_prune() {
                     .count()
             })
             .sum();
+        if let Err(error) = outcome {
+            failed += 1;
+            let said = error.to_string();
+            match error {
+                Error::PruneUnfinished { report, .. } => {
+                    unfinished += 1;
+                    assert_eq!(report.packs_deleted, 5 - left as u64, "call {call}: {said}");
+                    assert!(
+                        said.contains(&format!("had deleted {} pack", report.packs_deleted))
+                            && said.contains("run prune again")
+                            && !said.contains("nothing was changed"),
+                        "call {call}: {said}"
+                    );
+                }
+                _ => assert_eq!(left, 5, "call {call}: {said}"),
+            }
+        }
         let later = Store::open(a_day_later(&store.data())).await.unwrap();
         let report = prune(&later, NOW).await;
         assert!(
@@ -631,5 +669,5 @@ async fn what_could_not_be_deleted_is_deleted_by_the_next_prune() {
         assert_eq!(report.orphans, 0, "call {call}: {report:?}");
         store.sound().await;
     }
-    assert!(failed > 8, "{failed}");
+    assert!(failed > 8 && unfinished > 4, "{failed}, {unfinished}");
 }

@@ -368,11 +368,27 @@ fn damage_in_the_store_is_told_and_what_is_sound_is_backed_up() {
             store.at(&to, ["verify", "a/b"]).exits(4).json()["problems"][0]["kind"],
             "missing-pack"
         );
-        // A backup that has the pack keeps it, and is sound.
-        let update = store.run(["backup", "--update", apart.to_str().unwrap()]).ok().json();
-        assert_eq!(numbers(&update), [4, 0, 0, 0, 4], "{how}: {update}");
-        // From there it comes back.
+        // A backup that has the pack keeps it, and is sound. That the store lacks it is told.
         let name = file.strip_prefix(store.data()).unwrap();
+        let update = store.run(["backup", "--update", apart.to_str().unwrap()]);
+        let update = update.exits(if how == "missing" { 4 } else { 0 }).json();
+        assert_eq!(numbers(&update), [4, 0, 0, 0, 4], "{how}: {update}");
+        store.at(&apart, ["verify"]).ok();
+        if how == "missing" {
+            let problem = &update["problems"][0];
+            assert_eq!(
+                (&problem["kind"], &problem["pack"], update["problems"].as_array().unwrap().len()),
+                (&"missing-pack".into(), &key.as_str().into(), 1),
+                "{update}"
+            );
+            let detail = problem["detail"].as_str().unwrap();
+            for place in [apart.join(name), file.clone()] {
+                let place = place.parent().unwrap().canonicalize().unwrap();
+                assert!(detail.contains(place.to_str().unwrap()), "{detail}");
+            }
+            assert_eq!(store.show()["damaged"][0]["found_by"], "backup");
+        }
+        // From there it comes back.
         std::fs::copy(apart.join(name), &file).unwrap();
         store.run(["verify"]).ok();
         assert_eq!(numbers(&back_up(&store, &to, &["--update"]))[0], 4, "and the backup is whole");

@@ -529,7 +529,10 @@ async fn a_server_on_a_full_disk_says_so_and_goes_on_when_there_is_room() {
     assert_eq!(status("/readyz").await, 200);
     for round in 0..2 {
         disk.fill(0);
-        assert_eq!(status("/readyz").await, 503, "round {round}");
+        let unready = client.get(format!("{}/readyz", served.url())).send().await.unwrap();
+        assert_eq!(unready.status().as_u16(), 503, "round {round}");
+        let told: serde_json::Value = unready.json().await.unwrap();
+        assert_eq!(told["class"], "refused", "trying again makes no room: {told}");
         disk.free();
         assert_eq!(status("/readyz").await, 200, "round {round}");
     }
@@ -578,6 +581,43 @@ async fn a_log_that_has_grown_is_used_again_before_it_is_said_that_the_disk_is_f
     };
     written.await.unwrap();
     assert_eq!(open(&file).await.policies().await.unwrap()[49].1.max_packs, Some(499));
+}
+
+/// As an orderly end leaves a store: SQLite would have to make its files before it could write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prune_makes_room_on_a_full_disk_that_has_none_for_the_files_of_sqlite() {
+    let Some(disk) = Disk::of(24) else { return };
+    let packs = history(&HistoryOptions {
+        pushes: 3,
+        heads: HeadStyle::OwnBranch,
+        object_bytes: 50_000..100_000,
+        ..HistoryOptions::default()
+    });
+    let files = tempfile::tempdir().unwrap();
+    for pages in [0, 1] {
+        let folder = TempDir::new_in(disk.path()).unwrap();
+        {
+            let store = Store::open(opened(folder.path()).await).await.unwrap();
+            store.create_repo(&a_b(), Visibility::Public).await.unwrap();
+            for (number, pack) in packs.iter().enumerate() {
+                let file = file(files.path(), number);
+                std::fs::write(&file, pack).unwrap();
+                let silent = Progress::silent();
+                store.push(&a_b(), &[file], PushOptions::default(), &silent).await.unwrap();
+            }
+            store.gc(&a_b(), &Progress::silent()).await.unwrap();
+        }
+        closed(&folder.path().join("catalog.db")).await;
+        assert!(!folder.path().join("catalog.db-shm").exists());
+        disk.fill(pages * PAGE);
+        let store = Store::open(a_day_later(folder.path()).await).await.unwrap();
+        let report = store.prune(at_once(), &Progress::silent()).await.unwrap();
+        assert_eq!(report.packs_deleted, 3, "{pages} pages: {report:?}");
+        let report = store.prune(at_once(), &Progress::silent()).await.unwrap();
+        assert_eq!(report.packs_deleted, 0, "{pages} pages: it is forgotten: {report:?}");
+        assert!(store.verify(&a_b(), &Progress::silent()).await.unwrap().ok);
+        disk.free();
+    }
 }
 
 /// What needs no space: reading.

@@ -136,8 +136,12 @@ fn a_flipped_byte_in_a_directory_is_not_believed() {
         let directory = file.with_extension("dir");
         flip(&directory, std::fs::metadata(&directory).unwrap().len() as usize / 2);
     }
-    store.run(["verify", "a/b"]).exits(4);
-    // It is a cache: what matters is in the packs.
+    // It is a cache: what matters is in the packs, and it is rebuilt from them.
+    let verified = store.run(["verify", "a/b"]).ok().json();
+    let rebuilt = verified["repaired"].as_array().unwrap();
+    assert_eq!(rebuilt.len(), store.pack_files().len(), "{verified}");
+    assert!(rebuilt[0]["detail"].as_str().unwrap().contains("was rebuilt"), "{verified}");
+    assert!(store.run(["verify", "a/b"]).ok().json()["repaired"].is_null());
     assert_eq!(store.gc()["consolidated_key"], fixtures::CONSOLIDATED_KEY);
     let other = filled();
     for file in other.pack_files() {
@@ -296,6 +300,16 @@ fn a_read_only_folder() {
         assert!(said.contains("--data"), "it says what to do: {said}");
     }
     assert_eq!(store.picture(), before);
+    // It is read-only for as long as it runs.
+    let out = script(&store, &way, &format!("{read_only} packhouse worker --drain"));
+    let said = text(&out.stderr);
+    assert!(out.status.code() == Some(1) && !said.contains("retrying"), "{said}");
+    // What can't be rebuilt now is told.
+    let directory = store.pack_files()[0].with_extension("dir");
+    flip(&directory, std::fs::metadata(&directory).unwrap().len() as usize / 2);
+    let out = script(&store, &way, &format!("{read_only} packhouse verify --repair a/b"));
+    assert_eq!(out.status.code(), Some(4), "{}", text(&out.stderr));
+    assert!(text(&out.stdout).contains("damaged-directory"), "{}", text(&out.stdout));
 }
 
 #[test]
@@ -421,12 +435,19 @@ async fn a_read_only_store_can_be_read() {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         }
+        // With the files of locks, and without.
+        if left.len() == 1 {
+            for ending in ["-lock", "-turn"] {
+                std::fs::remove_file(file(ending)).unwrap();
+            }
+        }
         let before = std::fs::read(&catalog).unwrap();
         let lines = "mount --bind \"$DATA\" \"$DATA\" && mount -o remount,ro,bind \"$DATA\" || exit 90
             packhouse repo list || exit 91
             packhouse repo show a/b >&2 || exit 92
             packhouse verify a/b >&2 || exit 93
             packhouse jobs list >&2 && packhouse token list >&2 && packhouse policy check >&2 && packhouse migrate --check >&2 || exit 94
+            packhouse backup \"$HOME/backup\" >&2 || exit 96
             packhouse fetch a/b --output \"$HOME/answer\" || exit 95
             ls -A \"$HOME\" >&2";
         let out = script(&store, &way, lines);
@@ -444,6 +465,9 @@ async fn a_read_only_store_can_be_read() {
             text(&out.stderr)
         );
         assert_eq!(std::fs::read(&catalog).unwrap(), before, "{left:?}");
+        let backup = store.scratch().join("backup");
+        let verified = store.at(&backup, ["verify"]).ok().documents();
+        assert_eq!(verified.len(), 2, "{left:?}: what was published last is backed up");
     }
 }
 

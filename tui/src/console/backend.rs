@@ -203,7 +203,7 @@ pub(super) enum FailureKind {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = match (&error, error.class()) {
-            (Error::Cancelled, _) => FailureKind::Cancelled,
+            (error, _) if error.is_cancelled() => FailureKind::Cancelled,
             (Error::Unreachable { .. }, _) => FailureKind::Unreachable,
             (_, Class::Conflict) => FailureKind::Conflict,
             (_, Class::Damage) => FailureKind::Damage,

@@ -1,6 +1,6 @@
 //! `packhouse prune`: deletes packs that are no longer needed.
 
-use packhouse_host::{PruneOptions, PruneReport};
+use packhouse_host::{Error, PruneOptions, PruneReport};
 
 use crate::args::Prune;
 use crate::context::Context;
@@ -23,13 +23,22 @@ pub(crate) async fn run(args: Prune, context: &Context) -> anyhow::Result<Exit> 
             &context.output,
         );
     }
-    let report = watched(&context.output, watch.progress(), async {
+    let pruned = watched(&context.output, watch.progress(), async {
         Ok(context.client().await?.prune(options, watch.progress()).await?)
     })
-    .await?;
+    .await;
     drop(watch);
+    let (report, failed) = match pruned {
+        Ok(report) => (report, None),
+        // What was deleted before it failed is shown as well.
+        Err(error) => match error.downcast_ref::<Error>() {
+            Some(Error::PruneUnfinished { report, .. }) => (report.as_ref().clone(), Some(error)),
+            _ => return Err(error),
+        },
+    };
     context.output.result(&report, || describe(&report, args.orphans, &context.output))?;
-    Ok(if report.kept.is_empty() { Exit::Done } else { Exit::Damage })
+    let found = if report.kept.is_empty() { Exit::Done } else { Exit::Damage };
+    Ok(failed.map_or(Exit::Done, |error| context.output.failure(&error)).max(found))
 }
 
 fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String> {
@@ -55,7 +64,7 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
     }
     if report.packs_kept > 0 {
         let kept = format!(
-            "{} kept: their replacements are missing or damaged",
+            "{} kept: something is missing or damaged, and the last good copy may be in them",
             plural(report.packs_kept, "pack")
         );
         lines.push(output.paint(Tone::Bad, kept));

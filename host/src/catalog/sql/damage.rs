@@ -1,7 +1,7 @@
 //! What is damaged, until it is found mended.
 
 use super::super::DamageFindings;
-use super::engine::{Columns, Engine, SqlResult, Writing, args};
+use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::rows::time;
 use crate::error::Result;
 use crate::names::MpackKey;
@@ -15,6 +15,17 @@ pub(super) fn read(place: &str, row: &impl Columns, mpack_key: Option<MpackKey>)
         found_by: row.text("found_by").to_owned(),
         detail: row.text("detail").to_owned(),
     })
+}
+
+/// The keys of all packs that are known to be damaged.
+pub(super) async fn all<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
+    let mut reader = Reader::of(engine).await?;
+    reader
+        .all(
+            "SELECT p.key FROM damaged_packs d JOIN packs p ON p.id = d.pack ORDER BY p.key",
+            args![],
+        )
+        .await
 }
 
 /// Remembers what reading packs has shown.

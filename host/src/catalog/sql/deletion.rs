@@ -44,8 +44,8 @@ pub(super) fn each_once(place: &str, found: &[impl Columns]) -> Result<Vec<Unnee
 
 /// Packs that may go: no shelf holds them, no job waits to put them on one, and no repo has retired
 /// them later than was said.
-pub(super) async fn deletable<E: Engine>(
-    tx: &mut Writing<E>,
+pub(super) async fn deletable<S: Sql>(
+    tx: &mut S,
     params: &ForgetParams<'_>,
 ) -> SqlResult<Vec<UnneededPack>> {
     let mut found = Vec::new();
@@ -118,7 +118,7 @@ pub(super) async fn forget<E: Engine>(
     params: &ForgetParams<'_>,
 ) -> SqlResult<Vec<MpackKey>> {
     let (mut forgotten, mut touched) = (Vec::new(), BTreeSet::new());
-    for unneeded in deletable::<E>(tx, params).await? {
+    for unneeded in deletable(tx, params).await? {
         let pack = unneeded.pack.id;
         let retired = tx.all("SELECT repo FROM retired WHERE pack = $1", args![pack]).await?;
         touched.extend(retired.iter().map(|row| row.int("repo")));

@@ -97,10 +97,10 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
 
     /// Whether the right that was waited for has lasted until now, and lasts until the transaction
     /// ends.
-    fn still_locked(
+    fn still_locked<S: Sql<Row = Self::Row>>(
         &self,
         lock: &LockGuard,
-        tx: &mut Writing<Self>,
+        tx: &mut S,
     ) -> impl Future<Output = SqlResult<bool>> + Send;
 
     /// Moves commits from the log into the catalog's file, if it has both; false when other

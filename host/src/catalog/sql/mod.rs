@@ -72,8 +72,12 @@ impl<E: Engine> SqlCatalog<E> {
         params: &G,
         work: Work<E, G, T>,
     ) -> Result<T> {
-        let lost = || {
-            Error::Catalog {
+        self.again(doing, Some(lock), params, work).await?.ok_or_else(|| self.lock_lost(doing))
+    }
+
+    /// The error of a lock that was lost.
+    fn lock_lost(&self, doing: &str) -> Error {
+        Error::Catalog {
             catalog: self.engine.place().to_owned(),
             doing: doing.to_owned(),
             reason: "the connection that holds the lock against deletions was lost; nothing was changed, run it again"
@@ -82,8 +86,6 @@ impl<E: Engine> SqlCatalog<E> {
             read_only: false,
             full: false,
         }
-        };
-        self.again(doing, Some(lock), params, work).await?.ok_or_else(lost)
     }
 
     /// Does something in a transaction.
@@ -349,9 +351,16 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         until: Timestamp,
         lock: &LockGuard,
     ) -> Result<Vec<UnneededPack>> {
+        // Nothing is written: on a full disk, what begins a transaction that writes may fail.
+        let doing = "looking for unused packs";
         let params = deletion::ForgetParams { place: self.engine.place(), packs, until };
-        let work: Work<E, _, _> = |tx, params| Box::pin(deletion::deletable::<E>(tx, params));
-        self.locked(lock, "looking for unused packs", &params, work).await
+        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
+        let found = deletion::deletable(&mut reader, &params).await.map_err(self.failed(doing))?;
+        // The caller removes the files of what was found.
+        match self.engine.still_locked(lock, &mut reader).await.map_err(self.failed(doing))? {
+            true => Ok(found),
+            false => Err(self.lock_lost(doing)),
+        }
     }
 
     async fn forget_packs(
@@ -379,6 +388,12 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     async fn note_findings(&self, findings: &DamageFindings) -> Result<()> {
         let work: Work<E, _, _> = |tx, findings| Box::pin(damage::note::<E>(tx, findings));
         self.writing("recording damage", findings, work).await
+    }
+
+    async fn damaged_packs(&self) -> Result<Vec<MpackKey>> {
+        let found =
+            damage::all(&self.engine).await.map_err(self.failed("listing damaged packs"))?;
+        found.iter().map(|row| rows::key(self.engine.place(), row, "key")).collect()
     }
 
     async fn last_stored(&self) -> Result<Option<Timestamp>> {

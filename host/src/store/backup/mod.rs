@@ -21,11 +21,11 @@ use ring::digest::{SHA256, digest};
 use self::folder::{BackupFolder, Manifest};
 use super::load::hash;
 use super::{Store, blocking};
-use crate::catalog::{Catalog, CatalogPlace, LockMode};
+use crate::catalog::{Catalog, CatalogPlace, DamageFindings, LockGuard, LockMode};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoName};
 use crate::progress::{Phase, Progress};
-use crate::report::{BackupProblem, BackupReport, ProblemKind};
+use crate::report::{BackupProblem, BackupReport, Damage, ProblemKind};
 use crate::vault::ListedPack;
 use crate::vault::local::LocalVault;
 
@@ -72,14 +72,15 @@ impl Store {
         let mut tally = BackupCounts::default();
         self.bring(&self.known_packs().await?, &work, &mut tally, progress).await?;
         let draft = work.draft()?;
-        let lock = self.catalog.lock(LockMode::Publishing).await?;
+        let lock = self.no_deletions().await?;
         self.catalog.copy_to(&draft).await?;
         self.bring(&self.known_packs().await?, &work, &mut tally, progress).await?;
+        let lacks = self.lacks().await?;
         drop(lock);
 
         let place = CatalogPlace::Sqlite(draft);
         let copy = self.with_files(place.open().await?, work.folder())?;
-        let checked = self.checked(&copy, &work, &mut tally, progress).await;
+        let checked = self.checked(&copy, &work, &lacks, &mut tally, progress).await;
         let contents = contents(copy.catalog.as_ref()).await;
         let repos = copy.names().await;
         copy.catalog.close().await;
@@ -237,6 +238,7 @@ impl Store {
         &self,
         copy: &Store,
         work: &BackupFolder,
+        lacks: &[BackupProblem],
         tally: &mut BackupCounts,
         progress: &Progress,
     ) -> Result<(Vec<BackupProblem>, Vec<ListedPack>, Vec<MpackKey>)> {
@@ -264,6 +266,13 @@ impl Store {
         for key in bad(&problems) {
             copy.vault.remove(&key).await?;
         }
+        // What the store lacks and the backup has: without a word it would be missed when the
+        // backup is.
+        let is_new = |lack: &&BackupProblem| {
+            !problems.iter().any(|known| (&known.repo, known.pack) == (&lack.repo, lack.pack))
+        };
+        let lacks: Vec<_> = lacks.iter().filter(is_new).cloned().collect();
+        problems.extend(lacks.into_iter().map(|lack| in_backup(lack, self, work)));
         let needed: BTreeSet<MpackKey> = copy.catalog.held_packs().await?.into_iter().collect();
         let known: BTreeMap<MpackKey, ListedPack> =
             copy.known_packs().await?.into_iter().map(|pack| (pack.key, pack)).collect();
@@ -296,6 +305,60 @@ impl Store {
         Ok((problems, sound, removed))
     }
 
+    /// Keeps packs from being deleted. Where the store is read-only and has never been written to,
+    /// there is nothing to lock and no process that deletes.
+    async fn no_deletions(&self) -> Result<Option<LockGuard>> {
+        match self.catalog.lock(LockMode::Publishing).await {
+            Err(error) if error.is_read_only() => {
+                tracing::debug!("backing up a read-only store without a lock: {error}");
+                Ok(None)
+            }
+            lock => lock.map(Some),
+        }
+    }
+
+    /// The packs of this store that are missing, of the wrong size, or known to be damaged. What is
+    /// found is recorded.
+    async fn lacks(&self) -> Result<Vec<BackupProblem>> {
+        let mut lacks = Vec::new();
+        let mut findings = DamageFindings::at(self.now());
+        for name in self.names().await? {
+            let Some(row) = self.catalog.repo(&name).await? else { continue };
+            let Some(needs) = self.needs_of(row.id).await? else { continue };
+            for pack in &needs.packs {
+                let known = needs.damage.iter().find(|known| known.mpack_key == Some(pack.key));
+                let (kind, detail) = match (self.vault.size_of(&pack.key).await?, known) {
+                    (None, _) => (
+                        ProblemKind::MissingPack,
+                        format!("{} is missing", self.vault.place_of(&pack.key)),
+                    ),
+                    (Some(bytes), _) if bytes != pack.bytes => (
+                        ProblemKind::DamagedPack,
+                        format!(
+                            "{} has {bytes} bytes; {} were stored",
+                            self.vault.place_of(&pack.key),
+                            pack.bytes
+                        ),
+                    ),
+                    (Some(_), Some(known)) => (ProblemKind::DamagedPack, known.detail.clone()),
+                    (Some(_), None) => continue,
+                };
+                if known.is_none() {
+                    findings.damaged.push(Damage {
+                        mpack_key: Some(pack.key),
+                        since: findings.at,
+                        found_by: "backup".into(),
+                        detail: detail.clone(),
+                    });
+                }
+                let (repo, pack) = (name.clone(), Some(pack.key));
+                lacks.push(BackupProblem { repo, kind, entity: None, pack, detail });
+            }
+        }
+        self.note_found(&findings).await;
+        Ok(lacks)
+    }
+
     /// The problems that verifying the copy has found, as of the original.
     async fn problems(
         &self,
@@ -314,6 +377,22 @@ impl Store {
         }
         Ok(problems)
     }
+}
+
+/// A problem of the store's pack, which the backup has.
+fn in_backup(mut lack: BackupProblem, store: &Store, work: &BackupFolder) -> BackupProblem {
+    let file = lack.pack.and_then(|key| store.vault.file_of(&key));
+    let within = file.as_deref().and_then(|file| file.strip_prefix(store.vault.folder()).ok());
+    if let (Some(file), Some(within)) = (&file, within) {
+        lack.detail = format!(
+            "{}. This backup has a sound copy: copy {} to {}, then run: packhouse verify {}",
+            lack.detail,
+            work.place().join(within).display(),
+            file.display(),
+            lack.repo
+        );
+    }
+    lack
 }
 
 /// What a catalog holds, as a digest: it is another one when something was published since.

@@ -15,6 +15,7 @@
 
 mod client;
 mod download;
+mod evict;
 mod failed;
 mod parts;
 mod prefetch;
@@ -24,7 +25,7 @@ mod upload;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -44,8 +45,8 @@ use self::upload::Body;
 use super::objects::{IDENTITY, answer_key, identity_of, is_note, listed, note_key, pack_key};
 use super::staging::{Staging, free_bytes};
 use super::{
-    DownloadEstimate, ListedPack, PrefetchRequest, StagedFile, StorageContents, StoredPack,
-    SweepResult, Traffic, Vault,
+    DownloadEstimate, KnownPacks, ListedPack, PrefetchRequest, StagedFile, StorageContents,
+    StoredPack, SweepResult, Traffic, Vault,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId};
@@ -72,6 +73,10 @@ pub struct S3Vault {
     permits: Semaphore,
     /// Packs that are being downloaded: each by one task at a time.
     gates: Mutex<BTreeMap<MpackKey, Weak<tokio::sync::Mutex<()>>>>,
+    /// What the catalog knows of packs.
+    known_packs: OnceLock<Arc<dyn KnownPacks>>,
+    /// Whether it was said that the spool is larger than its budget.
+    exceeded: Once,
 }
 
 impl S3Vault {
@@ -94,6 +99,8 @@ impl S3Vault {
             folder,
             permits: Semaphore::new((AT_ONCE * PART / PERMIT) as usize),
             gates: Mutex::default(),
+            known_packs: OnceLock::new(),
+            exceeded: Once::new(),
         };
         Ok(vault)
     }
@@ -233,6 +240,7 @@ impl S3Vault {
             None => path,
             Some(path) => {
                 self.spool.forget_others(key, &path)?;
+                self.evict(&path).await?;
                 path
             }
         };
@@ -242,7 +250,10 @@ impl S3Vault {
     /// Uploads a staged pack and keeps it as a copy: it is what is read next.
     async fn put(&self, staged: StagedFile, object: &Key, key: &MpackKey) -> Result<()> {
         let etag = self.upload(object, Body::staged(&staged, key)?).await?;
-        self.spool.take(staged, key, etag.as_deref()).map(|_| ())
+        match self.spool.take(staged, key, etag.as_deref())? {
+            Some(copy) => self.evict(&copy).await,
+            None => Ok(()),
+        }
     }
 
     async fn delete(&self, object: &Key) -> Result<()> {
@@ -346,6 +357,11 @@ impl Vault for S3Vault {
             Some(copy) => Ok(Some(copy)),
             None => self.cached(&self.object(key, "mpack"), key, None).await,
         }
+    }
+
+    fn consult(&self, known: Arc<dyn KnownPacks>) {
+        // Of two catalogs the first counts: each has a vault of its own.
+        let _ = self.known_packs.set(known);
     }
 
     async fn forget_copy(&self, key: &MpackKey) -> Result<bool> {

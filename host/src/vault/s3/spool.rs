@@ -1,4 +1,4 @@
-//! Copies of packs on the local disk; the least recently used are evicted.
+//! Copies of packs on the local disk. [`super::evict`] evicts the least recently used.
 //!
 //! ```text
 //! packs/ab/abcd….ETAG   a copy; ETAG names the version of the object
@@ -31,11 +31,24 @@ pub(super) struct Spool {
     budget: u64,
 }
 
-/// A copy that may be evicted.
-struct Copy {
-    used: SystemTime,
-    bytes: u64,
+/// A copy of a pack.
+pub(super) struct Copy {
+    pub(super) key: MpackKey,
+    pub(super) bytes: u64,
     path: PathBuf,
+    used: SystemTime,
+}
+
+impl Copy {
+    /// Whether it is a copy of the object that has an ETag.
+    pub(super) fn is_of(&self, etag: Option<&str>) -> bool {
+        self.path.extension().is_some_and(|version| version == short(etag).as_str())
+    }
+
+    /// Removes it. Who has it open goes on reading.
+    pub(super) fn remove(&self) -> Result<()> {
+        remove(&self.path).map(drop)
+    }
 }
 
 /// A short name for an object's ETag.
@@ -110,7 +123,6 @@ impl Spool {
         std::fs::rename(staged.path(), &path).map_err(Error::io("publishing", &path))?;
         touch(&staged.file);
         staged.keep();
-        self.evict(&path)?;
         Ok(Some(path))
     }
 
@@ -145,31 +157,27 @@ impl Spool {
         Ok(any)
     }
 
-    /// Drops the least recently used copies until the others fit. The one that has just come stays.
-    fn evict(&self, newest: &Path) -> Result<()> {
+    /// How many bytes of copies are more than fit; and the copies but the newest, the least recently
+    /// used first.
+    pub(super) fn excess(&self, newest: &Path) -> Result<(u64, Vec<Copy>)> {
         let mut copies = self.all()?;
-        let mut total: u64 = copies.iter().map(|copy| copy.bytes).sum();
+        let total: u64 = copies.iter().map(|copy| copy.bytes).sum();
+        copies.retain(|copy| copy.path != newest);
         copies.sort_by_key(|copy| copy.used);
-        for copy in copies.iter().filter(|copy| copy.path != newest) {
-            if total <= self.budget {
-                break;
-            }
-            remove(&copy.path)?;
-            total -= copy.bytes;
-        }
-        Ok(())
+        Ok((total.saturating_sub(self.budget), copies))
     }
 
     fn all(&self) -> Result<Vec<Copy>> {
         let mut all = Vec::new();
         for ((), folder) in known_in(&self.folder, |name| is_pack_folder(name).then_some(()))? {
-            for ((), path) in known_in(&folder, |name| is_copy(name).map(drop))? {
+            for (key, path) in known_in(&folder, key_in)? {
                 // Another process may have evicted it since.
                 let Ok(found) = path.symlink_metadata() else { continue };
                 if !found.is_file() {
                     continue;
                 }
                 all.push(Copy {
+                    key,
                     used: found.modified().unwrap_or(SystemTime::UNIX_EPOCH),
                     bytes: found.len(),
                     path,
@@ -184,6 +192,11 @@ impl Spool {
 fn is_copy(name: &str) -> Option<&str> {
     let (key, etag) = name.split_once('.')?;
     (is_hex(key, 64) && is_hex(etag, 16)).then_some(key)
+}
+
+/// The key in the name of a copy.
+fn key_in(name: &str) -> Option<MpackKey> {
+    format!("sha256:{}", is_copy(name)?).parse().ok()
 }
 
 fn open(path: PathBuf) -> Result<Option<StoredPack>> {
@@ -229,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_recently_used_copies_make_room() {
+    fn the_least_recently_used_copies_come_first() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::of(folder.path(), 100);
         let long_ago = |key: &MpackKey, seconds: u64| {
@@ -243,10 +256,13 @@ mod tests {
         }
         // Opening one is using it.
         let first = spool.any(&key(1)).unwrap().unwrap();
-        assert!(spool.take(staged(folder.path(), 40), &key(3), None).unwrap().is_some());
-        assert_eq!([1, 2, 3].map(|n| spool.has(&key(n)).unwrap()), [true, false, true]);
-        assert!(spool.take(staged(folder.path(), 100), &key(4), None).unwrap().is_some());
-        assert_eq!([1, 3, 4].map(|n| spool.has(&key(n)).unwrap()), [false, false, true]);
+        let third = spool.take(staged(folder.path(), 40), &key(3), None).unwrap().unwrap();
+        let (excess, copies) = spool.excess(&third).unwrap();
+        assert_eq!(excess, 20);
+        assert_eq!(copies.iter().map(|copy| copy.key).collect::<Vec<_>>(), [key(2), key(1)]);
+        copies.iter().for_each(|copy| copy.remove().unwrap());
+        assert_eq!([1, 2, 3].map(|n| spool.has(&key(n)).unwrap()), [false, false, true]);
+        assert_eq!(spool.excess(&third).unwrap().0, 0);
         assert_eq!(first.file.metadata().unwrap().len(), 40, "who has it open goes on reading");
         assert!(spool.take(staged(folder.path(), 101), &key(5), None).unwrap().is_none());
     }

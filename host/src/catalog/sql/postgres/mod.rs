@@ -14,8 +14,8 @@ use self::error_kind::{POOLER, commit_error_kind, error_kind};
 use self::lock::AdvisoryLock;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, Writing, args, leave_heads,
-    put_heads, take_job,
+    Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, args, leave_heads, put_heads,
+    take_job,
 };
 use super::migrations::{APPLIED, Applied, Migrations, Step, are_pending, run};
 use crate::catalog::{LockGuard, LockMode, MissingCatalog};
@@ -356,7 +356,11 @@ impl Engine for PostgresDatabase {
         Ok(LockGuard::new(held))
     }
 
-    async fn still_locked(&self, lock: &LockGuard, tx: &mut Writing<Self>) -> SqlResult<bool> {
+    async fn still_locked<S: Sql<Row = Self::Row>>(
+        &self,
+        lock: &LockGuard,
+        tx: &mut S,
+    ) -> SqlResult<bool> {
         let Some(held) = lock.get::<AdvisoryLock>() else { return Ok(false) };
         let found = tx
             .maybe(

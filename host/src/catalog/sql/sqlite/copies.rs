@@ -102,13 +102,17 @@ fn log_of(catalog: &Path) -> PathBuf {
 
 /// Copies the catalog as of one moment. Reads one state, as any reader; writers go on.
 pub(super) async fn copy(catalog: &Path, to: &Path) -> SqlResult<()> {
+    copy_with(SqliteConnectOptions::new().filename(catalog), to).await
+}
+
+/// The same, with a connection of its own to the file.
+pub(super) async fn copy_with(catalog: SqliteConnectOptions, to: &Path) -> SqlResult<()> {
     let Some(to) = to.to_str() else {
         return Err(sqlx::Error::Configuration(
             "SQLite accepts only UTF-8 file names, and the copy's name is not UTF-8".into(),
         ));
     };
-    let mut connection =
-        SqliteConnectOptions::new().filename(catalog).busy_timeout(BUSY).connect().await?;
+    let mut connection = catalog.busy_timeout(BUSY).connect().await?;
     connection.all("VACUUM INTO $1", args![to]).await?;
     connection.close().await
 }

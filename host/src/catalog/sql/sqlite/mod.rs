@@ -17,8 +17,7 @@ use self::open::{Frozen, Opened};
 use self::stamps::Stamps;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, Writing, leave_heads, put_heads,
-    take_job,
+    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, put_heads, take_job,
 };
 use super::migrations::{Migrations, Step};
 use crate::catalog::{LockGuard, LockMode, MissingCatalog};
@@ -206,7 +205,11 @@ impl Engine for SqliteFile {
     }
 
     /// The system gives a lock back with its file only.
-    async fn still_locked(&self, _: &LockGuard, _: &mut Writing<Self>) -> SqlResult<bool> {
+    async fn still_locked<S: Sql<Row = Self::Row>>(
+        &self,
+        _: &LockGuard,
+        _: &mut S,
+    ) -> SqlResult<bool> {
         Ok(true)
     }
 
@@ -215,7 +218,10 @@ impl Engine for SqliteFile {
     }
 
     async fn copy_to(&self, file: &Path) -> SqlResult<()> {
-        copies::copy(&self.file, file).await
+        match self.frozen.as_ref().filter(|frozen| frozen.readers().is_some()) {
+            Some(frozen) => frozen.copy_to(file).await,
+            None => copies::copy(&self.file, file).await,
+        }
     }
 
     async fn close(&self) {

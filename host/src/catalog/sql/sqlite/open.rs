@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use super::error_kind::{error_kind, extended};
 use super::lock::{POLL_INTERVAL, POLLS_BEFORE_WARNING};
 use super::stamps::Stamps;
-use super::{Columns, MIGRATIONS, Sql, SqlResult, catalog_error};
+use super::{Columns, MIGRATIONS, Sql, SqlResult, catalog_error, copies};
 use crate::catalog::sql::engine::Check;
 use crate::catalog::sql::migrations::{APPLIED, Applied, are_pending, run};
 use crate::error::Result;
@@ -192,8 +192,11 @@ pub(super) struct Frozen {
     /// Another process has written since. It is never frozen again.
     thawed: Arc<AtomicBool>,
     /// Where the copy is, if it is one.
-    _copy: Option<Arc<TempDir>>,
+    copy: Option<Arc<TempDir>>,
 }
+
+/// The name of a copied catalog.
+const COPY: &str = "catalog.db";
 
 /// Length, time of the last change, and number of a file.
 type Stamp = (u64, Option<SystemTime>, u64);
@@ -208,12 +211,12 @@ impl Frozen {
             (reading(&file).read_only(true).immutable(true), None)
         } else {
             let folder = tempfile::Builder::new().prefix("packhouse-catalog-").tempdir()?;
-            let copy = folder.path().join("catalog.db");
+            let copy = folder.path().join(COPY);
             std::fs::copy(&file, &copy)?;
             std::fs::copy(log_of(&file), log_of(&copy))?;
             (reading(&copy), Some(Arc::new(folder)))
         };
-        let frozen = Frozen { pool: pool(options), file, was, thawed: Arc::default(), _copy: copy };
+        let frozen = Frozen { pool: pool(options), file, was, thawed: Arc::default(), copy };
         Ok(frozen.is_current().is_ok().then_some(frozen))
     }
 
@@ -226,6 +229,17 @@ impl Frozen {
         let frozen = self.clone();
         let check: Check = Some(Arc::new(move || frozen.is_current()));
         (!self.thawed.load(Ordering::SeqCst)).then_some((&self.pool, check))
+    }
+
+    /// Copies it to a file.
+    pub(super) async fn copy_to(&self, to: &Path) -> SqlResult<()> {
+        let options = SqliteConnectOptions::new();
+        let options = match &self.copy {
+            Some(folder) => options.filename(folder.path().join(COPY)),
+            None => options.filename(&self.file).read_only(true).immutable(true),
+        };
+        copies::copy_with(options, to).await?;
+        self.is_current()
     }
 
     /// An error when what was read may be of two states.

@@ -33,10 +33,10 @@ pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
         }
     };
     // Others may have noticed first.
-    let revoked = matches!(&ended, Ok(Err(Error::Cancelled)))
+    let revoked = matches!(&ended, Ok(Err(error)) if error.is_cancelled())
         && check_token(&state, &run.caller).await.is_err();
     let outcome = match ended {
-        Ok(Err(Error::Cancelled)) if revoked => {
+        Ok(Err(_)) if revoked => {
             Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) })
         }
         Ok(done) => done.map_err(|error| failed(&error)),
@@ -59,8 +59,7 @@ fn refused(detail: &str) -> RunFailed {
 }
 
 fn failed(error: &Error) -> RunFailed {
-    let state =
-        if matches!(error, Error::Cancelled) { RunState::Cancelled } else { RunState::Failed };
+    let state = if error.is_cancelled() { RunState::Cancelled } else { RunState::Failed };
     RunFailed { state, detail: error.to_string(), class: error.class().as_str().to_owned() }
 }
 
