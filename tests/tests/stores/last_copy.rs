@@ -177,12 +177,14 @@ async fn on_s3_no_copy_is_evicted_whose_pack_is_missing_or_damaged_in_the_bucket
         let report = repair(&on).await;
         assert!(report.ok, "{harm:?}: {:?}", report.problems);
         assert_eq!(report.repaired.unwrap()[0].pack, key);
-        // Now that the bucket has it, it makes room as well.
-        bounded
-            .push(&on.repo, &[on.file(&packs()[0])], PushOptions::default(), &silent())
-            .await
-            .unwrap();
-        assert!(!copies(&spool).contains(&key.hex()), "{harm:?}");
+        // Now that the bucket has it, it makes room as well: in a spool for one small pack.
+        let small = packs().remove(0);
+        let bucket = S3Options { budget: small.len() as u64, ..server.options(PREFIX, &spool) };
+        let tight = StoreOptions { packs: Storage::S3(bucket), ..options(&on.data()) };
+        let tight = Store::open(tight).await.unwrap();
+        let files = [on.file(&small)];
+        tight.push(&on.repo, &files, PushOptions::default(), &silent()).await.unwrap();
+        assert_eq!(copies(&spool), [key_of(&small).hex()], "{harm:?}");
         on.sound().await;
     }
 }
