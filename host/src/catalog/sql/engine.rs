@@ -60,6 +60,11 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const PACKS_ON: &'static str;
     /// Removes the `$3` entities in `$2`, 34 bytes each, from repo `$1`, which is locked.
     const DROP_ENTITIES: &'static str;
+    /// Those of the `$3` entities in `$2`, 34 bytes each, that were not made recent in repo `$1` at
+    /// `$4` or later; `i` is which.
+    const STALE: &'static str;
+    /// A row if one of them was made recent with a number above `$4`.
+    const TOUCHED: &'static str;
     /// Removes when those of them were made recent.
     const DROP_FRESHENED: &'static str;
     /// Removes what those of them reach that are of the kind `$4`, which is one byte: commits.
@@ -251,14 +256,15 @@ macro_rules! put_heads {
 }
 pub(super) use put_heads;
 
-/// [`Engine::LEAVE_HEADS`], with the same.
+/// [`Engine::LEAVE_HEADS`], with the same, and with what joins each of them to its row `b` of
+/// `branches`.
 macro_rules! leave_heads {
-    ($names:literal) => {
+    ($names:literal, $branch:literal) => {
         concat!(
             "INSERT INTO left_heads (repo, branch, head, left_at) SELECT b.repo, b.name, b.head, $4 FROM ",
             $names,
-            " JOIN branches b ON b.repo = $1 AND b.name = j.name
-             WHERE b.head <> substr($3, CAST(1 + 33 * j.n AS INT), 33) ORDER BY j.n"
+            $branch,
+            " WHERE b.head <> substr($3, CAST(1 + 33 * j.n AS INT), 33) ORDER BY j.n"
         )
     };
 }

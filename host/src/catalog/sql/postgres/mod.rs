@@ -247,7 +247,8 @@ impl Engine for PostgresDatabase {
         "(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j"
     );
     const LEAVE_HEADS: &'static str = leave_heads!(
-        "(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j"
+        "(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j",
+        " CROSS JOIN LATERAL (SELECT repo, name, head FROM branches WHERE repo = $1 AND name = j.name OFFSET 0) b"
     );
     const INDEX_PAGE: &'static str =
         "SELECT string_agg(encode(entity, 'hex') || coalesce(encode(print, 'hex'), '') || ':' || shelf, E'\\n' ORDER BY entity) AS page FROM (
@@ -285,6 +286,14 @@ impl Engine for PostgresDatabase {
     const DROP_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM entities WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM n CROSS JOIN LATERAL (
              SELECT ctid FROM entities WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) e))";
+    const STALE: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT CAST(n.i AS BIGINT) AS i FROM n LEFT JOIN LATERAL (
+             SELECT at FROM freshened WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) AND at >= $4 OFFSET 0) f ON true
+         WHERE f.at IS NULL";
+    const TOUCHED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT 1 FROM n CROSS JOIN LATERAL (
+             SELECT number FROM freshened WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) AND number > $4 OFFSET 0) f
+         LIMIT 1";
     const DROP_FRESHENED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM freshened WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM n CROSS JOIN LATERAL (
              SELECT ctid FROM freshened WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) f))";
