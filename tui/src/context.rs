@@ -142,12 +142,15 @@ impl Context {
         Ok(store)
     }
 
-    /// Adds a similar repo name to an unknown-repo error. Only for local stores: their users may
+    /// Adds to an unknown-repo error that the repo was deleted, or a similar name. Only for local stores: their users may
     /// see every repo.
     pub(crate) async fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let Some(Error::UnknownRepo(repo)) = error.downcast_ref() else { return error };
         let store = self.opened.lock().unwrap_or_else(PoisonError::into_inner).last().cloned();
         let Some(store) = store else { return error };
+        if let Ok(deleted @ Error::DeletedRepo { .. }) = store.unknown_repo(repo).await {
+            return deleted.into();
+        }
         match store.nearest_repo(repo).await {
             Ok(Some(nearest)) => Error::MistypedRepo { repo: repo.clone(), nearest }.into(),
             _ => error,

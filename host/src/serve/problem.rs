@@ -72,12 +72,14 @@ impl From<Error> for Problem {
         let class = error.class();
         let status = match &error {
             Error::UnknownRepo(_)
+            | Error::DeletedRepo { .. }
             | Error::NeverDeleted(_)
+            | Error::UnknownDeletion { .. }
             | Error::UnknownBranch { .. }
             | Error::UnknownJob(_)
             | Error::UnknownToken(_) => StatusCode::NOT_FOUND,
             Error::RepoExists(_)
-            | Error::NameTaken(_)
+            | Error::NameTaken { .. }
             | Error::Pruned { .. }
             | Error::HeadConflict(_)
             | Error::BranchInTheWay { .. }

@@ -56,6 +56,7 @@ pub use push::PushOptions;
 pub(crate) use push::{PushPreconditions, StagedPack, UploadProgress};
 use record::TapeRecorder;
 pub(crate) use releases::MAX_RELEASE_BYTES;
+pub use repo::RestoreOptions;
 
 /// How often a verb starts again when the repo changes under it, before it gives up as busy.
 const TRIES: usize = 8;
