@@ -371,6 +371,56 @@ pub enum Error {
         known: i64,
     },
 
+    /// The catalog was made by an older packhouse, and this verb does not migrate it.
+    #[error(
+        "the catalog {catalog} was made by an older packhouse: {}. A verb that only reads changes nothing; migrate the catalog first: packhouse migrate",
+        if missing.is_empty() {
+            "its migrations are not those of this one".to_owned()
+        } else {
+            format!("it lacks migration {}", missing.join(", "))
+        }
+    )]
+    PendingMigrations {
+        /// The catalog.
+        catalog: String,
+        /// What it lacks.
+        missing: Vec<String>,
+    },
+
+    /// There is a database of another program where a catalog should be.
+    #[error(
+        "{database} is not a catalog: it has tables, and they are those of another program. Name the store with --data or --database; if this was its catalog, restore it from a backup. Nothing was changed"
+    )]
+    ForeignDatabase {
+        /// The file, or the database on a server.
+        database: String,
+    },
+
+    /// The catalog is damaged.
+    #[error("the catalog {catalog} is damaged, as {doing} showed: {reason}")]
+    DamagedCatalog {
+        /// The catalog.
+        catalog: String,
+        /// The operation.
+        doing: String,
+        /// The database's error, and the way out.
+        reason: String,
+    },
+
+    /// The storage has the packs of another catalog.
+    #[error(
+        "the storage {place} belongs to another catalog: {}. Give the catalog {catalog} a storage of its own with --storage (in a bucket: another prefix); if the other one no longer exists, remove its note from the folder `catalogs` there. Nothing was changed",
+        others.join(", ")
+    )]
+    StorageTaken {
+        /// The catalog.
+        catalog: String,
+        /// The storage.
+        place: String,
+        /// What the notes there say.
+        others: Vec<String>,
+    },
+
     /// The catalog failed.
     #[error("the catalog {catalog} failed while {doing}: {reason}")]
     Catalog {
@@ -510,6 +560,7 @@ impl Error {
             | Error::Catalog { busy: true, .. } => Class::Conflict,
             Error::MissingPack { .. }
             | Error::DamagedPack { .. }
+            | Error::DamagedCatalog { .. }
             | Error::Lost { .. }
             | Error::Diverged(_) => Class::Damage,
             _ => Class::Refused,
@@ -561,6 +612,10 @@ fn way_out(error: &std::io::Error) -> &'static str {
             ". Free some space and run it again; nothing was changed"
         }
         Kind::ReadOnlyFilesystem => ". Mount it writable, or use another --data folder",
+        // A file in the place of a folder.
+        Kind::AlreadyExists | Kind::NotADirectory => {
+            ". Something else is in its place: move it away and run it again"
+        }
         Kind::PermissionDenied => ". Check who owns it, or use another --data folder",
         _ => "",
     }

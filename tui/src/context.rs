@@ -67,6 +67,19 @@ impl Context {
         self.open_client(Store::open_existing).await
     }
 
+    /// The same, for verbs that only read: the catalog of a local store is not migrated.
+    pub(crate) async fn client_to_read(&self) -> anyhow::Result<Client> {
+        self.open_client(Store::open_to_read).await
+    }
+
+    /// One of the two.
+    pub(crate) async fn client_for(&self, only_reads: bool) -> anyhow::Result<Client> {
+        match only_reads {
+            true => self.client_to_read().await,
+            false => self.client().await,
+        }
+    }
+
     /// The same, for verbs that create a missing store.
     pub(crate) async fn client_or_create(&self) -> anyhow::Result<Client> {
         self.open_client(Store::open).await
@@ -126,9 +139,10 @@ impl Context {
         Ok(store)
     }
 
-    /// The local store that the global options name, for a short verb. It must exist.
+    /// The local store that the global options name, for a short verb that only reads. It must
+    /// exist.
     pub(crate) async fn open_once(&self) -> anyhow::Result<Store> {
-        self.open_local(Store::open_existing).await
+        self.open_local(Store::open_to_read).await
     }
 
     async fn open_local(

@@ -367,7 +367,13 @@ fn log_ended(ended: &JobEnded) {
 
 /// Whether an error is temporary.
 fn passes(error: &Error) -> bool {
-    matches!(error, Error::Busy { .. } | Error::Catalog { .. } | Error::Io { .. })
+    matches!(
+        error,
+        Error::Busy { .. }
+            | Error::Catalog { .. }
+            | Error::DamagedCatalog { .. }
+            | Error::Io { .. }
+    )
 }
 
 /// The delay after a failed attempt: 2 s, 8 s, 32 s, … up to a quarter of an hour.

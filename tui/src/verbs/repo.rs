@@ -22,6 +22,7 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
     }
     let store = match args {
         Repo::Create { .. } => context.client_or_create().await?,
+        Repo::List | Repo::Show { .. } => context.client_to_read().await?,
         _ => context.client().await?,
     };
     let output = &context.output;

@@ -45,7 +45,7 @@ use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 use crate::report::{DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
 
-pub use migrations::Migrations;
+pub use migrations::{Migrations, PendingMigrations};
 
 /// How often a transaction is tried that another one was in the way of.
 const TRIES: u32 = 5;

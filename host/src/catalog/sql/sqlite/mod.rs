@@ -20,7 +20,7 @@ use super::engine::{
     Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, Writing, leave_heads, put_heads,
     take_job,
 };
-use super::migrations::{Migrations, Step};
+use super::migrations::{Migrations, PendingMigrations, Step};
 use crate::catalog::{LockGuard, LockMode, MissingCatalog};
 use crate::error::{Error, Result};
 
@@ -69,10 +69,22 @@ impl SqliteCatalog {
     /// is only read.
     ///
     /// # Errors
-    /// [`Error::NewerStore`] for a catalog with migrations that this build does not know.
+    /// [`Error::NewerStore`] for a catalog with migrations that this build does not know;
+    /// [`Error::ForeignDatabase`] for a database that is none.
     pub async fn open(path: &Path) -> Result<SqliteCatalog> {
+        SqliteCatalog::open_with(path, PendingMigrations::Run).await
+    }
+
+    /// The same; what is done about pending migrations is said.
+    ///
+    /// # Errors
+    /// [`Error::PendingMigrations`], where they are not to be run.
+    pub(in crate::catalog) async fn open_with(
+        path: &Path,
+        pending: PendingMigrations,
+    ) -> Result<SqliteCatalog> {
         let place = path.display().to_string();
-        let Opened { writer, readers, stamps, frozen } = open::open(path, &place).await?;
+        let Opened { writer, readers, stamps, frozen } = open::open(path, &place, pending).await?;
         let file = path.canonicalize().map_err(Error::io("finding", path))?;
         Ok(SqlCatalog { engine: SqliteFile { place, file, writer, readers, stamps, frozen } })
     }
@@ -100,10 +112,10 @@ impl SqliteCatalog {
         if !path.exists() {
             return Ok(Migrations::of(&place, &MIGRATIONS, &[]));
         }
-        let applied = open::migrations(path)
+        let schema = open::schema(path)
             .await
             .map_err(|e| catalog_error(&place, "reading its schema", &e))?;
-        Ok(Migrations::of(&place, &MIGRATIONS, &applied))
+        Ok(Migrations::of(&place, &MIGRATIONS, &schema.of_catalog(&place)?))
     }
 }
 
