@@ -9,8 +9,8 @@ use packhouse_core::{BranchConflict, EntityId, Kind};
 
 use crate::access::ID_DIGITS;
 use crate::catalog::ExhaustedBudget;
-use crate::names::{MpackKey, RepoName};
-use crate::report::PruneReport;
+use crate::names::{MpackKey, RepoId, RepoName};
+use crate::report::{DeletedRepo, PruneReport};
 use crate::text::escaped;
 
 /// Shorthand for this crate.
@@ -53,6 +53,19 @@ pub enum Error {
         nearest: RepoName,
     },
 
+    /// No such repo: it was deleted, and can be restored. For callers who may restore it.
+    #[error(
+        "there is no repo `{repo}` in this store: it was deleted at {}; restore it with: packhouse repo restore {repo}. {}. To create a new one: packhouse repo create {repo}",
+        deleted.first().map_or_else(String::new, |last| last.deleted_at.to_string()),
+        candidates(repo, deleted)
+    )]
+    DeletedRepo {
+        /// The name.
+        repo: RepoName,
+        /// Those that can be restored, the last one first.
+        deleted: Vec<DeletedRepo>,
+    },
+
     /// There is no store, and this verb does not create one.
     #[error(
         "there is no store: {catalog} {instead}. Create one with: packhouse repo create OWNER/SLUG, or name an existing one with --data, --database or --storage. Nothing was created"
@@ -81,11 +94,42 @@ pub enum Error {
     #[error("repo `{0}` already exists; `packhouse repo show {0}` shows it")]
     RepoExists(RepoName),
 
-    /// The repo can't be restored: another repo has its name.
+    /// The repo can't be restored: another repo has the name that it would get.
     #[error(
-        "repo `{0}` can't be restored: another repo has this name now. `packhouse repo show {0}` shows it; nothing was changed"
+        "repo `{repo}` can't be restored: another repo has {}. {}. Nothing was changed",
+        if repo == name { "this name now".to_owned() } else { format!("the name `{name}`") },
+        if deleted.is_empty() {
+            format!("No deleted repo `{repo}` is left; `packhouse repo show {name}` shows the other")
+        } else {
+            format!(
+                "Restore it under another name: packhouse repo restore {repo} --as OWNER/SLUG. {}",
+                candidates(repo, deleted)
+            )
+        }
     )]
-    NameTaken(RepoName),
+    NameTaken {
+        /// The name of the deleted repo.
+        repo: RepoName,
+        /// The name that it would get.
+        name: RepoName,
+        /// Those that can be restored, the last one first.
+        deleted: Vec<DeletedRepo>,
+    },
+
+    /// None of the deleted repos of that name has that id.
+    #[error(
+        "no deleted repo `{repo}` has the id {}. {}. Nothing was changed",
+        escaped(&id.0),
+        candidates(repo, deleted)
+    )]
+    UnknownDeletion {
+        /// The name.
+        repo: RepoName,
+        /// The id.
+        id: RepoId,
+        /// Those that can be restored, the last one first.
+        deleted: Vec<DeletedRepo>,
+    },
 
     /// No repo of that name was deleted.
     #[error(
@@ -327,6 +371,56 @@ pub enum Error {
         known: i64,
     },
 
+    /// The catalog was made by an older packhouse, and this verb does not migrate it.
+    #[error(
+        "the catalog {catalog} was made by an older packhouse: {}. A verb that only reads changes nothing; migrate the catalog first: packhouse migrate",
+        if missing.is_empty() {
+            "its migrations are not those of this one".to_owned()
+        } else {
+            format!("it lacks migration {}", missing.join(", "))
+        }
+    )]
+    PendingMigrations {
+        /// The catalog.
+        catalog: String,
+        /// What it lacks.
+        missing: Vec<String>,
+    },
+
+    /// There is a database of another program where a catalog should be.
+    #[error(
+        "{database} is not a catalog: it has tables, and they are those of another program. Name the store with --data or --database; if this was its catalog, restore it from a backup. Nothing was changed"
+    )]
+    ForeignDatabase {
+        /// The file, or the database on a server.
+        database: String,
+    },
+
+    /// The catalog is damaged.
+    #[error("the catalog {catalog} is damaged, as {doing} showed: {reason}")]
+    DamagedCatalog {
+        /// The catalog.
+        catalog: String,
+        /// The operation.
+        doing: String,
+        /// The database's error, and the way out.
+        reason: String,
+    },
+
+    /// The storage has the packs of another catalog.
+    #[error(
+        "the storage {place} belongs to another catalog: {}. Give the catalog {catalog} a storage of its own with --storage (in a bucket: another prefix); if the other one no longer exists, remove its note from the folder `catalogs` there. Nothing was changed",
+        others.join(", ")
+    )]
+    StorageTaken {
+        /// The catalog.
+        catalog: String,
+        /// The storage.
+        place: String,
+        /// What the notes there say.
+        others: Vec<String>,
+    },
+
     /// The catalog failed.
     #[error("the catalog {catalog} failed while {doing}: {reason}")]
     Catalog {
@@ -480,6 +574,7 @@ impl Error {
             | Error::Catalog { busy: true, .. } => Class::Conflict,
             Error::MissingPack { .. }
             | Error::DamagedPack { .. }
+            | Error::DamagedCatalog { .. }
             | Error::Lost { .. }
             | Error::Diverged(_) => Class::Damage,
             _ => Class::Refused,
@@ -548,9 +643,25 @@ fn way_out(error: &std::io::Error) -> &'static str {
             ". Free some space and run it again; nothing was changed"
         }
         Kind::ReadOnlyFilesystem => ". Mount it writable, or use another --data folder",
+        // A file in the place of a folder.
+        Kind::AlreadyExists | Kind::NotADirectory => {
+            ". Something else is in its place: move it away and run it again"
+        }
         Kind::PermissionDenied => ". Check who owns it, or use another --data folder",
         _ => "",
     }
+}
+
+/// Deleted repos of a name, to choose one from.
+fn candidates(repo: &RepoName, deleted: &[DeletedRepo]) -> String {
+    const SHOWN: usize = 5;
+    let describe = |one: &DeletedRepo| {
+        let packs = if one.packs == 1 { "1 pack".into() } else { format!("{} packs", one.packs) };
+        format!("{} (deleted at {}, {packs})", one.repo_id, one.deleted_at)
+    };
+    let shown: Vec<String> = deleted.iter().take(SHOWN).map(describe).collect();
+    let left_out = more(deleted.len().saturating_sub(SHOWN));
+    format!("Deleted repos `{repo}`, for --id: {}{left_out}", shown.join(", "))
 }
 
 fn more(left_out: usize) -> String {

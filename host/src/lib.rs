@@ -52,14 +52,14 @@ pub use progress::{Event, Phase, Progress};
 pub use remote::{Remote, RemoteOptions};
 pub use report::{
     BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, Damage, DeleteReport,
-    FetchReport, GcCost, GcDropped, GcEntry, GcProof, GcQuery, GcRecord, GcReport, JobEnded,
-    JobReport, JobStatus, KeptPack, Moment, PackReport, Policy, PolicyCheck, PolicyReport, Problem,
-    ProblemKind, PruneReport, PushReport, PushStatus, Queued, QueuedPack, Repaired, RepoReport,
-    RepoSummary, Task, VerifyReport,
+    DeletedRepo, FetchReport, GcCost, GcDropped, GcEntry, GcProof, GcQuery, GcRecord, GcReport,
+    JobEnded, JobReport, JobStatus, KeptPack, Moment, PackReport, Policy, PolicyCheck,
+    PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, QueuedPack,
+    Repaired, RepoReport, RepoSummary, Task, VerifyReport,
 };
 pub use store::{
     BackupOptions, FetchRequest, GcPlan, NEWER_WAY_OUT, NewerPacks, PruneOptions, PushOptions,
-    Store, StoreOptions,
+    RestoreOptions, Store, StoreOptions,
 };
 pub use vault::Storage;
 pub use vault::s3::{S3Checksum, S3Options};

@@ -13,7 +13,7 @@ use packhouse_host::catalog::{
     Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, DamageFindings,
     DeletionSummary, EntityKey, ExhaustedBudget, Fence, GcLogQuery, JobEnd, JobQuery, Jobs,
     LockGuard, LockMode, NewAnswer, NewJob, Pressure, PublishOutcome, Push, PutRelease, ReleaseRow,
-    Releases, RepoRow, RestoreOutcome, Snapshot, TokenRow, Totals, UnneededPack,
+    Releases, RepoRestoration, RepoRow, RestoreOutcome, Snapshot, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
@@ -23,8 +23,8 @@ use packhouse_host::vault::{
     SweepResult, Traffic, Vault,
 };
 use packhouse_host::{
-    Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
-    RepoSummary, Result, Store, StoreOptions, Visibility,
+    DeletedRepo, Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy,
+    RepoId, RepoName, RepoSummary, Result, Store, StoreOptions, Visibility,
 };
 
 use crate::counted::{CountedSnapshot, Walked};
@@ -386,11 +386,14 @@ impl Catalog for FaultyCatalog {
     }
     async fn restore_repo(
         &self,
-        name: &RepoName,
+        restoration: &RepoRestoration,
         now: Timestamp,
         lock: &LockGuard,
     ) -> Result<RestoreOutcome> {
-        self.fault.around(self.inner.restore_repo(name, now, lock)).await
+        self.fault.around(self.inner.restore_repo(restoration, now, lock)).await
+    }
+    async fn restorable_repos(&self, name: &RepoName) -> Result<Vec<DeletedRepo>> {
+        self.inner.restorable_repos(name).await
     }
     async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {
         self.fault.around(self.inner.deleted_repos(until)).await

@@ -11,7 +11,7 @@ use clap::{
     ArgAction, ArgGroup, Args as ClapArgs, CommandFactory, FromArgMatches, Parser, Subcommand,
     ValueEnum,
 };
-use packhouse_host::RepoName;
+use packhouse_host::{RepoId, RepoName};
 
 mod console;
 mod serve;
@@ -226,6 +226,12 @@ pub(crate) enum Repo {
         /// Name of the deleted repo; if several had it, the last one deleted
         #[arg(value_name = "OWNER/SLUG")]
         repo: RepoName,
+        /// Restore the repo with this id, as `repo delete` printed it
+        #[arg(long, value_name = "REPO_ID", value_parser = |id: &str| Ok::<_, std::convert::Infallible>(RepoId(id.to_owned())))]
+        id: Option<RepoId>,
+        /// Restore it under this name
+        #[arg(long = "as", value_name = "OWNER/SLUG")]
+        new_name: Option<RepoName>,
     },
     /// List all repos
     List,

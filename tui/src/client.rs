@@ -9,7 +9,8 @@ use packhouse_host::worker::store_metrics;
 use packhouse_host::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchReport, FetchRequest, GcReport, JobReport,
     JobStatus, Policy, PolicyCheck, PolicyReport, Progress, PruneOptions, PruneReport, PushOptions,
-    PushReport, Queued, Remote, RepoName, RepoReport, Result, Store, VerifyReport, Visibility,
+    PushReport, Queued, Remote, RepoName, RepoReport, RestoreOptions, Result, Store, VerifyReport,
+    Visibility,
 };
 
 /// The store that a call works on.
@@ -57,8 +58,12 @@ impl Client {
         delegate!(self, store => store.delete_branch(repo, branch).await)
     }
 
-    pub(crate) async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
-        delegate!(self, store => store.restore_repo(repo).await)
+    pub(crate) async fn restore_repo(
+        &self,
+        repo: &RepoName,
+        options: &RestoreOptions,
+    ) -> Result<RepoReport> {
+        delegate!(self, store => store.restore_repo(repo, options).await)
     }
 
     pub(crate) async fn repos(&self) -> Result<Vec<RepoReport>> {

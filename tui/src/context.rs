@@ -67,6 +67,19 @@ impl Context {
         self.open_client(Store::open_existing).await
     }
 
+    /// The same, for verbs that only read: the catalog of a local store is not migrated.
+    pub(crate) async fn client_to_read(&self) -> anyhow::Result<Client> {
+        self.open_client(Store::open_to_read).await
+    }
+
+    /// One of the two.
+    pub(crate) async fn client_for(&self, only_reads: bool) -> anyhow::Result<Client> {
+        match only_reads {
+            true => self.client_to_read().await,
+            false => self.client().await,
+        }
+    }
+
     /// The same, for verbs that create a missing store.
     pub(crate) async fn client_or_create(&self) -> anyhow::Result<Client> {
         self.open_client(Store::open).await
@@ -126,9 +139,10 @@ impl Context {
         Ok(store)
     }
 
-    /// The local store that the global options name, for a short verb. It must exist.
+    /// The local store that the global options name, for a short verb that only reads. It must
+    /// exist.
     pub(crate) async fn open_once(&self) -> anyhow::Result<Store> {
-        self.open_local(Store::open_existing).await
+        self.open_local(Store::open_to_read).await
     }
 
     async fn open_local(
@@ -142,12 +156,15 @@ impl Context {
         Ok(store)
     }
 
-    /// Adds a similar repo name to an unknown-repo error. Only for local stores: their users may
+    /// Adds to an unknown-repo error that the repo was deleted, or a similar name. Only for local stores: their users may
     /// see every repo.
     pub(crate) async fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let Some(Error::UnknownRepo(repo)) = error.downcast_ref() else { return error };
         let store = self.opened.lock().unwrap_or_else(PoisonError::into_inner).last().cloned();
         let Some(store) = store else { return error };
+        if let Ok(deleted @ Error::DeletedRepo { .. }) = store.unknown_repo(repo).await {
+            return deleted.into();
+        }
         match store.nearest_repo(repo).await {
             Ok(Some(nearest)) => Error::MistypedRepo { repo: repo.clone(), nearest }.into(),
             _ => error,

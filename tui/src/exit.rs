@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::ContextValue;
 use packhouse_host::{Class, Error};
 
 /// How a call ended, in order of severity.
@@ -60,9 +61,35 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Whether a text shows itself as it is, line by line.
+fn is_plain(text: &str) -> bool {
+    text.lines().all(|line| crate::text::escaped(line) == line)
+}
+
+/// An error of clap that would print characters which command a terminal or hide, as text without
+/// them. None when it has none: clap prints it, in its colours.
+fn made_plain(error: &clap::Error) -> Option<String> {
+    let given = error.context().any(|(_, value)| match value {
+        ContextValue::String(text) => !is_plain(text),
+        ContextValue::Strings(texts) => texts.iter().any(|text| !is_plain(text)),
+        _ => false,
+    });
+    // Without clap's colours, and whatever else looks like them.
+    let text = error.render().to_string();
+    if !given && is_plain(&text) {
+        return None;
+    }
+    Some(text.lines().map(|line| crate::text::escaped(line) + "\n").collect())
+}
+
 /// Prints help, version or a usage error of clap to stdout or stderr.
 pub(crate) fn of_clap(error: &clap::Error) -> Exit {
-    match error.print() {
+    let printed = match made_plain(error) {
+        None => error.print(),
+        Some(text) if error.use_stderr() => std::io::stderr().write_all(text.as_bytes()),
+        Some(text) => std::io::stdout().write_all(text.as_bytes()),
+    };
+    match printed {
         _ if error.use_stderr() => Exit::Usage,
         // A closed pipe (`--help | head`) is no error.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
@@ -102,6 +129,14 @@ mod tests {
             (busy(false), 1),
             (Error::HeadConflict(Vec::new()), 3),
             (missing, 4),
+            (
+                Error::DamagedCatalog {
+                    catalog: "c".into(),
+                    doing: "x".into(),
+                    reason: "y".into(),
+                },
+                4,
+            ),
         ] {
             let message = error.to_string();
             assert_eq!(Exit::of(&anyhow::Error::from(error)).code(), code, "{message}");
@@ -128,6 +163,31 @@ mod tests {
             Some(Exit::Conflict)
         );
         assert_eq!([Exit::Refused, Exit::Done].into_iter().max(), Some(Exit::Refused));
+    }
+
+    #[test]
+    fn a_usage_error_can_not_command_the_terminal() {
+        let plain = |args: &[&str]| {
+            let args = ["packhouse"].iter().chain(args).map(std::ffi::OsString::from);
+            made_plain(&crate::args::parse(args).unwrap_err())
+        };
+        for hidden in ["\u{202e}", "\x1b[2J", "\x1b[31m", "\u{9b}", "\u{200b}", "\r", "\x07"] {
+            for args in [
+                vec!["repo".to_owned(), "create".to_owned(), format!("a{hidden}/b")],
+                vec![format!("no{hidden}verb")],
+                vec!["repo".to_owned(), "list".to_owned(), format!("--no{hidden}flag")],
+                vec!["repo".to_owned(), "list".to_owned(), format!("too{hidden}much")],
+                vec!["fetch".to_owned(), "a/b".to_owned(), format!("--ttl=1{hidden}")],
+                vec!["repo".to_owned(), format!("lis{hidden}t")],
+            ] {
+                let args: Vec<&str> = args.iter().map(String::as_str).collect();
+                let told = plain(&args).expect("it is not printed as it is");
+                assert!(is_plain(&told) && told.ends_with('\n'), "{told:?}");
+            }
+        }
+        for args in [&["repo", "create", "a"][..], &["--help"], &["nonsense"], &["Zoë"]] {
+            assert_eq!(plain(args), None, "clap prints it, in its colours");
+        }
     }
 
     #[test]

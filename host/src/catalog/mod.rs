@@ -29,7 +29,7 @@ use packhouse_core::{Edges, EntityId, Head};
 
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
-use crate::report::{Damage, GcEntry, GcRecord, GcReport, RepoSummary};
+use crate::report::{Damage, DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
 
 pub use access::{Access, TokenRow};
 pub use answers::{AnswerBudget, Answers, ExhaustedBudget, NewAnswer};
@@ -40,8 +40,8 @@ pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     BranchDeletion, Consolidation, DamageFindings, DeletionSummary, DroppedEntity, ENTITY_BYTES,
     EntityKey, Fence, Freshened, GcLogQuery, IndexRow, LockGuard, LockMode, MovedEntity, NewEntity,
-    PackChange, PackRow, PublishOutcome, Push, PushedPack, RepoRow, RestoreOutcome, RetiredPack,
-    Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
+    PackChange, PackRow, PublishOutcome, Push, PushedPack, RepoRestoration, RepoRow,
+    RestoreOutcome, RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
 };
 
 /// For so long an entity that was made recent is not written again. So the time that is kept may be
@@ -81,14 +81,17 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// be restored until it is forgotten.
     async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>>;
 
-    /// Restores the repo of a name that was deleted last, exactly as it was; its jobs stay
-    /// cancelled. All that it has is recent from now on. `lock` is [`LockMode::Publishing`].
+    /// Restores a deleted repo, exactly as it was; its jobs stay cancelled. All that it has is
+    /// recent from now on. `lock` is [`LockMode::Publishing`].
     async fn restore_repo(
         &self,
-        name: &RepoName,
+        restoration: &RepoRestoration,
         now: Timestamp,
         lock: &LockGuard,
     ) -> Result<RestoreOutcome>;
+
+    /// Deleted repos of a name that can be restored, the one that was deleted last first.
+    async fn restorable_repos(&self, name: &RepoName) -> Result<Vec<DeletedRepo>>;
 
     /// Repos that were deleted no later than a time and of which something is left, in the order in
     /// which they were made.

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Catalog;
-use super::sql::Migrations;
 use super::sql::postgres::{self, PostgresCatalog};
 use super::sql::sqlite::SqliteCatalog;
+use super::sql::{Migrations, PendingMigrations};
 use crate::error::{Error, Result};
 
 /// Where a catalog is.
@@ -47,17 +47,28 @@ impl CatalogPlace {
     /// Opens the catalog, making it on first use and bringing it up to date.
     ///
     /// # Errors
-    /// When it can't be made or read; [`Error::NewerStore`] for one that a newer packhouse made.
+    /// When it can't be made or read; [`Error::NewerStore`] for one that a newer packhouse made;
+    /// [`Error::ForeignDatabase`] for the database of another program.
     pub async fn open(&self) -> Result<Arc<dyn Catalog>> {
+        self.open_with(PendingMigrations::Run).await
+    }
+
+    /// The same; what is done about pending migrations is said.
+    ///
+    /// # Errors
+    /// [`Error::PendingMigrations`], where they are not to be run.
+    pub(crate) async fn open_with(&self, pending: PendingMigrations) -> Result<Arc<dyn Catalog>> {
         match self {
             CatalogPlace::Sqlite(file) => {
                 if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty())
                 {
                     std::fs::create_dir_all(folder).map_err(Error::io("creating", folder))?;
                 }
-                Ok(Arc::new(SqliteCatalog::open(file).await?))
+                Ok(Arc::new(SqliteCatalog::open_with(file, pending).await?))
             }
-            CatalogPlace::Postgres(url) => Ok(Arc::new(PostgresCatalog::open(url).await?)),
+            CatalogPlace::Postgres(url) => {
+                Ok(Arc::new(PostgresCatalog::open_with(url, pending).await?))
+            }
         }
     }
 

@@ -290,14 +290,32 @@ pub struct DeletionSummary {
     pub jobs: u64,
 }
 
+/// Which deleted repo to restore, and under which name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepoRestoration {
+    /// The name that it had.
+    pub name: RepoName,
+    /// Which of the repos that had this name; none: the one that was deleted last.
+    pub id: Option<RepoId>,
+    /// The name that it gets.
+    pub new_name: RepoName,
+}
+
+impl RepoRestoration {
+    /// The repo of a name that was deleted last, under its name.
+    pub fn latest(name: &RepoName) -> RepoRestoration {
+        RepoRestoration { name: name.clone(), id: None, new_name: name.clone() }
+    }
+}
+
 /// What became of a deleted repo that was to be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreOutcome {
     /// The repo is restored, as it was.
     Done,
-    /// Another repo has its name.
+    /// Another repo has the name that it would get.
     Taken,
-    /// No repo of that name was deleted.
+    /// No repo of that name, or of that id, was deleted.
     Unknown,
     /// Prune has removed it.
     Pruned {

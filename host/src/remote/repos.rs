@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use futures::FutureExt;
+use reqwest::Method;
 use serde::de::DeserializeOwned;
 
 use super::{PAGE, Remote, download, pages, push};
@@ -13,7 +14,7 @@ use crate::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchBody, FetchReport, NewRepo, PushReport,
     RepoDetail, RepoPage, RepoReport, RepoSummary,
 };
-use crate::store::{FetchRequest, PushOptions};
+use crate::store::{FetchRequest, PushOptions, RestoreOptions};
 
 /// Repos in one page of full reports: each takes the server some milliseconds.
 const REPORTS: u32 = 200;
@@ -58,8 +59,16 @@ impl Remote {
     ///
     /// # Errors
     /// As that; when the server can't be reached.
-    pub async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
-        Ok(self.client.post(&format!("repos/{repo}/restore"), &()).await?)
+    pub async fn restore_repo(
+        &self,
+        repo: &RepoName,
+        options: &RestoreOptions,
+    ) -> Result<RepoReport> {
+        let mut query = Vec::new();
+        query.extend(options.id.as_ref().map(|id| ("id", id.to_string())));
+        query.extend(options.new_name.as_ref().map(|name| ("as", name.to_string())));
+        let request = self.client.admin(Method::POST, &format!("repos/{repo}/restore"));
+        Ok(self.client.json(request.query(&query).json(&())).await?)
     }
 
     /// As [`crate::Store::repos`]: those that the token administers.

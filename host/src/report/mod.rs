@@ -83,6 +83,17 @@ pub struct DeleteReport {
     pub jobs_cancelled: u64,
 }
 
+/// A deleted repo that can be restored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeletedRepo {
+    /// Its public id.
+    pub repo_id: RepoId,
+    /// When it was deleted.
+    pub deleted_at: Timestamp,
+    /// Packs that the index maps at least one of its entities to.
+    pub packs: u64,
+}
+
 /// A finished consolidation, as recorded in the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcRecord {

@@ -20,7 +20,6 @@ use super::state::{AppState, SharedState};
 use crate::access::{Caller, Scope, TokenText};
 use crate::catalog::AnswerBudget;
 use crate::catalog::answers::STRANGERS;
-use crate::error::Error;
 use crate::names::{RepoId, RepoName, Visibility};
 use crate::store::{AnswerQuota, Store};
 use crate::text::escaped;
@@ -263,9 +262,9 @@ pub(super) async fn repo_for(
     let name = format!("{owner}/{slug}");
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
     let Some((id, visibility)) = state.store.named(&repo).await? else {
-        // Callers who may create it learn how.
+        // Callers who may create or restore it learn how.
         return Err(if caller.may(Scope::Admin, &repo) {
-            Error::UnknownRepo(repo).into()
+            state.store.unknown_repo(&repo).await?.into()
         } else {
             Problem::no_repo(&name)
         });

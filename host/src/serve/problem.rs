@@ -87,12 +87,14 @@ fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::PruneUnfinished { cause, .. } => status_of(cause),
         Error::UnknownRepo(_)
+        | Error::DeletedRepo { .. }
         | Error::NeverDeleted(_)
+        | Error::UnknownDeletion { .. }
         | Error::UnknownBranch { .. }
         | Error::UnknownJob(_)
         | Error::UnknownToken(_) => StatusCode::NOT_FOUND,
         Error::RepoExists(_)
-        | Error::NameTaken(_)
+        | Error::NameTaken { .. }
         | Error::Pruned { .. }
         | Error::HeadConflict(_)
         | Error::BranchInTheWay { .. }

@@ -39,6 +39,7 @@ mod verify;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::catalog::sql::PendingMigrations;
 use crate::catalog::{AnswerBudget, Catalog, CatalogPlace, Fence, MissingCatalog, RepoRow, Totals};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
@@ -46,7 +47,7 @@ use crate::names::{RepoId, RepoName};
 use crate::sandbox::Sandbox;
 use crate::vault::local::LocalVault;
 use crate::vault::s3::S3Vault;
-use crate::vault::{StagedFile, Storage, SweepResult, Traffic, Vault};
+use crate::vault::{StagedFile, Storage, StorageContents, SweepResult, Traffic, Vault};
 
 pub use backup::BackupOptions;
 use clock_skew::SharedSkew;
@@ -58,6 +59,7 @@ pub use push::PushOptions;
 pub(crate) use push::{PushPreconditions, StagedPack, UploadProgress};
 use record::TapeRecorder;
 pub(crate) use releases::MAX_RELEASE_BYTES;
+pub use repo::RestoreOptions;
 
 /// How often a verb starts again when the repo changes under it, before it gives up as busy.
 const TRIES: usize = 8;
@@ -98,6 +100,11 @@ impl StoreOptions {
     /// # Errors
     /// [`Error::LostCatalog`] when there are packs and no catalog; when a server can't be reached.
     pub async fn absent(&self) -> Result<Option<Error>> {
+        Ok(self.missing().await?.map(|(error, _)| error))
+    }
+
+    /// The same, with what is in the storage.
+    async fn missing(&self) -> Result<Option<(Error, StorageContents)>> {
         let Some(MissingCatalog { identity, instead }) = self.catalog.absent().await? else {
             return Ok(None);
         };
@@ -106,7 +113,7 @@ impl StoreOptions {
         if contents.are_its_own() {
             return Err(Error::LostCatalog { catalog, instead, packs: contents.place });
         }
-        Ok(Some(Error::NoStore { catalog, instead }))
+        Ok(Some((Error::NoStore { catalog, instead }, contents)))
     }
 }
 
@@ -140,28 +147,43 @@ pub(crate) struct AnswerQuota {
 }
 
 impl Store {
-    /// Opens an existing store: for verbs that read.
+    /// Opens an existing store, and migrates its catalog.
     ///
     /// # Errors
     /// [`Error::NoStore`]; else as [`Store::open`].
     pub async fn open_existing(options: StoreOptions) -> Result<Store> {
         match options.absent().await? {
             Some(absent) => Err(absent),
-            None => Store::open_checked(options).await,
+            None => Store::open_checked(options, PendingMigrations::Run).await,
+        }
+    }
+
+    /// Opens an existing store for verbs that only read: its catalog is not migrated.
+    ///
+    /// # Errors
+    /// [`Error::PendingMigrations`] for the catalog of an older packhouse; else as
+    /// [`Store::open_existing`].
+    pub async fn open_to_read(options: StoreOptions) -> Result<Store> {
+        match options.absent().await? {
+            Some(absent) => Err(absent),
+            None => Store::open_checked(options, PendingMigrations::Refuse).await,
         }
     }
 
     /// Opens a store, and creates it if it does not exist.
     ///
     /// # Errors
-    /// [`Error::LostCatalog`] when there are packs and no catalog. When a folder or the catalog
-    /// can't be created or read; [`Error::NewerStore`] for a store of a newer packhouse.
+    /// [`Error::LostCatalog`] when there are packs and no catalog; [`Error::StorageTaken`] where a
+    /// new catalog would share its storage with another. When a folder or the catalog can't be
+    /// created or read; [`Error::NewerStore`] for a store of a newer packhouse.
     pub async fn open(options: StoreOptions) -> Result<Store> {
-        options.absent().await?;
-        Store::open_checked(options).await
+        if let Some((_, contents)) = options.missing().await? {
+            storage::check_unused(options.catalog.to_string(), contents)?;
+        }
+        Store::open_checked(options, PendingMigrations::Run).await
     }
 
-    async fn open_checked(options: StoreOptions) -> Result<Store> {
+    async fn open_checked(options: StoreOptions, pending: PendingMigrations) -> Result<Store> {
         // First what creates nothing: an invalid component leaves no store behind.
         let cache = options.cache;
         let component = options.component;
@@ -175,7 +197,7 @@ impl Store {
             Storage::S3(bucket) => Some(Arc::new(S3Vault::open(bucket).await?)),
             Storage::Folder(_) => None,
         };
-        let catalog = options.catalog.open().await?;
+        let catalog = options.catalog.open_with(pending).await?;
         let vault: Arc<dyn Vault> = match bucket {
             Some(bucket) => bucket,
             None => {
@@ -254,11 +276,13 @@ impl Store {
     /// and vault that they belong together. Verbs that only read change nothing.
     ///
     /// # Errors
-    /// [`Error::WrongStorage`]; when the vault can't be written to.
+    /// [`Error::WrongStorage`], [`Error::StorageTaken`]; when the vault can't be written to.
     pub async fn begin_writing(&self) -> Result<SweepResult> {
         let begin = async || {
             match self.remember_storage().await {
-                Err(wrong @ Error::WrongStorage { .. }) => return Err(wrong),
+                Err(wrong @ (Error::WrongStorage { .. } | Error::StorageTaken { .. })) => {
+                    return Err(wrong);
+                }
                 // On a full disk, to prune must still work: the next who writes remembers it.
                 Err(error) => {
                     tracing::warn!("the identity of the storage could not be recorded: {error}")

@@ -7,13 +7,22 @@ use packhouse_core::Head;
 
 use super::Store;
 use super::load::distinct_packs;
-use crate::catalog::{LockMode, PackRow, RepoRow, RestoreOutcome, Shelf, Sums};
+use crate::catalog::{LockMode, PackRow, RepoRestoration, RepoRow, RestoreOutcome, Shelf, Sums};
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName, Visibility};
 use crate::report::{DeleteReport, RepoReport};
 
 /// Repos that a page of the catalog holds.
 const PAGE: u32 = 256;
+
+/// Which of the deleted repos of a name to restore, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RestoreOptions {
+    /// The id of the repo; none: the one that was deleted last.
+    pub id: Option<RepoId>,
+    /// The name that it gets; none: the one that it had.
+    pub new_name: Option<RepoName>,
+}
 
 impl Store {
     /// Makes a repo.
@@ -54,24 +63,53 @@ impl Store {
         })
     }
 
-    /// Restores the repo of a name that was deleted last, as it was: packs, branches, tags,
-    /// history, policy. Jobs that were cancelled with it stay cancelled.
+    /// Restores a deleted repo, as it was: packs, branches, tags, history, policy. Jobs that were
+    /// cancelled with it stay cancelled.
     ///
     /// # Errors
-    /// [`Error::NameTaken`], [`Error::NeverDeleted`], [`Error::Pruned`].
-    pub async fn restore_repo(&self, repo: &RepoName) -> Result<RepoReport> {
+    /// [`Error::NameTaken`], [`Error::NeverDeleted`], [`Error::UnknownDeletion`],
+    /// [`Error::Pruned`]; [`Error::Usage`] for a new name that no repo may have.
+    pub async fn restore_repo(
+        &self,
+        repo: &RepoName,
+        options: &RestoreOptions,
+    ) -> Result<RepoReport> {
+        if let Some(name) = &options.new_name {
+            name.check_new()?;
+        }
+        let name = options.new_name.as_ref().unwrap_or(repo).clone();
+        let restoration =
+            RepoRestoration { name: repo.clone(), id: options.id.clone(), new_name: name };
         // Its packs can't be deleted in the meantime.
         let lock = self.catalog.lock(LockMode::Publishing).await?;
-        let restored = self.catalog.restore_repo(repo, self.time().await?, &lock).await?;
+        let restored = self.catalog.restore_repo(&restoration, self.time().await?, &lock).await?;
         drop(lock);
-        match restored {
-            RestoreOutcome::Done => self.repo(repo).await,
-            RestoreOutcome::Taken => Err(Error::NameTaken(repo.clone())),
-            RestoreOutcome::Unknown => Err(Error::NeverDeleted(repo.clone())),
-            RestoreOutcome::Pruned { at, pack } => {
-                Err(Error::Pruned { repo: repo.clone(), at, pack })
-            }
-        }
+        let RepoRestoration { name: repo, id, new_name: name } = restoration;
+        let taken = match restored {
+            RestoreOutcome::Done => return self.repo(&name).await,
+            RestoreOutcome::Pruned { at, pack } => return Err(Error::Pruned { repo, at, pack }),
+            RestoreOutcome::Taken => true,
+            RestoreOutcome::Unknown => false,
+        };
+        let deleted = self.catalog.restorable_repos(&repo).await?;
+        let unknown = |id: &RepoId| deleted.iter().all(|one| one.repo_id != *id);
+        Err(match id.filter(|id| !deleted.is_empty() && unknown(id)) {
+            Some(id) => Error::UnknownDeletion { repo, id, deleted },
+            None if taken => Error::NameTaken { repo, name, deleted },
+            None => Error::NeverDeleted(repo),
+        })
+    }
+
+    /// The error of a repo that does not exist, for callers who may restore it.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn unknown_repo(&self, repo: &RepoName) -> Result<Error> {
+        let deleted = self.catalog.restorable_repos(repo).await?;
+        Ok(match deleted.is_empty() {
+            true => Error::UnknownRepo(repo.clone()),
+            false => Error::DeletedRepo { repo: repo.clone(), deleted },
+        })
     }
 
     /// Removes repos that were deleted no later than a time; then their packs may go.

@@ -10,6 +10,7 @@ use std::path::Path;
 use super::Store;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
+use crate::vault::StorageContents;
 
 /// The name under which the catalog keeps it.
 const STORAGE: &str = "storage";
@@ -22,6 +23,16 @@ pub(super) async fn check_folder(catalog: &dyn Catalog, folder: &Path) -> Result
     }
     let place = folder.display().to_string();
     Err(Error::WrongStorage { catalog: catalog.place(), place, instead: "no such folder is" })
+}
+
+/// Refuses the storage of another catalog for a catalog that is not there yet: `prune` could delete
+/// nothing there any more, for neither of the two. Makes nothing.
+pub(super) fn check_unused(catalog: String, contents: StorageContents) -> Result<()> {
+    let StorageContents { place, notes: others, note, .. } = contents;
+    if others.is_empty() || others.contains(&note) {
+        return Ok(());
+    }
+    Err(Error::StorageTaken { catalog, place, others })
 }
 
 impl Store {
@@ -44,9 +55,17 @@ impl Store {
         let mut fresh = [0; 32];
         fresh[..16].copy_from_slice(&self.clock.random_id());
         fresh[16..].copy_from_slice(&self.clock.random_id());
-        // A catalog without packs may choose another storage: one that is new gets an identity of
-        // its own, or two would have one.
-        let known = if self.catalog.held_packs().await?.is_empty() { None } else { known };
+        // A catalog without packs may choose another storage, if no other catalog has it: one that
+        // is new gets an identity of its own, or two would have one.
+        let is_new = self.catalog.held_packs().await?.is_empty();
+        if is_new {
+            let others = self.vault.catalogs(&self.catalog.identity()).await?.split_off(1);
+            if !others.is_empty() {
+                let (catalog, place) = (self.catalog.place(), self.vault.place());
+                return Err(Error::StorageTaken { catalog, place, others });
+            }
+        }
+        let known = if is_new { None } else { known };
         let identity = self.vault.identify(found.or(known).unwrap_or(fresh)).await?;
         self.catalog.keep(STORAGE, identity).await
     }

@@ -374,7 +374,13 @@ fn log_ended(ended: &JobEnded) {
 fn passes(error: &Error) -> bool {
     match error {
         Error::PruneUnfinished { cause, .. } => passes(cause),
-        error => matches!(error, Error::Busy { .. } | Error::Catalog { .. } | Error::Io { .. }),
+        error => matches!(
+            error,
+            Error::Busy { .. }
+                | Error::Catalog { .. }
+                | Error::DamagedCatalog { .. }
+                | Error::Io { .. }
+        ),
     }
 }
 

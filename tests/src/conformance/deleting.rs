@@ -5,11 +5,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    Catalog, DeletionSummary, LockMode, NewAnswer, NewJob, PublishOutcome, RestoreOutcome,
+    Catalog, DeletionSummary, LockMode, NewAnswer, NewJob, PublishOutcome, RepoRestoration,
+    RestoreOutcome,
 };
-use packhouse_host::{GcRecord, JobStatus, MpackKey, Policy, Task};
+use packhouse_host::{DeletedRepo, GcRecord, JobStatus, MpackKey, Policy, RepoId, Task};
 
-use super::desk::{Desk, at, edges, head, id, key, name, pack, row};
+use super::desk::{Desk, at, edges, head, id, key, name, pack, row, unused_id};
 
 pub async fn a_deleted_repo_leaves_packs_that_wait_and_a_free_name(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
@@ -143,7 +144,7 @@ async fn picture(desk: &Desk) -> Vec<String> {
 
 async fn restore(catalog: &Arc<dyn Catalog>, text: &str, seconds: i64) -> RestoreOutcome {
     let lock = catalog.lock(LockMode::Publishing).await.unwrap();
-    catalog.restore_repo(&name(text), at(seconds), &lock).await.unwrap()
+    catalog.restore_repo(&RepoRestoration::latest(&name(text)), at(seconds), &lock).await.unwrap()
 }
 
 async fn forget(catalog: &Arc<dyn Catalog>, repo: i64, seconds: i64) -> bool {
@@ -257,7 +258,7 @@ pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is
     {
         let lock = catalog.lock(LockMode::Publishing).await.unwrap();
         assert_eq!(
-            catalog.restore_repo(&other, at(7), &lock).await.unwrap(),
+            catalog.restore_repo(&RepoRestoration::latest(&other), at(7), &lock).await.unwrap(),
             RestoreOutcome::Unknown,
             "{other}"
         );
@@ -271,6 +272,56 @@ pub async fn of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is
         first.repo,
         "by the time of the deletion"
     );
+}
+
+pub async fn a_deleted_repo_is_restored_by_its_id_and_under_another_name(
+    catalog: Arc<dyn Catalog>,
+) {
+    let first = full(&catalog).await;
+    let (before, first_id) = (picture(&first).await, first.row().await.repo_id);
+    catalog.delete_repo(first.repo, at(5)).await.unwrap().unwrap();
+    let second = Desk::new(&catalog).await;
+    let second_id = second.row().await.repo_id;
+    let list = async || catalog.restorable_repos(&name("a/b")).await.unwrap();
+    let old = DeletedRepo { repo_id: first_id.clone(), deleted_at: at(5), packs: 2 };
+    assert_eq!(
+        list().await,
+        std::slice::from_ref(&old),
+        "the one that has the name is not deleted"
+    );
+    let restore = async |id: Option<&RepoId>, text: &str| {
+        let lock = catalog.lock(LockMode::Publishing).await.unwrap();
+        let restoration =
+            RepoRestoration { name: name("a/b"), id: id.cloned(), new_name: name(text) };
+        catalog.restore_repo(&restoration, at(9), &lock).await.unwrap()
+    };
+    assert_eq!(restore(Some(&first_id), "a/b").await, RestoreOutcome::Taken);
+    assert_eq!(
+        restore(Some(&second_id), "c/d").await,
+        RestoreOutcome::Unknown,
+        "it is not deleted"
+    );
+    catalog.delete_repo(second.repo, at(6)).await.unwrap().unwrap();
+    let new = DeletedRepo { repo_id: second_id.clone(), deleted_at: at(6), packs: 0 };
+    assert_eq!(list().await, [new.clone(), old], "the one that was deleted last is first");
+    for other in ["a/bc", "a/B", "A/b", "b/b"] {
+        assert!(catalog.restorable_repos(&name(other)).await.unwrap().is_empty(), "{other}");
+    }
+    assert_eq!(restore(Some(&unused_id()), "a/b").await, RestoreOutcome::Unknown);
+    assert_eq!(restore(Some(&first_id), "a/b").await, RestoreOutcome::Done);
+    assert_eq!(catalog.repo(&name("a/b")).await.unwrap().unwrap().id, first.repo);
+    assert_eq!(picture(&first).await, before);
+    assert_eq!(list().await, [new], "what is restored is not listed");
+    assert_eq!(restore(None, "c/d").await, RestoreOutcome::Done);
+    let renamed = catalog.repo(&name("c/d")).await.unwrap().unwrap();
+    assert_eq!((renamed.id, renamed.repo_id), (second.repo, second_id));
+    assert!(list().await.is_empty());
+    // Deleted again, it has the name that it had then.
+    catalog.delete_repo(second.repo, at(10)).await.unwrap().unwrap();
+    assert_eq!(catalog.restorable_repos(&name("c/d")).await.unwrap().len(), 1);
+    assert!(list().await.is_empty());
+    assert!(forget(&catalog, second.repo, 11).await);
+    assert!(catalog.restorable_repos(&name("c/d")).await.unwrap().is_empty(), "it is gone");
 }
 
 pub async fn what_was_forgotten_is_not_restored_and_names_a_pack(catalog: Arc<dyn Catalog>) {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
     Catalog, Consolidation, EntityKey, FRESH_FOR, Freshened, LockMode, PublishOutcome,
-    RestoreOutcome,
+    RepoRestoration, RestoreOutcome,
 };
 
 use super::desk::{Desk, at, key, pack, row};
@@ -117,7 +117,10 @@ pub async fn all_of_a_restored_repo_is_recent(catalog: Arc<dyn Catalog>) {
     assert!(tell(&desk, [1], 1).await);
     catalog.delete_repo(desk.repo, at(2)).await.unwrap().unwrap();
     let lock = catalog.lock(LockMode::Publishing).await.unwrap();
-    assert_eq!(catalog.restore_repo(&desk.name, at(3), &lock).await.unwrap(), RestoreOutcome::Done);
+    assert_eq!(
+        catalog.restore_repo(&RepoRestoration::latest(&desk.name), at(3), &lock).await.unwrap(),
+        RestoreOutcome::Done
+    );
     let told = async |seconds| desk.snapshot().await.freshened(at(seconds)).await.unwrap();
     assert_eq!(told(0).await, Freshened { everything: true, entities: objects([1]) });
     assert_eq!(told(2).await, Freshened { everything: true, entities: objects([]) });

@@ -19,11 +19,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
     BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
-    LockGuard, LockMode, PublishOutcome, Push, RepoRow, RestoreOutcome, Snapshot, Totals,
-    UnneededPack,
+    LockGuard, LockMode, PublishOutcome, Push, RepoRestoration, RepoRow, RestoreOutcome, Snapshot,
+    Totals, UnneededPack,
 };
 use packhouse_host::{
-    Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary, Result, Visibility,
+    DeletedRepo, Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary,
+    Result, Visibility,
 };
 use tokio::sync::RwLock;
 
@@ -108,11 +109,15 @@ impl Catalog for MemoryCatalog {
 
     async fn restore_repo(
         &self,
-        name: &RepoName,
+        restoration: &RepoRestoration,
         now: Timestamp,
         _: &LockGuard,
     ) -> Result<RestoreOutcome> {
-        Ok(self.write().restore_repo(name, now))
+        Ok(self.write().restore_repo(restoration, now))
+    }
+
+    async fn restorable_repos(&self, name: &RepoName) -> Result<Vec<DeletedRepo>> {
+        Ok(self.read().restorable_repos(name))
     }
 
     async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {

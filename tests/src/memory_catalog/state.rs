@@ -7,11 +7,12 @@ use packhouse_core::row::Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
 use packhouse_host::catalog::{
     DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, PackChange, PackRow, ReleaseRow,
-    RepoRow, RestoreOutcome, RetiredPack, Shelf, Sums, TokenRow, UnneededPack, entity_of,
+    RepoRestoration, RepoRow, RestoreOutcome, RetiredPack, Shelf, Sums, TokenRow, UnneededPack,
+    entity_of,
 };
 use packhouse_host::{
-    Damage, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId, RepoName,
-    RepoSummary, ShelfId, Visibility,
+    Damage, DeletedRepo, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId,
+    RepoName, RepoSummary, ShelfId, Visibility,
 };
 
 use super::jobs::Job;
@@ -359,12 +360,34 @@ impl State {
         Some(DeletionSummary { packs, bytes, jobs })
     }
 
-    pub(super) fn restore_repo(&mut self, name: &RepoName, now: Timestamp) -> RestoreOutcome {
-        if self.named(name).is_some() {
+    pub(super) fn restorable_repos(&self, name: &RepoName) -> Vec<DeletedRepo> {
+        let deleted = self.repos.values().filter(|repo| repo.row.name == *name && !repo.is_pruned);
+        let mut found: Vec<_> = deleted
+            .filter_map(|repo| {
+                let (repo_id, packs) = (repo.row.repo_id.clone(), self.row(repo.row.id).sums.packs);
+                let deleted_at = repo.deleted_at?;
+                Some((deleted_at, repo.row.id, DeletedRepo { repo_id, deleted_at, packs }))
+            })
+            .collect();
+        found.sort_by_key(|(at, number, _)| std::cmp::Reverse((*at, *number)));
+        found.into_iter().map(|(_, _, repo)| repo).collect()
+    }
+
+    pub(super) fn restore_repo(
+        &mut self,
+        restoration: &RepoRestoration,
+        now: Timestamp,
+    ) -> RestoreOutcome {
+        let RepoRestoration { name, id, new_name } = restoration;
+        if self.named(new_name).is_some() {
             return RestoreOutcome::Taken;
         }
-        let deleted =
-            self.repos.values_mut().filter(|repo| repo.row.name == *name && !repo.is_pruned);
+        let deleted = self.repos.values_mut().filter(|repo| {
+            repo.row.name == *name
+                && repo.is_deleted()
+                && !repo.is_pruned
+                && id.as_ref().is_none_or(|id| repo.row.repo_id == *id)
+        });
         let Some(repo) = deleted.max_by_key(|repo| (repo.deleted_at, repo.row.id)) else {
             let pruned = self.pruned.get(name);
             return pruned.map_or(RestoreOutcome::Unknown, |(at, pack)| RestoreOutcome::Pruned {
@@ -373,6 +396,7 @@ impl State {
             });
         };
         repo.deleted_at = None;
+        repo.row.name = new_name.clone();
         repo.row.revision += 1;
         repo.row.freshenings += 1;
         repo.all_freshened = Some(now);

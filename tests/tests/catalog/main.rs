@@ -6,6 +6,7 @@
 mod model;
 mod plans;
 mod postgres_only;
+mod reads;
 mod sqlite_only;
 
 use std::sync::Arc;
@@ -123,6 +124,7 @@ laws! {
         an_empty_repo_leaves_nothing
         a_restored_repo_is_as_it_was
         of_a_name_the_repo_that_was_deleted_last_is_restored_if_the_name_is_free
+        a_deleted_repo_is_restored_by_its_id_and_under_another_name
         what_was_forgotten_is_not_restored_and_names_a_pack
         an_empty_repo_is_restored_until_it_is_forgotten
         nothing_is_asked_of_workers_for_a_deleted_repo;

@@ -109,7 +109,7 @@ async fn every_law_holds_where_indexes_give_bitmaps_and_texts_are_those_of_icu()
 
 /// Rows of a table that statements have read so far. Sessions report it when they end, so this
 /// waits for that.
-async fn rows_read(url: &str, catalog: Arc<dyn Catalog>) -> i64 {
+pub(crate) async fn rows_read(url: &str, catalog: Arc<dyn Catalog>) -> i64 {
     drop(catalog);
     const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
@@ -119,14 +119,14 @@ async fn rows_read(url: &str, catalog: Arc<dyn Catalog>) -> i64 {
     scalar(
         url,
         "SELECT CAST(sum(coalesce(idx_tup_fetch, 0) + seq_tup_read) AS BIGINT) FROM pg_stat_user_tables
-         WHERE relname IN ('commits', 'entities', 'shelves')",
+         WHERE relname IN ('commits', 'entities', 'shelves', 'freshened', 'branches')",
     )
     .await
 }
 
 /// Statistics of other repos, and none of the one that is read: what a server has in the minutes
 /// after a first push.
-async fn with_stale_statistics(cluster: &Cluster, name: &str) -> String {
+pub(crate) async fn with_stale_statistics(cluster: &Cluster, name: &str) -> String {
     let url = cluster.database(name);
     fill(&url).await;
     url
@@ -135,14 +135,24 @@ async fn with_stale_statistics(cluster: &Cluster, name: &str) -> String {
 /// Twenty other repos, of which statistics are taken, and none afterwards.
 async fn fill(url: &str) {
     let catalog = open(url).await;
-    run(url, "ALTER TABLE commits SET (autovacuum_enabled = off); ALTER TABLE entities SET (autovacuum_enabled = off)").await;
+    run(
+        url,
+        "ALTER TABLE commits SET (autovacuum_enabled = off); ALTER TABLE entities SET (autovacuum_enabled = off);
+         ALTER TABLE freshened SET (autovacuum_enabled = off); ALTER TABLE branches SET (autovacuum_enabled = off);
+         ALTER TABLE shelves SET (autovacuum_enabled = off); ALTER TABLE packs SET (autovacuum_enabled = off)",
+    )
+    .await;
     for number in 0..20 {
         let desk = desk::Desk::named(&catalog, &format!("other/{number}")).await;
         let mut push =
             desk.prepare(vec![desk::pack(number, number * 1000..number * 1000 + 200)]).await;
         push.edges =
             (1..100).map(|n| desk::edges(number * 1000 + n, &[number * 1000 + n - 1])).collect();
+        push.heads = (0..5).map(|n| desk::head(&format!("b{n}"), number * 1000 + n)).collect();
         desk.done(&push).await;
+        let told: Vec<_> =
+            (0..5).map(|n| desk::row(Kind::Object, number * 1000 + n).entity).collect();
+        assert!(catalog.freshen(&desk.row().await, &told, desk::at(10)).await.unwrap());
     }
     run(url, "ANALYZE").await;
 }

@@ -205,6 +205,22 @@ async fn who_has_lost_the_right_publishes_nothing_and_may_run_it_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_of_another_program_is_refused_by_name_and_stays_as_it_is() {
+    let Some(cluster) = cluster() else { return };
+    let url = cluster.database("of_another_program");
+    let place = CatalogPlace::Postgres(url.clone());
+    run(&url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE repos (x INT)").await;
+    let told = place.open().await.expect_err("it is somebody else's");
+    assert!(matches!(told, Error::ForeignDatabase { .. }), "{told}");
+    assert!(told.to_string().contains("of_another_program"), "{told}");
+    place.migrations().await.expect_err("nor are its migrations known");
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(scalar(&url, tables).await, 1);
+    run(&url, "DROP TABLE repos").await;
+    open(&url).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_can_only_be_read_is_read() {
     let Some(cluster) = cluster() else { return };
     let url = cluster.database("read_only");
@@ -231,7 +247,10 @@ async fn a_database_that_can_only_be_read_is_read() {
     run(&url, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker").await;
     let catalog = open(&url.replace("packhouse@", "looker@")).await;
     assert_eq!(catalog.summaries(None, 9).await.unwrap().len(), 1);
-    assert!(catalog.probe_writing().await.expect_err("it may not").is_read_only());
+    let told = catalog.probe_writing().await.expect_err("it may not");
+    assert!(told.is_read_only(), "{told}");
+    let told = told.to_string();
+    assert!(told.contains("INSERT, UPDATE and DELETE") && !told.contains("at line"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,6 +18,7 @@ mod laws_page;
 mod many;
 mod model_checks;
 mod no_store;
+mod older;
 mod openapi;
 mod other_component;
 mod output;

@@ -180,12 +180,13 @@ fn an_empty_file_without_packs_is_no_store_and_becomes_one() {
     assert_eq!(packhouse.at(&data, ["repo", "list"]).ok().documents().len(), 1);
 }
 
-/// Law 10 holds: another catalog may have its packs in the same place.
+/// Law 10: with packs of two catalogs in one place, `prune` could delete none of either.
 #[test]
-fn a_second_catalog_beside_packs_of_another_is_made_when_it_is_asked_for() {
+fn no_second_catalog_is_made_beside_the_packs_of_another() {
     let first = Packhouse::with_repo();
     first.push(fixtures::muse_cli()).ok();
-    let database = format!("sqlite://{}", first.scratch().join("second.db").display());
+    let second = first.scratch().join("second.db");
+    let database = format!("sqlite://{}", second.display());
     let words = |words: &[&str]| {
         ["--database", &database]
             .iter()
@@ -193,9 +194,33 @@ fn a_second_catalog_beside_packs_of_another_is_made_when_it_is_asked_for() {
             .map(|word| (*word).to_owned())
             .collect::<Vec<_>>()
     };
+    let before = first.picture();
     first.run(words(&["repo", "list"])).exits(1).says(&["there is no store", "second.db"]);
-    first.run(words(&["repo", "create", "a/b"])).ok();
-    first.run(words(&["prune"])).exits(1).says(&["2 catalogs"]);
+    let way_out =
+        ["belongs to another catalog", "catalog.db", "second.db", "--storage", "catalogs"];
+    first.run(words(&["repo", "create", "a/b"])).exits(1).says(&way_out);
+    assert!(!second.exists() && first.picture() == before, "nothing was made");
+    first.run(["prune"]).ok();
+    // A catalog that is there and has no packs yet is told the same when it first writes.
+    let own = first.scratch().join("own");
+    let storage = format!("file://{}", own.display());
+    let elsewhere = |last: &[&str]| words(&[&["--storage", &storage][..], last].concat());
+    first.run(elsewhere(&["repo", "create", "a/b"])).ok();
+    let file = fixtures::muse_cli()[0].to_str().unwrap().to_owned();
+    first.run(words(&["push", "a/b", &file])).exits(1).says(&way_out);
+    first.run(elsewhere(&["push", "a/b", &file])).ok();
+    assert_eq!(first.picture(), before);
+    // The other is gone, and its note as well.
+    let lost = first.scratch().join("third.db");
+    let database = format!("sqlite://{}", lost.display());
+    std::fs::remove_dir_all(first.data().join("catalogs")).unwrap();
+    std::fs::remove_file(first.data().join("catalog.db")).unwrap();
+    first
+        .run(["--database", &database, "repo", "create", "c/d"])
+        .exits(1)
+        .says(&["but there are packs"]);
+    std::fs::remove_dir_all(first.data().join("packs")).unwrap();
+    first.run(["--database", &database, "repo", "create", "c/d"]).ok();
 }
 
 #[test]

@@ -97,6 +97,30 @@ fn a_store_is_its_users_alone_whatever_the_umask() {
     assert_eq!(mode(&data), 0o755);
 }
 
+/// In a folder in which others may write, they can replace what only its user can read.
+#[test]
+fn a_folder_that_others_can_write_to_or_list_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let outer = folder.path().join("outer");
+    std::fs::create_dir(&outer).unwrap();
+    std::fs::set_permissions(&outer, PermissionsExt::from_mode(0o755)).unwrap();
+    let data = outer.join("data");
+    run("077", &data, &["repo", "create", "a/b"]);
+    for (mode, status, told) in [
+        (0o777, "warn", "replace or delete"),
+        (0o730, "warn", "replace or delete"),
+        (0o755, "warn", "list"),
+        (0o711, "ok", "only this user"),
+        (0o700, "ok", "only this user"),
+    ] {
+        std::fs::set_permissions(&data, PermissionsExt::from_mode(mode)).unwrap();
+        let checks = run("077", &data, &["doctor"]);
+        let check = checks.iter().find(|check| check["check"] == "privacy").unwrap();
+        assert_eq!(check["status"], status, "{mode:o}: {check}");
+        assert!(check["detail"].as_str().unwrap().contains(told), "{mode:o}: {check}");
+    }
+}
+
 /// A server, which is killed when this ends.
 struct Serving(Child);
 

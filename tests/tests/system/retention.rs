@@ -115,6 +115,38 @@ fn what_can_not_be_restored_is_refused_and_says_why() {
     store.run(["verify"]).ok();
 }
 
+/// A push after the deletion led to `repo create`, and the new repo hid the old one for good.
+#[test]
+fn a_deleted_repo_is_reached_even_if_an_empty_one_had_its_name_since() {
+    let store = full();
+    let before = store.show();
+    let deleted = store.run(["repo", "delete", "a/b", "--yes"]).ok().json();
+    let id = deleted["repo_id"].as_str().unwrap();
+    let files = write_history(store.scratch(), &HistoryOptions::default()).unwrap();
+    let way_out = ["was deleted at", "restore it with: packhouse repo restore a/b"];
+    store.push(&files[..1]).exits(1).says(&way_out);
+    store.run(["repo", "show", "a/b"]).exits(1).says(&way_out);
+    let empty = store.run(["repo", "create", "a/b"]).ok().json();
+    let refused = store.run(["repo", "restore", "a/b"]).exits(1);
+    let packs = format!("{} packs", before["packs"]);
+    refused.says(&["another repo has this name", "--as OWNER/SLUG", "--id", id, &packs]);
+    store.run(["repo", "restore", "a/b", "--id", "nonsense"]).exits(1).says(&["nonsense", id]);
+    store.run(["repo", "restore", "a/b", "--as", "a/b"]).exits(1).says(&[id]);
+    let restored = store.run(["repo", "restore", "a/b", "--as", "c/d"]).ok().json();
+    assert_eq!((&restored["repo"], &restored["repo_id"]), (&"c/d".into(), &deleted["repo_id"]));
+    assert_eq!(restored["pack_keys"], before["pack_keys"]);
+    store.run(["repo", "delete", "c/d", "--yes"]).ok();
+    store.run(["repo", "delete", "a/b", "--yes"]).ok();
+    // Both are deleted: the empty one was the last of its name.
+    let says = ["was deleted at", empty["repo_id"].as_str().unwrap()];
+    store.run(["repo", "restore", "a/b", "--id", id]).exits(1).says(&says[1..]);
+    store.run(["repo", "restore", "c/d", "--as", "a/b", "--id", id]).ok();
+    assert_eq!(store.show(), before);
+    store.run(["repo", "delete", "a/b", "--yes"]).ok();
+    store.run(["repo", "restore", "a/b", "--id", id]).ok();
+    assert_eq!(store.show(), before);
+}
+
 #[test]
 fn the_pack_that_is_gone_is_named() {
     let store = full();
@@ -159,6 +191,31 @@ async fn over_http_it_takes_a_token_that_administers_the_name() {
     }
     let admin = tokens[0].0.as_str();
     assert_eq!(ask(Some(admin), "a/b").await.0, 409, "it is there again");
+    store.run(["repo", "delete", "a/b", "--yes"]).ok();
+    let show = async |token: &str| {
+        let request = client.get(format!("{}/admin/v1/repos/a/b", served.url()));
+        let answer = request.bearer_auth(token).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let told = show(admin).await;
+    assert!(told.0 == 404 && told.1.contains("it was deleted at"), "{told:?}");
+    let told = show(&tokens[1].0).await;
+    assert!(told.0 == 404 && !told.1.contains("deleted"), "{told:?}");
+    let renamed = async |token: &str, query: &str| {
+        let request = client.post(format!("{}/admin/v1/repos/a/b/restore?{query}", served.url()));
+        let answer = request.bearer_auth(token).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let id = before["repo_id"].as_str().unwrap();
+    assert_eq!(renamed(admin, "as=c/d").await.0, 403, "it may not create that");
+    assert_eq!(renamed(admin, &format!("id={}", "0".repeat(32))).await.0, 404);
+    let everywhere = token("admin", "*");
+    let done = renamed(&everywhere, &format!("id={id}&as=c/d")).await;
+    assert_eq!((done.0, &done.1["repo"], &done.1["repo_id"]), (200, &"c/d".into(), &id.into()));
+    let remote = |words: &[&str]| store.run_remote(served.url(), Some(&everywhere), words);
+    remote(&["repo", "delete", "c/d", "--yes"]).ok();
+    remote(&["repo", "restore", "c/d", "--as", "a/b", "--id", id]).ok();
+    assert_eq!(store.show(), before);
     store.run(["repo", "delete", "a/b", "--yes"]).ok();
     store.run(["prune", "--grace", "0s"]).ok();
     assert_eq!(ask(Some(admin), "a/b").await.0, 409);
@@ -232,7 +289,7 @@ async fn what_comes_again_is_as_recent_as_what_is_new() {
             }
             _ => {
                 late.delete_repo(&store.repo).await.unwrap();
-                late.restore_repo(&store.repo).await.unwrap();
+                late.restore_repo(&store.repo, &Default::default()).await.unwrap();
             }
         }
         assert_eq!(dropped(&expire(&store, 101, 90).await), 0, "{way}: it came six days ago");

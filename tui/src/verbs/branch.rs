@@ -11,7 +11,7 @@ use crate::text::escaped;
 
 /// Lists branches, or deletes one.
 pub(crate) async fn run(args: Branch, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.client().await?;
+    let store = context.client_for(matches!(args, Branch::List { .. })).await?;
     let output = &context.output;
     match args {
         Branch::List { repo } => {

@@ -289,7 +289,7 @@ async fn trial(packs: &Storage) -> Option<Check> {
 async fn store(options: StoreOptions) -> Vec<Check> {
     let catalog = options.catalog.to_string();
     const WAY_OUT: &str = "follow the message; otherwise restore the folder from a backup";
-    let store = match Store::open_existing(options).await {
+    let store = match Store::open_to_read(options).await {
         Ok(store) => store,
         Err(Error::NoStore { instead, .. }) => {
             let way_out = "create one with: packhouse repo create OWNER/SLUG; to check another store, name it with --data";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use packhouse_host::{FetchReport, FetchRequest};
+use packhouse_host::{Error, FetchReport, FetchRequest};
 
 use crate::args::Fetch;
 use crate::context::Context;
@@ -33,7 +33,7 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
         let store = record::onto(&context.client().await?, tape.as_deref())?;
         let report = store.fetch(&args.repo, &request, watch.progress()).await;
         record::print_tape(&store, tape.as_deref(), &context.output);
-        Ok(report?)
+        Ok(report.map_err(|error| with_output(error, &request))?)
     })
     .await?;
     drop(watch);
@@ -45,6 +45,16 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
         lines
     })?;
     Ok(Exit::Done)
+}
+
+/// What is assembled is kept in the store, unless a file takes it.
+fn with_output(error: Error, request: &FetchRequest) -> Error {
+    match error.is_read_only() && request.output.is_none() {
+        true => Error::Unsupported(format!(
+            "{error}. A store that can only be read answers into a file: fetch with --output FILE"
+        )),
+        false => error,
+    }
 }
 
 fn describe(report: &FetchReport, output: &Output) -> Vec<String> {

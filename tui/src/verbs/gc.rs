@@ -18,7 +18,7 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(BAR_DELAY);
     let progress = watch.progress();
     watched(output, progress, async {
-        let store = context.client().await?;
+        let store = context.client_for(args.dry_run).await?;
         let repos = match args.all {
             true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
             false => args.repos,

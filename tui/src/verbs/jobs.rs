@@ -12,7 +12,7 @@ use crate::text::{escaped, time};
 
 /// Lists, shows, retries or cancels jobs.
 pub(crate) async fn run(args: Jobs, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.client().await?;
+    let store = context.client_for(matches!(args, Jobs::List { .. } | Jobs::Show { .. })).await?;
     let output = &context.output;
     match args {
         Jobs::List { repo, status, before, limit } => {

@@ -11,7 +11,9 @@ use crate::text::{duration, plural, size};
 
 /// Shows, sets or checks policies.
 pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.client().await?;
+    let only_reads =
+        matches!(args, PolicyVerb::Show { .. } | PolicyVerb::Check { queue: false, .. });
+    let store = context.client_for(only_reads).await?;
     let output = &context.output;
     match args {
         PolicyVerb::Show { repo } => print(&store.policy(repo.as_ref()).await?, output)?,

@@ -24,7 +24,7 @@ pub(crate) async fn run(args: Prune, context: &Context) -> anyhow::Result<Exit> 
         );
     }
     let pruned = watched(&context.output, watch.progress(), async {
-        Ok(context.client().await?.prune(options, watch.progress()).await?)
+        Ok(context.client_for(dry_run).await?.prune(options, watch.progress()).await?)
     })
     .await;
     drop(watch);

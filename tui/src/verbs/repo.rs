@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use packhouse_host::{Error, RepoReport, Visibility};
+use packhouse_host::{Error, RepoReport, RestoreOptions, Visibility};
 
 use crate::args::Repo;
 use crate::context::Context;
@@ -22,6 +22,7 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
     }
     let store = match args {
         Repo::Create { .. } => context.client_or_create().await?,
+        Repo::List | Repo::Show { .. } => context.client_to_read().await?,
         _ => context.client().await?,
     };
     let output = &context.output;
@@ -50,12 +51,15 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
                         plural(deleted.packs_waiting, "pack"),
                         size(deleted.bytes_waiting)
                     ),
-                    format!("Until then, restore it with: packhouse repo restore {}", deleted.repo),
+                    format!(
+                        "Until then, restore it with: packhouse repo restore {} --id {}",
+                        deleted.repo, deleted.repo_id
+                    ),
                 ]
             })?;
         }
-        Repo::Restore { repo } => {
-            let restored = store.restore_repo(&repo).await?;
+        Repo::Restore { repo, id, new_name } => {
+            let restored = store.restore_repo(&repo, &RestoreOptions { id, new_name }).await?;
             output.result(&restored, || {
                 let mut lines =
                     vec![format!("Restored {}", output.paint(Tone::Name, &restored.repo))];

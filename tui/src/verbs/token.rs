@@ -14,7 +14,7 @@ use crate::text::{escaped, time};
 
 /// Creates, lists or revokes tokens.
 pub(crate) async fn run(args: Token, context: &Context) -> anyhow::Result<Exit> {
-    let store = context.client().await?;
+    let store = context.client_for(matches!(args, Token::List)).await?;
     let output = &context.output;
     match args {
         Token::Create(args) => {

@@ -60,6 +60,11 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const PACKS_ON: &'static str;
     /// Removes the `$3` entities in `$2`, 34 bytes each, from repo `$1`, which is locked.
     const DROP_ENTITIES: &'static str;
+    /// Those of the `$3` entities in `$2`, 34 bytes each, that were not made recent in repo `$1` at
+    /// `$4` or later; `i` is which.
+    const STALE: &'static str;
+    /// A row if one of them was made recent with a number above `$4`.
+    const TOUCHED: &'static str;
     /// Removes when those of them were made recent.
     const DROP_FRESHENED: &'static str;
     /// Removes what those of them reach that are of the kind `$4`, which is one byte: commits.
@@ -143,17 +148,44 @@ pub(super) struct ErrorKind {
     pub(super) full: bool,
     /// It can be read, and not written.
     pub(super) read_only: bool,
+    /// It is damaged.
+    pub(super) damaged: bool,
     /// What to do about it, as the end of a sentence.
     pub(super) way_out: &'static str,
 }
 
+/// What an error says, without the line of the server's own source.
+pub(super) fn without_line(error: &impl std::fmt::Display) -> String {
+    let mut text = error.to_string();
+    if let Some((said, line)) = text.rsplit_once(" at line ")
+        && line.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        text.truncate(said.len());
+    }
+    text
+}
+
+/// What to do about a damaged catalog, as the end of a sentence.
+pub(super) const RESTORE: &str = ". Restore the catalog from a backup (packhouse backup makes them), then run: packhouse verify. Keep the damaged one until that is done";
+
 impl ErrorKind {
     /// The error of a catalog somewhere, for what was tried.
     pub(super) fn of(self, error: &sqlx::Error, place: &str, doing: &str) -> Error {
+        let (catalog, doing) = (place.to_owned(), doing.to_owned());
+        // What a row holds that no packhouse writes.
+        if let sqlx::Error::Decode(inner) = error
+            && let Some(Error::DamagedCatalog { reason, .. }) = inner.downcast_ref()
+        {
+            return Error::DamagedCatalog { catalog, doing, reason: reason.clone() };
+        }
+        let reason = format!("{}{}", without_line(error), self.way_out);
+        if self.damaged {
+            return Error::DamagedCatalog { catalog, doing, reason };
+        }
         Error::Catalog {
-            catalog: place.to_owned(),
-            doing: doing.to_owned(),
-            reason: format!("{error}{}", self.way_out),
+            catalog,
+            doing,
+            reason,
             busy: self.busy,
             read_only: self.read_only,
             full: self.full,
@@ -251,14 +283,15 @@ macro_rules! put_heads {
 }
 pub(super) use put_heads;
 
-/// [`Engine::LEAVE_HEADS`], with the same.
+/// [`Engine::LEAVE_HEADS`], with the same, and with what joins each of them to its row `b` of
+/// `branches`.
 macro_rules! leave_heads {
-    ($names:literal) => {
+    ($names:literal, $branch:literal) => {
         concat!(
             "INSERT INTO left_heads (repo, branch, head, left_at) SELECT b.repo, b.name, b.head, $4 FROM ",
             $names,
-            " JOIN branches b ON b.repo = $1 AND b.name = j.name
-             WHERE b.head <> substr($3, CAST(1 + 33 * j.n AS INT), 33) ORDER BY j.n"
+            $branch,
+            " WHERE b.head <> substr($3, CAST(1 + 33 * j.n AS INT), 33) ORDER BY j.n"
         )
     };
 }

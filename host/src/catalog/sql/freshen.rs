@@ -32,10 +32,7 @@ pub(super) async fn stale<E: Engine>(
     for chunk in params.entities.chunks(BATCH) {
         let found = reader
             .all(
-                "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-                 SELECT CAST(n.i AS BIGINT) AS i FROM n
-                 LEFT JOIN freshened f ON f.repo = $1 AND f.entity = substr($2, 1 + 34 * n.i, 34) AND f.at >= $4
-                 WHERE f.at IS NULL",
+                E::STALE,
                 args![params.repo.id, &chunk.concat(), chunk.len(), stale_before(params.at)],
             )
             .await?;
@@ -102,12 +99,7 @@ pub(super) async fn touches<E: Engine>(
             return Ok(false);
         }
         let found = tx
-            .maybe(
-                "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-                 SELECT 1 FROM n CROSS JOIN freshened f
-                 WHERE f.repo = $1 AND f.entity = substr($2, 1 + 34 * n.i, 34) AND f.number > $4 LIMIT 1",
-                args![repo.id, &bytes, bytes.len() / ENTITY_BYTES, repo.freshenings],
-            )
+            .maybe(E::TOUCHED, args![repo.id, &bytes, bytes.len() / ENTITY_BYTES, repo.freshenings])
             .await?;
         if found.is_some() {
             return Ok(true);

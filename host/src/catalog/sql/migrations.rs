@@ -3,6 +3,7 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 
+use super::engine::without_line;
 use crate::error::{Error, Result};
 
 /// A migration: its number, its name, what it says.
@@ -38,6 +39,46 @@ impl Migrations {
             .find(|applied| !self.known.iter().any(|(version, _)| version == *applied))
             .copied()
     }
+}
+
+/// What to do where a catalog lacks migrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PendingMigrations {
+    /// Run them: for those who write.
+    Run,
+    /// Refuse: those who only read change nothing.
+    Refuse,
+}
+
+/// The tables of a database.
+#[derive(Debug, Default)]
+pub(super) struct Schema {
+    /// Its migrations, if it is a catalog.
+    pub(super) applied: Vec<Applied>,
+    /// Whether it has tables, and none says that it is a catalog.
+    pub(super) is_foreign: bool,
+}
+
+impl Schema {
+    /// The migrations that it has.
+    ///
+    /// # Errors
+    /// [`Error::ForeignDatabase`].
+    pub(super) fn of_catalog(self, place: &str) -> Result<Vec<Applied>> {
+        match self.is_foreign {
+            true => Err(Error::ForeignDatabase { database: place.to_owned() }),
+            false => Ok(self.applied),
+        }
+    }
+}
+
+/// The error of a catalog that lacks migrations, for those who only read.
+pub(super) fn pending_error(place: &str, steps: &[Step], applied: &[Applied]) -> Error {
+    let missing = Migrations::of(place, steps, applied)
+        .pending()
+        .map(|(version, name)| format!("{version} ({name})"))
+        .collect();
+    Error::PendingMigrations { catalog: place.to_owned(), missing }
 }
 
 /// A migration that a catalog has: its number, and the checksum of what it said.
@@ -90,7 +131,10 @@ pub(super) async fn run(place: &str, steps: &[Step], connection: &mut impl Migra
         Err(error) => Err(Error::Catalog {
             catalog: place.to_owned(),
             doing: "migrating it".into(),
-            reason: format!("{error}. Migrate it where it is writable: packhouse migrate"),
+            reason: format!(
+                "{}. Migrate it where it is writable: packhouse migrate",
+                without_line(&error)
+            ),
             busy: false,
             read_only: false,
             full: false,

@@ -38,14 +38,14 @@ use jiff::Timestamp;
 use self::engine::{Engine, Reader, Sql, TransactionError, Work, args, attempt};
 use super::{
     BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
-    LockGuard, LockMode, PublishOutcome, Push, RepoRow, RestoreOutcome, Snapshot, Totals,
-    UnneededPack,
+    LockGuard, LockMode, PublishOutcome, Push, RepoRestoration, RepoRow, RestoreOutcome, Snapshot,
+    Totals, UnneededPack,
 };
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
-use crate::report::{GcEntry, GcRecord, GcReport, RepoSummary};
+use crate::report::{DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
 
-pub use migrations::Migrations;
+pub use migrations::{Migrations, PendingMigrations};
 
 /// How often a transaction is tried that another one was in the way of.
 const TRIES: u32 = 5;
@@ -175,15 +175,25 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
 
     async fn restore_repo(
         &self,
-        name: &RepoName,
+        restoration: &RepoRestoration,
         now: Timestamp,
         lock: &LockGuard,
     ) -> Result<RestoreOutcome> {
-        let params = restore::RestoreParams { place: self.engine.place(), name, now };
+        let params = restore::RestoreParams { place: self.engine.place(), restoration, now };
         self.locked(lock, "restoring a repo", &params, |tx, params| {
             Box::pin(restore::restore::<E>(tx, params))
         })
         .await
+    }
+
+    async fn restorable_repos(&self, name: &RepoName) -> Result<Vec<DeletedRepo>> {
+        let found = restore::of_name(&self.engine, name)
+            .await
+            .map_err(self.failed("looking for deleted repos"))?;
+        Ok(restore::newest_first(self.engine.place(), &found)?
+            .into_iter()
+            .map(|(_, deleted)| deleted)
+            .collect())
     }
 
     async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>> {

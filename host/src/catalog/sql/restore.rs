@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::super::RestoreOutcome;
+use super::super::{RepoRestoration, RestoreOutcome};
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::{rows, sums};
 use crate::error::Result;
-use crate::names::RepoName;
+use crate::names::{RepoId, RepoName};
+use crate::report::DeletedRepo;
 
 /// The key in `freshened` that means all that a repo had.
 pub(super) const EVERYTHING: &[u8] = &[];
@@ -15,16 +16,43 @@ pub(super) const EVERYTHING: &[u8] = &[];
 pub(super) struct RestoreParams<'a> {
     /// Where the catalog is.
     pub(super) place: &'a str,
-    pub(super) name: &'a RepoName,
+    pub(super) restoration: &'a RepoRestoration,
     pub(super) now: Timestamp,
 }
 
-/// Restores the repo of a name that was deleted last.
+/// Deleted repos of a name that can be restored. The name of a deleted repo is followed by `~` and
+/// a number; `:` comes after all digits.
+const OF_NAME: &str = "SELECT id, repo_id, deleted_at, packs FROM repos
+    WHERE owner = $1 AND slug > $2 || '~' AND slug < $2 || '~:' AND pruned_at IS NULL";
+
+/// Reads them.
+pub(super) async fn of_name<E: Engine>(engine: &E, name: &RepoName) -> SqlResult<Vec<E::Row>> {
+    Reader::of(engine).await?.all(OF_NAME, args![name.owner(), name.slug()]).await
+}
+
+/// Such rows with their numbers, the repo that was deleted last first. Compared as times: their
+/// texts have fractions of any length.
+pub(super) fn newest_first<R: Columns>(
+    place: &str,
+    found: &[R],
+) -> Result<Vec<(i64, DeletedRepo)>> {
+    let read = |row: &R| -> Result<_> {
+        let repo_id = RepoId(row.text("repo_id").to_owned());
+        let deleted_at = rows::time(place, row, "deleted_at")?;
+        Ok((row.int("id"), DeletedRepo { repo_id, deleted_at, packs: row.count("packs") }))
+    };
+    let mut deleted = found.iter().map(read).collect::<Result<Vec<_>>>()?;
+    deleted.sort_by_key(|(number, repo)| std::cmp::Reverse((repo.deleted_at, *number)));
+    Ok(deleted)
+}
+
+/// Restores a deleted repo.
 pub(super) async fn restore<E: Engine>(
     tx: &mut Writing<E>,
     params: &RestoreParams<'_>,
 ) -> SqlResult<RestoreOutcome> {
-    let (owner, slug) = (params.name.owner(), params.name.slug());
+    let RepoRestoration { name, id, new_name } = params.restoration;
+    let (owner, slug) = (new_name.owner(), new_name.slug());
     if tx
         .maybe("SELECT 1 FROM repos WHERE owner = $1 AND slug = $2", args![owner, slug])
         .await?
@@ -32,19 +60,11 @@ pub(super) async fn restore<E: Engine>(
     {
         return Ok(RestoreOutcome::Taken);
     }
-    // The name of a deleted repo is followed by `~` and a number; `:` comes after all digits.
-    let deleted = tx
-        .all(
-            "SELECT id, deleted_at FROM repos WHERE owner = $1 AND slug > $2 || '~' AND slug < $2 || '~:' AND pruned_at IS NULL ORDER BY id",
-            args![owner, slug],
-        )
-        .await?;
-    let times: Result<Vec<_>> = deleted
-        .iter()
-        .map(|row| Ok((rows::time(params.place, row, "deleted_at")?, row.int("id"))))
-        .collect();
-    let Some((_, repo)) =
-        times.map_err(|damage| sqlx::Error::Decode(damage.into()))?.into_iter().max()
+    let found = tx.all(OF_NAME, args![name.owner(), name.slug()]).await?;
+    let deleted = newest_first(params.place, &found);
+    let deleted = deleted.map_err(|damage| sqlx::Error::Decode(damage.into()))?;
+    let Some((repo, _)) =
+        deleted.into_iter().find(|(_, repo)| id.as_ref().is_none_or(|id| repo.repo_id == *id))
     else {
         return pruned::<E>(tx, params).await;
     };
@@ -52,9 +72,9 @@ pub(super) async fn restore<E: Engine>(
     // Of two who restore it at once, the second finds it taken when its transaction is done again.
     let restored = tx
         .run(
-            "UPDATE repos SET deleted_at = NULL, slug = $2, revision = revision + 1, freshenings = freshenings + 1
+            "UPDATE repos SET deleted_at = NULL, owner = $2, slug = $3, revision = revision + 1, freshenings = freshenings + 1
              WHERE id = $1 AND deleted_at IS NOT NULL AND pruned_at IS NULL",
-            args![repo, slug],
+            args![repo, owner, slug],
         )
         .await?;
     if restored == 0 {
@@ -75,10 +95,11 @@ async fn pruned<E: Engine>(
     tx: &mut Writing<E>,
     params: &RestoreParams<'_>,
 ) -> SqlResult<RestoreOutcome> {
+    let name = &params.restoration.name;
     let row = tx
         .maybe(
             "SELECT pruned_at, pack FROM pruned_repos WHERE owner = $1 AND slug = $2",
-            args![params.name.owner(), params.name.slug()],
+            args![name.owner(), name.slug()],
         )
         .await?;
     let Some(row) = row else { return Ok(RestoreOutcome::Unknown) };

@@ -4,19 +4,16 @@ use jiff::Timestamp;
 use packhouse_core::{Counts, EntityId};
 
 use super::super::{PackRow, RepoRow, RetiredPack, Sums};
-use super::engine::Columns;
+use super::engine::{Columns, RESTORE};
 use crate::error::{Error, Result};
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 
 /// An error for a row that holds what no packhouse writes.
 pub(super) fn damaged(place: &str, what: &str) -> Error {
-    Error::Catalog {
+    Error::DamagedCatalog {
         catalog: place.to_owned(),
         doing: "reading it".into(),
-        reason: format!("{what} is corrupt; restore the catalog from a backup"),
-        busy: false,
-        read_only: false,
-        full: false,
+        reason: format!("{what} is corrupt{RESTORE}"),
     }
 }
 

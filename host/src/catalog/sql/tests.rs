@@ -72,7 +72,7 @@ async fn a_repo_that_an_older_packhouse_deleted_is_not_restored() {
     sqlx::query(rows).execute(&pool).await.unwrap();
     pool.close().await;
     let store = Store::open(options(folder.path())).await.unwrap();
-    let error = store.restore_repo(&"a/b".parse().unwrap()).await.unwrap_err();
+    let error = store.restore_repo(&"a/b".parse().unwrap(), &Default::default()).await.unwrap_err();
     assert!(
         matches!(error, crate::Error::Pruned { at, pack: None, .. } if at.to_string() == "2026-01-04T00:00:00Z"),
         "{error}"

@@ -14,8 +14,9 @@ use super::extract::{
 };
 use crate::access::{Caller, Scope};
 use crate::error::Error;
-use crate::names::RepoName;
+use crate::names::{RepoId, RepoName};
 use crate::report::{DeleteReport, NewRepo, RepoDetail, RepoPage, RepoReport, RepoSummary};
+use crate::store::RestoreOptions;
 
 /// Moments of a repo's timeline: more than a chart has columns.
 const MOMENTS: u32 = 500;
@@ -217,16 +218,33 @@ pub(super) async fn delete(
     Ok(Json(authorized.store(&state).delete_repo(&authorized.repo).await?))
 }
 
-/// Restores the repo of this name that was deleted last, as it was.
-#[utoipa::path(post, path = "/repos/{owner}/{slug}/restore", tag = "repos", params(RepoPath),
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RestoreParams {
+    /// The id of the repo, if several of this name were deleted. Default: the last one.
+    #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
+    id: Option<RepoId>,
+    /// The name that it gets. Default: the one that it had.
+    #[serde(rename = "as")]
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    new_name: Option<RepoName>,
+}
+
+/// Restores a deleted repo of this name, as it was.
+#[utoipa::path(post, path = "/repos/{owner}/{slug}/restore", tag = "repos",
+    params(RepoPath, RestoreParams),
     responses((status = 200, description = "The repo", body = RepoReport)))]
 pub(super) async fn restore(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams((owner, slug)): PathParams<(String, String)>,
+    QueryParams(RestoreParams { id, new_name }): QueryParams<RestoreParams>,
 ) -> ApiResult<Json<RepoReport>> {
     let repo = may_restore(&caller, &owner, &slug)?;
-    Ok(Json(state.store.restore_repo(&repo).await?))
+    if let Some(name) = &new_name {
+        may_make(&caller, name)?;
+    }
+    Ok(Json(state.store.restore_repo(&repo, &RestoreOptions { id, new_name }).await?))
 }
 
 /// Returns the summary of a repo.

@@ -76,6 +76,16 @@ fn code(said: &str) -> Option<String> {
     within(said, "Code").filter(|code| !code.is_empty())
 }
 
+/// Whether a server says that it does not know the header with an upload's checksum.
+fn refuses_checksum(code: Option<&str>, said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    let refused = matches!(
+        code,
+        Some("NotImplemented" | "InvalidRequest" | "InvalidArgument" | "NotSupported")
+    ) || (code.is_none() && said.contains("501 not implemented"));
+    refused && (said.contains("checksum") || code == Some("NotImplemented"))
+}
+
 fn way_out(code: Option<&str>, said: &str, error: &object_store::Error) -> &'static str {
     const KEYS: &str = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, when they are temporary)";
     const REGION: &str =
@@ -104,6 +114,9 @@ fn way_out(code: Option<&str>, said: &str, error: &object_store::Error) -> &'sta
         Some("BadDigest" | "XAmzContentSHA256Mismatch" | "InvalidDigest") => {
             "The bytes were changed in transit; try again"
         }
+        _ if refuses_checksum(code, said) => {
+            "The server does not take the checksum of uploads: set PACKHOUSE_S3_CHECKSUM to crc64nvme or none; packhouse doctor says which one it accepts"
+        }
         _ if said.contains("169.254.169.254") || said.contains("/latest/api/token") => {
             "There are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. From a profile: eval \"$(aws configure export-credentials --format env)\""
         }
@@ -122,6 +135,22 @@ fn way_out(code: Option<&str>, said: &str, error: &object_store::Error) -> &'sta
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_refuses_the_checksum_is_told_with_the_setting() {
+        let generic = || object_store::Error::Generic { store: "S3", source: "x".into() };
+        let told = |code: &str, message: &str| way_out(Some(code), message, &generic());
+        let header = "A header you provided implies functionality that is not implemented";
+        for (code, message) in [
+            ("NotImplemented", header),
+            ("InvalidRequest", "Value for x-amz-checksum-sha256 header is invalid."),
+            ("InvalidArgument", "Unsupported header x-amz-sdk-checksum-algorithm"),
+        ] {
+            let told = told(code, message);
+            assert!(told.contains("PACKHOUSE_S3_CHECKSUM") && told.contains("doctor"), "{told}");
+        }
+        assert!(!told("InvalidArgument", "Invalid part size").contains("CHECKSUM"));
+    }
 
     #[test]
     fn what_the_server_says_is_told_and_its_noise_is_not() {

@@ -32,6 +32,11 @@ pub(super) fn store(options: &StoreOptions) -> Option<Check> {
     }
     let open: Vec<&PathBuf> = paths.iter().filter(|path| others_reach(path)).collect();
     let Some(first) = open.first() else {
+        let catalog = options.catalog.file().and_then(Path::parent);
+        let folders = [Some(packs), catalog.filter(|folder| !folder.as_os_str().is_empty())];
+        if let Some(check) = folders.into_iter().flatten().find_map(folder) {
+            return Some(check);
+        }
         return Some(Check::ok(CHECK, "only this user can read the files of the store"));
     };
     let more = match open.len() - 1 {
@@ -44,6 +49,31 @@ pub(super) fn store(options: &StoreOptions) -> Option<Check> {
         format!(
             "other users can read {}{more}: private repos, and the secret that signs URLs",
             first.display()
+        ),
+        format!("chmod -R go= {}", folder.display()),
+    ))
+}
+
+/// Warns of a folder in which others can change or see what is there, whatever the modes of its files.
+fn folder(folder: &Path) -> Option<Check> {
+    const CHECK: &str = "privacy";
+    let folder = folder.canonicalize().ok()?;
+    let mode = |path: &Path| path.metadata().map_or(0, |found| found.permissions().mode());
+    // Nobody else gets through a closed parent.
+    if mode(&folder) & 0o066 == 0 || folder.parent().is_some_and(|parent| mode(parent) & 0o077 == 0)
+    {
+        return None;
+    }
+    let danger = match mode(&folder) & 0o022 {
+        0 => "list the folder",
+        _ => "replace or delete the files in the folder",
+    };
+    Some(Check::warn(
+        CHECK,
+        format!(
+            "other users can {danger} {}: its mode is {:o}",
+            folder.display(),
+            mode(&folder) & 0o7777
         ),
         format!("chmod -R go= {}", folder.display()),
     ))

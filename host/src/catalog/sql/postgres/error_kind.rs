@@ -1,6 +1,7 @@
 //! What an error of Postgres means, and what to do about it.
 
 use super::ErrorKind;
+use crate::catalog::sql::engine::RESTORE;
 
 /// What to do where a pooler gives each transaction another session.
 pub(super) const POOLER: &str = ". A connection pooler in transaction mode (PgBouncer) causes this: use pool_mode = session, or name the server itself in --database";
@@ -48,7 +49,7 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
         },
         ("42501", _) => ErrorKind {
             read_only: true,
-            way_out: ". To write to it, the user must own the database, or be granted CREATE on its schema",
+            way_out: ". To write to it, the user needs SELECT, INSERT, UPDATE and DELETE on its tables; to create or migrate it, CREATE on its schema. Grant them, or name another user in --database",
             ..ErrorKind::default()
         },
         ("25006", _) => ErrorKind {
@@ -61,6 +62,9 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
             way_out: ". Free some space on the server and run it again; nothing was changed",
             ..ErrorKind::default()
         },
+        ("XX001" | "XX002", _) => {
+            ErrorKind { damaged: true, way_out: RESTORE, ..ErrorKind::default() }
+        }
         // Statements that were prepared are those of another session, or another client's.
         ("26000" | "42P05" | "08P01", _) => ErrorKind { way_out: POOLER, ..ErrorKind::default() },
         (_, sqlx::Error::PoolTimedOut) => ErrorKind {

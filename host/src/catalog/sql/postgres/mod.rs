@@ -17,7 +17,9 @@ use super::engine::{
     Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, args, leave_heads, put_heads,
     take_job,
 };
-use super::migrations::{APPLIED, Applied, Migrations, Step, are_pending, run};
+use super::migrations::{
+    APPLIED, Migrations, PendingMigrations, Schema, Step, are_pending, pending_error, run,
+};
 use crate::catalog::{LockGuard, LockMode, MissingCatalog};
 use crate::error::{Error, Result};
 
@@ -66,14 +68,30 @@ impl PostgresCatalog {
     ///
     /// # Errors
     /// When the URL is malformed, or the server can't be reached; [`Error::NewerStore`] for a
-    /// catalog with migrations that this build does not know.
+    /// catalog with migrations that this build does not know; [`Error::ForeignDatabase`] for a
+    /// database with other tables.
     pub async fn open(url: &str) -> Result<PostgresCatalog> {
+        PostgresCatalog::open_with(url, PendingMigrations::Run).await
+    }
+
+    /// The same; what is done about pending migrations is said.
+    ///
+    /// # Errors
+    /// [`Error::PendingMigrations`], where they are not to be run.
+    pub(in crate::catalog) async fn open_with(
+        url: &str,
+        pending: PendingMigrations,
+    ) -> Result<PostgresCatalog> {
         let options = connect_options(url)?;
         let place = place(&options);
         let failed = |e: sqlx::Error| catalog_error(&place, "opening it", &e);
         // Not by a pool, which would wait long for a server that is not there.
         let mut connection = options.connect().await.map_err(failed)?;
-        if are_pending(&place, &MIGRATIONS, &applied(&mut connection).await.map_err(failed)?)? {
+        let applied = schema(&mut connection).await.map_err(failed)?.of_catalog(&place)?;
+        if are_pending(&place, &MIGRATIONS, &applied)? {
+            if pending == PendingMigrations::Refuse {
+                return Err(pending_error(&place, &MIGRATIONS, &applied));
+            }
             run(&place, &MIGRATIONS, &mut connection).await?;
         }
         let (identity, process) = identity(&mut connection).await.map_err(failed)?;
@@ -99,12 +117,14 @@ impl PostgresCatalog {
         Ok(SqlCatalog { engine })
     }
 
-    /// What is there instead of a catalog; none when there is one. Creates nothing.
+    /// What is there instead of a catalog; none when there is one, or the tables of another program.
+    /// Creates nothing.
     pub(in crate::catalog) async fn absent(url: &str) -> Result<Option<MissingCatalog>> {
         let options = connect_options(url)?;
         let look = async {
             let mut connection = options.connect().await?;
-            let absent = match applied(&mut connection).await?.is_empty() {
+            let found = schema(&mut connection).await?;
+            let absent = match found.applied.is_empty() && !found.is_foreign {
                 false => None,
                 true => Some(MissingCatalog {
                     identity: identity(&mut connection).await?.0,
@@ -124,9 +144,9 @@ impl PostgresCatalog {
     pub async fn migrations(url: &str) -> Result<Migrations> {
         let options = connect_options(url)?;
         let place = place(&options);
-        let applied = async { applied(&mut options.connect().await?).await };
-        let applied = applied.await.map_err(|e| catalog_error(&place, "reading its schema", &e))?;
-        Ok(Migrations::of(&place, &MIGRATIONS, &applied))
+        let schema = async { schema(&mut options.connect().await?).await };
+        let schema = schema.await.map_err(|e| catalog_error(&place, "reading its schema", &e))?;
+        Ok(Migrations::of(&place, &MIGRATIONS, &schema.of_catalog(&place)?))
     }
 }
 
@@ -143,15 +163,25 @@ async fn identity(connection: &mut PgConnection) -> SqlResult<(String, i64)> {
     Ok((row.text("identity").to_owned(), row.int("process")))
 }
 
-async fn applied(connection: &mut PgConnection) -> SqlResult<Vec<Applied>> {
-    let table =
-        connection.one("SELECT CAST(to_regclass('_sqlx_migrations') AS TEXT) AS name", &[]).await?;
-    let rows = if table.maybe_text("name").is_none() {
-        Vec::new()
-    } else {
-        connection.all(APPLIED, &[]).await?
-    };
-    Ok(rows.iter().map(|row| (row.int("version"), row.bytes("checksum").to_vec())).collect())
+/// The tables of the schema in which a catalog would be. Those of extensions don't count.
+async fn schema(connection: &mut PgConnection) -> SqlResult<Schema> {
+    let tables = connection
+        .one(
+            "SELECT CAST(to_regclass('_sqlx_migrations') AS TEXT) AS known,
+                    (SELECT count(*) FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace =
+                        (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+                     AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = CAST('pg_class' AS regclass)
+                                     AND d.objid = c.oid AND d.deptype = 'e')) AS tables",
+            &[],
+        )
+        .await?;
+    if tables.maybe_text("known").is_none() {
+        return Ok(Schema { applied: Vec::new(), is_foreign: tables.int("tables") > 0 });
+    }
+    let rows = connection.all(APPLIED, &[]).await?;
+    let applied =
+        rows.iter().map(|row| (row.int("version"), row.bytes("checksum").to_vec())).collect();
+    Ok(Schema { applied, is_foreign: false })
 }
 
 /// The server's process that a statement is run by.
@@ -247,7 +277,8 @@ impl Engine for PostgresDatabase {
         "(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j"
     );
     const LEAVE_HEADS: &'static str = leave_heads!(
-        "(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j"
+        "(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j",
+        " CROSS JOIN LATERAL (SELECT repo, name, head FROM branches WHERE repo = $1 AND name = j.name OFFSET 0) b"
     );
     const INDEX_PAGE: &'static str =
         "SELECT string_agg(encode(entity, 'hex') || coalesce(encode(print, 'hex'), '') || ':' || shelf, E'\\n' ORDER BY entity) AS page FROM (
@@ -285,6 +316,14 @@ impl Engine for PostgresDatabase {
     const DROP_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM entities WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM n CROSS JOIN LATERAL (
              SELECT ctid FROM entities WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) e))";
+    const STALE: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT CAST(n.i AS BIGINT) AS i FROM n LEFT JOIN LATERAL (
+             SELECT at FROM freshened WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) AND at >= $4 OFFSET 0) f ON true
+         WHERE f.at IS NULL";
+    const TOUCHED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT 1 FROM n CROSS JOIN LATERAL (
+             SELECT number FROM freshened WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) AND number > $4 OFFSET 0) f
+         LIMIT 1";
     const DROP_FRESHENED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM freshened WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM n CROSS JOIN LATERAL (
              SELECT ctid FROM freshened WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) f))";

@@ -1,10 +1,14 @@
 //! What an error of SQLite means, and what to do about it.
 
 use super::ErrorKind;
+use crate::catalog::sql::engine::RESTORE;
 
 /// Result codes of SQLite; extended codes have theirs in their low byte. Those that say that the
 /// disk is full, or may be.
 const FULL: u32 = 13;
+/// A page is not what it should be, and the file is no database.
+const CORRUPT: u32 = 11;
+const NOT_A_DATABASE: u32 = 26;
 /// The file that connections share can't be made as long as it must be.
 const IOERR_SHMSIZE: u32 = 4874;
 /// What a full disk or a used-up quota leads to on some file systems, and what a failing disk leads
@@ -29,10 +33,17 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
             ". The disk is full or failed: check free space, quotas and the system log; nothing was changed"
         }
         10 => ". The disk failed: check the system log",
-        11 | 26 => ". It is damaged, or not a catalog: restore it from a backup",
+        CORRUPT | NOT_A_DATABASE => RESTORE,
         _ => "",
     };
-    ErrorKind { busy, again: false, full, read_only: matches!(code, 8 | 14), way_out }
+    ErrorKind {
+        busy,
+        again: false,
+        full,
+        read_only: matches!(code, 8 | 14),
+        damaged: matches!(code, CORRUPT | NOT_A_DATABASE),
+        way_out,
+    }
 }
 
 /// The meaning of an error of a commit. Its pages may have reached the disk before it failed: then
@@ -112,6 +123,10 @@ mod tests {
             "reading needs no space"
         );
         assert!(of(8).read_only && of(14).read_only && of(1032).read_only && !of(13).read_only);
+        for code in [CORRUPT, NOT_A_DATABASE, 267, 779] {
+            assert!(of(code).damaged && of(code).way_out.contains("packhouse backup"), "{code}");
+        }
+        assert!(!of(1).damaged && !of(10).damaged);
         assert!(of(5).busy && of(261).busy && !of(13).busy);
     }
 

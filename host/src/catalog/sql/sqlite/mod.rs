@@ -19,7 +19,7 @@ use super::SqlCatalog;
 use super::engine::{
     Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, put_heads, take_job,
 };
-use super::migrations::{Migrations, Step};
+use super::migrations::{Migrations, PendingMigrations, Step};
 use crate::catalog::{LockGuard, LockMode, MissingCatalog};
 use crate::error::{Error, Result};
 
@@ -68,10 +68,22 @@ impl SqliteCatalog {
     /// is only read.
     ///
     /// # Errors
-    /// [`Error::NewerStore`] for a catalog with migrations that this build does not know.
+    /// [`Error::NewerStore`] for a catalog with migrations that this build does not know;
+    /// [`Error::ForeignDatabase`] for a database that is none.
     pub async fn open(path: &Path) -> Result<SqliteCatalog> {
+        SqliteCatalog::open_with(path, PendingMigrations::Run).await
+    }
+
+    /// The same; what is done about pending migrations is said.
+    ///
+    /// # Errors
+    /// [`Error::PendingMigrations`], where they are not to be run.
+    pub(in crate::catalog) async fn open_with(
+        path: &Path,
+        pending: PendingMigrations,
+    ) -> Result<SqliteCatalog> {
         let place = path.display().to_string();
-        let Opened { writer, readers, stamps, frozen } = open::open(path, &place).await?;
+        let Opened { writer, readers, stamps, frozen } = open::open(path, &place, pending).await?;
         let file = path.canonicalize().map_err(Error::io("finding", path))?;
         Ok(SqlCatalog { engine: SqliteFile { place, file, writer, readers, stamps, frozen } })
     }
@@ -99,10 +111,10 @@ impl SqliteCatalog {
         if !path.exists() {
             return Ok(Migrations::of(&place, &MIGRATIONS, &[]));
         }
-        let applied = open::migrations(path)
+        let schema = open::schema(path)
             .await
             .map_err(|e| catalog_error(&place, "reading its schema", &e))?;
-        Ok(Migrations::of(&place, &MIGRATIONS, &applied))
+        Ok(Migrations::of(&place, &MIGRATIONS, &schema.of_catalog(&place)?))
     }
 }
 
@@ -124,8 +136,10 @@ impl Engine for SqliteFile {
          SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n";
     const PUT_HEADS: &'static str =
         put_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
-    const LEAVE_HEADS: &'static str =
-        leave_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
+    const LEAVE_HEADS: &'static str = leave_heads!(
+        "(SELECT value AS name, key AS n FROM json_each($2)) j",
+        " CROSS JOIN branches b ON b.repo = $1 AND b.name = j.name"
+    );
     const INDEX_PAGE: &'static str =
         "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS page FROM (
              SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3)";
@@ -161,6 +175,13 @@ impl Engine for SqliteFile {
          WHERE s.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND s.repo = $1 AND p.id = s.pack";
     const DROP_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM entities WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
+    const STALE: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT n.i AS i FROM n LEFT JOIN freshened f ON f.repo = $1 AND f.entity = substr($2, 1 + 34 * n.i, 34) AND f.at >= $4
+         WHERE f.at IS NULL";
+    const TOUCHED: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT 1 FROM n CROSS JOIN freshened f
+         WHERE f.repo = $1 AND f.entity = substr($2, 1 + 34 * n.i, 34) AND f.number > $4 LIMIT 1";
     const DROP_FRESHENED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM freshened WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
     const DROP_COMMITS: &'static str =

@@ -25,7 +25,9 @@ use super::lock::{POLL_INTERVAL, POLLS_BEFORE_WARNING};
 use super::stamps::Stamps;
 use super::{Columns, MIGRATIONS, Sql, SqlResult, catalog_error, copies};
 use crate::catalog::sql::engine::Check;
-use crate::catalog::sql::migrations::{APPLIED, Applied, are_pending, run};
+use crate::catalog::sql::migrations::{
+    APPLIED, PendingMigrations, Schema, are_pending, pending_error, run,
+};
 use crate::error::Result;
 
 /// How long a writer waits for another process.
@@ -42,8 +44,8 @@ pub(super) struct Opened {
     pub(super) frozen: Option<Frozen>,
 }
 
-/// Opens a catalog, making it on first use and bringing it up to date.
-pub(super) async fn open(path: &Path, place: &str) -> Result<Opened> {
+/// Opens a catalog, making it on first use and bringing it up to date, if that may be.
+pub(super) async fn open(path: &Path, place: &str, pending: PendingMigrations) -> Result<Opened> {
     let failed = |e: sqlx::Error| catalog_error(place, "opening it", &e);
     // Whatever state an error has left a connection in, the next transaction starts on a clean one.
     let writer = SqlitePoolOptions::new()
@@ -52,12 +54,16 @@ pub(super) async fn open(path: &Path, place: &str) -> Result<Opened> {
         .after_release(is_clean);
     let writer = writer.connect_lazy_with(writing(path));
     let (readers, mut frozen) = (pool(reading(path)), None);
-    let mut pending = true;
+    let (mut applied, mut is_old) = (Vec::new(), true);
     if path.exists() {
         let found = look(path, &readers).await.map_err(failed)?;
-        (pending, frozen) = (are_pending(place, &MIGRATIONS, &found.applied)?, found.frozen);
+        (applied, frozen) = (found.schema.of_catalog(place)?, found.frozen);
+        is_old = are_pending(place, &MIGRATIONS, &applied)?;
     }
-    if pending {
+    if is_old && pending == PendingMigrations::Refuse {
+        return Err(pending_error(place, &MIGRATIONS, &applied));
+    }
+    if is_old {
         bring_up_to_date(place, &writer).await?;
         // SQLite can create its files again.
         frozen = None;
@@ -72,9 +78,8 @@ async fn bring_up_to_date(place: &str, writer: &SqlitePool) -> Result<()> {
 }
 
 /// What was found in a catalog.
-pub(super) struct Found {
-    /// Its migrations.
-    pub(super) applied: Vec<Applied>,
+struct Found {
+    pub(super) schema: Schema,
     /// How it must be read, if not as others.
     frozen: Option<Frozen>,
 }
@@ -87,14 +92,14 @@ pub(super) async fn checkpoint(writer: &SqlitePool) -> SqlResult<bool> {
     Ok(row.int("busy") == 0 && row.int("log") > 0 && row.int("log") == row.int("checkpointed"))
 }
 
-/// Which migrations a catalog has. Changes nothing.
-pub(super) async fn migrations(path: &Path) -> SqlResult<Vec<Applied>> {
-    Ok(look(path, &pool(reading(path))).await?.applied)
+/// The tables of a catalog. Changes nothing.
+pub(super) async fn schema(path: &Path) -> SqlResult<Schema> {
+    Ok(look(path, &pool(reading(path))).await?.schema)
 }
 
 async fn look(path: &Path, readers: &SqlitePool) -> SqlResult<Found> {
-    let error = match applied(readers).await {
-        Ok(applied) => return Ok(Found { applied, frozen: None }),
+    let error = match schema_of(readers).await {
+        Ok(schema) => return Ok(Found { schema, frozen: None }),
         Err(error) => error,
     };
     // What SQLite answers when it can't make or enlarge the files that it needs.
@@ -103,23 +108,32 @@ async fn look(path: &Path, readers: &SqlitePool) -> SqlResult<Found> {
     }
     let Ok(Some(frozen)) = Frozen::of(path) else { return Err(error) };
     // Of the two errors the first says what is the matter with the catalog itself.
-    match applied(&frozen.pool).await {
-        Ok(applied) => {
+    match schema_of(&frozen.pool).await {
+        Ok(schema) => {
             tracing::debug!("reading {} without SQLite's own files: {error}", path.display());
-            Ok(Found { applied, frozen: Some(frozen) })
+            Ok(Found { schema, frozen: Some(frozen) })
         }
         Err(_) => Err(error),
     }
 }
 
-async fn applied(readers: &SqlitePool) -> SqlResult<Vec<Applied>> {
+async fn schema_of(readers: &SqlitePool) -> SqlResult<Schema> {
     let mut connection = connected(readers).await?;
-    let none = connection
-        .all("SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'", &[])
-        .await?
-        .is_empty();
-    let rows = if none { Vec::new() } else { connection.all(APPLIED, &[]).await? };
-    Ok(rows.iter().map(|row| (row.int("version"), row.bytes("checksum").to_vec())).collect())
+    // One statement: another process may be making the tables.
+    let tables = connection
+        .one(
+            "SELECT count(*) AS tables, coalesce(sum(name = '_sqlx_migrations'), 0) AS known
+             FROM sqlite_master WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'",
+            &[],
+        )
+        .await?;
+    if tables.int("known") == 0 {
+        return Ok(Schema { applied: Vec::new(), is_foreign: tables.int("tables") > 0 });
+    }
+    let rows = connection.all(APPLIED, &[]).await?;
+    let applied =
+        rows.iter().map(|row| (row.int("version"), row.bytes("checksum").to_vec())).collect();
+    Ok(Schema { applied, is_foreign: false })
 }
 
 /// Connects, and retries while another process creates the file: turning WAL on does not wait for
