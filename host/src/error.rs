@@ -176,6 +176,21 @@ pub enum Error {
         other: String,
     },
 
+    /// The name of another branch, in other characters.
+    #[error(
+        "branch `{}` has the same name as branch `{}` for file systems that normalise Unicode, and clones keep branches as files; nothing was stored. Push to the existing name, or delete that branch: packhouse branch delete {repo} NAME",
+        in_characters(branch),
+        in_characters(other)
+    )]
+    SameBranch {
+        /// The repo.
+        repo: RepoName,
+        /// The new branch.
+        branch: String,
+        /// The existing branch.
+        other: String,
+    },
+
     /// No such branch.
     #[error(
         "repo `{repo}` has no branch `{}`; `packhouse branch list {repo}` lists its branches",
@@ -519,6 +534,15 @@ fn way_out(error: &std::io::Error) -> &'static str {
         Kind::PermissionDenied => ". Check who owns it, or use another --data folder",
         _ => "",
     }
+}
+
+/// A name in which equal looks are told apart.
+fn in_characters(name: &str) -> String {
+    let shown = |c: char| match c.is_ascii() {
+        true => c.to_string(),
+        false => c.escape_unicode().to_string(),
+    };
+    escaped(&name.chars().map(shown).collect::<String>()).to_string()
 }
 
 fn more(left_out: usize) -> String {

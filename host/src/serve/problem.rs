@@ -81,6 +81,7 @@ impl From<Error> for Problem {
             | Error::Pruned { .. }
             | Error::HeadConflict(_)
             | Error::BranchInTheWay { .. }
+            | Error::SameBranch { .. }
             | Error::Unsupported(_) => StatusCode::CONFLICT,
             Error::Usage(_)
             | Error::UnknownWant { .. }
