@@ -22,9 +22,9 @@ pub struct ServeLimits {
     pub burst: u32,
     /// Connections that may be open at once.
     pub connections: usize,
-    /// Of those, how many one address may have; a network where it is of version 6. Trusted proxies
-    /// may have all.
-    pub connections_of_one: usize,
+    /// Of those, how many one address may have; a network where it is of version 6. None: half of
+    /// them, also when there are fewer because few files may be open. Trusted proxies may have all.
+    pub connections_of_one: Option<usize>,
     /// How long a connection may be idle.
     pub idle: Duration,
     /// Bytes a second with which a client must read an answer.
@@ -69,7 +69,7 @@ impl Default for ServeLimits {
             rate: 1000,
             burst: 10_000,
             connections: 1024,
-            connections_of_one: 512,
+            connections_of_one: None,
             idle: Duration::from_secs(60),
             slowest: 4 << 10,
             answers: None,

@@ -243,7 +243,7 @@ impl Server {
             Some(listener) => {
                 let few = ServeLimits {
                     connections: METRICS_CONNECTIONS,
-                    connections_of_one: METRICS_CONNECTIONS,
+                    connections_of_one: Some(METRICS_CONNECTIONS),
                     ..options.limits.clone()
                 };
                 let connections = Connections::new(&few, state.proxies.clone());
