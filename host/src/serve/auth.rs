@@ -14,7 +14,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::health::is_health;
 use super::limits::ServeLimits;
 use super::problem::{ApiResult, Problem};
-use super::proxy::only_from_proxies;
+use super::proxy::{is_host, only_from_proxies};
 use super::signed::{NO_TOKEN, TRUSTED};
 use super::state::{AppState, SharedState};
 use crate::access::{Caller, Scope, TokenText};
@@ -107,12 +107,14 @@ pub(super) async fn authenticate(
 ) -> Response {
     let started = state.metrics.begin(&request);
     name_host(&mut request);
+    let named = check_host(request.headers());
     let trusted = if state.trusting { only_from_here(request.headers()) } else { Ok(()) };
     let from = network(state.proxies.origin(from.ip(), request.headers_mut()));
     let identified = match (is_health(request.uri().path()), trusted) {
         // Health checks must be answered however busy the server is.
         (true, _) => Ok(Caller::Anyone),
         (false, Err(problem)) => Err(problem),
+        (false, Ok(())) if named.is_err() => named.map(|()| Caller::Anyone),
         (false, Ok(())) => identify(&state, from, request.headers()).await,
     };
     request.extensions_mut().insert(ClientAddress(from));
@@ -150,6 +152,18 @@ fn name_host(request: &mut Request) {
         .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     if let Some(named) = named {
         request.headers_mut().entry(header::HOST).or_insert(named);
+    }
+}
+
+/// Refuses a request to a host that is none: URLs of packs begin with it.
+fn check_host(headers: &HeaderMap) -> ApiResult<()> {
+    let is_host = |value: &HeaderValue| value.is_empty() || value.to_str().is_ok_and(is_host);
+    match headers.get(header::HOST) {
+        Some(host) if !is_host(host) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "the Host header is not a host: expected HOST or HOST:PORT",
+        )),
+        _ => Ok(()),
     }
 }
 

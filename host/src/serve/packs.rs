@@ -42,7 +42,8 @@ pub(super) fn base(state: &AppState, headers: &HeaderMap) -> Url {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let scheme = proxy::scheme(headers).unwrap_or(if state.secure { "https" } else { "http" });
     let named = Url::parse(&format!("{scheme}://{host}")).ok();
-    // A client that sends another Host header gets a URL to that host; no other client sees it.
+    // It is a host: `auth` has checked it. A client that sends another Host header gets a URL to that
+    // host; no other client sees it.
     named.unwrap_or_else(|| Url::parse("http://localhost").expect("it is a URL"))
 }
 
