@@ -98,11 +98,19 @@ pub(super) const SHORT_BODY_MEMORY: usize = 8 << 20;
 /// takes as much again, each.
 pub(super) const BODY_MEMORY: usize = 32 << 20;
 
+/// Bytes of either that one token may take, or one address without one: half.
+pub(super) const fn of_one(memory: usize) -> usize {
+    memory / 2
+}
+
 /// How long one waits for that memory.
 pub(super) const BODY_MEMORY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take for one.
 pub(super) const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a client may be silent in the middle of one.
+pub(super) const BODY_SILENCE: Duration = Duration::from_secs(10);
 
 /// Connections beyond the limit, on which health is answered and all else with 503.
 pub(super) const RESERVED: usize = 8;

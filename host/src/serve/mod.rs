@@ -14,7 +14,9 @@
 mod admin;
 mod auth;
 mod body;
+mod body_memory;
 mod connections;
+mod decode;
 mod drain;
 mod health;
 mod json_errors;

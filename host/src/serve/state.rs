@@ -12,9 +12,12 @@ use url::Url;
 use super::ServeOptions;
 use super::admin::Runs;
 use super::auth::{Authorized, RateLimits};
-use super::body::BodyMemory;
+use super::body_memory::BodyMemory;
 use super::health::{ReadinessProbe, ServerMetrics};
-use super::limits::{ASSEMBLED, AnswerLimits, ServeLimits, UPLOAD_SLOT_TIMEOUT, UPLOADS_OF_ONE};
+use super::limits::{
+    ASSEMBLED, AnswerLimits, ServeLimits, UNKEPT, UNKEPT_OF_ONE, UNKEPT_TIMEOUT,
+    UPLOAD_SLOT_TIMEOUT, UPLOADS_OF_ONE,
+};
 use super::problem::{ApiResult, Problem};
 use super::proxy::Proxies;
 use super::signed::Signer;
@@ -222,7 +225,7 @@ pub(super) struct UploadPermit {
 }
 
 /// What all have who ask for the same key, for as long as one of them has it.
-fn shared<K: Clone + Eq + Hash, T>(
+pub(super) fn shared<K: Clone + Eq + Hash, T>(
     all: &Mutex<HashMap<K, Weak<T>>>,
     key: &K,
     make: impl FnOnce() -> Arc<T>,

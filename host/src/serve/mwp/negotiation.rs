@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::super::auth::Authorized;
-use super::super::body::MemoryPermit;
+use super::super::body_memory::MemoryPermit;
+use super::super::decode::{self, Malformed};
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::AppState;
 
