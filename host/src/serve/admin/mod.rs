@@ -30,6 +30,7 @@ use super::problem::ApiResult;
 use super::state::SharedState;
 use crate::access::Caller;
 
+pub(super) use extract::bad_request;
 pub(super) use runs::Runs;
 
 /// Where all of it is.
