@@ -205,7 +205,7 @@ pub enum Error {
 
     /// The branch would reach records that are neither in the repo nor in the push.
     #[error(
-        "this push is incomplete, and nothing was stored. A clone from another hub omits what that hub has; push everything: muse bundle create all.mpack {branch}, then packhouse push {repo} all.mpack. Missing: {}{}",
+        "this push is incomplete; nothing was stored. A clone of another hub omits what that hub has. Push all of it: muse bundle create all.mpack {branch}, then {packhouse} push {repo} all.mpack. Missing: {}{}",
         missing.join(", "), more(*.left_out)
     )]
     Incomplete {
@@ -213,6 +213,8 @@ pub enum Error {
         repo: RepoName,
         /// The branch.
         branch: String,
+        /// How packhouse is called for the store, from where the push came.
+        packhouse: String,
         /// Some of the missing records, each with what refers to it.
         missing: Vec<String>,
         /// How many more are missing.

@@ -190,9 +190,10 @@ async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> ApiRes
         }
         _ => {
             state.rate_limits.count_wrong(from)?;
-            Err(Problem::unauthorized(
-                "unknown token, or it has expired or was revoked; `packhouse token list` lists all tokens",
-            ))
+            Err(Problem::unauthorized(format!(
+                "unknown token, or it has expired or was revoked; send a valid one: {}. The operator lists tokens with: packhouse token list",
+                login(state)
+            )))
         }
     }
 }
@@ -281,28 +282,47 @@ pub(super) async fn repo_for(
         return Err(if caller.may(Scope::Admin, &repo) {
             Error::UnknownRepo(repo).into()
         } else {
-            Problem::no_repo(&name)
+            unseen(state, caller, &name)
         });
     };
     if caller.may(scope, &repo) || (scope == Scope::Read && visibility == Visibility::Public) {
         return Ok((repo, id));
     }
     match visibility {
-        Visibility::Private if !caller.may(Scope::Read, &repo) => Err(Problem::no_repo(&name)),
-        _ if *caller == Caller::Anyone => {
-            Err(Problem::unauthorized(format!("a token is required to {}", word(scope))))
-        }
+        Visibility::Private if !caller.may(Scope::Read, &repo) => Err(unseen(state, caller, &name)),
+        _ if *caller == Caller::Anyone => Err(Problem::unauthorized(format!(
+            "a token is required to {} this repo; send one: {}",
+            word(scope),
+            login(state)
+        ))),
         _ => Err(Problem::unauthorized(format!(
-            "the scope of this token does not allow to {} this repo",
-            word(scope)
+            "the scope of this token does not allow to {} this repo; send one with scope {scope}: {}",
+            word(scope),
+            login(state)
         ))),
     }
+}
+
+/// There is no repo, or a private one: the words are the same.
+fn unseen(state: &AppState, caller: &Caller, name: &str) -> Problem {
+    let problem = Problem::no_repo(name);
+    let way_out = match caller {
+        Caller::Anyone => "that can be read without a token; if it is private, send one",
+        _ => "that this token may read; if it is private, send another",
+    };
+    Problem { detail: format!("{} {way_out}: {}", problem.detail, login(state)), ..problem }
+}
+
+/// How clients send a token.
+fn login(state: &AppState) -> String {
+    let hub = state.public_url.as_ref().map_or("URL", |url| url.as_str().trim_end_matches('/'));
+    format!("muse auth login --hub {hub} --token TOKEN (packhouse --remote: PACKHOUSE_TOKEN=TOKEN)")
 }
 
 const fn word(scope: Scope) -> &'static str {
     match scope {
         Scope::Read => "read",
-        Scope::Push => "push",
+        Scope::Push => "push to",
         Scope::Admin => "administer",
     }
 }
@@ -377,6 +397,11 @@ impl Authorized {
         self.caller.may(Scope::Push, &self.repo)
     }
 
+    /// Whether the caller administers the repo, whatever the request does.
+    pub(super) fn may_administer(&self) -> bool {
+        self.caller.may(Scope::Admin, &self.repo)
+    }
+
     /// What requests of one caller are counted by.
     pub(super) fn token(&self) -> Option<&str> {
         match &self.caller {
@@ -388,24 +413,36 @@ impl Authorized {
     /// The store, pinned to the repo of the request: if another repo takes its name, it is unknown
     /// here.
     pub(super) fn store(&self, state: &AppState) -> Store {
+        self.store_with(state, true)
+    }
+
+    /// The same store, which does not keep the answers that it assembles.
+    pub(super) fn store_that_keeps_no_answers(&self, state: &AppState) -> Store {
+        self.store_with(state, false)
+    }
+
+    fn store_with(&self, state: &AppState, kept: bool) -> Store {
         let store = state.store.pinned(&self.repo, &self.repo_id);
         let answers = &state.answers;
         let quota = |caller, of_caller| {
             let budget =
                 AnswerBudget { all: answers.all, strangers: answers.strangers, caller: of_caller };
-            AnswerQuota { caller, budget, keep_free: answers.keep_free }
+            AnswerQuota { caller, budget, kept, keep_free: answers.keep_free }
         };
+        match &self.caller {
+            Caller::Bearer { .. } => store.with_quota(quota(self.counted_by(), answers.of_token)),
+            Caller::Anyone => store.with_quota(quota(self.counted_by(), answers.of_address)),
+            Caller::Trusted => store,
+        }
+    }
+
+    /// What answers of the caller are counted by.
+    pub(super) fn counted_by(&self) -> String {
         match (&self.caller, self.from) {
-            (Caller::Bearer { token, .. }, _) => {
-                store.with_quota(quota(format!("token:{token}"), answers.of_token))
-            }
-            (Caller::Anyone, Some(from)) => {
-                store.with_quota(quota(format!("{STRANGERS}{from}"), answers.of_address))
-            }
-            (Caller::Anyone, None) => {
-                store.with_quota(quota(format!("{STRANGERS}?"), answers.of_address))
-            }
-            (Caller::Trusted, _) => store,
+            (Caller::Bearer { token, .. }, _) => format!("token:{token}"),
+            (Caller::Anyone, Some(from)) => format!("{STRANGERS}{from}"),
+            (Caller::Anyone, None) => format!("{STRANGERS}?"),
+            (Caller::Trusted, _) => String::new(),
         }
     }
 

@@ -146,6 +146,15 @@ pub(super) const UPLOAD_SLOT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Answers that are assembled at once.
 pub(super) const ASSEMBLED: usize = 8;
 
+/// Packs that are sent at once and not kept, because their callers' answers fill their quotas.
+pub(super) const UNKEPT: usize = 16;
+
+/// Of those, what one caller may have.
+pub(super) const UNKEPT_OF_ONE: usize = 4;
+
+/// How long a fetch waits for that.
+pub(super) const UNKEPT_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Ids in `/filter-objects`.
 pub(super) const FILTERED: usize = 50_000;
 /// Ids in `/presign`.

@@ -13,6 +13,7 @@ use super::super::decode::{self, Malformed};
 use super::super::limits::JSON;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::{AppState, SharedState};
+use super::repo::allowed;
 use crate::access::{Caller, Scope};
 use crate::error::{Class, Result};
 use crate::names::RepoName;
@@ -41,6 +42,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody
 
     async fn from_request(request: Request, state: &SharedState) -> ApiResult<Self> {
         let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Anyone);
+        let repo = request.extensions().get::<Authorized>().cloned();
         let kind = request
             .headers()
             .get(header::CONTENT_TYPE)
@@ -56,6 +58,9 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody
         .await;
         // A caller without permission learns nothing about errors in the body.
         check_token(state, &caller).await?;
+        if let Some(repo) = repo {
+            repo.recheck(state).await?;
+        }
         let (value, _) = come?;
         Ok(JsonBody(value))
     }
@@ -102,13 +107,7 @@ pub(super) async fn repo_of(
     (owner, slug): &(String, String),
 ) -> ApiResult<Authorized> {
     administers_some(caller)?;
-    // The token is valid, but for other repos: MWP has one status for both, the administration has
-    // two.
-    let forbidden = |problem: Problem| match problem.status {
-        StatusCode::UNAUTHORIZED => Problem { status: StatusCode::FORBIDDEN, ..problem },
-        _ => problem,
-    };
-    Authorized::of(state, caller.clone(), owner, slug, Scope::Admin).await.map_err(forbidden)
+    allowed(state, caller.clone(), owner, slug, Scope::Admin).await
 }
 
 /// The repo of a query or a body, if the caller administers it. Returns the store, pinned to that
