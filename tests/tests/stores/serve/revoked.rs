@@ -150,7 +150,7 @@ fn half_a_body_for_a_repo_says_nothing_about_another_that_took_its_name() {
         let answer = rest(begun, body.as_bytes());
         assert!(answer.starts_with("HTTP/1.1 404"), "{request}: {answer}");
         let policy = store.run(["policy", "show", "a/swap"]).ok().json();
-        assert_eq!(policy["max_packs"], Value::Null, "{policy}");
+        assert_eq!(policy["set"], false, "{policy}");
         delete(&store, &served, "a/swap");
     }
 }
