@@ -19,9 +19,17 @@ pub(super) fn check(most: usize, text: &str) -> Result<(), String> {
         Reading { most, left: most, numbers: 0, too_long: too_long(text), place: Vec::new() };
     let mut from = serde_json::Deserializer::from_str(text);
     let read = Value(&mut reading).deserialize(&mut from).and_then(|()| from.end());
-    read.map_err(|error| match reading.place.is_empty() {
-        true => error.to_string(),
-        false => format!("`{}`: {error}", reading.at()),
+    read.map_err(|error| {
+        let error = error.to_string();
+        // The reader does not say which.
+        let hint = match error.contains("hex escape") {
+            true => " (an escape that is cut off, or half of a surrogate pair)",
+            false => "",
+        };
+        match reading.place.is_empty() {
+            true => format!("{error}{hint}"),
+            false => format!("`{}`: {error}{hint}", reading.at()),
+        }
     })
 }
 
