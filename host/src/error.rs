@@ -221,6 +221,21 @@ pub enum Error {
         other: String,
     },
 
+    /// The name of another branch, in other characters.
+    #[error(
+        "branch `{}` has the same name as branch `{}` for file systems that normalise Unicode, and clones keep branches as files; nothing was stored. Push to the existing name, or delete that branch: packhouse branch delete {repo} NAME",
+        in_characters(branch),
+        in_characters(other)
+    )]
+    SameBranch {
+        /// The repo.
+        repo: RepoName,
+        /// The new branch.
+        branch: String,
+        /// The existing branch.
+        other: String,
+    },
+
     /// No such branch.
     #[error(
         "repo `{repo}` has no branch `{}`; `packhouse branch list {repo}` lists its branches",
@@ -235,7 +250,7 @@ pub enum Error {
 
     /// The branch would reach records that are neither in the repo nor in the push.
     #[error(
-        "this push is incomplete, and nothing was stored. A clone from another hub omits what that hub has; push everything: muse bundle create all.mpack {branch}, then packhouse push {repo} all.mpack. Missing: {}{}",
+        "this push is incomplete; nothing was stored. A clone of another hub omits what that hub has. Push all of it: muse bundle create all.mpack {branch}, then {packhouse} push {repo} all.mpack. Missing: {}{}",
         missing.join(", "), more(*.left_out)
     )]
     Incomplete {
@@ -243,6 +258,8 @@ pub enum Error {
         repo: RepoName,
         /// The branch.
         branch: String,
+        /// How packhouse is called for the store, from where the push came.
+        packhouse: String,
         /// Some of the missing records, each with what refers to it.
         missing: Vec<String>,
         /// How many more are missing.
@@ -662,6 +679,15 @@ fn candidates(repo: &RepoName, deleted: &[DeletedRepo]) -> String {
     let shown: Vec<String> = deleted.iter().take(SHOWN).map(describe).collect();
     let left_out = more(deleted.len().saturating_sub(SHOWN));
     format!("Deleted repos `{repo}`, for --id: {}{left_out}", shown.join(", "))
+}
+
+/// A name in which equal looks are told apart.
+fn in_characters(name: &str) -> String {
+    let shown = |c: char| match c.is_ascii() {
+        true => c.to_string(),
+        false => c.escape_unicode().to_string(),
+    };
+    escaped(&name.chars().map(shown).collect::<String>()).to_string()
 }
 
 fn more(left_out: usize) -> String {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::text::escaped;
 
 pub use branch::BranchName;
-pub(crate) use branch::{in_the_way, unusable};
+pub(crate) use branch::{in_the_way, same_name, unusable};
 
 /// The name of a pack: `sha256:` and the hex of the SHA-256 of its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

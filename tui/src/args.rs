@@ -260,6 +260,9 @@ pub(crate) enum Branch {
         /// Name of the branch, or its escaped form as shown by `packhouse branch list`
         #[arg(value_name = "NAME", allow_hyphen_values = true)]
         name: String,
+        /// Skip the confirmation; required without a terminal
+        #[arg(long)]
+        yes: bool,
     },
 }
 

@@ -4,10 +4,12 @@
 //! elsewhere, an option or an expression; it must look like what it is; and it must be a possible
 //! file beside the other branches of its repo.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::ops::Bound;
 use std::str::FromStr;
+
+use unicode_normalization::UnicodeNormalization;
 
 use crate::error::{Error, Result};
 use crate::text::{escaped, is_invisible, is_variation_selector};
@@ -71,11 +73,15 @@ fn fault_of_part(part: &str) -> Option<String> {
         return Some(format!("`{part}` ends with `{end}`"));
     }
     let stem = lower.split('.').next().unwrap_or_default();
+    // Windows takes superscripts for digits, too.
+    let is_digit = |c: char| matches!(c, '1'..='9' | '\u{b9}' | '\u{b2}' | '\u{b3}');
     let numbered = |device: &str| {
-        stem.strip_prefix(device).is_some_and(|number| matches!(number.as_bytes(), [b'1'..=b'9']))
+        let mut number = stem.strip_prefix(device).unwrap_or_default().chars();
+        number.next().is_some_and(is_digit) && number.next().is_none()
     };
-    let is_device =
-        matches!(stem, "con" | "prn" | "aux" | "nul") || numbered("com") || numbered("lpt");
+    let is_device = matches!(stem, "con" | "prn" | "aux" | "nul" | "conin$" | "conout$")
+        || numbered("com")
+        || numbered("lpt");
     is_device.then(|| format!("`{part}` is a device on Windows"))
 }
 
@@ -106,6 +112,22 @@ pub(crate) fn in_the_way<'a>(name: &str, others: &BTreeSet<&'a str>) -> Option<&
     let from = (Bound::Included(inside.as_str()), Bound::Unbounded);
     let below = others.range::<str, _>(from).next().filter(|other| other.starts_with(&inside));
     above.or(below).copied()
+}
+
+/// A new branch whose name is that of another branch, and written in other characters: many file
+/// systems take `e` with an accent, and the letter that has it, for one. They are the same in NFC.
+pub(crate) fn same_name<'a>(
+    new: &[&'a str],
+    others: &BTreeSet<&'a str>,
+) -> Option<(&'a str, &'a str)> {
+    if others.iter().all(|name| name.is_ascii()) {
+        return None;
+    }
+    let normal = |name: &str| name.nfc().collect::<String>();
+    let fresh: BTreeSet<&str> = new.iter().copied().collect();
+    let mut met: HashMap<String, &str> =
+        others.difference(&fresh).map(|name| (normal(name), *name)).collect();
+    fresh.into_iter().find_map(|name| Some((name, met.insert(normal(name), name)?)))
 }
 
 /// Branches of a repo that are hidden from clients, each with the reason: stored before names had
@@ -155,6 +177,8 @@ mod tests {
             "a/HEAD",
             "com",
             "console",
+            "com\u{b9}1",
+            "lpt\u{2074}",
             &"x".repeat(255),
         ] {
             assert_eq!(good.parse::<BranchName>().unwrap().to_string(), good);
@@ -200,6 +224,9 @@ mod tests {
             "x/AUX.txt",
             "Com1",
             "lpt9.x",
+            "COM\u{b9}",
+            "x/lpt\u{b3}.y",
+            "CONIN$",
             "a\0",
             "a\u{9b}",
         ];
@@ -240,6 +267,19 @@ mod tests {
         for name in ["a/bc", "a/b-", "b", "a-b-c", "d/c", "a/B", "A", "C/d"] {
             assert_eq!(in_the_way(name, &others), None, "{name}");
         }
+    }
+
+    #[test]
+    fn names_that_are_the_same_in_nfc_are_one_name() {
+        let (one, two) = ("caf\u{e9}", "cafe\u{301}");
+        let all = |names: &[&'static str]| names.iter().copied().collect::<BTreeSet<_>>();
+        assert_eq!(same_name(&[two], &all(&["main", one, two])), Some((two, one)));
+        assert_eq!(same_name(&[one], &all(&["main", one, two])), Some((one, two)));
+        assert!(same_name(&[one, two], &all(&[one, two])).is_some());
+        assert_eq!(same_name(&["K"], &all(&["K", "\u{212a}"])), Some(("K", "\u{212a}")));
+        // What was stored before stays, and is no reason to refuse another.
+        assert_eq!(same_name(&["main"], &all(&["main", one, two])), None);
+        assert_eq!(same_name(&["cafe", "Main"], &all(&["cafe", "main", "Main", one])), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::health::is_health;
 use super::limits::ServeLimits;
 use super::problem::{ApiResult, Problem};
-use super::proxy::only_from_proxies;
+use super::proxy::{is_host, only_from_proxies};
 use super::signed::{NO_TOKEN, TRUSTED};
 use super::state::{AppState, SharedState};
 use crate::access::{Caller, Scope, TokenText};
@@ -106,12 +106,14 @@ pub(super) async fn authenticate(
 ) -> Response {
     let started = state.metrics.begin(&request);
     name_host(&mut request);
+    let named = check_host(request.headers());
     let trusted = if state.trusting { only_from_here(request.headers()) } else { Ok(()) };
     let from = network(state.proxies.origin(from.ip(), request.headers_mut()));
     let identified = match (is_health(request.uri().path()), trusted) {
         // Health checks must be answered however busy the server is.
         (true, _) => Ok(Caller::Anyone),
         (false, Err(problem)) => Err(problem),
+        (false, Ok(())) if named.is_err() => named.map(|()| Caller::Anyone),
         (false, Ok(())) => identify(&state, from, request.headers()).await,
     };
     request.extensions_mut().insert(ClientAddress(from));
@@ -152,6 +154,18 @@ fn name_host(request: &mut Request) {
     }
 }
 
+/// Refuses a request to a host that is none: URLs of packs begin with it.
+fn check_host(headers: &HeaderMap) -> ApiResult<()> {
+    let is_host = |value: &HeaderValue| value.is_empty() || value.to_str().is_ok_and(is_host);
+    match headers.get(header::HOST) {
+        Some(host) if !is_host(host) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "the Host header is not a host: expected HOST or HOST:PORT",
+        )),
+        _ => Ok(()),
+    }
+}
+
 async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> ApiResult<Caller> {
     if state.trusting {
         return Ok(Caller::Trusted);
@@ -175,9 +189,10 @@ async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> ApiRes
         }
         _ => {
             state.rate_limits.count_wrong(from)?;
-            Err(Problem::unauthorized(
-                "unknown token, or it has expired or was revoked; `packhouse token list` lists all tokens",
-            ))
+            Err(Problem::unauthorized(format!(
+                "unknown token, or it has expired or was revoked; send a valid one: {}. The operator lists tokens with: packhouse token list",
+                login(state)
+            )))
         }
     }
 }
@@ -266,28 +281,47 @@ pub(super) async fn repo_for(
         return Err(if caller.may(Scope::Admin, &repo) {
             state.store.unknown_repo(&repo).await?.into()
         } else {
-            Problem::no_repo(&name)
+            unseen(state, caller, &name)
         });
     };
     if caller.may(scope, &repo) || (scope == Scope::Read && visibility == Visibility::Public) {
         return Ok((repo, id));
     }
     match visibility {
-        Visibility::Private if !caller.may(Scope::Read, &repo) => Err(Problem::no_repo(&name)),
-        _ if *caller == Caller::Anyone => {
-            Err(Problem::unauthorized(format!("a token is required to {}", word(scope))))
-        }
+        Visibility::Private if !caller.may(Scope::Read, &repo) => Err(unseen(state, caller, &name)),
+        _ if *caller == Caller::Anyone => Err(Problem::unauthorized(format!(
+            "a token is required to {} this repo; send one: {}",
+            word(scope),
+            login(state)
+        ))),
         _ => Err(Problem::unauthorized(format!(
-            "the scope of this token does not allow to {} this repo",
-            word(scope)
+            "the scope of this token does not allow to {} this repo; send one with scope {scope}: {}",
+            word(scope),
+            login(state)
         ))),
     }
+}
+
+/// There is no repo, or a private one: the words are the same.
+fn unseen(state: &AppState, caller: &Caller, name: &str) -> Problem {
+    let problem = Problem::no_repo(name);
+    let way_out = match caller {
+        Caller::Anyone => "that can be read without a token; if it is private, send one",
+        _ => "that this token may read; if it is private, send another",
+    };
+    Problem { detail: format!("{} {way_out}: {}", problem.detail, login(state)), ..problem }
+}
+
+/// How clients send a token.
+fn login(state: &AppState) -> String {
+    let hub = state.public_url.as_ref().map_or("URL", |url| url.as_str().trim_end_matches('/'));
+    format!("muse auth login --hub {hub} --token TOKEN (packhouse --remote: PACKHOUSE_TOKEN=TOKEN)")
 }
 
 const fn word(scope: Scope) -> &'static str {
     match scope {
         Scope::Read => "read",
-        Scope::Push => "push",
+        Scope::Push => "push to",
         Scope::Admin => "administer",
     }
 }
@@ -362,6 +396,11 @@ impl Authorized {
         self.caller.may(Scope::Push, &self.repo)
     }
 
+    /// Whether the caller administers the repo, whatever the request does.
+    pub(super) fn may_administer(&self) -> bool {
+        self.caller.may(Scope::Admin, &self.repo)
+    }
+
     /// What requests of one caller are counted by.
     pub(super) fn token(&self) -> Option<&str> {
         match &self.caller {
@@ -373,24 +412,36 @@ impl Authorized {
     /// The store, pinned to the repo of the request: if another repo takes its name, it is unknown
     /// here.
     pub(super) fn store(&self, state: &AppState) -> Store {
+        self.store_with(state, true)
+    }
+
+    /// The same store, which does not keep the answers that it assembles.
+    pub(super) fn store_that_keeps_no_answers(&self, state: &AppState) -> Store {
+        self.store_with(state, false)
+    }
+
+    fn store_with(&self, state: &AppState, kept: bool) -> Store {
         let store = state.store.pinned(&self.repo, &self.repo_id);
         let answers = &state.answers;
         let quota = |caller, of_caller| {
             let budget =
                 AnswerBudget { all: answers.all, strangers: answers.strangers, caller: of_caller };
-            AnswerQuota { caller, budget, keep_free: answers.keep_free }
+            AnswerQuota { caller, budget, kept, keep_free: answers.keep_free }
         };
+        match &self.caller {
+            Caller::Bearer { .. } => store.with_quota(quota(self.counted_by(), answers.of_token)),
+            Caller::Anyone => store.with_quota(quota(self.counted_by(), answers.of_address)),
+            Caller::Trusted => store,
+        }
+    }
+
+    /// What answers of the caller are counted by.
+    pub(super) fn counted_by(&self) -> String {
         match (&self.caller, self.from) {
-            (Caller::Bearer { token, .. }, _) => {
-                store.with_quota(quota(format!("token:{token}"), answers.of_token))
-            }
-            (Caller::Anyone, Some(from)) => {
-                store.with_quota(quota(format!("{STRANGERS}{from}"), answers.of_address))
-            }
-            (Caller::Anyone, None) => {
-                store.with_quota(quota(format!("{STRANGERS}?"), answers.of_address))
-            }
-            (Caller::Trusted, _) => store,
+            (Caller::Bearer { token, .. }, _) => format!("token:{token}"),
+            (Caller::Anyone, Some(from)) => format!("{STRANGERS}{from}"),
+            (Caller::Anyone, None) => format!("{STRANGERS}?"),
+            (Caller::Trusted, _) => String::new(),
         }
     }
 

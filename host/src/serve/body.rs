@@ -9,7 +9,6 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -17,16 +16,14 @@ use axum::extract::Request;
 use axum::http::{StatusCode, header};
 use futures::{Stream, StreamExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::limits::{
-    BODY_MEMORY, BODY_MEMORY_TIMEOUT, BODY_WITHIN, SHORT, SHORT_BODY_MEMORY, SLOWEST, ServeLimits,
-};
+use super::auth::Authorized;
+use super::body_memory::MemoryPermit;
+use super::limits::{BODY_SILENCE, BODY_WITHIN, SLOWEST, ServeLimits};
 use super::problem::{ApiResult, Problem};
 use super::state::AppState;
 use crate::error::{Error, Result};
-use crate::names::RepoName;
 use crate::pack::pipeline::{CHUNK, Produce};
 use crate::progress::Progress;
 use crate::store::{StagedPack, UploadProgress, blocking, joined};
@@ -105,17 +102,17 @@ impl Allowance {
 /// reports and errors.
 pub(super) async fn receive<E: std::fmt::Display>(
     state: &AppState,
-    repo: &RepoName,
+    authorized: &Authorized,
     name: impl Into<PathBuf>,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     allowance: &mut Allowance,
     progress: &Progress,
 ) -> ApiResult<StagedPack> {
-    let making = state.making().await?;
+    let making = state.making_while_it_comes(authorized.token()).await?;
     let (sender, source) = BodySource::new();
     let feeding = feed(body, sender, allowance, &state.limits);
     let (store, repo, name, progress) =
-        (state.store.clone(), repo.clone(), name.into(), progress.clone());
+        (state.store.clone(), authorized.repo.clone(), name.into(), progress.clone());
     // A client that goes away ends the feeding, and with it the work; its place is free when it has
     // ended.
     let receiving = tokio::spawn(async move {
@@ -185,7 +182,7 @@ async fn feed<E: std::fmt::Display>(
                 allowance.take(bytes.len())?;
                 received += bytes.len() as u64;
                 // A byte a minute would hold a place for ever.
-                if begun.elapsed() > limits.silence + Duration::from_secs(received / SLOWEST) {
+                if too_slow(begun.elapsed(), received, limits.silence) {
                     return Err(slow());
                 }
                 Piece::Bytes(bytes)
@@ -197,69 +194,6 @@ async fn feed<E: std::fmt::Display>(
             return Ok(());
         }
     }
-}
-
-/// Memory that small bodies, and what is read from them, may take: that of short ones, and that of
-/// longer ones.
-#[derive(Debug)]
-pub(super) struct BodyMemory {
-    short: Arc<Semaphore>,
-    long: Arc<Semaphore>,
-}
-
-impl BodyMemory {
-    pub(super) fn new() -> BodyMemory {
-        BodyMemory {
-            short: Arc::new(Semaphore::new(SHORT_BODY_MEMORY >> 10)),
-            long: Arc::new(Semaphore::new(BODY_MEMORY >> 10)),
-        }
-    }
-}
-
-/// A part of [`BodyMemory`], until it is dropped.
-#[derive(Debug, Default)]
-pub(super) struct MemoryPermit {
-    short: Option<OwnedSemaphorePermit>,
-    long: Option<OwnedSemaphorePermit>,
-}
-
-impl MemoryPermit {
-    /// Takes memory for a body that has come up to `to`, and may come up to `most`. While it is
-    /// short it takes more as it grows, in steps of a kilobyte. Beyond that it takes all at once:
-    /// if each took a part and waited for the rest, none would go on.
-    async fn grow(&mut self, memory: &BodyMemory, to: usize, most: usize) -> ApiResult<()> {
-        if to > SHORT {
-            if self.long.is_none() {
-                self.long = Some(taken(&memory.long, most.max(to)).await?);
-                self.short = None;
-            }
-            return Ok(());
-        }
-        let have = self.short.as_ref().map_or(0, |have| have.num_permits() << 10);
-        if to > have {
-            let more = taken(&memory.short, to - have).await?;
-            match &mut self.short {
-                Some(have) => have.merge(more),
-                none => *none = Some(more),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Waits for some bytes of memory, in whole kilobytes.
-async fn taken(from: &Arc<Semaphore>, bytes: usize) -> ApiResult<OwnedSemaphorePermit> {
-    let busy = || {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the server is busy with other requests; try again",
-        )
-    };
-    let permits = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX);
-    let taken = tokio::time::timeout(BODY_MEMORY_TIMEOUT, from.clone().acquire_many_owned(permits))
-        .await
-        .map_err(|_| busy())?;
-    taken.map_err(|_| busy())
 }
 
 /// Reads a small body whole, and runs `read` on it off the async threads. The memory of such bodies
@@ -275,6 +209,7 @@ pub(super) async fn whole<T: Send + 'static>(
     read: impl FnOnce(&[u8]) -> ApiResult<T> + Send + 'static,
 ) -> ApiResult<(T, MemoryPermit)> {
     let (mut bytes, mut held) = (Vec::new(), MemoryPermit::default());
+    let share = state.memory.share_of(&request);
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)
@@ -282,15 +217,28 @@ pub(super) async fn whole<T: Send + 'static>(
     let length = length.map_or(most, |length: usize| length.min(most));
     let mut body = request.into_body().into_data_stream();
     let coming = async {
-        while let Some(piece) = body.next().await {
+        let (begun, mut waited) = (Instant::now(), Duration::ZERO);
+        loop {
+            let piece = tokio::time::timeout(BODY_SILENCE, body.next()).await.map_err(|_| {
+                let silence = BODY_SILENCE.as_secs();
+                let detail = format!("the body stalled for {silence} s; nothing was changed");
+                Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+            })?;
+            let Some(piece) = piece else { break };
             let piece = piece.map_err(|error| {
                 Problem::new(StatusCode::BAD_REQUEST, format!("the body was cut off: {error}"))
             })?;
             if bytes.len() + piece.len() > most {
                 return Err(Problem::too_much(format!("the body is longer than {most} bytes")));
             }
-            held.grow(&state.memory, bytes.len() + piece.len(), length).await?;
+            let waits = Instant::now();
+            held.grow(&share, bytes.len() + piece.len(), length).await?;
+            // That was the server's time.
+            waited += waits.elapsed();
             bytes.extend_from_slice(&piece);
+            if too_slow(begun.elapsed().saturating_sub(waited), bytes.len() as u64, BODY_SILENCE) {
+                return Err(slow());
+            }
         }
         Ok(())
     };
@@ -308,8 +256,13 @@ pub(super) async fn whole<T: Send + 'static>(
     Ok((value?, held))
 }
 
+/// Whether so much has come too slowly: a client earns time by sending, and has some besides.
+fn too_slow(elapsed: Duration, received: u64, slack: Duration) -> bool {
+    elapsed > slack + Duration::from_secs(received / SLOWEST)
+}
+
 fn slow() -> Problem {
-    let detail = format!("the body is slower than {SLOWEST} bytes a second; nothing was stored");
+    let detail = format!("the body is slower than {SLOWEST} bytes a second; nothing was changed");
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
 }
 
@@ -376,36 +329,12 @@ mod tests {
         }
     }
 
-    /// Each of them comes in pieces, and there is room for four of them at once.
-    #[tokio::test]
-    async fn long_bodies_don_t_wait_for_each_other_for_ever_and_short_ones_not_for_them() {
-        let memory = Arc::new(BodyMemory::new());
-        let coming = |length: usize| {
-            let memory = memory.clone();
-            async move {
-                let mut held = MemoryPermit::default();
-                for to in (0..=length).step_by(SHORT / 2) {
-                    held.grow(&memory, to, length).await?;
-                    tokio::task::yield_now().await;
-                }
-                ApiResult::Ok(held)
-            }
-        };
-        let many = futures::future::join_all(
-            (0..12).map(|_| async { coming(BODY_MEMORY / 4).await.map(drop) }),
-        )
-        .await;
-        assert!(many.iter().all(Result::is_ok), "{many:?}");
-        let long =
-            futures::future::try_join_all((0..4).map(|_| coming(BODY_MEMORY / 4))).await.unwrap();
-        let waits = tokio::time::timeout(Duration::from_millis(50), coming(BODY_MEMORY / 4)).await;
-        assert!(waits.is_err(), "there is no room for it");
-        coming(SHORT).await.unwrap();
-        drop(long);
-        assert_eq!(
-            (memory.short.available_permits() << 10, memory.long.available_permits() << 10),
-            (SHORT_BODY_MEMORY, BODY_MEMORY)
-        );
+    #[test]
+    fn a_client_earns_time_by_sending() {
+        let slow =
+            |seconds, received| too_slow(Duration::from_secs(seconds), received, BODY_SILENCE);
+        assert!(!slow(10, 0) && slow(11, 0));
+        assert!(!slow(20, 10 * SLOWEST) && slow(21, 10 * SLOWEST));
     }
 
     #[tokio::test]

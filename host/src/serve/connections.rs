@@ -84,11 +84,12 @@ struct Activity {
 
 impl Connections {
     pub(super) fn new(limits: &ServeLimits, proxies: Proxies) -> Arc<Connections> {
+        let most = limits.connections.max(1);
         Arc::new(Connections {
             open: Mutex::default(),
             next: AtomicU64::new(0),
-            most: limits.connections.max(1),
-            most_of_one: limits.connections_of_one.clamp(1, limits.connections.max(1)),
+            most,
+            most_of_one: limits.connections_of_one.unwrap_or(most.div_ceil(2)).clamp(1, most),
             idle: limits.idle,
             slowest: limits.slowest.max(1),
             proxies,
@@ -469,7 +470,7 @@ mod tests {
     fn connections(most: usize, of_one: usize) -> Arc<Connections> {
         let limits = ServeLimits {
             connections: most,
-            connections_of_one: of_one,
+            connections_of_one: Some(of_one),
             slowest: 1000,
             ..ServeLimits::default()
         };

@@ -22,9 +22,9 @@ pub struct ServeLimits {
     pub burst: u32,
     /// Connections that may be open at once.
     pub connections: usize,
-    /// Of those, how many one address may have; a network where it is of version 6. Trusted proxies
-    /// may have all.
-    pub connections_of_one: usize,
+    /// Of those, how many one address may have; a network where it is of version 6. None: half of
+    /// them, also when there are fewer because few files may be open. Trusted proxies may have all.
+    pub connections_of_one: Option<usize>,
     /// How long a connection may be idle.
     pub idle: Duration,
     /// Bytes a second with which a client must read an answer.
@@ -69,7 +69,7 @@ impl Default for ServeLimits {
             rate: 1000,
             burst: 10_000,
             connections: 1024,
-            connections_of_one: 512,
+            connections_of_one: None,
             idle: Duration::from_secs(60),
             slowest: 4 << 10,
             answers: None,
@@ -98,11 +98,19 @@ pub(super) const SHORT_BODY_MEMORY: usize = 8 << 20;
 /// takes as much again, each.
 pub(super) const BODY_MEMORY: usize = 32 << 20;
 
+/// Bytes of either that one token may take, or one address without one: half.
+pub(super) const fn of_one(memory: usize) -> usize {
+    memory / 2
+}
+
 /// How long one waits for that memory.
 pub(super) const BODY_MEMORY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take for one.
 pub(super) const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a client may be silent in the middle of one.
+pub(super) const BODY_SILENCE: Duration = Duration::from_secs(10);
 
 /// Connections beyond the limit, on which health is answered and all else with 503.
 pub(super) const RESERVED: usize = 8;
@@ -137,6 +145,15 @@ pub(super) const UPLOAD_SLOT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Answers that are assembled at once.
 pub(super) const ASSEMBLED: usize = 8;
+
+/// Packs that are sent at once and not kept, because their callers' answers fill their quotas.
+pub(super) const UNKEPT: usize = 16;
+
+/// Of those, what one caller may have.
+pub(super) const UNKEPT_OF_ONE: usize = 4;
+
+/// How long a fetch waits for that.
+pub(super) const UNKEPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Ids in `/filter-objects`.
 pub(super) const FILTERED: usize = 50_000;

@@ -14,7 +14,9 @@
 mod admin;
 mod auth;
 mod body;
+mod body_memory;
 mod connections;
+mod decode;
 mod drain;
 mod health;
 mod json_errors;
@@ -243,7 +245,7 @@ impl Server {
             Some(listener) => {
                 let few = ServeLimits {
                     connections: METRICS_CONNECTIONS,
-                    connections_of_one: METRICS_CONNECTIONS,
+                    connections_of_one: Some(METRICS_CONNECTIONS),
                     ..options.limits.clone()
                 };
                 let connections = Connections::new(&few, state.proxies.clone());

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -11,6 +12,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures::StreamExt;
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 use url::Url;
@@ -19,7 +21,7 @@ use super::auth::Authorized;
 use super::problem::{ApiResult, Problem};
 use super::proxy;
 use super::signed::{NO_TOKEN, SignedGrant, SignedQuery, TRUSTED};
-use super::state::{AppState, SharedState};
+use super::state::{AppState, SharedState, TwoPermits};
 use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 use crate::progress::Progress;
@@ -42,8 +44,26 @@ pub(super) fn base(state: &AppState, headers: &HeaderMap) -> Url {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let scheme = proxy::scheme(headers).unwrap_or(if state.secure { "https" } else { "http" });
     let named = Url::parse(&format!("{scheme}://{host}")).ok();
-    // A client that sends another Host header gets a URL to that host; no other client sees it.
+    // It is a host: `auth` has checked it. A client that sends another Host header gets a URL to that
+    // host; no other client sees it.
     named.unwrap_or_else(|| Url::parse("http://localhost").expect("it is a URL"))
+}
+
+/// Longest lifetime of a URL for a caller with a token, in seconds: a week.
+const LONGEST: u64 = 7 * 24 * 3600;
+
+/// That of others: what is assembled is kept for so long.
+const LONGEST_OF_STRANGERS: u64 = 3600;
+
+/// How long a URL is to be valid.
+pub(super) fn ttl(authorized: &Authorized, seconds: u64) -> ApiResult<Duration> {
+    let known = authorized.is_known();
+    let longest = if known { LONGEST } else { LONGEST_OF_STRANGERS };
+    if (1..=longest).contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let more = if known { String::new() } else { format!(" (with a token, to {LONGEST})") };
+    Err(Problem::malformed(format!("ttl_seconds is {seconds}: 1 to {longest} is expected{more}")))
 }
 
 /// A fetch that answers with a URL: one of this server when packs are files.
@@ -150,7 +170,7 @@ fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> ApiResult<
     };
     let (first, length) =
         part.as_ref().map_or((0, total), |part| (*part.start(), part.end() - part.start() + 1));
-    let mut response = Response::new(stream(stored.file, first, length)?);
+    let mut response = Response::new(stream(stored.file, first, length, None)?);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::mwp::MSGPACK));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
@@ -183,11 +203,18 @@ fn one_range(header: &str, total: u64) -> Result<Option<RangeInclusive<u64>>, ()
     })
 }
 
-/// Some bytes of a file, read as they are sent.
-pub(super) fn stream(mut file: File, first: u64, length: u64) -> ApiResult<Body> {
+/// Some bytes of a file, read as they are sent. `place` is held until that has ended.
+pub(super) fn stream(
+    mut file: File,
+    first: u64,
+    length: u64,
+    place: Option<TwoPermits>,
+) -> ApiResult<Body> {
     file.seek(SeekFrom::Start(first)).map_err(crate::Error::io("reading", "a stored pack"))?;
     let file = tokio::fs::File::from_std(file).take(length);
-    Ok(Body::from_stream(ReaderStream::with_capacity(file, READ)))
+    Ok(Body::from_stream(ReaderStream::with_capacity(file, READ).inspect(move |_| {
+        let _place = &place;
+    })))
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ fn status_of(error: &Error) -> StatusCode {
         | Error::Pruned { .. }
         | Error::HeadConflict(_)
         | Error::BranchInTheWay { .. }
+        | Error::SameBranch { .. }
         | Error::Unsupported(_) => StatusCode::CONFLICT,
         Error::Usage(_)
         | Error::UnknownWant { .. }

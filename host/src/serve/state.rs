@@ -12,9 +12,12 @@ use url::Url;
 use super::ServeOptions;
 use super::admin::Runs;
 use super::auth::{Authorized, RateLimits};
-use super::body::BodyMemory;
+use super::body_memory::BodyMemory;
 use super::health::{ReadinessProbe, ServerMetrics};
-use super::limits::{ASSEMBLED, AnswerLimits, ServeLimits, UPLOAD_SLOT_TIMEOUT, UPLOADS_OF_ONE};
+use super::limits::{
+    ASSEMBLED, AnswerLimits, ServeLimits, UNKEPT, UNKEPT_OF_ONE, UNKEPT_TIMEOUT,
+    UPLOAD_SLOT_TIMEOUT, UPLOADS_OF_ONE,
+};
 use super::problem::{ApiResult, Problem};
 use super::proxy::Proxies;
 use super::signed::Signer;
@@ -46,7 +49,12 @@ pub(super) struct AppState {
     uploads: Arc<Semaphore>,
     /// Packs that may be made at once.
     making: Arc<Semaphore>,
+    /// Of those, what one token may have while its bodies come.
+    making_of_one: Mutex<HashMap<String, Weak<Semaphore>>>,
     assembled: Arc<Semaphore>,
+    /// Packs that are sent at once and not kept.
+    unkept: Arc<Semaphore>,
+    unkept_of_one: Mutex<HashMap<String, Weak<Semaphore>>>,
     /// Places for uploads of one token.
     places: Mutex<HashMap<String, Weak<Semaphore>>>,
     turns: Mutex<HashMap<RepoName, Weak<tokio::sync::Mutex<()>>>>,
@@ -74,6 +82,9 @@ impl AppState {
             uploads: Arc::new(Semaphore::new(options.limits.uploads)),
             making: Arc::new(Semaphore::new(options.limits.making)),
             assembled: Arc::new(Semaphore::new(ASSEMBLED)),
+            unkept: Arc::new(Semaphore::new(UNKEPT)),
+            unkept_of_one: Mutex::default(),
+            making_of_one: Mutex::default(),
             places: Mutex::default(),
             turns: Mutex::default(),
             closing: watch::Sender::new(false),
@@ -89,7 +100,7 @@ impl AppState {
     }
 
     /// Waits for a place for an upload: no token takes all of them, nor waits for ever.
-    pub(super) async fn upload_permit(&self, token: Option<&str>) -> ApiResult<UploadPermit> {
+    pub(super) async fn upload_permit(&self, token: Option<&str>) -> ApiResult<TwoPermits> {
         let places = || Arc::new(Semaphore::new(UPLOADS_OF_ONE));
         let own = token.map(|token| shared(&self.places, &token.to_owned(), places));
         let waiting = async {
@@ -97,7 +108,7 @@ impl AppState {
                 Some(own) => Some(own.acquire_owned().await?),
                 None => None,
             };
-            Ok::<_, AcquireError>(UploadPermit {
+            Ok::<_, AcquireError>(TwoPermits {
                 _own: own,
                 _all: self.uploads.clone().acquire_owned().await?,
             })
@@ -138,10 +149,45 @@ impl AppState {
         Ok(joined(tokio::spawn(assembling)).await?)
     }
 
+    /// Waits for a place to send a pack that is not kept, until it has been sent: its file takes disk
+    /// space that no quota counts.
+    pub(super) async fn unkept_permit(&self, authorized: &Authorized) -> ApiResult<TwoPermits> {
+        let few = || Arc::new(Semaphore::new(UNKEPT_OF_ONE));
+        let own = shared(&self.unkept_of_one, &authorized.counted_by(), few);
+        let waiting = async {
+            let own = own.clone().acquire_owned().await?;
+            Ok::<_, AcquireError>(TwoPermits {
+                _own: Some(own),
+                _all: self.unkept.clone().acquire_owned().await?,
+            })
+        };
+        match tokio::time::timeout(UNKEPT_TIMEOUT, waiting).await {
+            // They are never closed.
+            Ok(room) => room.map_err(|_| Error::Cancelled.into()),
+            Err(_) => Err(Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "your answers that have not expired fill your quota, and other packs are being sent; read those, or try again later",
+            )),
+        }
+    }
+
     /// Waits for its turn to make a pack. The place goes with the work.
     pub(super) async fn making(&self) -> ApiResult<OwnedSemaphorePermit> {
         // It is never closed.
         Ok(self.making.clone().acquire_owned().await.map_err(|_| Error::Cancelled)?)
+    }
+
+    /// Waits for its turn to make a pack of a body while it comes. A client may send that slowly: so
+    /// no token has more than half of the places.
+    pub(super) async fn making_while_it_comes(&self, token: Option<&str>) -> ApiResult<TwoPermits> {
+        let half = || Arc::new(Semaphore::new(self.limits.making.div_ceil(2)));
+        let own = token.map(|token| shared(&self.making_of_one, &token.to_owned(), half));
+        let own = match own {
+            // It is never closed.
+            Some(own) => Some(own.acquire_owned().await.map_err(|_| Error::Cancelled)?),
+            None => None,
+        };
+        Ok(TwoPermits { _own: own, _all: self.making().await? })
     }
 
     /// Runs work to its end, also when its client disconnects. The server waits for it before it
@@ -214,15 +260,15 @@ impl Drop for TaskGuard {
     }
 }
 
-/// A place for an upload, until it is dropped.
+/// A place among all, and among those of one caller, until it is dropped.
 #[derive(Debug)]
-pub(super) struct UploadPermit {
+pub(super) struct TwoPermits {
     _own: Option<OwnedSemaphorePermit>,
     _all: OwnedSemaphorePermit,
 }
 
 /// What all have who ask for the same key, for as long as one of them has it.
-fn shared<K: Clone + Eq + Hash, T>(
+pub(super) fn shared<K: Clone + Eq + Hash, T>(
     all: &Mutex<HashMap<K, Weak<T>>>,
     key: &K,
     make: impl FnOnce() -> Arc<T>,

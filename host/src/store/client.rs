@@ -207,6 +207,7 @@ impl Store {
         Err(Error::Incomplete {
             repo,
             branch: preconditions.branch.clone(),
+            packhouse: "packhouse".to_owned(),
             missing: missing.into_iter().take(MAX_NAMED).collect(),
             left_out,
         })

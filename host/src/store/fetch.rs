@@ -93,7 +93,7 @@ struct StoredAnswer {
     url: String,
     bytes: u64,
     reused: bool,
-    /// The answer itself, where the store can be read only and does not keep it.
+    /// The answer itself, where the store does not keep it.
     aside: Option<StagedFile>,
 }
 
@@ -137,7 +137,15 @@ impl Store {
     ) -> Result<(FetchReport, StoredPack)> {
         let row = self.known_repo(repo).await?;
         let (report, found) = self.fetch_current(&row, request, progress).await?;
-        let pack = self.open_found(&row, &found).await?;
+        let pack = match found.aside {
+            None => self.open_found(&row, &found).await?,
+            Some(staged) => {
+                let (path, bytes) = (staged.path().to_owned(), found.bytes);
+                let file = staged.file.try_clone().map_err(Error::io("opening", &path))?;
+                // Its name goes here, and its bytes when the file is closed.
+                StoredPack { file, path, bytes }
+            }
+        };
         Ok((report, pack))
     }
 
@@ -363,7 +371,7 @@ impl Store {
             false => None,
             true => match self.take_room(row, digest, plan.bytes).await {
                 Err(error) if aside(&error) => None,
-                room => Some(room?),
+                room => room?,
             },
         };
         let made = async {
@@ -492,12 +500,21 @@ impl Store {
     }
 
     /// Reserves space for an answer, if its caller has a quota.
-    async fn take_room(&self, row: &RepoRow, plan: String, bytes: u64) -> Result<Reservation> {
+    /// None where answers are not kept.
+    async fn take_room(
+        &self,
+        row: &RepoRow,
+        plan: String,
+        bytes: u64,
+    ) -> Result<Option<Reservation>> {
         let quota = self.quota.as_deref();
         if let Some(quota) = quota
             && self.vault.free_bytes()?.saturating_sub(bytes) < quota.keep_free
         {
             return Err(Error::AnswersFull { used_up: ExhaustedBudget::All, bytes });
+        }
+        if quota.is_some_and(|quota| !quota.kept) {
+            return Ok(None);
         }
         let caller = quota.map_or_else(String::new, |quota| quota.caller.clone());
         // If this process dies, it is released after an hour.
@@ -510,7 +527,7 @@ impl Store {
         name[16..].copy_from_slice(&second);
         let name = MpackKey::new(name);
         match self.catalog.take_room(&name, &answer, quota.map(|quota| quota.budget)).await? {
-            None => Ok(Reservation { name, answer }),
+            None => Ok(Some(Reservation { name, answer })),
             Some(used_up) => Err(Error::AnswersFull { used_up, bytes }),
         }
     }

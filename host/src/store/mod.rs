@@ -142,6 +142,9 @@ pub(crate) struct AnswerQuota {
     /// What their answers are counted by.
     pub(crate) caller: String,
     pub(crate) budget: AnswerBudget,
+    /// Whether they are kept. Else one that is kept already is used, and another is a file that is
+    /// gone when it has been sent.
+    pub(crate) kept: bool,
     /// Bytes of the disk that no answer takes: they are for pushes.
     pub(crate) keep_free: u64,
 }

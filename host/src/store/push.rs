@@ -27,7 +27,7 @@ use crate::catalog::{
     Snapshot, entity_key,
 };
 use crate::error::{Error, Result};
-use crate::names::{BranchName, MpackKey, RepoName, ShelfId, in_the_way};
+use crate::names::{BranchName, MpackKey, RepoName, ShelfId, in_the_way, same_name};
 use crate::pack::pipeline::{CHUNK, Produce, WriteError};
 use crate::pack::{BadPack, Directory, WrittenPack, write_and_read_back};
 use crate::progress::{Phase, Progress};
@@ -672,7 +672,8 @@ pub(super) fn refuse_bad_branches(received: &[StagedPack]) -> Result<()> {
     }
 }
 
-/// Refuses new branches beside which another can't be: one name would be a folder of the other.
+/// Refuses new branches beside which another can't be: one name would be a folder of the other, or
+/// the same name to many file systems.
 fn room_for(repo: &RepoName, stored: &[Head], decided: &[Head]) -> Result<()> {
     let there: BTreeSet<&str> = stored.iter().map(|head| head.branch.as_str()).collect();
     let new: Vec<&str> = decided
@@ -686,6 +687,13 @@ fn room_for(repo: &RepoName, stored: &[Head], decided: &[Head]) -> Result<()> {
     let usable = there.iter().copied().filter(|branch| BranchName::fault(branch).is_none());
     let all: BTreeSet<&str> =
         usable.chain(decided.iter().map(|head| head.branch.as_str())).collect();
+    if let Some((branch, other)) = same_name(&new, &all) {
+        return Err(Error::SameBranch {
+            repo: repo.clone(),
+            branch: branch.to_owned(),
+            other: other.to_owned(),
+        });
+    }
     let mut met = new.into_iter().filter_map(|branch| Some((branch, in_the_way(branch, &all)?)));
     met.next().map_or(Ok(()), |(branch, other)| {
         Err(Error::BranchInTheWay {

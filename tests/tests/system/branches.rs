@@ -155,10 +155,25 @@ fn no_branch_is_a_folder_of_another() {
     for (number, name) in ["t/u/w", "t/U", "T", "t-u"].into_iter().enumerate() {
         store.push([store.file(&format!("fine{number}.mpack"), &pack(name, &[name]).1)]).ok();
     }
-    store.run(["branch", "delete", "a/b", "t/u/v"]).ok();
-    store.run(["branch", "delete", "a/b", "t/u/w"]).ok();
+    store.run(["branch", "delete", "a/b", "t/u/v", "--yes"]).ok();
+    store.run(["branch", "delete", "a/b", "t/u/w", "--yes"]).ok();
     store.push(&files[1..]).ok();
     store.run(["verify", "a/b"]).ok();
+}
+
+#[test]
+fn a_name_is_not_taken_twice_in_different_characters() {
+    let store = Packhouse::with_repo();
+    let push = |file: &str, name: &str| store.push([store.file(file, &pack(name, &[name]).1)]);
+    push("one.mpack", "caf\u{e9}").ok();
+    let before = store.picture();
+    push("two.mpack", "cafe\u{301}").exits(1).says(&[
+        "`cafe\\u{301}`",
+        "`caf\\u{e9}`",
+        "nothing was stored",
+    ]);
+    assert_eq!(store.picture(), before);
+    push("three.mpack", "cafe").ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,7 +185,7 @@ async fn stored_bad_names_stop_nothing_are_given_to_nobody_and_can_be_deleted() 
     store.push([store.file("side.mpack", &bytes)]).ok();
     let bad = ["../../../../PWNED", "main\u{202e}niam", "main/x"];
     store_as_before(&store.data(), &[(bad[0], &side), (bad[1], &side), (bad[2], &main)]).await;
-    store.run(["branch", "delete", "a/b", "side"]).ok();
+    store.run(["branch", "delete", "a/b", "side", "--yes"]).ok();
 
     // Shown with escapes, exact in JSON, found by verify with the way out.
     let listed = store.run(["branch", "list", "a/b"]).ok().documents();
@@ -228,13 +243,13 @@ async fn stored_bad_names_stop_nothing_are_given_to_nobody_and_can_be_deleted() 
         let there = store.run_remote(url, None, ["branch", "list", "a/b"]).ok().documents();
         assert_eq!(there, store.run(["branch", "list", "a/b"]).ok().documents());
         let gone = store
-            .run_remote(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"])
+            .run_remote(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam", "--yes"])
             .ok()
             .json();
         let expected = json!({"repo": "a/b", "name": bad[1], "head": side, "deleted": true, "default_branch": "main"});
         assert_eq!(gone, expected);
         store
-            .run_remote(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam"])
+            .run_remote(url, None, ["branch", "delete", "a/b", "main\\u{202e}niam", "--yes"])
             .exits(1)
             .says(&["no branch", "branch list a/b"]);
         let (_, log) = served.stop();
@@ -242,12 +257,13 @@ async fn stored_bad_names_stop_nothing_are_given_to_nobody_and_can_be_deleted() 
         can_be_seen(&log);
     }
     for (name, head) in [(bad[0], &side), (bad[2], &main)] {
-        let gone = store.run(["branch", "delete", "a/b", name]).ok().json();
+        let gone = store.run(["branch", "delete", "a/b", name, "--yes"]).ok().json();
         assert_eq!((&gone["name"], &gone["head"]), (&json!(name), &json!(head)));
     }
     store.run(["verify", "a/b"]).ok();
-    store.run(["branch", "delete", "a/b", "nothing"]).exits(1).says(&["`nothing`", "a/b"]);
-    store.run(["branch", "delete", "a/c", "main"]).exits(1).says(&["a/c"]);
+    store.run(["branch", "delete", "a/b", "main"]).exits(2).says(&["--yes", "main"]);
+    store.run(["branch", "delete", "a/b", "nothing", "--yes"]).exits(1).says(&["`nothing`", "a/b"]);
+    store.run(["branch", "delete", "a/c", "main", "--yes"]).exits(1).says(&["a/c"]);
     // What only a deleted branch led to stays until it expires.
     store.fetch(&["--want", &side]);
 }
@@ -259,7 +275,7 @@ async fn where_the_default_branch_is_deleted_another_one_is_it() {
     store.push([store.file("x.mpack", &bytes)]).ok();
     store_as_before(&store.data(), &[("../a", &id)]).await;
     for (gone, default) in [("main", "alpha"), ("zeta", "alpha"), ("alpha", "main")] {
-        let told = store.run(["branch", "delete", "a/b", gone]).ok().json();
+        let told = store.run(["branch", "delete", "a/b", gone, "--yes"]).ok().json();
         assert_eq!(
             (&told["default_branch"], &store.show()["default_branch"]),
             (&json!(default), &json!(default)),

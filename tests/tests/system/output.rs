@@ -78,7 +78,7 @@ fn so_it_is_for_every_verb_that_does_something() {
         &["token", "create", "--scope", "read", "--repo", "*"],
         &["gc", "a/b", "--async"],
         &["worker", "--drain"],
-        &["branch", "delete", "a/b", "main"],
+        &["branch", "delete", "a/b", "main", "--yes"],
     ];
     for words in calls {
         let (code, said) = into_a_full_disk(store.command(words));

@@ -47,7 +47,7 @@ pub(crate) struct Serve {
     /// Maximum number of open connections; fewer if the limit of open files is lower
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections: u32,
-    /// Maximum number of open connections per address [default: half of --connections]. Trusted
+    /// Maximum number of open connections per address [default: half of all]. Trusted
     /// proxies are exempt
     #[arg(long, alias = "connections-of-one", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) connections_per_address: Option<u32>,

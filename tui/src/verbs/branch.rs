@@ -8,9 +8,13 @@ use crate::exit::Exit;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::escaped;
+use crate::verbs::confirm::{confirm, require_yes};
 
 /// Lists branches, or deletes one.
 pub(crate) async fn run(args: Branch, context: &Context) -> anyhow::Result<Exit> {
+    if let Branch::Delete { repo, name, yes } = &args {
+        require_yes(*yes, &format!("branch {} of {repo}", escaped(name)))?;
+    }
     let store = context.client_for(matches!(args, Branch::List { .. })).await?;
     let output = &context.output;
     match args {
@@ -26,7 +30,15 @@ pub(crate) async fn run(args: Branch, context: &Context) -> anyhow::Result<Exit>
                 output.table(&list(&branches), 0)?;
             }
         }
-        Branch::Delete { repo, name } => {
+        Branch::Delete { repo, name, yes } => {
+            let branches = if yes { Vec::new() } else { store.branches(&repo).await? };
+            // One that is not there is refused below.
+            if let Some(branch) =
+                branches.iter().find(|branch| branch.name == name || escaped(&branch.name) == name)
+            {
+                let shown = escaped(&branch.name);
+                confirm(&shown, &format!("branch {shown} of {repo} (at {})", branch.head))?;
+            }
             let deleted = store.delete_branch(&repo, &name).await?;
             output.result(&deleted, || {
                 let name = output.paint(Tone::Name, escaped(&deleted.name));

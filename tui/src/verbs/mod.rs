@@ -5,6 +5,7 @@ mod backup;
 mod branch;
 mod completions;
 mod component;
+mod confirm;
 mod console;
 mod demo;
 mod doctor;

@@ -1,7 +1,5 @@
 //! `packhouse repo create|list|show|delete|restore`.
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use packhouse_host::{Error, RepoReport, RestoreOptions, Visibility};
 
 use crate::args::Repo;
@@ -11,14 +9,12 @@ use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{duration, escaped, plural, short_id, size, time};
+use crate::verbs::confirm::{confirm, require_yes};
 
 /// Creates, lists, shows, deletes or restores repos.
 pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
-    if let Repo::Delete { repo, yes: false } = &args
-        && !can_ask()
-    {
-        let message = format!("without a terminal, deleting {repo} needs --yes");
-        return Err(Error::Usage(message).into());
+    if let Repo::Delete { repo, yes } = &args {
+        require_yes(*yes, &repo.to_string())?;
     }
     let store = match args {
         Repo::Create { .. } => context.client_or_create().await?,
@@ -40,7 +36,15 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
         }
         Repo::Delete { repo, yes } => {
             if !yes {
-                confirm(&store.repo(&repo).await?)?;
+                let repo = store.repo(&repo).await?;
+                let shown = format!(
+                    "{} ({}, {}, {})",
+                    repo.repo,
+                    plural(repo.commits, "commit"),
+                    plural(repo.packs, "pack"),
+                    size(repo.bytes)
+                );
+                confirm(&repo.repo.to_string(), &shown)?;
             }
             let deleted = store.delete_repo(&repo).await?;
             output.result(&deleted, || {
@@ -87,31 +91,6 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Done)
-}
-
-/// Whether stdin and stderr are terminals, so that the user can be asked.
-fn can_ask() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
-/// Asks the user to type the name of a repo before it is deleted.
-fn confirm(repo: &RepoReport) -> anyhow::Result<()> {
-    let name = repo.repo.to_string();
-    let held = format!(
-        "{}, {}, {}",
-        plural(repo.commits, "commit"),
-        plural(repo.packs, "pack"),
-        size(repo.bytes)
-    );
-    let mut stderr = std::io::stderr().lock();
-    write!(stderr, "This deletes {name} ({held}). Type its name to confirm: ")
-        .and_then(|()| stderr.flush())?;
-    let mut typed = String::new();
-    std::io::stdin().lock().read_line(&mut typed)?;
-    if typed.trim() == name {
-        return Ok(());
-    }
-    Err(Error::Unsupported(format!("the name does not match {name}; nothing was deleted")).into())
 }
 
 fn list(repos: &[RepoReport]) -> Table {

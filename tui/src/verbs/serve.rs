@@ -80,8 +80,7 @@ fn options(args: args::Serve) -> ServeOptions {
         rate: args.rate,
         burst: args.rate.saturating_mul(10),
         connections: args.connections as usize,
-        connections_of_one: args.connections_per_address.unwrap_or(args.connections.div_ceil(2))
-            as usize,
+        connections_of_one: args.connections_per_address.map(|most| most as usize),
         idle: args.idle,
         slowest: args.min_rate,
         answers: args.answers,

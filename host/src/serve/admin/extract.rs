@@ -1,8 +1,6 @@
 //! Extractors: the path, the query, the body, and the caller's permissions. Rejections are a
 //! [`Problem`].
 
-use axum::Json;
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -11,9 +9,11 @@ use serde::de::DeserializeOwned;
 
 use super::super::auth::{Authorized, check_token};
 use super::super::body::whole;
+use super::super::decode::{self, Malformed};
 use super::super::limits::JSON;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::{AppState, SharedState};
+use super::repo::allowed;
 use crate::access::{Caller, Scope};
 use crate::error::{Class, Result};
 use crate::names::RepoName;
@@ -27,13 +27,14 @@ pub(super) const PAGE: u32 = 1000;
 pub(super) const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
 /// A rejection of axum.
-pub(super) fn bad_request(status: StatusCode, words: String) -> Problem {
+pub(in super::super) fn bad_request(status: StatusCode, words: String) -> Problem {
     Problem { class: Class::Usage, ..Problem::new(status, words) }
 }
 
 /// The body, in JSON. A body takes time to arrive, and its token may be revoked in the meantime: so
-/// the token is checked again, and handlers get bodies only through this type. Permissions on the
-/// repo are checked afterwards, by each handler.
+/// the token is checked again, and handlers get bodies only through this type. So is the repo of
+/// the path or the query, when an extractor of [`super::repo`] has resolved it: its name may belong
+/// to another repo. Permissions on a repo that the body names are checked by the handler.
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody<T> {
@@ -41,6 +42,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody
 
     async fn from_request(request: Request, state: &SharedState) -> ApiResult<Self> {
         let caller = request.extensions().get::<Caller>().cloned().unwrap_or(Caller::Anyone);
+        let repo = request.extensions().get::<Authorized>().cloned();
         let kind = request
             .headers()
             .get(header::CONTENT_TYPE)
@@ -51,14 +53,14 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody
             return Err(bad_request(StatusCode::UNSUPPORTED_MEDIA_TYPE, words.to_owned()));
         }
         let come = whole(state, request, JSON, |bytes| {
-            let parsed = Json::from_bytes(bytes).map(|Json(value)| value);
-            parsed.map_err(|rejection: JsonRejection| {
-                bad_request(rejection.status(), rejection.body_text())
-            })
+            decode::json(bytes).map_err(Malformed::admin_problem)
         })
         .await;
         // A caller without permission learns nothing about errors in the body.
         check_token(state, &caller).await?;
+        if let Some(repo) = repo {
+            repo.recheck(state).await?;
+        }
         let (value, _) = come?;
         Ok(JsonBody(value))
     }
@@ -105,13 +107,7 @@ pub(super) async fn repo_of(
     (owner, slug): &(String, String),
 ) -> ApiResult<Authorized> {
     administers_some(caller)?;
-    // The token is valid, but for other repos: MWP has one status for both, the administration has
-    // two.
-    let forbidden = |problem: Problem| match problem.status {
-        StatusCode::UNAUTHORIZED => Problem { status: StatusCode::FORBIDDEN, ..problem },
-        _ => problem,
-    };
-    Authorized::of(state, caller.clone(), owner, slug, Scope::Admin).await.map_err(forbidden)
+    allowed(state, caller.clone(), owner, slug, Scope::Admin).await
 }
 
 /// The repo of a query or a body, if the caller administers it. Returns the store, pinned to that

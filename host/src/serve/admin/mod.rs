@@ -1,7 +1,8 @@
 //! The administration API: every verb, under `/admin/v1`.
 //!
 //! The routes and the document that describes them are one: `GET /admin/v1/openapi.json`. Callers
-//! must administer what they ask about; with a token for some repos, the others seem not to exist.
+//! must administer what they ask about, or push to or read a repo whose packs they push or fetch;
+//! with a token for some repos, the others seem not to exist.
 //! Requests are validated by [`extract`], and errors are a [`ProblemBody`].
 
 mod branches;
@@ -11,6 +12,7 @@ mod history;
 mod jobs;
 mod packs;
 mod policy;
+mod repo;
 mod repos;
 mod runs;
 mod status;
@@ -30,6 +32,7 @@ use super::problem::ApiResult;
 use super::state::SharedState;
 use crate::access::Caller;
 
+pub(super) use extract::bad_request;
 pub(super) use runs::Runs;
 
 /// Where all of it is.
@@ -48,8 +51,10 @@ pub(super) fn routes() -> Router<SharedState> {
 }
 
 fn all() -> OpenApiRouter<SharedState> {
-    // Packs have a limit of their own.
+    // Packs have a limit of their own, and so have wants and haves. The scopes are those of the
+    // wire: who may push to a repo or read it may do so here as well.
     let push = routes!(packs::push).layer(DefaultBodyLimit::disable());
+    let fetch = routes!(packs::fetch).layer(DefaultBodyLimit::max(FETCH_BODY));
     let rest = OpenApiRouter::new()
         .routes(routes!(status::status))
         .routes(routes!(status::changes))
@@ -70,9 +75,7 @@ fn all() -> OpenApiRouter<SharedState> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .layer(DefaultBodyLimit::max(BODY));
-    // Wants and haves take more than other bodies.
-    let fetch = routes!(packs::fetch).layer(DefaultBodyLimit::max(FETCH_BODY));
-    let all = rest.routes(push).routes(fetch).route_layer(from_fn(only_administrators));
+    let all = rest.route_layer(from_fn(only_administrators)).routes(push).routes(fetch);
     OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, all)
 }
 

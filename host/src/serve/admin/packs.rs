@@ -4,34 +4,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, StatusCode};
-use axum::{Extension, Json};
 use futures::StreamExt;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::auth::Authorized;
 use super::super::body::{Allowance, receive, silent};
 use super::super::packs;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
-use super::extract::{JsonBody, PathParams, QueryParams, bad_request, repo_of};
+use super::extract::{JsonBody, QueryParams, bad_request};
+use super::repo::{PushableRepo, ReadableRepo};
 use super::repos::RepoPath;
-use crate::access::Caller;
 use crate::error::Error;
-use crate::names::RepoName;
 use crate::progress::Progress;
 use crate::report::{FetchBody, FetchReport, PushReport};
 use crate::store::{FetchRequest, PushOptions, StagedPack};
+use crate::text::escaped;
 
 /// Packs of one push: each is open until all have arrived, and a process may open about a thousand
 /// files.
 const PARTS: usize = 400;
 
-/// Maximum lifetime of a URL, in seconds: a week.
-const LONGEST: u64 = 7 * 24 * 3600;
+/// Packs of one push of a caller who may only push: sixteen of their uploads may come at once.
+const PARTS_OF_PUSHERS: usize = 16;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -53,21 +54,20 @@ pub(super) struct PackForm {
     pack: Vec<Vec<u8>>,
 }
 
-/// Stores packs: all of them, or none.
+/// Stores packs: all of them, or none. Takes a token with scope `push` for the repo.
 #[utoipa::path(post, path = "/repos/{owner}/{slug}/packs", tag = "repos", params(RepoPath, PushParams),
     request_body(content = PackForm, content_type = "multipart/form-data"),
     responses((status = 200, description = "A report for each pack", body = Vec<PushReport>),
         (status = 408, description = "The upload stalled", body = super::super::problem::ProblemBody)))]
 pub(super) async fn push(
     State(state): State<SharedState>,
-    Extension(caller): Extension<Caller>,
-    PathParams(path): PathParams<(String, String)>,
+    PushableRepo(authorized): PushableRepo,
     QueryParams(how): QueryParams<PushParams>,
     request: Request,
 ) -> ApiResult<Json<Vec<PushReport>>> {
-    let authorized = repo_of(&state, &caller, &path).await?;
     let (form, head) = form_of(request).await?;
-    let received = received(&state, &authorized.repo, form, &head).await?;
+    let permit = state.upload_permit(authorized.token()).await?;
+    let received = received(&state, &authorized, form, &head).await?;
     if received.is_empty() {
         return Err(Problem::malformed(
             "a push needs at least one pack: a form part with a file name each",
@@ -76,6 +76,7 @@ pub(super) async fn push(
     // A complete upload is processed whether or not the client waits for the response.
     let shared = state.clone();
     let work = async move {
+        let _permit = permit;
         let (store, repo, progress) =
             (authorized.store(&state), &authorized.repo, Progress::silent());
         let options = PushOptions { force: how.force };
@@ -99,11 +100,11 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 #[expect(clippy::disallowed_methods, reason = "what is thrown away here needs no right")]
 async fn received(
     state: &SharedState,
-    repo: &RepoName,
+    authorized: &Authorized,
     mut form: Multipart,
     head: &PartHead,
 ) -> ApiResult<Vec<StagedPack>> {
-    let received = parts(state, repo, &mut form, head).await;
+    let received = parts(state, authorized, &mut form, head).await;
     head.end();
     if received.is_err() {
         let rest = async { while let Ok(Some(_)) = form.next_field().await {} };
@@ -118,10 +119,11 @@ async fn received(
 )]
 async fn parts(
     state: &SharedState,
-    repo: &RepoName,
+    authorized: &Authorized,
     form: &mut Multipart,
     head: &PartHead,
 ) -> ApiResult<Vec<StagedPack>> {
+    let most = if authorized.may_administer() { PARTS } else { PARTS_OF_PUSHERS };
     let mut allowance = Allowance::new(&state.limits);
     let mut received = Vec::new();
     loop {
@@ -135,14 +137,18 @@ async fn parts(
             )));
         }
         head.end();
-        let Some(part) = next.map_err(malformed)? else { return Ok(received) };
-        if received.len() == PARTS {
+        let Some(part) = next.map_err(|error| malformed(&error, received.len() + 1))? else {
+            return Ok(received);
+        };
+        if received.len() == most {
             return Err(Problem::too_much(format!(
-                "a push takes at most {PARTS} packs; push the rest afterwards"
+                "a push takes at most {most} packs; push the rest afterwards"
             )));
         }
         let name = name_of(&part, received.len())?;
-        received.push(receive(state, repo, name, part, &mut allowance, &Progress::silent()).await?);
+        received.push(
+            receive(state, authorized, name, part, &mut allowance, &Progress::silent()).await?,
+        );
     }
 }
 
@@ -150,6 +156,11 @@ async fn parts(
 fn name_of(part: &Field<'_>, number: usize) -> ApiResult<String> {
     match part.file_name().filter(|name| !name.is_empty()) {
         None => Ok(format!("pack {}", number + 1)),
+        Some(name) if name.chars().any(char::is_control) => Err(Problem::malformed(format!(
+            "the name of part {}, `{}`, has a control character; send another file name",
+            number + 1,
+            escaped(&name.chars().take(100).collect::<String>())
+        ))),
         Some(name) if name.len() <= NAME => Ok(name.to_owned()),
         Some(name) => Err(Problem::malformed(format!(
             "the name of part {} has {} bytes; the limit is {NAME}",
@@ -212,28 +223,27 @@ async fn form_of(request: Request) -> ApiResult<(Multipart, PartHead)> {
     Ok((form, head))
 }
 
-fn malformed(error: MultipartError) -> Problem {
-    bad_request(error.status(), error.body_text())
+/// What is wrong with a part, counted from 1.
+fn malformed(error: &MultipartError, part: usize) -> Problem {
+    let text = error.body_text();
+    let hint = match text.contains("header") {
+        true => "; its name and its headers have no control characters",
+        false => "",
+    };
+    bad_request(error.status(), format!("part {part} of the form: {text}{hint}"))
 }
 
-/// Returns the URL of a pack with what is wanted and not had.
+/// Returns the URL of a pack with what is wanted and not had. Takes a token with scope `read` for
+/// the repo; a public one needs none.
 #[utoipa::path(post, path = "/repos/{owner}/{slug}/fetch", tag = "repos", params(RepoPath), request_body = FetchBody,
     responses((status = 200, description = "The pack", body = FetchReport)))]
 pub(super) async fn fetch(
     State(state): State<SharedState>,
-    Extension(caller): Extension<Caller>,
-    PathParams(path): PathParams<(String, String)>,
+    ReadableRepo(authorized): ReadableRepo,
     headers: HeaderMap,
     JsonBody(asked): JsonBody<FetchBody>,
 ) -> ApiResult<Json<FetchReport>> {
-    let authorized = repo_of(&state, &caller, &path).await?;
-    if !(1..=LONGEST).contains(&asked.ttl_seconds) {
-        return Err(Problem::malformed(format!(
-            "ttl_seconds is {}: expected 1 to {LONGEST}",
-            asked.ttl_seconds
-        )));
-    }
-    let ttl = Duration::from_secs(asked.ttl_seconds);
+    let ttl = packs::ttl(&authorized, asked.ttl_seconds)?;
     let request = FetchRequest { want: asked.want, have: asked.have, ttl, output: None };
     let base = packs::base(&state, &headers);
     match packs::fetch_report(&state, &base, &authorized, request).await? {

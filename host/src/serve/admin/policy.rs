@@ -8,6 +8,7 @@ use utoipa::IntoParams;
 use super::super::problem::ApiResult;
 use super::super::state::SharedState;
 use super::extract::{JsonBody, QueryParams, administers, count, perhaps_administered};
+use super::repo::AdministeredQuery;
 use crate::access::{Caller, Scope};
 use crate::names::RepoName;
 use crate::report::{Policy, PolicyCheck, PolicyReport, PolicyRequest};
@@ -37,14 +38,16 @@ pub(super) async fn show(
     responses((status = 200, description = "The policy", body = PolicyReport)))]
 pub(super) async fn set(
     State(state): State<SharedState>,
-    Extension(caller): Extension<Caller>,
-    QueryParams(PolicyParams { repo }): QueryParams<PolicyParams>,
+    AdministeredQuery(authorized): AdministeredQuery,
     JsonBody(policy): JsonBody<Policy>,
 ) -> ApiResult<Json<PolicyReport>> {
-    let store = administers(&state, &caller, repo.as_ref()).await?;
+    let repo = authorized.as_ref().map(|authorized| &authorized.repo);
+    let store = authorized
+        .as_ref()
+        .map_or_else(|| state.store.clone(), |authorized| authorized.store(&state));
     count("max_packs", policy.max_packs)?;
     count("max_age_seconds", policy.max_age_seconds)?;
-    Ok(Json(store.set_policy(repo.as_ref(), Some(policy)).await?))
+    Ok(Json(store.set_policy(repo, Some(policy)).await?))
 }
 
 /// Resets the policy: the default policy applies again.

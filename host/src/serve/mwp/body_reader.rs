@@ -21,7 +21,8 @@ impl BodyReader {
     pub(super) fn new(file: File, bytes: u64) -> ApiResult<BodyReader> {
         let mut file = BufReader::with_capacity(64 << 10, file);
         file.seek(SeekFrom::Start(0)).map_err(unread)?;
-        Ok(BodyReader { file, at: 0, end: bytes })
+        let reader = BodyReader { file, at: 0, end: bytes };
+        if bytes == 0 { reader.bad("it is empty; expected a MessagePack map") } else { Ok(reader) }
     }
 
     /// Whether the body ends here.

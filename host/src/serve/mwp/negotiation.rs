@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::super::auth::Authorized;
-use super::super::body::MemoryPermit;
+use super::super::body_memory::MemoryPermit;
+use super::super::decode::{self, Malformed};
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::AppState;
 
@@ -89,10 +90,9 @@ pub(super) async fn small<T: DeserializeOwned + Send + 'static>(
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
-    let read = move |body: &[u8]| match json {
-        true => serde_json::from_slice(body)
-            .map_err(|error| Problem::malformed(format!("malformed body: {error}"))),
-        false => read(body),
+    let read = move |body: &[u8]| {
+        let read = if json { decode::json(body) } else { decode::msgpack(body) };
+        read.map_err(Malformed::problem)
     };
     whole(state, authorized, request, most, read).await
 }
@@ -109,24 +109,6 @@ pub(super) async fn whole<T: Send + 'static>(
     // A caller without permission learns nothing about errors in the body.
     authorized.recheck(state).await?;
     come
-}
-
-/// Depth of nested values in a small body: ignored values are walked too, on the stack.
-const DEPTH: usize = 32;
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> ApiResult<T> {
-    let malformed =
-        |error: rmp_serde::decode::Error| Problem::malformed(format!("malformed body: {error}"));
-    let mut decoder = rmp_serde::Deserializer::new(body);
-    decoder.set_max_depth(DEPTH);
-    let value = T::deserialize(&mut decoder).map_err(malformed)?;
-    match decoder.get_ref() {
-        [] => Ok(value),
-        rest => Err(Problem::malformed(format!(
-            "there are {} bytes after the body's value",
-            rest.len()
-        ))),
-    }
 }
 
 #[cfg(test)]
@@ -151,18 +133,5 @@ mod tests {
         assert_eq!(negotiated(Some("application/json")), (false, false));
         assert_eq!(negotiated(Some("*/*")), (false, true));
         assert_eq!(negotiated(None), (false, true));
-    }
-
-    #[test]
-    fn a_body_is_one_value() {
-        let body = rmp_serde::to_vec_named(&vec!["a"]).unwrap();
-        assert_eq!(read::<Vec<String>>(&body).unwrap(), ["a"]);
-        let two = [body.clone(), body.clone()].concat();
-        for bad in [&body[..1], &two[..], b""] {
-            assert_eq!(
-                read::<Vec<String>>(bad).unwrap_err().status,
-                StatusCode::UNPROCESSABLE_ENTITY
-            );
-        }
     }
 }

@@ -9,11 +9,13 @@ use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::Response;
 use serde::Serialize;
+use url::Url;
 
 use super::super::auth::Authorized;
 use super::super::body::{Allowance, spool};
+use super::super::packs;
 use super::super::problem::{ApiResult, Problem};
-use super::super::state::{SharedState, UploadPermit};
+use super::super::state::{SharedState, TwoPermits};
 use super::bundle::{self, AssembledBody};
 use super::negotiation::Accept;
 use crate::error::Error;
@@ -42,9 +44,17 @@ pub(super) async fn objects(
             authorized.recheck(&state).await?;
             return accept.respond(&Stored { stored: 0, skipped: 0 });
         }
-        let report =
-            pushed(&state, authorized, "the objects", pack, upload, PushOptions::default(), None)
-                .await?;
+        let report = pushed(
+            &state,
+            authorized,
+            "the objects",
+            pack,
+            upload,
+            PushOptions::default(),
+            None,
+            "packhouse",
+        )
+        .await?;
         accept.respond(&Stored {
             stored: report.new_objects,
             skipped: count.saturating_sub(report.new_objects),
@@ -71,9 +81,17 @@ pub(super) async fn tags(
             authorized.recheck(&state).await?;
             return accept.respond(&StoredTags { stored: 0 });
         }
-        let report =
-            pushed(&state, authorized, "the tags", pack, upload, PushOptions::default(), None)
-                .await?;
+        let report = pushed(
+            &state,
+            authorized,
+            "the tags",
+            pack,
+            upload,
+            PushOptions::default(),
+            None,
+            "packhouse",
+        )
+        .await?;
         accept.respond(&StoredTags { stored: report.new_tags })
     };
     shared.detached(work).await
@@ -93,6 +111,7 @@ pub(super) async fn push(
     request: Request,
 ) -> ApiResult<Response> {
     let (shared, accept) = (state.clone(), Accept::of(request.headers()));
+    let command = command(&packs::base(&state, request.headers()), &authorized);
     let work = async move {
         let upload = upload(&state, &authorized, request).await?;
         let bundle::Push { pack, branch, head, force } =
@@ -106,6 +125,7 @@ pub(super) async fn push(
             upload,
             PushOptions { force },
             Some(preconditions),
+            &command,
         )
         .await?;
         let message = format!(
@@ -122,12 +142,18 @@ pub(super) async fn push(
     shared.detached(work).await
 }
 
+/// How the client of a request calls packhouse for this server.
+fn command(base: &Url, authorized: &Authorized) -> String {
+    let token = if authorized.token().is_some() { "PACKHOUSE_TOKEN=TOKEN " } else { "" };
+    format!("{token}packhouse --remote {}", base.as_str().trim_end_matches('/'))
+}
+
 /// A complete body. It is deleted when this is dropped.
 struct Upload {
     staged: StagedFile,
     bytes: u64,
     /// Others may upload when this one has been dealt with.
-    permit: UploadPermit,
+    permit: TwoPermits,
 }
 
 /// Takes a body to a file as it comes.
@@ -165,6 +191,7 @@ async fn looked_through<T: Send + 'static>(
 }
 
 /// Makes a pack of a repo.
+#[expect(clippy::too_many_arguments, reason = "they are the state of one push, used once")]
 async fn pushed(
     state: &SharedState,
     authorized: Authorized,
@@ -173,6 +200,7 @@ async fn pushed(
     upload: Upload,
     options: PushOptions,
     preconditions: Option<PushPreconditions>,
+    command: &str,
 ) -> ApiResult<PushReport> {
     let (store, progress) = (authorized.store(state), Progress::silent());
     let making = state.making().await?;
@@ -192,6 +220,12 @@ async fn pushed(
     authorized.recheck(state).await?;
     let reports = store
         .push_received(&authorized.repo, vec![received], options, preconditions.as_ref(), &progress)
-        .await?;
+        .await
+        .map_err(|error| match error {
+            Error::Incomplete { repo, branch, missing, left_out, .. } => {
+                Error::Incomplete { repo, branch, packhouse: command.into(), missing, left_out }
+            }
+            other => other,
+        })?;
     reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
 }

@@ -13,12 +13,16 @@ use super::super::auth::Authorized;
 use super::super::limits::{BODY, FETCH_BODY, FETCHED, FILTERED, NEGOTIATED, PRESIGNED};
 use super::super::packs;
 use super::super::problem::{ApiResult, Problem};
-use super::super::state::SharedState;
+use super::super::state::{SharedState, TwoPermits};
 use super::ids::Ids;
 use super::negotiation::{Accept, MSGPACK, small};
+use crate::catalog::ExhaustedBudget;
+use crate::error::Error;
 use crate::names::MpackKey;
 use crate::progress::Progress;
-use crate::store::FetchRequest;
+use crate::report::FetchReport;
+use crate::store::{FetchRequest, Store};
+use crate::vault::StoredPack;
 
 /// What kind of state a repo versions. A store keeps any kind and does not check; clients want a
 /// word, and this is the only one.
@@ -170,15 +174,33 @@ pub(super) async fn fetch(
         return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
     }
     let request = FetchRequest { want, have, ttl: ANSWER_TTL, output: None };
-    let (store, repo) = (authorized.store(&state), authorized.repo.clone());
-    let work =
-        |progress: Progress| async move { store.fetch_open(&repo, &request, &progress).await };
-    let (report, stored) = state.assembling(&authorized, work).await??;
+    let (report, stored, place) = opened(&state, &authorized, request).await?;
     state.metrics.sent.inc_by(stored.bytes);
-    Ok(pack_of(
-        packs::stream(stored.file, 0, stored.bytes)?,
-        Some((report.mpack_key, stored.bytes)),
-    ))
+    let (key, bytes) = (report.mpack_key, stored.bytes);
+    Ok(pack_of(packs::stream(stored.file, 0, bytes, place)?, Some((key, bytes))))
+}
+
+/// The pack of a fetch. It is kept for the next client with the same request; where the answers
+/// that have URLs leave no space for that, it is sent all the same, and not kept.
+async fn opened(
+    state: &SharedState,
+    authorized: &Authorized,
+    request: FetchRequest,
+) -> ApiResult<(FetchReport, StoredPack, Option<TwoPermits>)> {
+    let open = |store: Store| {
+        let (repo, request) = (authorized.repo.clone(), request.clone());
+        move |progress: Progress| async move { store.fetch_open(&repo, &request, &progress).await }
+    };
+    let place = match state.assembling(authorized, open(authorized.store(state))).await? {
+        Err(Error::AnswersFull {
+            used_up: ExhaustedBudget::Caller | ExhaustedBudget::Strangers,
+            ..
+        }) => state.unkept_permit(authorized).await?,
+        opened => return Ok(opened.map(|(report, stored)| (report, stored, None))?),
+    };
+    let store = authorized.store_that_keeps_no_answers(state);
+    let (report, stored) = state.assembling(authorized, open(store)).await??;
+    Ok((report, stored, Some(place)))
 }
 
 fn pack_of(body: axum::body::Body, known: Option<(MpackKey, u64)>) -> Response {
@@ -214,21 +236,9 @@ pub(super) async fn fetch_mpack(
 ) -> ApiResult<Response> {
     let (accept, base) = (Accept::of(request.headers()), packs::base(&state, request.headers()));
     let (asked, _held): (Fetch, _) = small(&state, &authorized, request, FETCH_BODY).await?;
-    let ttl = asked.ttl_seconds.unwrap_or(3600);
+    let ttl = packs::ttl(&authorized, asked.ttl_seconds.unwrap_or(3600))?;
     let (want, have) = asked.sides()?;
-    // What is assembled is kept for so long: for strangers, not for days.
-    let longest = if authorized.is_known() { 604_800 } else { 3600 };
-    if !(1..=longest).contains(&ttl) {
-        return Err(Problem::malformed(format!(
-            "ttl_seconds: expected 1 to {longest} (with a token, to 604800)"
-        )));
-    }
-    let request = FetchRequest {
-        want: want.unwrap_or_default(),
-        have,
-        ttl: Duration::from_secs(ttl),
-        output: None,
-    };
+    let request = FetchRequest { want: want.unwrap_or_default(), have, ttl, output: None };
     let report = packs::fetch_report(&state, &base, &authorized, request).await??;
     accept.respond(&report)
 }

@@ -12,13 +12,14 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::auth::Authorized;
+use super::super::decode;
 use super::super::limits::BODY;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
 use super::negotiation::{Accept, whole};
 use super::values;
 use crate::catalog::{PutRelease, ReleaseRow};
-use crate::names::BranchName;
+use crate::names::{BranchName, RepoName};
 use crate::store::{MAX_RELEASE_BYTES, blocking};
 use crate::text::escaped;
 
@@ -69,11 +70,11 @@ fn read(body: &[u8]) -> ApiResult<ReleaseRow> {
     let wrong = |what: &dyn std::fmt::Display| {
         Problem::malformed(format!("a release is a JSON object: {what}"))
     };
-    let text = std::str::from_utf8(body).map_err(|error| wrong(&error))?.trim();
+    let text = decode::object(body).map_err(|malformed| wrong(&malformed.reason))?;
     // All of it is read, since lists are answered as MessagePack too.
-    values::at_most(VALUES, text).map_err(|error| wrong(&error))?;
+    values::check(VALUES, text).map_err(|error| wrong(&error))?;
     let Release { release_id, tag, commit_id, channel, is_draft } =
-        serde_json::from_str(text).map_err(|error| wrong(&error))?;
+        decode::json(text.as_bytes()).map_err(|malformed| wrong(&malformed.reason))?;
     let channel = channel.unwrap_or_default();
     if tag.parse::<BranchName>().is_err() {
         return Err(Problem::malformed(format!(
@@ -107,9 +108,11 @@ fn taken(release: &ReleaseRow, other: &ReleaseRow) -> Problem {
             "release `{0}` already exists, of commit {1}; to replace it, retract it first: muse release delete {0} --remote REMOTE",
             other.tag, other.commit
         ),
-        false => {
-            format!("the id `{}` belongs to release `{}`", escaped(&release.release_id), other.tag)
-        }
+        false => format!(
+            "the release_id `{}` belongs to release `{1}`; publish under another id, or retract that one first: muse release delete {1} --remote REMOTE",
+            escaped(&release.release_id),
+            other.tag
+        ),
     };
     Problem::new(StatusCode::CONFLICT, detail)
 }
@@ -139,10 +142,24 @@ pub(super) async fn list(
     let channel = asked.channel.filter(|channel| !channel.is_empty());
     let mut releases = authorized.store(&state).releases(&authorized.repo).await?;
     releases.retain(|release| drafts || !release.is_draft);
+    releases.retain(|release| is_object(&authorized.repo, release));
     releases.retain(|release| channel.as_ref().is_none_or(|channel| *channel == release.channel));
     let accept = Accept::of(&headers);
     // They may be many megabytes, and are parsed and serialised again: off the async threads.
     blocking(move || Ok(listed(&releases, accept))).await?
+}
+
+/// Whether a release is a JSON object. An older packhouse also took arrays: clients can't read a
+/// list with one.
+fn is_object(repo: &RepoName, release: &ReleaseRow) -> bool {
+    let is_object = release.body.starts_with('{');
+    if !is_object {
+        tracing::warn!(
+            "release {} of {repo} is not listed: it is not a JSON object; retract it, and publish it again",
+            release.tag
+        );
+    }
+    is_object
 }
 
 /// One release is read at a time, while it is written.
@@ -199,6 +216,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_array_that_an_older_packhouse_took_is_not_listed() {
+        let release = |body: &str| ReleaseRow {
+            tag: "v1".into(),
+            release_id: "r".into(),
+            channel: String::new(),
+            is_draft: false,
+            commit: EntityId::parse("a".repeat(64).as_bytes()).unwrap(),
+            body: body.into(),
+        };
+        let repo = "a/b".parse().unwrap();
+        assert!(is_object(&repo, &release("{}")) && !is_object(&repo, &release("[\"r\"]")));
+    }
+
+    #[test]
     fn a_release_is_read_and_kept_as_it_was_sent() {
         let commit = "a".repeat(64);
         let sent = format!(
@@ -224,9 +255,16 @@ mod tests {
             ("[1,", "[1e999,", "number"),
             ("}", "", "JSON"),
             ("[1,", &format!("[{}", "0,".repeat(VALUES)), "values"),
+            ("[1,", "[18446744073709551616,", "`more[0]`"),
+            ("\"more\"", "\"tag\"", "`tag`"),
         ] {
             let told = refused(&sent.replace(from, to));
             assert!(told.contains(word), "{to}: {told}");
+        }
+        let fields = format!("[\"r\", \"v1\", \"{commit}\", null, null]");
+        for (sent, word) in [(fields.as_str(), "array"), ("", "empty"), ("7", "object")] {
+            let told = refused(sent);
+            assert!(told.contains(word), "{sent}: {told}");
         }
     }
 }

@@ -85,6 +85,29 @@ async fn the_same_answer_is_kept_once_however_often_it_is_asked_for() {
     stranger.download_mpack(&answer).await.unwrap();
 }
 
+/// Their URLs promise that they stay; a pull asks for no URL.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_is_answered_also_where_answers_with_urls_fill_the_quota() {
+    let store = Packhouse::with_repo();
+    // One answer there may be at once.
+    let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0", "--answers-of-one", "4"]);
+    let (_, commits) = pushed(&served, &store).await;
+    let clients = [remote(&served, None), remote(&served, Some(&token(&store)))];
+    for (n, client) in clients.iter().enumerate() {
+        let promised = client.fetch_mpack(&commits[n..=n], &[], Some(600)).await.unwrap();
+        let (_, files) = kept(&store);
+        // More than such packs may be sent at once.
+        for commit in &commits {
+            let pack = client.fetch(std::slice::from_ref(commit), &[]).await.unwrap();
+            assert!(pack.commits.iter().any(|one| one.id == *commit), "{commit:?}");
+        }
+        assert_eq!(kept(&store).1, files, "none of them stays");
+        let refused = client.fetch_mpack(&commits[5..6], &[], Some(600)).await.unwrap_err();
+        assert_eq!(refused.status(), Some(429), "{refused}");
+        client.download_mpack(&promised).await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn room_on_the_disk_is_kept_for_pushes() {
     let store = Packhouse::with_repo();

@@ -90,6 +90,16 @@ fn idle_connections_don_t_take_the_server_down() {
     assert_eq!(code, Some(0), "{log}");
 }
 
+/// A connection whose upload has begun, and the first line that it was answered.
+fn at_work(served: &Served) -> (TcpStream, [u8; 12]) {
+    let head = "POST /a/b/push/objects HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 900000";
+    let mut stream = by_hand(served, head, b"");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut told = [0; 12];
+    stream.read_exact(&mut told).unwrap();
+    (stream, told)
+}
+
 #[test]
 fn when_all_connections_are_at_work_health_is_answered_and_all_else_is_told_so() {
     let store = Packhouse::with_repo();
@@ -103,22 +113,14 @@ fn when_all_connections_are_at_work_health_is_answered_and_all_else_is_told_so()
         "10",
     ];
     let served = Served::start(&store, "127.0.0.1:0", &words);
-    let head = "POST /a/b/push/objects HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 900000";
-    let at_work = || {
-        let mut stream = by_hand(&served, head, b"");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let mut told = [0; 12];
-        stream.read_exact(&mut told).unwrap();
-        (stream, told)
-    };
     let mut open = Vec::new();
     for _ in 0..10 {
-        let (stream, told) = at_work();
+        let (stream, told) = at_work(&served);
         assert_eq!(&told, b"HTTP/1.1 100", "the server reads what comes");
         open.push(stream);
     }
     for _ in 0..12 {
-        let (stream, told) = at_work();
+        let (stream, told) = at_work(&served);
         assert_eq!(&told, b"HTTP/1.1 503");
         open.push(stream);
         is_healthy(&served);
@@ -155,6 +157,21 @@ fn one_address_does_not_take_all_connections() {
     let first = used_http1(&served);
     let _others = [used_http1(&served), used_http1(&served)];
     has_ended("the first", first);
+}
+
+/// Few files make for few connections, and one address has half of those.
+#[test]
+fn one_address_does_not_take_all_connections_where_few_files_may_be_open() {
+    let store = Packhouse::with_repo();
+    let served = Served::with_open_files(&store, 128, &["--insecure-loopback", "--workers", "0"]);
+    let mut open = Vec::new();
+    // Of 128 files, (128 - 64) / 2 = 32 are for connections.
+    for n in 0..20 {
+        let (stream, told) = at_work(&served);
+        assert_eq!(&told, if n < 16 { b"HTTP/1.1 100" } else { b"HTTP/1.1 503" }, "{n}");
+        open.push(stream);
+    }
+    is_healthy(&served);
 }
 
 #[test]

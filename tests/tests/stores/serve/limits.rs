@@ -99,7 +99,9 @@ async fn bodies_that_are_none_are_told_what_is_wrong() {
             let status = refused.status();
             // An array of four billion is too much besides.
             assert!(matches!(status, Some(422 | 413)), "{path} {body:?}: {refused}");
-            assert!(!refused.detail().unwrap().is_empty());
+            let detail = refused.detail().unwrap();
+            assert!(!detail.is_empty());
+            assert_eq!(detail.contains("empty"), body.is_empty(), "{path}: {detail}");
         }
     }
     assert_eq!(store.picture(), before);

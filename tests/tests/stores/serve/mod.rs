@@ -15,4 +15,5 @@ mod refusals;
 mod releases;
 mod revoked;
 mod stopping;
+mod ways_out;
 mod with_muse;

@@ -60,6 +60,29 @@ async fn urls_lead_to_where_the_client_asked_the_proxy() {
     assert!(url("").starts_with("http://localhost/a/b/packs/"), "{}", url(""));
 }
 
+/// URLs of packs begin with the host that was asked.
+#[test]
+fn a_host_that_is_none_is_refused_and_not_taken_over() {
+    let store = Packhouse::with_repo();
+    let served = Served::start(&store, "127.0.0.1:0", &["--workers", "0"]);
+    let ask = |path: &str, host: &str| {
+        let mut stream = std::net::TcpStream::connect(served.address()).unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nAccept: application/json\r\nContent-Length: 1\r\n\r\n"
+        );
+        std::io::Write::write_all(&mut stream, &[head.as_bytes(), b"\x80"].concat()).unwrap();
+        answer(stream)
+    };
+    for host in ["evil.example/x?", "evil.example#", "ann@evil.example", "evil.example:x"] {
+        for path in ["/a/b/fetch/mpack", "/admin/v1/repos/a/b/fetch"] {
+            let told = ask(path, host);
+            assert!(told.starts_with("HTTP/1.1 400") && told.contains("Host"), "{host}: {told}");
+        }
+    }
+    let told = ask("/a/b/fetch/mpack", "packs.example:7070");
+    assert!(told.contains("http://packs.example:7070/a/b/packs/"), "{told}");
+}
+
 #[test]
 fn who_trusts_everybody_is_asked_by_nobody_through_a_proxy() {
     let store = Packhouse::with_repo();
@@ -80,6 +103,12 @@ fn who_trusts_everybody_is_asked_by_nobody_through_a_proxy() {
         "X-Client-IP: 1.2.3.4",
         "X-Original-URL: /",
         "Fastly-Client-IP: 1.2.3.4",
+        "X-Varnish: 7",
+        "X-Request-Start: t=1",
+        "Front-End-Https: on",
+        "Ali-CDN-Real-IP: 1.2.3.4",
+        "Ngrok-Trace-Id: 7",
+        "Tailscale-User-Login: ann",
     ] {
         let told = refs(&served, &format!("\r\n{header}"));
         assert!(told.starts_with("HTTP/1.1 403") && told.contains("proxy"), "{header}: {told}");

@@ -155,7 +155,9 @@ fn a_client_that_writes_all_of_its_body_before_it_reads_gets_the_reason() {
     let (store, served, token) = place(&["--max-upload", "2000000"]);
     let admin = store.run(["token", "create", "--scope", "admin", "--repo", "*"]).ok().json();
     let admin = format!("Authorization: Bearer {}", admin["token"].as_str().unwrap());
-    let (bearer, admin) = (token.as_str(), admin.as_str());
+    let read = store.run(["token", "create", "--scope", "read", "--repo", "*"]).ok().json();
+    let read = format!("Authorization: Bearer {}", read["token"].as_str().unwrap());
+    let (bearer, admin, read) = (token.as_str(), admin.as_str(), read.as_str());
     let body = vec![0xc1; LARGE];
     let uploads = ["push/objects", "push", "tags"];
     let small = ["filter-objects", "presign", "negotiate", "fetch", "fetch/mpack"];
@@ -176,7 +178,11 @@ fn a_client_that_writes_all_of_its_body_before_it_reads_gets_the_reason() {
     asked.push(("POST /admin/v1/repos".into(), vec![json], 401));
     asked.push(("POST /admin/v1/repos".into(), vec![bearer, json], 403));
     asked.push(("POST /admin/v1/repos".into(), vec![admin, json], 413));
-    asked.push(("POST /admin/v1/repos/a/b/packs".into(), vec![bearer], 403));
+    asked.push(("POST /admin/v1/repos/a/b/packs".into(), vec![], 401));
+    asked.push(("POST /admin/v1/repos/a/shut/packs".into(), vec![], 404));
+    asked.push(("POST /admin/v1/repos/a/b/packs".into(), vec![read], 403));
+    asked.push(("POST /admin/v1/repos/a/b/fetch".into(), vec![json], 413));
+    asked.push(("POST /admin/v1/repos/a/shut/fetch".into(), vec![json], 404));
     let form = "Content-Type: multipart/form-data; boundary=x";
     // No part of it begins within a mebibyte.
     asked.push(("POST /admin/v1/repos/a/b/packs".into(), vec![admin, form], 422));

@@ -7,6 +7,7 @@ use packhouse_tests::server::Served;
 use serde_json::{Value, json};
 
 use super::history::{files, long};
+use super::limits::{answer, by_hand};
 
 /// All that a client says of a release, and a field that only a later one knows.
 fn release(tag: &str, commit: &Id) -> Value {
@@ -76,10 +77,46 @@ async fn releases_are_kept_whole_listed_and_retracted() {
     for bad in [
         json!({}),
         json!([1]),
+        // What serde would read as the fields of a release.
+        json!(["r", "v7", head.as_str(), "stable", false]),
         json!({"release_id": "r", "tag": "../x", "commit_id": head.as_str()}),
     ] {
         assert_eq!(remote.push_release(&bad).await.unwrap_err().status(), Some(422), "{bad}");
     }
+    assert_eq!(tags(&remote.releases(None, true).await.unwrap()), ["v1.1.0-beta.1"]);
+}
+
+/// A list is answered as MessagePack, too: what that can't say is not taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_not_come_back_as_it_was_sent_is_refused_by_name() {
+    let store = Packhouse::with_repo();
+    let served = Served::trusting(&store, &["--workers", "0"]);
+    let remote = Remote::new(&served.remote("a/b"), None).unwrap();
+    let local = long("ann", 1, 1);
+    local.push(&remote, "main", false).await.unwrap();
+    let good = release("v1", local.head("main").unwrap()).to_string();
+    let post = |body: String| {
+        let head = format!(
+            "POST /a/b/releases HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}",
+            body.len()
+        );
+        answer(by_hand(&served, &head, body.as_bytes()))
+    };
+    let with = |field: &str| format!("{{{field},{}", &good[1..]);
+    for (field, place) in [
+        (r#""n": 18446744073709551616"#, "`n`"),
+        (r#""n": {"deep": [-9223372036854775809]}"#, "`n.deep[0]`"),
+        (r#""title": "twice""#, "`title`"),
+        (r#""s": "\ud800""#, "`s`"),
+    ] {
+        let told = post(with(field));
+        assert!(told.starts_with("HTTP/1.1 422") && told.contains(place), "{field}: {told}");
+    }
+    assert!(remote.releases(None, true).await.unwrap().is_empty());
+    let told = post(with(r#""n": 18446744073709551615"#));
+    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    assert_eq!(remote.releases(None, true).await.unwrap()[0]["n"], u64::MAX);
 }
 
 #[tokio::test(flavor = "multi_thread")]

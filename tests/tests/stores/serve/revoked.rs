@@ -132,6 +132,29 @@ fn a_pack_for_a_private_repo_does_not_come_into_a_public_one_that_took_its_name(
     assert_eq!(store.run(["repo", "show", "a/shut"]).ok().json()["packs"], 0);
 }
 
+/// What is said about a repo is about the repo of that name when the request began.
+#[test]
+fn half_a_body_for_a_repo_says_nothing_about_another_that_took_its_name() {
+    let (store, served) = served();
+    let (token, _) = token(&store, "admin");
+    let file = store.file("pack.mpack", &pack());
+    for (request, body) in [
+        ("POST /admin/v1/repos/a/swap/fetch", r#"{"want": [], "have": [], "ttl_seconds": 60}"#),
+        ("PUT /admin/v1/policy?repo=a/swap", r#"{"max_packs": 2}"#),
+    ] {
+        store.run(["repo", "create", "a/swap"]).ok();
+        let begun = half(&served, request, "application/json", &token, body.as_bytes());
+        delete(&store, &served, "a/swap");
+        store.run(["repo", "create", "a/swap"]).ok();
+        store.run(["push", "a/swap", &file]).ok();
+        let answer = rest(begun, body.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 404"), "{request}: {answer}");
+        let policy = store.run(["policy", "show", "a/swap"]).ok().json();
+        assert_eq!(policy["set"], false, "{policy}");
+        delete(&store, &served, "a/swap");
+    }
+}
+
 #[test]
 fn parts_of_a_form_have_names_and_headers_of_a_bounded_length() {
     let (store, served) = served();
@@ -139,7 +162,10 @@ fn parts_of_a_form_have_names_and_headers_of_a_bounded_length() {
     let before = store.picture();
     let long_name = String::from_utf8_lossy(&form(b"x")).replace("p.mpack", &"n".repeat(5000));
     let endless = format!("--X\r\nContent-Disposition: form-data; name=\"{}", "n".repeat(4 << 20));
-    for (body, word) in [(long_name, "name of part 1"), (endless, "headers of a part")] {
+    let control = String::from_utf8_lossy(&form(b"x")).replace("p.mpack", "p\u{1}k");
+    for (body, word) in
+        [(long_name, "name of part 1"), (endless, "headers of a part"), (control, "part 1")]
+    {
         let head = format!(
             "POST /admin/v1/repos/a/b/packs HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
              Content-Type: {FORM}\r\nContent-Length: {}",
