@@ -1,6 +1,6 @@
 //! `packhouse repo create|list|show|delete|restore`.
 
-use packhouse_host::{Error, RepoReport, RestoreOptions, Visibility};
+use packhouse_host::{RepoReport, RestoreOptions, Visibility};
 
 use crate::args::Repo;
 use crate::context::Context;
