@@ -484,14 +484,14 @@ fn what_is_on_servers_is_refused_with_the_way_to_back_it_up() {
     let bucket = Packhouse::on_s3(&server);
     let to = bucket.scratch().join("backup");
     let words = ["backup", to.to_str().unwrap()];
-    bucket.run(words).exits(1).says(&["pg_dump", "versions", "docs/operations.md", "s3://"]);
+    bucket.run(words).exits(1).says(&["pg_dump", "versioning", "docs/operations.md", "s3://"]);
     assert!(!to.exists());
     let Some(cluster) = postgres::cluster() else { return };
     let database = Packhouse::new().with_env("PACKHOUSE_DATABASE_URL", &cluster.database("backup"));
     database.run(["repo", "create", "a/b"]).ok();
     database.run(words).exits(1).says(&[
         "pg_dump",
-        "versions",
+        "versioning",
         "docs/operations.md",
         "postgres://",
     ]);
