@@ -152,7 +152,9 @@ pub(crate) fn unusable<'a>(
         match in_the_way(name, &kept) {
             None => drop(kept.insert(name)),
             Some(other) => {
-                drop(unusable.insert(name, format!("it can't be a file beside branch `{other}`")))
+                let fault =
+                    format!("it conflicts with branch `{other}`: one is a folder of the other");
+                unusable.insert(name, fault);
             }
         }
     }

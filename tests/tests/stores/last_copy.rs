@@ -100,6 +100,12 @@ async fn an_expired_answer_stays_while_a_pack_is_missing_whoever_looks() {
 async fn prune_reads_what_repos_need_before_it_deletes_orphans() {
     for harm in HARMS {
         let (on, key) = pruned().await;
+        // A pack that the catalog knows: else it would look like the wrong catalog.
+        let other: RepoName = "c/d".parse().unwrap();
+        on.store.create_repo(&other, Visibility::Public).await.unwrap();
+        let file_of_other = on.file(&history(&HistoryOptions { seed: 9, ..Default::default() })[0]);
+        let options = PushOptions::default();
+        on.store.push(&other, &[file_of_other], options, &silent()).await.unwrap();
         let orphans: Vec<_> = packs().iter().map(|pack| file(&on.data(), &key_of(pack))).collect();
         for (orphan, pack) in orphans.iter().zip(packs()) {
             std::fs::create_dir_all(orphan.parent().unwrap()).unwrap();
