@@ -251,8 +251,14 @@ async fn packs_of_two_catalogs_are_not_deleted_by_either() {
     let elsewhere = tempfile::tempdir().unwrap();
     let other =
         StoreOptions { catalog: place::catalog(elsewhere.path()), ..options(&store.data()) };
+    // No new catalog is made there.
+    if place::has_files() {
+        let error = Store::open(other.clone()).await.unwrap_err();
+        assert!(matches!(error, Error::StorageTaken { .. }), "{error}");
+    }
+    drop(other.catalog.open().await.unwrap());
     let other = Store::open(other).await.unwrap();
-    // A catalog without packs is not even let in.
+    // Nor does one without packs get in.
     let error = other.prune(NOW, &Progress::silent()).await.unwrap_err();
     assert!(matches!(error, Error::StorageTaken { .. }), "{error}");
     let again = Store::open(options(&store.data())).await.unwrap();
