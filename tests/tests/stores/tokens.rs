@@ -114,7 +114,7 @@ fn people_get_the_token_alone_on_stdout_and_the_rest_on_stderr() {
     assert!(
         lines[1].contains("laptop")
             && lines[1].contains("revoked 20")
-            && lines[2].ends_with(" good"),
+            && lines[2].ends_with(" active"),
         "{listed}"
     );
 }
