@@ -258,6 +258,7 @@ fn the_binary_runs_the_component_that_it_is_given() {
         let mut command = packhouse.command(["repo", "create", "c/d", "--component", file]);
         let output = command
             .env("PACKHOUSE_DATABASE_URL", format!("sqlite://{}/c.db", nothing.display()))
+            .env("PACKHOUSE_STORAGE_URL", format!("file://{}", nothing.display()))
             .output()
             .unwrap();
         let words = String::from_utf8(output.stderr).unwrap();
