@@ -36,31 +36,11 @@ pub(super) async fn objects(
     Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> ApiResult<Response> {
-    let (shared, accept) = (state.clone(), Accept::of(request.headers()));
-    let work = async move {
-        let upload = upload(&state, &authorized, request).await?;
-        let (pack, count) = looked_through(&upload, bundle::objects).await?;
-        if count == 0 {
-            authorized.recheck(&state).await?;
-            return accept.respond(&Stored { stored: 0, skipped: 0 });
-        }
-        let report = pushed(
-            &state,
-            authorized,
-            "the objects",
-            pack,
-            upload,
-            PushOptions::default(),
-            None,
-            "packhouse",
-        )
-        .await?;
-        accept.respond(&Stored {
-            stored: report.new_objects,
-            skipped: count.saturating_sub(report.new_objects),
-        })
-    };
-    shared.detached(work).await
+    let accept = Accept::of(request.headers());
+    let upload = loose(state, authorized, request, "the objects", bundle::objects);
+    let (count, report) = upload.await?;
+    let stored = report.map_or(0, |report| report.new_objects);
+    accept.respond(&Stored { stored, skipped: count.saturating_sub(stored) })
 }
 
 #[derive(Serialize)]
@@ -73,26 +53,32 @@ pub(super) async fn tags(
     Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> ApiResult<Response> {
-    let (shared, accept) = (state.clone(), Accept::of(request.headers()));
+    let accept = Accept::of(request.headers());
+    let (_, report) = loose(state, authorized, request, "the tags", bundle::tags).await?;
+    accept.respond(&StoredTags { stored: report.map_or(0, |report| report.new_tags) })
+}
+
+/// Stores records that come before the branch that will reach them: how many came, and the report
+/// of their push, if there were any.
+async fn loose(
+    state: SharedState,
+    authorized: Authorized,
+    request: Request,
+    what: &'static str,
+    read: fn(File, u64) -> ApiResult<(AssembledBody, u64)>,
+) -> ApiResult<(u64, Option<PushReport>)> {
+    let shared = state.clone();
     let work = async move {
         let upload = upload(&state, &authorized, request).await?;
-        let (pack, count) = looked_through(&upload, bundle::tags).await?;
+        let (pack, count) = looked_through(&upload, read).await?;
         if count == 0 {
             authorized.recheck(&state).await?;
-            return accept.respond(&StoredTags { stored: 0 });
+            return Ok((count, None));
         }
-        let report = pushed(
-            &state,
-            authorized,
-            "the tags",
-            pack,
-            upload,
-            PushOptions::default(),
-            None,
-            "packhouse",
-        )
-        .await?;
-        accept.respond(&StoredTags { stored: report.new_tags })
+        let options = PushOptions::default();
+        let report =
+            pushed(&state, authorized, what, pack, upload, options, None, "packhouse").await?;
+        Ok((count, Some(report)))
     };
     shared.detached(work).await
 }
