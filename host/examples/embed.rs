@@ -12,7 +12,7 @@ use packhouse_core::ports::{MAX_ITEMS, MAX_ROWS};
 use packhouse_core::{AccessError, Head, PackInfo, Span, Step, Storage};
 use packhouse_host::MpackKey;
 use packhouse_host::pack::{Directory, scan::scan};
-use packhouse_host::sandbox::{PacksOnly, Sandbox};
+use packhouse_host::sandbox::{PacksOnly, Planner, Sandbox};
 use ring::digest::{SHA256, digest};
 
 /// A pack: its bytes, its directory, and its heads.

@@ -2,9 +2,9 @@
 //!
 //! ```no_run
 //! # async fn example() -> packhouse_host::Result<()> {
-//! use packhouse_host::{Progress, PushOptions, Store, StoreOptions};
+//! use packhouse_host::{Progress, PushOptions, StoreOptions};
 //!
-//! let store = Store::open(StoreOptions::embedded("/var/lib/packhouse")).await?;
+//! let store = StoreOptions::embedded("/var/lib/packhouse").open().await?;
 //! let repo = "gabriel/notes".parse()?;
 //! store.push(&repo, &["push.mpack".into()], PushOptions::default(), &Progress::silent()).await?;
 //! let report = store.gc(&repo, &Progress::silent()).await?;
@@ -25,29 +25,44 @@
 //! 7. [`serve`]: the store over HTTP, with [access control](access); [`remote`]: a store behind a
 //!    server.
 
-pub mod access;
-pub mod catalog;
-pub mod clock;
-pub mod error;
-pub mod files;
-pub mod names;
-pub mod pack;
-pub mod progress;
-pub mod remote;
-pub mod report;
-pub mod run;
-pub mod sample;
-pub mod sandbox;
-pub mod serve;
-pub mod store;
-pub mod tape;
-pub mod text;
-pub mod vault;
-pub mod worker;
+mod open;
+
+pub use packhouse_model::{
+    access, blocking, clock, error, files, names, options, progress, report, text,
+};
+pub use packhouse_pack as pack;
+pub use packhouse_remote as remote;
+pub use packhouse_run as run;
+pub use packhouse_sample as sample;
+pub use packhouse_serve as serve;
+pub use packhouse_store as store;
+pub use packhouse_tape as tape;
+pub use packhouse_worker as worker;
+
+/// The catalog port, and its adapters.
+pub mod catalog {
+    pub use packhouse_catalog::*;
+    pub use packhouse_catalog_sql as sql;
+    pub use packhouse_catalog_sql::CatalogPlace;
+}
+
+/// Where components run.
+pub mod sandbox {
+    pub use packhouse_run::{Host, Indexed, PacksOnly, Planner, RunError, SandboxLimits};
+    pub use packhouse_sandbox::*;
+}
+
+/// The vault port, and its adapters.
+pub mod vault {
+    pub use packhouse_storage::{Storage, local, s3};
+    pub use packhouse_vault::*;
+}
 
 pub use catalog::CatalogPlace;
 pub use error::{Class, Error, Result};
 pub use names::{BranchName, MpackKey, RepoId, RepoName, ShelfId, Visibility};
+pub use open::StoreOptions;
+pub use options::{FetchRequest, PruneOptions, PushOptions, RestoreOptions};
 pub use progress::{Event, Phase, Progress};
 pub use remote::{Remote, RemoteOptions};
 pub use report::{
@@ -57,9 +72,6 @@ pub use report::{
     PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, QueuedPack,
     Repaired, RepoReport, RepoSummary, Task, VerifyReport,
 };
-pub use store::{
-    BackupOptions, FetchRequest, GcPlan, NEWER_WAY_OUT, NewerPacks, PruneOptions, PushOptions,
-    RestoreOptions, Store, StoreOptions,
-};
+pub use store::{BackupOptions, GcPlan, NEWER_WAY_OUT, NewerPacks, Store};
 pub use vault::Storage;
 pub use vault::s3::{S3Checksum, S3Options};

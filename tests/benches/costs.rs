@@ -98,7 +98,7 @@ async fn measure(packs: usize, objects: usize) {
         ..StoreOptions::embedded(folder.path())
     };
     let repo: RepoName = "a/b".parse().unwrap();
-    let store = Store::open(options.clone()).await.unwrap();
+    let store = options.clone().open().await.unwrap();
     store.create_repo(&repo, Visibility::Public).await.unwrap();
     let silent = Progress::silent();
     let costs = Costs { store: store.clone(), cluster };
@@ -120,7 +120,7 @@ async fn measure(packs: usize, objects: usize) {
     costs.tell(packs, objects, "the last push", at);
     // What was pushed here is in the cache; another machine has to download it.
     std::fs::remove_dir_all(folder.path().join("spool")).unwrap();
-    let elsewhere = Costs { store: Store::open(options).await.unwrap(), cluster };
+    let elsewhere = Costs { store: options.open().await.unwrap(), cluster };
     let opened = elsewhere.now();
     let report = elsewhere.store.gc(&repo, &silent).await.unwrap();
     let at = elsewhere.tell(packs, objects, "consolidation", opened);

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use packhouse_host::{Progress, PushOptions, RepoName, Store, StoreOptions, Visibility};
+use packhouse_host::{Progress, PushOptions, RepoName, StoreOptions, Visibility};
 use packhouse_tests::cases::{Case, write_case};
 
 const CASES: [Case; 5] = [
@@ -181,7 +181,7 @@ fn child(arguments: &[String]) {
     let measured = runtime.block_on(async {
         let mut options = StoreOptions::embedded(folder);
         options.cache = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("component-cache"));
-        let store = Store::open(options).await.unwrap();
+        let store = options.open().await.unwrap();
         let repo: RepoName = "bench/repo".parse().unwrap();
         // With PACKHOUSE_BENCH_TRACE, the moment at which each phase is first and last heard of.
         let (trace, began) = (std::env::var_os("PACKHOUSE_BENCH_TRACE").is_some(), Instant::now());

@@ -11,10 +11,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{
     Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, DamageFindings,
-    DeletionSummary, EntityKey, ExhaustedBudget, Fence, GcLogQuery, JobEnd, JobQuery, Jobs,
-    LockGuard, LockMode, NewAnswer, NewJob, Pressure, PublishOutcome, Push, PutRelease, ReleaseRow,
-    Releases, RepoRestoration, RepoRow, RestoreOutcome, Snapshot, TokenRow, Totals, UnneededPack,
+    DeletionSummary, EntityKey, Fence, GcLogQuery, JobEnd, JobQuery, Jobs, LockGuard, LockMode,
+    NewAnswer, NewJob, Pressure, PublishOutcome, Push, PutRelease, ReleaseRow, Releases,
+    RepoRestoration, RepoRow, RestoreOutcome, Snapshot, TokenRow, Totals, UnneededPack,
 };
+use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::vault::s3::S3Vault;
@@ -201,7 +202,7 @@ pub async fn open(options: StoreOptions, sandbox: Sandbox, fault: &Fault) -> Res
     };
     let catalog = FaultyCatalog { inner: options.catalog.open().await?, fault: fault.clone() };
     let vault = FaultyVault { inner, fault: fault.clone() };
-    Store::with_parts(Arc::new(catalog), Arc::new(vault), sandbox, options.clock).await
+    Store::with_parts(Arc::new(catalog), Arc::new(vault), Arc::new(sandbox), options.clock).await
 }
 
 /// Copies a store's folder, which is not open.

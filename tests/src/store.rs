@@ -65,7 +65,7 @@ impl TestStore {
         if let Some(server) = &server {
             options.packs = Storage::S3(server.options(PREFIX, &folder.path().join("data/spool")));
         }
-        let store = Store::open(options).await.expect("a store can be opened");
+        let store = options.open().await.expect("a store can be opened");
         let repo: RepoName = "a/b".parse().expect("a/b is a repo's name");
         store.create_repo(&repo, Visibility::Public).await.expect("a repo can be made");
         TestStore { store, repo, server, folder, files: std::cell::Cell::new(0) }

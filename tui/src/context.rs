@@ -64,12 +64,12 @@ impl Context {
 
     /// The store that the global options name, local or remote. It must exist.
     pub(crate) async fn client(&self) -> anyhow::Result<Client> {
-        self.open_client(Store::open_existing).await
+        self.open_client(StoreOptions::open_existing).await
     }
 
     /// The same, for verbs that only read: the catalog of a local store is not migrated.
     pub(crate) async fn client_to_read(&self) -> anyhow::Result<Client> {
-        self.open_client(Store::open_to_read).await
+        self.open_client(StoreOptions::open_to_read).await
     }
 
     /// One of the two.
@@ -82,7 +82,7 @@ impl Context {
 
     /// The same, for verbs that create a missing store.
     pub(crate) async fn client_or_create(&self) -> anyhow::Result<Client> {
-        self.open_client(Store::open).await
+        self.open_client(StoreOptions::open).await
     }
 
     async fn open_client(
@@ -120,12 +120,12 @@ impl Context {
 
     /// The local store that the global options name, for a verb that runs for long. It must exist.
     pub(crate) async fn open(&self, verb: &str) -> anyhow::Result<Store> {
-        self.open_for_long(verb, Store::open_existing).await
+        self.open_for_long(verb, StoreOptions::open_existing).await
     }
 
     /// The same, for a verb that creates a missing store.
     pub(crate) async fn open_or_new(&self, verb: &str) -> anyhow::Result<Store> {
-        self.open_for_long(verb, Store::open).await
+        self.open_for_long(verb, StoreOptions::open).await
     }
 
     async fn open_for_long(
@@ -142,7 +142,7 @@ impl Context {
     /// The local store that the global options name, for a short verb that only reads. It must
     /// exist.
     pub(crate) async fn open_once(&self) -> anyhow::Result<Store> {
-        self.open_local(Store::open_to_read).await
+        self.open_local(StoreOptions::open_to_read).await
     }
 
     async fn open_local(

@@ -9,17 +9,18 @@ use tracing_subscriber::EnvFilter;
 use crate::context::Context;
 
 /// The log filter. `PACKHOUSE_LOG` takes the directives of `tracing`, such as
-/// `packhouse_host=debug`, and overrides `-v`.
+/// `packhouse=debug`, and overrides `-v`.
 pub(crate) fn filter(context: &Context) -> anyhow::Result<EnvFilter> {
     let directives = match std::env::var("PACKHOUSE_LOG") {
-        Ok(directives) if !directives.is_empty() => directives,
+        // Until 0.1 the host was one crate.
+        Ok(directives) if !directives.is_empty() => {
+            directives.replace("packhouse_host", "packhouse")
+        }
         _ => level(context.globals.quiet, context.globals.verbose).to_owned(),
     };
     EnvFilter::try_new(&directives).map_err(|error| {
-        Error::Usage(format!(
-            "PACKHOUSE_LOG={directives}: {error}; an example is packhouse_host=debug"
-        ))
-        .into()
+        Error::Usage(format!("PACKHOUSE_LOG={directives}: {error}; an example is packhouse=debug"))
+            .into()
     })
 }
 
@@ -41,7 +42,7 @@ const fn level(quiet: bool, verbose: u8) -> &'static str {
     match (quiet, verbose) {
         (true, _) => "error",
         (_, 0) => "warn",
-        // Matches all targets with this prefix: this crate and the host.
+        // Matches all targets with this prefix: this crate and those of the host.
         (_, 1) => "warn,packhouse=info",
         (_, 2) => "info,packhouse=debug",
         (_, _) => "debug,packhouse=trace",

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    AnswerBudget, Catalog, Consolidation, ExhaustedBudget, LockMode, NewAnswer, NewJob,
-    PublishOutcome, Totals,
+    AnswerBudget, Catalog, Consolidation, LockMode, NewAnswer, NewJob, PublishOutcome, Totals,
 };
+use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::{MpackKey, QueuedPack, RepoSummary, Task};
 
 use super::desk::{Desk, at, head, key, pack, row};

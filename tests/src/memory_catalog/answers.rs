@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::answers::{AnswerUsage, STRANGERS};
-use packhouse_host::catalog::{AnswerBudget, Answers, ExhaustedBudget, NewAnswer};
+use packhouse_host::catalog::{AnswerBudget, Answers, NewAnswer};
+use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::{MpackKey, RepoId, Result};
 
 use super::MemoryCatalog;

@@ -80,7 +80,9 @@ impl Subject {
         let vault = Arc::new(LocalVault::open(&folder).unwrap());
         let clock = Arc::new(StillClock::default());
         Subject {
-            store: Store::with_parts(catalog, vault, sandbox.clone(), clock.clone()).await.unwrap(),
+            store: Store::with_parts(catalog, vault, Arc::new(sandbox.clone()), clock.clone())
+                .await
+                .unwrap(),
             folder,
             clock,
         }

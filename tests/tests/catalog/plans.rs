@@ -8,7 +8,7 @@ use packhouse_core::Kind;
 use packhouse_host::catalog::{Catalog, PushedPack};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::{
-    CatalogPlace, FetchRequest, Progress, PushOptions, PushStatus, Store, StoreOptions, Visibility,
+    CatalogPlace, FetchRequest, Progress, PushOptions, PushStatus, StoreOptions, Visibility,
 };
 use packhouse_tests::conformance::desk;
 use packhouse_tests::model;
@@ -228,7 +228,7 @@ async fn a_first_push_of_1500_commits_is_read_right_before_postgres_knows_of_it(
     let folder = tempfile::tempdir().unwrap();
     let store =
         StoreOptions { catalog: CatalogPlace::Postgres(url.clone()), ..options(folder.path()) };
-    let store = Store::open(store).await.unwrap();
+    let store = store.open().await.unwrap();
     let (repo, silent) = (desk::name("a/b"), Progress::silent());
     // First: a catalog whose packs are all elsewhere would be refused.
     store.create_repo(&repo, Visibility::Public).await.unwrap();

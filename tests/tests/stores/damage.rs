@@ -89,7 +89,7 @@ pub(super) async fn repair(on: &TestStore) -> VerifyReport {
 
 /// What the repo is known to have lost, by its report and its summary; read by a later process.
 pub(super) async fn known(on: &TestStore) -> Vec<(Option<MpackKey>, String)> {
-    let store = Store::open(options(&on.data())).await.unwrap();
+    let store = options(&on.data()).open().await.unwrap();
     let report = store.repo(&on.repo).await.unwrap();
     assert_eq!(store.summary(&on.repo).await.unwrap().damaged, report.damaged.len() as u64);
     report.damaged.into_iter().map(|damage| (damage.mpack_key, damage.found_by)).collect()
@@ -401,7 +401,7 @@ async fn law_5_a_repair_that_fails_anywhere_makes_nothing_worse() {
             let failed = store.repair(&on.repo, &silent()).await.is_err();
             assert_eq!(failed, fault.struck(), "call {call} {moment:?}");
             drop(store);
-            let store = Store::open(options(folder.path())).await.unwrap();
+            let store = options(folder.path()).open().await.unwrap();
             assert!(store.repair(&on.repo, &silent()).await.unwrap().ok, "call {call} {moment:?}");
             assert_eq!(
                 store.gc(&on.repo, &silent()).await.unwrap().consolidated_key,
@@ -550,7 +550,7 @@ async fn answers_and_orphans_of_a_damaged_repo_are_kept() {
         clock: Arc::new(FixedClock::starting_at("2099-01-01T00:00:00Z".parse().unwrap())),
         ..options(&on.data())
     };
-    let later = Store::open(ahead).await.unwrap();
+    let later = ahead.open().await.unwrap();
     // What a crash has just left is newer than all that the catalog knows.
     let orphans = PruneOptions { orphans: true, newer: true, ..NOW };
     let report = prune(&later, orphans).await;

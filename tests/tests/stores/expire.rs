@@ -22,7 +22,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 async fn after(days: i64, data: &Path) -> Store {
     let start: jiff::Timestamp = "2026-03-02T09:00:00Z".parse().unwrap();
     let clock = FixedClock::starting_at(start + jiff::SignedDuration::from_hours(24 * days));
-    Store::open(StoreOptions { clock: Arc::new(clock), ..options(data) }).await.unwrap()
+    StoreOptions { clock: Arc::new(clock), ..options(data) }.open().await.unwrap()
 }
 
 async fn force(store: &Store, from: &TestStore, pack: &[u8]) {

@@ -138,7 +138,7 @@ async fn a_pack_that_waits_for_its_job_is_nobodys_orphan() {
         .unwrap()
         .set_modified(std::time::SystemTime::UNIX_EPOCH)
         .unwrap();
-    let late = Store::open(a_day_later(&store.data())).await.unwrap();
+    let late = a_day_later(&store.data()).open().await.unwrap();
     let options = PruneOptions { grace: Duration::ZERO, orphans: true, ..PruneOptions::default() };
     let report = late.prune(options, &Progress::silent()).await.unwrap();
     assert_eq!(
@@ -252,7 +252,8 @@ async fn many_workers_do_each_job_once() {
     for _ in names {
         // Their clocks are the system's: what they stage must not have one name.
         stores.push(
-            Store::open(StoreOptions { clock: Arc::new(SystemClock), ..options(&store.data()) })
+            StoreOptions { clock: Arc::new(SystemClock), ..options(&store.data()) }
+                .open()
                 .await
                 .unwrap(),
         );
@@ -331,7 +332,7 @@ async fn what_fails_for_a_moment_is_tried_again_later_and_what_fails_for_good_is
                 );
             }
         }
-        let late = Store::open(a_day_later(&store.data())).await.unwrap();
+        let late = a_day_later(&store.data()).open().await.unwrap();
         let again = work(&late, diligent("late")).await;
         assert!(again.iter().all(|ended| ended.outcome == "done"), "call {call}: {again:?}");
         assert_eq!(job(&store, id).await.status, JobStatus::Done, "call {call}");
@@ -360,7 +361,7 @@ async fn what_fails_for_a_moment_is_tried_again_later_and_what_fails_for_good_is
         clock: Arc::new(FixedClock::starting_at("2026-04-01T00:00:00Z".parse().unwrap())),
         ..options(&store.data())
     };
-    let later = Store::open(later).await.unwrap();
+    let later = later.open().await.unwrap();
     let ended = work(&later, WorkerOptions { attempts: 5, ..diligent("w") }).await;
     assert_eq!(ended[0].outcome, "failed");
     assert!(job(&store, id).await.reason.unwrap().contains("the last 5 workers that took it died"));
@@ -434,7 +435,7 @@ async fn a_worker_that_is_asked_to_stop_gives_back_what_it_can_not_end() {
         (JobStatus::Queued, 0),
         "it does not count as an attempt"
     );
-    let late = Store::open(a_day_later(&store.data())).await.unwrap();
+    let late = a_day_later(&store.data()).open().await.unwrap();
     assert_eq!(work(&late, diligent("w2")).await[0].outcome, "done");
 }
 

@@ -27,7 +27,7 @@ async fn pruned() -> (TestStore, MpackKey) {
 /// The same store, when all URLs have expired and all files are old.
 async fn years_later(on: &TestStore) -> Store {
     let clock = Arc::new(FixedClock::starting_at("2099-01-01T00:00:00Z".parse().unwrap()));
-    Store::open(StoreOptions { clock, ..options(&on.data()) }).await.unwrap()
+    StoreOptions { clock, ..options(&on.data()) }.open().await.unwrap()
 }
 
 /// An answer that is in no stored pack, with a URL that expires soon.
@@ -170,7 +170,7 @@ async fn on_s3_no_copy_is_evicted_whose_pack_is_missing_or_damaged_in_the_bucket
         let budget = theirs.iter().map(Vec::len).max().unwrap() as u64;
         let bucket = S3Options { budget, ..server.options(PREFIX, &spool) };
         let bounded = StoreOptions { packs: Storage::S3(bucket), ..options(&on.data()) };
-        let bounded = Store::open(bounded).await.unwrap();
+        let bounded = bounded.open().await.unwrap();
         for pack in &theirs {
             let files = [on.file(pack)];
             bounded.push(&other, &files, PushOptions::default(), &silent()).await.unwrap();
@@ -187,7 +187,7 @@ async fn on_s3_no_copy_is_evicted_whose_pack_is_missing_or_damaged_in_the_bucket
         let small = packs().remove(0);
         let bucket = S3Options { budget: small.len() as u64, ..server.options(PREFIX, &spool) };
         let tight = StoreOptions { packs: Storage::S3(bucket), ..options(&on.data()) };
-        let tight = Store::open(tight).await.unwrap();
+        let tight = tight.open().await.unwrap();
         let files = [on.file(&small)];
         tight.push(&on.repo, &files, PushOptions::default(), &silent()).await.unwrap();
         assert_eq!(copies(&spool), [key_of(&small).hex()], "{harm:?}");

@@ -49,7 +49,7 @@ async fn law_5_a_consolidation_that_fails_anywhere_loses_nothing_and_the_next_fi
             let failed = faulty.gc(&repo, &Progress::silent()).await.is_err();
             drop(faulty);
 
-            let store = Store::open(options(folder.path())).await.unwrap();
+            let store = options(folder.path()).open().await.unwrap();
             assert_eq!(fetched(&store, &repo).await, expected, "{place}");
             sound(&store, &repo, &place).await;
             let report = store.gc(&repo, &Progress::silent()).await.unwrap();
@@ -85,7 +85,7 @@ async fn law_5_a_push_that_fails_anywhere_is_there_whole_or_not_at_all() {
                 .is_err();
             drop(faulty);
 
-            let store = Store::open(options(folder.path())).await.unwrap();
+            let store = options(folder.path()).open().await.unwrap();
             let stored = store.repo(&repo).await.unwrap().packs;
             assert!(stored == 1 || stored == 3, "{place}: {stored} packs");
             assert!(failed || stored == 3, "{place}: it said yes and stored nothing");
@@ -117,7 +117,7 @@ async fn law_5_what_a_crash_left_in_staging_is_swept_before_the_next_write() {
     filled.push(&packs()).await.unwrap();
     let left = filled.data().join("staging").join("0".repeat(32));
     std::fs::write(&left, b"half a pack").unwrap();
-    let store = Store::open(store::options(&filled.data())).await.unwrap();
+    let store = store::options(&filled.data()).open().await.unwrap();
     assert_eq!(store.begin_writing().await.unwrap().removed, 1);
     assert!(!left.exists());
     sound(&store, &filled.repo, "after the sweep").await;

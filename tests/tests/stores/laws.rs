@@ -304,9 +304,8 @@ async fn law_11_a_fixed_clock_gives_the_same_answers_to_the_letter() {
     for _ in 0..2 {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(FixedClock::starting_at("2026-03-02T09:00:00Z".parse().unwrap()));
-        let store = Store::open(packhouse_host::StoreOptions { clock, ..options(folder.path()) })
-            .await
-            .unwrap();
+        let store =
+            packhouse_host::StoreOptions { clock, ..options(folder.path()) }.open().await.unwrap();
         let repo = "a/b".parse().unwrap();
         let mut story = vec![
             serde_json::to_string(&store.create_repo(&repo, Visibility::Public).await.unwrap())

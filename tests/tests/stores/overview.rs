@@ -6,7 +6,7 @@ use packhouse_host::catalog::entity_key;
 use packhouse_host::pack::Directory;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, history};
 use packhouse_host::{
-    Cause, Class, MpackKey, ProblemKind, Progress, PushOptions, RepoName, Store, Visibility,
+    Cause, Class, MpackKey, ProblemKind, Progress, PushOptions, RepoName, Visibility,
 };
 use packhouse_tests::random_history::random_history;
 use packhouse_tests::store::{TestStore, options};
@@ -241,7 +241,7 @@ async fn a_stamp_changes_when_anybody_writes_and_never_by_reading() {
         heads: HeadStyle::OwnBranch,
         ..HistoryOptions::default()
     });
-    let other = Store::open(options(&store.data())).await.unwrap();
+    let other = options(&store.data()).open().await.unwrap();
     let mut stamps = vec![store.store.change_stamp().await.unwrap()];
     let mut look = async |changed: bool, after: &str| {
         let stamp = store.store.change_stamp().await.unwrap();

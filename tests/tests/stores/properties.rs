@@ -8,7 +8,7 @@ use packhouse_core::{EntityId, Kind, Request, assemble, consolidate};
 use packhouse_host::pack::Directory;
 use packhouse_host::run::{PackReader, RunHost, RunPack};
 use packhouse_host::sample::Random;
-use packhouse_host::sandbox::Sandbox;
+use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::vault::Vault;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::{Error, MpackKey};

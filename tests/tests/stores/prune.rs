@@ -253,15 +253,15 @@ async fn packs_of_two_catalogs_are_not_deleted_by_either() {
         StoreOptions { catalog: place::catalog(elsewhere.path()), ..options(&store.data()) };
     // No new catalog is made there.
     if place::has_files() {
-        let error = Store::open(other.clone()).await.unwrap_err();
+        let error = other.clone().open().await.unwrap_err();
         assert!(matches!(error, Error::StorageTaken { .. }), "{error}");
     }
     drop(other.catalog.open().await.unwrap());
-    let other = Store::open(other).await.unwrap();
+    let other = other.open().await.unwrap();
     // Nor does one without packs get in.
     let error = other.prune(NOW, &Progress::silent()).await.unwrap_err();
     assert!(matches!(error, Error::StorageTaken { .. }), "{error}");
-    let again = Store::open(options(&store.data())).await.unwrap();
+    let again = options(&store.data()).open().await.unwrap();
     again.prune(NOW, &Progress::silent()).await.unwrap();
     // Without the first one's note, as in a backup of the folder, it is; then the note comes back.
     let notes = store.data().join("catalogs");
@@ -276,7 +276,7 @@ async fn packs_of_two_catalogs_are_not_deleted_by_either() {
     let error =
         other.prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent()).await.unwrap_err();
     assert!(error.to_string().contains("belong to 2 catalogs: "), "{error}");
-    let again = Store::open(options(&store.data())).await.unwrap();
+    let again = options(&store.data()).open().await.unwrap();
     again.prune(NOW, &Progress::silent()).await.unwrap_err();
 
     // With the other's note only, as after a restored backup of a folder: it knows none of the
@@ -284,7 +284,8 @@ async fn packs_of_two_catalogs_are_not_deleted_by_either() {
     kept.iter().for_each(|(_, note)| std::fs::remove_file(note).unwrap());
     let other =
         StoreOptions { catalog: place::catalog(elsewhere.path()), ..options(&store.data()) };
-    let error = Store::open(other)
+    let error = other
+        .open()
         .await
         .unwrap()
         .prune(PruneOptions { orphans: true, ..NOW }, &Progress::silent())
@@ -327,7 +328,7 @@ async fn a_catalog_from_a_backup_deletes_no_orphans() {
         catalog: CatalogPlace::Sqlite(data.join("catalog.db")),
         ..options(&store.data())
     };
-    let restored = Store::open(restored).await.unwrap();
+    let restored = restored.open().await.unwrap();
     // Another known pack exists: the orphan is not the only one.
     let branch = [("side".to_owned(), "0".repeat(64))].into_iter().collect();
     let file = store.file(&model::canonical(&Default::default(), &branch));
@@ -367,7 +368,7 @@ async fn law_5_a_prune_that_fails_anywhere_leaves_a_sound_store() {
             assert!(outcome.is_err(), "call {call} failed {moment:?}, and nobody said so");
             assert_eq!(store.fetch(&[], &[]).await.unwrap().1, whole, "call {call}, {moment:?}");
             store.sound().await;
-            let later = Store::open(a_day_later(&store.data())).await.unwrap();
+            let later = a_day_later(&store.data()).open().await.unwrap();
             let report = prune(&later, NOW).await;
             store.sound().await;
             assert_eq!(
@@ -672,7 +673,7 @@ async fn what_could_not_be_deleted_is_deleted_by_the_next_prune() {
                 _ => assert_eq!(left, 5, "call {call}: {said}"),
             }
         }
-        let later = Store::open(a_day_later(&store.data())).await.unwrap();
+        let later = a_day_later(&store.data()).open().await.unwrap();
         let report = prune(&later, NOW).await;
         assert!(
             report.packs_deleted + 1 >= left as u64,

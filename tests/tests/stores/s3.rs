@@ -27,7 +27,7 @@ fn elsewhere(store: &TestStore, folder: &Path, prefix: &str) -> StoreOptions {
 /// The same store, opened again and without cached packs.
 async fn without_copies(store: &TestStore) -> Store {
     let _ = std::fs::remove_dir_all(store.data().join("spool"));
-    Store::open(elsewhere(store, &store.data(), PREFIX)).await.unwrap()
+    elsewhere(store, &store.data(), PREFIX).open().await.unwrap()
 }
 
 fn packs() -> Vec<Vec<u8>> {
@@ -256,7 +256,7 @@ async fn packs_that_the_spool_can_not_hold_are_refused_before_they_are_downloade
     let Storage::S3(bucket) = &mut bounded.packs else { panic!("it is on S3") };
     let bytes = store.show().await.bytes;
     bucket.budget = bytes - 1;
-    let bounded = Store::open(bounded).await.unwrap();
+    let bounded = bounded.open().await.unwrap();
     let before = bounded.traffic();
     let error = bounded.gc(&store.repo, &Progress::silent()).await.unwrap_err();
     assert!(matches!(error, Error::SpoolTooSmall { needed, .. } if needed == bytes), "{error:?}");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use packhouse_host::access::{Caller, NewToken, Reach, Scope, TokenText};
 use packhouse_host::clock::{Clock, FixedClock};
-use packhouse_host::{Class, Error, Store};
+use packhouse_host::{Class, Error};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::place;
 use packhouse_tests::store::{TestStore, options};
@@ -244,10 +244,11 @@ async fn all_stores_on_a_catalog_sign_with_the_same_secret() {
     for _ in 0..99 {
         clock.random_id();
     }
-    let second = Store::open(packhouse_host::StoreOptions {
+    let second = packhouse_host::StoreOptions {
         clock: std::sync::Arc::new(clock),
         ..options(&first.data())
-    })
+    }
+    .open()
     .await;
     assert_eq!(second.unwrap().signing_secret().await.unwrap(), secret);
     assert_eq!(first.store.signing_secret().await.unwrap(), secret);

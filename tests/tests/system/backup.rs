@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::{BackupOptions, Progress, Store};
+use packhouse_host::{BackupOptions, Progress};
 use packhouse_tests::binary::{Packhouse, program};
 use packhouse_tests::faulty::{self, Fault, Moment, copy_files};
 use packhouse_tests::store::{TestStore, options};
@@ -295,7 +295,7 @@ async fn a_backup_that_fails_anywhere_leaves_the_one_before_or_none() {
             // A copy of it: while it is open it can't be updated.
             let restored = tempfile::tempdir().unwrap();
             faulty::copy_files(&old, restored.path());
-            let restored = Store::open_existing(options(restored.path())).await.unwrap();
+            let restored = options(restored.path()).open_existing().await.unwrap();
             let report = restored.verify(&store.repo, &progress).await.unwrap();
             assert!(report.ok, "call {call}, {moment:?}: {:?}", report.problems);
             store.store.back_up(&old, BackupOptions { update: true }, &progress).await.unwrap();

@@ -428,7 +428,7 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
     }
     let template = tempfile::tempdir().unwrap();
     {
-        let store = Store::open(opened(template.path()).await).await.unwrap();
+        let store = opened(template.path()).await.open().await.unwrap();
         store.create_repo(&a_b(), Visibility::Public).await.unwrap();
         for number in 0..3 {
             store
@@ -468,7 +468,7 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
                 let ran = (verb.run)(&store, files.path()).await;
                 let struck = fault.struck();
                 disk.free();
-                let fresh = Store::open(a_day_later(folder.path()).await).await.unwrap();
+                let fresh = a_day_later(folder.path()).await.open().await.unwrap();
                 if let Err(error) = &ran {
                     failures.push(format!("{place}: {error}"));
                     says_that_it_is_full(error, &place);
@@ -597,7 +597,7 @@ async fn prune_makes_room_on_a_full_disk_that_has_none_for_the_files_of_sqlite()
     for pages in [0, 1] {
         let folder = TempDir::new_in(disk.path()).unwrap();
         {
-            let store = Store::open(opened(folder.path()).await).await.unwrap();
+            let store = opened(folder.path()).await.open().await.unwrap();
             store.create_repo(&a_b(), Visibility::Public).await.unwrap();
             for (number, pack) in packs.iter().enumerate() {
                 let file = file(files.path(), number);
@@ -610,7 +610,7 @@ async fn prune_makes_room_on_a_full_disk_that_has_none_for_the_files_of_sqlite()
         closed(&folder.path().join("catalog.db")).await;
         assert!(!folder.path().join("catalog.db-shm").exists());
         disk.fill(pages * PAGE);
-        let store = Store::open(a_day_later(folder.path()).await).await.unwrap();
+        let store = a_day_later(folder.path()).await.open().await.unwrap();
         let report = store.prune(at_once(), &Progress::silent()).await.unwrap();
         assert_eq!(report.packs_deleted, 3, "{pages} pages: {report:?}");
         let report = store.prune(at_once(), &Progress::silent()).await.unwrap();

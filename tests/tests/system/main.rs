@@ -19,6 +19,7 @@ mod many;
 mod model_checks;
 mod no_store;
 mod older;
+mod older_migrations;
 mod openapi;
 mod other_component;
 mod output;

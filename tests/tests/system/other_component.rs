@@ -22,7 +22,7 @@ async fn a_component_gives_the_packs_of_the_model() {
     let store = Store::with_parts(
         Arc::new(SqliteCatalog::open(&folder.path().join("catalog.db")).await.unwrap()),
         Arc::new(LocalVault::open(folder.path()).unwrap()),
-        Sandbox::load(&component, None, SandboxLimits::default()).unwrap(),
+        Arc::new(Sandbox::load(&component, None, SandboxLimits::default()).unwrap()),
         Arc::new(SystemClock),
     )
     .await

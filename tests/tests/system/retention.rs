@@ -225,7 +225,7 @@ async fn over_http_it_takes_a_token_that_administers_the_name() {
 
 /// The store of a folder, so many days after it was made.
 async fn after(days: i64, data: &Path) -> Store {
-    Store::open(StoreOptions { clock: later(days), ..options(data) }).await.unwrap()
+    StoreOptions { clock: later(days), ..options(data) }.open().await.unwrap()
 }
 
 fn later(days: i64) -> Arc<FixedClock> {
@@ -376,7 +376,7 @@ impl Clock for Skewed {
 
 async fn skewed(right: &Arc<FixedClock>, hours: i64, data: &Path) -> Store {
     let clock = Skewed { right: right.clone(), ahead: jiff::SignedDuration::from_hours(hours) };
-    Store::open(StoreOptions { clock: Arc::new(clock), ..options(data) }).await.unwrap()
+    StoreOptions { clock: Arc::new(clock), ..options(data) }.open().await.unwrap()
 }
 
 async fn prune(store: &Store) -> packhouse_host::Result<PruneReport> {

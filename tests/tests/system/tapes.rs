@@ -13,7 +13,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use packhouse_host::sample::{HistoryOptions, history};
-use packhouse_host::sandbox::{Sandbox, SandboxLimits};
+use packhouse_host::sandbox::{Planner, Sandbox, SandboxLimits};
 use packhouse_host::tape::{self, Verdict};
 use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions};
 use packhouse_tests::binary::Packhouse;
@@ -608,9 +608,7 @@ async fn a_tape_depends_on_the_run_alone() {
         ));
         let folder = store.data().join("other");
         let other =
-            packhouse_host::Store::open(packhouse_host::StoreOptions { clock, ..options(&folder) })
-                .await
-                .unwrap();
+            packhouse_host::StoreOptions { clock, ..options(&folder) }.open().await.unwrap();
         other.create_repo(&store.repo, packhouse_host::Visibility::Public).await.unwrap();
         for pack in &packs {
             other

@@ -162,9 +162,9 @@ mod tests {
 
     #[test]
     fn important_messages_reach_the_console_and_the_filter_decides_about_the_file() {
-        let (messages, file) = logged("warn,packhouse_host=trace", || {
-            tracing::info!(target: "packhouse_host::store", repo = "a/b", "merged");
-            tracing::trace!(target: "packhouse_host::store", "a step");
+        let (messages, file) = logged("warn,packhouse_store=trace", || {
+            tracing::info!(target: "packhouse_store::gc", repo = "a/b", "merged");
+            tracing::trace!(target: "packhouse_store::gc", "a step");
             tracing::info!(target: "sqlx", "a query");
             tracing::warn!(target: "sqlx", rows = 3, "a slow query");
             tracing::error!("wrong");

@@ -9,12 +9,10 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use packhouse_host::clock::{Clock, SystemClock};
-use packhouse_host::sandbox::Sandbox;
+use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::serve::OpenFiles;
 use packhouse_host::vault::s3::S3Vault;
-use packhouse_host::{
-    Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, Store, StoreOptions,
-};
+use packhouse_host::{Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, StoreOptions};
 use serde::Serialize;
 
 use crate::args::Doctor;
@@ -289,7 +287,7 @@ async fn trial(packs: &Storage) -> Option<Check> {
 async fn store(options: StoreOptions) -> Vec<Check> {
     let catalog = options.catalog.to_string();
     const WAY_OUT: &str = "follow the message; otherwise restore the folder from a backup";
-    let store = match Store::open_to_read(options).await {
+    let store = match options.open_to_read().await {
         Ok(store) => store,
         Err(Error::NoStore { instead, .. }) => {
             let way_out = "create one with: packhouse repo create OWNER/SLUG; to check another store, name it with --data";

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use packhouse_host::Error;
-use packhouse_host::sandbox::Sandbox;
+use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::tape::{self, Replay as Replayed, Verdict};
 
 use crate::args::Replay;

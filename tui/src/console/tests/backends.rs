@@ -218,7 +218,7 @@ struct OnDisk {
 impl OnDisk {
     async fn new() -> OnDisk {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(StoreOptions::embedded(folder.path())).await.unwrap();
+        let store = StoreOptions::embedded(folder.path()).open().await.unwrap();
         let backend = LocalBackend::new(store.clone());
         let place = OnDisk { folder, store, backend, pushed: AtomicUsize::new(0) };
         for repo in [place.worn(), place.torn(), "z/empty".parse().unwrap()] {

@@ -75,7 +75,7 @@ async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result
     let output = &context.output;
     output::opening(output)?;
     watch.about("opening a store");
-    let store = Store::open(StoreOptions::embedded(folder.join("store"))).await?;
+    let store = StoreOptions::embedded(folder.join("store")).open().await?;
 
     let mut fragmented = Vec::new();
     for scenario in scenarios() {

@@ -1,0 +1,335 @@
+//! Jobs in the catalog: one statement gives a job to one worker.
+
+use jiff::Timestamp;
+use packhouse_catalog::{Fence, JobEnd, JobQuery, NewJob};
+use packhouse_model::error::Result;
+use packhouse_model::names::MpackKey;
+use packhouse_model::report::{JobReport, JobStatus, Task};
+
+use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
+use super::rows::{damaged, maybe_time, repo_name, time};
+
+/// Jobs with the names of their repos.
+macro_rules! listing {
+    ($of:literal) => {
+        concat!("SELECT j.*, r.owner, r.slug, r.deleted_at FROM jobs j LEFT JOIN repos r ON r.id = j.repo WHERE ", $of)
+    };
+}
+
+/// Puts a job down; gives its number, or that of the one that waits already. None when its repo was
+/// deleted.
+pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
+    if let Some(repo) = job.repo {
+        let row = tx.maybe(E::LOCK_REPO, args![repo]).await?;
+        if row.is_none_or(|row| row.maybe_text("deleted_at").is_some()) {
+            return Ok(None);
+        }
+    }
+    loop {
+        // Looked for before another one is put down: Postgres would draw a number for that one, and
+        // jobs would be numbered with gaps.
+        if let Some(waiting) = waiting::<E>(tx, job).await? {
+            return Ok(Some(waiting));
+        }
+        // None: another process was first, and by the next look a worker may have taken that job.
+        if let Some(added) = insert::<E>(tx, job).await? {
+            return Ok(Some(added));
+        }
+    }
+}
+
+/// The job that waits already, where one is enough.
+async fn waiting<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
+    if !matches!(job.task, Task::Gc { .. } | Task::Prune { .. }) {
+        return Ok(None);
+    }
+    let waiting = tx
+        .maybe(
+            "SELECT id FROM jobs WHERE type = $1 AND status = 'queued' AND repo IS NOT DISTINCT FROM $2",
+            args![job.task.name(), job.repo],
+        )
+        .await?;
+    Ok(waiting.map(|row| row.int("id")))
+}
+
+/// Puts a job down, unless one waits that is enough.
+async fn insert<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
+    let payload = payload(&job.task)?;
+    let added = tx
+        .maybe(
+            "INSERT INTO jobs (repo, type, payload, status, created_at, run_at) VALUES ($1, $2, $3, 'queued', $4, $5)
+             ON CONFLICT DO NOTHING RETURNING id",
+            args![job.repo, job.task.name(), &payload, &job.now.to_string(), job.now.as_millisecond()],
+        )
+        .await?;
+    let Some(added) = added.map(|row| row.int("id")) else { return Ok(None) };
+    if let Task::Index { packs, .. } = &job.task {
+        for pack in packs {
+            tx.run(
+                "INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                args![added, &pack.mpack_key.digest()[..]],
+            )
+            .await?;
+        }
+    }
+    Ok(Some(added))
+}
+
+/// The JSON of a task, without its type.
+fn payload(task: &Task) -> SqlResult<String> {
+    let value = serde_json::to_value(task).map_err(|e| sqlx::Error::Encode(e.into()))?;
+    Ok(value["payload"].to_string())
+}
+
+pub(super) async fn one<S: Sql>(connection: &mut S, id: i64) -> SqlResult<Option<S::Row>> {
+    connection.maybe(listing!("j.id = $1"), args![id]).await
+}
+
+pub(super) async fn list<E: Engine>(engine: &E, query: JobQuery) -> SqlResult<Vec<E::Row>> {
+    let mut reader = Reader::of(engine).await?;
+    reader
+        .all(
+            listing!("($1 IS NULL OR j.repo = $1) AND ($2 IS NULL OR j.status = $2) AND j.id < $3 ORDER BY j.id DESC LIMIT $4"),
+            args![query.repo, query.status.map(JobStatus::as_str), query.before.unwrap_or(i64::MAX), query.limit],
+        )
+        .await
+}
+
+pub(super) async fn counts<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
+    let mut reader = Reader::of(engine).await?;
+    reader.all("SELECT type, status, count(*) AS jobs FROM jobs GROUP BY type, status ORDER BY type, status", args![]).await
+}
+
+/// Who takes a job, when, and until when.
+pub(super) struct TakeParams<'a> {
+    pub(super) worker: &'a str,
+    pub(super) now: Timestamp,
+    pub(super) lease_until: Timestamp,
+}
+
+/// Gives the job that has been due for longest.
+pub(super) async fn take<E: Engine>(
+    tx: &mut Writing<E>,
+    params: &TakeParams<'_>,
+) -> SqlResult<Option<(E::Row, Fence)>> {
+    let now = params.now.as_millisecond();
+    let taken = tx
+        .maybe(
+            E::TAKE_JOB,
+            args![now, params.worker, params.lease_until.as_millisecond(), &params.now.to_string()],
+        )
+        .await?;
+    let Some(taken) = taken else { return Ok(None) };
+    let fence = Fence { job: taken.int("id"), number: taken.int("fence") };
+    Ok(one(tx, fence.job).await?.map(|row| (row, fence)))
+}
+
+/// Keeps a job for longer.
+pub(super) async fn renew<E: Engine>(
+    tx: &mut Writing<E>,
+    params: &(Fence, Timestamp),
+) -> SqlResult<bool> {
+    let (fence, lease_until) = params;
+    let renewed = tx
+        .run(
+            "UPDATE jobs SET lease_until = $3 WHERE id = $1 AND fence = $2 AND status = 'running'",
+            args![fence.job, fence.number, lease_until.as_millisecond()],
+        )
+        .await?;
+    Ok(renewed > 0)
+}
+
+/// How an attempt ended.
+pub(super) struct EndParams<'a> {
+    pub(super) fence: Fence,
+    pub(super) end: &'a JobEnd,
+    pub(super) now: Timestamp,
+}
+
+/// Ends an attempt.
+pub(super) async fn end<E: Engine>(
+    tx: &mut Writing<E>,
+    params: &EndParams<'_>,
+) -> SqlResult<Option<E::Row>> {
+    let EndParams { fence, end, now } = params;
+    let (job, number, now) = (fence.job, fence.number, now.to_string());
+    let changed = match end {
+        JobEnd::Done(result) => {
+            tx.run(
+                "UPDATE jobs SET status = 'done', finished_at = $3, lease_until = NULL, reason = NULL, result = $4
+                 WHERE id = $1 AND fence = $2 AND status = 'running'",
+                args![job, number, &now, &result.to_string()],
+            )
+            .await?
+        }
+        JobEnd::Failed(reason) => {
+            tx.run(
+                "UPDATE jobs SET status = 'failed', finished_at = $3, lease_until = NULL, reason = $4
+                 WHERE id = $1 AND fence = $2 AND status = 'running'",
+                args![job, number, &now, reason],
+            )
+            .await?
+        }
+        JobEnd::Again { at, reason, counts } => again::<E>(tx, params, at.as_millisecond(), reason, *counts).await?,
+    };
+    if changed == 0 {
+        return Ok(None);
+    }
+    if !matches!(end, JobEnd::Again { .. }) {
+        tx.run("DELETE FROM job_packs WHERE job = $1", args![job]).await?;
+    }
+    one(tx, job).await
+}
+
+/// Puts a job back among those that wait. Where another of its kind waits already, that one will
+/// do.
+async fn again<E: Engine>(
+    tx: &mut Writing<E>,
+    EndParams { fence, now, .. }: &EndParams<'_>,
+    at: i64,
+    reason: &str,
+    counts: bool,
+) -> SqlResult<u64> {
+    let other = tx
+        .maybe(
+            "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.id <> j.id AND o.type = j.type AND o.status = 'queued'
+             AND ((o.type = 'mpack.gc' AND o.repo = j.repo) OR o.type = 'mpack.prune')",
+            args![fence.job],
+        )
+        .await?;
+    if let Some(other) = other {
+        let reason = format!("{reason}. Job {} is a duplicate of it", other.int("id"));
+        return tx
+            .run(
+                "UPDATE jobs SET status = 'cancelled', finished_at = $4, lease_until = NULL, reason = $3
+                 WHERE id = $1 AND fence = $2 AND status = 'running'",
+                args![fence.job, fence.number, &reason, &now.to_string()],
+            )
+            .await;
+    }
+    tx.run(
+        "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4, attempt = attempt - $5
+         WHERE id = $1 AND fence = $2 AND status = 'running'",
+        args![fence.job, fence.number, at, reason, i64::from(!counts)],
+    )
+    .await
+}
+
+/// A job, and the time.
+pub(super) struct JobParams {
+    pub(super) id: i64,
+    pub(super) now: Timestamp,
+}
+
+/// Retries a job.
+pub(super) async fn retry<E: Engine>(
+    tx: &mut Writing<E>,
+    params: &JobParams,
+) -> SqlResult<Option<E::Row>> {
+    let Some(row) = one(tx, params.id).await? else { return Ok(None) };
+    if !matches!(row.text("status"), "failed" | "cancelled") {
+        return Ok(None);
+    }
+    // Where another of its kind waits already, that one will do.
+    let other = tx
+        .maybe(
+            "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.type = j.type AND o.status = 'queued'
+             AND ((o.type = 'mpack.gc' AND o.repo = j.repo) OR o.type = 'mpack.prune')",
+            args![params.id],
+        )
+        .await?;
+    if let Some(other) = other {
+        return one(tx, other.int("id")).await;
+    }
+    let changed = tx
+        .run(
+            "UPDATE jobs SET status = 'queued', attempt = 0, run_at = $2, finished_at = NULL, reason = NULL
+             WHERE id = $1 AND status IN ('failed', 'cancelled')
+             AND NOT EXISTS (SELECT 1 FROM repos r WHERE r.id = jobs.repo AND r.deleted_at IS NOT NULL)",
+            args![params.id, params.now.as_millisecond()],
+        )
+        .await?;
+    if changed == 0 {
+        // Another process did the same.
+        return Ok(None);
+    }
+    let task = serde_json::from_str::<serde_json::Value>(row.text("payload")).unwrap_or_default();
+    for pack in task["packs"].as_array().into_iter().flatten() {
+        let Some(Ok(key)) = pack["mpack_key"].as_str().map(str::parse::<MpackKey>) else {
+            continue;
+        };
+        tx.run(
+            "INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            args![params.id, &key.digest()[..]],
+        )
+        .await?;
+    }
+    one(tx, params.id).await
+}
+
+/// Cancels a job. Its fence advances: the worker that has it publishes nothing more.
+pub(super) async fn cancel<E: Engine>(
+    tx: &mut Writing<E>,
+    params: &JobParams,
+) -> SqlResult<Option<E::Row>> {
+    let changed = tx
+        .run(
+            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'somebody took it back'
+             WHERE id = $1 AND status IN ('queued', 'running')",
+            args![params.id, &params.now.to_string()],
+        )
+        .await?;
+    if changed == 0 {
+        return Ok(None);
+    }
+    tx.run("DELETE FROM job_packs WHERE job = $1", args![params.id]).await?;
+    one(tx, params.id).await
+}
+
+/// For each key, whether a job waits with that pack.
+pub(super) async fn waiting_packs<E: Engine>(
+    engine: &E,
+    keys: &[MpackKey],
+) -> SqlResult<Vec<bool>> {
+    let mut reader = Reader::of(engine).await?;
+    let mut waiting = Vec::with_capacity(keys.len());
+    for key in keys {
+        waiting.push(
+            reader
+                .maybe("SELECT 1 FROM job_packs WHERE key = $1", args![&key.digest()[..]])
+                .await?
+                .is_some(),
+        );
+    }
+    Ok(waiting)
+}
+
+/// Reads a row of a listing.
+pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
+    let unreadable = || damaged(place, "a job");
+    let at = |column: &str| {
+        row.maybe_int(column).map(Timestamp::from_millisecond).transpose().map_err(|_| unreadable())
+    };
+    let payload: serde_json::Value =
+        serde_json::from_str(row.text("payload")).map_err(|_| unreadable())?;
+    let task = serde_json::json!({ "type": row.text("type"), "payload": payload });
+    let result =
+        row.maybe_text("result").map(serde_json::from_str).transpose().map_err(|_| unreadable())?;
+    // A deleted repo has no name.
+    let named = row.maybe_text("owner").is_some() && row.maybe_text("deleted_at").is_none();
+    Ok(JobReport {
+        id: row.int("id"),
+        repo: if named { Some(repo_name(place, row)?) } else { None },
+        task: serde_json::from_value(task).map_err(|_| unreadable())?,
+        status: row.text("status").parse().map_err(|_| unreadable())?,
+        attempt: u32::try_from(row.int("attempt")).map_err(|_| unreadable())?,
+        created_at: time(place, row, "created_at")?,
+        run_at: at("run_at")?.ok_or_else(unreadable)?,
+        started_at: maybe_time(place, row, "started_at")?,
+        finished_at: maybe_time(place, row, "finished_at")?,
+        worker: row.maybe_text("worker").map(str::to_owned),
+        lease_until: at("lease_until")?,
+        reason: row.maybe_text("reason").map(str::to_owned),
+        result,
+    })
+}

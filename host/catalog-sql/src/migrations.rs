@@ -1,0 +1,159 @@
+//! Migrations: append-only. A catalog remembers which it has and what they said.
+
+use packhouse_model::error::{Error, Result};
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+
+use super::engine::without_line;
+
+/// A migration: its number, its name, what it says.
+pub type MigrationStep = (i64, &'static str, &'static str);
+
+/// Which migrations a catalog has, and which it should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migrations {
+    /// Where the catalog is.
+    pub catalog: String,
+    /// Those that it has, by number.
+    pub applied: Vec<i64>,
+    /// Those that this build knows, by number, with their names.
+    pub known: Vec<(i64, &'static str)>,
+}
+
+impl Migrations {
+    pub(super) fn of(catalog: &str, steps: &[MigrationStep], applied: &[Applied]) -> Migrations {
+        let applied = applied.iter().map(|(version, _)| *version).collect();
+        let known = steps.iter().map(|(version, name, _)| (*version, *name)).collect();
+        Migrations { catalog: catalog.to_owned(), applied, known }
+    }
+
+    /// Those that it lacks, by number, with their names.
+    pub fn pending(&self) -> impl Iterator<Item = (i64, &'static str)> {
+        self.known.iter().filter(|(version, _)| !self.applied.contains(version)).copied()
+    }
+
+    /// The first that it has and this build does not know: a newer one made it.
+    pub fn unknown(&self) -> Option<i64> {
+        self.applied
+            .iter()
+            .find(|applied| !self.known.iter().any(|(version, _)| version == *applied))
+            .copied()
+    }
+}
+
+/// What to do where a catalog lacks migrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PendingMigrations {
+    /// Run them: for those who write.
+    Run,
+    /// Refuse: those who only read change nothing.
+    Refuse,
+}
+
+/// The tables of a database.
+#[derive(Debug, Default)]
+pub(super) struct Schema {
+    /// Its migrations, if it is a catalog.
+    pub(super) applied: Vec<Applied>,
+    /// Whether it has tables, and none says that it is a catalog.
+    pub(super) is_foreign: bool,
+}
+
+impl Schema {
+    /// The migrations that it has.
+    ///
+    /// # Errors
+    /// [`Error::ForeignDatabase`].
+    pub(super) fn of_catalog(self, place: &str) -> Result<Vec<Applied>> {
+        match self.is_foreign {
+            true => Err(Error::ForeignDatabase { database: place.to_owned() }),
+            false => Ok(self.applied),
+        }
+    }
+}
+
+/// The error of a catalog that lacks migrations, for those who only read.
+pub(super) fn pending_error(place: &str, steps: &[MigrationStep], applied: &[Applied]) -> Error {
+    let missing = Migrations::of(place, steps, applied)
+        .pending()
+        .map(|(version, name)| format!("{version} ({name})"))
+        .collect();
+    Error::PendingMigrations { catalog: place.to_owned(), missing }
+}
+
+/// A migration that a catalog has: its number, and the checksum of what it said.
+pub(super) type Applied = (i64, Vec<u8>);
+
+/// What a statement for the migrations that a catalog has asks.
+pub(super) const APPLIED: &str =
+    "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+
+/// Whether a catalog needs migrations. If not, it is opened without writing.
+///
+/// # Errors
+/// [`Error::NewerStore`] for one with a migration that this build does not know.
+pub(super) fn are_pending(
+    place: &str,
+    steps: &[MigrationStep],
+    applied: &[Applied],
+) -> Result<bool> {
+    if let Some(found) = Migrations::of(place, steps, applied).unknown() {
+        return Err(newer(place, steps, found));
+    }
+    let known = migrator(steps);
+    Ok(!known
+        .iter()
+        .map(|step| (step.version, &step.checksum[..]))
+        .eq(applied.iter().map(|(n, sum)| (*n, &sum[..]))))
+}
+
+fn newer(place: &str, steps: &[MigrationStep], found: i64) -> Error {
+    Error::NewerStore {
+        catalog: place.to_owned(),
+        found,
+        known: steps.last().map_or(0, |step| step.0),
+    }
+}
+
+/// Migrates a catalog. Concurrent migrations run one after the other: on Postgres under sqlx's
+/// advisory lock; on SQLite one of two that run the same migration fails, and tries again with the
+/// next one. That may happen at each of them.
+pub(super) async fn run(
+    place: &str,
+    steps: &[MigrationStep],
+    connection: &mut impl Migrate,
+) -> Result<()> {
+    let migrator = migrator(steps);
+    let mut done = migrator.run_direct(None, connection, false).await;
+    for _ in 0..=steps.len() {
+        match &done {
+            Ok(()) | Err(MigrateError::VersionMissing(_) | MigrateError::VersionMismatch(_)) => {
+                break;
+            }
+            Err(_) => done = migrator.run_direct(None, connection, false).await,
+        }
+    }
+    match done {
+        Ok(()) => Ok(()),
+        Err(MigrateError::VersionMissing(found)) => Err(newer(place, steps, found)),
+        Err(error) => Err(Error::Catalog {
+            catalog: place.to_owned(),
+            doing: "migrating it".into(),
+            reason: format!(
+                "{}. Migrate it where it is writable: packhouse migrate",
+                without_line(&error)
+            ),
+            busy: false,
+            read_only: false,
+            full: false,
+        }),
+    }
+}
+
+/// Runs migrations in their order.
+pub fn migrator(steps: &[MigrationStep]) -> Migrator {
+    let migration = |&(version, name, sql): &MigrationStep| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(steps.iter().map(migration).collect())
+}

@@ -1,0 +1,378 @@
+//! The two transactions that make something visible. Each compares before it writes; the caller
+//! begins and ends it.
+
+use std::collections::BTreeMap;
+
+use packhouse_catalog::{
+    Consolidation, DroppedEntity, ENTITY_BYTES, Fence, IndexRow, PublishOutcome, Push, PushedPack,
+};
+use packhouse_core::row::Fingerprint;
+use packhouse_core::{EntityId, Kind};
+use packhouse_model::names::{MpackKey, ShelfId};
+use packhouse_model::report::Cause;
+
+use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
+use super::{freshen, sums};
+
+/// Values that one statement unpacks.
+pub(super) const BATCH: usize = 32_768;
+
+/// How what the index maps to shelves changes.
+type Deltas = BTreeMap<ShelfId, Delta>;
+
+/// How what the index maps to one shelf, or to all of a repo, changes.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Delta {
+    /// Entities, by kind.
+    pub(super) entities: [i64; 4],
+    /// Bytes of their records.
+    pub(super) bytes: i64,
+}
+
+impl Delta {
+    /// In the order of the columns: commits, snapshots, objects, tags.
+    pub(super) fn by_column(&self) -> [i64; 4] {
+        self.entities
+    }
+
+    fn add(&mut self, row: &IndexRow, entities: i64, bytes: i64) {
+        self.entities[usize::from(row.entity[0]).min(Kind::Tag as usize)] += entities;
+        self.bytes += bytes;
+    }
+}
+
+/// Whether a job is still that of the worker which took it. The job stays its own until the
+/// transaction ends.
+async fn has_lease<E: Engine>(tx: &mut Writing<E>, fence: Option<Fence>) -> SqlResult<bool> {
+    match fence {
+        None => Ok(true),
+        Some(fence) => Ok(tx.maybe(E::LOCK_LEASE, args![fence.job, fence.number]).await?.is_some()),
+    }
+}
+
+/// Publishes a push: shelves, index rows, edges and heads.
+pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<PublishOutcome> {
+    let (repo, now) = (push.repo.id, push.now.to_string());
+    // The repo before the job, in the same order as when a repo is deleted; and nothing is written
+    // before all is compared.
+    tx.maybe(E::LOCK_REPO, args![repo]).await?;
+    if !has_lease::<E>(tx, push.fence).await? {
+        return Ok(PublishOutcome::LeaseLost);
+    }
+    let mut rows = tx
+        .run(
+            "UPDATE repos SET revision = revision + 1 WHERE id = $1 AND revision = $2",
+            args![repo, push.repo.revision],
+        )
+        .await?;
+    if rows == 0 {
+        return Ok(PublishOutcome::Changed);
+    }
+    let mut deltas = Deltas::new();
+    let mut stored = 0;
+    // In their order, by which packs are listed. Two repos that are pushed the same packs in
+    // another order may wait for each other's rows: then one of them is done again.
+    for pack in &push.packs {
+        let pack_id = put_pack::<E>(tx, &pack.key, pack.bytes, pack.records, false, &now).await?;
+        if !sums::stores::<E>(tx, repo, pack_id).await? {
+            stored += pack.bytes as i64;
+        }
+        // What was retired and comes again is needed again.
+        rows += tx
+            .run("DELETE FROM retired WHERE repo = $1 AND pack = $2", args![repo, pack_id])
+            .await?;
+        let shelf = tx
+            .one(
+                "INSERT INTO shelves (repo, pack, commits, snapshots, objects, tags, mapped_bytes, made_at)
+                 VALUES ($1, $2, 0, 0, 0, 0, 0, $3) RETURNING id",
+                args![repo, pack_id, &now],
+            )
+            .await?;
+        rows +=
+            2 + put_entities::<E>(tx, repo, ShelfId(shelf.int("id")), pack, &mut deltas).await?;
+        for (id, text) in &pack.tag_ids {
+            rows += tx
+                .run(
+                    "INSERT INTO tag_ids (repo, entity, tag_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                    args![repo, &id.to_bytes()[..], text],
+                )
+                .await?;
+        }
+    }
+    let touched: Vec<ShelfId> = deltas.keys().copied().collect();
+    let before = sums::mapped_packs::<E>(tx, repo, &touched).await?;
+    let (changed, sum) = put_deltas::<E>(tx, deltas).await?;
+    let after = sums::mapped_packs::<E>(tx, repo, &touched).await?;
+    let mapped = (after.0 - before.0, after.1 - before.1);
+    sums::add::<E>(tx, repo, &sum, mapped, stored).await?;
+    sums::put_change::<E>(tx, repo, Cause::Push, &now, mapped).await?;
+    rows += 1 + changed + drop_broken::<E>(tx, repo, &push.broken, &now).await?;
+    rows += put_edges::<E>(tx, push).await?;
+    rows += put_heads::<E>(tx, push, &now).await?;
+    rows += freshen::put::<E>(tx, repo, &push.known, push.now).await?;
+    Ok(PublishOutcome::Done { rows })
+}
+
+/// Counts on shelves what has changed. Gives how many have, and the sum.
+async fn put_deltas<E: Engine>(tx: &mut Writing<E>, deltas: Deltas) -> SqlResult<(u64, Delta)> {
+    let (mut changed, mut sum) = (0, Delta::default());
+    for (shelf, delta) in deltas {
+        let [commits, snapshots, objects, tags] = delta.by_column();
+        sum.entities = std::array::from_fn(|kind| sum.entities[kind] + delta.entities[kind]);
+        sum.bytes += delta.bytes;
+        // Uncounted sums stay uncounted: NULL plus a number is NULL.
+        changed += tx
+            .run(
+                "UPDATE shelves SET commits = commits + $2, snapshots = snapshots + $3, objects = objects + $4, tags = tags + $5,
+                        mapped_bytes = mapped_bytes + $6
+                 WHERE id = $1",
+                args![shelf.0, commits, snapshots, objects, tags, delta.bytes],
+            )
+            .await?;
+    }
+    Ok((changed, sum))
+}
+
+/// Takes away those of some shelves to which nothing is mapped, and retires their packs. Gives how
+/// many rows that changed.
+async fn drop_broken<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    broken: &[ShelfId],
+    now: &str,
+) -> SqlResult<u64> {
+    let mut changed = 0;
+    for shelf in broken {
+        changed += tx
+            .run(
+                "INSERT INTO retired (repo, pack, retired_at)
+                 SELECT repo, pack, $3 FROM shelves s WHERE repo = $1 AND id = $2 AND commits + snapshots + objects + tags = 0
+                 AND NOT EXISTS (SELECT 1 FROM shelves other WHERE other.repo = $1 AND other.pack = s.pack AND other.id <> $2)
+                 ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
+                args![repo, shelf.0, now],
+            )
+            .await?;
+        changed += tx
+            .run(
+                "DELETE FROM shelves WHERE repo = $1 AND id = $2 AND commits + snapshots + objects + tags = 0",
+                args![repo, shelf.0],
+            )
+            .await?;
+    }
+    Ok(changed)
+}
+
+/// A pack's row. Repos share it when their packs have the same bytes. The pack was read and hashed
+/// before publishing: it is sound now.
+async fn put_pack<E: Engine>(
+    tx: &mut Writing<E>,
+    key: &MpackKey,
+    bytes: u64,
+    records: u64,
+    consolidated: bool,
+    now: &str,
+) -> SqlResult<i64> {
+    let row = tx
+        .one(
+            "INSERT INTO packs (key, bytes, records, consolidated, stored_at, verified_at) VALUES ($1, $2, $3, $4, $5, $5)
+             ON CONFLICT (key) DO UPDATE
+             SET consolidated = CASE WHEN packs.consolidated > excluded.consolidated THEN packs.consolidated ELSE excluded.consolidated END,
+                 verified_at = excluded.verified_at
+             RETURNING id",
+            args![&key.digest()[..], bytes, records, i64::from(consolidated), now],
+        )
+        .await?;
+    let id = row.int("id");
+    tx.run("DELETE FROM damaged_packs WHERE pack = $1", args![id]).await?;
+    Ok(id)
+}
+
+/// Entity and fingerprint of many rows, 50 bytes each.
+fn packed<'a>(rows: impl Iterator<Item = &'a IndexRow>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for row in rows {
+        bytes.extend_from_slice(&row.entity);
+        bytes.extend_from_slice(&row.fingerprint);
+    }
+    bytes
+}
+
+async fn put_entities<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    shelf: ShelfId,
+    pack: &PushedPack,
+    deltas: &mut Deltas,
+) -> SqlResult<u64> {
+    let unwritten = Fingerprint::default();
+    let mut changed = 0;
+    for chunk in pack.fresh.chunks(BATCH) {
+        let delta = deltas.entry(shelf).or_default();
+        chunk.iter().for_each(|fresh| delta.add(&fresh.row, 1, fresh.bytes as i64));
+        let rows = packed(chunk.iter().map(|fresh| &fresh.row));
+        changed += tx
+            .run(E::PUT_ENTITIES, args![repo, &rows, shelf.0, chunk.len(), &unwritten[..]])
+            .await?;
+    }
+    for chunk in pack.moved.chunks(BATCH) {
+        for moved in chunk {
+            deltas.entry(shelf).or_default().add(&moved.row, 1, moved.bytes as i64);
+            deltas.entry(moved.from).or_default().add(&moved.row, -1, -(moved.bytes_there as i64));
+        }
+        let rows = packed(chunk.iter().map(|moved| &moved.row));
+        changed += tx
+            .run(
+                // Looked up by key, one by one, whatever the database takes the size of the repo to
+                // be.
+                "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
+                 INSERT INTO entities (repo, entity, shelf, print)
+                 SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n WHERE true
+                 ON CONFLICT (repo, entity) DO UPDATE SET shelf = excluded.shelf, print = excluded.print",
+                args![repo, &rows, shelf.0, chunk.len(), &unwritten[..]],
+            )
+            .await?;
+    }
+    Ok(changed)
+}
+
+async fn put_edges<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<u64> {
+    const NONE: [u8; EntityId::BYTES] = [0xff; EntityId::BYTES];
+    let mut changed = 0;
+    for chunk in push.edges.chunks(BATCH / 4) {
+        let mut bytes = Vec::with_capacity(chunk.len() * 4 * EntityId::BYTES);
+        for edges in chunk {
+            for id in [Some(edges.commit), edges.parents[0], edges.parents[1], edges.snapshot] {
+                bytes.extend_from_slice(&id.map_or(NONE, EntityId::to_bytes));
+            }
+        }
+        changed += tx
+            .run(
+                "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+                 INSERT INTO commits (repo, id, parent1, parent2, snapshot)
+                 SELECT $1, substr($2, 1 + 132 * i, 33), nullif(substr($2, 34 + 132 * i, 33), $4),
+                        nullif(substr($2, 67 + 132 * i, 33), $4), nullif(substr($2, 100 + 132 * i, 33), $4)
+                 FROM n WHERE true ON CONFLICT DO NOTHING",
+                args![push.repo.id, &bytes, chunk.len(), &NONE[..]],
+            )
+            .await?;
+    }
+    Ok(changed)
+}
+
+async fn put_heads<E: Engine>(tx: &mut Writing<E>, push: &Push, now: &str) -> SqlResult<u64> {
+    let repo = push.repo.id;
+    let mut changed = 0;
+    for chunk in push.heads.chunks(BATCH) {
+        let names: Vec<&str> = chunk.iter().map(|head| head.branch.as_str()).collect();
+        let names = serde_json::to_string(&names).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        let commits: Vec<u8> = chunk.iter().flat_map(|head| head.commit.to_bytes()).collect();
+        if push.forced {
+            // What the branch leaves may be reached by nothing else: since when is remembered.
+            tx.run(E::LEAVE_HEADS, args![repo, &names, &commits, now]).await?;
+        }
+        changed += tx.run(E::PUT_HEADS, args![repo, &names, &commits]).await?;
+    }
+    // The first branch ever pushed is the default; of several at once `main`, else the first by
+    // name.
+    let first = push.heads.iter().find(|h| h.branch == "main").or(push.heads.first());
+    if let (None, Some(first)) = (&push.repo.default_branch, first) {
+        changed += tx
+            .run(
+                "UPDATE repos SET default_branch = $2 WHERE id = $1 AND default_branch IS NULL",
+                args![repo, &first.branch],
+            )
+            .await?;
+    }
+    Ok(changed)
+}
+
+/// Forgets entities, and what was known of them.
+async fn drop_entities<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    dropped: &[DroppedEntity],
+) -> SqlResult<u64> {
+    let (mut changed, mut deltas) = (0, Deltas::new());
+    for chunk in dropped.chunks(BATCH) {
+        let mut bytes = Vec::with_capacity(chunk.len() * ENTITY_BYTES);
+        for one in chunk {
+            bytes.extend_from_slice(&one.entity);
+            let row = IndexRow { entity: one.entity, fingerprint: Fingerprint::default() };
+            deltas.entry(one.shelf).or_default().add(&row, -1, -(one.bytes as i64));
+        }
+        changed += tx.run(E::DROP_ENTITIES, args![repo, &bytes, chunk.len()]).await?;
+        changed += tx.run(E::DROP_FRESHENED, args![repo, &bytes, chunk.len()]).await?;
+        // Their ids begin behind the kind.
+        let commits = [Kind::Commit as u8];
+        changed += tx.run(E::DROP_COMMITS, args![repo, &bytes, chunk.len(), &commits[..]]).await?;
+    }
+    let (counted, sum) = put_deltas::<E>(tx, deltas).await?;
+    sums::add::<E>(tx, repo, &sum, (0, 0), 0).await?;
+    Ok(changed + counted)
+}
+
+/// Publishes a consolidation: a pack's row, and the `pack` of each shelf that it was planned from.
+pub(super) async fn consolidation<E: Engine>(
+    tx: &mut Writing<E>,
+    done: &Consolidation,
+) -> SqlResult<PublishOutcome> {
+    let repo = done.repo.id;
+    let row = tx.maybe(E::LOCK_REPO, args![repo]).await?;
+    if !has_lease::<E>(tx, done.fence).await? {
+        return Ok(PublishOutcome::LeaseLost);
+    }
+    // A deleted repo keeps its shelves: it may be restored.
+    if row.is_none_or(|row| row.maybe_text("deleted_at").is_some()) {
+        return Ok(PublishOutcome::Changed);
+    }
+    let newest = done.planned.iter().map(|(shelf, _)| shelf.0).max().unwrap_or(0);
+    // Shelf ids ascend in the order of pushes: later ones are not part of this plan.
+    let found = tx
+        .all(
+            "SELECT id, generation FROM shelves WHERE repo = $1 AND id <= $2 ORDER BY id",
+            args![repo, newest],
+        )
+        .await?;
+    let found = found.iter().map(|row| (ShelfId(row.int("id")), row.int("generation")));
+    if !found.eq(done.planned.iter().copied()) {
+        return Ok(PublishOutcome::Changed);
+    }
+    if !done.dropped.is_empty() {
+        // A client was told since then that one of these is in the repo, and relies on it. What is
+        // kept is kept with all that it reaches.
+        if freshen::touches::<E>(tx, &done.repo, done.dropped.iter().map(|dropped| dropped.entity))
+            .await?
+        {
+            return Ok(PublishOutcome::Changed);
+        }
+        // What was pushed since may reach what is dropped; and who prepares a push may count on it.
+        let current = "UPDATE repos SET revision = revision + 1, drops = drops + 1 WHERE id = $1 AND revision = $2";
+        if tx.run(current, args![repo, done.repo.revision]).await? == 0 {
+            return Ok(PublishOutcome::Changed);
+        }
+    }
+    let now = done.now.to_string();
+    let pack = put_pack::<E>(tx, &done.key, done.bytes, done.records, true, &now).await?;
+    // Tombstones first: packs of the planned shelves that no later shelf of the repo holds as well.
+    let mut rows = 1 + tx
+        .run(
+            "INSERT INTO retired (repo, pack, retired_at)
+             SELECT DISTINCT $1, pack, $4 FROM shelves s WHERE repo = $1 AND id <= $2 AND pack <> $3
+             AND NOT EXISTS (SELECT 1 FROM shelves later WHERE later.repo = $1 AND later.id > $2 AND later.pack = s.pack)
+             ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
+            args![repo, newest, pack, &now],
+        )
+        .await?;
+    rows += tx.run("DELETE FROM retired WHERE repo = $1 AND pack = $2", args![repo, pack]).await?;
+    rows += tx
+        .run("UPDATE shelves SET pack = $3, generation = generation + 1 WHERE repo = $1 AND id <= $2", args![repo, newest, pack])
+        .await?;
+    if !done.dropped.is_empty() {
+        rows += drop_entities::<E>(tx, repo, &done.dropped).await?;
+        rows += tx.run("UPDATE retired SET partial = 1 WHERE repo = $1", args![repo]).await?;
+    }
+    let mapped = sums::recount_packs::<E>(tx, repo).await?;
+    sums::put_change::<E>(tx, repo, Cause::Consolidation, &now, mapped).await?;
+    rows += 2;
+    Ok(PublishOutcome::Done { rows })
+}

@@ -1,0 +1,257 @@
+//! The catalog on SQLite: one connection writes, some read; WAL, so that they don't wait for each
+//! other; foreign keys; every commit waits for the disk.
+
+mod copies;
+mod error_kind;
+mod lock;
+mod open;
+mod stamps;
+
+use std::path::{Path, PathBuf};
+
+use packhouse_catalog::{LockGuard, LockMode};
+use packhouse_model::error::{Error, Result};
+use sqlx::Pool;
+use sqlx::sqlite::SqlitePool;
+
+use self::error_kind::{commit_error_kind, error_kind};
+use self::open::{Frozen, Opened};
+use self::stamps::Stamps;
+use super::SqlCatalog;
+use super::engine::{
+    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, put_heads, take_job,
+};
+use super::migrations::{MigrationStep, Migrations, PendingMigrations};
+use crate::MissingCatalog;
+
+/// A catalog in an SQLite file.
+pub type SqliteCatalog = SqlCatalog<SqliteFile>;
+
+/// The migrations of a catalog in an SQLite file, in their order.
+pub const MIGRATIONS: [MigrationStep; 8] = [
+    (1, "first pack house", include_str!("../../migrations/sqlite/0001_first_pack_house.sql")),
+    (2, "what operators ask", include_str!("../../migrations/sqlite/0002_what_operators_ask.sql")),
+    (3, "production", include_str!("../../migrations/sqlite/0003_production.sql")),
+    (4, "tokens", include_str!("../../migrations/sqlite/0004_tokens.sql")),
+    (5, "damage", include_str!("../../migrations/sqlite/0005_damage.sql")),
+    (6, "retention", include_str!("../../migrations/sqlite/0006_retention.sql")),
+    (7, "room for answers", include_str!("../../migrations/sqlite/0007_room_for_answers.sql")),
+    (8, "releases", include_str!("../../migrations/sqlite/0008_releases.sql")),
+];
+
+/// An SQLite file that holds a catalog.
+#[derive(Clone, Debug)]
+pub struct SqliteFile {
+    place: String,
+    /// The file, whatever links lead to it.
+    file: PathBuf,
+    /// Connects when something is first written.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    stamps: Stamps,
+    /// What is read instead, where SQLite could make no files of its own beside the catalog.
+    frozen: Option<Frozen>,
+}
+
+impl SqliteCatalog {
+    /// Opens a catalog, making it on first use and bringing it up to date. One that is up to date
+    /// is only read.
+    ///
+    /// # Errors
+    /// [`Error::NewerStore`] for a catalog with migrations that this build does not know;
+    /// [`Error::ForeignDatabase`] for a database that is none.
+    pub async fn open(path: &Path) -> Result<SqliteCatalog> {
+        SqliteCatalog::open_with(path, PendingMigrations::Run).await
+    }
+
+    /// The same; what is done about pending migrations is said.
+    ///
+    /// # Errors
+    /// [`Error::PendingMigrations`], where they are not to be run.
+    pub(crate) async fn open_with(
+        path: &Path,
+        pending: PendingMigrations,
+    ) -> Result<SqliteCatalog> {
+        let place = path.display().to_string();
+        let Opened { writer, readers, stamps, frozen } = open::open(path, &place, pending).await?;
+        let file = path.canonicalize().map_err(Error::io("finding", path))?;
+        Ok(SqlCatalog { engine: SqliteFile { place, file, writer, readers, stamps, frozen } })
+    }
+
+    /// What is there instead of a catalog; none when there is one, or something that may be one.
+    /// Creates nothing.
+    pub(crate) async fn absent(path: &Path) -> Option<MissingCatalog> {
+        copies::absent(path).await
+    }
+
+    /// Makes a catalog that is not open a single file without a log, durably.
+    ///
+    /// # Errors
+    /// When it is open.
+    pub(crate) async fn settle(path: &Path) -> Result<()> {
+        copies::settle(path).await
+    }
+
+    /// Which migrations a catalog has. Changes nothing; where there is no file, it has none.
+    ///
+    /// # Errors
+    /// When the file can't be read as a catalog.
+    pub async fn migrations(path: &Path) -> Result<Migrations> {
+        let place = path.display().to_string();
+        if !path.exists() {
+            return Ok(Migrations::of(&place, &MIGRATIONS, &[]));
+        }
+        let schema = open::schema(path)
+            .await
+            .map_err(|e| catalog_error(&place, "reading its schema", &e))?;
+        Ok(Migrations::of(&place, &MIGRATIONS, &schema.of_catalog(&place)?))
+    }
+}
+
+fn catalog_error(place: &str, doing: &str, error: &sqlx::Error) -> Error {
+    error_kind(error).of(error, place, doing)
+}
+
+impl Engine for SqliteFile {
+    type Db = sqlx::Sqlite;
+    type Row = sqlx::sqlite::SqliteRow;
+
+    const IS_FILE: bool = true;
+
+    // OR ROLLBACK: a clash would be a bug, and ends the transaction either way; so no journal of
+    // the statement is needed, which would write every page once more.
+    const PUT_ENTITIES: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
+         INSERT OR ROLLBACK INTO entities (repo, entity, shelf, print)
+         SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n";
+    const PUT_HEADS: &'static str =
+        put_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
+    const LEAVE_HEADS: &'static str = leave_heads!(
+        "(SELECT value AS name, key AS n FROM json_each($2)) j",
+        " CROSS JOIN branches b ON b.repo = $1 AND b.name = j.name"
+    );
+    const INDEX_PAGE: &'static str =
+        "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS page FROM (
+             SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3)";
+    // One writes at a time: nothing need be locked.
+    const LOCK_REPO: &'static str = "SELECT id, deleted_at FROM repos WHERE id = $1";
+    const LOCK_LEASE: &'static str =
+        "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running'";
+
+    // CROSS JOIN says what is looked up by what.
+    const HISTORY: &'static str = "WITH RECURSIVE
+            n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3),
+            asked (id, parent1, parent2, snapshot) AS MATERIALIZED (
+                SELECT c.id, c.parent1, c.parent2, c.snapshot
+                FROM n CROSS JOIN commits c WHERE c.repo = $1 AND c.id = substr($2, 1 + 33 * n.i, 33)),
+            walk (id, parent1, parent2, snapshot) AS (
+                SELECT c.id, c.parent1, c.parent2, c.snapshot
+                FROM asked CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) side CROSS JOIN commits c
+                WHERE c.repo = $1 AND c.id = CASE side.n WHEN 1 THEN asked.parent1 ELSE asked.parent2 END
+                UNION
+                SELECT c.id, c.parent1, c.parent2, c.snapshot
+                FROM walk CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) side CROSS JOIN commits c
+                WHERE c.repo = $1 AND c.id = CASE side.n WHEN 1 THEN walk.parent1 ELSE walk.parent2 END
+                LIMIT $4)
+         SELECT 0 AS is_ancestor, id, parent1, parent2, snapshot FROM asked
+         UNION ALL SELECT 1, id, parent1, parent2, snapshot FROM walk";
+    const LOOKUP: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT n.i AS i, e.shelf, e.print
+         FROM n CROSS JOIN entities e WHERE e.repo = $1 AND e.entity = substr($2, 1 + 34 * n.i, 34)";
+    const PACKS_ON: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
+         FROM n CROSS JOIN shelves s CROSS JOIN packs p
+         WHERE s.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND s.repo = $1 AND p.id = s.pack";
+    const DROP_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         DELETE FROM entities WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
+    const STALE: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT n.i AS i FROM n LEFT JOIN freshened f ON f.repo = $1 AND f.entity = substr($2, 1 + 34 * n.i, 34) AND f.at >= $4
+         WHERE f.at IS NULL";
+    const TOUCHED: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT 1 FROM n CROSS JOIN freshened f
+         WHERE f.repo = $1 AND f.entity = substr($2, 1 + 34 * n.i, 34) AND f.number > $4 LIMIT 1";
+    const DROP_FRESHENED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         DELETE FROM freshened WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
+    const DROP_COMMITS: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         DELETE FROM commits WHERE repo = $1 AND id IN (
+             SELECT substr($2, 2 + 34 * i, 33) FROM n WHERE substr($2, 1 + 34 * i, 1) = $4)";
+
+    const BEGIN_READING: &'static str = "BEGIN";
+    const LOCK_ANSWERS: &'static str = "SELECT 1";
+
+    const TAKE_JOB: &'static str = take_job!("");
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn identity(&self) -> String {
+        self.file.display().to_string()
+    }
+
+    /// What the file system writes down for a file that is written: its clock may be another
+    /// machine's. None where it can't be written.
+    async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
+        Ok(lock::written_now(&self.file).ok())
+    }
+
+    fn readers(&self) -> (&Pool<Self::Db>, Check) {
+        self.frozen.as_ref().and_then(Frozen::readers).unwrap_or((&self.readers, None))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "here it becomes a transaction that writes")]
+    async fn begin_writing(&self) -> SqlResult<Tx<Self>> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    async fn change_stamp(&self) -> SqlResult<u64> {
+        self.stamps.read().await
+    }
+
+    async fn lock(&self, mode: LockMode) -> Result<LockGuard> {
+        lock::lock(&self.file, mode).await
+    }
+
+    /// The system gives a lock back with its file only.
+    async fn still_locked<S: Sql<Row = Self::Row>>(
+        &self,
+        _: &LockGuard,
+        _: &mut S,
+    ) -> SqlResult<bool> {
+        Ok(true)
+    }
+
+    async fn checkpoint(&self) -> SqlResult<bool> {
+        copies::checkpoint(&self.file).await
+    }
+
+    async fn copy_to(&self, file: &Path) -> SqlResult<()> {
+        match self.frozen.as_ref().filter(|frozen| frozen.readers().is_some()) {
+            Some(frozen) => frozen.copy_to(file).await,
+            None => copies::copy(&self.file, file).await,
+        }
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.stamps.close().await;
+        self.writer.close().await;
+    }
+
+    fn error_kind(&self, error: &sqlx::Error) -> ErrorKind {
+        error_kind(error)
+    }
+
+    fn commit_error_kind(&self, error: &sqlx::Error) -> ErrorKind {
+        commit_error_kind(error)
+    }
+
+    /// Copies the log into the file, as far as there is disk space; then the log is reused from its
+    /// start.
+    async fn make_room(&self) -> bool {
+        open::checkpoint(&self.writer).await.is_ok_and(|whole| whole)
+    }
+}

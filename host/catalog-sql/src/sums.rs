@@ -1,0 +1,117 @@
+//! A repo's shelves, added up, and by how much each publication changes them. Counted in the
+//! transaction that publishes, so the numbers are exact, whatever pushes and consolidations do at
+//! once.
+
+use packhouse_model::names::ShelfId;
+use packhouse_model::report::Cause;
+
+use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
+use super::publish::Delta;
+
+/// Packs that the index maps something to, and their bytes; or by how much they change.
+pub(super) type Mapped = (i64, i64);
+
+/// Width of a shelf's number in [`numbers`].
+const DIGITS: usize = 20;
+
+/// Shelves as one text, which statements unpack: twenty digits each.
+pub(super) fn numbers(shelves: &[ShelfId]) -> String {
+    shelves.iter().map(|shelf| format!("{:0width$}", shelf.0, width = DIGITS)).collect()
+}
+
+/// Of the packs on some shelves, those that the index of the repo maps something to: on these
+/// shelves or on others.
+pub(super) async fn mapped_packs<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    shelves: &[ShelfId],
+) -> SqlResult<Mapped> {
+    let row = tx
+        .one(
+            // Counted, not EXISTS: of that, Postgres would make a join over all shelves of the repo
+            // as soon as its statistics say that there are few.
+            "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             SELECT count(*) AS packs, CAST(coalesce(sum(p.bytes), 0) AS BIGINT) AS bytes FROM packs p
+             WHERE p.id IN (SELECT touched.pack FROM n CROSS JOIN shelves touched
+                            WHERE touched.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT))
+             AND (SELECT count(*) FROM shelves s WHERE s.pack = p.id AND s.repo = $1
+                  AND s.commits + s.snapshots + s.objects + s.tags > 0) > 0",
+            args![repo, &numbers(shelves), shelves.len()],
+        )
+        .await?;
+    Ok((row.int("packs"), row.int("bytes")))
+}
+
+/// Whether a pack is on a shelf of the repo, or was and waits for deletion.
+pub(super) async fn stores<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    pack: i64,
+) -> SqlResult<bool> {
+    let found = tx
+        .maybe(
+            "SELECT 1 FROM packs p WHERE p.id = $2
+             AND (EXISTS (SELECT 1 FROM shelves WHERE pack = $2 AND repo = $1)
+                  OR EXISTS (SELECT 1 FROM retired WHERE repo = $1 AND pack = $2))",
+            args![repo, pack],
+        )
+        .await?;
+    Ok(found.is_some())
+}
+
+/// Adds what a push has changed.
+pub(super) async fn add<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    delta: &Delta,
+    mapped: Mapped,
+    stored: i64,
+) -> SqlResult<()> {
+    let [commits, snapshots, objects, tags] = delta.by_column();
+    tx.run(
+        "UPDATE repos SET packs = packs + $2, bytes = bytes + $3, commits = commits + $4, snapshots = snapshots + $5,
+                objects = objects + $6, tags = tags + $7, needed_bytes = needed_bytes + $8, stored_bytes = stored_bytes + $9
+         WHERE id = $1",
+        args![repo, mapped.0, mapped.1, commits, snapshots, objects, tags, delta.bytes, stored],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Sums up the packs of a repo again, which a consolidation changes; entities stay. Returns by how
+/// much the mapped packs have changed.
+pub(super) async fn recount_packs<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<Mapped> {
+    let before = tx.one("SELECT packs, bytes FROM repos WHERE id = $1", args![repo]).await?;
+    let after = tx
+        .one(
+            "UPDATE repos SET
+                (packs, bytes, stored_bytes) = (
+                    SELECT CAST(coalesce(sum(mapped), 0) AS BIGINT), CAST(coalesce(sum(bytes * mapped), 0) AS BIGINT),
+                           CAST(coalesce(sum(bytes), 0) AS BIGINT)
+                    FROM (SELECT p.bytes, CASE WHEN sum(s.commits + s.snapshots + s.objects + s.tags) > 0 THEN 1 ELSE 0 END AS mapped
+                          FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = $1 GROUP BY p.id, p.bytes
+                          UNION ALL
+                          SELECT p.bytes, 0 FROM retired t JOIN packs p ON p.id = t.pack WHERE t.repo = $1
+                          AND NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = t.pack AND s.repo = $1)) each_once)
+             WHERE id = $1 RETURNING packs, bytes",
+            args![repo],
+        )
+        .await?;
+    Ok((after.int("packs") - before.int("packs"), after.int("bytes") - before.int("bytes")))
+}
+
+/// Remembers by how much a publication has changed the mapped packs.
+pub(super) async fn put_change<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    cause: Cause,
+    at: &str,
+    mapped: Mapped,
+) -> SqlResult<()> {
+    tx.run(
+        "INSERT INTO changes (repo, at, cause, packs, bytes) VALUES ($1, $2, $3, $4, $5)",
+        args![repo, at, cause.as_str(), mapped.0, mapped.1],
+    )
+    .await?;
+    Ok(())
+}

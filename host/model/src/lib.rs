@@ -1,0 +1,13 @@
+//! The vocabulary of the packhouse crates: names, errors, reports, progress. It knows no database,
+//! no network and no component.
+
+pub mod access;
+pub mod blocking;
+pub mod clock;
+pub mod error;
+pub mod files;
+pub mod names;
+pub mod options;
+pub mod progress;
+pub mod report;
+pub mod text;

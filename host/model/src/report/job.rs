@@ -1,0 +1,284 @@
+//! Jobs and policies, as they are reported and stored.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::GcReport;
+use crate::names::{MpackKey, RepoName};
+
+/// A pack that waits to be indexed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QueuedPack {
+    /// Its key: it is in storage already.
+    pub mpack_key: MpackKey,
+    /// The file that was pushed, as it was named.
+    pub file: String,
+}
+
+/// What a job does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", content = "payload")]
+pub enum Task {
+    /// Indexes stored packs: the second half of a push.
+    #[serde(rename = "mpack.index")]
+    Index {
+        /// The packs: all of them or none.
+        packs: Vec<QueuedPack>,
+        /// Whether to move branches even when the heads don't descend from each other.
+        force: bool,
+    },
+    /// Consolidates a repo.
+    #[serde(rename = "mpack.gc")]
+    Gc {
+        /// Drops what has been unreachable for so many seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expire_unreachable_seconds: Option<u64>,
+    },
+    /// Deletes unused packs.
+    #[serde(rename = "mpack.prune")]
+    Prune {
+        /// How long ago a pack must have been replaced, in seconds.
+        grace_seconds: u64,
+        /// Whether to delete packs that no repo knows as well.
+        orphans: bool,
+        /// How recently a pack that replaces others must have been read and hashed whole to be
+        /// trusted, in seconds. 0: it is read now.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        trust_verified_seconds: u64,
+    },
+    /// Verifies a repo: reads and hashes everything.
+    #[serde(rename = "mpack.verify")]
+    Verify {},
+}
+
+/// Omitted from JSON.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks in this way")]
+pub(super) const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Task {
+    /// The type's name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Task::Index { .. } => "mpack.index",
+            Task::Gc { .. } => "mpack.gc",
+            Task::Prune { .. } => "mpack.prune",
+            Task::Verify {} => "mpack.verify",
+        }
+    }
+}
+
+/// The status of a job.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum JobStatus {
+    /// It waits for a worker, or for its next attempt.
+    Queued,
+    /// A worker has it.
+    Running,
+    /// It succeeded.
+    Done,
+    /// It failed for good.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl JobStatus {
+    /// All of them.
+    pub const ALL: [JobStatus; 5] = [
+        JobStatus::Queued,
+        JobStatus::Running,
+        JobStatus::Done,
+        JobStatus::Failed,
+        JobStatus::Cancelled,
+    ];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            JobStatus::Queued => "queued",
+            JobStatus::Running => "running",
+            JobStatus::Done => "done",
+            JobStatus::Failed => "failed",
+            JobStatus::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for JobStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for JobStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = JobStatus::ALL.into_iter().find(|status| status.as_str() == text);
+        known.ok_or_else(|| {
+            format!("expected one of {}", JobStatus::ALL.map(JobStatus::as_str).join(", "))
+        })
+    }
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JobReport {
+    /// Its id.
+    pub id: i64,
+    /// Its repo; none: the whole store.
+    pub repo: Option<RepoName>,
+    /// `type` and `payload`.
+    #[serde(flatten)]
+    pub task: Task,
+    /// Its status.
+    pub status: JobStatus,
+    /// How often it was started.
+    pub attempt: u32,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Not started before that.
+    pub run_at: Timestamp,
+    /// When it was last started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The worker that has it, or had it last.
+    pub worker: Option<String>,
+    /// When the lease of its worker expires; none when no worker has it.
+    pub lease_until: Option<Timestamp>,
+    /// Why it failed, or why it waits for another attempt, and what to do.
+    pub reason: Option<String>,
+    /// The report, if there is one.
+    pub result: Option<serde_json::Value>,
+}
+
+/// When repos are consolidated automatically. A rule that is not set is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Policy {
+    /// Consolidate with more packs than that.
+    #[schema(minimum = 1)]
+    pub max_packs: Option<u64>,
+    /// Consolidate when the bytes pushed since exceed so many times those of the consolidated pack.
+    /// Over a repo's life that writes about 1 + 1/growth bytes for each pushed one.
+    #[schema(exclusive_minimum = 0)]
+    pub growth: Option<f64>,
+    /// Consolidate when a pack has waited for so many seconds.
+    pub max_age_seconds: Option<u64>,
+}
+
+impl Policy {
+    /// Nothing is consolidated automatically.
+    pub const OFF: Policy = Policy { max_packs: None, growth: None, max_age_seconds: None };
+}
+
+impl Default for Policy {
+    /// At fifty packs, and when as much was pushed as was consolidated: each byte is written about
+    /// twice.
+    fn default() -> Self {
+        Policy { max_packs: Some(50), growth: Some(1.0), max_age_seconds: None }
+    }
+}
+
+/// A policy and its repo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyReport {
+    /// The repo; none: the default policy.
+    pub repo: Option<RepoName>,
+    /// Whether it was set; else it is the default.
+    pub set: bool,
+    /// The policy.
+    #[serde(flatten)]
+    pub policy: Policy,
+}
+
+/// A repo checked against its policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyCheck {
+    /// `OWNER/SLUG`.
+    pub repo: RepoName,
+    /// Packs that the index maps at least one entity to.
+    pub packs: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// Bytes of packs from consolidations.
+    pub consolidated_bytes: u64,
+    /// When the oldest unconsolidated pack was stored.
+    pub oldest_unconsolidated: Option<Timestamp>,
+    /// Whether the repo is due.
+    pub due: bool,
+    /// Why it is due; empty when it is not.
+    pub reasons: Vec<String>,
+    /// The job that was queued, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<i64>,
+}
+
+/// `gc --async` and `prune --async`: the queued job, or the one that waits already.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Queued {
+    /// `OWNER/SLUG`; none: the whole store.
+    pub repo: Option<RepoName>,
+    /// The job's id.
+    pub job: i64,
+    /// Its status.
+    pub status: JobStatus,
+}
+
+/// A finished attempt at a job, with its measurements.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JobEnded {
+    /// The job now.
+    #[serde(flatten)]
+    pub job: JobReport,
+    /// The result of this attempt: `done`, `retry`, `failed`, `released` (its worker was stopped)
+    /// or `lost` (another worker has the job, or it was cancelled).
+    pub outcome: &'static str,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
+    /// Digest of the component.
+    pub component: String,
+    /// For a consolidation: packs before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packs_before: Option<u64>,
+    /// Packs after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packs_after: Option<u64>,
+    /// Size of the packs before, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_before: Option<u64>,
+    /// Size of the packs after, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_after: Option<u64>,
+}
+
+impl JobEnded {
+    /// A job after an attempt, with what a consolidation measured.
+    pub fn new(
+        job: JobReport,
+        elapsed_ms: u64,
+        outcome: &'static str,
+        component: String,
+        gc: Option<&GcReport>,
+    ) -> JobEnded {
+        JobEnded {
+            job,
+            outcome,
+            elapsed_ms,
+            component,
+            packs_before: gc.map(|gc| gc.packs_before),
+            packs_after: gc.map(|gc| gc.packs_after),
+            bytes_before: gc.map(|gc| gc.bytes_before),
+            bytes_after: gc.map(|gc| gc.bytes_after),
+        }
+    }
+}

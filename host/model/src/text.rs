@@ -1,0 +1,89 @@
+//! Untrusted text, made safe to show: in a terminal, in a log, in a message.
+
+/// The text with every character escaped that is invisible or controls a terminal: controls, marks
+/// that change the direction of what follows, spaces of no width, line separators, private and
+/// unassigned characters. An ordinary space stays.
+///
+/// All output of untrusted text goes through this one function.
+pub fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if c != ' ' && is_invisible(c) {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+        out
+    })
+}
+
+/// Whether a character has no shape of its own: Unicode's categories Cc, Cf, Cn, Co, Zl, Zp and Zs,
+/// and the letters and marks that Unicode says to draw as nothing. Variation selectors are not
+/// among them: they choose between two shapes of the character before them.
+pub fn is_invisible(c: char) -> bool {
+    match c {
+        ' ' => true,
+        '!'..='~' => false,
+        // Drawn as nothing, yet marks, letters or symbols by category: grapheme joiner, Hangul
+        // fillers, Khmer inherent vowels, Mongolian selectors, an empty Braille cell.
+        '\u{34f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{2800}'
+        | '\u{3164}'
+        | '\u{ffa0}' => true,
+        // The standard library escapes exactly those categories. Behind another character, so that
+        // combining marks are left alone.
+        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+        _ => ['a', c].iter().collect::<String>().escape_debug().nth(1) == Some('\\'),
+    }
+}
+
+/// Whether it changes the shape of the character before it and has none itself.
+pub(crate) fn is_variation_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_wrote_can_neither_command_the_terminal_nor_hide() {
+        assert_eq!(escaped("a\x1b[2Jb\r\n\u{202e}c\u{9b}"), "a\\u{1b}[2Jb\\r\\n\\u{202e}c\\u{9b}");
+        for hidden in [
+            '\u{ad}', '\u{61c}', '\u{200b}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}',
+            '\u{2060}', '\u{2066}', '\u{feff}',
+        ]
+        .into_iter()
+        .chain([
+            '\u{a0}',
+            '\u{3000}',
+            '\u{e000}',
+            '\u{e0041}',
+            '\u{378}',
+            '\u{34f}',
+            '\u{3164}',
+            '\u{10ffff}',
+            '\u{7f}',
+            '\0',
+        ]) {
+            assert_eq!(
+                escaped(&format!("x{hidden}y")),
+                format!("x{}y", hidden.escape_default()),
+                "{hidden:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_can_be_seen_stays_as_it_is() {
+        for seen in
+            ["ünï→code", "Zoë 東京", "it's \"so\" a\\b", "e\u{301}", "❤\u{fe0f}", "नमस्ते", "main"]
+        {
+            assert_eq!(escaped(seen), seen);
+        }
+    }
+}

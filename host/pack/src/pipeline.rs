@@ -1,0 +1,239 @@
+//! Write, hash and read back at once.
+//!
+//! ```text
+//! produce ──chunks──▶ write to staging, hash for the key ──▶ fsync
+//!                        │ bytes available          (a flusher starts the disk early)
+//!                        ▼
+//!                     read back: scan records, hash every object
+//! ```
+//!
+//! What is read back is the content of the file, not of memory: its rows are the evidence of the
+//! proof. Memory is a few chunks, whatever the size. A crash here leaves a staging file, which the
+//! next start removes.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::MpackKey;
+use ring::digest::{Context, SHA256};
+
+use super::scan::{ScanError, ScannedPack, Source, scan};
+
+/// Bytes of a chunk.
+pub const CHUNK: usize = 4 << 20;
+/// Chunks under way at once: being produced, waiting, being written.
+const CHUNKS: usize = 3;
+/// New bytes after which the flusher starts writing to disk.
+const FLUSH: u64 = 32 << 20;
+
+/// A complete, durable pack in staging, and what was read back of it.
+#[must_use = "a staged pack is invisible until it is published"]
+#[derive(Debug)]
+pub struct WrittenPack {
+    /// The host's own SHA-256 of what was written.
+    pub key: MpackKey,
+    /// Its size.
+    pub bytes: u64,
+    /// Its records.
+    pub scanned: ScannedPack,
+}
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub enum WriteError {
+    /// What was read back is no sound pack.
+    Bad(super::scan::BadPack),
+    /// Producing, writing or reading failed, or the work was stopped.
+    Failed(Error),
+}
+
+/// Gives a pack's bytes, a chunk at a time.
+pub trait Produce: Send {
+    /// Appends up to [`CHUNK`] bytes to an empty `chunk`; none means the end.
+    ///
+    /// # Errors
+    /// Whatever ends the work.
+    fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()>;
+}
+
+/// The writer's position, for those that follow it.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    available: u64,
+    ended: bool,
+    stopped: bool,
+}
+
+impl Shared {
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+
+    /// Waits until more than `from` bytes are written, or the writer ends. Returns the bytes
+    /// written, and whether the work was cancelled.
+    fn wait_beyond(&self, from: u64) -> (u64, bool) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self
+            .changed
+            .wait_while(state, |s| s.available <= from && !s.ended && !s.stopped)
+            .unwrap_or_else(PoisonError::into_inner);
+        (state.available, state.stopped)
+    }
+}
+
+struct ReadBack<'a> {
+    file: &'a File,
+    shared: &'a Shared,
+}
+
+impl Source for ReadBack<'_> {
+    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let (available, stopped) = self.shared.wait_beyond(offset);
+        if stopped {
+            return Err(io::Error::other("stopped"));
+        }
+        let n = usize::try_from(available - offset).unwrap_or(usize::MAX).min(buf.len());
+        self.file.read_at(&mut buf[..n], offset)
+    }
+}
+
+/// Writes what `source` produces to `file` (empty, open for reading and writing), durably, and
+/// reads it back.
+///
+/// `tick` gets the number of bytes read back; its error ends the work.
+///
+/// # Errors
+/// [`WriteError`]; the file must not be used then.
+pub fn write_and_read_back(
+    file: &File,
+    path: &Path,
+    source: &mut dyn Produce,
+    tick: &mut (dyn FnMut(u64) -> Result<()> + Send),
+) -> Result<WrittenPack, WriteError> {
+    let shared = Shared::default();
+    let mut stopped_by_tick = None;
+    let (scanned, written) = std::thread::scope(|scope| {
+        let (full, chunks) = sync_channel::<Vec<u8>>(1);
+        let (recycle, empty) = sync_channel::<Vec<u8>>(CHUNKS);
+        for _ in 0..CHUNKS {
+            recycle.send(Vec::with_capacity(CHUNK)).expect("the channel has room for all chunks");
+        }
+        let producer = scope.spawn(move || produce(source, &empty, &full));
+        let writer = scope.spawn(|| {
+            let written = write(file, path, &chunks, &recycle, &shared);
+            // Both channels close here, which ends a producer that still waits.
+            drop((chunks, recycle));
+            shared.update(|s| if written.is_ok() { s.ended = true } else { s.stopped = true });
+            written
+        });
+        let flusher = scope.spawn(|| flush(file, path, &shared));
+
+        let scanned = scan(ReadBack { file, shared: &shared }, |bytes| {
+            tick(bytes).map_err(|error| {
+                stopped_by_tick = Some(error);
+                io::Error::other("stopped")
+            })
+        });
+        if scanned.is_err() {
+            shared.update(|s| s.stopped = true);
+        }
+        let written = writer.join().expect("the writer does not panic");
+        let produced = producer.join().expect("the producer does not panic");
+        let flushed = flusher.join().expect("the flusher does not panic");
+        (scanned, produced.and(flushed).and(written))
+    });
+    if let Some(error) = stopped_by_tick {
+        return Err(WriteError::Failed(error));
+    }
+    // A failing disk explains a failing read-back, not the other way round.
+    match (written, scanned) {
+        (Ok(Some((key, bytes))), Ok(scanned)) => {
+            file.sync_all().map_err(|e| WriteError::Failed(Error::io("writing", path)(e)))?;
+            Ok(WrittenPack { key, bytes, scanned })
+        }
+        (Err(error), _) => Err(WriteError::Failed(error)),
+        (_, Err(ScanError::Bad(bad))) => Err(WriteError::Bad(bad)),
+        (_, Err(ScanError::Io(error))) => {
+            Err(WriteError::Failed(Error::io("reading back", path)(error)))
+        }
+        (Ok(None), Ok(_)) => Err(WriteError::Failed(Error::Cancelled)),
+    }
+}
+
+fn produce(
+    source: &mut dyn Produce,
+    empty: &Receiver<Vec<u8>>,
+    full: &SyncSender<Vec<u8>>,
+) -> Result<()> {
+    while let Ok(mut chunk) = empty.recv() {
+        chunk.clear();
+        source.produce(&mut chunk)?;
+        let last = chunk.is_empty();
+        // The receiver is gone: the writer has failed, and reports why.
+        if full.send(chunk).is_err() || last {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Writes until an empty chunk: the end. `None` when the chunks just stop coming.
+fn write(
+    mut file: &File,
+    path: &Path,
+    chunks: &Receiver<Vec<u8>>,
+    recycle: &SyncSender<Vec<u8>>,
+    shared: &Shared,
+) -> Result<Option<(MpackKey, u64)>> {
+    let mut sum = Context::new(&SHA256);
+    let mut bytes = 0;
+    while let Ok(chunk) = chunks.recv() {
+        if chunk.is_empty() {
+            let mut digest = [0; 32];
+            digest.copy_from_slice(sum.finish().as_ref());
+            return Ok(Some((MpackKey::new(digest), bytes)));
+        }
+        if shared.is_stopped() {
+            return Ok(None);
+        }
+        file.write_all(&chunk).map_err(Error::io("writing", path))?;
+        bytes += chunk.len() as u64;
+        shared.update(|s| s.available = bytes);
+        sum.update(&chunk);
+        // The producer may have ended; then the chunk is not needed again.
+        let _ = recycle.send(chunk);
+    }
+    Ok(None)
+}
+
+impl Shared {
+    /// Whether the work was stopped, without waiting.
+    fn is_stopped(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).stopped
+    }
+}
+
+/// Starts writing to disk while the rest is produced, so that the last fsync finds little to do.
+fn flush(file: &File, path: &Path, shared: &Shared) -> Result<()> {
+    let mut flushed = 0;
+    loop {
+        let (available, stopped) = shared.wait_beyond(flushed + FLUSH);
+        if stopped || available <= flushed + FLUSH {
+            return Ok(());
+        }
+        file.sync_data().map_err(Error::io("writing", path))?;
+        flushed = available;
+    }
+}

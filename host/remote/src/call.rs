@@ -1,0 +1,268 @@
+//! One question to a server, and its answer: the client, the token, and what errors mean.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use packhouse_model::clock::Clock;
+use packhouse_model::error::{Class, Error, Result};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use url::Url;
+
+use super::connection::{ConnectionMonitor, ConnectionStatus};
+
+/// How long a server may take to be there at all.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// How long the server may take to respond: at once, or after the 20 seconds of a long poll.
+const ANSWER: Duration = Duration::from_secs(120);
+
+/// Asks a server.
+pub(super) struct HttpClient {
+    client: Client,
+    base: String,
+    token: Option<HeaderValue>,
+    connection: ConnectionMonitor,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpClient").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum CallError {
+    /// The server says so.
+    Refused(StatusCode, Error),
+    /// It could not be asked, or its answer did not come whole.
+    Broken {
+        /// Whether it was not even connected to: then it has not heard the question.
+        unheard: bool,
+        error: Error,
+    },
+}
+
+impl From<CallError> for Error {
+    fn from(failed: CallError) -> Error {
+        match failed {
+            CallError::Refused(_, error) | CallError::Broken { error, .. } => error,
+        }
+    }
+}
+
+pub(super) type ClientResult<T> = std::result::Result<T, CallError>;
+
+/// What a server answers where something is wrong.
+#[derive(Deserialize)]
+struct Problem {
+    detail: String,
+    class: String,
+}
+
+impl HttpClient {
+    pub(super) fn new(
+        base: Url,
+        token: Option<String>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<HttpClient> {
+        // Another caller may have installed the same provider already: there is one for the
+        // process.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let token = token.map(|token| {
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| {
+                Error::Usage("the token has invalid characters; check PACKHOUSE_TOKEN".into())
+            })?;
+            value.set_sensitive(true);
+            Ok::<_, Error>(value)
+        });
+        let client = Client::builder()
+            .user_agent(concat!("packhouse/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT)
+            .tcp_keepalive(Duration::from_secs(30))
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(|error| {
+                Error::Unsupported(format!("the HTTP client can't be created: {}", causes(&error)))
+            })?;
+        let base = base.as_str().trim_end_matches('/').to_owned();
+        Ok(HttpClient {
+            client,
+            base,
+            token: token.transpose()?,
+            connection: ConnectionMonitor::new(),
+            clock,
+        })
+    }
+
+    /// The server.
+    pub(super) fn place(&self) -> &str {
+        &self.base
+    }
+
+    pub(super) fn connection(&self) -> watch::Receiver<ConnectionStatus> {
+        self.connection.watch()
+    }
+
+    /// The server was heard, in the middle of an answer.
+    pub(super) fn heard(&self) {
+        self.connection.heard(self.clock.now(), None);
+    }
+
+    /// A question about the administration.
+    pub(super) fn admin(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}/admin/v1/{path}", self.base));
+        match &self.token {
+            Some(token) => request.header(AUTHORIZATION, token.clone()),
+            None => request,
+        }
+    }
+
+    /// A request to any URL, without the token.
+    pub(super) fn stranger(&self, url: &str) -> RequestBuilder {
+        self.client.get(url)
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> ClientResult<T> {
+        self.json(self.admin(Method::GET, path).query(query).timeout(ANSWER)).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> ClientResult<T> {
+        self.json(self.admin(Method::POST, path).json(body)).await
+    }
+
+    pub(super) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        body: &(impl Serialize + Sync),
+    ) -> ClientResult<T> {
+        self.json(self.admin(Method::PUT, path).query(query).json(body).timeout(ANSWER)).await
+    }
+
+    pub(super) async fn delete<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> ClientResult<T> {
+        self.json(self.admin(Method::DELETE, path).query(query).timeout(ANSWER)).await
+    }
+
+    /// What a path beside the administration answers.
+    pub(super) async fn text(&self, path: &str) -> Result<String> {
+        let mut request = self.client.get(format!("{}/{path}", self.base)).timeout(ANSWER);
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token.clone());
+        }
+        let response = self.send(request).await?;
+        response.text().await.map_err(|error| self.broken(&error).into())
+    }
+
+    pub(super) async fn json<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> ClientResult<T> {
+        let response = self.send(request).await?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(|error| self.broken(&error))?;
+        self.read(status, &body)
+    }
+
+    /// Reads what a server has written; another version may write something else.
+    pub(super) fn read<T: DeserializeOwned>(
+        &self,
+        status: StatusCode,
+        body: &[u8],
+    ) -> ClientResult<T> {
+        serde_json::from_slice(body).map_err(|error| {
+            let message = format!(
+                "the response of {} is not understood ({error}); check with `packhouse doctor` that it is a packhouse of this version",
+                self.base
+            );
+            CallError::Refused(status, Error::Remote { class: Class::Refused, message })
+        })
+    }
+
+    /// Asks. The answer is one of success; its body is yet to come.
+    pub(super) async fn send(&self, request: RequestBuilder) -> ClientResult<Response> {
+        let begun = Instant::now();
+        let response = request.send().await.map_err(|error| self.broken(&error))?;
+        self.connection.heard(self.clock.now(), Some(begun.elapsed()));
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        // A response without our JSON comes from a proxy in front of the server, or from another
+        // program.
+        let body = response.bytes().await.unwrap_or_default();
+        let error = match serde_json::from_slice::<Problem>(&body) {
+            Ok(Problem { detail, class }) => {
+                Error::Remote { class: Class::named(&class), message: detail }
+            }
+            // A proxy that does not reach it.
+            Err(_) if matches!(status.as_u16(), 502..=504) => {
+                return Err(self.silent(&format!("a proxy in front of it answers {status}")));
+            }
+            Err(_) => Error::Remote { class: Class::Refused, message: self.strange(status) },
+        };
+        Err(CallError::Refused(status, error))
+    }
+
+    fn strange(&self, status: StatusCode) -> String {
+        let why = match status {
+            status if status.is_redirection() => {
+                "it redirects, and tokens are not sent to other URLs; name the target in --remote"
+            }
+            StatusCode::NOT_FOUND => "is it the URL of a packhouse serve?",
+            _ => "the log of the proxy in front of the server may say more",
+        };
+        format!("{} answers {status}: {why}", self.base)
+    }
+
+    /// The line is down, or was in the middle of an answer.
+    pub(super) fn broken(&self, error: &reqwest::Error) -> CallError {
+        let reason = causes(error);
+        self.connection.lost(self.clock.now(), &reason);
+        let unheard = error.is_connect() || error.is_builder();
+        CallError::Broken { unheard, error: Error::Unreachable { url: self.base.clone(), reason } }
+    }
+
+    /// The server has been silent for too long.
+    pub(super) fn silent(&self, reason: &str) -> CallError {
+        self.connection.lost(self.clock.now(), reason);
+        CallError::Broken {
+            unheard: false,
+            error: Error::Unreachable { url: self.base.clone(), reason: reason.to_owned() },
+        }
+    }
+}
+
+/// An error's causes, the innermost first said; without the URL, which may carry a signature.
+fn causes(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    let words = innermost.to_string();
+    let what = match error {
+        error if error.is_timeout() => "the request timed out",
+        error if error.is_connect() => "no connection",
+        _ => "the response was cut off",
+    };
+    if error.is_timeout() { what.to_owned() } else { format!("{what}: {words}") }
+}

@@ -1,0 +1,191 @@
+//! A pack from where a fetch says it is, to a file: whole, or not at all.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use packhouse_model::error::{Class, Error, Result};
+use packhouse_model::files::key_of;
+use packhouse_model::names::RepoName;
+use packhouse_model::progress::{Phase, Progress};
+use packhouse_model::report::FetchReport;
+use reqwest::header::{CONTENT_RANGE, IF_RANGE, RANGE};
+use reqwest::{Response, StatusCode};
+use tokio::fs::{File, rename};
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+use super::Remote;
+use super::call::{CallError, ClientResult};
+
+/// Pause before a download that broke off goes on.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a server may be silent in the middle of a pack.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Removes what was written when nothing came of it.
+struct TempFile(Option<PathBuf>);
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Writes the pack beside `output`, checks it, and moves it there. Resumes where it was cut off,
+/// for as long as the server is reachable now and then.
+pub(super) async fn download(
+    remote: &Remote,
+    repo: &RepoName,
+    report: &FetchReport,
+    output: &Path,
+    progress: &Progress,
+) -> Result<()> {
+    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let path = folder.join(format!(".packhouse-{}", hex::encode(remote.clock.random_id())));
+    let failing = |error| Error::io("writing", output)(error);
+    let file = std::fs::File::create_new(&path).map_err(failing)?;
+    packhouse_model::files::for_user(&file);
+    let mut temporary = TempFile(Some(path.clone()));
+    let mut getting =
+        Download { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
+    getting.whole().await?;
+    getting.file.sync_all().await.map_err(failing)?;
+    // The hash proves the content, whoever sent it.
+    let readable = std::fs::File::open(&path).map_err(failing)?;
+    let key = packhouse_model::blocking::blocking(move || {
+        key_of(&readable).map_err(|e| Error::io("reading", path)(e))
+    })
+    .await?;
+    if key != report.mpack_key {
+        let message = format!(
+            "hash mismatch in the downloaded pack: expected {}, got {key}; nothing was written to {}",
+            report.mpack_key,
+            output.display()
+        );
+        return Err(Error::Remote { class: Class::Damage, message });
+    }
+    if let Some(path) = &temporary.0 {
+        rename(path, output).await.map_err(failing)?;
+    }
+    temporary.0 = None;
+    Ok(())
+}
+
+struct Download<'a> {
+    remote: &'a Remote,
+    repo: &'a RepoName,
+    report: &'a FetchReport,
+    file: File,
+    done: u64,
+    output: &'a Path,
+    progress: &'a Progress,
+}
+
+impl Download<'_> {
+    async fn whole(&mut self) -> Result<()> {
+        let mut last = Instant::now();
+        loop {
+            let before = self.done;
+            let failed = match self.some().await {
+                Ok(()) => return Ok(()),
+                Err(DownloadEnd::Stopped(error)) => return Err(error),
+                Err(DownloadEnd::Broke(failed)) => failed,
+            };
+            if self.done > before {
+                last = Instant::now();
+            }
+            let lasting = match &failed {
+                CallError::Refused(status, _) => !status.is_server_error(),
+                CallError::Broken { .. } => false,
+            };
+            if lasting
+                || self.remote.reconnect_timeout.is_some_and(|timeout| last.elapsed() >= timeout)
+            {
+                return Err(failed.into());
+            }
+            self.report_progress()?;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Takes as much as comes.
+    async fn some(&mut self) -> std::result::Result<(), DownloadEnd> {
+        let client = &self.remote.client;
+        let mut response = self.ask().await.map_err(DownloadEnd::Broke)?;
+        let from = self.done;
+        // Only a range that begins here continues the download; anything else is the whole pack
+        // again.
+        if from > 0
+            && !(response.status() == StatusCode::PARTIAL_CONTENT && begins_at(&response, from))
+        {
+            self.begin_anew()
+                .await
+                .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
+        }
+        loop {
+            let piece = match tokio::time::timeout(SILENCE, response.chunk()).await {
+                Ok(piece) => piece.map_err(|error| DownloadEnd::Broke(client.broken(&error)))?,
+                Err(_) => {
+                    return Err(DownloadEnd::Broke(
+                        client.silent("the download of a pack stalled"),
+                    ));
+                }
+            };
+            let Some(piece) = piece else { break };
+            self.file
+                .write_all(&piece)
+                .await
+                .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
+            self.done += piece.len() as u64;
+            self.report_progress().map_err(DownloadEnd::Stopped)?;
+        }
+        self.file
+            .flush()
+            .await
+            .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
+        match self.done < self.report.bytes {
+            true => Err(DownloadEnd::Broke(client.silent("the download of a pack was cut off"))),
+            false => Ok(()),
+        }
+    }
+
+    async fn ask(&self) -> ClientResult<Response> {
+        let client = &self.remote.client;
+        let mut request = client.stranger(&self.report.mpack_url);
+        if self.done > 0 {
+            request = request.header(RANGE, format!("bytes={}-", self.done));
+            // Our server uses the key as the ETag; a bucket has its own, which does not change.
+            if self.report.mpack_url.starts_with(client.place()) {
+                request = request.header(IF_RANGE, format!("\"{}\"", self.report.mpack_key.hex()));
+            }
+        }
+        client.send(request).await
+    }
+
+    async fn begin_anew(&mut self) -> io::Result<()> {
+        self.done = 0;
+        self.file.set_len(0).await?;
+        self.file.rewind().await.map(drop)
+    }
+
+    fn report_progress(&self) -> Result<()> {
+        self.progress.at(&self.repo.to_string(), Phase::Receive, self.done, self.report.bytes)
+    }
+}
+
+enum DownloadEnd {
+    /// It can be gone on with.
+    Broke(CallError),
+    Stopped(Error),
+}
+
+fn begins_at(response: &Response, from: u64) -> bool {
+    let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
+    range
+        .and_then(|range| range.strip_prefix("bytes "))
+        .is_some_and(|range| range.starts_with(&format!("{from}-")))
+}

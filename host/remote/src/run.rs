@@ -1,0 +1,218 @@
+//! Runs: started under an id of ours, and followed to their end, through lost connections and
+//! restarts of the server.
+
+use std::time::Duration;
+
+use packhouse_model::error::{Class, Error, Result};
+use packhouse_model::progress::{self, Phase, Progress};
+use packhouse_model::report::{RunFailed, RunReport, RunRequest, RunState, Step};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::Remote;
+use super::call::{CallError, ClientResult};
+use super::sse::{Event, Events};
+
+/// First pause before the server is asked again.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a server may be silent that gives a sign of life every 10 seconds.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// How often cancellation is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long a cancelled client waits for an unreachable server.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a request may take that is answered at once.
+const ANSWER: Duration = Duration::from_secs(30);
+
+#[derive(Deserialize)]
+struct RunDone {
+    report: Box<RawValue>,
+}
+
+#[derive(Deserialize)]
+struct RunFailure {
+    problem: RunFailed,
+}
+
+/// A run, as its client sees it.
+struct RemoteRun<'a> {
+    remote: &'a Remote,
+    id: String,
+    asked: &'a RunRequest,
+    progress: &'a Progress,
+    /// The number of the last event that was heard.
+    last: u64,
+    /// Whether the server knows that it should stop.
+    stopping: bool,
+    heard_at: Instant,
+    pause: Duration,
+}
+
+/// Runs it there, and reports progress here.
+pub(super) async fn run<T: DeserializeOwned>(
+    remote: &Remote,
+    asked: &RunRequest,
+    progress: &Progress,
+) -> Result<T> {
+    let id = hex::encode(remote.clock.random_id());
+    let mut run = RemoteRun {
+        remote,
+        id,
+        asked,
+        progress,
+        last: 0,
+        stopping: false,
+        heard_at: Instant::now(),
+        pause: FIRST_PAUSE,
+    };
+    match run.begin().await {
+        Ok(()) => {}
+        // The server did not receive it: it is not started.
+        Err(CallError::Broken { unheard: true, error }) => return Err(error),
+        Err(failed) => run.again(failed).await?,
+    }
+    let ended = loop {
+        match run.listen().await {
+            Ok(Some(ended)) => break ended,
+            // The server closes the line when it stops.
+            Ok(None) => {
+                run.again(remote.client.silent("the server has closed the connection")).await?
+            }
+            // It was started again, and knows nothing of it.
+            Err(CallError::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => {
+                return Err(Error::Cancelled);
+            }
+            Err(CallError::Refused(StatusCode::NOT_FOUND, _)) => {
+                run.last = 0;
+                if let Err(failed) = run.begin().await {
+                    run.again(failed).await?;
+                }
+            }
+            Err(failed) => run.again(failed).await?,
+        }
+    };
+    run.read(&ended)
+}
+
+impl RemoteRun<'_> {
+    fn path(&self) -> String {
+        format!("runs/{}", self.id)
+    }
+
+    async fn begin(&mut self) -> ClientResult<()> {
+        let client = &self.remote.client;
+        let _: RunReport = client
+            .json(client.admin(Method::PUT, &self.path()).json(self.asked).timeout(ANSWER))
+            .await?;
+        self.heard();
+        Ok(())
+    }
+
+    fn heard(&mut self) {
+        self.heard_at = Instant::now();
+        self.pause = FIRST_PAUSE;
+    }
+
+    /// Waits before the next try, if there is to be one.
+    async fn again(&mut self, failed: CallError) -> Result<()> {
+        match &failed {
+            // It is busy, or something before it finds it away.
+            CallError::Refused(status, _)
+                if status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS => {}
+            CallError::Refused(..) => return Err(failed.into()),
+            CallError::Broken { .. } => {}
+        }
+        let away = self.heard_at.elapsed();
+        let timed_out = self.remote.reconnect_timeout.is_some_and(|timeout| away >= timeout);
+        if timed_out || (self.progress.is_cancelled() && away >= CANCEL_TIMEOUT) {
+            return Err(failed.into());
+        }
+        tracing::debug!(run = self.id, "retrying in {:?}: {failed:?}", self.pause);
+        self.wait().await
+    }
+
+    async fn wait(&mut self) -> Result<()> {
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+
+    /// Listens until the run has ended, or the server closes the line.
+    async fn listen(&mut self) -> ClientResult<Option<Event>> {
+        let client = self.remote.client.clone();
+        let request = client
+            .admin(Method::GET, &format!("{}/events", self.path()))
+            .header("last-event-id", self.last);
+        let mut response = match tokio::time::timeout(ANSWER, client.send(request)).await {
+            Ok(response) => response?,
+            Err(_) => return Err(client.silent("it does not respond")),
+        };
+        self.heard();
+        let mut events = Events::default();
+        let mut look = tokio::time::interval(POLL_INTERVAL);
+        loop {
+            tokio::select! {
+                piece = response.chunk() => match piece.map_err(|error| client.broken(&error))? {
+                    None => return Ok(None),
+                    Some(piece) => {
+                        self.heard();
+                        client.heard();
+                        for event in events.take(&piece) {
+                            if let Some(ended) = self.handle(event) {
+                                return Ok(Some(ended));
+                            }
+                        }
+                    }
+                },
+                _ = look.tick() => {
+                    if self.heard_at.elapsed() > SILENCE {
+                        return Err(client.silent("no event came for 30 s"));
+                    }
+                    if self.progress.is_cancelled() && !self.stopping {
+                        let request = client.admin(Method::DELETE, &self.path()).timeout(ANSWER);
+                        let _: RunReport = client.json(request).await?;
+                        self.stopping = true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes an event. Gives the one that ends the run.
+    fn handle(&mut self, event: Event) -> Option<Event> {
+        self.last = event.id.unwrap_or(self.last);
+        if event.name != "progress" {
+            return matches!(event.name.as_str(), "done" | "failed").then_some(event);
+        }
+        if let Ok(Step { repo, phase, done, total }) = serde_json::from_str(&event.data)
+            && let Some(phase) = Phase::labelled(&phase)
+        {
+            self.progress.emit(progress::Event { repo, phase, done, total });
+        }
+        None
+    }
+
+    /// What the verb has answered.
+    fn read<T: DeserializeOwned>(&self, ended: &Event) -> Result<T> {
+        let client = &self.remote.client;
+        if ended.name == "done" {
+            let RunDone { report } = client.read(StatusCode::OK, ended.data.as_bytes())?;
+            return Ok(client.read(StatusCode::OK, report.get().as_bytes())?);
+        }
+        let RunFailure { problem } = client.read(StatusCode::OK, ended.data.as_bytes())?;
+        Err(match problem.state {
+            RunState::Cancelled => Error::Cancelled,
+            _ => Error::Remote { class: Class::named(&problem.class), message: problem.detail },
+        })
+    }
+}

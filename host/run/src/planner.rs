@@ -1,0 +1,122 @@
+//! The port of what runs components.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use packhouse_core::{Answer, Edges, Fault, Head, Plan, Request};
+use packhouse_model::error::Error;
+
+use crate::Host;
+
+/// Runs a component: a fresh instance for each call, under limits. Nothing of what it returns is
+/// verified yet.
+pub trait Planner: Send + Sync + std::fmt::Debug {
+    /// The component's digest: `sha256:` and hex.
+    fn digest(&self) -> &str;
+
+    /// What it runs in, with its version, as tapes name it.
+    fn runtime(&self) -> &str;
+
+    /// The rules under which it runs.
+    fn limits(&self) -> &SandboxLimits;
+
+    /// The same component under other limits.
+    fn with_limits(&self, limits: SandboxLimits) -> Arc<dyn Planner>;
+
+    /// Plans a consolidation of the packs of `host`, whose directories have `records` rows.
+    ///
+    /// # Errors
+    /// A fault of the host, of the records, or [`Error::Component`].
+    fn consolidate(&self, host: Box<dyn Host>, records: u64) -> Result<Plan, RunError>;
+
+    /// Plans the answer to a fetch.
+    ///
+    /// # Errors
+    /// As [`Planner::consolidate`].
+    fn assemble(
+        &self,
+        host: Box<dyn Host>,
+        records: u64,
+        request: &Request,
+    ) -> Result<Answer, RunError>;
+
+    /// Reads a push: the first `pushed` of the packs that `host` shows.
+    ///
+    /// # Errors
+    /// As [`Planner::consolidate`].
+    fn index(
+        &self,
+        host: Box<dyn Host>,
+        records: u64,
+        pushed: u32,
+        force: bool,
+    ) -> Result<Indexed, RunError>;
+}
+
+/// What indexing a push answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Indexed {
+    /// For every branch that the push names, by name.
+    pub heads: Vec<Head>,
+    /// Numbers of the conflicts whose pushed encoding is preferred.
+    pub preferred: Vec<u64>,
+    /// What the pushed commits reach.
+    pub edges: Vec<Edges>,
+}
+
+/// Why a run gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The component says why there is no plan.
+    #[error("there is no plan: {0}")]
+    Fault(Fault),
+    /// The host failed, or the component was stopped.
+    #[error("{0}")]
+    Host(Error),
+}
+
+/// What a component may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SandboxLimits {
+    /// Memory whatever the repo's size, in bytes.
+    pub memory: usize,
+    /// Memory a record of the run, in bytes.
+    pub memory_per_record: usize,
+    /// Time a run, what the host does for it included.
+    pub time: Duration,
+    /// Bytes that it may hand to the host in one call.
+    pub handed_over: usize,
+    /// Calls of imports whatever the repo's size.
+    pub calls: u64,
+    /// Calls of imports a record of the run. Calls are batched: a planner that keeps to that needs
+    /// one for a thousand records.
+    pub calls_per_record: u64,
+}
+
+impl Default for SandboxLimits {
+    fn default() -> Self {
+        SandboxLimits {
+            memory: 512 << 20,
+            memory_per_record: 400,
+            time: Duration::from_secs(600),
+            handed_over: 64 << 20,
+            calls: 1_000_000,
+            calls_per_record: 4,
+        }
+    }
+}
+
+impl SandboxLimits {
+    /// Bytes of memory for a run over so many records.
+    pub fn memory_for(&self, records: u64) -> usize {
+        let records = usize::try_from(records).unwrap_or(usize::MAX);
+        self.memory
+            .saturating_add(self.memory_per_record.saturating_mul(records))
+            .min(u32::MAX as usize)
+    }
+
+    /// Calls of imports for a run over so many records.
+    pub fn calls_for(&self, records: u64) -> u64 {
+        self.calls.saturating_add(self.calls_per_record.saturating_mul(records))
+    }
+}

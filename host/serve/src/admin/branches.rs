@@ -1,0 +1,46 @@
+//! Branches of a repo: list, delete.
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use packhouse_model::access::Caller;
+use packhouse_model::report::{BranchDeleteReport, BranchReport};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::super::problem::ApiResult;
+use super::super::state::SharedState;
+use super::extract::{PathParams, QueryParams, repo_of};
+use super::repos::RepoPath;
+
+/// Lists the branches of a repo by name, also those that are hidden from clients.
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath),
+    responses((status = 200, description = "The branches", body = Vec<BranchReport>)))]
+pub(super) async fn list(
+    State(state): State<SharedState>,
+    Extension(caller): Extension<Caller>,
+    PathParams(path): PathParams<(String, String)>,
+) -> ApiResult<Json<Vec<BranchReport>>> {
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).branches(&authorized.repo).await?))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct BranchParams {
+    /// The name of the branch: as it is, or with escapes, as shown. It may have any character,
+    /// slashes included.
+    name: String,
+}
+
+/// Deletes a branch. What only it led to is unreachable from now on.
+#[utoipa::path(delete, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath, BranchParams),
+    responses((status = 200, description = "The deleted branch, and its head", body = BranchDeleteReport)))]
+pub(super) async fn delete(
+    State(state): State<SharedState>,
+    Extension(caller): Extension<Caller>,
+    PathParams(path): PathParams<(String, String)>,
+    QueryParams(which): QueryParams<BranchParams>,
+) -> ApiResult<Json<BranchDeleteReport>> {
+    let authorized = repo_of(&state, &caller, &path).await?;
+    Ok(Json(authorized.store(&state).delete_branch(&authorized.repo, &which.name).await?))
+}

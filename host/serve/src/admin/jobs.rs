@@ -1,0 +1,149 @@
+//! Jobs: list, queue, retry, cancel.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use futures::FutureExt;
+use packhouse_model::access::Caller;
+use packhouse_model::error::Error;
+use packhouse_model::names::RepoName;
+use packhouse_model::options::PruneOptions;
+use packhouse_model::report::{JobPage, JobReport, JobRequest, JobStatus, Queued};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::super::problem::ApiResult;
+use super::super::state::{AppState, SharedState};
+use super::extract::{
+    JsonBody, MAX_SAFE_INTEGER, PathParams, QueryParams, administered, administers_all, before,
+    count, limit, page_of, perhaps_administered, sees,
+};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct JobsParams {
+    /// Of one repo; none: of all that the caller administers.
+    #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    repo: Option<RepoName>,
+    /// With this status.
+    #[param(inline)]
+    status: Option<JobStatus>,
+    /// Before the one with this id.
+    #[param(minimum = 0, maximum = 9007199254740991i64)]
+    before: Option<i64>,
+    /// Page size. Default: 50.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+/// Lists jobs, newest first.
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobsParams),
+    responses((status = 200, description = "A page of jobs", body = JobPage)))]
+pub(super) async fn list(
+    State(state): State<SharedState>,
+    Extension(caller): Extension<Caller>,
+    QueryParams(which): QueryParams<JobsParams>,
+) -> ApiResult<Json<JobPage>> {
+    let limit = limit(which.limit, 50)?;
+    let before = before(which.before)?;
+    let store = &perhaps_administered(&state, &caller, which.repo.as_ref()).await?;
+    let (repo, status) = (which.repo.as_ref(), which.status);
+    let list = |before| store.jobs(repo, status, before, limit).boxed();
+    let seen = |job: &JobReport| sees(&caller, job.repo.as_ref());
+    let (jobs, next) = page_of(limit, before, list, |job| job.id, seen).await?;
+    Ok(Json(JobPage { jobs, next }))
+}
+
+/// Queues a job; returns the one that waits already, if it does the same.
+#[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobRequest,
+    responses((status = 202, description = "The job", body = Queued)))]
+pub(super) async fn queue(
+    State(state): State<SharedState>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(asked): JsonBody<JobRequest>,
+) -> ApiResult<(StatusCode, Json<Queued>)> {
+    let queued = match asked {
+        JobRequest::Gc { repo, expire_unreachable_seconds } => {
+            let store = administered(&state, &caller, &repo).await?;
+            let age = count("expire_unreachable_seconds", expire_unreachable_seconds)?;
+            store.queue_gc(&repo, age.map(Duration::from_secs)).await?
+        }
+        JobRequest::Verify { repo } => {
+            administered(&state, &caller, &repo).await?.queue_verify(&repo).await?
+        }
+        JobRequest::Prune { grace_seconds, orphans, trust_verified_seconds } => {
+            administers_all(&caller)?;
+            count("grace_seconds", Some(grace_seconds))?;
+            count("trust_verified_seconds", Some(trust_verified_seconds))?;
+            let (grace, trust_verified) =
+                (Duration::from_secs(grace_seconds), Duration::from_secs(trust_verified_seconds));
+            state
+                .store
+                .queue_prune(PruneOptions {
+                    grace,
+                    orphans,
+                    newer: false,
+                    dry_run: false,
+                    trust_verified,
+                })
+                .await?
+        }
+    };
+    Ok((StatusCode::ACCEPTED, Json(queued)))
+}
+
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
+pub(super) struct JobPath {
+    /// Its id.
+    #[param(minimum = 0, maximum = 9007199254740991i64)]
+    id: i64,
+}
+
+/// A job, if the caller may see it. Others don't learn whether it exists.
+async fn job_of(state: &AppState, caller: &Caller, id: i64) -> ApiResult<JobReport> {
+    super::extract::administers_some(caller)?;
+    if !(0..=MAX_SAFE_INTEGER).contains(&id) {
+        return Err(Error::UnknownJob(id).into());
+    }
+    let job = state.store.job(id).await?;
+    if sees(caller, job.repo.as_ref()) { Ok(job) } else { Err(Error::UnknownJob(id).into()) }
+}
+
+/// Returns a job, with its result.
+#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(JobPath),
+    responses((status = 200, description = "The job", body = JobReport)))]
+pub(super) async fn show(
+    State(state): State<SharedState>,
+    Extension(caller): Extension<Caller>,
+    PathParams(id): PathParams<i64>,
+) -> ApiResult<Json<JobReport>> {
+    Ok(Json(job_of(&state, &caller, id).await?))
+}
+
+/// Retries a failed or cancelled job.
+#[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", params(JobPath),
+    responses((status = 200, description = "The job", body = JobReport)))]
+pub(super) async fn retry(
+    State(state): State<SharedState>,
+    Extension(caller): Extension<Caller>,
+    PathParams(id): PathParams<i64>,
+) -> ApiResult<Json<JobReport>> {
+    let job = job_of(&state, &caller, id).await?;
+    Ok(Json(state.store.retry_job(job.id).await?))
+}
+
+/// Cancels a job that waits or runs.
+#[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(JobPath),
+    responses((status = 200, description = "The job", body = JobReport)))]
+pub(super) async fn cancel(
+    State(state): State<SharedState>,
+    Extension(caller): Extension<Caller>,
+    PathParams(id): PathParams<i64>,
+) -> ApiResult<Json<JobReport>> {
+    let job = job_of(&state, &caller, id).await?;
+    Ok(Json(state.store.cancel_job(job.id).await?))
+}

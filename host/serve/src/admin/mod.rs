@@ -1,0 +1,103 @@
+//! The administration API: every verb, under `/admin/v1`.
+//!
+//! The routes and the document that describes them are one: `GET /admin/v1/openapi.json`. Callers
+//! must administer what they ask about, or push to or read a repo whose packs they push or fetch;
+//! with a token for some repos, the others seem not to exist.
+//! Requests are validated by [`extract`], and errors are a [`ProblemBody`].
+
+mod branches;
+mod document;
+mod extract;
+mod history;
+mod jobs;
+mod packs;
+mod policy;
+mod repo;
+mod repos;
+mod runs;
+mod status;
+mod tokens;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Extension, Router};
+use packhouse_model::access::Caller;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
+
+use super::limits::{BODY, FETCH_BODY};
+use super::problem::ApiResult;
+use super::state::SharedState;
+
+pub(super) use extract::bad_request;
+pub(super) use runs::Runs;
+
+/// Where all of it is.
+const PREFIX: &str = "/admin/v1";
+
+pub(super) fn routes() -> Router<SharedState> {
+    let (router, document) = all().split_for_parts();
+    let text = document::finished(document)
+        .to_json()
+        .expect("the document is made of strings and numbers");
+    let document = get(async move || {
+        let json = HeaderValue::from_static("application/json");
+        ([(header::CONTENT_TYPE, json)], text.clone())
+    });
+    router.route(&format!("{PREFIX}/openapi.json"), document)
+}
+
+fn all() -> OpenApiRouter<SharedState> {
+    // Packs have a limit of their own, and so have wants and haves. The scopes are those of the
+    // wire: who may push to a repo or read it may do so here as well.
+    let push = routes!(packs::push).layer(DefaultBodyLimit::disable());
+    let fetch = routes!(packs::fetch).layer(DefaultBodyLimit::max(FETCH_BODY));
+    let rest = OpenApiRouter::new()
+        .routes(routes!(status::status))
+        .routes(routes!(status::changes))
+        .routes(routes!(repos::list, repos::create))
+        .routes(routes!(repos::show, repos::delete))
+        .routes(routes!(repos::restore))
+        .routes(routes!(repos::summary))
+        .routes(routes!(repos::detail))
+        .routes(routes!(branches::list, branches::delete))
+        .merge(runs::routes())
+        .routes(routes!(history::list))
+        .routes(routes!(jobs::list, jobs::queue))
+        .routes(routes!(jobs::show))
+        .routes(routes!(jobs::retry))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(policy::show, policy::set, policy::unset))
+        .routes(routes!(policy::check))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .layer(DefaultBodyLimit::max(BODY));
+    let all = rest.route_layer(from_fn(only_administrators)).routes(push).routes(fetch);
+    OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, all)
+}
+
+/// Refuses callers who administer nothing, before a byte of a body is read. Handlers check for
+/// what.
+async fn only_administrators(
+    Extension(caller): Extension<Caller>,
+    request: Request,
+    next: Next,
+) -> ApiResult<Response> {
+    extract::administers_some(&caller)?;
+    Ok(next.run(request).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PREFIX;
+    use packhouse_model::names::RESERVED_OWNERS;
+
+    #[test]
+    fn no_repo_shadows_the_administration() {
+        let owner = PREFIX.split('/').nth(1).unwrap();
+        assert!(RESERVED_OWNERS.contains(&owner), "{owner}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Extractors of the repo that a request is about: it is resolved before a byte of the body is read.
+//!
+//! ```text
+//! path or query ─▶ may the caller? ─▶ Authorized: the repo's id ─▶ the body comes ─▶ JsonBody asks again
+//! ```
+//!
+//! A body takes time, and meanwhile the repo's name may have gone to another repo. So what is done
+//! is done to the repo of that id ([`Authorized::store`]), or to none.
+
+use axum::RequestPartsExt;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use packhouse_model::access::{Caller, Scope};
+use packhouse_model::names::RepoName;
+use serde::Deserialize;
+
+use super::super::auth::{Authorized, ClientAddress};
+use super::super::problem::{ApiResult, Problem};
+use super::super::state::{AppState, SharedState};
+use super::extract::{QueryParams, administers_all, administers_some};
+
+/// The repo of a path, for a caller who may read it.
+pub(super) struct ReadableRepo(pub(super) Authorized);
+
+/// The repo of a path, for a caller who may push to it.
+pub(super) struct PushableRepo(pub(super) Authorized);
+
+/// The repo that a query may name, for a caller who administers it; without one, for a caller who
+/// administers the whole store.
+pub(super) struct AdministeredQuery(pub(super) Option<Authorized>);
+
+impl FromRequestParts<SharedState> for ReadableRepo {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &SharedState) -> ApiResult<Self> {
+        of_path(parts, state, Scope::Read).await.map(ReadableRepo)
+    }
+}
+
+impl FromRequestParts<SharedState> for PushableRepo {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &SharedState) -> ApiResult<Self> {
+        of_path(parts, state, Scope::Push).await.map(PushableRepo)
+    }
+}
+
+#[derive(Deserialize)]
+struct RepoQuery {
+    repo: Option<RepoName>,
+}
+
+impl FromRequestParts<SharedState> for AdministeredQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &SharedState) -> ApiResult<Self> {
+        let caller = caller(parts);
+        let QueryParams(RepoQuery { repo }) = parts.extract_with_state(state).await?;
+        let Some(repo) = repo else {
+            administers_all(&caller)?;
+            return Ok(AdministeredQuery(None));
+        };
+        administers_some(&caller)?;
+        let authorized = allowed(state, caller, repo.owner(), repo.slug(), Scope::Admin).await?;
+        parts.extensions.insert(authorized.clone());
+        Ok(AdministeredQuery(Some(authorized)))
+    }
+}
+
+async fn of_path(parts: &mut Parts, state: &AppState, scope: Scope) -> ApiResult<Authorized> {
+    let Path((owner, slug)) = parts
+        .extract::<Path<(String, String)>>()
+        .await
+        .map_err(|rejection| super::bad_request(rejection.status(), rejection.body_text()))?;
+    let authorized = allowed(state, caller(parts), &owner, &slug, scope)
+        .await?
+        .with_address(parts.extensions.get::<ClientAddress>());
+    // `JsonBody` asks again when the body has come.
+    parts.extensions.insert(authorized.clone());
+    Ok(authorized)
+}
+
+pub(super) fn caller(parts: &Parts) -> Caller {
+    parts.extensions.get::<Caller>().cloned().unwrap_or(Caller::Anyone)
+}
+
+/// Lets a caller do that much with a repo, if they may.
+pub(super) async fn allowed(
+    state: &AppState,
+    caller: Caller,
+    owner: &str,
+    slug: &str,
+    scope: Scope,
+) -> ApiResult<Authorized> {
+    let anyone = caller == Caller::Anyone;
+    // The token is valid, but for other repos: MWP has one status for both, the administration has
+    // two.
+    let forbidden = |problem: Problem| match problem.status {
+        StatusCode::UNAUTHORIZED if !anyone => Problem { status: StatusCode::FORBIDDEN, ..problem },
+        _ => problem,
+    };
+    Authorized::of(state, caller, owner, slug, scope).await.map_err(forbidden)
+}

@@ -1,0 +1,146 @@
+//! What a run does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use packhouse_model::error::{Class, Error, Result};
+use packhouse_model::names::RepoName;
+use packhouse_model::options::PruneOptions;
+use packhouse_model::progress::Progress;
+use packhouse_model::report::{GcReport, RunFailed, RunRequest, RunState, Step};
+use packhouse_store::Store;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::SemaphorePermit;
+
+use super::Run;
+use super::log::RunEnd;
+use crate::auth::{check_token, token_revoked};
+use crate::state::{AppState, SharedState};
+
+/// Does the work of a run, and records its end, also when it panics.
+pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
+    let working = {
+        let (state, run) = (state.clone(), run.clone());
+        tokio::spawn(async move { work(&state, &run).await })
+    };
+    let mut ended = std::pin::pin!(working);
+    let revoked = token_revoked(state.clone(), run.caller.clone());
+    let ended = tokio::select! {
+        ended = &mut ended => ended,
+        () = revoked => {
+            run.stop();
+            ended.await
+        }
+    };
+    // Others may have noticed first.
+    let revoked = matches!(&ended, Ok(Err(error)) if error.is_cancelled())
+        && check_token(&state, &run.caller).await.is_err();
+    let outcome = match ended {
+        Ok(Err(_)) if revoked => {
+            Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) })
+        }
+        Ok(done) => done.map_err(|error| failed(&error)),
+        Err(_) => Err(refused("internal error; see the server's log. Nothing was changed")),
+    };
+    run.events.end(RunEnd { at: state.store.now(), outcome });
+    state.runs.ended(&run);
+}
+
+/// Why a run stops whose token is no longer valid.
+const TOKEN_GONE: &str =
+    "the token that started it has expired or was revoked; nothing more was published";
+
+fn refused(detail: &str) -> RunFailed {
+    RunFailed {
+        state: RunState::Failed,
+        detail: detail.into(),
+        class: Class::Refused.as_str().into(),
+    }
+}
+
+fn failed(error: &Error) -> RunFailed {
+    let state = if error.is_cancelled() { RunState::Cancelled } else { RunState::Failed };
+    RunFailed { state, detail: error.to_string(), class: error.class().as_str().to_owned() }
+}
+
+async fn work(state: &AppState, run: &Run) -> Result<Box<RawValue>> {
+    let _room = room(state, run).await?;
+    // It may have waited for long.
+    if let Err(problem) = check_token(state, &run.caller).await {
+        return Err(Error::Unsupported(format!(
+            "{}, and it started the run; nothing was changed",
+            problem.detail
+        )));
+    }
+    let (store, progress) = (&run.store, &run.progress);
+    let age = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+    match &run.asked {
+        RunRequest::Plan { repo, expire_unreachable_seconds } => answer(
+            &store.plan_gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?.report,
+        ),
+        RunRequest::Gc { repo, plan_digest: None, expire_unreachable_seconds } => {
+            answer(&store.gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?)
+        }
+        RunRequest::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds } => answer(
+            &as_planned(store, repo, digest, age(*expire_unreachable_seconds), progress).await?,
+        ),
+        RunRequest::Verify { repo, repair: false } => answer(&store.verify(repo, progress).await?),
+        RunRequest::Verify { repo, repair: true } => answer(&store.repair(repo, progress).await?),
+        RunRequest::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds } => {
+            let (grace, trust_verified) =
+                (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
+            let options = PruneOptions {
+                grace,
+                orphans: *orphans,
+                newer: false,
+                dry_run: *dry_run,
+                trust_verified,
+            };
+            answer(&store.prune(options, progress).await?)
+        }
+    }
+}
+
+/// Waits until there is room for one more.
+async fn room<'a>(state: &'a AppState, run: &Run) -> Result<SemaphorePermit<'a>> {
+    if let Ok(room) = state.runs.room.try_acquire() {
+        return Ok(room);
+    }
+    let repo = run.asked.repo().map_or_else(|| "the store".to_owned(), RepoName::to_string);
+    run.events.add(Step { repo, phase: "queued".into(), done: 0, total: 0 });
+    tokio::select! {
+        // The semaphore is never closed.
+        room = state.runs.room.acquire() => room.map_err(|_| Error::Cancelled),
+        () = run.stopped() => Err(Error::Cancelled),
+    }
+}
+
+/// Plans again, and applies the plan if it is the one that was shown. Plans are not kept: they may
+/// be large, and the client may never come back.
+async fn as_planned(
+    store: &Store,
+    repo: &RepoName,
+    digest: &str,
+    age: Option<Duration>,
+    progress: &Progress,
+) -> Result<GcReport> {
+    let plan = store.plan_gc_expiring(repo, age, progress).await?;
+    let same = plan.report.plan_digest.as_deref().unwrap_or(RunRequest::NOTHING) == digest;
+    // A push that came since would stay beside the new pack, which was not what the plan showed.
+    if !same || !store.is_current(&plan).await? {
+        // A client that starts a run again after a restart of the server may have had it done
+        // before: then that is the result.
+        if let Some(done) = store.done_as_planned(repo, digest).await? {
+            return Ok(done);
+        }
+        return Err(Error::PlanChanged(repo.clone()));
+    }
+    store.apply_gc(plan, progress).await
+}
+
+fn answer(report: &impl Serialize) -> Result<Box<RawValue>> {
+    // Reports are plain data, whose maps have strings as keys.
+    to_raw_value(report)
+        .map_err(|error| Error::Unsupported(format!("the result could not be serialised: {error}")))
+}

@@ -1,0 +1,172 @@
+//! Limits for clients.
+
+use std::time::Duration;
+
+use packhouse_model::options::FetchRequest;
+
+/// Limits of a server. Those on counts are the protocol's.
+#[derive(Clone, Debug)]
+pub struct ServeLimits {
+    /// Largest body with packs or objects, in bytes.
+    pub upload_bytes: u64,
+    /// Concurrent uploads; others wait. Each has a thread, and a few megabytes.
+    pub uploads: usize,
+    /// Packs written from uploads at once; others wait. Each has some threads, and some dozen
+    /// megabytes.
+    pub making: usize,
+    /// How long a client may be silent in the middle of a body.
+    pub silence: Duration,
+    /// Requests a second of one caller, over a while; 0: any number.
+    pub rate: u32,
+    /// Requests of one caller at once, beyond the rate.
+    pub burst: u32,
+    /// Connections that may be open at once.
+    pub connections: usize,
+    /// Of those, how many one address may have; a network where it is of version 6. None: half of
+    /// them, also when there are fewer because few files may be open. Trusted proxies may have all.
+    pub connections_of_one: Option<usize>,
+    /// How long a connection may be idle.
+    pub idle: Duration,
+    /// Bytes a second with which a client must read an answer.
+    pub slowest: u64,
+    /// Bytes of assembled answers that are kept, of all servers of a store; none: a quarter of the
+    /// disk, at most 64 GiB.
+    pub answers: Option<u64>,
+    /// Bytes of those of one token; none: a quarter of all.
+    pub answers_of_one: Option<u64>,
+    /// Bytes of the disk that answers leave to pushes; none: a tenth of it, at most 8 GiB.
+    pub keep_free: Option<u64>,
+}
+
+/// What assembled answers may take of the disk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AnswerLimits {
+    pub(super) all: u64,
+    pub(super) of_token: u64,
+    /// Of all those without a token together: half of all.
+    pub(super) strangers: u64,
+    /// Of one address without a token: a quarter of what a token has.
+    pub(super) of_address: u64,
+    pub(super) keep_free: u64,
+}
+
+impl AnswerLimits {
+    pub(super) fn new(limits: &ServeLimits, disk: u64) -> AnswerLimits {
+        let all = limits.answers.unwrap_or((disk / 4).min(64 << 30));
+        let of_token = limits.answers_of_one.unwrap_or(all / 4).min(all);
+        let keep_free = limits.keep_free.unwrap_or((disk / 10).min(8 << 30));
+        AnswerLimits { all, of_token, strangers: all / 2, of_address: of_token / 4, keep_free }
+    }
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        ServeLimits {
+            upload_bytes: 2 << 30,
+            uploads: 64,
+            making: 8,
+            silence: Duration::from_secs(60),
+            rate: 1000,
+            burst: 10_000,
+            connections: 1024,
+            connections_of_one: None,
+            idle: Duration::from_secs(60),
+            slowest: 4 << 10,
+            answers: None,
+            answers_of_one: None,
+            keep_free: None,
+        }
+    }
+}
+
+/// Largest body other than uploads, in bytes: 50 000 ids of 71 characters, and room.
+pub(super) const BODY: usize = 8 << 20;
+
+/// Largest body with wants and haves, in bytes: 100 000 ids of 73 bytes on either side, and room.
+pub(super) const FETCH_BODY: usize = 16 << 20;
+
+/// Largest body of the administration other than packs, in bytes.
+pub(super) const JSON: usize = 1 << 20;
+
+/// Up to here a body is short, in bytes.
+pub(super) const SHORT: usize = 64 << 10;
+
+/// Bytes of short bodies that are in memory at once; others wait.
+pub(super) const SHORT_BODY_MEMORY: usize = 8 << 20;
+
+/// Bytes of longer ones other than uploads; others wait. What is read from them, and answered,
+/// takes as much again, each.
+pub(super) const BODY_MEMORY: usize = 32 << 20;
+
+/// Bytes of either that one token may take, or one address without one: half.
+pub(super) const fn of_one(memory: usize) -> usize {
+    memory / 2
+}
+
+/// How long one waits for that memory.
+pub(super) const BODY_MEMORY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client may take for one.
+pub(super) const BODY_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a client may be silent in the middle of one.
+pub(super) const BODY_SILENCE: Duration = Duration::from_secs(10);
+
+/// Connections beyond the limit, on which health is answered and all else with 503.
+pub(super) const RESERVED: usize = 8;
+
+/// How long a client may read nothing, or too slowly, in the middle of an answer.
+pub(super) const STALL: Duration = Duration::from_secs(30);
+
+/// Requests of one HTTP/2 connection at once.
+pub(super) const STREAMS: u32 = 128;
+
+/// Requests that an HTTP/2 client may reset before they were processed; then the connection is
+/// closed.
+pub(super) const RESETS: usize = 20;
+
+/// Largest head of a request, in bytes.
+pub(super) const HEAD: u32 = 32 << 10;
+
+/// The interval of HTTP/2 pings, and the timeout of an answer.
+pub(super) const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(20));
+
+/// How long a client may take for the handshake of TLS.
+pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// Minimum rate of an upload, in bytes a second over all of it, with a minute of slack.
+pub(super) const SLOWEST: u64 = 16 << 10;
+
+/// Uploads of one token at once: clients send four.
+pub(super) const UPLOADS_OF_ONE: usize = 16;
+
+/// How long an upload waits for its turn.
+pub(super) const UPLOAD_SLOT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Answers that are assembled at once.
+pub(super) const ASSEMBLED: usize = 8;
+
+/// Packs that are sent at once and not kept, because their callers' answers fill their quotas.
+pub(super) const UNKEPT: usize = 16;
+
+/// Of those, what one caller may have.
+pub(super) const UNKEPT_OF_ONE: usize = 4;
+
+/// How long a fetch waits for that.
+pub(super) const UNKEPT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Ids in `/filter-objects`.
+pub(super) const FILTERED: usize = 50_000;
+/// Ids in `/presign`.
+pub(super) const PRESIGNED: usize = 10_000;
+/// Objects in `/push/objects`.
+pub(super) const OBJECTS: u32 = 1_000;
+/// Commits or snapshots in `/push`.
+pub(super) const RECORDS: u32 = 10_000;
+/// Branches that a bundle names: as many as a pack may.
+pub(super) const BRANCHES: usize = 65_536;
+/// Ids on either side in `/negotiate`: the protocol names 256, and clients send more.
+pub(super) const NEGOTIATED: usize = FETCHED;
+/// Ids on either side in `/fetch`: the protocol names 1 000. Clients send all the commits that they
+/// have, and want every head at once.
+pub(super) const FETCHED: usize = FetchRequest::MAX_IDS;

@@ -1,0 +1,218 @@
+//! What writes: push/objects, push, tags. Each body becomes one pack, stored and indexed before the
+//! answer.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::response::Response;
+use packhouse_model::error::Error;
+use packhouse_model::names::unusable;
+use packhouse_model::options::PushOptions;
+use packhouse_model::progress::Progress;
+use packhouse_model::report::PushReport;
+use packhouse_store::{PushPreconditions, UploadProgress, blocking};
+use packhouse_vault::StagedFile;
+use serde::Serialize;
+use url::Url;
+
+use super::super::auth::Authorized;
+use super::super::body::{Allowance, spool};
+use super::super::packs;
+use super::super::problem::{ApiResult, Problem};
+use super::super::state::{SharedState, TwoPermits};
+use super::bundle::{self, AssembledBody};
+use super::negotiation::Accept;
+
+#[derive(Serialize)]
+struct Stored {
+    stored: u64,
+    skipped: u64,
+}
+
+pub(super) async fn objects(
+    State(state): State<SharedState>,
+    Extension(authorized): Extension<Authorized>,
+    request: Request,
+) -> ApiResult<Response> {
+    let accept = Accept::of(request.headers());
+    let upload = loose(state, authorized, request, "the objects", bundle::objects);
+    let (count, report) = upload.await?;
+    let stored = report.map_or(0, |report| report.new_objects);
+    accept.respond(&Stored { stored, skipped: count.saturating_sub(stored) })
+}
+
+#[derive(Serialize)]
+struct StoredTags {
+    stored: u64,
+}
+
+pub(super) async fn tags(
+    State(state): State<SharedState>,
+    Extension(authorized): Extension<Authorized>,
+    request: Request,
+) -> ApiResult<Response> {
+    let accept = Accept::of(request.headers());
+    let (_, report) = loose(state, authorized, request, "the tags", bundle::tags).await?;
+    accept.respond(&StoredTags { stored: report.map_or(0, |report| report.new_tags) })
+}
+
+/// Stores records that come before the branch that will reach them: how many came, and the report
+/// of their push, if there were any.
+async fn loose(
+    state: SharedState,
+    authorized: Authorized,
+    request: Request,
+    what: &'static str,
+    read: fn(File, u64) -> ApiResult<(AssembledBody, u64)>,
+) -> ApiResult<(u64, Option<PushReport>)> {
+    let shared = state.clone();
+    let work = async move {
+        let upload = upload(&state, &authorized, request).await?;
+        let (pack, count) = looked_through(&upload, read).await?;
+        if count == 0 {
+            authorized.recheck(&state).await?;
+            return Ok((count, None));
+        }
+        let options = PushOptions::default();
+        let report =
+            pushed(&state, authorized, what, pack, upload, options, None, "packhouse").await?;
+        Ok((count, Some(report)))
+    };
+    shared.detached(work).await
+}
+
+#[derive(Serialize)]
+struct Pushed {
+    ok: bool,
+    message: String,
+    branch_heads: BTreeMap<String, String>,
+    remote_head: String,
+}
+
+pub(super) async fn push(
+    State(state): State<SharedState>,
+    Extension(authorized): Extension<Authorized>,
+    request: Request,
+) -> ApiResult<Response> {
+    let (shared, accept) = (state.clone(), Accept::of(request.headers()));
+    let command = command(&packs::base(&state, request.headers()), &authorized);
+    let work = async move {
+        let upload = upload(&state, &authorized, request).await?;
+        let bundle::Push { pack, branch, head, force } =
+            looked_through(&upload, bundle::push).await?;
+        let preconditions = PushPreconditions { branch: branch.as_str().to_owned(), head };
+        let report = pushed(
+            &state,
+            authorized,
+            "the bundle",
+            pack,
+            upload,
+            PushOptions { force },
+            Some(preconditions),
+            &command,
+        )
+        .await?;
+        let message = format!(
+            "{branch} is at {head}: {} commits, {} snapshots, {} objects",
+            report.commits, report.snapshots, report.objects
+        );
+        let mut branch_heads = report.branch_heads.clone();
+        // Clients make files of these names, too.
+        let unusable =
+            unusable(report.branch_heads.keys().map(String::as_str), Some(branch.as_str()));
+        branch_heads.retain(|name, _| !unusable.contains_key(name.as_str()));
+        accept.respond(&Pushed { ok: true, message, branch_heads, remote_head: head.to_string() })
+    };
+    shared.detached(work).await
+}
+
+/// How the client of a request calls packhouse for this server.
+fn command(base: &Url, authorized: &Authorized) -> String {
+    let token = if authorized.token().is_some() { "PACKHOUSE_TOKEN=TOKEN " } else { "" };
+    format!("{token}packhouse --remote {}", base.as_str().trim_end_matches('/'))
+}
+
+/// A complete body. It is deleted when this is dropped.
+struct Upload {
+    staged: StagedFile,
+    bytes: u64,
+    /// Others may upload when this one has been dealt with.
+    permit: TwoPermits,
+}
+
+/// Takes a body to a file as it comes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is made of it is published after it was asked again: `pushed`"
+)]
+async fn upload(
+    state: &SharedState,
+    authorized: &Authorized,
+    request: Request,
+) -> ApiResult<Upload> {
+    let permit = state.upload_permit(authorized.token()).await?;
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse().ok());
+    let mut allowance = Allowance::new(&state.limits);
+    let (staged, bytes) =
+        spool(state, request.into_body().into_data_stream(), &mut allowance, length.unwrap_or(0))
+            .await?;
+    state.metrics.received.inc_by(bytes);
+    Ok(Upload { staged, bytes, permit })
+}
+
+/// Parses a body in its file.
+async fn looked_through<T: Send + 'static>(
+    upload: &Upload,
+    look: impl FnOnce(File, u64) -> ApiResult<T> + Send + 'static,
+) -> ApiResult<T> {
+    let file =
+        upload.staged.file.try_clone().map_err(Error::io("opening", upload.staged.path()))?;
+    let bytes = upload.bytes;
+    blocking(move || Ok(look(file, bytes))).await?
+}
+
+/// Makes a pack of a repo.
+#[expect(clippy::too_many_arguments, reason = "they are the state of one push, used once")]
+async fn pushed(
+    state: &SharedState,
+    authorized: Authorized,
+    name: &'static str,
+    pack: AssembledBody,
+    upload: Upload,
+    options: PushOptions,
+    preconditions: Option<PushPreconditions>,
+    command: &str,
+) -> ApiResult<PushReport> {
+    let (store, progress) = (authorized.store(state), Progress::silent());
+    let making = state.making().await?;
+    let received = store
+        .receive_from(
+            &authorized.repo,
+            name.into(),
+            Box::new(pack),
+            UploadProgress::default(),
+            &progress,
+        )
+        .await?;
+    // The permit is kept until the end: else clients that disconnect could pile up work.
+    let Upload { staged, permit: _permit, .. } = upload;
+    drop((staged, making));
+    let _turn = state.turn(&authorized.repo).await;
+    authorized.recheck(state).await?;
+    let reports = store
+        .push_received(&authorized.repo, vec![received], options, preconditions.as_ref(), &progress)
+        .await
+        .map_err(|error| match error {
+            Error::Incomplete { repo, branch, missing, left_out, .. } => {
+                Error::Incomplete { repo, branch, packhouse: command.into(), missing, left_out }
+            }
+            other => other,
+        })?;
+    reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
+}

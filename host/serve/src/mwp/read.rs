@@ -1,0 +1,245 @@
+//! What reads: refs, filter-objects, presign, negotiate, fetch.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use packhouse_model::error::Error;
+use packhouse_model::error::ExhaustedBudget;
+use packhouse_model::names::MpackKey;
+use packhouse_model::options::FetchRequest;
+use packhouse_model::progress::Progress;
+use packhouse_model::report::FetchReport;
+use packhouse_store::Store;
+use packhouse_vault::StoredPack;
+use serde::{Deserialize, Serialize};
+
+use super::super::auth::Authorized;
+use super::super::limits::{BODY, FETCH_BODY, FETCHED, FILTERED, NEGOTIATED, PRESIGNED};
+use super::super::packs;
+use super::super::problem::{ApiResult, Problem};
+use super::super::state::{SharedState, TwoPermits};
+use super::ids::Ids;
+use super::negotiation::{Accept, MSGPACK, small};
+
+/// What kind of state a repo versions. A store keeps any kind and does not check; clients want a
+/// word, and this is the only one.
+const DOMAIN: &str = "code";
+
+/// How long the answer to a fetch is kept for the next client with the same request: it is sent at
+/// once.
+const ANSWER_TTL: Duration = Duration::from_secs(60);
+
+#[derive(Serialize)]
+struct Refs {
+    repo_id: String,
+    domain: &'static str,
+    default_branch: String,
+    branch_heads: BTreeMap<String, String>,
+}
+
+pub(super) async fn refs(
+    State(state): State<SharedState>,
+    Extension(authorized): Extension<Authorized>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let refs = authorized.store(&state).refs(&authorized.repo).await?;
+    Accept::of(&headers).respond(&Refs {
+        repo_id: refs.repo_id.0,
+        domain: DOMAIN,
+        default_branch: refs.default_branch,
+        branch_heads: refs.branch_heads,
+    })
+}
+
+#[derive(Deserialize)]
+struct Filter {
+    object_ids: Ids<FILTERED>,
+}
+
+#[derive(Serialize)]
+struct Missing {
+    missing: Vec<String>,
+}
+
+pub(super) async fn filter_objects(
+    State(state): State<SharedState>,
+    Extension(authorized): Extension<Authorized>,
+    request: Request,
+) -> ApiResult<Response> {
+    let accept = Accept::of(request.headers());
+    let (asked, _held): (Filter, _) = small(&state, &authorized, request, BODY).await?;
+    let ids = asked.object_ids.within("object_ids")?;
+    accept.respond(&Missing {
+        missing: authorized
+            .store(&state)
+            .missing_objects(&authorized.repo, ids, authorized.may_push())
+            .await?,
+    })
+}
+
+#[derive(Deserialize)]
+struct Presign {
+    object_ids: Ids<PRESIGNED>,
+    direction: String,
+    ttl_seconds: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Presigned {
+    presigned: BTreeMap<String, String>,
+    inline: Vec<String>,
+}
+
+/// Objects are in packs, and have no URLs of their own: all go through `/push/objects` or `/fetch`.
+pub(super) async fn presign(
+    State(state): State<SharedState>,
+    Extension(authorized): Extension<Authorized>,
+    request: Request,
+) -> ApiResult<Response> {
+    let accept = Accept::of(request.headers());
+    let (asked, _held): (Presign, _) = small(&state, &authorized, request, BODY).await?;
+    let ids = asked.object_ids.within("object_ids")?;
+    if !matches!(asked.direction.as_str(), "put" | "get") {
+        return Err(Problem::malformed("direction: expected `put` or `get`"));
+    }
+    if asked.ttl_seconds.is_some_and(|ttl| !(30..=3600).contains(&ttl)) {
+        return Err(Problem::malformed("ttl_seconds: expected 30 to 3600"));
+    }
+    accept.respond(&Presigned { presigned: BTreeMap::new(), inline: ids })
+}
+
+#[derive(Deserialize)]
+struct Negotiate {
+    want: Ids<NEGOTIATED>,
+    have: Ids<NEGOTIATED>,
+}
+
+#[derive(Serialize)]
+struct Negotiated {
+    ack: Vec<String>,
+    common_base: Option<String>,
+    ready: bool,
+}
+
+pub(super) async fn negotiate(
+    State(state): State<SharedState>,
+    Extension(authorized): Extension<Authorized>,
+    request: Request,
+) -> ApiResult<Response> {
+    let accept = Accept::of(request.headers());
+    let (Negotiate { want, have }, _held) = small(&state, &authorized, request, FETCH_BODY).await?;
+    let (want, have) = (want.within("want")?, have.within("have")?);
+    let nothing = have.is_empty();
+    let (ack, common_base) = authorized
+        .store(&state)
+        .common(&authorized.repo, &want, have, authorized.may_push())
+        .await?;
+    let ready = nothing || common_base.is_some();
+    accept.respond(&Negotiated { ack, common_base, ready })
+}
+
+#[derive(Deserialize)]
+struct Fetch {
+    /// None: every branch head.
+    want: Option<Ids<FETCHED>>,
+    #[serde(default)]
+    have: Ids<FETCHED>,
+    ttl_seconds: Option<u64>,
+}
+
+impl Fetch {
+    /// What is wanted, if that was said, and what is had.
+    fn sides(self) -> ApiResult<(Option<Vec<String>>, Vec<String>)> {
+        Ok((self.want.map(|want| want.within("want")).transpose()?, self.have.within("have")?))
+    }
+}
+
+/// The pack itself, stored or assembled, sent while it is read.
+pub(super) async fn fetch(
+    State(state): State<SharedState>,
+    Extension(authorized): Extension<Authorized>,
+    request: Request,
+) -> ApiResult<Response> {
+    Accept::of(request.headers()).require_msgpack()?;
+    let (asked, _held): (Fetch, _) = small(&state, &authorized, request, FETCH_BODY).await?;
+    let (want, have) = asked.sides()?;
+    let Some(want) = want else {
+        return Err(Problem::malformed("want: expected a list of commit ids"));
+    };
+    if want.is_empty() {
+        // Nothing reaches nothing.
+        return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
+    }
+    let request = FetchRequest { want, have, ttl: ANSWER_TTL, output: None };
+    let (report, stored, place) = opened(&state, &authorized, request).await?;
+    state.metrics.sent.inc_by(stored.bytes);
+    let (key, bytes) = (report.mpack_key, stored.bytes);
+    Ok(pack_of(packs::stream(stored.file, 0, bytes, place)?, Some((key, bytes))))
+}
+
+/// The pack of a fetch. It is kept for the next client with the same request; where the answers
+/// that have URLs leave no space for that, it is sent all the same, and not kept.
+async fn opened(
+    state: &SharedState,
+    authorized: &Authorized,
+    request: FetchRequest,
+) -> ApiResult<(FetchReport, StoredPack, Option<TwoPermits>)> {
+    let open = |store: Store| {
+        let (repo, request) = (authorized.repo.clone(), request.clone());
+        move |progress: Progress| async move { store.fetch_open(&repo, &request, &progress).await }
+    };
+    let place = match state.assembling(authorized, open(authorized.store(state))).await? {
+        Err(Error::AnswersFull {
+            used_up: ExhaustedBudget::Caller | ExhaustedBudget::Strangers,
+            ..
+        }) => state.unkept_permit(authorized).await?,
+        opened => return Ok(opened.map(|(report, stored)| (report, stored, None))?),
+    };
+    let store = authorized.store_that_keeps_no_answers(state);
+    let (report, stored) = state.assembling(authorized, open(store)).await??;
+    Ok((report, stored, Some(place)))
+}
+
+fn pack_of(body: axum::body::Body, known: Option<(MpackKey, u64)>) -> Response {
+    let mut response =
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(MSGPACK))], body).into_response();
+    if let Some((key, bytes)) = known {
+        response.headers_mut().insert(header::CONTENT_LENGTH, bytes.into());
+        if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", key.hex())) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+    }
+    response
+}
+
+/// A pack of nothing.
+fn empty_pack() -> Vec<u8> {
+    let mut out = Vec::new();
+    packhouse_core::msgpack::put_map(&mut out, 4);
+    for section in ["commits", "snapshots", "objects"] {
+        packhouse_core::msgpack::put_str(&mut out, section);
+        packhouse_core::msgpack::put_array(&mut out, 0);
+    }
+    packhouse_core::msgpack::put_str(&mut out, "branch_heads");
+    packhouse_core::msgpack::put_map(&mut out, 0);
+    out
+}
+
+/// Where the pack can be got.
+pub(super) async fn fetch_mpack(
+    State(state): State<SharedState>,
+    Extension(authorized): Extension<Authorized>,
+    request: Request,
+) -> ApiResult<Response> {
+    let (accept, base) = (Accept::of(request.headers()), packs::base(&state, request.headers()));
+    let (asked, _held): (Fetch, _) = small(&state, &authorized, request, FETCH_BODY).await?;
+    let ttl = packs::ttl(&authorized, asked.ttl_seconds.unwrap_or(3600))?;
+    let (want, have) = asked.sides()?;
+    let request = FetchRequest { want: want.unwrap_or_default(), have, ttl, output: None };
+    let report = packs::fetch_report(&state, &base, &authorized, request).await??;
+    accept.respond(&report)
+}

@@ -1,0 +1,233 @@
+//! Packs by signed URLs: whole, or from where a download broke off.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use futures::StreamExt;
+use packhouse_model::error::Error;
+use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
+use packhouse_model::options::FetchRequest;
+use packhouse_model::progress::Progress;
+use packhouse_model::report::FetchReport;
+use packhouse_vault::StoredPack;
+use tokio::io::AsyncReadExt;
+use tokio_util::io::ReaderStream;
+use url::Url;
+
+use super::auth::Authorized;
+use super::problem::{ApiResult, Problem};
+use super::proxy;
+use super::signed::{NO_TOKEN, SignedGrant, SignedQuery, TRUSTED};
+use super::state::{AppState, SharedState, TwoPermits};
+
+/// What is read of a file at once, in bytes.
+const READ: usize = 256 << 10;
+
+pub(super) fn routes() -> Router<SharedState> {
+    Router::new().route("/{owner}/{slug}/packs/{key}", get(pack))
+}
+
+/// The server's URL, as the client sees it.
+pub(super) fn base(state: &AppState, headers: &HeaderMap) -> Url {
+    if let Some(url) = &state.public_url {
+        return url.clone();
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let scheme = proxy::scheme(headers).unwrap_or(if state.secure { "https" } else { "http" });
+    let named = Url::parse(&format!("{scheme}://{host}")).ok();
+    // It is a host: `auth` has checked it. A client that sends another Host header gets a URL to that
+    // host; no other client sees it.
+    named.unwrap_or_else(|| Url::parse("http://localhost").expect("it is a URL"))
+}
+
+/// Longest lifetime of a URL for a caller with a token, in seconds: a week.
+const LONGEST: u64 = 7 * 24 * 3600;
+
+/// That of others: what is assembled is kept for so long.
+const LONGEST_OF_STRANGERS: u64 = 3600;
+
+/// How long a URL is to be valid.
+pub(super) fn ttl(authorized: &Authorized, seconds: u64) -> ApiResult<Duration> {
+    let known = authorized.is_known();
+    let longest = if known { LONGEST } else { LONGEST_OF_STRANGERS };
+    if (1..=longest).contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let more = if known { String::new() } else { format!(" (with a token, to {LONGEST})") };
+    Err(Problem::malformed(format!("ttl_seconds is {seconds}: 1 to {longest} is expected{more}")))
+}
+
+/// A fetch that answers with a URL: one of this server when packs are files.
+pub(super) async fn fetch_report(
+    state: &SharedState,
+    base: &Url,
+    authorized: &Authorized,
+    request: FetchRequest,
+) -> ApiResult<Result<FetchReport, Error>> {
+    let (store, repo) = (authorized.store(state), authorized.repo.clone());
+    let work = |progress: Progress| async move { store.fetch(&repo, &request, &progress).await };
+    let mut report = match state.assembling(authorized, work).await? {
+        Ok(report) => report,
+        Err(error) => return Ok(Err(error)),
+    };
+    if report.mpack_url.starts_with("file:") {
+        let grant = SignedGrant {
+            repo: &authorized.repo,
+            repo_id: authorized.repo_id(),
+            key: &report.mpack_key,
+            assembled: !report.reused,
+            token: authorized.signs_as(),
+            expires: report.expires_at.as_second(),
+        };
+        report.mpack_url = state.signer.url(base, grant);
+    }
+    Ok(Ok(report))
+}
+
+async fn pack(
+    State(state): State<SharedState>,
+    Path((owner, slug, key)): Path<(String, String, String)>,
+    signed: Result<Query<SignedQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    // The reason is not given: the URL was not signed here, or it has expired.
+    let refused = || {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "this URL is not valid, or has expired; fetch again for a new one",
+        )
+    };
+    let Query(signed) = signed.map_err(|_| refused())?;
+    let repo: RepoName = format!("{owner}/{slug}").parse().map_err(|_| refused())?;
+    let key: MpackKey = key.parse().map_err(|_| refused())?;
+    let named = state.store.named(&repo).await?;
+    // Without such a repo the signature is compared as well: the time taken reveals nothing.
+    let (repo_id, visibility) = named.unwrap_or((RepoId(String::new()), Visibility::Private));
+    let SignedQuery { assembled, token, expires, signature } = &signed;
+    let grant = SignedGrant {
+        repo: &repo,
+        repo_id: &repo_id,
+        key: &key,
+        assembled: *assembled,
+        token,
+        expires: *expires,
+    };
+    if !state.signer.allows(grant, signature, state.store.now())
+        || !authorised(&state, token, visibility).await?
+    {
+        return Err(refused());
+    }
+    let stored = state
+        .store
+        .pinned(&repo, &repo_id)
+        .fetched(&repo, &key, *assembled)
+        .await?
+        .ok_or_else(refused)?;
+    ranged(stored, &key, &headers)
+}
+
+/// Whether the authority that signed a URL is still valid.
+async fn authorised(state: &AppState, token: &str, visibility: Visibility) -> ApiResult<bool> {
+    match token {
+        TRUSTED => Ok(state.trusting),
+        NO_TOKEN => Ok(visibility == Visibility::Public || state.trusting),
+        id => Ok(state.store.is_token_good(id).await?),
+    }
+}
+
+/// A pack, or the requested range of it.
+fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> ApiResult<Response> {
+    let tag = format!("\"{}\"", key.hex());
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    // A part of another pack would be worth nothing; of this one there is only one version.
+    let same = text(header::IF_RANGE).is_none_or(|given| given == tag);
+    let total = stored.bytes;
+    let part = match text(header::RANGE).filter(|_| same) {
+        None => None,
+        Some(range) => match one_range(range, total) {
+            Ok(part) => part,
+            Err(()) => {
+                let problem = Problem::new(
+                    StatusCode::RANGE_NOT_SATISFIABLE,
+                    format!("the pack has {total} bytes"),
+                );
+                let mut response = problem.into_response();
+                response
+                    .headers_mut()
+                    .insert(header::CONTENT_RANGE, value(&format!("bytes */{total}")));
+                return Ok(response);
+            }
+        },
+    };
+    let (first, length) =
+        part.as_ref().map_or((0, total), |part| (*part.start(), part.end() - part.start() + 1));
+    let mut response = Response::new(stream(stored.file, first, length, None)?);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::mwp::MSGPACK));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::ETAG, value(&tag));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, max-age=60"));
+    if let Some(part) = part {
+        headers.insert(
+            header::CONTENT_RANGE,
+            value(&format!("bytes {}-{}/{total}", part.start(), part.end())),
+        );
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(response)
+}
+
+/// Digits, dashes and quotes.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The part that a `Range` names; none where it names several, or none in bytes: then all is
+/// answered. An error where there is no such part.
+fn one_range(header: &str, total: u64) -> Result<Option<RangeInclusive<u64>>, ()> {
+    let Ok(parsed) = http_range_header::parse_range_header(header) else { return Ok(None) };
+    let parts = parsed.validate(total).map_err(|_| ())?;
+    Ok(match parts.as_slice() {
+        [one] => Some(one.clone()),
+        _ => None,
+    })
+}
+
+/// Some bytes of a file, read as they are sent. `place` is held until that has ended.
+pub(super) fn stream(
+    mut file: File,
+    first: u64,
+    length: u64,
+    place: Option<TwoPermits>,
+) -> ApiResult<Body> {
+    file.seek(SeekFrom::Start(first)).map_err(crate::Error::io("reading", "a stored pack"))?;
+    let file = tokio::fs::File::from_std(file).take(length);
+    Ok(Body::from_stream(ReaderStream::with_capacity(file, READ).inspect(move |_| {
+        let _place = &place;
+    })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_told_apart() {
+        assert_eq!(one_range("bytes=0-9", 100), Ok(Some(0..=9)));
+        assert_eq!(one_range("bytes=90-", 100), Ok(Some(90..=99)));
+        assert_eq!(one_range("bytes=-10", 100), Ok(Some(90..=99)));
+        assert_eq!(one_range("bytes=0-1,5-6", 100), Ok(None), "several: all of it");
+        assert_eq!(one_range("lines=1-2", 100), Ok(None));
+        assert_eq!(one_range("bytes=100-", 100), Err(()));
+    }
+}

@@ -1,0 +1,201 @@
+//! Errors of requests.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use packhouse_model::error::ExhaustedBudget;
+use packhouse_model::error::{Class, Error};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub(super) type ApiResult<T> = Result<T, Problem>;
+
+/// An error of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) status: StatusCode,
+    /// What went wrong, where, and the way out. Holds no secret, and of a failure of the server
+    /// nothing but that.
+    pub(super) detail: String,
+    pub(super) class: Class,
+    /// Whether its detail is about the store's internals: strangers get a general one.
+    pub(super) inside: bool,
+}
+
+/// The body of an answer that is a problem.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub(crate) struct ProblemBody {
+    /// What went wrong, where, and the way out.
+    pub(crate) detail: String,
+    /// What it means: `usage`, `refused`, `conflict` (safe to try again) or `damage`.
+    pub(crate) class: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
+        let class = match status {
+            StatusCode::CONFLICT
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::TOO_MANY_REQUESTS => Class::Conflict,
+            StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::BAD_REQUEST
+            | StatusCode::METHOD_NOT_ALLOWED => Class::Usage,
+            _ => Class::Refused,
+        };
+        Problem { status, detail: detail.into(), class, inside: false }
+    }
+
+    /// A body that is not what it should be.
+    pub(super) fn malformed(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
+    /// More than the server takes.
+    pub(super) fn too_much(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    }
+
+    /// There is no repo, or the caller may not know of it: both get the same response.
+    pub(super) fn no_repo(name: &str) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, format!("there is no repo `{name}` here"))
+    }
+
+    /// A token is needed, or another one.
+    pub(super) fn unauthorized(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, detail)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        let class = error.class();
+        let status = status_of(&error);
+        if status.is_server_error() {
+            tracing::error!(status = status.as_u16(), "{error}");
+        }
+        Problem {
+            status,
+            detail: error.to_string(),
+            class,
+            inside: !matches!(error, Error::AnswersFull { .. }),
+        }
+    }
+}
+
+fn status_of(error: &Error) -> StatusCode {
+    match error {
+        Error::PruneUnfinished { cause, .. } => status_of(cause),
+        Error::UnknownRepo(_)
+        | Error::DeletedRepo { .. }
+        | Error::NeverDeleted(_)
+        | Error::UnknownDeletion { .. }
+        | Error::UnknownBranch { .. }
+        | Error::UnknownJob(_)
+        | Error::UnknownToken(_) => StatusCode::NOT_FOUND,
+        Error::RepoExists(_)
+        | Error::NameTaken { .. }
+        | Error::Pruned { .. }
+        | Error::HeadConflict(_)
+        | Error::BranchInTheWay { .. }
+        | Error::SameBranch { .. }
+        | Error::Unsupported(_) => StatusCode::CONFLICT,
+        Error::Usage(_)
+        | Error::UnknownWant { .. }
+        | Error::BadPack { .. }
+        | Error::Disagreement { .. }
+        | Error::Incomplete { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        full if full.is_full() => StatusCode::INSUFFICIENT_STORAGE,
+        Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        Error::AnswersFull {
+            used_up: ExhaustedBudget::Caller | ExhaustedBudget::Strangers,
+            ..
+        } => StatusCode::TOO_MANY_REQUESTS,
+        Error::AnswersFull { used_up: ExhaustedBudget::All, .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Cancelled
+        | Error::Busy { .. }
+        | Error::LeaseLost { .. }
+        | Error::Catalog { busy: true, .. } => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl Problem {
+    /// For callers who administer nothing: they learn that the server failed; the log has the
+    /// details.
+    pub(super) fn for_strangers(self) -> Problem {
+        if !self.inside {
+            return self;
+        }
+        let detail = match self.status {
+            StatusCode::INTERNAL_SERVER_ERROR => "internal error; see the server's log",
+            StatusCode::INSUFFICIENT_STORAGE => {
+                "not enough disk space on the server; tell its operator"
+            }
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "the server is busy or shutting down; nothing was changed, try again"
+            }
+            _ => return self,
+        };
+        Problem { detail: detail.to_owned(), ..self }
+    }
+
+    pub(super) fn body(&self) -> ProblemBody {
+        ProblemBody { detail: self.detail.clone(), class: self.class.as_str().to_owned() }
+    }
+
+    /// The headers that belong to its status.
+    pub(super) fn mark(&self, response: &mut Response) {
+        let headers = response.headers_mut();
+        match self.status {
+            StatusCode::UNAUTHORIZED => {
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static("Bearer realm=\"packhouse\""),
+                );
+            }
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        self.mark(&mut response);
+        // For layers that tell strangers less.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_507_wherever_it_shows() {
+        let catalog = Error::Catalog {
+            catalog: "c".into(),
+            doing: "storing a token".into(),
+            reason: "database or disk is full".into(),
+            busy: false,
+            read_only: false,
+            full: true,
+        };
+        let io = |kind: std::io::ErrorKind| Error::Io {
+            doing: "writing",
+            path: "p".into(),
+            source: kind.into(),
+        };
+        for error in
+            [catalog, io(std::io::ErrorKind::StorageFull), io(std::io::ErrorKind::QuotaExceeded)]
+        {
+            let problem = Problem::from(error);
+            assert_eq!(problem.status, StatusCode::INSUFFICIENT_STORAGE, "{}", problem.detail);
+            assert_eq!(problem.class, Class::Refused, "{}", problem.detail);
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Eviction of local copies: the least recently used, and none that may be the last good one.
+//!
+//! | the catalog | the bucket | the copy |
+//! |---|---|---|
+//! | does not know the pack | | goes: it was pruned, or is an answer |
+//! | knows it as damaged | | stays |
+//! | knows it | has it, with the copy's ETag and size | goes |
+//! | knows it | has another object under its key, whose hash is the key | goes |
+//! | knows it | does not have it, or has something else | stays |
+//!
+//! Where catalog or bucket don't answer, copies stay as well. So the spool may exceed its budget.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::MpackKey;
+
+use super::S3Vault;
+use super::spool::Copy;
+
+/// Copies that the catalog is asked about at once.
+const BATCH: usize = 16;
+
+/// How long the catalog may take: the caller may hold connections that the answer needs.
+const CATALOG_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl S3Vault {
+    /// Evicts copies until the others fit. The newest stays.
+    pub(super) async fn evict(&self, newest: &Path) -> Result<()> {
+        let (mut excess, copies) = self.spool.excess(newest)?;
+        if excess == 0 {
+            return Ok(());
+        }
+        let mut kept = 0_u64;
+        for batch in copies.chunks(BATCH) {
+            let keys: Vec<MpackKey> = batch.iter().map(|copy| copy.key).collect();
+            let Some((known, damaged)) = self.known(&keys).await else { return Ok(()) };
+            for (copy, known) in batch.iter().zip(known) {
+                if excess == 0 {
+                    return Ok(());
+                }
+                if known && (damaged.contains(&copy.key) || !self.is_stored(copy).await) {
+                    kept += 1;
+                    continue;
+                }
+                copy.remove()?;
+                excess = excess.saturating_sub(copy.bytes);
+            }
+        }
+        if kept > 0 {
+            // Each pack that is read may try to evict.
+            self.exceeded.call_once(|| {
+                tracing::warn!(
+                    "local copies are kept beyond PACKHOUSE_SPOOL_BYTES, because their packs were not found sound in {} (number of copies: {kept}); run: packhouse verify --repair",
+                    self.place.all()
+                );
+            });
+        }
+        Ok(())
+    }
+
+    /// For each key, whether the catalog knows that pack; and all packs that it knows to be damaged.
+    /// None when it does not answer. Without a catalog, each pack may be needed.
+    async fn known(&self, keys: &[MpackKey]) -> Option<(Vec<bool>, BTreeSet<MpackKey>)> {
+        let Some(catalog) = self.known_packs.get() else {
+            return Some((vec![true; keys.len()], BTreeSet::new()));
+        };
+        let asked = async {
+            let damaged = catalog.damaged().await?.into_iter().collect();
+            Ok::<_, Error>((catalog.knows(keys).await?, damaged))
+        };
+        let answered = tokio::time::timeout(CATALOG_TIMEOUT, asked).await;
+        match answered.unwrap_or(Err(Error::Cancelled)) {
+            Ok(known) => Some(known),
+            Err(error) => {
+                tracing::warn!("no local copy was evicted, the catalog does not answer: {error}");
+                None
+            }
+        }
+    }
+
+    /// Whether the bucket has what a copy is of.
+    async fn is_stored(&self, copy: &Copy) -> bool {
+        let object = self.object(&copy.key, "mpack");
+        let stored = async {
+            let Some(found) = self.head(&object).await? else { return Ok(false) };
+            if found.size != copy.bytes {
+                return Ok(false);
+            }
+            // An object that was written anew may be another one.
+            Ok(copy.is_of(found.e_tag.as_deref())
+                || self.hash_object(&object).await? == Some(copy.key))
+        };
+        stored.await.unwrap_or_else(|error: Error| {
+            tracing::warn!("the local copy of pack {} is not evicted: {error}", copy.key);
+            false
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! What a consolidation would cost, before it is started.
+
+use packhouse_core::{Plan, Step};
+use packhouse_model::error::Result;
+use packhouse_model::report::GcCost;
+use packhouse_pack::Directory;
+use packhouse_run::RunPack;
+
+use super::{Store, prove};
+
+/// Consolidations that the store's pace is computed from.
+const PACES: u32 = 20;
+
+/// Bytes of disk that a plan takes until what it replaces is deleted: the new pack and its
+/// directory.
+pub(super) fn peak_disk(plan: &Plan) -> u64 {
+    plan.bytes.saturating_add(Directory::size(plan.records.total()))
+}
+
+/// Bytes that doing as a plan says reads: the spans that it copies, the packs that are hashed
+/// whole, and the new pack once more.
+fn bytes_to_read(plan: &Plan, packs: &[RunPack]) -> u64 {
+    let copied: u64 =
+        plan.steps.iter().filter(|step| matches!(step, Step::Copy(_))).map(Step::bytes).sum();
+    let hashed: u64 = prove::partly_copied(plan, packs)
+        .iter()
+        .map(|n| packs[*n as usize].directory.pack_bytes)
+        .sum();
+    copied + hashed + plan.bytes
+}
+
+/// How long it takes to make so many bytes, in milliseconds, at the median pace of runs that made
+/// bytes in milliseconds each.
+fn expected_ms(bytes: u64, runs: &[(u64, u64)]) -> Option<u64> {
+    // Bytes a millisecond; a clock that saw no time pass says no more than "fast".
+    let mut paces: Vec<f64> =
+        runs.iter().map(|(bytes, millis)| *bytes as f64 / (*millis).max(1) as f64).collect();
+    paces.sort_by(f64::total_cmp);
+    let middle = paces.len().checked_sub(1)? / 2;
+    let median = (paces[middle] + paces[paces.len() / 2]) / 2.0;
+    (median > 0.0).then(|| (bytes as f64 / median).ceil() as u64)
+}
+
+impl Store {
+    /// What doing as a plan says would cost. The plan has been admitted; so many bytes were not on
+    /// the local disk before.
+    pub(super) async fn cost(
+        &self,
+        plan: &Plan,
+        packs: &[RunPack],
+        to_download: u64,
+    ) -> Result<GcCost> {
+        let runs = self.catalog.gc_paces(PACES).await?;
+        Ok(GcCost {
+            bytes_to_read: bytes_to_read(plan, packs),
+            bytes_to_download: to_download,
+            bytes_to_write: plan.bytes,
+            peak_disk: peak_disk(plan).saturating_add(to_download),
+            expected_ms: expected_ms(plan.bytes, &runs),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_the_median_of_the_last_runs() {
+        assert_eq!(expected_ms(1000, &[]), None, "nothing was measured");
+        assert_eq!(expected_ms(1000, &[(500, 5)]), Some(10));
+        assert_eq!(expected_ms(1000, &[(500, 5), (300, 1)]), Some(5), "the mean of the middle two");
+        assert_eq!(
+            expected_ms(1000, &[(1, 1000), (500, 5), (1_000_000, 1)]),
+            Some(10),
+            "one outlier on either side"
+        );
+        assert_eq!(
+            expected_ms(1001, &[(100, 0)]),
+            Some(11),
+            "no time is a millisecond, and a part of one is one"
+        );
+        assert_eq!(expected_ms(1000, &[(0, 7)]), None);
+    }
+}

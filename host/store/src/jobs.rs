@@ -1,0 +1,326 @@
+//! Work for later: `push --async`, `gc --async`, and what is asked of jobs.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use packhouse_catalog::{Fence, JobEnd, JobQuery, LockMode, NewJob, RepoRow};
+use packhouse_core::Head;
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::RepoName;
+use packhouse_model::options::{PruneOptions, PushOptions};
+use packhouse_model::progress::{Phase, Progress};
+use packhouse_model::report::{
+    JobReport, JobStatus, PushReport, PushStatus, Queued, QueuedPack, Task,
+};
+use packhouse_pack::WrittenPack;
+
+use super::push::{StagedPack, entities_of, refuse_bad_branches};
+use super::{Store, TRIES, blocking};
+
+impl Store {
+    /// Stores files and leaves the rest of the push to a job: reading them against the repo,
+    /// deciding heads, indexing. A file that is no sound pack is refused at once; heads that don't
+    /// lead to each other make the job fail.
+    ///
+    /// # Errors
+    /// [`Error::BadPack`]. Nothing is stored then.
+    pub async fn push_async(
+        &self,
+        repo: &RepoName,
+        files: &[PathBuf],
+        options: PushOptions,
+        progress: &Progress,
+    ) -> Result<Vec<PushReport>> {
+        self.known_repo(repo).await?;
+        let received = self.receive_all(repo, files, progress).await?;
+        self.queue_received(repo, received, options, progress).await
+    }
+
+    /// The rest of such a push, whose packs were received.
+    ///
+    /// # Errors
+    /// As [`Store::push_async`].
+    pub async fn queue_received(
+        &self,
+        repo: &RepoName,
+        mut received: Vec<StagedPack>,
+        options: PushOptions,
+        progress: &Progress,
+    ) -> Result<Vec<PushReport>> {
+        let row = self.known_repo(repo).await?;
+        let (needed, heads) = self.needed_and_heads(&row, &received, options).await?;
+        let mut job = None;
+        if !needed.is_empty() || options.force {
+            refuse_bad_branches(&received)?;
+            // Until the job lists the packs, no record does.
+            let lock = self.catalog.lock(LockMode::Publishing).await?;
+            for number in &needed {
+                self.store_received(repo, &mut received[*number], progress).await?;
+            }
+            let packs = received.iter().map(|one| QueuedPack {
+                mpack_key: one.written.key,
+                file: one.file.display().to_string(),
+            });
+            let task = Task::Index { packs: packs.collect(), force: options.force };
+            job = Some(
+                self.catalog
+                    .add_job(&NewJob { repo: Some(row.id), task, now: self.time().await? })
+                    .await?
+                    .id,
+            );
+            drop(lock);
+        }
+        let report = |(number, one): (usize, &StagedPack)| {
+            let unchanged = self.unchanged(repo, one, &heads);
+            match job.filter(|_| options.force || needed.contains(&number)) {
+                None => unchanged,
+                job => PushReport { status: PushStatus::Queued, job, ..unchanged },
+            }
+        };
+        Ok(received.iter().enumerate().map(report).collect())
+    }
+
+    /// The numbers of the files that a job has to index: new ones, and packs of the repo that are
+    /// missing or damaged. And the branch heads. The content of the others is recent from now on.
+    async fn needed_and_heads(
+        &self,
+        row: &RepoRow,
+        received: &[StagedPack],
+        options: PushOptions,
+    ) -> Result<(Vec<usize>, Vec<Head>)> {
+        for _ in 0..TRIES {
+            let mut snapshot = self.catalog.snapshot(row.id).await?;
+            let comparison = self.compare_push(row, snapshot.as_mut(), received).await?;
+            let heads = snapshot.heads().await?;
+            let looked_up = snapshot.repo().clone();
+            drop(snapshot);
+            let mut needed = comparison.fresh;
+            needed.extend(comparison.lost);
+            let unchanged = received
+                .iter()
+                .enumerate()
+                .filter(|(number, _)| !options.force && !needed.contains(number));
+            let reported = entities_of(unchanged.map(|(_, one)| one));
+            if reported.is_empty()
+                || self.catalog.freshen(&looked_up, &reported, self.time().await?).await?
+            {
+                return Ok((needed, heads));
+            }
+        }
+        Err(Error::Busy { repo: row.name.clone(), what: "packs were pushed to it" })
+    }
+
+    /// Puts packs that are stored already on shelves of a repo.
+    pub async fn index_stored(
+        &self,
+        repo: &RepoName,
+        packs: &[QueuedPack],
+        force: bool,
+        progress: &Progress,
+    ) -> Result<Vec<PushReport>> {
+        let row = self.known_repo(repo).await?;
+        let mut received = Vec::with_capacity(packs.len());
+        for pack in packs {
+            let one = self.receive_stored(&row, pack, progress).await;
+            received.push(self.remembering(row.id, "push", one).await?);
+        }
+        self.index(&row, received, PushOptions { force }, None, progress).await
+    }
+
+    /// Reads a stored pack as if it were pushed: since then it may have been damaged.
+    async fn receive_stored(
+        &self,
+        row: &RepoRow,
+        pack: &QueuedPack,
+        progress: &Progress,
+    ) -> Result<StagedPack> {
+        let stored = self.open_pack(&row.name, &pack.mpack_key).await?;
+        let (progress, name, total) = (progress.clone(), row.name.to_string(), stored.bytes);
+        let (stored, examined) = blocking(move || {
+            let examined = super::load::examine(&stored, |done| {
+                progress.at(&name, Phase::Receive, done, total)
+            })?;
+            Ok((stored, examined))
+        })
+        .await?;
+        let (key, bytes) = (examined.key, examined.bytes);
+        let scanned = examined
+            .sound(&pack.mpack_key)
+            .map_err(|detail| self.damaged(&row.name, &pack.mpack_key, detail))?;
+        let written = WrittenPack { key, bytes, scanned };
+        Ok(StagedPack { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
+    }
+
+    /// Queues a consolidation; returns the job that waits for it already, if one does.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn queue_gc(
+        &self,
+        repo: &RepoName,
+        expire_unreachable: Option<std::time::Duration>,
+    ) -> Result<Queued> {
+        let expire_unreachable_seconds = expire_unreachable.map(|age| age.as_secs());
+        self.queue(Some(repo), Task::Gc { expire_unreachable_seconds }).await
+    }
+
+    /// Queues a verification of a repo.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn queue_verify(&self, repo: &RepoName) -> Result<Queued> {
+        self.queue(Some(repo), Task::Verify {}).await
+    }
+
+    /// Queues a prune.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn queue_prune(&self, options: PruneOptions) -> Result<Queued> {
+        let PruneOptions { grace, orphans, trust_verified, .. } = options;
+        let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
+        self.queue(None, Task::Prune { grace_seconds, orphans, trust_verified_seconds }).await
+    }
+
+    async fn queue(&self, repo: Option<&RepoName>, task: Task) -> Result<Queued> {
+        let row = self.number_of(repo).await?;
+        let job = self
+            .catalog
+            .add_job(&NewJob { repo: row, task: task.clone(), now: self.time().await? })
+            .await?;
+        if !serves(&job.task, &task) {
+            let id = job.id;
+            return Err(Error::Unsupported(format!(
+                "job {id} of the same type with other options is already queued (`packhouse jobs show {id}`); nothing was queued. Wait for it, or cancel it: packhouse jobs cancel {id}"
+            )));
+        }
+        Ok(Queued { repo: job.repo, job: job.id, status: job.status })
+    }
+
+    /// Jobs, newest first.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`] for those of one.
+    pub async fn jobs(
+        &self,
+        repo: Option<&RepoName>,
+        status: Option<JobStatus>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<JobReport>> {
+        let repo = self.number_of(repo).await?;
+        self.catalog.jobs(JobQuery { repo, status, before, limit }).await
+    }
+
+    /// How many jobs there are, by type and status.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
+        self.catalog.job_counts().await
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// [`Error::UnknownJob`].
+    pub async fn job(&self, id: i64) -> Result<JobReport> {
+        self.catalog.job(id).await?.ok_or(Error::UnknownJob(id))
+    }
+
+    /// Retries a failed or cancelled job.
+    ///
+    /// # Errors
+    /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has not failed, or whose packs
+    /// are gone.
+    pub async fn retry_job(&self, id: i64) -> Result<JobReport> {
+        let job = self.job(id).await?;
+        if job.repo.is_none() && !matches!(job.task, Task::Prune { .. }) {
+            return Err(Error::Unsupported(format!(
+                "job {id} can't be retried: its repo was deleted. Restore the repo first"
+            )));
+        }
+        // Packs that no job waits with may have been deleted since.
+        if let Task::Index { packs, .. } = &job.task {
+            let lock = self.catalog.lock(LockMode::Publishing).await?;
+            for pack in packs {
+                if self.vault.open(&pack.mpack_key).await?.is_none() {
+                    return Err(Error::Unsupported(format!(
+                        "job {id} can't be retried: pack {} is not in storage any more. Push {} again",
+                        pack.mpack_key, pack.file
+                    )));
+                }
+            }
+            let again = self.catalog.retry_job(id, self.time().await?).await?;
+            drop(lock);
+            return again.ok_or_else(|| not_ended(&job));
+        }
+        self.catalog.retry_job(id, self.time().await?).await?.ok_or_else(|| not_ended(&job))
+    }
+
+    /// Cancels a job that waits or runs. A running one publishes nothing more.
+    ///
+    /// # Errors
+    /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has ended.
+    pub async fn cancel_job(&self, id: i64) -> Result<JobReport> {
+        let job = self.job(id).await?;
+        let ended = || {
+            Error::Unsupported(format!(
+                "job {id} is already {}; there is nothing to cancel",
+                job.status
+            ))
+        };
+        self.catalog.cancel_job(id, self.time().await?).await?.ok_or_else(ended)
+    }
+}
+
+/// What a worker asks the catalog for.
+impl Store {
+    /// Sixteen random bytes: unique.
+    pub fn random_id(&self) -> [u8; 16] {
+        self.clock.random_id()
+    }
+
+    /// Gives a worker the next job that is due, with a lease.
+    ///
+    /// # Errors
+    /// When the catalog can't be written.
+    pub async fn take_job(
+        &self,
+        worker: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<(JobReport, Fence)>> {
+        self.catalog.take_job(worker, now, until).await
+    }
+
+    /// Extends a lease; false where the worker has lost the job.
+    ///
+    /// # Errors
+    /// When the catalog can't be written.
+    pub async fn renew_lease(&self, fence: Fence, until: Timestamp) -> Result<bool> {
+        self.catalog.renew_lease(fence, until).await
+    }
+
+    /// Ends an attempt at a job; none where the worker has lost it.
+    ///
+    /// # Errors
+    /// When the catalog can't be written.
+    pub async fn end_job(&self, fence: Fence, end: &JobEnd) -> Result<Option<JobReport>> {
+        self.catalog.end_job(fence, end, self.time().await?).await
+    }
+}
+
+/// Whether a waiting job does all that was requested.
+fn serves(waiting: &Task, asked: &Task) -> bool {
+    // One that drops something consolidates as well.
+    matches!((waiting, asked), (Task::Gc { .. }, Task::Gc { expire_unreachable_seconds: None }))
+        || waiting == asked
+}
+
+fn not_ended(job: &JobReport) -> Error {
+    let (id, status) = (job.id, job.status);
+    Error::Unsupported(format!(
+        "job {id} is {status}; only a failed or cancelled job can be retried"
+    ))
+}

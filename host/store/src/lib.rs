@@ -1,0 +1,272 @@
+//! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
+
+mod access;
+mod answers;
+mod backup;
+mod branch;
+mod checkpoint;
+pub mod client;
+mod clock_skew;
+mod cost;
+mod damage;
+mod expire;
+mod fetch;
+mod gc;
+mod history;
+mod jobs;
+mod load;
+mod newer;
+mod orphans;
+mod overview;
+mod placement;
+mod policy;
+mod prefetch;
+mod prove;
+mod prune;
+mod push;
+mod reach;
+mod record;
+mod releases;
+mod repair;
+mod replaced;
+mod repo;
+mod storage;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+use std::sync::Arc;
+
+use packhouse_catalog::{AnswerBudget, Catalog, Fence, RepoRow, Totals};
+
+pub use packhouse_model::blocking::{blocking, joined};
+use packhouse_model::clock::Clock;
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::{RepoId, RepoName};
+use packhouse_run::Planner;
+use packhouse_vault::{StagedFile, SweepResult, Traffic, Vault};
+
+pub use backup::BackupOptions;
+use clock_skew::SharedSkew;
+pub use gc::GcPlan;
+pub use newer::{NEWER_WAY_OUT, NewerPacks};
+pub use push::{PushPreconditions, StagedPack, UploadProgress};
+use record::TapeRecorder;
+pub use releases::MAX_RELEASE_BYTES;
+
+/// How often a verb starts again when the repo changes under it, before it gives up as busy.
+const TRIES: usize = 8;
+
+/// Bytes that stay free beside what a run makes, for the catalog's log.
+const LOG_ROOM: u64 = 1 << 20;
+
+/// A store of packs. Cheap to clone; all clones are one store.
+#[derive(Clone, Debug)]
+pub struct Store {
+    catalog: Arc<dyn Catalog>,
+    vault: Arc<dyn Vault>,
+    planner: Arc<dyn Planner>,
+    clock: Arc<dyn Clock>,
+    /// What is done before this store first writes: see [`Store::begin_writing`].
+    begun: Arc<tokio::sync::OnceCell<SweepResult>>,
+    skew: SharedSkew,
+    recorder: Option<Arc<TapeRecorder>>,
+    /// The job that is done.
+    fence: Option<Fence>,
+    /// The repo that a name is pinned to, whichever repo has that name by now.
+    pinned: Option<Arc<(RepoName, RepoId)>>,
+    /// The quota of answers that are assembled here.
+    quota: Option<Arc<AnswerQuota>>,
+}
+
+/// A caller for whom answers are assembled, and their disk quota.
+#[derive(Clone, Debug)]
+pub struct AnswerQuota {
+    /// What their answers are counted by.
+    pub caller: String,
+    /// What they may take.
+    pub budget: AnswerBudget,
+    /// Whether they are kept. Else one that is kept already is used, and another is a file that is
+    /// gone when it has been sent.
+    pub kept: bool,
+    /// Bytes of the disk that no answer takes: they are for pushes.
+    pub keep_free: u64,
+}
+
+impl Store {
+    /// A store of parts that the caller made: another component, other limits, ports with faults.
+    ///
+    /// # Errors
+    /// [`Error::WrongStorage`] where the vault is not the one that the catalog's packs are in.
+    pub async fn with_parts(
+        catalog: Arc<dyn Catalog>,
+        vault: Arc<dyn Vault>,
+        planner: Arc<dyn Planner>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Store> {
+        vault.consult(Arc::new(prefetch::PacksOf(catalog.clone())));
+        let (begun, skew) = (Arc::default(), SharedSkew::default());
+        let store = Store {
+            catalog,
+            vault,
+            planner,
+            clock,
+            skew,
+            begun,
+            recorder: None,
+            fence: None,
+            pinned: None,
+            quota: None,
+        };
+        store.check_storage().await?;
+        Ok(store)
+    }
+
+    /// Digest of the component that this store runs.
+    pub fn component_digest(&self) -> &str {
+        self.planner.digest()
+    }
+
+    /// Where the catalog is.
+    pub fn catalog_place(&self) -> String {
+        self.catalog.place()
+    }
+
+    /// Where the packs are.
+    pub fn vault_place(&self) -> String {
+        self.vault.place()
+    }
+
+    /// What was asked of the place that the packs are in, since the store was opened.
+    pub fn traffic(&self) -> Traffic {
+        self.vault.traffic()
+    }
+
+    /// Free bytes on the local disk.
+    ///
+    /// # Errors
+    /// When the folder can't be accessed.
+    pub fn free_bytes(&self) -> Result<u64> {
+        self.vault.free_bytes()
+    }
+
+    /// What was found in staging before this store first wrote; nothing as long as it has only
+    /// read.
+    pub fn swept(&self) -> SweepResult {
+        self.begun.get().copied().unwrap_or_default()
+    }
+
+    /// Before the first write, once: removes what crashes left in staging, and records in catalog
+    /// and vault that they belong together. Verbs that only read change nothing.
+    ///
+    /// # Errors
+    /// [`Error::WrongStorage`], [`Error::StorageTaken`]; when the vault can't be written to.
+    pub async fn begin_writing(&self) -> Result<SweepResult> {
+        let begin = async || {
+            match self.remember_storage().await {
+                Err(wrong @ (Error::WrongStorage { .. } | Error::StorageTaken { .. })) => {
+                    return Err(wrong);
+                }
+                // On a full disk, to prune must still work: the next who writes remembers it.
+                Err(error) => {
+                    tracing::warn!("the identity of the storage could not be recorded: {error}")
+                }
+                Ok(()) => {}
+            }
+            let swept = self.vault.sweep().await?;
+            if swept.removed > 0 {
+                tracing::info!("removed {} files of an earlier run from staging", swept.removed);
+            }
+            self.vault.register(&self.catalog.identity()).await?;
+            Ok(swept)
+        };
+        self.begun.get_or_try_init(begin).await.copied()
+    }
+
+    /// A new file in staging.
+    pub async fn stage(&self) -> Result<StagedFile> {
+        self.begin_writing().await?;
+        self.vault.stage(self.clock.random_id())
+    }
+
+    /// A handle on the same store that does a job: it publishes only while the job is its own.
+    pub fn for_job(&self, fence: Fence) -> Store {
+        Store { fence: Some(fence), ..self.clone() }
+    }
+
+    /// A handle on the same store in which a name is pinned to one repo: if another repo takes that
+    /// name, it is unknown here.
+    pub fn pinned(&self, repo: &RepoName, id: &RepoId) -> Store {
+        Store { pinned: Some(Arc::new((repo.clone(), id.clone()))), ..self.clone() }
+    }
+
+    /// A handle on the same store in which answers are assembled under a quota.
+    pub fn with_quota(self, quota: AnswerQuota) -> Store {
+        Store { quota: Some(Arc::new(quota)), ..self }
+    }
+
+    /// What all repos hold together.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn totals(&self) -> Result<Totals> {
+        self.catalog.totals().await
+    }
+
+    /// Size of the local disk that is written to, in bytes.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn disk_bytes(&self) -> Result<u64> {
+        let folder = self.vault.folder();
+        let found = rustix::fs::statvfs(packhouse_model::files::nearest(&folder))
+            .map_err(|error| Error::io("reading the disk size of", &folder)(error.into()))?;
+        Ok(found.f_blocks.saturating_mul(found.f_frsize))
+    }
+
+    /// Whether a repo is the one that its name is pinned to, if any.
+    fn means(&self, row: &RepoRow) -> bool {
+        self.pinned.as_deref().is_none_or(|(name, id)| *name != row.name || *id == row.repo_id)
+    }
+
+    fn lease_lost(&self) -> Error {
+        Error::LeaseLost { job: self.fence.map_or(0, |fence| fence.job) }
+    }
+
+    pub(crate) async fn known_repo(&self, name: &RepoName) -> Result<RepoRow> {
+        let row = self.catalog.repo(name).await?.filter(|row| self.means(row));
+        row.ok_or_else(|| Error::UnknownRepo(name.clone()))
+    }
+
+    /// The catalog's number of a repo, where one is named.
+    async fn number_of(&self, name: Option<&RepoName>) -> Result<Option<i64>> {
+        match name {
+            None => Ok(None),
+            Some(name) => Ok(Some(self.known_repo(name).await?.id)),
+        }
+    }
+
+    /// Milliseconds since `start`.
+    fn millis_since(&self, start: jiff::Timestamp) -> u64 {
+        u64::try_from(self.clock.now().duration_since(start).as_millis()).unwrap_or(0)
+    }
+
+    /// Fails before a run starts that could not end: one that leaves so many bytes in the vault.
+    pub fn need_space(&self, bytes: u64) -> Result<()> {
+        let needed = bytes.saturating_add(LOG_ROOM);
+        let free = self.vault.free_bytes()?;
+        if free < needed {
+            let source = std::io::Error::new(
+                std::io::ErrorKind::StorageFull,
+                format!("not enough disk space: {needed} bytes needed, {free} free"),
+            );
+            return Err(Error::Io {
+                doing: "creating a pack in",
+                path: self.vault.folder(),
+                source,
+            });
+        }
+        Ok(())
+    }
+}

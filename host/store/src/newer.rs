@@ -1,0 +1,124 @@
+//! A catalog that is older than its packs: restored from a backup, or copied without its log.
+//!
+//! For such a catalog the packs of the last pushes are unknown packs, *orphans*. So are those of a
+//! push that was interrupted between storing a pack and publishing it; the two can't be told apart,
+//! and what may be the only copy of a push is not deleted on a guess.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use packhouse_catalog::LockMode;
+use packhouse_model::error::{Error, Result};
+use packhouse_vault::ListedPack;
+
+use super::Store;
+
+/// Packs that the catalog is asked about at once.
+const BATCH: usize = 64;
+
+/// How long is waited for pushes that are between storing a pack and publishing it.
+const PUSHES: Duration = Duration::from_secs(10);
+
+/// Packs that no repo knows and that are as new as what the catalog knew last, or newer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewerPacks {
+    /// How many there are.
+    pub packs: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+    /// When the newest of them was written, by the clock of the storage.
+    pub newest: Timestamp,
+    /// What the catalog knew last; none when it has never had a pack.
+    pub last_known: Option<Timestamp>,
+    /// Whether the catalog knows any pack that is in storage.
+    pub knows_some: bool,
+    /// Where the catalog is.
+    pub catalog: String,
+    /// Where the packs are.
+    pub place: String,
+}
+
+impl std::fmt::Display for NewerPacks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (packs, are) = if self.packs == 1 {
+            ("1 pack".to_owned(), "is")
+        } else {
+            (format!("{} packs", self.packs), "are")
+        };
+        let Self { bytes, place, catalog, .. } = self;
+        write!(
+            f,
+            "the catalog {catalog} looks older than its packs: {packs} ({bytes} bytes) in {place} {are} known to no repo and "
+        )?;
+        match self.last_known {
+            Some(last) => write!(f, "newer than what it knew last, at {last}"),
+            None => write!(f, "it has never had a pack"),
+        }
+    }
+}
+
+/// What to do about it.
+pub const NEWER_WAY_OUT: &str = "If the catalog was restored from a backup, or copied without its -wal file, restore the right one, or repeat the pushes since then. If a push was interrupted, push again";
+
+impl Store {
+    /// Looks for packs in storage that are in no repo, no retired row and no job, and that are
+    /// newer than the catalog's newest: then the catalog may be an old copy. Changes nothing.
+    ///
+    /// # Errors
+    /// When the packs can't be listed, or the catalog can't be read.
+    pub async fn newer_packs(&self) -> Result<Option<NewerPacks>> {
+        // First the list: a pack that is pushed afterwards is known when the catalog is read.
+        let listed = self.vault.list().await?;
+        let mut unknown = self.unknown_of(&listed).await?;
+        if unknown.is_empty() {
+            return Ok(None);
+        }
+        // Under the lock no push is between storing and publishing: unknown packs are not of a
+        // running push.
+        if let Ok(Ok(lock)) =
+            tokio::time::timeout(PUSHES, self.catalog.lock(LockMode::Deleting)).await
+        {
+            unknown = self.unknown_of(&unknown).await?;
+            drop(lock);
+        }
+        let is_unknown = |pack: &ListedPack| unknown.iter().any(|other| other.key == pack.key);
+        let known = listed.iter().filter(|pack| !is_unknown(pack)).map(|pack| pack.modified).max();
+        let last_known = self.catalog.last_stored().await?;
+        // By the clock of the storage and by that of the catalog: files that were copied have other
+        // times.
+        let since = [known, last_known].into_iter().flatten().min();
+        unknown.retain(|pack| since.is_none_or(|since| pack.modified >= since));
+        let Some(newest) = unknown.iter().map(|pack| pack.modified).max() else { return Ok(None) };
+        Ok(Some(NewerPacks {
+            packs: unknown.len() as u64,
+            bytes: unknown.iter().map(|pack| pack.bytes).sum(),
+            newest,
+            last_known,
+            knows_some: known.is_some(),
+            catalog: self.catalog.place(),
+            place: self.vault.place(),
+        }))
+    }
+
+    /// Refuses to delete packs that no repo knows where the catalog looks older than they are.
+    pub(super) async fn refuse_newer(&self) -> Result<()> {
+        match self.newer_packs().await? {
+            // Where it knows none at all, it is another catalog: that is said elsewhere.
+            Some(newer) if newer.knows_some => Err(Error::Unsupported(format!(
+                "{newer}. They may be the only copy of pushed data, so nothing was deleted. {NEWER_WAY_OUT}. To delete them anyway: --delete-newer-than-catalog"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn unknown_of(&self, packs: &[ListedPack]) -> Result<Vec<ListedPack>> {
+        let mut unknown = Vec::new();
+        for batch in packs.chunks(BATCH) {
+            let keys: Vec<_> = batch.iter().map(|pack| pack.key).collect();
+            let known = self.catalog.knows_packs(&keys).await?;
+            unknown
+                .extend(batch.iter().zip(known).filter(|(_, known)| !known).map(|(pack, _)| *pack));
+        }
+        Ok(unknown)
+    }
+}

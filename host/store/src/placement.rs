@@ -1,0 +1,151 @@
+//! Which encoding of an entity a push contributes, and which pack the index maps it to: decided
+//! here, and compared with the component's result (law 4).
+//!
+//! Which pack the index maps an entity to does not depend on the order of pushes: the one with the
+//! preferred encoding; of equal ones the smaller pack, then the smaller key; but what is in a
+//! consolidated pack stays there (`docs/decisions/0003-placement.md`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use packhouse_catalog::{
+    EntityKey, IndexRow, MovedEntity, NewEntity, PackRow, PushedPack, entity_key, entity_of,
+};
+use packhouse_core::record::Commit;
+use packhouse_core::row::Fingerprint;
+use packhouse_core::{Edges, EntityId, Kind, Rival as EncodingConflict, Row};
+use packhouse_model::error::Result;
+use packhouse_model::names::ShelfId;
+use packhouse_pack::WrittenPack;
+use packhouse_run::Indexed;
+use packhouse_run::{PackReader, RunPack};
+
+/// A written pack that nothing is mapped to yet.
+pub(super) fn unplaced(written: &WrittenPack) -> PushedPack {
+    PushedPack {
+        key: written.key,
+        bytes: written.bytes,
+        records: written.scanned.rows.len() as u64,
+        fresh: Vec::new(),
+        moved: Vec::new(),
+        tag_ids: written.scanned.tag_ids.clone(),
+    }
+}
+
+/// Takes an entity if it is new, if its encoding here has `won` over one of that length, or if
+/// the encodings are the same and this is the smaller of two packs that packhouse did not make,
+/// or the stored one is `broken`.
+pub(super) fn place(
+    pack: &mut PushedPack,
+    c: &PushedEntity,
+    stored: Option<(ShelfId, Fingerprint, &PackRow)>,
+    won: Option<u64>,
+    broken: bool,
+) {
+    let row = IndexRow { entity: c.entity, fingerprint: c.row.print };
+    let bytes = c.row.length;
+    match stored {
+        None => pack.fresh.push(NewEntity { row, bytes }),
+        Some((from, fingerprint, stored)) => {
+            let smaller =
+                !stored.consolidated && (pack.records, pack.key) < (stored.records, stored.key);
+            // One encoding has one length.
+            let same = (fingerprint == c.row.print && (smaller || broken)).then_some(bytes);
+            if let Some(bytes_there) = won.or(same) {
+                pack.moved.push(MovedEntity { row, bytes, from, bytes_there });
+            }
+        }
+    }
+}
+
+/// Law 4: what a component says of a push is compared with what the push says.
+///
+/// The graph is walked by every fetch, so an edge that is left out would be an omission for ever; a
+/// wrong preference would map an encoding that no consolidation takes.
+pub(super) fn check_index(
+    reader: &mut PackReader,
+    pushed: &[RunPack],
+    conflicts: &[EncodingConflict],
+    indexed: &Indexed,
+) -> Result<std::result::Result<(), String>> {
+    let mut expected: BTreeMap<EntityId, Edges> = BTreeMap::new();
+    for (number, pack) in pushed.iter().enumerate() {
+        for row in pack.directory.rows().filter(|row| row.kind == Kind::Commit) {
+            let bytes = reader.read(row.span(number as u32))?;
+            if let Ok(commit) = Commit::parse(&bytes) {
+                let edges =
+                    Edges { commit: commit.id, parents: commit.parents, snapshot: commit.snapshot };
+                expected.insert(commit.id, edges);
+            }
+        }
+    }
+    let same = |a: &Edges, b: &Edges| {
+        a.commit == b.commit && a.snapshot == b.snapshot && a.parents().eq(b.parents())
+    };
+    if let Some((commit, _)) = expected.iter().zip(&indexed.edges).find(|((_, a), b)| !same(a, b)) {
+        return Ok(Err(format!(
+            "it returned other edges for commit {} than the commit has",
+            commit.0
+        )));
+    }
+    if expected.len() != indexed.edges.len() {
+        return Ok(Err(format!(
+            "it returned edges for {} commits, but {} are pushed",
+            indexed.edges.len(),
+            expected.len()
+        )));
+    }
+    let preferred: BTreeSet<u64> = indexed.preferred.iter().copied().collect();
+    for (number, conflict) in (0u64..).zip(conflicts) {
+        if reader.prefers(conflict.pushed, conflict.stored)? != preferred.contains(&number) {
+            return Ok(Err("it prefers the wrong one of two encodings".into()));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// An entity of the push, in its preferred encoding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PushedEntity {
+    pub(super) entity: EntityKey,
+    pub(super) row: Row,
+    pub(super) pack: u32,
+}
+
+/// The entities of the packs that are `counted`, in order, each in its preferred encoding; of equal
+/// ones in the smaller pack.
+pub(super) fn choose(
+    reader: &mut PackReader,
+    packs: &[RunPack],
+    counted: Vec<bool>,
+) -> Result<Vec<PushedEntity>> {
+    let mut all: Vec<PushedEntity> = Vec::new();
+    for (number, pack) in packs.iter().enumerate().filter(|(number, _)| counted[*number]) {
+        all.extend(pack.directory.rows().map(|row| PushedEntity {
+            entity: entity_key(row.kind, row.id),
+            row,
+            pack: number as u32,
+        }));
+    }
+    all.sort_by_key(|c| c.entity);
+    let size = |c: &PushedEntity| {
+        (packs[c.pack as usize].directory.len(), packs[c.pack as usize].directory.key)
+    };
+    let mut chosen: Vec<PushedEntity> = Vec::with_capacity(all.len());
+    for c in all {
+        match chosen.last_mut() {
+            Some(best) if best.entity == c.entity => {
+                let better = if best.row.print == c.row.print {
+                    size(&c) < size(best)
+                } else {
+                    reader.prefers(c.row.span(c.pack), best.row.span(best.pack))?
+                };
+                if better {
+                    *best = c;
+                }
+            }
+            _ => chosen.push(c),
+        }
+    }
+    debug_assert!(chosen.iter().all(|c| entity_of(&c.entity).is_some()));
+    Ok(chosen)
+}

@@ -1,0 +1,104 @@
+//! Calling the component, and recording the run on tape if requested.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use packhouse_model::error::Result;
+use packhouse_model::names::RepoName;
+use packhouse_run::{Host, Planner, RunError, RunHost, RunPack};
+use packhouse_tape::format::VERSION;
+use packhouse_tape::record::{RecordingHost, Tape, TapeWriter};
+use packhouse_tape::{EngineSettings, Header, Outcome, Question, Recorded};
+
+use super::{Store, joined};
+
+/// Where runs go on tape.
+#[derive(Debug)]
+pub(super) struct TapeRecorder {
+    path: PathBuf,
+    last: Mutex<Option<Recorded>>,
+}
+
+impl Store {
+    /// The same store, with its runs recorded: each is a tape at `path`, in the place of the one
+    /// before.
+    ///
+    /// A run is recorded whatever comes of it. When the tape can't be written the verb fails, and
+    /// nothing is changed.
+    pub fn recording(&self, path: &Path) -> Store {
+        Store {
+            recorder: Some(Arc::new(TapeRecorder {
+                path: path.to_owned(),
+                last: Mutex::new(None),
+            })),
+            ..self.clone()
+        }
+    }
+
+    /// The tape that the last run of this store made. `None` when no component ran, or nothing is
+    /// recorded.
+    pub fn recorded(&self) -> Option<Recorded> {
+        let recorder = self.recorder.as_ref()?;
+        recorder.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Runs the component on a question about packs, off the async threads.
+    pub(super) async fn ask<T>(
+        &self,
+        verb: &str,
+        repo: &RepoName,
+        question: Question,
+        packs: &[RunPack],
+        run: RunHost,
+        ask: impl FnOnce(&dyn Planner, Box<dyn Host>) -> Result<T, RunError> + Send + 'static,
+    ) -> Result<Result<T, RunError>>
+    where
+        T: Clone + Into<Outcome> + Send + 'static,
+    {
+        let planner = self.planner.clone();
+        let Some(recorder) = self.recorder.clone() else {
+            return joined(tokio::task::spawn_blocking(move || {
+                ask(planner.as_ref(), Box::new(run))
+            }))
+            .await;
+        };
+        let header = self.header(verb, repo, question, packs);
+        let writer = TapeWriter::begin(&recorder.path, self.clock.random_id(), header)?;
+        joined(tokio::task::spawn_blocking(move || {
+            let tape = Tape::new(writer);
+            let answer = ask(planner.as_ref(), Box::new(RecordingHost::new(run, tape.clone())));
+            let outcome = match &answer {
+                Ok(answer) => answer.clone().into(),
+                Err(error) => error.into(),
+            };
+            let recorded = tape.finish(&outcome)?;
+            *recorder.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorded);
+            Ok(answer)
+        }))
+        .await?
+    }
+
+    fn header(&self, verb: &str, repo: &RepoName, question: Question, packs: &[RunPack]) -> Header {
+        let records = packs.iter().map(|pack| pack.directory.len()).sum();
+        let limits = self.planner.limits();
+        let engine = EngineSettings {
+            runtime: self.planner.runtime().to_owned(),
+            memory: limits.memory_for(records) as u64,
+            handed_over: limits.handed_over as u64,
+            time_ms: u64::try_from(limits.time.as_millis()).unwrap_or(u64::MAX),
+            calls: limits.calls_for(records),
+        };
+        Header {
+            tape: VERSION,
+            made_by: concat!("packhouse ", env!("CARGO_PKG_VERSION")).to_owned(),
+            component: self.planner.digest().to_owned(),
+            world: packhouse_artifact::WORLD.to_owned(),
+            engine,
+            verb: verb.to_owned(),
+            repo: repo.to_string(),
+            question,
+            packs: packs.iter().map(|pack| pack.directory.key).collect(),
+            records,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Releases: what clients publish of a repo under a tag. Each pins its commit: `gc
+//! --expire-unreachable` keeps what it reaches.
+
+use packhouse_catalog::{PutRelease, ReleaseRow};
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::RepoName;
+
+use super::{Store, blocking};
+
+/// How long the releases of a repo may be together, in bytes: clients read at most 64 MiB of an
+/// answer, and they are listed in one.
+pub const MAX_RELEASE_BYTES: u64 = 48 << 20;
+
+impl Store {
+    /// Publishes a release. The same again changes nothing, and is fine; another one under its tag
+    /// or its id is not.
+    pub async fn put_release(&self, repo: &RepoName, release: &ReleaseRow) -> Result<PutRelease> {
+        let row = self.known_repo(repo).await?;
+        let put = self.catalog.put_release(row.id, release, MAX_RELEASE_BYTES).await?;
+        match put {
+            PutRelease::Taken(other) => {
+                let release = release.clone();
+                // To read them both takes a while.
+                let (other, same) = blocking(move || {
+                    let same = is_same(&other, &release);
+                    Ok((other, same))
+                })
+                .await?;
+                Ok(if same { PutRelease::Published } else { PutRelease::Taken(other) })
+            }
+            PutRelease::NoRepo => Err(Error::UnknownRepo(repo.clone())),
+            put => Ok(put),
+        }
+    }
+
+    /// The releases of a repo, newest first.
+    pub async fn releases(&self, repo: &RepoName) -> Result<Vec<ReleaseRow>> {
+        let row = self.known_repo(repo).await?;
+        self.catalog.releases(row.id).await
+    }
+
+    /// Retracts a release. Whether there was one of that tag.
+    pub async fn delete_release(&self, repo: &RepoName, tag: &str) -> Result<bool> {
+        let row = self.known_repo(repo).await?;
+        self.catalog.delete_release(row.id, tag).await
+    }
+}
+
+/// Whether two releases say the same, however their JSON is written.
+fn is_same(a: &ReleaseRow, b: &ReleaseRow) -> bool {
+    let value =
+        |release: &ReleaseRow| serde_json::from_str::<serde_json::Value>(&release.body).ok();
+    a.body == b.body || (value(a).is_some() && value(a) == value(b))
+}

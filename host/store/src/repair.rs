@@ -1,0 +1,333 @@
+//! `verify --repair`: missing or damaged data is restored from any sound copy that the repo has.
+//!
+//! ```text
+//! verify ─▶ a local copy of the pack itself: stored again
+//!        ─▶ else each entity: another pack on a shelf, a retired one, an answer to a fetch ─▶ one transaction, as a push
+//!        ─▶ verify
+//! ```
+//!
+//! Packs of other repos are never read: a pack belongs to its repo alone (law 10).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Seek, Write};
+
+use jiff::Timestamp;
+use packhouse_catalog::{
+    IndexRow, LockMode, MovedEntity, PackRow, PublishOutcome, Push, PushedPack, RepoRow, Snapshot,
+    entity_key,
+};
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::{MpackKey, RepoName, ShelfId};
+use packhouse_model::progress::Progress;
+use packhouse_model::report::{ProblemKind, Repaired, VerifyReport};
+use packhouse_pack::scan::ScannedPack;
+use packhouse_vault::StoredPack;
+
+use super::load::{distinct_packs, examine};
+use super::verify::Seen;
+use super::{Store, TRIES, blocking};
+
+/// Index rows that a page of the catalog holds.
+const PAGE: u32 = 8192;
+
+/// What to do about a pack of which no copy was found.
+const WHAT_IS_LEFT: &str = "no sound copy of what it held was found in the store; push the same bytes again, or restore it from a backup";
+
+/// What the index maps to a pack that does not give it, with the shelf of that.
+type Lost = BTreeMap<IndexRow, ShelfId>;
+
+/// A pack that holds some of it.
+struct Candidate {
+    key: MpackKey,
+    bytes: u64,
+    records: u64,
+    /// Its records with their lengths, in order.
+    entities: Vec<(IndexRow, u64)>,
+}
+
+impl Store {
+    /// Checks everything of a repo and mends what it can; what the report then calls a problem is
+    /// what is left.
+    ///
+    /// # Errors
+    /// As [`Store::verify`]; [`Error::Busy`] when the repo keeps changing.
+    pub async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
+        let row = self.known_repo(repo).await?;
+        let mut repaired: Vec<Repaired> = Vec::new();
+        for _ in 0..TRIES {
+            let mut seen = self.verified(&row, WHAT_IS_LEFT, progress).await?;
+            repaired.extend(seen.report.repaired.take().into_iter().flatten());
+            let mended =
+                if seen.report.ok { Some(Vec::new()) } else { self.mend(&seen, progress).await? };
+            match mended {
+                // It changed in the meantime.
+                None => {}
+                Some(mended) if mended.is_empty() => {
+                    return Ok(VerifyReport { repaired: Some(repaired), ..seen.report });
+                }
+                Some(mended) => repaired.extend(mended),
+            }
+        }
+        Err(Error::Busy { repo: repo.clone(), what: "it was repaired" })
+    }
+
+    /// Repairs what it can, and reports it. None: the repo has changed since.
+    async fn mend(&self, seen: &Seen, progress: &Progress) -> Result<Option<Vec<Repaired>>> {
+        let row = &seen.row;
+        let mut done = Vec::new();
+        let of_kind = |wanted: ProblemKind| {
+            seen.report.problems.iter().filter(move |found| found.kind == wanted)
+        };
+        let packs = seen.packs();
+        // Whatever is found is kept until it is on a shelf.
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
+        let mut bad: BTreeMap<i64, &PackRow> = packs
+            .iter()
+            .filter(|pack| !seen.contents.contains_key(&pack.id))
+            .map(|pack| (pack.id, pack))
+            .collect();
+        let mut restored = Vec::new();
+        for pack in bad.values() {
+            if self.restore_from_copy(row, pack).await? {
+                restored.push(pack.id);
+                let detail = "it was restored from the local copy".into();
+                done.push(Repaired { pack: pack.key, entities: 0, from: Vec::new(), detail });
+            }
+        }
+        bad.retain(|id, _| !restored.contains(id));
+        let lost_entities = of_kind(ProblemKind::LostEntity).next().is_some();
+        if bad.is_empty() && !lost_entities {
+            return Ok(Some(done));
+        }
+
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let standing = |shelves: &[packhouse_catalog::Shelf]| {
+            shelves.iter().map(|s| (s.id, s.generation)).collect::<Vec<_>>()
+        };
+        if snapshot.repo().revision != row.revision
+            || standing(&snapshot.shelves().await?) != standing(&seen.shelves)
+        {
+            return Ok(None);
+        }
+        let broken: Vec<ShelfId> =
+            seen.shelves.iter().filter(|s| bad.contains_key(&s.pack.id)).map(|s| s.id).collect();
+        let mut lost = lost_of(seen, snapshot.as_mut()).await?;
+        let from = self.find(seen, snapshot.as_mut(), &mut lost, progress).await?;
+        drop(snapshot);
+        if from.is_empty()
+            && seen
+                .shelves
+                .iter()
+                .all(|shelf| !broken.contains(&shelf.id) || shelf.mapped.total() > 0)
+        {
+            return Ok(Some(done));
+        }
+        let repaired = repaired(seen, &bad, &from);
+        let push = Push {
+            repo: row.clone(),
+            packs: from,
+            known: Vec::new(),
+            edges: Vec::new(),
+            heads: Vec::new(),
+            broken,
+            forced: false,
+            fence: self.fence,
+            now: self.now(),
+        };
+        match self.catalog.publish_push(&push, &lock).await? {
+            PublishOutcome::Done { .. } => done.extend(repaired),
+            PublishOutcome::Changed => return Ok(None),
+            PublishOutcome::LeaseLost => return Err(self.lease_lost()),
+        }
+        Ok(Some(done))
+    }
+
+    /// Finds packs that hold what is lost, and takes that from `lost`.
+    async fn find(
+        &self,
+        seen: &Seen,
+        snapshot: &mut dyn Snapshot,
+        lost: &mut Lost,
+        progress: &Progress,
+    ) -> Result<Vec<PushedPack>> {
+        let repo = &seen.row.name;
+        let mut found = Vec::new();
+        for pack in distinct_packs(&seen.shelves) {
+            let Some(contents) = seen.contents.get(&pack.id) else { continue };
+            let (key, bytes, records) = (pack.key, pack.bytes, pack.records);
+            found.extend(take(
+                lost,
+                &Candidate { key, bytes, records, entities: contents.entities.clone() },
+            ));
+        }
+        for retired in snapshot.retired().await? {
+            if lost.is_empty() {
+                break;
+            }
+            progress.at(&repo.to_string(), packhouse_model::progress::Phase::Verify, 0, 0)?;
+            let key = retired.pack.key;
+            let Some(stored) = self.vault.open_uncached(&key).await? else { continue };
+            if let Some((candidate, _)) = read(stored, key).await? {
+                found.extend(take(lost, &candidate));
+            }
+        }
+        // What was assembled for a fetch of this repo becomes a pack of it.
+        if !lost.is_empty() {
+            for key in self.catalog.expired_answers(seen.row.id, Timestamp::MAX).await? {
+                let Some(stored) = self.vault.open_answer(&seen.row.repo_id, &key).await? else {
+                    continue;
+                };
+                let Some((candidate, stored)) = read(stored, key).await? else { continue };
+                if let Some(taken) = take(lost, &candidate) {
+                    self.store_copy(stored, &key).await?;
+                    found.push(taken);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Stores a pack again from a copy on the local disk, if there is a sound one.
+    async fn restore_from_copy(&self, row: &RepoRow, pack: &PackRow) -> Result<bool> {
+        if !self.vault.is_remote() {
+            return Ok(false);
+        }
+        let Some(stored) = self.vault.open_cached(&pack.key).await? else { return Ok(false) };
+        let key = pack.key;
+        let (stored, found) =
+            blocking(move || super::load::hash(&stored).map(|found| (stored, found))).await?;
+        if found != key {
+            return Ok(false);
+        }
+        self.store_copy(stored, &key).await?;
+        tracing::info!(repo = %row.name, "restored pack {key}, which was missing or damaged, from a local copy");
+        Ok(true)
+    }
+
+    /// Stores bytes that were read and hashed as the pack of their key.
+    async fn store_copy(&self, mut stored: StoredPack, key: &MpackKey) -> Result<()> {
+        let mut staged = self.stage().await?;
+        let staged = blocking(move || {
+            let path = staged.path().to_owned();
+            let mut chunk = vec![0; 1 << 20];
+            stored.file.rewind().map_err(Error::io("reading", &stored.path))?;
+            loop {
+                match stored.file.read(&mut chunk).map_err(Error::io("reading", &stored.path))? {
+                    0 => break,
+                    n => staged.file.write_all(&chunk[..n]).map_err(Error::io("writing", &path))?,
+                }
+            }
+            // What was written is what is hashed.
+            let written = packhouse_model::files::key_of(&staged.file)
+                .map_err(Error::io("reading", &path))?;
+            Ok((written, staged))
+        })
+        .await?;
+        match staged {
+            (written, staged) if written == *key => self.vault.store(staged, key).await,
+            (written, _) => Err(Error::Unsupported(format!(
+                "the copy of pack {key} has the hash {written}; the disk may be failing"
+            ))),
+        }
+    }
+}
+
+/// Reads a file whole; none when it is not a sound pack of its key.
+async fn read(stored: StoredPack, key: MpackKey) -> Result<Option<(Candidate, StoredPack)>> {
+    let (examined, stored) =
+        blocking(move || examine(&stored, |_| Ok(())).map(|examined| (examined, stored))).await?;
+    let bytes = examined.bytes;
+    let Ok(scanned) = examined.sound(&key) else { return Ok(None) };
+    let (records, entities) = (scanned.rows.len() as u64, entities(&scanned));
+    Ok(Some((Candidate { key, bytes, records, entities }, stored)))
+}
+
+fn entities(scanned: &ScannedPack) -> Vec<(IndexRow, u64)> {
+    let row = |row: &packhouse_core::Row| {
+        (IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print }, row.length)
+    };
+    let mut entities: Vec<_> = scanned.rows.iter().map(row).collect();
+    entities.sort_unstable();
+    entities
+}
+
+/// What the index maps to packs that do not give it.
+async fn lost_of(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<Lost> {
+    let shelves: BTreeMap<ShelfId, i64> =
+        seen.shelves.iter().map(|shelf| (shelf.id, shelf.pack.id)).collect();
+    let (mut lost, mut last) = (Lost::new(), None);
+    loop {
+        let page = snapshot.index_page(last.as_ref(), PAGE).await?;
+        let Some((row, _)) = page.last() else { return Ok(lost) };
+        last = Some(row.entity);
+        for (row, shelf) in page {
+            // A mapping to a shelf that does not exist is damage of the catalog, which can't be
+            // repaired here.
+            let Some(pack) = shelves.get(&shelf) else { continue };
+            let given = seen.contents.get(pack).is_some_and(|found| {
+                found.entities.binary_search_by_key(&row, |(row, _)| *row).is_ok()
+            });
+            if !given {
+                lost.insert(row, shelf);
+            }
+        }
+    }
+}
+
+/// What a pack gives of what is lost: in the encoding that the index maps.
+fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
+    let mut moved = Vec::new();
+    let mut taken = BTreeSet::new();
+    for (row, bytes) in &candidate.entities {
+        if let Some(from) = lost.get(row).filter(|_| taken.insert(*row)) {
+            moved.push(MovedEntity { row: *row, bytes: *bytes, from: *from, bytes_there: *bytes });
+        }
+    }
+    taken.iter().for_each(|row| {
+        lost.remove(row);
+    });
+    let Candidate { key, bytes, records, .. } = candidate;
+    let pack = PushedPack {
+        key: *key,
+        bytes: *bytes,
+        records: *records,
+        fresh: Vec::new(),
+        moved,
+        tag_ids: Vec::new(),
+    };
+    (!pack.moved.is_empty()).then_some(pack)
+}
+
+/// What was done, a line for each pack that something was taken from.
+fn repaired(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<Repaired> {
+    let pack_of: BTreeMap<ShelfId, &PackRow> =
+        seen.shelves.iter().map(|shelf| (shelf.id, &shelf.pack)).collect();
+    let mut all: BTreeMap<MpackKey, (u64, BTreeSet<MpackKey>)> =
+        bad.values().map(|pack| (pack.key, Default::default())).collect();
+    for pack in from {
+        for moved in &pack.moved {
+            let Some(there) = pack_of.get(&moved.from) else { continue };
+            let (entities, keys) = all.entry(there.key).or_default();
+            *entities += 1;
+            keys.insert(pack.key);
+        }
+    }
+    let mapped: BTreeMap<MpackKey, u64> =
+        seen.shelves.iter().fold(BTreeMap::new(), |mut sums, shelf| {
+            *sums.entry(shelf.pack.key).or_default() += shelf.mapped.total();
+            sums
+        });
+    let report = |(pack, (entities, from)): (MpackKey, (u64, BTreeSet<MpackKey>))| {
+        let of = mapped.get(&pack).copied().unwrap_or(0);
+        let detail = match (entities, of) {
+            (0, 0) => "the index did not use it; it was removed from its shelf".to_owned(),
+            (0, _) => return None,
+            _ if entities >= of => {
+                format!("all {entities} entities of it are mapped to other packs now")
+            }
+            _ => format!("{entities} of {of} entities of it are mapped to other packs now"),
+        };
+        Some(Repaired { pack, entities, from: from.into_iter().collect(), detail })
+    };
+    all.into_iter().filter_map(report).collect()
+}

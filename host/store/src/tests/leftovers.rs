@@ -1,0 +1,97 @@
+//! Law 5, what crashes and disks leave behind: staged files, directories that are gone or wrong.
+//! Crashes themselves are in `tests/tests/stores/law_5.rs`, where every call that changes something
+//! fails once.
+
+use std::collections::BTreeSet;
+
+use packhouse_catalog::entity_of;
+use packhouse_core::Kind;
+use packhouse_model::progress::Progress;
+use packhouse_vault::SweepResult;
+
+use super::{Fixture, open};
+
+#[tokio::test]
+async fn law_5_what_a_crash_leaves_in_staging_is_swept_and_what_is_in_use_is_not() {
+    let fixture = Fixture::with_history().await;
+    std::fs::write(fixture.folder.path().join("staging").join("a".repeat(32)), b"half a pack")
+        .unwrap();
+    let in_use = fixture.store.vault.stage([7; 16]).unwrap();
+    let store = open(fixture.folder.path(), 0).await;
+    assert_eq!(store.swept(), SweepResult::default(), "who only reads changes nothing");
+    assert_eq!(store.begin_writing().await.unwrap(), SweepResult { removed: 1, in_use: 1 });
+    assert_eq!(store.begin_writing().await.unwrap(), store.swept(), "once");
+    assert!(in_use.path().exists());
+}
+
+#[tokio::test]
+async fn directories_are_a_cache() {
+    let fixture = Fixture::with_history().await;
+    let before = fixture.fetch().await;
+    let mut harmed = 0;
+    for entry in std::fs::read_dir(fixture.folder.path().join("packs")).unwrap() {
+        for file in std::fs::read_dir(entry.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_some_and(|e| e == "dir") {
+                // Some gone, some damaged.
+                if harmed % 2 == 0 {
+                    std::fs::remove_file(&path).unwrap()
+                } else {
+                    std::fs::write(&path, b"PACKDIR1 and nonsense").unwrap()
+                }
+                harmed += 1;
+            }
+        }
+    }
+    assert_eq!(harmed, 4);
+    let verified = fixture.store.verify(&fixture.repo, &Progress::silent()).await.unwrap();
+    assert!(verified.ok, "a missing directory is no damage: {:?}", verified.problems);
+    assert_eq!(verified.repaired.unwrap().len(), 2, "a wrong one is rebuilt");
+    fixture.store.gc(&fixture.repo, &Progress::silent()).await.unwrap();
+    fixture.assert_unharmed(&before, "after the directories were made anew").await;
+}
+
+/// A client that pushes sends what it is told to be missing: so lost data is pushed again.
+#[tokio::test]
+async fn clients_are_asked_for_objects_of_a_pack_that_is_known_to_be_damaged() {
+    let fixture = Fixture::with_history().await;
+    let (store, repo) = (&fixture.store, &fixture.repo);
+    let row = store.known_repo(repo).await.unwrap();
+    let mut snapshot = store.catalog.snapshot(row.id).await.unwrap();
+    let shelf = snapshot.shelves().await.unwrap().remove(1);
+    let index = snapshot.index_page(None, 8192).await.unwrap();
+    drop(snapshot);
+    let objects = |on: &dyn Fn(packhouse_model::names::ShelfId) -> bool| -> BTreeSet<String> {
+        let of_kind = index
+            .iter()
+            .filter(|(_, shelf)| on(*shelf))
+            .filter_map(|(row, _)| entity_of(&row.entity));
+        of_kind.filter(|(kind, _)| *kind == Kind::Object).map(|(_, id)| id.to_string()).collect()
+    };
+    let all: Vec<String> = objects(&|_| true).into_iter().collect();
+    assert!(store.missing_objects(repo, all.clone(), true).await.unwrap().is_empty());
+    std::fs::remove_file(store.vault.place_of(&shelf.pack.key)).unwrap();
+    assert!(!store.verify(repo, &Progress::silent()).await.unwrap().ok);
+    let asked: BTreeSet<String> =
+        store.missing_objects(repo, all.clone(), true).await.unwrap().into_iter().collect();
+    assert!(!asked.is_empty() && asked == objects(&|on| on == shelf.id));
+    assert!(store.repair(repo, &Progress::silent()).await.is_ok());
+    let again = history_pack(1);
+    fixture.push("again.mpack", &again).await;
+    assert!(store.missing_objects(repo, all, true).await.unwrap().is_empty());
+    assert!(store.verify(repo, &Progress::silent()).await.unwrap().ok);
+}
+
+/// A pack of [`Fixture::with_history`].
+fn history_pack(number: usize) -> Vec<u8> {
+    use packhouse_sample::{HistoryOptions, history};
+    let options = HistoryOptions {
+        seed: 5,
+        pushes: 4,
+        merges: true,
+        overlap: true,
+        tags: true,
+        ..HistoryOptions::default()
+    };
+    history(&options).swap_remove(number)
+}

@@ -1,0 +1,103 @@
+//! Laws 4, 5 and 6 from the inside: invalid plans, leftovers of crashes, races.
+
+mod invalid_plans;
+mod leftovers;
+mod negotiation;
+mod races;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use packhouse_catalog_sql::sqlite::SqliteCatalog;
+use packhouse_model::clock::FixedClock;
+use packhouse_model::names::{RepoName, Visibility};
+use packhouse_model::options::{FetchRequest, PushOptions};
+use packhouse_model::progress::Progress;
+use packhouse_model::report::{FetchReport, RepoReport};
+use packhouse_sample::{HistoryOptions, history};
+use packhouse_sandbox::Sandbox;
+use packhouse_storage::local::LocalVault;
+use tempfile::TempDir;
+
+use super::Store;
+
+/// A store in a temporary folder, with one repo.
+pub(super) struct Fixture {
+    pub(super) folder: TempDir,
+    pub(super) store: Store,
+    pub(super) repo: RepoName,
+}
+
+/// Opens a store in files, some days after the first of January.
+pub(super) async fn open(folder: &Path, days: i64) -> Store {
+    let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    Store::with_parts(
+        Arc::new(SqliteCatalog::open(&folder.join("catalog.db")).await.unwrap()),
+        Arc::new(LocalVault::open(folder).unwrap()),
+        Arc::new(Sandbox::reference(None).unwrap()),
+        Arc::new(FixedClock::starting_at(start + SignedDuration::from_hours(24 * days))),
+    )
+    .await
+    .unwrap()
+}
+
+impl Fixture {
+    pub(super) async fn new() -> Fixture {
+        let folder = TempDir::new().unwrap();
+        let store = open(folder.path(), 0).await;
+        let repo: RepoName = "law/test".parse().unwrap();
+        store.create_repo(&repo, Visibility::Public).await.unwrap();
+        Fixture { folder, store, repo }
+    }
+
+    /// With four packs of a small history, with merges and duplicates.
+    pub(super) async fn with_history() -> Fixture {
+        let fixture = Fixture::new().await;
+        let options = HistoryOptions {
+            seed: 5,
+            pushes: 4,
+            merges: true,
+            overlap: true,
+            tags: true,
+            ..HistoryOptions::default()
+        };
+        for (i, pack) in history(&options).into_iter().enumerate() {
+            fixture.push(&format!("{i}.mpack"), &pack).await;
+        }
+        fixture
+    }
+
+    pub(super) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    pub(super) async fn push(&self, name: &str, pack: &[u8]) {
+        let file = self.file(name, pack);
+        self.store
+            .push(&self.repo, &[file], PushOptions::default(), &Progress::silent())
+            .await
+            .unwrap();
+    }
+
+    pub(super) async fn report(&self) -> RepoReport {
+        self.store.repo(&self.repo).await.unwrap()
+    }
+
+    pub(super) async fn fetch(&self) -> FetchReport {
+        self.store.fetch(&self.repo, &FetchRequest::default(), &Progress::silent()).await.unwrap()
+    }
+
+    /// Nothing is damaged, and a fetch gives what it gave.
+    pub(super) async fn assert_unharmed(&self, before: &FetchReport, when: &str) {
+        let verified = self.store.verify(&self.repo, &Progress::silent()).await.unwrap();
+        assert!(verified.ok, "{when}: {:?}", verified.problems);
+        assert_eq!(
+            self.fetch().await.mpack_key,
+            before.mpack_key,
+            "{when}: a fetch answers something else"
+        );
+    }
+}

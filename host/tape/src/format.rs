@@ -1,0 +1,326 @@
+//! The lines of a tape: `docs/replay.md` in types.
+
+use packhouse_core::{AccessError, Answer, Edges, Fault, Plan, Request, Step};
+use packhouse_model::error::Error;
+use packhouse_model::names::MpackKey;
+use packhouse_run::{Indexed, RunError, SandboxLimits};
+use ring::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// The version of the format that this packhouse writes, and the only one that it reads.
+pub const VERSION: u32 = 1;
+
+/// Steps, and edges, that one line holds.
+const STEPS: usize = 4096;
+const EDGES: usize = 1024;
+
+/// What was asked of a component: the exported function and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "run", content = "arguments")]
+pub enum Question {
+    /// A consolidation.
+    #[serde(rename = "consolidation.plan")]
+    Consolidation {},
+    /// The answer to a fetch.
+    #[serde(rename = "assembly.plan")]
+    Assembly {
+        /// What is wanted and had.
+        request: Request,
+    },
+    /// What a push means for the index.
+    #[serde(rename = "indexing.index")]
+    Indexing {
+        /// How many of the run's packs, from the first, are being pushed.
+        pushed: u32,
+        /// Whether the last file's heads win.
+        force: bool,
+    },
+}
+
+/// What ran the component, and its limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EngineSettings {
+    /// The runtime and its version.
+    pub runtime: String,
+    /// Bytes of memory that the component might take.
+    pub memory: u64,
+    /// Bytes that it might hand over in one call.
+    pub handed_over: u64,
+    /// Milliseconds that the run might last.
+    pub time_ms: u64,
+    /// Calls of imports that it might make.
+    pub calls: u64,
+}
+
+impl EngineSettings {
+    /// The limits of a replay: those of the recorded run, within the limits of this host.
+    pub(super) fn limits(&self, records: u64) -> SandboxLimits {
+        let ours = SandboxLimits::default();
+        let bytes = |theirs: u64, ours: usize| {
+            usize::try_from(theirs).map_or(ours, |theirs| theirs.min(ours))
+        };
+        SandboxLimits {
+            memory: bytes(self.memory, ours.memory_for(records)),
+            memory_per_record: 0,
+            time: std::time::Duration::from_millis(self.time_ms).min(ours.time),
+            handed_over: bytes(self.handed_over, ours.handed_over),
+            calls: self.calls.min(ours.calls_for(records)),
+            calls_per_record: 0,
+        }
+    }
+}
+
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Header {
+    /// Version of the format.
+    pub tape: u32,
+    /// Program and version.
+    pub made_by: String,
+    /// Digest of the component.
+    pub component: String,
+    /// The world, with its WIT version.
+    pub world: String,
+    /// What ran it.
+    pub engine: EngineSettings,
+    /// What was asked of packhouse.
+    pub verb: String,
+    /// For which repo.
+    pub repo: String,
+    /// What was asked of the component.
+    #[serde(flatten)]
+    pub question: Question,
+    /// The keys of the run's packs, by number.
+    pub packs: Vec<MpackKey>,
+    /// Rows of their directories.
+    pub records: u64,
+}
+
+/// A line with a call, unparsed: arguments and answer are parsed when their types are known.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CallLine<'a> {
+    pub(super) call: String,
+    #[serde(borrow)]
+    pub(super) args: &'a RawValue,
+    #[serde(borrow, default)]
+    pub(super) ok: Option<&'a RawValue>,
+    #[serde(default)]
+    pub(super) err: Option<AccessError>,
+    #[serde(default)]
+    pub(super) trap: Option<String>,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The plan of a consolidation.
+    Plan(Plan),
+    /// The plan of an answer.
+    Answer(Answer),
+    /// What a push means.
+    Index(Indexed),
+    /// Why there is no plan.
+    Fault(Fault),
+    /// Why the component was stopped.
+    Stopped(String),
+}
+
+impl From<Plan> for Outcome {
+    fn from(plan: Plan) -> Outcome {
+        Outcome::Plan(plan)
+    }
+}
+
+impl From<Answer> for Outcome {
+    fn from(answer: Answer) -> Outcome {
+        Outcome::Answer(answer)
+    }
+}
+
+impl From<Indexed> for Outcome {
+    fn from(indexed: Indexed) -> Outcome {
+        Outcome::Index(indexed)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Summary {
+    records: packhouse_core::Counts,
+    bytes: u64,
+    steps: u64,
+    duplicates: u64,
+}
+
+impl Summary {
+    fn of(plan: &Plan) -> Summary {
+        Summary {
+            records: plan.records,
+            bytes: plan.bytes,
+            steps: plan.steps.len() as u64,
+            duplicates: plan.duplicates,
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        Plan {
+            records: self.records,
+            bytes: self.bytes,
+            duplicates: self.duplicates,
+            steps: Vec::new(),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ResultWord {
+    Plan(Summary),
+    Answer { plan: Summary, missing: u64, reuse: Option<u32> },
+    Index { heads: Vec<packhouse_core::Head>, preferred: Vec<u64>, commits: u64 },
+    Fault(Fault),
+    Stopped(String),
+}
+
+/// A line behind the calls.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Tail {
+    Result(ResultWord),
+    Steps(Vec<Step>),
+    Edges(Vec<Edges>),
+    #[serde(rename_all = "kebab-case")]
+    End {
+        calls: u64,
+        plan_digest: Option<String>,
+    },
+}
+
+impl Outcome {
+    /// The plan, where there is one.
+    pub fn plan(&self) -> Option<&Plan> {
+        match self {
+            Outcome::Plan(plan) => Some(plan),
+            Outcome::Answer(answer) => Some(&answer.plan),
+            Outcome::Index(_) | Outcome::Fault(_) | Outcome::Stopped(_) => None,
+        }
+    }
+
+    /// The lines from the result to the end, each handed over once.
+    pub(super) fn lines<E>(
+        &self,
+        packs: &[MpackKey],
+        calls: u64,
+        mut line: impl FnMut(String) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let text = |tail: &Tail| {
+            serde_json::to_string(tail).expect("numbers, texts and lists always have a JSON form")
+        };
+        let word = match self {
+            Outcome::Plan(plan) => ResultWord::Plan(Summary::of(plan)),
+            Outcome::Answer(a) => ResultWord::Answer {
+                plan: Summary::of(&a.plan),
+                missing: a.missing,
+                reuse: a.reuse,
+            },
+            Outcome::Index(i) => {
+                let commits = i.edges.len() as u64;
+                ResultWord::Index {
+                    heads: i.heads.clone(),
+                    preferred: i.preferred.clone(),
+                    commits,
+                }
+            }
+            Outcome::Fault(fault) => ResultWord::Fault(fault.clone()),
+            Outcome::Stopped(why) => ResultWord::Stopped(why.clone()),
+        };
+        line(text(&Tail::Result(word)))?;
+        for steps in self.plan().map(|plan| plan.steps.chunks(STEPS)).into_iter().flatten() {
+            line(text(&Tail::Steps(steps.to_vec())))?;
+        }
+        if let Outcome::Index(indexed) = self {
+            for edges in indexed.edges.chunks(EDGES) {
+                line(text(&Tail::Edges(edges.to_vec())))?;
+            }
+        }
+        let plan_digest = self.plan().map(|plan| plan_digest(plan, packs.iter().copied()));
+        line(text(&Tail::End { calls, plan_digest }))
+    }
+
+    /// Reads lines as [`Outcome::lines`] makes them. `None`: they are no such lines.
+    pub(super) fn read(lines: &[String]) -> Option<Outcome> {
+        let mut tails = lines.iter().map(|line| serde_json::from_str::<Tail>(line).ok());
+        let Tail::Result(word) = tails.next()?? else { return None };
+        let mut outcome = match word {
+            ResultWord::Plan(summary) => Outcome::Plan(summary.plan()),
+            ResultWord::Answer { plan, missing, reuse } => {
+                Outcome::Answer(Answer { plan: plan.plan(), missing, reuse })
+            }
+            ResultWord::Index { heads, preferred, .. } => {
+                Outcome::Index(Indexed { heads, preferred, edges: Vec::new() })
+            }
+            ResultWord::Fault(fault) => Outcome::Fault(fault),
+            ResultWord::Stopped(why) => Outcome::Stopped(why),
+        };
+        for tail in tails {
+            match (tail?, &mut outcome) {
+                (
+                    Tail::Steps(steps),
+                    Outcome::Plan(plan) | Outcome::Answer(Answer { plan, .. }),
+                ) => plan.steps.extend(steps),
+                (Tail::Edges(edges), Outcome::Index(indexed)) => indexed.edges.extend(edges),
+                (Tail::End { .. }, _) => return Some(outcome),
+                _ => return None,
+            }
+        }
+        None
+    }
+}
+
+/// The number of calls on the last line of a tape.
+pub(super) fn end_of(line: &str) -> Option<u64> {
+    match serde_json::from_str(line) {
+        Ok(Tail::End { calls, .. }) => Some(calls),
+        _ => None,
+    }
+}
+
+/// The digest of a plan: over the keys of its sources and its steps.
+pub fn plan_digest(plan: &Plan, packs: impl ExactSizeIterator<Item = MpackKey>) -> String {
+    let mut sum = Context::new(&SHA256);
+    sum.update(b"packhouse plan 1\n");
+    sum.update(&(packs.len() as u64).to_le_bytes());
+    for key in packs {
+        sum.update(key.digest());
+    }
+    for step in &plan.steps {
+        match step {
+            Step::Literal(bytes) => {
+                sum.update(&[0]);
+                sum.update(&(bytes.len() as u64).to_le_bytes());
+                sum.update(bytes);
+            }
+            Step::Copy(span) => {
+                let mut bytes = [1; 21];
+                bytes[1..5].copy_from_slice(&span.pack.to_le_bytes());
+                bytes[5..13].copy_from_slice(&span.offset.to_le_bytes());
+                bytes[13..].copy_from_slice(&span.length.to_le_bytes());
+                sum.update(&bytes);
+            }
+        }
+    }
+    format!("sha256:{}", hex::encode(sum.finish()))
+}
+
+impl From<&RunError> for Outcome {
+    fn from(error: &RunError) -> Outcome {
+        match error {
+            RunError::Fault(fault) => Outcome::Fault(fault.clone()),
+            RunError::Host(Error::Component { reason, .. }) => Outcome::Stopped(reason.clone()),
+            RunError::Host(error) => Outcome::Stopped(error.to_string()),
+        }
+    }
+}

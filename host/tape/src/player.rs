@@ -1,0 +1,210 @@
+//! A host that answers from a tape: each call must be the next one on it.
+
+use std::cmp::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use packhouse_core::{
+    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
+};
+use packhouse_model::error::{Error, Result};
+use packhouse_run::Host;
+use serde_json::Value;
+
+use super::call::{self, Call};
+use super::format::CallLine;
+use super::reader::TapeReader;
+
+/// Characters of either side of a divergence that are shown.
+const SHOWN: usize = 300;
+
+/// The position of a replay on its tape.
+pub(super) struct Position {
+    pub(super) reader: TapeReader,
+    /// Calls that were answered.
+    pub(super) calls: u64,
+    /// A line behind the calls that was read in search of one.
+    pub(super) behind: Option<String>,
+}
+
+impl Position {
+    pub(super) fn new(reader: TapeReader) -> Position {
+        Position { reader, calls: 0, behind: None }
+    }
+
+    /// The next line, be it a call or what is behind the calls.
+    pub(super) fn next(&mut self) -> Result<Option<String>> {
+        match self.behind.take() {
+            Some(line) => Ok(Some(line)),
+            None => Ok(self.reader.next()?.map(str::to_owned)),
+        }
+    }
+
+    /// Answers a call from the tape.
+    fn answer<C: Call>(&mut self, call: &C) -> Result<Result<C::Output, AccessError>> {
+        let asked = serde_json::to_string(call).expect("a call always has a JSON form");
+        let Some(line) = self.next()? else {
+            return Err(self.reader.damaged("the tape is truncated"));
+        };
+        if !is_call(&line) {
+            let words = format!(
+                "call {}: the component calls {}({}), but the tape has no more calls",
+                self.calls + 1,
+                C::NAME,
+                cut(&asked)
+            );
+            self.behind = Some(line);
+            return Err(Error::Diverged(words));
+        }
+        let recorded = match serde_json::from_str::<CallLine<'_>>(&line) {
+            Ok(recorded) => recorded,
+            Err(error) => return Err(self.reader.damaged(error.to_string())),
+        };
+        if recorded.call != C::NAME || !is_same_call(recorded.args.get(), &asked, call) {
+            let words = format!(
+                "call {}: the tape has {}({}), but the component calls {}({})",
+                self.calls + 1,
+                recorded.call,
+                cut(recorded.args.get()),
+                C::NAME,
+                cut(&asked)
+            );
+            return Err(Error::Diverged(words));
+        }
+        self.calls += 1;
+        match (recorded.ok, recorded.err, recorded.trap) {
+            (Some(answer), None, None) => match serde_json::from_str(answer.get()) {
+                Ok(answer) => Ok(Ok(answer)),
+                Err(error) => Err(self
+                    .reader
+                    .damaged(format!("the answer of {} is malformed: {error}", C::NAME))),
+            },
+            (None, Some(refusal), None) => Ok(Err(refusal)),
+            // The host failed then, and does now.
+            (None, None, Some(words)) => Err(Error::Unsupported(words)),
+            _ => Err(self.reader.damaged("a call has one of `ok`, `err` and `trap`")),
+        }
+    }
+}
+
+/// Whether a line is a call: its text says so before it is read.
+pub(super) fn is_call(line: &str) -> bool {
+    line.trim_start()
+        .strip_prefix('{')
+        .is_some_and(|rest| rest.trim_start().starts_with("\"call\""))
+}
+
+/// Whether arguments on tape are those of a call. They are the same to the letter when packhouse
+/// wrote them.
+fn is_same_call<C: Call>(recorded: &str, asked: &str, call: &C) -> bool {
+    recorded == asked || serde_json::from_str::<C>(recorded).is_ok_and(|recorded| recorded == *call)
+}
+
+/// Bytes of a text that are read as JSON of no known shape, which takes twenty times the room.
+const SHAPELESS: usize = 16 << 20;
+
+/// Whether two JSON texts say the same. They are the same to the letter when packhouse wrote them.
+pub(super) fn same(one: &str, other: &str) -> bool {
+    one == other || (one.len().max(other.len()) <= SHAPELESS && is_same_value(one, other))
+}
+
+fn is_same_value(one: &str, other: &str) -> bool {
+    matches!((serde_json::from_str::<Value>(one), serde_json::from_str::<Value>(other)), (Ok(a), Ok(b)) if a == b)
+}
+
+/// As much of a text as fits into a message.
+pub(super) fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}… ({} bytes)", &text[..at], text.len()),
+        None => text.to_owned(),
+    }
+}
+
+/// The host. Its creator sees how much of the tape is left.
+pub(super) struct Player {
+    position: Arc<Mutex<Position>>,
+    fault: Option<Error>,
+}
+
+impl Player {
+    pub(super) fn new(position: Arc<Mutex<Position>>) -> Player {
+        Player { position, fault: None }
+    }
+
+    fn play<C: Call>(&mut self, call: C) -> Result<C::Output, AccessError> {
+        // A component is stopped after a fault, whatever it gets.
+        if self.fault.is_some() {
+            return Err(AccessError::TooMuch(0));
+        }
+        let answer = locked(&self.position).answer(&call);
+        answer.unwrap_or_else(|fault| {
+            self.fault = Some(fault);
+            Err(AccessError::TooMuch(0))
+        })
+    }
+}
+
+pub(super) fn locked(position: &Mutex<Position>) -> MutexGuard<'_, Position> {
+    position.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Storage for Player {
+    fn directory_rows(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, AccessError> {
+        self.play(call::DirectoryRows { pack, first, limit }).map(|rows| rows.0)
+    }
+
+    fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
+        let records = self.play(call::ReadRecords { spans: spans.to_vec() })?;
+        Ok(records.into_iter().map(|record| record.0).collect())
+    }
+
+    fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<Ordering>, AccessError> {
+        let orders = self.play(call::CompareRecords { pairs: pairs.to_vec() })?;
+        Ok(orders.into_iter().map(Into::into).collect())
+    }
+
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<Head>, AccessError> {
+        self.play(call::BranchHeads { pack, first, limit })
+    }
+}
+
+impl Database for Player {
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
+        self.play(call::ListPacks { first, limit })
+    }
+
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+        self.play(call::ListHeads { after: after.map(str::to_owned), limit })
+    }
+
+    fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
+        self.play(call::History { commits: from.to_vec(), limit })
+    }
+
+    fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
+        self.play(call::Known { kind, ids: ids.to_vec() })
+    }
+
+    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
+        self.play(call::Rivals { first, limit })
+    }
+}
+
+impl Host for Player {
+    fn fault(&self) -> Option<&Error> {
+        self.fault.as_ref()
+    }
+
+    fn take_fault(&mut self) -> Option<Error> {
+        self.fault.take()
+    }
+}

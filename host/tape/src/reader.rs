@@ -1,0 +1,83 @@
+//! A tape, line by line. It may come from anywhere: lines are bounded, and errors name the line and
+//! the reason.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+use packhouse_model::error::{Error, Result};
+
+use super::format::{Header, VERSION};
+
+/// No line is longer. Records cross 4 MiB at a time unless one alone is larger, and in hexadecimal
+/// digits.
+const LONGEST: u64 = 1 << 30;
+
+/// A tape that is being read.
+pub(super) struct TapeReader {
+    path: PathBuf,
+    from: BufReader<MultiGzDecoder<BufReader<File>>>,
+    /// The number of the last line that was read.
+    at: u64,
+    line: String,
+}
+
+impl TapeReader {
+    /// Opens a tape, without looking at it yet.
+    pub(super) fn open(path: &Path) -> Result<TapeReader> {
+        let file = File::open(path).map_err(Error::io("opening the tape", path))?;
+        let from = BufReader::with_capacity(1 << 16, MultiGzDecoder::new(BufReader::new(file)));
+        Ok(TapeReader { path: path.to_owned(), from, at: 0, line: String::new() })
+    }
+
+    /// The error for the last line that was read.
+    pub(super) fn damaged(&self, reason: impl Into<String>) -> Error {
+        Error::DamagedTape { tape: self.path.clone(), line: self.at, reason: reason.into() }
+    }
+
+    /// The next line; `None` at the end of the file.
+    pub(super) fn next(&mut self) -> Result<Option<&str>> {
+        self.at += 1;
+        let mut bytes = std::mem::take(&mut self.line).into_bytes();
+        bytes.clear();
+        let read = (&mut self.from).take(LONGEST).read_until(b'\n', &mut bytes);
+        match read {
+            // A file that is no gzip file says so here, and one that was cut or changed.
+            Err(error) => return Err(self.damaged(error.to_string())),
+            Ok(0) => return Ok(None),
+            Ok(read) if bytes.last() != Some(&b'\n') && read as u64 == LONGEST => {
+                return Err(self.damaged(format!("the line has more than {LONGEST} bytes")));
+            }
+            Ok(_) if bytes.last() != Some(&b'\n') => {
+                return Err(self.damaged("the line is not terminated"));
+            }
+            Ok(_) => bytes.truncate(bytes.len() - 1),
+        }
+        self.line = String::from_utf8(bytes).map_err(|_| self.damaged("it is not UTF-8"))?;
+        Ok(Some(&self.line))
+    }
+
+    /// The first line.
+    pub(super) fn header(&mut self) -> Result<Header> {
+        /// What is read first: another version may look otherwise.
+        #[derive(serde::Deserialize)]
+        struct Version {
+            tape: u32,
+        }
+        let line = self.next()?.map(str::to_owned);
+        let Some(line) = line else { return Err(self.damaged("it is empty")) };
+        let Ok(version) = serde_json::from_str::<Version>(&line) else {
+            return Err(self.damaged("it does not begin with a tape header"));
+        };
+        if version.tape != VERSION {
+            return Err(Error::Unsupported(format!(
+                "{} is a tape of version {}; this packhouse reads version {VERSION}: replay it with the packhouse that recorded it",
+                self.path.display(),
+                version.tape
+            )));
+        }
+        serde_json::from_str(&line)
+            .map_err(|error| self.damaged(format!("the header is malformed: {error}")))
+    }
+}

@@ -1,0 +1,225 @@
+//! Recording: a recorder between a component and its host writes down the calls.
+//!
+//! A tape is written to a file beside its path and moved there when it is complete, so that there
+//! is a complete tape at the path, or the one before.
+
+use std::cmp::Ordering;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use packhouse_core::{
+    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
+};
+use packhouse_model::error::{Error, Result};
+use packhouse_model::files::replaceable;
+use packhouse_run::Host;
+
+use super::call::{self, Bytes, Call, CallResult};
+use super::format::{Header, Outcome};
+
+/// A tape that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The file.
+    pub path: PathBuf,
+    /// Calls on it.
+    pub calls: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// A tape that is being written. It vanishes when it is dropped before its end.
+#[derive(Debug)]
+pub struct TapeWriter {
+    path: PathBuf,
+    temporary: PathBuf,
+    to: Option<GzEncoder<BufWriter<File>>>,
+    header: Header,
+    calls: u64,
+}
+
+impl TapeWriter {
+    /// Begins a tape for `path`; `random_id` makes its temporary name.
+    pub fn begin(path: &Path, random_id: [u8; 16], header: Header) -> Result<TapeWriter> {
+        replaceable(path)?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let temporary = folder.join(format!(".packhouse-{}", hex::encode(random_id)));
+        let file = File::create_new(&temporary).map_err(Error::io("writing the tape", path))?;
+        packhouse_model::files::for_user(&file);
+        let to = Some(GzEncoder::new(BufWriter::new(file), Compression::default()));
+        let mut writer = TapeWriter { path: path.to_owned(), temporary, to, header, calls: 0 };
+        let header =
+            serde_json::to_string(&writer.header).expect("a header always has a JSON form");
+        writer.line(&header)?;
+        Ok(writer)
+    }
+
+    fn line(&mut self, line: &str) -> Result<()> {
+        let Some(to) = &mut self.to else { return Ok(()) };
+        writeln!(to, "{line}").map_err(Error::io("writing the tape", &self.path))
+    }
+
+    fn call<C: Call>(&mut self, call: &C, answered: &CallResult<C::Output>) -> Result<()> {
+        self.calls += 1;
+        let form = "a call always has a JSON form";
+        let args = serde_json::to_string(call).expect(form);
+        let answer = serde_json::to_string(answered).expect(form);
+        // The answer is an object of one key: it goes on in the line.
+        let line = format!(r#"{{"call":"{}","args":{args},{}"#, C::NAME, &answer[1..]);
+        self.line(&line)
+    }
+
+    /// Ends the tape and puts it in its place.
+    fn finish(&mut self, outcome: &Outcome) -> Result<Recorded> {
+        let packs = self.header.packs.clone();
+        outcome.lines(&packs, self.calls, |line| self.line(&line))?;
+        let Some(to) = self.to.take() else {
+            return Err(Error::Unsupported("the tape is already finished".into()));
+        };
+        let written = to.finish().and_then(|mut file| {
+            file.flush()?;
+            file.get_ref().sync_all()?;
+            let bytes = file.get_ref().metadata()?.len();
+            std::fs::rename(&self.temporary, &self.path).map(|()| bytes)
+        });
+        let bytes = written.map_err(Error::io("writing the tape", &self.path))?;
+        Ok(Recorded { path: self.path.clone(), calls: self.calls, bytes })
+    }
+}
+
+impl Drop for TapeWriter {
+    fn drop(&mut self) {
+        // After the end it is no longer there.
+        let _ = std::fs::remove_file(&self.temporary);
+    }
+}
+
+/// A tape, while a run writes it and its caller waits to end it.
+#[derive(Clone, Debug)]
+pub struct Tape(Arc<Mutex<TapeWriter>>);
+
+impl Tape {
+    /// A tape that is written by that.
+    pub fn new(writer: TapeWriter) -> Tape {
+        Tape(Arc::new(Mutex::new(writer)))
+    }
+
+    fn writer(&self) -> MutexGuard<'_, TapeWriter> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends it with what the run came to.
+    pub fn finish(&self, outcome: &Outcome) -> Result<Recorded> {
+        self.writer().finish(outcome)
+    }
+}
+
+/// A host whose answers are recorded.
+#[derive(Debug)]
+pub struct RecordingHost<H> {
+    host: H,
+    tape: Tape,
+    /// The tape could not be written: then the run ends, because a tape was requested.
+    fault: Option<Error>,
+}
+
+impl<H: Host> RecordingHost<H> {
+    /// Records what a host answers.
+    pub fn new(host: H, tape: Tape) -> RecordingHost<H> {
+        RecordingHost { host, tape, fault: None }
+    }
+
+    fn note<C: Call, T>(
+        &mut self,
+        call: C,
+        answer: Result<T, AccessError>,
+        word: impl FnOnce(&T) -> C::Output,
+    ) -> Result<T, AccessError> {
+        let answered = match (self.host.fault(), &answer) {
+            (Some(fault), _) => CallResult::Trap(fault.to_string()),
+            (None, Ok(value)) => CallResult::Ok(word(value)),
+            (None, Err(refusal)) => CallResult::Err(*refusal),
+        };
+        if let Err(error) = self.tape.writer().call(&call, &answered) {
+            self.fault.get_or_insert(error);
+        }
+        answer
+    }
+}
+
+impl<H: Host> Storage for RecordingHost<H> {
+    fn directory_rows(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, AccessError> {
+        let rows = self.host.directory_rows(pack, first, limit);
+        self.note(call::DirectoryRows { pack, first, limit }, rows, |rows| Bytes(rows.clone()))
+    }
+
+    fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
+        let records = self.host.read_records(spans);
+        self.note(call::ReadRecords { spans: spans.to_vec() }, records, |records| {
+            records.iter().cloned().map(Bytes).collect()
+        })
+    }
+
+    fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<Ordering>, AccessError> {
+        let orders = self.host.compare_records(pairs);
+        self.note(call::CompareRecords { pairs: pairs.to_vec() }, orders, |orders| {
+            orders.iter().map(|o| (*o).into()).collect()
+        })
+    }
+
+    fn branch_heads(
+        &mut self,
+        pack: u32,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<Head>, AccessError> {
+        let heads = self.host.branch_heads(pack, first, limit);
+        self.note(call::BranchHeads { pack, first, limit }, heads, Vec::clone)
+    }
+}
+
+impl<H: Host> Database for RecordingHost<H> {
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
+        let packs = self.host.packs(first, limit);
+        self.note(call::ListPacks { first, limit }, packs, Vec::clone)
+    }
+
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+        let heads = self.host.heads(after, limit);
+        self.note(call::ListHeads { after: after.map(str::to_owned), limit }, heads, Vec::clone)
+    }
+
+    fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
+        let edges = self.host.history(from, limit);
+        self.note(call::History { commits: from.to_vec(), limit }, edges, Vec::clone)
+    }
+
+    fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
+        let known = self.host.known(kind, ids);
+        self.note(call::Known { kind, ids: ids.to_vec() }, known, Vec::clone)
+    }
+
+    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
+        let rivals = self.host.rivals(first, limit);
+        self.note(call::Rivals { first, limit }, rivals, Vec::clone)
+    }
+}
+
+impl<H: Host> Host for RecordingHost<H> {
+    fn fault(&self) -> Option<&Error> {
+        self.host.fault().or(self.fault.as_ref())
+    }
+
+    fn take_fault(&mut self) -> Option<Error> {
+        self.host.take_fault().or_else(|| self.fault.take())
+    }
+}

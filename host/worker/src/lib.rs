@@ -1,0 +1,398 @@
+//! Workers: they take jobs from the catalog and run them.
+//!
+//! ```text
+//! take (a lease, a fence) ─▶ run it, renewing the lease ─▶ end it
+//! ```
+//!
+//! A worker that dies leaves a lease that expires; the next worker gets a greater fence, and what
+//! is published for a job compares the fence in its transaction: the first one, if it was only
+//! suspended, publishes nothing. So time decides who works, and never what is correct.
+
+mod attempt;
+mod metrics;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use packhouse_catalog::{Fence, JobEnd};
+use packhouse_model::error::{Error, Result};
+use packhouse_model::progress::Progress;
+use packhouse_model::report::{JobEnded, JobReport};
+use packhouse_store::Store;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+pub use metrics::encoded;
+pub use metrics::{Metrics, store_metrics};
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Its name, as shown in lists of jobs.
+    pub name: String,
+    /// Concurrent jobs.
+    pub concurrency: usize,
+    /// How long a lease lasts without renewal.
+    pub lease: Duration,
+    /// How often it polls for jobs.
+    pub poll: Duration,
+    /// How often it checks repos against their policies; none: never.
+    pub policies: Option<Duration>,
+    /// How often a job is started before it fails for good.
+    pub attempts: u32,
+    /// How long it lets jobs go on that are running when it is asked to stop.
+    pub shutdown_timeout: Duration,
+    /// Whether it ends when there is nothing to do.
+    pub drain: bool,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        WorkerOptions {
+            name: "worker".into(),
+            concurrency: 1,
+            lease: Duration::from_secs(30),
+            poll: Duration::from_secs(1),
+            policies: Some(Duration::from_secs(60)),
+            attempts: 8,
+            shutdown_timeout: Duration::from_secs(30),
+            drain: false,
+        }
+    }
+}
+
+/// Asks a worker to stop. Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    asked: Arc<AtomicBool>,
+    notify: Arc<Notify>,
+}
+
+impl Stop {
+    /// Takes no more jobs; running ones may end.
+    pub fn ask(&self) {
+        self.asked.store(true, Ordering::SeqCst);
+        self.notify.notify_waiters();
+    }
+
+    fn asked(&self) -> bool {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it is asked to stop, or for `time`.
+    async fn within(&self, time: Duration) {
+        let notified = self.notify.notified();
+        if !self.asked() {
+            let _ = tokio::time::timeout(time, notified).await;
+        }
+    }
+
+    /// Waits until it is asked to stop.
+    pub async fn when_asked(&self) {
+        while !self.asked() {
+            self.within(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// Runs the jobs of a store.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    store: Store,
+    options: WorkerOptions,
+    stop: Stop,
+}
+
+impl Worker {
+    /// A worker that has not started.
+    pub fn new(store: Store, options: WorkerOptions, stop: Stop) -> Worker {
+        Worker { store, options, stop }
+    }
+
+    /// Works until it is asked to stop, or with [`WorkerOptions::drain`] until there is nothing to
+    /// do. `on_ended` is called with every attempt that ends.
+    ///
+    /// # Errors
+    /// When jobs can't be taken from the catalog, and retries don't help. Failed jobs are no
+    /// errors.
+    pub async fn run(&self, on_ended: impl Fn(&JobEnded) + Send + Sync + 'static) -> Result<()> {
+        let on_ended = Arc::new(on_ended);
+        let mut slots = JoinSet::new();
+        for _ in 0..self.options.concurrency.max(1) {
+            let (worker, on_ended) = (self.clone(), on_ended.clone());
+            slots.spawn(async move { worker.work(&*on_ended).await });
+        }
+        let mut policies = self.options.policies.map(|every| {
+            let worker = self.clone();
+            tokio::spawn(async move { worker.watch_policies(every).await })
+        });
+        let mut ended = Ok(());
+        while let Some(slot) = slots.join_next().await {
+            let done = slot.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+            if done.is_err() {
+                // The others end as well: the caller should know.
+                self.stop.ask();
+            }
+            ended = ended.and(done);
+        }
+        if let Some(policies) = policies.take() {
+            policies.abort();
+        }
+        ended
+    }
+
+    /// Takes one job after the other.
+    async fn work(&self, on_ended: &(dyn Fn(&JobEnded) + Send + Sync)) -> Result<()> {
+        let (mut failures, mut has_taken) = (0, false);
+        while !self.stop.asked() {
+            let now = self.store.now();
+            match self.store.take_job(&self.options.name, now, later(now, self.options.lease)).await
+            {
+                Ok(Some((job, fence))) => {
+                    (failures, has_taken) = (0, true);
+                    let ended = self.attempt(job, fence).await;
+                    ended.as_ref().into_iter().for_each(on_ended);
+                }
+                Ok(None) if self.options.drain => return Ok(()),
+                Ok(None) => {
+                    (failures, has_taken) = (0, true);
+                    self.stop.within(self.options.poll).await;
+                }
+                // A database that became read-only may be one that is being replaced; one that was so
+                // from the start stays so.
+                Err(error) if error.is_read_only() && (self.options.drain || !has_taken) => {
+                    return Err(error);
+                }
+                // A database that is being restarted comes back; one that never answered is a wrong
+                // setting.
+                Err(error) if failures < 60 && passes(&error) => {
+                    failures += 1;
+                    tracing::warn!("can't take a job, retrying: {error}");
+                    self.stop.within(self.options.poll.max(Duration::from_secs(1))).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks repos against their policies, again and again. Several workers may: a repo has one
+    /// consolidation that waits.
+    async fn watch_policies(&self, every: Duration) {
+        while !self.stop.asked() {
+            match self.store.check_policies(None, true).await {
+                Ok(checks) => {
+                    for check in checks.iter().filter(|check| check.due) {
+                        tracing::info!(repo = %check.repo, job = check.job, "due: {}", check.reasons.join("; "));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!("repos could not be checked against their policies: {error}")
+                }
+            }
+            if let Err(error) = self.store.expire_all_answers().await {
+                tracing::warn!("expired answers could not be removed: {error}");
+            }
+            self.stop.within(every).await;
+        }
+    }
+
+    /// One attempt at a job: runs it, renews its lease, and ends it. None when the catalog can't be
+    /// reached.
+    async fn attempt(&self, job: JobReport, fence: Fence) -> Option<JobEnded> {
+        let started = self.store.now();
+        tracing::info!(
+            job = job.id,
+            r#type = job.task.name(),
+            repo = job.repo.as_ref().map(ToString::to_string),
+            attempt = job.attempt,
+            "begun"
+        );
+        let progress = Progress::silent();
+        let done = if job.attempt > self.options.attempts {
+            Err(Error::Unsupported(format!(
+                "the last {} workers that took it died or lost their lease; check their logs and their memory",
+                self.options.attempts
+            )))
+        } else {
+            self.kept(&job, fence, &progress).await
+        };
+        let (end, outcome) = self.verdict(&job, &done);
+        let elapsed_ms = self.store.now().duration_since(started).as_millis().max(0) as u64;
+        let gc = done.ok().and_then(|done| done.gc);
+        let component = self.store.component_digest().to_owned();
+        let ended = match &end {
+            None => Ok(None),
+            Some(end) => self.store.end_job(fence, end).await,
+        };
+        let (job, outcome) = match ended {
+            Ok(Some(ended)) => (ended, outcome),
+            // Another worker has it, or it was cancelled.
+            Ok(None) => (self.store.job(job.id).await.unwrap_or(job), "lost"),
+            Err(error) => {
+                // Its lease will expire, and it will run again: what was published is found then.
+                tracing::warn!(job = job.id, "its end could not be recorded: {error}");
+                return None;
+            }
+        };
+        let ended = JobEnded::new(job, elapsed_ms, outcome, component, gc.as_ref());
+        log_ended(&ended);
+        Some(ended)
+    }
+
+    /// Runs a job, and renews its lease. When the lease is lost, or the shutdown timeout has
+    /// passed, the job is cancelled.
+    async fn kept(
+        &self,
+        job: &JobReport,
+        fence: Fence,
+        progress: &Progress,
+    ) -> Result<attempt::AttemptResult> {
+        let mut work =
+            std::pin::pin!(attempt::run(self.store.for_job(fence), job.clone(), progress.clone()));
+        let mut keeping = std::pin::pin!(self.keep(fence));
+        let mut impatient = std::pin::pin!(async {
+            self.stop.when_asked().await;
+            tokio::time::sleep(self.options.shutdown_timeout).await;
+        });
+        let stopped = tokio::select! {
+            done = &mut work => return done,
+            () = &mut keeping => Error::LeaseLost { job: job.id },
+            () = &mut impatient => Error::Cancelled,
+        };
+        progress.cancel();
+        // It ends at its next safe point; if it has just published, that counts.
+        match work.await {
+            Err(error) if error.is_cancelled() => Err(stopped),
+            done => done,
+        }
+    }
+
+    /// Renews a lease until it is lost.
+    async fn keep(&self, fence: Fence) {
+        let mut good_until = later(self.store.now(), self.options.lease);
+        loop {
+            tokio::time::sleep(self.options.lease / 3).await;
+            let now = self.store.now();
+            match self.store.renew_lease(fence, later(now, self.options.lease)).await {
+                Ok(true) => good_until = later(now, self.options.lease),
+                Ok(false) => return,
+                Err(error) if now < good_until => {
+                    tracing::warn!(job = fence.job, "its lease could not be renewed: {error}")
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// The end of an attempt. None: another worker has the job.
+    fn verdict(
+        &self,
+        job: &JobReport,
+        done: &Result<attempt::AttemptResult>,
+    ) -> (Option<JobEnd>, &'static str) {
+        let now = self.store.now();
+        match done {
+            Ok(done) => match &done.problem {
+                None => (Some(JobEnd::Done(done.result.clone())), "done"),
+                Some(problem) => (Some(JobEnd::Failed(problem.clone())), "failed"),
+            },
+            Err(Error::LeaseLost { .. }) => (None, "lost"),
+            Err(Error::Cancelled) => {
+                let reason = "its worker was stopped".to_owned();
+                (Some(JobEnd::Again { at: now, reason, counts: false }), "released")
+            }
+            Err(error) if passes(error) && job.attempt < self.options.attempts => {
+                let at = later(now, backoff(job.attempt));
+                (Some(JobEnd::Again { at, reason: error.to_string(), counts: true }), "retry")
+            }
+            Err(error) => {
+                let tried = if job.attempt > 1 {
+                    format!(" (tried {} times)", job.attempt)
+                } else {
+                    String::new()
+                };
+                let reason = format!(
+                    "{error}{tried}. When the cause is fixed: packhouse jobs retry {}",
+                    job.id
+                );
+                (Some(JobEnd::Failed(reason)), "failed")
+            }
+        }
+    }
+}
+
+/// A structured line for each attempt.
+fn log_ended(ended: &JobEnded) {
+    let JobEnded {
+        job,
+        elapsed_ms,
+        outcome,
+        component,
+        packs_before,
+        packs_after,
+        bytes_after,
+        ..
+    } = ended;
+    let repo = job.repo.as_ref().map(ToString::to_string);
+    let (job, kind, attempt, reason) =
+        (job.id, job.task.name(), job.attempt, job.reason.as_deref());
+    if matches!(*outcome, "failed" | "lost") {
+        tracing::warn!(
+            job,
+            r#type = kind,
+            repo,
+            attempt,
+            outcome,
+            elapsed_ms,
+            component,
+            reason,
+            "ended"
+        );
+    } else {
+        tracing::info!(
+            job,
+            r#type = kind,
+            repo,
+            attempt,
+            outcome,
+            elapsed_ms,
+            packs_before,
+            packs_after,
+            bytes_after,
+            component,
+            reason,
+            "ended"
+        );
+    }
+}
+
+/// Whether an error is temporary.
+fn passes(error: &Error) -> bool {
+    match error {
+        Error::PruneUnfinished { cause, .. } => passes(cause),
+        error => matches!(
+            error,
+            Error::Busy { .. }
+                | Error::Catalog { .. }
+                | Error::DamagedCatalog { .. }
+                | Error::Io { .. }
+        ),
+    }
+}
+
+/// The delay after a failed attempt: 2 s, 8 s, 32 s, … up to a quarter of an hour.
+fn backoff(attempt: u32) -> Duration {
+    Duration::from_secs(
+        2_u64.saturating_mul(4_u64.saturating_pow(attempt.saturating_sub(1))).min(900),
+    )
+}
+
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by)
+        .ok()
+        .and_then(|by| now.checked_add(by).ok())
+        .unwrap_or(Timestamp::MAX)
+}

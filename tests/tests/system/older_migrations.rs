@@ -1,0 +1,148 @@
+//! Stores that an older packhouse made.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use packhouse_host::catalog::sql::migrator;
+use packhouse_host::catalog::sql::sqlite::MIGRATIONS;
+use packhouse_host::clock::FixedClock;
+use packhouse_host::report::Cause;
+use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
+use packhouse_host::{
+    CatalogPlace, Error, Progress, PruneOptions, PushOptions, RepoName, Store, StoreOptions,
+    Visibility,
+};
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+
+fn options(folder: &Path) -> StoreOptions {
+    let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    StoreOptions {
+        clock: Arc::new(FixedClock::starting_at(start)),
+        cache: None,
+        ..StoreOptions::embedded(folder)
+    }
+}
+
+/// Makes a catalog of what is in another, as it would be if only the first migration were known.
+async fn make_old(catalog: &Path, old: &Path) {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(SqliteConnectOptions::new().filename(old).create_if_missing(true))
+        .await
+        .unwrap();
+    migrator(&MIGRATIONS[..1]).run(&pool).await.unwrap();
+    let attach = format!("ATTACH '{}' AS newer", catalog.display());
+    sqlx::query(AssertSqlSafe(attach)).execute(&pool).await.unwrap();
+    for table in [
+        "repos", "branches", "packs", "shelves", "entities", "commits", "tag_ids", "retired",
+        "gc_runs",
+    ] {
+        let columns: String =
+            sqlx::query_scalar("SELECT group_concat(name) FROM pragma_table_info(?1)")
+                .bind(table)
+                .fetch_one(&pool)
+                .await
+                .unwrap();
+        let copy =
+            format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}");
+        sqlx::query(AssertSqlSafe(copy)).execute(&pool).await.unwrap();
+    }
+    pool.close().await;
+}
+
+/// Older versions removed a deleted repo's index at once: it must not come back empty.
+#[tokio::test]
+async fn a_repo_that_an_older_packhouse_deleted_is_not_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalog.db");
+    let pool = SqlitePoolOptions::new()
+        .max_connections(1)
+        .connect_with(SqliteConnectOptions::new().filename(&file).create_if_missing(true))
+        .await
+        .unwrap();
+    let older: Vec<_> = MIGRATIONS.into_iter().filter(|(version, ..)| *version < 5).collect();
+    migrator(&older).run(&pool).await.unwrap();
+    let rows =
+        "INSERT INTO repos (id, repo_id, owner, slug, visibility, created_at, deleted_at) VALUES
+        (1, 'x', 'a', 'b~1', 'public', '2026-01-01T00:00:00Z', '2026-01-02T00:00:00Z'),
+        (2, 'y', 'a', 'b~2', 'public', '2026-01-03T00:00:00Z', '2026-01-04T00:00:00Z'),
+        (3, 'z', 'a', 'c', 'public', '2026-01-03T00:00:00Z', NULL)";
+    sqlx::query(rows).execute(&pool).await.unwrap();
+    pool.close().await;
+    let store = options(folder.path()).open().await.unwrap();
+    let error = store.restore_repo(&"a/b".parse().unwrap(), &Default::default()).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Pruned { at, pack: None, .. } if at.to_string() == "2026-01-04T00:00:00Z"),
+        "{error}"
+    );
+    assert_eq!(store.repos().await.unwrap().len(), 1);
+    store.prune(PruneOptions::default(), &Progress::silent()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_migration_is_brought_up_to_date_and_estimates_what_nobody_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let silent = Progress::silent();
+    let repo: RepoName = "law/test".parse().unwrap();
+    let packs = history(&HistoryOptions {
+        pushes: 4,
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    });
+    let push = async |store: &Store, number: usize| {
+        let file = folder.path().join(format!("{number}.mpack"));
+        std::fs::write(&file, &packs[number]).unwrap();
+        store.push(&repo, &[file], PushOptions::default(), &silent).await.unwrap();
+    };
+    let newer = options(folder.path()).open().await.unwrap();
+    newer.create_repo(&repo, Visibility::Public).await.unwrap();
+    for number in 0..3 {
+        push(&newer, number).await;
+    }
+    let exact = newer.summary(&repo).await.unwrap();
+    let (told, timeline) =
+        (newer.packs(&repo).await.unwrap(), newer.timeline(&repo, 10).await.unwrap());
+    assert_eq!(timeline.len(), 3);
+    let catalog = folder.path().join("older.db");
+    make_old(&folder.path().join("catalog.db"), &catalog).await;
+
+    let store = StoreOptions { catalog: CatalogPlace::Sqlite(catalog), ..options(folder.path()) }
+        .open()
+        .await
+        .unwrap();
+    let estimated = store.summary(&repo).await.unwrap();
+    assert_eq!(
+        (estimated.packs, estimated.bytes, estimated.objects),
+        (exact.packs, exact.bytes, exact.objects)
+    );
+    assert!(
+        estimated.duplicate_bytes > 0 && estimated.duplicate_bytes < estimated.bytes,
+        "{estimated:?}"
+    );
+    let packs_estimated = store.packs(&repo).await.unwrap();
+    let needed: u64 = packs_estimated.iter().map(|pack| pack.needed_bytes).sum();
+    assert_eq!(
+        estimated.duplicate_bytes,
+        estimated.bytes - needed,
+        "the line and the packs tell the same"
+    );
+    for (pack, told) in packs_estimated.iter().zip(&told) {
+        assert_eq!((pack.key, pack.needed_records), (told.key, told.needed_records));
+        assert!(pack.needed_bytes <= pack.bytes, "{pack:?}");
+    }
+    assert_eq!(store.timeline(&repo, 10).await.unwrap(), [], "nobody counted");
+    let verified = store.verify(&repo, &silent).await.unwrap();
+    assert!(verified.ok, "{:?}", verified.problems);
+
+    push(&store, 3).await;
+    let report = store.gc(&repo, &silent).await.unwrap();
+    let timeline = store.timeline(&repo, 10).await.unwrap();
+    assert_eq!(
+        timeline.iter().map(|m| (m.cause, m.packs)).collect::<Vec<_>>(),
+        [(Cause::Push, 4), (Cause::Consolidation, 1)]
+    );
+    assert_eq!((timeline[0].bytes, timeline[1].bytes), (report.bytes_before, report.bytes_after));
+    let verified = store.verify(&repo, &silent).await.unwrap();
+    assert!(verified.ok, "{:?}", verified.problems);
+}
