@@ -16,9 +16,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use packhouse_catalog::{
     Consolidation, DroppedEntity, IndexRow, LockMode, PackRow, PublishOutcome, RepoRow, Shelf,
-    Snapshot, Sums, entity_key,
+    Snapshot, Sums,
 };
-use packhouse_core::{EntityId, Head, Kind, Plan};
+use packhouse_core::{Head, Plan};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName, ShelfId};
 use packhouse_model::progress::{Phase, Progress};
@@ -26,16 +26,14 @@ use packhouse_model::report::GcReport;
 use packhouse_pack::pipeline::WriteError;
 use packhouse_pack::splice::Splice;
 use packhouse_pack::{Directory, WrittenPack, write_and_read_back};
-use packhouse_run::RunError;
 use packhouse_run::{RunHost, RunPack};
 use packhouse_tape::{Question, plan_digest};
 use packhouse_vault::StagedFile;
 
 use super::cost::peak_disk;
 use super::prefetch::Reads;
-use super::prove::{self, ProofError};
 use super::repo::mapped_packs;
-use super::{Store, TRIES, blocking, expire};
+use super::{Store, TRIES, blocking, expire, prove};
 
 /// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
@@ -452,100 +450,6 @@ impl Store {
             Err(WriteError::Bad(bad)) => {
                 Err(self.unproven(repo, packs, prove::blame(plan, &bad)).await)
             }
-        }
-    }
-
-    /// The error for a proof that failed. A source is blamed only when its bytes are not what its
-    /// key names: else it was the component that put a record where it does not belong.
-    pub(super) async fn unproven(
-        &self,
-        repo: &RepoName,
-        packs: &[RunPack],
-        failed: ProofError,
-    ) -> Error {
-        let reason = match failed {
-            ProofError::Component(reason) => reason,
-            ProofError::Source { pack, detail } => {
-                match self.blame(repo, packs, pack, detail).await {
-                    Ok(detail) => detail,
-                    Err(damage) => return damage,
-                }
-            }
-        };
-        Error::Unproven { digest: self.planner.digest().to_owned(), repo: repo.clone(), reason }
-    }
-
-    /// The error for a pack that is damaged, or the detail back for one that is sound.
-    async fn blame(
-        &self,
-        repo: &RepoName,
-        packs: &[RunPack],
-        pack: u32,
-        detail: String,
-    ) -> Result<String> {
-        let Some(pack) = packs.get(pack as usize) else { return Ok(detail) };
-        let key = pack.directory.key;
-        let stored = self.open_cached(repo, &key).await?;
-        if blocking(move || super::load::hash(&stored)).await? == key {
-            return Ok(detail);
-        }
-        Err(self.damaged(repo, &key, detail))
-    }
-
-    /// Whether an entity is one that the index knows and no pack of a run gives.
-    async fn is_lost(
-        &self,
-        repo: &RepoName,
-        packs: &[RunPack],
-        kind: Kind,
-        id: EntityId,
-    ) -> Result<bool> {
-        let row = self.known_repo(repo).await?;
-        let known = self.catalog.snapshot(row.id).await?.lookup(&[entity_key(kind, id)]).await?;
-        let given = || {
-            packs
-                .iter()
-                .flat_map(|pack| pack.directory.rows())
-                .any(|row| (row.kind, row.id) == (kind, id))
-        };
-        Ok(known.iter().any(Option::is_some) && !given())
-    }
-
-    /// A fault that a component found in stored records is damage if the pack is damaged: they were
-    /// sound when they were pushed.
-    pub(super) async fn run_error(
-        &self,
-        repo: &RepoName,
-        packs: &[RunPack],
-        error: RunError,
-    ) -> Error {
-        use packhouse_core::Fault;
-        match error {
-            RunError::Host(error) => error,
-            RunError::Fault(Fault::Malformed { kind, id, at, offset, reason }) => {
-                let detail = format!("{kind} {id}: {reason}, at byte {offset}");
-                self.unproven(repo, packs, ProofError::Source { pack: at.pack, detail }).await
-            }
-            RunError::Fault(Fault::Lost { kind, id, wanted_by }) => {
-                match self.is_lost(repo, packs, kind, id).await {
-                    Ok(true) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
-                    Ok(false) => {
-                        let reason = format!("it reports that {kind} {id} is lost, but it is not");
-                        self.unproven(repo, packs, ProofError::Component(reason)).await
-                    }
-                    Err(error) => error,
-                }
-            }
-            RunError::Fault(Fault::UnknownWant(ids)) => Error::UnknownWant {
-                repo: repo.clone(),
-                ids: ids.iter().map(ToString::to_string).collect(),
-            },
-            RunError::Fault(Fault::HeadConflict(conflicts)) => Error::HeadConflict(conflicts),
-            RunError::Fault(fault) => Error::Component {
-                digest: self.planner.digest().to_owned(),
-                doing: "planning",
-                reason: fault.to_string(),
-            },
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod client;
 mod clock_skew;
 mod cost;
 mod damage;
+mod diagnosis;
 mod expire;
 mod fetch;
 mod gc;
@@ -38,21 +39,21 @@ mod verify;
 
 use std::sync::Arc;
 
+use clock_skew::SharedSkew;
 use packhouse_catalog::{AnswerBudget, Catalog, Fence, RepoRow, Totals};
-
-pub use packhouse_model::blocking::{blocking, joined};
 use packhouse_model::clock::Clock;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{RepoId, RepoName};
 use packhouse_run::Planner;
 use packhouse_vault::{StagedFile, SweepResult, Traffic, Vault};
+use record::TapeRecorder;
+
+pub use packhouse_model::blocking::{blocking, joined};
 
 pub use backup::BackupOptions;
-use clock_skew::SharedSkew;
 pub use gc::GcPlan;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
 pub use push::{PushPreconditions, StagedPack, UploadProgress};
-use record::TapeRecorder;
 pub use releases::MAX_RELEASE_BYTES;
 
 /// How often a verb starts again when the repo changes under it, before it gives up as busy.

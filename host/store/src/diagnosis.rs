@@ -1,0 +1,105 @@
+//! Diagnosis: whether the component or a stored pack is to blame for a run or a proof that failed.
+
+use packhouse_catalog::entity_key;
+use packhouse_core::{EntityId, Fault, Kind};
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::RepoName;
+use packhouse_run::{RunError, RunPack};
+
+use super::prove::ProofError;
+use super::{Store, blocking};
+
+impl Store {
+    /// The error for a proof that failed. A source is blamed only when its bytes are not what its
+    /// key names: else it was the component that put a record where it does not belong.
+    pub(super) async fn unproven(
+        &self,
+        repo: &RepoName,
+        packs: &[RunPack],
+        failed: ProofError,
+    ) -> Error {
+        let reason = match failed {
+            ProofError::Component(reason) => reason,
+            ProofError::Source { pack, detail } => {
+                match self.blame(repo, packs, pack, detail).await {
+                    Ok(detail) => detail,
+                    Err(damage) => return damage,
+                }
+            }
+        };
+        Error::Unproven { digest: self.sandbox.digest().to_owned(), repo: repo.clone(), reason }
+    }
+
+    /// The error for a pack that is damaged, or the detail back for one that is sound.
+    async fn blame(
+        &self,
+        repo: &RepoName,
+        packs: &[RunPack],
+        pack: u32,
+        detail: String,
+    ) -> Result<String> {
+        let Some(pack) = packs.get(pack as usize) else { return Ok(detail) };
+        let key = pack.directory.key;
+        let stored = self.open_cached(repo, &key).await?;
+        if blocking(move || super::load::hash(&stored)).await? == key {
+            return Ok(detail);
+        }
+        Err(self.damaged(repo, &key, detail))
+    }
+
+    /// Whether an entity is one that the index knows and no pack of a run gives.
+    async fn is_lost(
+        &self,
+        repo: &RepoName,
+        packs: &[RunPack],
+        kind: Kind,
+        id: EntityId,
+    ) -> Result<bool> {
+        let row = self.known_repo(repo).await?;
+        let known = self.catalog.snapshot(row.id).await?.lookup(&[entity_key(kind, id)]).await?;
+        let given = || {
+            packs
+                .iter()
+                .flat_map(|pack| pack.directory.rows())
+                .any(|row| (row.kind, row.id) == (kind, id))
+        };
+        Ok(known.iter().any(Option::is_some) && !given())
+    }
+
+    /// A fault that a component found in stored records is damage if the pack is damaged: they were
+    /// sound when they were pushed.
+    pub(super) async fn run_error(
+        &self,
+        repo: &RepoName,
+        packs: &[RunPack],
+        error: RunError,
+    ) -> Error {
+        match error {
+            RunError::Host(error) => error,
+            RunError::Fault(Fault::Malformed { kind, id, at, offset, reason }) => {
+                let detail = format!("{kind} {id}: {reason}, at byte {offset}");
+                self.unproven(repo, packs, ProofError::Source { pack: at.pack, detail }).await
+            }
+            RunError::Fault(Fault::Lost { kind, id, wanted_by }) => {
+                match self.is_lost(repo, packs, kind, id).await {
+                    Ok(true) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
+                    Ok(false) => {
+                        let reason = format!("it reports that {kind} {id} is lost, but it is not");
+                        self.unproven(repo, packs, ProofError::Component(reason)).await
+                    }
+                    Err(error) => error,
+                }
+            }
+            RunError::Fault(Fault::UnknownWant(ids)) => Error::UnknownWant {
+                repo: repo.clone(),
+                ids: ids.iter().map(ToString::to_string).collect(),
+            },
+            RunError::Fault(Fault::HeadConflict(conflicts)) => Error::HeadConflict(conflicts),
+            RunError::Fault(fault) => Error::Component {
+                digest: self.sandbox.digest().to_owned(),
+                doing: "planning",
+                reason: fault.to_string(),
+            },
+        }
+    }
+}
