@@ -3,14 +3,21 @@
 //! Every error names the thing, the place and the way out. [`Error::class`] says what it means for
 //! the store; the CLI turns that into an exit code.
 
+mod class;
+mod wording;
+
 use std::path::{Path, PathBuf};
 
 use packhouse_core::{BranchConflict, EntityId, Kind};
+use wording::{
+    candidates, describe_conflicts, in_characters, more, token_id, way_out, without_claim,
+};
 
-use crate::access::ID_DIGITS;
 use crate::names::{MpackKey, RepoId, RepoName};
 use crate::report::{DeletedRepo, PruneReport};
 use crate::text::escaped;
+
+pub use class::Class;
 
 /// Shorthand for this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -24,19 +31,6 @@ pub enum ExhaustedBudget {
     Strangers,
     /// What there is for the caller.
     Caller,
-}
-
-/// What an error means for the store and for the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Refused or failed; nothing changed.
-    Refused,
-    /// The arguments are wrong.
-    Usage,
-    /// Another writer was there first; safe to retry.
-    Conflict,
-    /// The store is damaged.
-    Damage,
 }
 
 /// Why a verb failed. Nothing is half-done: a failed verb leaves at most a file that nothing refers
@@ -566,80 +560,7 @@ pub enum Error {
     Cancelled,
 }
 
-impl Class {
-    /// All of them.
-    pub const ALL: [Class; 4] = [Class::Refused, Class::Usage, Class::Conflict, Class::Damage];
-
-    /// The class with this name; `Refused` for an unknown name.
-    pub fn named(name: &str) -> Class {
-        Class::ALL.into_iter().find(|class| class.as_str() == name).unwrap_or(Class::Refused)
-    }
-
-    /// Its name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Class::Refused => "refused",
-            Class::Usage => "usage",
-            Class::Conflict => "conflict",
-            Class::Damage => "damage",
-        }
-    }
-}
-
 impl Error {
-    /// What the error means for the store and for the caller.
-    pub fn class(&self) -> Class {
-        match self {
-            Error::Usage(_) => Class::Usage,
-            Error::PruneUnfinished { cause, .. } => cause.class(),
-            Error::Remote { class, .. } => *class,
-            Error::HeadConflict(_)
-            | Error::Busy { .. }
-            | Error::LeaseLost { .. }
-            | Error::AnswersFull { .. }
-            | Error::PlanChanged(_)
-            | Error::Catalog { busy: true, .. } => Class::Conflict,
-            Error::MissingPack { .. }
-            | Error::DamagedPack { .. }
-            | Error::DamagedCatalog { .. }
-            | Error::Lost { .. }
-            | Error::Diverged(_) => Class::Damage,
-            _ => Class::Refused,
-        }
-    }
-
-    /// Whether a file, folder or database is read-only.
-    pub fn is_read_only(&self) -> bool {
-        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-        match self {
-            Error::PruneUnfinished { cause, .. } => cause.is_read_only(),
-            Error::Catalog { read_only, .. } => *read_only,
-            Error::Io { source, .. } => {
-                matches!(source.kind(), ReadOnlyFilesystem | PermissionDenied)
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether a disk is full.
-    pub fn is_full(&self) -> bool {
-        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-        match self {
-            Error::PruneUnfinished { cause, .. } => cause.is_full(),
-            Error::Catalog { full, .. } => *full,
-            Error::Io { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded),
-            _ => false,
-        }
-    }
-
-    /// Whether the caller cancelled it, be it after something was done.
-    pub fn is_cancelled(&self) -> bool {
-        match self {
-            Error::PruneUnfinished { cause, .. } => cause.is_cancelled(),
-            error => matches!(error, Error::Cancelled),
-        }
-    }
-
     /// The repo was deleted during the operation.
     pub fn deleted_meanwhile() -> Error {
         Error::Unsupported("the repo was deleted in the meantime; nothing was changed".into())
@@ -650,80 +571,4 @@ impl Error {
         let path = path.as_ref().to_owned();
         move |source| Error::Io { doing, path, source }
     }
-}
-
-/// An error's text, without the claim that nothing was changed and without its full stop.
-fn without_claim(error: &Error) -> String {
-    let text = error.to_string();
-    let text = text.replace("; nothing was changed", "").replace(". Nothing was changed", "");
-    text.trim_end_matches('.').to_owned()
-}
-
-/// What to do about the most frequent errors of the system.
-fn way_out(error: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::StorageFull | Kind::QuotaExceeded => {
-            ". Free some space and run it again; nothing was changed"
-        }
-        Kind::ReadOnlyFilesystem => ". Mount it writable, or use another --data folder",
-        // A file in the place of a folder.
-        Kind::AlreadyExists | Kind::NotADirectory => {
-            ". Something else is in its place: move it away and run it again"
-        }
-        Kind::PermissionDenied => ". Check who owns it, or use another --data folder",
-        _ => "",
-    }
-}
-
-/// Deleted repos of a name, to choose one from.
-fn candidates(repo: &RepoName, deleted: &[DeletedRepo]) -> String {
-    const SHOWN: usize = 5;
-    let describe = |one: &DeletedRepo| {
-        let packs = if one.packs == 1 { "1 pack".into() } else { format!("{} packs", one.packs) };
-        format!("{} (deleted at {}, {packs})", one.repo_id, one.deleted_at)
-    };
-    let shown: Vec<String> = deleted.iter().take(SHOWN).map(describe).collect();
-    let left_out = more(deleted.len().saturating_sub(SHOWN));
-    format!("Deleted repos `{repo}`, for --id: {}{left_out}", shown.join(", "))
-}
-
-/// A name in which equal looks are told apart.
-fn in_characters(name: &str) -> String {
-    let shown = |c: char| match c.is_ascii() {
-        true => c.to_string(),
-        false => c.escape_unicode().to_string(),
-    };
-    escaped(&name.chars().map(shown).collect::<String>()).to_string()
-}
-
-fn more(left_out: usize) -> String {
-    if left_out == 0 { String::new() } else { format!(" and {left_out} more") }
-}
-
-/// At most as much as a token's id has, so that a secret is never repeated.
-fn token_id(text: &str) -> String {
-    text.chars().take(ID_DIGITS).collect()
-}
-
-fn describe_conflicts(conflicts: &[BranchConflict]) -> String {
-    let describe = |conflict: &BranchConflict| {
-        let mut given: Vec<String> = conflict.given.iter().map(EntityId::to_string).collect();
-        given.dedup();
-        match conflict.stored {
-            Some(stored) => format!(
-                "branch `{}` is at {stored}, and the pushed {} does not descend from it",
-                escaped(&conflict.branch),
-                given.join(" or ")
-            ),
-            None => {
-                format!(
-                    "branch `{}`: the pushed heads don't descend from each other: {}",
-                    escaped(&conflict.branch),
-                    given.join(", ")
-                )
-            }
-        }
-    };
-    conflicts.iter().map(describe).collect::<Vec<_>>().join("; ")
 }
