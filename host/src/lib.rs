@@ -60,7 +60,7 @@ pub mod vault {
 
 pub use catalog::CatalogPlace;
 pub use error::{Class, Error, Result};
-pub use names::{BranchName, MpackKey, RepoId, RepoName, ShelfId, Visibility};
+pub use names::{BranchName, MpackKey, NameError, RepoId, RepoName, ShelfId, Visibility};
 pub use open::StoreOptions;
 pub use options::{FetchRequest, PruneOptions, PushOptions, RestoreOptions};
 pub use progress::{Event, Phase, Progress};

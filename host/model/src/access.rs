@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
-use crate::names::RepoName;
+use crate::names::{RepoName, TOKEN_ID_DIGITS};
 use crate::text::escaped;
 
 /// What a token allows; each allows what those before it do.
@@ -180,9 +180,6 @@ pub struct TokenText {
     secret: String,
 }
 
-/// Length of an id in hexadecimal digits.
-pub(crate) const ID_DIGITS: usize = 16;
-
 /// Length of a secret in hexadecimal digits: 256 bits.
 const SECRET_DIGITS: usize = 64;
 
@@ -191,7 +188,10 @@ impl TokenText {
     pub fn of(random: [[u8; 16]; 3]) -> TokenText {
         let [id, first, second] = random.map(hex::encode);
         // The last digits: those differ between the ids of a fixed clock.
-        TokenText { id: id[id.len() - ID_DIGITS..].to_owned(), secret: format!("{first}{second}") }
+        TokenText {
+            id: id[id.len() - TOKEN_ID_DIGITS..].to_owned(),
+            secret: format!("{first}{second}"),
+        }
     }
 
     /// The id of its row. Not secret.
@@ -233,7 +233,7 @@ impl FromStr for TokenText {
         let digits = |part: &str, length| {
             part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
         };
-        let sound = digits(id, ID_DIGITS) && digits(secret, SECRET_DIGITS);
+        let sound = digits(id, TOKEN_ID_DIGITS) && digits(secret, SECRET_DIGITS);
         sound.then(|| TokenText { id: id.to_owned(), secret: secret.to_owned() }).ok_or(())
     }
 }

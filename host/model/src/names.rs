@@ -1,6 +1,7 @@
 //! Newtypes for everything that has a name. Strings only at the edges.
 
 mod branch;
+mod error;
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,11 +10,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use crate::error::{Error, Result};
-use crate::text::escaped;
-
 pub use branch::BranchName;
 pub use branch::{in_the_way, same_name, unusable};
+pub use error::NameError;
+
+/// Length of a token's id in hexadecimal digits.
+pub const TOKEN_ID_DIGITS: usize = 16;
 
 /// The name of a pack: `sha256:` and the hex of the SHA-256 of its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,31 +51,26 @@ impl fmt::Debug for MpackKey {
 }
 
 impl FromStr for MpackKey {
-    type Err = Error;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let mut digest = [0; 32];
         text.strip_prefix("sha256:")
             .filter(|hex| !hex.bytes().any(|b| b.is_ascii_uppercase()))
             .and_then(|hex| hex::decode_to_slice(hex, &mut digest).ok())
             .map(|()| MpackKey(digest))
-            .ok_or_else(|| {
-                Error::Usage(format!("`{text}` is not an mpack key: expected `sha256:` and 64 lower-case hexadecimal digits"))
-            })
+            .ok_or_else(|| NameError::MpackKey(text.to_owned()))
     }
 }
 
 impl Serialize for MpackKey {
-    fn serialize<S: serde::Serializer>(
-        &self,
-        serializer: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for MpackKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
@@ -102,19 +99,13 @@ impl RepoName {
     /// Whether a new repo may have this name. Existing repos keep theirs.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a name that is a path of the server, or that not every file system can
-    /// hold.
-    pub fn check_new(&self) -> Result<()> {
+    /// For a name that is a path of the server, or that not every file system can hold.
+    pub fn check_new(&self) -> Result<(), NameError> {
         if RESERVED_OWNERS.contains(&self.owner()) {
-            return Err(Error::Usage(format!(
-                "no repo can be named `{self}`: a server answers other requests under `/{}/`; choose another owner",
-                self.owner
-            )));
+            return Err(NameError::ReservedOwner(self.clone()));
         }
         if [self.owner(), self.slug()].iter().any(|part| part.ends_with('.')) {
-            return Err(Error::Usage(format!(
-                "no repo can be named `{self}`: neither part may end with `.`"
-            )));
+            return Err(NameError::TrailingDot(self.clone()));
         }
         Ok(())
     }
@@ -124,9 +115,9 @@ impl RepoName {
 pub const RESERVED_OWNERS: [&str; 1] = ["admin"];
 
 impl FromStr for RepoName {
-    type Err = Error;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         let valid = |part: &str| {
             (1..=100).contains(&part.len())
                 && part.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -136,10 +127,7 @@ impl FromStr for RepoName {
             Some((owner, slug)) if valid(owner) && valid(slug) => {
                 Ok(RepoName { owner: owner.into(), slug: slug.into() })
             }
-            _ => Err(Error::Usage(format!(
-                "`{}` is not a repo name: expected OWNER/SLUG, each of 1 to 100 letters, digits, `.`, `_` or `-`, starting with a letter or digit",
-                escaped(text)
-            ))),
+            _ => Err(NameError::Repo(text.to_owned())),
         }
     }
 }
@@ -151,16 +139,13 @@ impl fmt::Display for RepoName {
 }
 
 impl Serialize for RepoName {
-    fn serialize<S: serde::Serializer>(
-        &self,
-        serializer: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for RepoName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use packhouse_model::error::ExhaustedBudget;
-use packhouse_model::error::{Class, Error};
+use packhouse_model::error::{Class, Error, ExhaustedBudget};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -100,6 +99,7 @@ fn status_of(error: &Error) -> StatusCode {
         | Error::SameBranch { .. }
         | Error::Unsupported(_) => StatusCode::CONFLICT,
         Error::Usage(_)
+        | Error::Name(_)
         | Error::UnknownWant { .. }
         | Error::BadPack { .. }
         | Error::Disagreement { .. }

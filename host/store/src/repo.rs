@@ -20,7 +20,7 @@ impl Store {
     /// Makes a repo.
     ///
     /// # Errors
-    /// [`Error::RepoExists`] when the name is taken; [`Error::Usage`] for one that no new repo may
+    /// [`Error::RepoExists`] when the name is taken; [`Error::Name`] for one that no new repo may
     /// have.
     pub async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
         repo.check_new()?;
@@ -60,7 +60,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NameTaken`], [`Error::NeverDeleted`], [`Error::UnknownDeletion`],
-    /// [`Error::Pruned`]; [`Error::Usage`] for a new name that no repo may have.
+    /// [`Error::Pruned`]; [`Error::Name`] for a new name that no repo may have.
     pub async fn restore_repo(
         &self,
         repo: &RepoName,

@@ -39,7 +39,7 @@ impl Error {
     /// What the error means for the store and for the caller.
     pub fn class(&self) -> Class {
         match self {
-            Error::Usage(_) => Class::Usage,
+            Error::Usage(_) | Error::Name(_) => Class::Usage,
             Error::PruneUnfinished { cause, .. } => cause.class(),
             Error::Remote { class, .. } => *class,
             Error::HeadConflict(_)

@@ -13,7 +13,7 @@ use wording::{
     candidates, describe_conflicts, in_characters, more, token_id, way_out, without_claim,
 };
 
-use crate::names::{MpackKey, RepoId, RepoName};
+use crate::names::{MpackKey, NameError, RepoId, RepoName};
 use crate::report::{DeletedRepo, PruneReport};
 use crate::text::escaped;
 
@@ -41,6 +41,10 @@ pub enum Error {
     /// The arguments are wrong.
     #[error("{0}")]
     Usage(String),
+
+    /// A text is not a name, or a name can't be given.
+    #[error(transparent)]
+    Name(#[from] NameError),
 
     /// No such repo.
     #[error("there is no repo `{0}` in this store; create it with: packhouse repo create {0}")]

@@ -3,8 +3,7 @@
 use packhouse_core::{BranchConflict, EntityId};
 
 use super::Error;
-use crate::access::ID_DIGITS;
-use crate::names::RepoName;
+use crate::names::{RepoName, TOKEN_ID_DIGITS};
 use crate::report::DeletedRepo;
 use crate::text::escaped;
 
@@ -59,7 +58,7 @@ pub(super) fn more(left_out: usize) -> String {
 
 /// At most as much as a token's id has, so that a secret is never repeated.
 pub(super) fn token_id(text: &str) -> String {
-    text.chars().take(ID_DIGITS).collect()
+    text.chars().take(TOKEN_ID_DIGITS).collect()
 }
 
 pub(super) fn describe_conflicts(conflicts: &[BranchConflict]) -> String {

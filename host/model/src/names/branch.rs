@@ -11,7 +11,7 @@ use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::error::{Error, Result};
+use super::NameError;
 use crate::text::{escaped, is_invisible, is_variation_selector};
 
 /// Longest name in bytes, and so the longest part: the limit of file systems.
@@ -86,15 +86,12 @@ fn fault_of_part(part: &str) -> Option<String> {
 }
 
 impl FromStr for BranchName {
-    type Err = Error;
+    type Err = NameError;
 
-    fn from_str(text: &str) -> Result<Self> {
+    fn from_str(text: &str) -> Result<Self, NameError> {
         match BranchName::fault(text) {
             None => Ok(BranchName(text.to_owned())),
-            Some(fault) => Err(Error::Usage(format!(
-                "`{}` can't be the name of a branch: {fault}",
-                escaped(text)
-            ))),
+            Some(fault) => Err(NameError::Branch { name: text.to_owned(), fault }),
         }
     }
 }

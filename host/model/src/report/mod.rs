@@ -8,12 +8,12 @@ mod job;
 mod overview;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::error::Error;
 use crate::names::{MpackKey, RepoId, RepoName, Visibility};
 
 pub use api::{
@@ -138,7 +138,7 @@ impl GcRecord {
 
     /// One that failed after `elapsed_ms` milliseconds, and changed nothing.
     pub fn failed(
-        error: &Error,
+        error: &dyn fmt::Display,
         elapsed_ms: u64,
         component: &str,
         finished_at: Timestamp,

@@ -202,7 +202,7 @@ pub(super) fn push(body: File, bytes: u64) -> ApiResult<Push> {
     ends(&reader)?;
     let Some(bundle) = bundle else { return reader.bad("`bundle` is missing") };
     let Some(branch) = branch else { return reader.bad("`branch` is missing") };
-    let branch: BranchName = branch.parse()?;
+    let branch: BranchName = branch.parse().map_err(Error::from)?;
     let head = head_of(&mut reader, &bundle, &branch)?;
     let mut pieces = Pieces::default();
     let tagged = !bundle.tags.0.is_empty();
