@@ -59,7 +59,9 @@ pub mod vault {
 }
 
 pub use catalog::CatalogPlace;
-pub use error::{Class, Error, Result};
+pub use error::{
+    BackupError, Class, DeletionError, Error, JobError, Result, SetupError, TapeError,
+};
 pub use names::{BranchName, MpackKey, NameError, RepoId, RepoName, ShelfId, Visibility};
 pub use open::StoreOptions;
 pub use options::{FetchRequest, PruneOptions, PushOptions, RestoreOptions};
@@ -68,10 +70,10 @@ pub use remote::{Remote, RemoteOptions};
 pub use report::{
     BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, Damage, DeleteReport,
     DeletedRepo, FetchReport, GcCost, GcDropped, GcEntry, GcProof, GcQuery, GcRecord, GcReport,
-    JobEnded, JobReport, JobStatus, KeptPack, Moment, PackReport, Policy, PolicyCheck,
-    PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, QueuedPack,
-    Repaired, RepoReport, RepoSummary, Task, VerifyReport,
+    JobEnded, JobReport, JobStatus, KeptPack, Moment, NEWER_WAY_OUT, NewerPacks, PackReport,
+    Policy, PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus,
+    Queued, QueuedPack, Repaired, RepoReport, RepoSummary, Task, VerifyReport,
 };
-pub use store::{BackupOptions, GcPlan, NEWER_WAY_OUT, NewerPacks, Store};
+pub use store::{BackupOptions, GcPlan, Store};
 pub use vault::Storage;
 pub use vault::s3::{S3Checksum, S3Options};

@@ -121,7 +121,7 @@ mod tests {
             place: "p".into(),
         };
         for (error, code) in [
-            (Error::Unsupported("no".into()), 1),
+            (Error::DeletedMeanwhile, 1),
             (Error::Cancelled, 1),
             (Error::UnknownRepo("a/b".parse().unwrap()), 1),
             (Error::Usage("no".into()), 2),

@@ -39,7 +39,7 @@ pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Sn
         .maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NULL", args![repo])
         .await
         .map_err(starting)?;
-    let row = row.ok_or_else(Error::deleted_meanwhile)?;
+    let row = row.ok_or(Error::DeletedMeanwhile)?;
     let repo = rows::repo(engine.place(), &row)?;
     let error_kind = engine.clone();
     let failed = Box::new(move |error| failed(&error_kind, "reading it", &error));

@@ -24,7 +24,7 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
         let id = self
             .writing("queueing a job", job, work)
             .await?
-            .ok_or_else(Error::deleted_meanwhile)?;
+            .ok_or_else(|| Error::DeletedMeanwhile)?;
         self.job(id).await?.ok_or_else(|| rows::damaged(self.engine.place(), "a job"))
     }
 

@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{Edges, EntityId, Head};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{BackupError, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use packhouse_model::report::{Damage, DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
 
@@ -234,18 +234,12 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// Copies the catalog, as of one moment, to a file that does not exist or is empty. Blocks no
     /// one.
     async fn copy_to(&self, _file: &Path) -> Result<()> {
-        Err(Error::Unsupported(format!(
-            "the catalog {} is not a file and can't be copied",
-            self.place()
-        )))
+        Err(BackupError::CatalogNotAFile(self.place()).into())
     }
 
     /// Opens a copy that was made in a file, and migrates it.
     async fn open_copy(&self, _file: &Path) -> Result<Arc<dyn Catalog>> {
-        Err(Error::Unsupported(format!(
-            "the catalog {} is not a file and has no copies",
-            self.place()
-        )))
+        Err(BackupError::CatalogNotAFile(self.place()).into())
     }
 
     /// Makes a copy that is not open a single file without a log, durably.

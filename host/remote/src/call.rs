@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packhouse_model::clock::Clock;
-use packhouse_model::error::{Class, Error, Result};
+use packhouse_model::error::{Class, Error, Result, SetupError};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
 use serde::de::DeserializeOwned;
@@ -89,9 +89,7 @@ impl HttpClient {
             .tcp_keepalive(Duration::from_secs(30))
             .redirect(redirect::Policy::none())
             .build()
-            .map_err(|error| {
-                Error::Unsupported(format!("the HTTP client can't be created: {}", causes(&error)))
-            })?;
+            .map_err(|error| SetupError::NoHttpClient(error.into()))?;
         let base = base.as_str().trim_end_matches('/').to_owned();
         Ok(HttpClient {
             client,

@@ -15,7 +15,7 @@ use bindings::exports::packhouse::engine::assembly;
 use bindings::packhouse::engine::types;
 use limits::{EpochTicker, HANDLES};
 use packhouse_core::{Answer, EntityId, Plan, Request};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, Result, SetupError};
 use packhouse_run::{Host, Indexed, Planner, RunError, SandboxLimits};
 use ring::digest::{SHA256, digest};
 use wasmtime::component::{Component, HasSelf, Linker};
@@ -88,8 +88,7 @@ fn engine(cache: Option<&Path>) -> Result<Engine> {
             ),
         }
     }
-    Engine::new(&config)
-        .map_err(|e| Error::Unsupported(format!("WebAssembly can't run here: {e:#}")))
+    Engine::new(&config).map_err(|error| SetupError::NoWebAssembly(error.into()).into())
 }
 
 impl Sandbox {
@@ -117,10 +116,7 @@ impl Sandbox {
             Error::Component { reason, .. } => {
                 // The location is in further lines.
                 let reason = reason.lines().next().unwrap_or_default().to_owned();
-                Error::Unsupported(format!(
-                    "{} is not a component that packhouse can run: {reason}",
-                    file.display()
-                ))
+                SetupError::NotAComponent { file: file.to_owned(), reason }.into()
             }
             error => error,
         })

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use packhouse_model::error::{Class, Error, ExhaustedBudget};
+use packhouse_model::error::{BackupError, Class, DeletionError, Error, ExhaustedBudget};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -84,7 +84,10 @@ impl From<Error> for Problem {
 fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::PruneUnfinished { cause, .. } => status_of(cause),
+        Error::TokenEnded { .. } => StatusCode::UNAUTHORIZED,
         Error::UnknownRepo(_)
+        | Error::MistypedRepo { .. }
+        | Error::DeletedMeanwhile
         | Error::DeletedRepo { .. }
         | Error::NeverDeleted(_)
         | Error::UnknownDeletion { .. }
@@ -97,7 +100,17 @@ fn status_of(error: &Error) -> StatusCode {
         | Error::HeadConflict(_)
         | Error::BranchInTheWay { .. }
         | Error::SameBranch { .. }
-        | Error::Unsupported(_) => StatusCode::CONFLICT,
+        | Error::PlanChanged(_)
+        | Error::Job(_) => StatusCode::CONFLICT,
+        // The server's clock, or the catalog's, is wrong.
+        Error::Deletion(DeletionError::ClockSkew(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::Deletion(_) => StatusCode::CONFLICT,
+        Error::Backup(
+            BackupError::OnServer { .. }
+            | BackupError::CatalogNotAFile(_)
+            | BackupError::PacksNotFiles(_),
+        ) => StatusCode::NOT_IMPLEMENTED,
+        Error::Backup(_) => StatusCode::CONFLICT,
         Error::Usage(_)
         | Error::Name(_)
         | Error::UnknownWant { .. }

@@ -94,7 +94,8 @@ impl LocalVault {
                     Ok(Some(StoredPack { file, path, bytes }))
                 }
                 (_, GetResultPayload::Stream(_)) => {
-                    Err(Error::Unsupported("a local vault answers with files".into()))
+                    let not_a_file = std::io::Error::other("it is not a file");
+                    Err(Error::io("opening", self.path(key))(not_a_file))
                 }
             },
             Err(object_store::Error::NotFound { .. }) => Ok(None),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{ClockSkew, DeletionError, Result};
 
 use super::Store;
 
@@ -64,16 +64,13 @@ impl Store {
     /// The time, for deleting or dropping: not allowed when the clocks differ.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when this machine's clock and the catalog's differ by much.
+    /// [`DeletionError::ClockSkew`] when this machine's clock and the catalog's differ by much.
     pub(super) async fn agreed_time(&self) -> Result<Timestamp> {
         let here = self.clock.now();
         self.compare(here).await?;
         match self.skew.offset.load(Ordering::Relaxed) {
             0 => Ok(here),
-            offset => Err(Error::Unsupported(format!(
-                "{}. Nothing was deleted; correct this machine's clock (or that of the catalog's machine), and run it again",
-                self.apart(offset)
-            ))),
+            offset => Err(DeletionError::ClockSkew(self.skew_of(offset)).into()),
         }
     }
 
@@ -85,19 +82,13 @@ impl Store {
         self.skew.offset.store(offset, Ordering::Relaxed);
         self.skew.compared_at.store(here.as_millisecond(), Ordering::Relaxed);
         if offset != 0 && !self.skew.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!("{}; the catalog's clock is used", self.apart(offset));
+            tracing::warn!("{}; the catalog's clock is used", self.skew_of(offset));
         }
         Ok(())
     }
 
-    fn apart(&self, offset: i64) -> String {
-        let by = SignedDuration::from_millis(offset).abs();
-        let by = SignedDuration::from_secs(by.as_secs());
-        let way = if offset < 0 { "ahead of" } else { "behind" };
-        format!(
-            "the clock of this machine is {by:#} {way} that of the catalog {}",
-            self.catalog.place()
-        )
+    fn skew_of(&self, offset: i64) -> ClockSkew {
+        ClockSkew { behind: SignedDuration::from_millis(offset), catalog: self.catalog.place() }
     }
 
     fn corrected(&self, here: Timestamp) -> Timestamp {

@@ -18,7 +18,7 @@ use packhouse_catalog::{
 use packhouse_core::msgpack::MsgpackError;
 use packhouse_core::record::{Commit, Snapshot as SnapshotRecord, Tag};
 use packhouse_core::{EntityId, Head, Kind, Span};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{DeletionError, Error, Result};
 use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::GcDropped;
@@ -42,8 +42,8 @@ impl Store {
     /// Looks for what has been unreachable for an age.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a repo without branches, tags and releases: nothing of it would
-    /// be left.
+    /// [`DeletionError::AllUnreachable`] for a repo without branches, tags and releases: nothing of
+    /// it would be left.
     pub(super) async fn unexpired(
         &self,
         row: &RepoRow,
@@ -80,10 +80,7 @@ impl Store {
                 .filter(|(kind, _)| *kind == Kind::Tag),
         );
         if roots.is_empty() {
-            let name = &row.name;
-            return Err(Error::Unsupported(format!(
-                "repo `{name}` has no branch, no tag and no release, so everything in it is unreachable: nothing was dropped. To delete it: packhouse repo delete {name}"
-            )));
+            return Err(DeletionError::AllUnreachable(row.name.clone()).into());
         }
         roots.extend(recent);
         let packs = Arc::new(packs);

@@ -79,8 +79,8 @@ impl Store {
     /// The same, and drops what no branch, tag or release has reached for an age, if one is given.
     ///
     /// # Errors
-    /// As [`Store::gc`]; [`Error::Unsupported`] for a repo without branches and tags: nothing of it
-    /// would be left.
+    /// As [`Store::gc`]; [`packhouse_model::error::DeletionError::AllUnreachable`] for a repo without
+    /// branches and tags: nothing of it would be left.
     pub async fn gc_expiring(
         &self,
         repo: &RepoName,
@@ -396,10 +396,7 @@ impl Store {
         if !self.vault.is_remote() || self.vault.hash_uncached(key).await? == Some(*key) {
             return Ok(());
         }
-        Err(Error::Unsupported(format!(
-            "{} does not return the bytes that were written to it, so nothing was replaced. Check the server and its disks, then run it again",
-            self.vault.place_of(key)
-        )))
+        Err(Error::ReadBackDiffers { place: self.vault.place_of(key) })
     }
 
     /// Hashes the packs with duplicates that the plan leaves out: a flipped byte there is found

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use packhouse_catalog::{Fence, JobEnd, JobQuery, LockMode, NewJob, RepoRow};
 use packhouse_core::Head;
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::options::{PruneOptions, PushOptions};
 use packhouse_model::progress::{Phase, Progress};
@@ -189,10 +189,7 @@ impl Store {
             .add_job(&NewJob { repo: row, task: task.clone(), now: self.time().await? })
             .await?;
         if !serves(&job.task, &task) {
-            let id = job.id;
-            return Err(Error::Unsupported(format!(
-                "job {id} of the same type with other options is already queued (`packhouse jobs show {id}`); nothing was queued. Wait for it, or cancel it: packhouse jobs cancel {id}"
-            )));
+            return Err(JobError::AlreadyQueued(job.id).into());
         }
         Ok(Queued { repo: job.repo, job: job.id, status: job.status })
     }
@@ -231,24 +228,20 @@ impl Store {
     /// Retries a failed or cancelled job.
     ///
     /// # Errors
-    /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has not failed, or whose packs
-    /// are gone.
+    /// [`Error::UnknownJob`]; [`JobError`] for one that has not ended, or whose repo or packs are
+    /// gone.
     pub async fn retry_job(&self, id: i64) -> Result<JobReport> {
         let job = self.job(id).await?;
         if job.repo.is_none() && !matches!(job.task, Task::Prune { .. }) {
-            return Err(Error::Unsupported(format!(
-                "job {id} can't be retried: its repo was deleted. Restore the repo first"
-            )));
+            return Err(JobError::NoRepo(id).into());
         }
         // Packs that no job waits with may have been deleted since.
         if let Task::Index { packs, .. } = &job.task {
             let lock = self.catalog.lock(LockMode::Publishing).await?;
             for pack in packs {
                 if self.vault.open(&pack.mpack_key).await?.is_none() {
-                    return Err(Error::Unsupported(format!(
-                        "job {id} can't be retried: pack {} is not in storage any more. Push {} again",
-                        pack.mpack_key, pack.file
-                    )));
+                    let (pack, file) = (pack.mpack_key, pack.file.clone());
+                    return Err(JobError::NoPack { job: id, pack, file }.into());
                 }
             }
             let again = self.catalog.retry_job(id, self.time().await?).await?;
@@ -261,16 +254,11 @@ impl Store {
     /// Cancels a job that waits or runs. A running one publishes nothing more.
     ///
     /// # Errors
-    /// [`Error::UnknownJob`]; [`Error::Unsupported`] for one that has ended.
+    /// [`Error::UnknownJob`]; [`JobError::Ended`].
     pub async fn cancel_job(&self, id: i64) -> Result<JobReport> {
         let job = self.job(id).await?;
-        let ended = || {
-            Error::Unsupported(format!(
-                "job {id} is already {}; there is nothing to cancel",
-                job.status
-            ))
-        };
-        self.catalog.cancel_job(id, self.time().await?).await?.ok_or_else(ended)
+        let cancelled = self.catalog.cancel_job(id, self.time().await?).await?;
+        cancelled.ok_or(Error::Job(JobError::Ended { job: id, status: job.status }))
     }
 }
 
@@ -319,8 +307,5 @@ fn serves(waiting: &Task, asked: &Task) -> bool {
 }
 
 fn not_ended(job: &JobReport) -> Error {
-    let (id, status) = (job.id, job.status);
-    Error::Unsupported(format!(
-        "job {id} is {status}; only a failed or cancelled job can be retried"
-    ))
+    JobError::NotEnded { job: job.id, status: job.status }.into()
 }

@@ -52,7 +52,6 @@ pub use packhouse_model::blocking::{blocking, joined};
 
 pub use backup::BackupOptions;
 pub use gc::GcPlan;
-pub use newer::{NEWER_WAY_OUT, NewerPacks};
 pub use push::{PushPreconditions, StagedPack, UploadProgress};
 pub use releases::MAX_RELEASE_BYTES;
 

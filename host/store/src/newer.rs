@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use packhouse_catalog::LockMode;
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{DeletionError, Result};
+use packhouse_model::report::NewerPacks;
 use packhouse_vault::ListedPack;
 
 use super::Store;
@@ -18,47 +19,6 @@ const BATCH: usize = 64;
 
 /// How long is waited for pushes that are between storing a pack and publishing it.
 const PUSHES: Duration = Duration::from_secs(10);
-
-/// Packs that no repo knows and that are as new as what the catalog knew last, or newer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewerPacks {
-    /// How many there are.
-    pub packs: u64,
-    /// Their size in bytes.
-    pub bytes: u64,
-    /// When the newest of them was written, by the clock of the storage.
-    pub newest: Timestamp,
-    /// What the catalog knew last; none when it has never had a pack.
-    pub last_known: Option<Timestamp>,
-    /// Whether the catalog knows any pack that is in storage.
-    pub knows_some: bool,
-    /// Where the catalog is.
-    pub catalog: String,
-    /// Where the packs are.
-    pub place: String,
-}
-
-impl std::fmt::Display for NewerPacks {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (packs, are) = if self.packs == 1 {
-            ("1 pack".to_owned(), "is")
-        } else {
-            (format!("{} packs", self.packs), "are")
-        };
-        let Self { bytes, place, catalog, .. } = self;
-        write!(
-            f,
-            "the catalog {catalog} looks older than its packs: {packs} ({bytes} bytes) in {place} {are} known to no repo and "
-        )?;
-        match self.last_known {
-            Some(last) => write!(f, "newer than what it knew last, at {last}"),
-            None => write!(f, "it has never had a pack"),
-        }
-    }
-}
-
-/// What to do about it.
-pub const NEWER_WAY_OUT: &str = "If the catalog was restored from a backup, or copied without its -wal file, restore the right one, or repeat the pushes since then. If a push was interrupted, push again";
 
 impl Store {
     /// Looks for packs in storage that are in no repo, no retired row and no job, and that are
@@ -104,9 +64,7 @@ impl Store {
     pub(super) async fn refuse_newer(&self) -> Result<()> {
         match self.newer_packs().await? {
             // Where it knows none at all, it is another catalog: that is said elsewhere.
-            Some(newer) if newer.knows_some => Err(Error::Unsupported(format!(
-                "{newer}. They may be the only copy of pushed data, so nothing was deleted. {NEWER_WAY_OUT}. To delete them anyway: --delete-newer-than-catalog"
-            ))),
+            Some(newer) if newer.knows_some => Err(DeletionError::OldCatalog(newer).into()),
             _ => Ok(()),
         }
     }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::LockMode;
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{DeletionError, Result};
 use packhouse_model::options::PruneOptions;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{KeptPack, PruneReport};
@@ -43,12 +43,12 @@ impl Store {
         }
         // With packs of several catalogs in one place, each would take the others' for orphans.
         if report.orphans == listed.len() as u64 {
-            return Err(Error::Unsupported(format!(
-                "the catalog {} knows none of the {} packs in {}. Check that it is the right catalog; no orphan was deleted",
-                self.catalog.place(),
-                listed.len(),
-                self.vault.place()
-            )));
+            return Err(DeletionError::OnlyOrphans {
+                catalog: self.catalog.place(),
+                packs: listed.len(),
+                place: self.vault.place(),
+            }
+            .into());
         }
         // Lost records may be in an orphan; and a catalog that lacks packs may be an older one,
         // from a backup: its orphans may be the only copy.

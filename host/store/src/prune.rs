@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{LockMode, UnneededPack};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{DeletionError, Error, Result};
 use packhouse_model::names::MpackKey;
 use packhouse_model::options::PruneOptions;
 use packhouse_model::progress::{Phase, Progress};
@@ -50,12 +50,8 @@ impl Store {
         let catalogs = self.vault.catalogs(&self.catalog.identity()).await?;
         if catalogs.len() > 1 {
             // What the others need is not known here (law 10).
-            return Err(Error::Unsupported(format!(
-                "the packs in {} belong to {} catalogs: {}. It is not known which packs the other catalogs need, so nothing is deleted. Give each catalog its own storage, or, if a catalog no longer exists, remove its note from the folder `catalogs` there",
-                self.vault.place(),
-                catalogs.len(),
-                catalogs.join(", ")
-            )));
+            let place = self.vault.place();
+            return Err(DeletionError::SharedStorage { place, catalogs }.into());
         }
         if options.orphans && !options.newer {
             self.refuse_newer().await?;

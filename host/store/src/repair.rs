@@ -225,9 +225,7 @@ impl Store {
         .await?;
         match staged {
             (written, staged) if written == *key => self.vault.store(staged, key).await,
-            (written, _) => Err(Error::Unsupported(format!(
-                "the copy of pack {key} has the hash {written}; the disk may be failing"
-            ))),
+            (copied, _) => Err(Error::CopyDiffers { pack: *key, copied }),
         }
     }
 }

@@ -139,7 +139,7 @@ impl Store {
     pub(super) async fn needs_of(&self, repo: i64) -> Result<Option<RepoNeeds>> {
         let mut snapshot = match self.catalog.snapshot(repo).await {
             Ok(snapshot) => snapshot,
-            Err(Error::Unsupported(_)) => return Ok(None),
+            Err(Error::DeletedMeanwhile) => return Ok(None),
             Err(error) => return Err(error),
         };
         let name = snapshot.repo().name.clone();

@@ -12,12 +12,12 @@ use packhouse_core::{
     AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, ROW_BYTES, Rival, Row, Span,
     Storage,
 };
-use packhouse_model::error::{Error, Result};
-use packhouse_run::Host;
-use packhouse_run::page;
+use packhouse_model::error::{Error, Result, TapeError};
+use packhouse_run::{Host, page};
 use serde::de::DeserializeOwned;
 
-use super::call::{self, Call};
+use super::call;
+use super::call::Call;
 use super::format::CallLine;
 
 /// A list that was paged in: its items by number, and whether its end was seen.
@@ -180,7 +180,8 @@ impl TapeHost {
     ) -> Result<T, AccessError> {
         found.ok_or_else(|| {
             self.fault.get_or_insert_with(|| {
-                Error::Diverged(format!("it asks for {}, which is not on the tape", what()))
+                let diverged = format!("it asks for {}, which is not on the tape", what());
+                TapeError::Diverged(diverged).into()
             });
             AccessError::TooMuch(0)
         })

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use packhouse_core::{
     AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
 };
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, Result, TapeError};
 use packhouse_run::Host;
 use serde_json::Value;
 
-use super::call::{self, Call};
+use super::call;
+use super::call::Call;
 use super::format::CallLine;
 use super::reader::TapeReader;
 
@@ -53,7 +54,7 @@ impl Position {
                 cut(&asked)
             );
             self.behind = Some(line);
-            return Err(Error::Diverged(words));
+            return Err(TapeError::Diverged(words).into());
         }
         let recorded = match serde_json::from_str::<CallLine<'_>>(&line) {
             Ok(recorded) => recorded,
@@ -68,7 +69,7 @@ impl Position {
                 C::NAME,
                 cut(&asked)
             );
-            return Err(Error::Diverged(words));
+            return Err(TapeError::Diverged(words).into());
         }
         self.calls += 1;
         match (recorded.ok, recorded.err, recorded.trap) {
@@ -80,7 +81,7 @@ impl Position {
             },
             (None, Some(refusal), None) => Ok(Err(refusal)),
             // The host failed then, and does now.
-            (None, None, Some(words)) => Err(Error::Unsupported(words)),
+            (None, None, Some(words)) => Err(TapeError::Trapped(words).into()),
             _ => Err(self.reader.damaged("a call has one of `ok`, `err` and `trap`")),
         }
     }

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, Result, TapeError};
 
 use super::format::{Header, VERSION};
 
@@ -33,7 +33,8 @@ impl TapeReader {
 
     /// The error for the last line that was read.
     pub(super) fn damaged(&self, reason: impl Into<String>) -> Error {
-        Error::DamagedTape { tape: self.path.clone(), line: self.at, reason: reason.into() }
+        let (tape, reason) = (self.path.clone(), reason.into());
+        TapeError::Damaged { tape, line: self.at, reason }.into()
     }
 
     /// The next line; `None` at the end of the file.
@@ -71,11 +72,12 @@ impl TapeReader {
             return Err(self.damaged("it does not begin with a tape header"));
         };
         if version.tape != VERSION {
-            return Err(Error::Unsupported(format!(
-                "{} is a tape of version {}; this packhouse reads version {VERSION}: replay it with the packhouse that recorded it",
-                self.path.display(),
-                version.tape
-            )));
+            return Err(TapeError::OtherVersion {
+                tape: self.path.clone(),
+                found: version.tape,
+                known: VERSION,
+            }
+            .into());
         }
         serde_json::from_str(&line)
             .map_err(|error| self.damaged(format!("the header is malformed: {error}")))

@@ -14,11 +14,12 @@ use flate2::write::GzEncoder;
 use packhouse_core::{
     AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
 };
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, Result, TapeError};
 use packhouse_model::files::replaceable;
 use packhouse_run::Host;
 
-use super::call::{self, Bytes, Call, CallResult};
+use super::call;
+use super::call::{Bytes, Call, CallResult};
 use super::format::{Header, Outcome};
 
 /// A tape that was written.
@@ -77,9 +78,7 @@ impl TapeWriter {
     fn finish(&mut self, outcome: &Outcome) -> Result<Recorded> {
         let packs = self.header.packs.clone();
         outcome.lines(&packs, self.calls, |line| self.line(&line))?;
-        let Some(to) = self.to.take() else {
-            return Err(Error::Unsupported("the tape is already finished".into()));
-        };
+        let to = self.to.take().ok_or(TapeError::Finished)?;
         let written = to.finish().and_then(|mut file| {
             file.flush()?;
             file.get_ref().sync_all()?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use packhouse_core::{Row, Step};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, Result, TapeError};
 use packhouse_run::{Host, Planner, RunError};
 use serde::Serialize;
 use serde_json::Value;
@@ -59,7 +59,7 @@ pub struct Replay {
 /// Replays a tape in `planner`, under the limits on the tape.
 ///
 /// # Errors
-/// [`Error::DamagedTape`], or [`Error::Unsupported`] for a tape of another version. A component
+/// [`TapeError::Damaged`], or [`TapeError::OtherVersion`]. A component
 /// that diverges is no error: see the result.
 pub fn replay(tape: &Path, planner: &dyn Planner) -> Result<Replay> {
     let mut reader = TapeReader::open(tape)?;
@@ -133,8 +133,10 @@ fn run(header: &Header, planner: &dyn Planner, host: impl Host) -> Result<Replay
     };
     match answer {
         Ok(outcome) => Ok(ReplayResult::Ended(outcome)),
-        Err(RunError::Host(Error::Diverged(words))) => Ok(ReplayResult::Diverged(words)),
-        Err(RunError::Host(error @ Error::DamagedTape { .. })) => Err(error),
+        Err(RunError::Host(Error::Tape(TapeError::Diverged(words)))) => {
+            Ok(ReplayResult::Diverged(words))
+        }
+        Err(RunError::Host(error @ Error::Tape(TapeError::Damaged { .. }))) => Err(error),
         Err(error) => Ok(ReplayResult::Ended(Outcome::from(&error))),
     }
 }
@@ -169,14 +171,14 @@ fn rest_differs(
             first_difference(&recorded, &line)
         });
         // Nothing that follows matters.
-        Err(Error::Diverged(String::new()))
+        Err(TapeError::Diverged(String::new()).into())
     });
     match outcome {
         Ok(()) if position.next()?.is_some() => {
             Err(position.reader.damaged("there is data after the end of the tape"))
         }
         Ok(()) => Ok(None),
-        Err(Error::Diverged(_)) => Ok(differs),
+        Err(Error::Tape(TapeError::Diverged(_))) => Ok(differs),
         Err(error) => Err(error),
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{BackupError, Error, Result};
 use packhouse_model::names::{MpackKey, RepoId};
 
 /// What is in a storage.
@@ -198,7 +198,7 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When packs are not files here; when the folder can't be used.
     fn in_folder(&self, _folder: &Path) -> Result<Arc<dyn Vault>> {
-        Err(Error::Unsupported(format!("the packs in {} are not files", self.place())))
+        Err(BackupError::PacksNotFiles(self.place()).into())
     }
 
     /// A new file in staging. `name` must be unused: 16 fresh random bytes.

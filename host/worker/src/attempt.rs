@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::options::PruneOptions;
 use packhouse_model::progress::Progress;
@@ -72,15 +72,10 @@ pub(super) async fn run(store: Store, job: JobReport, progress: Progress) -> Res
 }
 
 fn done(result: &impl Serialize) -> Result<AttemptResult> {
-    let result = serde_json::to_value(result)
-        .map_err(|e| Error::Unsupported(format!("its result can't be serialised: {e}")))?;
+    let result = serde_json::to_value(result).map_err(Error::Serialization)?;
     Ok(AttemptResult { result, gc: None, problem: None })
 }
 
 fn repo(job: &JobReport) -> Result<&RepoName> {
-    job.repo.as_ref().ok_or_else(|| {
-        Error::Unsupported(
-            "its repo was deleted in the meantime; there is nothing left to do".into(),
-        )
-    })
+    job.repo.as_ref().ok_or(Error::Job(JobError::RepoDeleted))
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{Fence, JobEnd};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{JobEnded, JobReport};
 use packhouse_store::Store;
@@ -212,10 +212,7 @@ impl Worker {
         );
         let progress = Progress::silent();
         let done = if job.attempt > self.options.attempts {
-            Err(Error::Unsupported(format!(
-                "the last {} workers that took it died or lost their lease; check their logs and their memory",
-                self.options.attempts
-            )))
+            Err(JobError::WorkersDied { attempts: self.options.attempts }.into())
         } else {
             self.kept(&job, fence, &progress).await
         };

@@ -1,10 +1,11 @@
 //! Measurements in the text that Prometheus reads.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
+use std::io::Write as _;
 use std::path::Path;
 
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::Result;
 use packhouse_model::report::JobEnded;
 use packhouse_store::Store;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -148,35 +149,32 @@ pub fn encoded(registry: &Registry) -> String {
 /// When the catalog can't be read.
 pub async fn store_metrics(store: &Store) -> Result<String> {
     let mut registry = Registry::with_prefix("packhouse");
-    let gauge = |registry: &mut Registry, name: &str, help: &str, value: u64| -> Result<()> {
+    let gauge = |registry: &mut Registry, name: &str, help: &str, value: u64| {
         let gauge = Gauge::<i64>::default();
-        gauge.set(
-            i64::try_from(value)
-                .map_err(|_| Error::Unsupported(format!("{name} is too large to be reported")))?,
-        );
+        // Sizes and counts are far below the limit.
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         registry.register(name, help, gauge);
-        Ok(())
     };
     let totals = store.totals().await?;
-    gauge(&mut registry, "repos", "Repos", totals.repos)?;
-    gauge(&mut registry, "packs", "Packs in use", totals.packs)?;
-    gauge(&mut registry, "pack_bytes", "Size of packs in use", totals.bytes)?;
+    gauge(&mut registry, "repos", "Repos", totals.repos);
+    gauge(&mut registry, "packs", "Packs in use", totals.packs);
+    gauge(&mut registry, "pack_bytes", "Size of packs in use", totals.bytes);
     gauge(
         &mut registry,
         "duplicate_bytes",
         "Bytes that consolidations would save",
         totals.duplicate_bytes,
-    )?;
+    );
     gauge(
         &mut registry,
         "superseded_bytes",
         "Bytes of packs that wait for deletion",
         totals.superseded_bytes,
-    )?;
+    );
     let damaged = "Known missing or damaged packs, and repos with a damaged index";
-    gauge(&mut registry, "damaged_packs", damaged, totals.damaged)?;
-    gauge(&mut registry, "objects", "Objects, counted for each repo", totals.objects)?;
-    gauge(&mut registry, "most_packs", "Packs of the repo with the most packs", totals.most_packs)?;
+    gauge(&mut registry, "damaged_packs", damaged, totals.damaged);
+    gauge(&mut registry, "objects", "Objects, counted for each repo", totals.objects);
+    gauge(&mut registry, "most_packs", "Packs of the repo with the most packs", totals.most_packs);
     let jobs = Family::<InStatus, Gauge>::default();
     for (r#type, status, count) in store.job_counts().await? {
         jobs.get_or_create(&InStatus { r#type, status: status.as_str().into() }).set(count as i64);

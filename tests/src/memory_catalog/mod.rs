@@ -65,7 +65,7 @@ impl MemoryCatalog {
 }
 
 fn deleted() -> Error {
-    Error::Unsupported("the repo was deleted in the meantime; nothing was changed".into())
+    Error::DeletedMeanwhile
 }
 
 #[async_trait]

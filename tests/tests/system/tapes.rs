@@ -14,13 +14,13 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use packhouse_host::sample::{HistoryOptions, history};
 use packhouse_host::sandbox::{Planner, Sandbox, SandboxLimits};
-use packhouse_host::tape::{self, Verdict};
-use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions};
+use packhouse_host::tape::Verdict;
+use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions, TapeError, tape};
 use packhouse_tests::binary::Packhouse;
-use packhouse_tests::faulty::{self, Fault};
+use packhouse_tests::faulty::Fault;
 use packhouse_tests::hostile::{Spoiled, reworded, spoiled};
 use packhouse_tests::store::{TestStore, options};
-use packhouse_tests::{corpus, fixtures};
+use packhouse_tests::{corpus, faulty, fixtures};
 
 fn tapes() -> Vec<PathBuf> {
     tapes_in(&fixtures::folder().join("tapes"))
@@ -452,7 +452,7 @@ fn what_is_no_tape_is_told_by_line_and_reason() {
     for file in files {
         let error = tape::replay(&file, &reference()).expect_err(&name(&file));
         assert!(
-            matches!(&error, Error::DamagedTape { tape, line, .. } if *tape == file && *line > 0),
+            matches!(&error, Error::Tape(TapeError::Damaged { tape, line, .. }) if *tape == file && *line > 0),
             "{}: {error}",
             name(&file)
         );

@@ -93,10 +93,7 @@ pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result
 /// Refuses to start without a store, and points new users to the demo.
 async fn require_store(context: &Context) -> anyhow::Result<()> {
     let Some(absent) = place::options(&context.globals)?.absent().await? else { return Ok(()) };
-    Err(Error::Unsupported(format!(
-        "{absent}. To try the console without a store: packhouse console --demo"
-    ))
-    .into())
+    bail!("{absent}. To try the console without a store: packhouse console --demo")
 }
 
 async fn show(

@@ -22,5 +22,5 @@ pub(crate) fn confirm(name: &str, shown: &str) -> anyhow::Result<()> {
     if typed.trim() == name {
         return Ok(());
     }
-    Err(Error::Unsupported(format!("the name does not match {name}; nothing was deleted")).into())
+    anyhow::bail!("the name does not match {name}; nothing was deleted")
 }

@@ -18,13 +18,15 @@ pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result
         .into());
     }
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        let message = "the console needs a terminal; `packhouse repo list` and `packhouse gc --all` work without one";
-        return Err(Error::Unsupported(message.into()).into());
+        anyhow::bail!(
+            "the console needs a terminal; `packhouse repo list` and `packhouse gc --all` work without one"
+        );
     }
     if Environment::read().dumb {
-        let message = "the console needs a terminal that can move its cursor, and this one has TERM=dumb; \
-                     `packhouse repo list` and `packhouse gc --all` work without one";
-        return Err(Error::Unsupported(message.into()).into());
+        anyhow::bail!(
+            "the console needs a terminal that can move its cursor, and this one has TERM=dumb; \
+             `packhouse repo list` and `packhouse gc --all` work without one"
+        );
     }
     crate::console::run(args, context).await
 }

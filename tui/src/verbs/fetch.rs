@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::anyhow;
 use packhouse_host::{Error, FetchReport, FetchRequest};
 
 use crate::args::Fetch;
@@ -33,7 +34,7 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
         let store = record::onto(&context.client().await?, tape.as_deref())?;
         let report = store.fetch(&args.repo, &request, watch.progress()).await;
         record::print_tape(&store, tape.as_deref(), &context.output);
-        Ok(report.map_err(|error| with_output(error, &request))?)
+        report.map_err(|error| with_output(error, &request))
     })
     .await?;
     drop(watch);
@@ -48,12 +49,12 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
 }
 
 /// What is assembled is kept in the store, unless a file takes it.
-fn with_output(error: Error, request: &FetchRequest) -> Error {
+fn with_output(error: Error, request: &FetchRequest) -> anyhow::Error {
     match error.is_read_only() && request.output.is_none() {
-        true => Error::Unsupported(format!(
+        true => anyhow!(
             "{error}. A store that can only be read answers into a file: fetch with --output FILE"
-        )),
-        false => error,
+        ),
+        false => error.into(),
     }
 }
 

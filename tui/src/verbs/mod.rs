@@ -121,7 +121,7 @@ mod tests {
     #[tokio::test]
     async fn a_failing_repo_does_not_stop_the_others_and_the_most_severe_exit_counts() {
         let busy = Error::HeadConflict(Vec::new()).into();
-        let refused = Error::Unsupported("x".into()).into();
+        let refused = Error::UnknownRepo(names(&["a/4"]).remove(0)).into();
         let (left, ended) =
             round(vec![Err(busy), Err(damage()), Ok(Exit::Done), Err(refused)]).await;
         assert_eq!((left, ended.unwrap()), (0, Exit::Damage));

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use packhouse_host::Error;
+use anyhow::{anyhow, bail};
 use packhouse_host::sandbox::{Planner, Sandbox};
-use packhouse_host::tape::{self, Replay as Replayed, Verdict};
+use packhouse_host::tape::{Replay as Replayed, Verdict};
+use packhouse_host::{Error, tape};
 
 use crate::args::Replay;
 use crate::context::Context;
@@ -37,9 +38,8 @@ pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit>
     for tape in &tapes {
         let (sandbox, file) = (sandbox.clone(), tape.clone());
         let replaying = tokio::task::spawn_blocking(move || replay(&file, &sandbox, other)).await;
-        let replayed = replaying.unwrap_or_else(|panic| {
-            Err(Error::Unsupported(format!("replaying the tape failed: {panic}")))
-        });
+        let replayed =
+            replaying.unwrap_or_else(|panic| Err(anyhow!("replaying the tape failed: {panic}")));
         let exit = match replayed {
             Ok(replayed) => {
                 let exit = if replayed.ok { Exit::Done } else { Exit::Damage };
@@ -49,8 +49,8 @@ pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit>
                 results.push(replayed);
                 exit
             }
-            Err(error) if tapes.len() == 1 => return Err(error.into()),
-            Err(error) => output.failure_of(Some(&tape.display().to_string()), &error.into()),
+            Err(error) if tapes.len() == 1 => return Err(error),
+            Err(error) => output.failure_of(Some(&tape.display().to_string()), &error),
         };
         worst = worst.max(exit);
     }
@@ -78,11 +78,7 @@ fn listed(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             }
         }
         if found.is_empty() {
-            return Err(Error::Unsupported(format!(
-                "there is no .tape file in {}",
-                path.display()
-            ))
-            .into());
+            bail!("there is no .tape file in {}", path.display());
         }
         found.sort();
         tapes.extend(found);
@@ -101,16 +97,16 @@ async fn sandbox(context: &Context) -> anyhow::Result<Sandbox> {
     Ok(made.await??)
 }
 
-fn replay(tape: &Path, sandbox: &Sandbox, other: bool) -> packhouse_host::Result<Replayed> {
+fn replay(tape: &Path, sandbox: &Sandbox, other: bool) -> anyhow::Result<Replayed> {
     let recorded = tape::replay::header(tape)?.component;
     if !other && recorded != sandbox.digest() {
-        return Err(Error::Unsupported(format!(
+        bail!(
             "the tape {} was made with the component {recorded}, and this packhouse has {}; name a component with --component FILE",
             tape.display(),
             sandbox.digest()
-        )));
+        );
     }
-    tape::replay(tape, sandbox)
+    Ok(tape::replay(tape, sandbox)?)
 }
 
 fn dump(tape: &Path, output: &Output) -> anyhow::Result<()> {

@@ -1,6 +1,6 @@
 //! What an error means: its class, and what it says of disks and callers.
 
-use super::Error;
+use super::{Error, TapeError};
 
 /// What an error means for the store and for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Error {
             | Error::DamagedPack { .. }
             | Error::DamagedCatalog { .. }
             | Error::Lost { .. }
-            | Error::Diverged(_) => Class::Damage,
+            | Error::Tape(TapeError::Diverged(_)) => Class::Damage,
             _ => Class::Refused,
         }
     }

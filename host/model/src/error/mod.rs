@@ -3,7 +3,12 @@
 //! Every error names the thing, the place and the way out. [`Error::class`] says what it means for
 //! the store; the CLI turns that into an exit code.
 
+mod backup;
 mod class;
+mod deletion;
+mod job;
+mod setup;
+mod tape;
 mod wording;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +22,12 @@ use crate::names::{MpackKey, NameError, RepoId, RepoName};
 use crate::report::{DeletedRepo, PruneReport};
 use crate::text::escaped;
 
+pub use backup::BackupError;
 pub use class::Class;
+pub use deletion::{ClockSkew, DeletionError};
+pub use job::JobError;
+pub use setup::SetupError;
+pub use tape::TapeError;
 
 /// Shorthand for this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -32,6 +42,9 @@ pub enum ExhaustedBudget {
     /// What there is for the caller.
     Caller,
 }
+
+/// The cause of an error, from any library.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a verb failed. Nothing is half-done: a failed verb leaves at most a file that nothing refers
 /// to.
@@ -274,6 +287,10 @@ pub enum Error {
         left_out: usize,
     },
 
+    /// The repo was deleted during the operation.
+    #[error("the repo was deleted in the meantime; nothing was changed")]
+    DeletedMeanwhile,
+
     /// Other writers kept changing the repo.
     #[error("repo `{repo}` kept changing while {what}; nothing was changed, try again")]
     Busy {
@@ -368,20 +385,25 @@ pub enum Error {
         reason: String,
     },
 
-    /// A file is not a tape, or was truncated or changed.
-    #[error("the tape {} is damaged: line {line}: {reason}. Record the run again, or copy the tape again", tape.display())]
-    DamagedTape {
-        /// The tape.
-        tape: PathBuf,
-        /// The line, counted from 1.
-        line: u64,
-        /// What is wrong.
-        reason: String,
-    },
+    /// A tape.
+    #[error(transparent)]
+    Tape(#[from] TapeError),
 
-    /// A component did something other than what is on the tape.
-    #[error("{0}")]
-    Diverged(String),
+    /// A job.
+    #[error(transparent)]
+    Job(#[from] JobError),
+
+    /// A backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+
+    /// Nothing is deleted, so that nothing is lost.
+    #[error(transparent)]
+    Deletion(#[from] DeletionError),
+
+    /// What this machine can't run.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
 
     /// The store was made by a newer packhouse.
     #[error(
@@ -502,6 +524,24 @@ pub enum Error {
         way_out: &'static str,
     },
 
+    /// A storage server returns other bytes than were written to it.
+    #[error(
+        "{place} does not return the bytes that were written to it, so nothing was replaced. Check the server and its disks, then run it again"
+    )]
+    ReadBackDiffers {
+        /// The object.
+        place: String,
+    },
+
+    /// What was copied is not what was read.
+    #[error("the copy of pack {pack} has the hash {copied}; the disk may be failing")]
+    CopyDiffers {
+        /// The pack.
+        pack: MpackKey,
+        /// The hash of the copy.
+        copied: MpackKey,
+    },
+
     /// A run needs more local copies of packs at once than the spool may hold.
     #[error(
         "the packs of repo `{repo}` have {needed} bytes, and {} may hold {budget} bytes of copies; raise the limit with PACKHOUSE_SPOOL_BYTES={needed}. Nothing was downloaded",
@@ -518,13 +558,20 @@ pub enum Error {
         spool: PathBuf,
     },
 
-    /// Not supported here.
-    #[error("{0}")]
-    Unsupported(String),
-
     /// The repo has changed since the plan was made.
     #[error("{0} has changed since the plan was made; nothing was done")]
     PlanChanged(RepoName),
+
+    /// The token that started it is no longer valid.
+    #[error("{reason}, and it started the run; nothing was changed")]
+    TokenEnded {
+        /// Why.
+        reason: String,
+    },
+
+    /// A result that has no JSON form.
+    #[error("the result can't be serialised: {0}")]
+    Serialization(#[source] serde_json::Error),
 
     /// A prune failed after it had deleted something.
     #[error(
@@ -565,11 +612,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// The repo was deleted during the operation.
-    pub fn deleted_meanwhile() -> Error {
-        Error::Unsupported("the repo was deleted in the meantime; nothing was changed".into())
-    }
-
     /// An error of the system, with the operation and the path.
     pub fn io(doing: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.as_ref().to_owned();

@@ -14,6 +14,15 @@ pub(super) fn without_claim(error: &Error) -> String {
     text.trim_end_matches('.').to_owned()
 }
 
+/// An error with its causes.
+pub(super) fn chain(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
+    let error: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
 /// What to do about the most frequent errors of the system.
 pub(super) fn way_out(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind as Kind;

@@ -5,6 +5,7 @@ mod api;
 mod backup;
 mod damage;
 mod job;
+mod newer;
 mod overview;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use damage::{Damage, KeptPack, Repaired};
 pub use job::{
     JobEnded, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Queued, QueuedPack, Task,
 };
+pub use newer::{NEWER_WAY_OUT, NewerPacks};
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
 
 /// `repo show`, and a line of `repo list`.

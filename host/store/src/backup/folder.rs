@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{BackupError, Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// Says that a folder is a backup, and of what.
@@ -55,26 +55,16 @@ impl BackupFolder {
         let place = above.canonicalize().unwrap_or_else(|_| above.to_owned()).join(named);
         let place = place.canonicalize().unwrap_or(place);
         if nearest.starts_with(store) || place.starts_with(store) {
-            return Err(Error::Unsupported(format!(
-                "{} is in the store itself, {}; name a folder elsewhere",
-                to.display(),
-                store.display()
-            )));
+            let (folder, store) = (to.to_owned(), store.to_owned());
+            return Err(BackupError::InStore { folder, store }.into());
         }
         std::fs::create_dir_all(above).map_err(Error::io("creating", above))?;
         match std::fs::read_dir(&place).map(|mut entries| entries.next().is_none()) {
-            Ok(true) if other_disk(&place) => Err(Error::Unsupported(format!(
-                "{} is a mount point; name a new folder on it, such as {}",
-                to.display(),
-                to.join("packhouse").display()
-            ))),
+            Ok(true) if other_disk(&place) => Err(BackupError::MountPoint(to.to_owned()).into()),
             Ok(true) => BackupFolder::new(place, name),
             Err(error) if error.kind() == ErrorKind::NotFound => BackupFolder::new(place, name),
             Ok(false) if update => BackupFolder::existing(place),
-            Ok(false) => Err(Error::Unsupported(format!(
-                "{} exists and is not empty; name another folder, or update a backup with --update",
-                to.display()
-            ))),
+            Ok(false) => Err(BackupError::NotEmpty(to.to_owned()).into()),
             Err(error) => Err(Error::io("listing", &place)(error)),
         }
     }
@@ -98,12 +88,7 @@ impl BackupFolder {
         let lock = File::open(&place).map_err(Error::io("opening", &place))?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Unsupported(format!(
-                    "another backup to {} is running; nothing was changed",
-                    place.display()
-                )));
-            }
+            Err(TryLockError::WouldBlock) => return Err(BackupError::Running(place).into()),
             Err(TryLockError::Error(error)) => return Err(Error::io("locking", &place)(error)),
         }
         let work =
@@ -160,16 +145,11 @@ impl BackupFolder {
 
     /// The manifest of the existing backup.
     pub(super) fn mark(&self) -> Result<Manifest> {
-        let path = self.folder.join(MARK);
-        let none = |why: String| {
-            Error::Unsupported(format!(
-                "{} is not a backup of packhouse ({why}), so it is not updated; name another folder",
-                self.place.display()
-            ))
-        };
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| none(format!("{}: {error}", path.display())))?;
-        serde_json::from_str(&text).map_err(|error| none(format!("{}: {error}", path.display())))
+        let manifest = self.folder.join(MARK);
+        let read = std::fs::read_to_string(&manifest)
+            .and_then(|text| serde_json::from_str(&text).map_err(Into::into));
+        let folder = self.place.clone();
+        read.map_err(|source| BackupError::NotABackup { folder, manifest, source }.into())
     }
 
     /// Writes that down, whole or not at all.

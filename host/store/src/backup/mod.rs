@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use packhouse_catalog::{Catalog, DamageFindings, LockGuard, LockMode};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{BackupError, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{BackupProblem, BackupReport, Damage, ProblemKind};
@@ -52,8 +52,8 @@ impl Store {
     /// Copies the store to a folder, and verifies the copy. The store can be used in the meantime.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when the catalog or the packs are on a server, which has backups of
-    /// its own; when the folder exists and is not a backup of this store. When something can't be
+    /// [`BackupError`] when the catalog or the packs are on a server, which has backups of its own;
+    /// when the folder exists and is not a backup of this store. When something can't be
     /// read or written: then there is no backup, or the one before. Damage is reported, and is no
     /// error; what is sound is kept.
     pub async fn back_up(
@@ -122,33 +122,24 @@ impl Store {
         if self.catalog.is_file() && self.vault.file_of(&MpackKey::new([0; 32])).is_some() {
             return Ok(());
         }
-        Err(Error::Unsupported(format!(
-            "`packhouse backup` copies stores that are files; the catalog of this store is {}, its packs are in {}. Back up the catalog first, with pg_dump (or, where it is a file, sqlite3 FILE \".backup COPY\"), and enable versioning of the bucket: docs/operations.md, \"Backups\", describes this, and how to restore",
-            self.catalog.place(),
-            self.vault.place()
-        )))
+        let (catalog, packs) = (self.catalog.place(), self.vault.place());
+        Err(BackupError::OnServer { catalog, packs }.into())
     }
 
     /// An existing backup must be of this store, and must not have been written to: those changes
     /// would be lost.
     async fn own_backup(&self, work: &BackupFolder) -> Result<Manifest> {
         let mark = work.mark()?;
-        let place = work.place().display();
-        if mark.backup_of != self.catalog.identity() {
-            return Err(Error::Unsupported(format!(
-                "{place} is a backup of another store, {}; this store is {}. Name another folder",
-                mark.backup_of,
-                self.catalog.identity()
-            )));
+        let (folder, this) = (work.place().to_owned(), self.catalog.identity());
+        if mark.backup_of != this {
+            return Err(BackupError::OtherStore { folder, other: mark.backup_of, this }.into());
         }
         if work.catalog().exists() {
             let catalog = self.catalog.open_copy(&work.catalog()).await?;
             let now = contents(catalog.as_ref()).await;
             catalog.close().await;
             if !mark.contents.contains(&now?) {
-                return Err(Error::Unsupported(format!(
-                    "{place} was written to after it was created, so it is a store of its own now and is not updated; name another folder"
-                )));
+                return Err(BackupError::WrittenTo(folder).into());
             }
         }
         Ok(mark)

@@ -68,10 +68,7 @@ async fn work(state: &AppState, run: &Run) -> Result<Box<RawValue>> {
     let _room = room(state, run).await?;
     // It may have waited for long.
     if let Err(problem) = check_token(state, &run.caller).await {
-        return Err(Error::Unsupported(format!(
-            "{}, and it started the run; nothing was changed",
-            problem.detail
-        )));
+        return Err(Error::TokenEnded { reason: problem.detail });
     }
     let (store, progress) = (&run.store, &run.progress);
     let age = |seconds: Option<u64>| seconds.map(Duration::from_secs);
@@ -141,6 +138,5 @@ async fn as_planned(
 
 fn answer(report: &impl Serialize) -> Result<Box<RawValue>> {
     // Reports are plain data, whose maps have strings as keys.
-    to_raw_value(report)
-        .map_err(|error| Error::Unsupported(format!("the result could not be serialised: {error}")))
+    to_raw_value(report).map_err(Error::Serialization)
 }
