@@ -17,6 +17,9 @@ use sqlx::{Database, Pool, Row as _, Transaction};
 
 pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;
 
+/// Values that one statement unpacks.
+pub(super) const BATCH: usize = 32_768;
+
 /// A transaction of a database, as sqlx has it.
 pub(super) type Tx<E> = Transaction<'static, <E as Engine>::Db>;
 

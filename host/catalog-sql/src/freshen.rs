@@ -1,11 +1,9 @@
 //! When clients were last told that a repo has an entity.
 
 use jiff::Timestamp;
-use packhouse_catalog::RepoRow;
-use packhouse_catalog::{ENTITY_BYTES, EntityKey, FRESH_FOR};
+use packhouse_catalog::{ENTITY_BYTES, EntityKey, FRESH_FOR, RepoRow};
 
-use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
-use super::publish::BATCH;
+use super::engine::{BATCH, Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 
 /// Entities to make recent.
 pub(super) struct FreshenParams<'a> {

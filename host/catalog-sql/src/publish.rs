@@ -1,45 +1,17 @@
 //! The two transactions that make something visible. Each compares before it writes; the caller
 //! begins and ends it.
 
-use std::collections::BTreeMap;
-
 use packhouse_catalog::{
     Consolidation, DroppedEntity, ENTITY_BYTES, Fence, IndexRow, PublishOutcome, Push, PushedPack,
 };
+use packhouse_core::Kind;
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{EntityId, Kind};
 use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::report::Cause;
 
-use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
-use super::{freshen, sums};
-
-/// Values that one statement unpacks.
-pub(super) const BATCH: usize = 32_768;
-
-/// How what the index maps to shelves changes.
-type Deltas = BTreeMap<ShelfId, Delta>;
-
-/// How what the index maps to one shelf, or to all of a repo, changes.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Delta {
-    /// Entities, by kind.
-    pub(super) entities: [i64; 4],
-    /// Bytes of their records.
-    pub(super) bytes: i64,
-}
-
-impl Delta {
-    /// In the order of the columns: commits, snapshots, objects, tags.
-    pub(super) fn by_column(&self) -> [i64; 4] {
-        self.entities
-    }
-
-    fn add(&mut self, row: &IndexRow, entities: i64, bytes: i64) {
-        self.entities[usize::from(row.entity[0]).min(Kind::Tag as usize)] += entities;
-        self.bytes += bytes;
-    }
-}
+use super::deltas::Deltas;
+use super::engine::{BATCH, Columns, Engine, Sql, SqlResult, Writing, args};
+use super::{deltas, freshen, graph, sums};
 
 /// Whether a job is still that of the worker which took it. The job stays its own until the
 /// transaction ends.
@@ -101,36 +73,16 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
     }
     let touched: Vec<ShelfId> = deltas.keys().copied().collect();
     let before = sums::mapped_packs::<E>(tx, repo, &touched).await?;
-    let (changed, sum) = put_deltas::<E>(tx, deltas).await?;
+    let (changed, sum) = deltas::put::<E>(tx, deltas).await?;
     let after = sums::mapped_packs::<E>(tx, repo, &touched).await?;
     let mapped = (after.0 - before.0, after.1 - before.1);
     sums::add::<E>(tx, repo, &sum, mapped, stored).await?;
     sums::put_change::<E>(tx, repo, Cause::Push, &now, mapped).await?;
     rows += 1 + changed + drop_broken::<E>(tx, repo, &push.broken, &now).await?;
-    rows += put_edges::<E>(tx, push).await?;
-    rows += put_heads::<E>(tx, push, &now).await?;
+    rows += graph::put_edges::<E>(tx, push).await?;
+    rows += graph::put_heads::<E>(tx, push, &now).await?;
     rows += freshen::put::<E>(tx, repo, &push.known, push.now).await?;
     Ok(PublishOutcome::Done { rows })
-}
-
-/// Counts on shelves what has changed. Gives how many have, and the sum.
-async fn put_deltas<E: Engine>(tx: &mut Writing<E>, deltas: Deltas) -> SqlResult<(u64, Delta)> {
-    let (mut changed, mut sum) = (0, Delta::default());
-    for (shelf, delta) in deltas {
-        let [commits, snapshots, objects, tags] = delta.by_column();
-        sum.entities = std::array::from_fn(|kind| sum.entities[kind] + delta.entities[kind]);
-        sum.bytes += delta.bytes;
-        // Uncounted sums stay uncounted: NULL plus a number is NULL.
-        changed += tx
-            .run(
-                "UPDATE shelves SET commits = commits + $2, snapshots = snapshots + $3, objects = objects + $4, tags = tags + $5,
-                        mapped_bytes = mapped_bytes + $6
-                 WHERE id = $1",
-                args![shelf.0, commits, snapshots, objects, tags, delta.bytes],
-            )
-            .await?;
-    }
-    Ok((changed, sum))
 }
 
 /// Takes away those of some shelves to which nothing is mapped, and retires their packs. Gives how
@@ -235,57 +187,6 @@ async fn put_entities<E: Engine>(
     Ok(changed)
 }
 
-async fn put_edges<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResult<u64> {
-    const NONE: [u8; EntityId::BYTES] = [0xff; EntityId::BYTES];
-    let mut changed = 0;
-    for chunk in push.edges.chunks(BATCH / 4) {
-        let mut bytes = Vec::with_capacity(chunk.len() * 4 * EntityId::BYTES);
-        for edges in chunk {
-            for id in [Some(edges.commit), edges.parents[0], edges.parents[1], edges.snapshot] {
-                bytes.extend_from_slice(&id.map_or(NONE, EntityId::to_bytes));
-            }
-        }
-        changed += tx
-            .run(
-                "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-                 INSERT INTO commits (repo, id, parent1, parent2, snapshot)
-                 SELECT $1, substr($2, 1 + 132 * i, 33), nullif(substr($2, 34 + 132 * i, 33), $4),
-                        nullif(substr($2, 67 + 132 * i, 33), $4), nullif(substr($2, 100 + 132 * i, 33), $4)
-                 FROM n WHERE true ON CONFLICT DO NOTHING",
-                args![push.repo.id, &bytes, chunk.len(), &NONE[..]],
-            )
-            .await?;
-    }
-    Ok(changed)
-}
-
-async fn put_heads<E: Engine>(tx: &mut Writing<E>, push: &Push, now: &str) -> SqlResult<u64> {
-    let repo = push.repo.id;
-    let mut changed = 0;
-    for chunk in push.heads.chunks(BATCH) {
-        let names: Vec<&str> = chunk.iter().map(|head| head.branch.as_str()).collect();
-        let names = serde_json::to_string(&names).map_err(|e| sqlx::Error::Encode(e.into()))?;
-        let commits: Vec<u8> = chunk.iter().flat_map(|head| head.commit.to_bytes()).collect();
-        if push.forced {
-            // What the branch leaves may be reached by nothing else: since when is remembered.
-            tx.run(E::LEAVE_HEADS, args![repo, &names, &commits, now]).await?;
-        }
-        changed += tx.run(E::PUT_HEADS, args![repo, &names, &commits]).await?;
-    }
-    // The first branch ever pushed is the default; of several at once `main`, else the first by
-    // name.
-    let first = push.heads.iter().find(|h| h.branch == "main").or(push.heads.first());
-    if let (None, Some(first)) = (&push.repo.default_branch, first) {
-        changed += tx
-            .run(
-                "UPDATE repos SET default_branch = $2 WHERE id = $1 AND default_branch IS NULL",
-                args![repo, &first.branch],
-            )
-            .await?;
-    }
-    Ok(changed)
-}
-
 /// Forgets entities, and what was known of them.
 async fn drop_entities<E: Engine>(
     tx: &mut Writing<E>,
@@ -306,7 +207,7 @@ async fn drop_entities<E: Engine>(
         let commits = [Kind::Commit as u8];
         changed += tx.run(E::DROP_COMMITS, args![repo, &bytes, chunk.len(), &commits[..]]).await?;
     }
-    let (counted, sum) = put_deltas::<E>(tx, deltas).await?;
+    let (counted, sum) = deltas::put::<E>(tx, deltas).await?;
     sums::add::<E>(tx, repo, &sum, (0, 0), 0).await?;
     Ok(changed + counted)
 }

@@ -14,8 +14,7 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::report::{Cause, Damage};
 
-use super::engine::{Arg, Columns, Engine, Reading, Sql, args};
-use super::publish::BATCH;
+use super::engine::{Arg, BATCH, Columns, Engine, Reading, Sql, args};
 use super::restore::EVERYTHING;
 use super::walk::Walk;
 use super::{damage, failed, rows, sums};

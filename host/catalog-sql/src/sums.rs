@@ -5,8 +5,8 @@
 use packhouse_model::names::ShelfId;
 use packhouse_model::report::Cause;
 
+use super::deltas::Delta;
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
-use super::publish::Delta;
 
 /// Packs that the index maps something to, and their bytes; or by how much they change.
 pub(super) type Mapped = (i64, i64);

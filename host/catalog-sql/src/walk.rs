@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use packhouse_core::{Edges, EntityId};
 
-use super::publish::BATCH;
+use super::engine::BATCH;
 
 /// A walk from commits to their ancestors, each once, up to a limit.
 pub(super) struct Walk {
