@@ -10,13 +10,12 @@ use jiff::Timestamp;
 use packhouse_catalog::{DamageFindings, LockMode};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoId;
-use packhouse_model::progress::Progress;
-use packhouse_model::report::{Damage, KeptPack, PruneReport};
+use packhouse_model::report::{Damage, KeptPack};
 
 use super::Store;
 use super::damage::CONCURRENT_CHECKS;
-use super::prune::keep;
-use super::replaced::{CheckedPacks, RepoNeeds};
+use super::prune::Pruning;
+use super::replaced::RepoNeeds;
 
 impl Store {
     /// Removes a repo's expired answers; returns how many. `found_by` is recorded with damage.
@@ -100,30 +99,24 @@ impl Store {
     }
 
     /// The same for `prune`, which reads what the repos need.
-    pub(super) async fn prune_answers(
-        &self,
-        now: Timestamp,
-        dry_run: bool,
-        checked: &mut CheckedPacks,
-        report: &mut PruneReport,
-        progress: &Progress,
-    ) -> Result<()> {
+    pub(super) async fn prune_answers(&self, pruning: &mut Pruning<'_>) -> Result<()> {
+        let now = pruning.now;
         for (repo, id) in self.catalog.repos_with_expired_answers(now).await? {
             let expired = self.catalog.expired_answers(repo, now).await?;
             if expired.is_empty() {
                 continue;
             }
-            if let Some(lack) = self.lack_of(repo, checked, progress).await? {
+            if let Some(lack) = self.lack_of(repo, &mut pruning.checked, pruning.progress).await? {
                 let detail = lack.keeps_answer();
                 let kept = expired.into_iter().map(|pack| KeptPack {
                     repo: lack.repo.clone(),
                     pack,
                     detail: detail.clone(),
                 });
-                keep(report, kept.collect());
+                pruning.keep(kept.collect());
                 continue;
             }
-            report.answers_deleted += match dry_run {
+            pruning.report.answers_deleted += match pruning.options.dry_run {
                 true => expired.len() as u64,
                 false => self.remove_answers(repo, &id, now).await?,
             };

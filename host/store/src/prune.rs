@@ -24,13 +24,16 @@ use super::{Store, TRIES};
 /// Packs that are deleted at once: pushes wait for so many.
 pub(super) const BATCH: usize = 64;
 
-/// What is due.
-struct Due {
-    packs: Vec<UnneededPack>,
-    /// Whether repos that are due were forgotten; false where there was no room for that.
-    forgotten: bool,
-    now: Timestamp,
+/// A prune: what it may delete, and what it has done so far.
+pub(super) struct Pruning<'a> {
+    pub(super) options: PruneOptions,
+    pub(super) now: Timestamp,
     grace: SignedDuration,
+    /// Packs that were replaced later than this wait.
+    until: Timestamp,
+    pub(super) checked: CheckedPacks,
+    pub(super) report: PruneReport,
+    pub(super) progress: &'a Progress,
 }
 
 impl Store {
@@ -47,12 +50,7 @@ impl Store {
         if !options.dry_run {
             self.begin_writing().await?;
         }
-        let catalogs = self.vault.catalogs(&self.catalog.identity()).await?;
-        if catalogs.len() > 1 {
-            // What the others need is not known here (law 10).
-            let place = self.vault.place();
-            return Err(DeletionError::SharedStorage { place, catalogs }.into());
-        }
+        self.must_be_alone().await?;
         if options.orphans && !options.newer {
             self.refuse_newer().await?;
         }
@@ -62,111 +60,61 @@ impl Store {
             // time in the future is taken for the present one below.
             unless_full(self.catalog.settle_times(now, None).await.map(drop))?;
         }
-        let too_long = || Error::Usage("the grace is too long".into());
-        let grace = SignedDuration::try_from(options.grace).map_err(|_| too_long())?;
-        let unneeded = self.catalog.unneeded_packs().await?;
-        let trust = SignedDuration::try_from(options.trust_verified)
-            .map_err(|_| Error::Usage("the age is too long".into()))?;
-        let due_at =
-            |retired: &UnneededPack| retired.at.min(now).checked_add(grace).map_err(|_| too_long());
-        let (mut due, mut next_due, mut waiting, mut waiting_bytes) = (Vec::new(), None, 0, 0);
-        for retired in unneeded {
-            let at = due_at(&retired)?;
-            if at <= now {
-                due.push(retired);
-                continue;
-            }
-            waiting += 1;
-            waiting_bytes += retired.pack.bytes;
-            next_due = next_due.min(Some(at)).or(Some(at));
-        }
-        let mut report = PruneReport {
-            packs_deleted: 0,
-            bytes_deleted: 0,
-            packs_waiting: waiting,
-            bytes_waiting: waiting_bytes,
-            next_due,
-            answers_deleted: 0,
-            orphans: 0,
-            orphan_bytes: 0,
-            orphans_deleted: 0,
-            packs_kept: 0,
-            kept: Vec::new(),
-            dry_run: options.dry_run.then_some(true),
-        };
-        let until = now.checked_sub(grace).unwrap_or(Timestamp::MIN);
-        let mut forgotten = true;
-        if !options.dry_run {
-            // Before their packs: what can be restored is whole. On a full disk there is room for
-            // it only when other packs have gone.
-            forgotten = unless_full(self.forget_deleted(until, now).await)?;
-        }
-        let mut checked = CheckedPacks::new(now, trust);
-        let due = Due { packs: due, forgotten, now, grace };
-        let done = self.delete_all(&due, options, &mut checked, &mut report, progress).await;
+        let mut pruning = Pruning::new(options, now, progress)?;
+        let due = pruning.due(self.catalog.unneeded_packs().await?)?;
+        // Before their packs: what can be restored is whole. On a full disk there is room for it
+        // only when other packs have gone.
+        let forgotten =
+            options.dry_run || unless_full(self.forget_deleted(pruning.until, now).await)?;
+        let done = self.delete_all(&mut pruning, &due, forgotten).await;
         // However it ended: what was read was read. On a disk that is full, only now there may be
         // room to say so.
-        self.note_found(&checked.findings()).await;
-        report.packs_kept =
-            report.kept.iter().map(|kept| kept.pack).collect::<BTreeSet<_>>().len() as u64;
-        match done {
-            Err(cause) if report.has_deleted() => {
-                Err(Error::PruneUnfinished { report: Box::new(report), cause: Box::new(cause) })
-            }
-            done => done.map(|()| report),
-        }
+        self.note_found(&pruning.checked.findings()).await;
+        pruning.ended(done)
     }
 
-    /// Deletes packs that are due, then expired answers, then orphans.
+    /// Fails where the packs of several catalogs are in one storage: what the others need is not
+    /// known here (law 10).
+    async fn must_be_alone(&self) -> Result<()> {
+        let catalogs = self.vault.catalogs(&self.catalog.identity()).await?;
+        if catalogs.len() <= 1 {
+            return Ok(());
+        }
+        Err(DeletionError::SharedStorage { place: self.vault.place(), catalogs }.into())
+    }
+
+    /// Deletes packs that are due, then expired answers, then orphans. Repos that were deleted may
+    /// have to be forgotten in between.
     async fn delete_all(
         &self,
-        due: &Due,
-        options: PruneOptions,
-        checked: &mut CheckedPacks,
-        report: &mut PruneReport,
-        progress: &Progress,
+        pruning: &mut Pruning<'_>,
+        due: &[UnneededPack],
+        forgotten: bool,
     ) -> Result<()> {
-        let times = (due.now, due.grace);
-        self.prune_due(&due.packs, options, times, checked, report, progress).await?;
-        if !due.forgotten {
-            self.prune_deleted(options, times, checked, report, progress).await?;
+        self.prune_due(pruning, due).await?;
+        if !forgotten {
+            self.prune_deleted(pruning).await?;
         }
-        self.prune_answers(due.now, options.dry_run, checked, report, progress).await?;
-        self.prune_orphans(due.now, options, checked, report, progress).await
+        self.prune_answers(pruning).await?;
+        self.prune_orphans(pruning).await
     }
 
     /// Removes deleted repos, for which there was no room before, and their packs.
-    async fn prune_deleted(
-        &self,
-        options: PruneOptions,
-        (now, grace): (Timestamp, SignedDuration),
-        checked: &mut CheckedPacks,
-        report: &mut PruneReport,
-        progress: &Progress,
-    ) -> Result<()> {
-        let until = now.checked_sub(grace).unwrap_or(Timestamp::MIN);
-        self.forget_deleted(until, now).await?;
+    async fn prune_deleted(&self, pruning: &mut Pruning<'_>) -> Result<()> {
+        self.forget_deleted(pruning.until, pruning.now).await?;
+        let kept: BTreeSet<MpackKey> = pruning.report.kept.iter().map(|kept| kept.pack).collect();
         let mut due = self.catalog.unneeded_packs().await?;
-        let kept: BTreeSet<MpackKey> = report.kept.iter().map(|kept| kept.pack).collect();
-        due.retain(|unneeded| unneeded.at <= until && !kept.contains(&unneeded.pack.key));
-        self.prune_due(&due, options, (now, grace), checked, report, progress).await
+        due.retain(|unneeded| unneeded.at <= pruning.until && !kept.contains(&unneeded.pack.key));
+        self.prune_due(pruning, &due).await
     }
 
-    async fn prune_due(
-        &self,
-        due: &[UnneededPack],
-        options: PruneOptions,
-        (now, grace): (Timestamp, SignedDuration),
-        checked: &mut CheckedPacks,
-        report: &mut PruneReport,
-        progress: &Progress,
-    ) -> Result<()> {
-        let until = now.checked_sub(grace).unwrap_or(Timestamp::MIN);
-        let total = due.iter().map(|retired| retired.pack.bytes).sum();
+    async fn prune_due(&self, pruning: &mut Pruning<'_>, due: &[UnneededPack]) -> Result<()> {
+        let total = bytes_of(due);
         let mut failed = Ok(());
         for batch in due.chunks(BATCH) {
-            progress.at("the store", Phase::Delete, report.bytes_deleted, total)?;
-            match self.delete(batch, until, options.dry_run, checked, report, progress).await {
+            let done = pruning.report.bytes_deleted;
+            pruning.progress.at("the store", Phase::Delete, done, total)?;
+            match self.delete(pruning, batch).await {
                 // A file that can't be removed does not keep the others.
                 Err(error @ Error::Io { .. }) => failed = failed.and(Err(error)),
                 done => done?,
@@ -175,72 +123,145 @@ impl Store {
         failed
     }
 
-    /// Deletes packs, except those that are used again, that a repo has retired later than `until`,
-    /// or whose replacement is not sound.
-    async fn delete(
-        &self,
-        packs: &[UnneededPack],
-        until: Timestamp,
-        dry_run: bool,
-        checked: &mut CheckedPacks,
-        report: &mut PruneReport,
-        progress: &Progress,
-    ) -> Result<()> {
+    /// Deletes packs, except those that are used again, that a repo has retired too late, or whose
+    /// replacement is not sound.
+    async fn delete(&self, pruning: &mut Pruning<'_>, packs: &[UnneededPack]) -> Result<()> {
         for _ in 0..TRIES {
             // Packs are read while others go on publishing; then it is compared whether they have.
-            let (good, kept) = self.with_sound_replacement(packs, checked, progress).await?;
-            let keys: Vec<MpackKey> = good.iter().map(|unneeded| unneeded.pack.key).collect();
-            if dry_run || good.is_empty() {
-                keep(report, kept);
-                report.packs_deleted += good.len() as u64;
-                report.bytes_deleted +=
-                    good.iter().map(|unneeded| unneeded.pack.bytes).sum::<u64>();
+            let (good, kept) =
+                self.with_sound_replacement(packs, &mut pruning.checked, pruning.progress).await?;
+            if pruning.options.dry_run || good.is_empty() {
+                pruning.keep(kept);
+                pruning.count_deleted(&good);
                 return Ok(());
             }
+            let keys: Vec<MpackKey> = good.iter().map(|unneeded| unneeded.pack.key).collect();
             let lock = self.catalog.lock(LockMode::Deleting).await?;
-            let gone = self.catalog.deletable_packs(&keys, until, &lock).await?;
-            if !self.still_replaced(&gone, checked).await? {
+            let gone = self.catalog.deletable_packs(&keys, pruning.until, &lock).await?;
+            if !self.still_replaced(&gone, &pruning.checked).await? {
                 // They have other replacements now, which were not checked.
                 drop(lock);
                 continue;
             }
-            keep(report, kept);
-            let by_key: BTreeMap<MpackKey, &UnneededPack> =
-                gone.iter().map(|unneeded| (unneeded.pack.key, unneeded)).collect();
-            let (mut removed, mut failed) = (Vec::new(), None);
-            for (key, unneeded) in &by_key {
-                // One that can't be removed does not keep the others; it goes on waiting.
-                match self.vault.remove(key).await {
-                    Ok(()) => {
-                        tracing::info!(
-                            "deleted pack {key}, {} bytes, replaced at {}",
-                            unneeded.pack.bytes,
-                            unneeded.at
-                        );
-                        report.packs_deleted += 1;
-                        report.bytes_deleted += unneeded.pack.bytes;
-                        removed.push(*key);
-                    }
-                    Err(error) => failed = failed.or(Some(error)),
-                }
-            }
-            self.catalog.forget_packs(&removed, until, &lock).await?;
+            pruning.keep(kept);
+            let (removed, done) = self.remove_files(pruning, gone).await;
+            self.catalog.forget_packs(&removed, pruning.until, &lock).await?;
             drop(lock);
-            return failed.map_or(Ok(()), Err);
+            return done;
         }
         // They change faster than they can be read: another prune may be luckier.
-        report.packs_waiting += packs.len() as u64;
-        report.bytes_waiting += packs.iter().map(|unneeded| unneeded.pack.bytes).sum::<u64>();
+        pruning.count_waiting(packs);
         Ok(())
+    }
+
+    /// Removes the files of packs, by key. One that can't be removed does not keep the others; it
+    /// goes on waiting. Returns those that are removed, and the first failure.
+    async fn remove_files(
+        &self,
+        pruning: &mut Pruning<'_>,
+        packs: Vec<UnneededPack>,
+    ) -> (Vec<MpackKey>, Result<()>) {
+        let by_key: BTreeMap<MpackKey, UnneededPack> =
+            packs.into_iter().map(|unneeded| (unneeded.pack.key, unneeded)).collect();
+        let (mut removed, mut done) = (Vec::new(), Ok(()));
+        for (key, unneeded) in by_key {
+            if let Err(error) = self.vault.remove(&key).await {
+                done = done.and(Err(error));
+                continue;
+            }
+            let UnneededPack { pack, at, .. } = &unneeded;
+            tracing::info!("deleted pack {key}, {} bytes, replaced at {at}", pack.bytes);
+            pruning.count_deleted(std::slice::from_ref(&unneeded));
+            removed.push(key);
+        }
+        (removed, done)
     }
 }
 
-/// Reports packs that were kept.
-pub(super) fn keep(report: &mut PruneReport, kept: Vec<KeptPack>) {
-    for one in &kept {
-        tracing::warn!(repo = %one.repo, "pack {} is kept: {}", one.pack, one.detail);
+impl<'a> Pruning<'a> {
+    fn new(options: PruneOptions, now: Timestamp, progress: &'a Progress) -> Result<Pruning<'a>> {
+        let grace = SignedDuration::try_from(options.grace).map_err(|_| grace_too_long())?;
+        let trust = SignedDuration::try_from(options.trust_verified)
+            .map_err(|_| Error::Usage("the age is too long".into()))?;
+        let report = PruneReport {
+            packs_deleted: 0,
+            bytes_deleted: 0,
+            packs_waiting: 0,
+            bytes_waiting: 0,
+            next_due: None,
+            answers_deleted: 0,
+            orphans: 0,
+            orphan_bytes: 0,
+            orphans_deleted: 0,
+            packs_kept: 0,
+            kept: Vec::new(),
+            dry_run: options.dry_run.then_some(true),
+        };
+        Ok(Pruning {
+            options,
+            now,
+            grace,
+            until: now.checked_sub(grace).unwrap_or(Timestamp::MIN),
+            checked: CheckedPacks::new(now, trust),
+            report,
+            progress,
+        })
     }
-    report.kept.extend(kept);
+
+    /// Those of some packs that were replaced a grace ago. The others wait.
+    fn due(&mut self, unneeded: Vec<UnneededPack>) -> Result<Vec<UnneededPack>> {
+        let mut due = Vec::new();
+        for retired in unneeded {
+            let at = retired.at.min(self.now).checked_add(self.grace);
+            let at = at.map_err(|_| grace_too_long())?;
+            if at <= self.now {
+                due.push(retired);
+                continue;
+            }
+            self.count_waiting(std::slice::from_ref(&retired));
+            self.report.next_due = self.report.next_due.min(Some(at)).or(Some(at));
+        }
+        Ok(due)
+    }
+
+    /// Reports packs that were kept.
+    pub(super) fn keep(&mut self, kept: Vec<KeptPack>) {
+        for one in &kept {
+            tracing::warn!(repo = %one.repo, "pack {} is kept: {}", one.pack, one.detail);
+        }
+        self.report.kept.extend(kept);
+    }
+
+    fn count_deleted(&mut self, packs: &[UnneededPack]) {
+        self.report.packs_deleted += packs.len() as u64;
+        self.report.bytes_deleted += bytes_of(packs);
+    }
+
+    fn count_waiting(&mut self, packs: &[UnneededPack]) {
+        self.report.packs_waiting += packs.len() as u64;
+        self.report.bytes_waiting += bytes_of(packs);
+    }
+
+    /// The report, or why there is none.
+    fn ended(mut self, done: Result<()>) -> Result<PruneReport> {
+        let kept: BTreeSet<MpackKey> = self.report.kept.iter().map(|kept| kept.pack).collect();
+        self.report.packs_kept = kept.len() as u64;
+        match done {
+            Err(cause) if self.report.has_deleted() => Err(Error::PruneUnfinished {
+                report: Box::new(self.report),
+                cause: Box::new(cause),
+            }),
+            done => done.map(|()| self.report),
+        }
+    }
+}
+
+fn bytes_of(packs: &[UnneededPack]) -> u64 {
+    packs.iter().map(|unneeded| unneeded.pack.bytes).sum()
+}
+
+fn grace_too_long() -> Error {
+    Error::Usage("the grace is too long".into())
 }
 
 /// Whether something was done; false where its disk is full.
