@@ -1,12 +1,13 @@
 //! Diagnosis: whether the component or a stored pack is to blame for a run or a proof that failed.
 
 use packhouse_catalog::entity_key;
-use packhouse_core::{EntityId, Fault, Kind};
+use packhouse_core::{EntityId, Fault, Kind, Span};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
 use packhouse_run::{RunError, RunPack};
 
 use super::prove::ProofError;
+use super::receive::StagedPack;
 use super::{Store, blocking};
 
 impl Store {
@@ -27,7 +28,7 @@ impl Store {
                 }
             }
         };
-        Error::Unproven { digest: self.sandbox.digest().to_owned(), repo: repo.clone(), reason }
+        Error::Unproven { digest: self.planner.digest().to_owned(), repo: repo.clone(), reason }
     }
 
     /// The error for a pack that is damaged, or the detail back for one that is sound.
@@ -96,10 +97,44 @@ impl Store {
             },
             RunError::Fault(Fault::HeadConflict(conflicts)) => Error::HeadConflict(conflicts),
             RunError::Fault(fault) => Error::Component {
-                digest: self.sandbox.digest().to_owned(),
+                digest: self.planner.digest().to_owned(),
                 doing: "planning",
                 reason: fault.to_string(),
             },
+        }
+    }
+
+    /// A fault that a component found in a push, as an error about the files: the first packs of
+    /// the run are these.
+    pub(super) async fn push_error(
+        &self,
+        repo: &RepoName,
+        files: &[&StagedPack],
+        packs: &[RunPack],
+        error: RunError,
+    ) -> Error {
+        let place = |pack: u32| match (files.get(pack as usize), packs.get(pack as usize)) {
+            (Some(one), _) => one.file.display().to_string(),
+            (None, Some(pack)) => format!("pack {}", pack.directory.key),
+            (None, None) => String::new(),
+        };
+        let malformed = match &error {
+            RunError::Fault(Fault::Malformed { at, .. }) => files.get(at.pack as usize),
+            _ => None,
+        };
+        match (error, malformed) {
+            (RunError::Fault(Fault::Malformed { kind, id, offset, reason, .. }), Some(one)) => {
+                let (file, record) = (one.file.clone(), Some(format!("{kind} {id}")));
+                Error::BadPack { file, offset, record, reason }
+            }
+            (RunError::Fault(Fault::Disagrees { kind, id, first, second, detail }), _) => {
+                let at = |span: Span| format!("{} (byte {})", place(span.pack), span.offset);
+                // A tag's text is in the detail: here there is only its digest.
+                let entity =
+                    if kind == Kind::Tag { "a tag".into() } else { format!("{kind} {id}") };
+                Error::Disagreement { entity, first: at(first), second: at(second), detail }
+            }
+            (other, _) => self.run_error(repo, packs, other).await,
         }
     }
 }

@@ -14,7 +14,7 @@ use packhouse_model::report::{
 };
 use packhouse_pack::WrittenPack;
 
-use super::push::{StagedPack, entities_of, refuse_bad_branches};
+use super::receive::{StagedPack, entities_of, refuse_bad_branches};
 use super::{Store, TRIES, blocking};
 
 impl Store {

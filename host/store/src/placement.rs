@@ -1,22 +1,17 @@
-//! Which encoding of an entity a push contributes, and which pack the index maps it to: decided
-//! here, and compared with the component's result (law 4).
+//! Which encoding of an entity a push contributes, and which pack the index maps it to.
 //!
 //! Which pack the index maps an entity to does not depend on the order of pushes: the one with the
 //! preferred encoding; of equal ones the smaller pack, then the smaller key; but what is in a
 //! consolidated pack stays there (`docs/decisions/0003-placement.md`).
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use packhouse_catalog::{
     EntityKey, IndexRow, MovedEntity, NewEntity, PackRow, PushedPack, entity_key, entity_of,
 };
-use packhouse_core::record::Commit;
+use packhouse_core::Row;
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Edges, EntityId, Kind, Rival as EncodingConflict, Row};
 use packhouse_model::error::Result;
 use packhouse_model::names::ShelfId;
 use packhouse_pack::WrittenPack;
-use packhouse_run::Indexed;
 use packhouse_run::{PackReader, RunPack};
 
 /// A written pack that nothing is mapped to yet.
@@ -55,52 +50,6 @@ pub(super) fn place(
             }
         }
     }
-}
-
-/// Law 4: what a component says of a push is compared with what the push says.
-///
-/// The graph is walked by every fetch, so an edge that is left out would be an omission for ever; a
-/// wrong preference would map an encoding that no consolidation takes.
-pub(super) fn check_index(
-    reader: &mut PackReader,
-    pushed: &[RunPack],
-    conflicts: &[EncodingConflict],
-    indexed: &Indexed,
-) -> Result<std::result::Result<(), String>> {
-    let mut expected: BTreeMap<EntityId, Edges> = BTreeMap::new();
-    for (number, pack) in pushed.iter().enumerate() {
-        for row in pack.directory.rows().filter(|row| row.kind == Kind::Commit) {
-            let bytes = reader.read(row.span(number as u32))?;
-            if let Ok(commit) = Commit::parse(&bytes) {
-                let edges =
-                    Edges { commit: commit.id, parents: commit.parents, snapshot: commit.snapshot };
-                expected.insert(commit.id, edges);
-            }
-        }
-    }
-    let same = |a: &Edges, b: &Edges| {
-        a.commit == b.commit && a.snapshot == b.snapshot && a.parents().eq(b.parents())
-    };
-    if let Some((commit, _)) = expected.iter().zip(&indexed.edges).find(|((_, a), b)| !same(a, b)) {
-        return Ok(Err(format!(
-            "it returned other edges for commit {} than the commit has",
-            commit.0
-        )));
-    }
-    if expected.len() != indexed.edges.len() {
-        return Ok(Err(format!(
-            "it returned edges for {} commits, but {} are pushed",
-            indexed.edges.len(),
-            expected.len()
-        )));
-    }
-    let preferred: BTreeSet<u64> = indexed.preferred.iter().copied().collect();
-    for (number, conflict) in (0u64..).zip(conflicts) {
-        if reader.prefers(conflict.pushed, conflict.stored)? != preferred.contains(&number) {
-            return Ok(Err("it prefers the wrong one of two encodings".into()));
-        }
-    }
-    Ok(Ok(()))
 }
 
 /// An entity of the push, in its preferred encoding.

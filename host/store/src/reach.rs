@@ -1,14 +1,13 @@
 //! Walks over the commit graph that the host makes itself, to check what a component says of it
 //! (law 4).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use packhouse_catalog::Snapshot;
 use packhouse_core::ports::MAX_ITEMS;
-use packhouse_core::{Edges, EntityId, Head};
+use packhouse_core::{Edges, EntityId};
 use packhouse_model::error::Result;
-use packhouse_run::RunPack;
 
 /// Those of `targets` that are neither in `from` nor among their ancestors. An id that is known
 /// only as a parent counts.
@@ -38,7 +37,7 @@ pub(super) async fn nearest(
 const FIRST_PAGE: u32 = 16;
 
 /// Walks over one state of a repo. What one has read of the graph, the next need not ask for.
-struct Walks<'s> {
+pub(super) struct Walks<'s> {
     snapshot: &'s mut dyn Snapshot,
     /// What is known of commits; `None` for one that the repo does not have.
     edges: HashMap<EntityId, Option<Edges>>,
@@ -46,11 +45,11 @@ struct Walks<'s> {
 
 impl<'s> Walks<'s> {
     /// Walks by the edges of a push and by those of the repo.
-    fn new(snapshot: &'s mut dyn Snapshot, pushed: &[Edges]) -> Walks<'s> {
+    pub(super) fn new(snapshot: &'s mut dyn Snapshot, pushed: &[Edges]) -> Walks<'s> {
         Walks { snapshot, edges: pushed.iter().map(|edges| (edges.commit, Some(*edges))).collect() }
     }
 
-    async fn unreached(
+    pub(super) async fn unreached(
         &mut self,
         from: &[EntityId],
         mut targets: BTreeSet<EntityId>,
@@ -103,48 +102,4 @@ impl<'s> Walks<'s> {
         }
         Ok(None)
     }
-}
-
-/// Checks the branch heads of a component: each branch of the push has one head, which was pushed
-/// or stored, and which descends from all others. Under `force` it may also be the one of the last
-/// pack. The error is a message.
-pub(super) async fn check_heads(
-    snapshot: &mut dyn Snapshot,
-    pushed: &[RunPack],
-    stored: &[Head],
-    edges: &[Edges],
-    decided: &[Head],
-    force: bool,
-) -> Result<std::result::Result<(), String>> {
-    let mut given: BTreeMap<&str, Vec<EntityId>> = BTreeMap::new();
-    for head in pushed.iter().flat_map(RunPack::heads) {
-        given.entry(&head.branch).or_default().push(head.commit);
-    }
-    if !decided.iter().map(|head| head.branch.as_str()).eq(given.keys().copied()) {
-        let named: Vec<&str> = given.into_keys().collect();
-        return Ok(Err(format!("the push names the branches {named:?}, but it decides on others")));
-    }
-    let stored: HashMap<&str, EntityId> =
-        stored.iter().map(|head| (head.branch.as_str(), head.commit)).collect();
-    let mut walks = Walks::new(snapshot, edges);
-    for (head, (branch, given)) in decided.iter().zip(&given) {
-        let had = stored.get(branch).copied();
-        let mut others: BTreeSet<EntityId> = given.iter().copied().chain(had).collect();
-        if !others.remove(&head.commit) {
-            return Ok(Err(format!(
-                "it moved branch `{branch}` to {}, which was not pushed",
-                head.commit
-            )));
-        }
-        if force && given.last() == Some(&head.commit) {
-            continue;
-        }
-        if let Some(other) = walks.unreached(&[head.commit], others).await?.first() {
-            return Ok(Err(format!(
-                "it moved branch `{branch}` to {}, which does not descend from {other}",
-                head.commit
-            )));
-        }
-    }
-    Ok(Ok(()))
 }
