@@ -1,12 +1,15 @@
 //! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
 
 mod access;
+mod answer_file;
 mod answers;
+mod assemble;
 mod backup;
 mod branch;
 mod checkpoint;
 pub mod client;
 mod clock_skew;
+mod closure;
 mod compare;
 mod conflicts;
 mod cost;
