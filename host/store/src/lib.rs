@@ -45,6 +45,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod verify_catalog;
 
 use std::sync::Arc;
 
