@@ -1,0 +1,99 @@
+//! Connections: those that read, and transactions that change something.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use packhouse_catalog::LockGuard;
+use sqlx::pool::PoolConnection;
+
+use super::params::Arg;
+use super::rows::{Execute, Sql};
+use super::{Engine, SqlResult, Tx};
+
+/// Whether what statements have answered is of one state; none where the database sees to that.
+pub(crate) type Check = Option<Arc<dyn Fn() -> SqlResult<()> + Send + Sync>>;
+
+/// A connection for statements that read, each of which sees what was committed before it.
+pub(crate) struct Reader<E: Engine>(PoolConnection<E::Db>, Check);
+
+impl<E: Engine> Reader<E> {
+    #[expect(clippy::disallowed_methods, reason = "here it becomes a connection that reads")]
+    pub(crate) async fn of(engine: &E) -> SqlResult<Reader<E>> {
+        let (pool, check) = engine.readers();
+        Ok(Reader(pool.acquire().await?, check))
+    }
+}
+
+/// A transaction that sees one state.
+pub(crate) struct Reading<E: Engine>(Tx<E>, Check);
+
+impl<E: Engine> Reading<E> {
+    #[expect(clippy::disallowed_methods, reason = "here it becomes a transaction that reads")]
+    pub(crate) async fn of(engine: &E) -> SqlResult<Reading<E>> {
+        let (pool, check) = engine.readers();
+        Ok(Reading(pool.begin_with(E::BEGIN_READING).await?, check))
+    }
+}
+
+/// A transaction that changes something. There is one inside [`attempt`] only: so all that is
+/// written is committed, and an error of the commit is one of the write.
+pub(crate) struct Writing<E: Engine>(Tx<E>, Check);
+
+impl<E: Engine> Writing<E> {
+    /// How many rows have changed.
+    pub(crate) async fn run(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<u64> {
+        self.0.execute(sql, args).await
+    }
+}
+
+macro_rules! reads {
+    ($($of:ident),*) => {
+        $(impl<E: Engine> Sql for $of<E> {
+            type Row = E::Row;
+
+            async fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<Vec<E::Row>> {
+                let rows = self.0.all(sql, args).await;
+                self.1.as_ref().map_or(Ok(()), |check| check())?;
+                rows
+            }
+        })*
+    };
+}
+reads!(Reader, Reading, Writing);
+
+/// What is done in a transaction with something that is given, and may be done again in another.
+pub(crate) type Work<E, G, T> =
+    for<'t> fn(
+        &'t mut Writing<E>,
+        &'t G,
+    ) -> Pin<Box<dyn Future<Output = SqlResult<T>> + Send + 't>>;
+
+/// Why nothing came of a transaction.
+#[derive(Debug)]
+pub(crate) enum TransactionError {
+    /// Nothing was changed.
+    Unchanged(sqlx::Error),
+    /// The commit was not confirmed. A database that can't be reached may have done it.
+    Unconfirmed(sqlx::Error),
+}
+
+/// Does something in a transaction, and commits it. None when what was held is lost: nothing is
+/// committed then.
+pub(crate) async fn attempt<E: Engine, G: Sync, T: Send>(
+    engine: &E,
+    lock: Option<&LockGuard>,
+    params: &G,
+    work: Work<E, G, T>,
+) -> std::result::Result<Option<T>, TransactionError> {
+    let mut tx = Writing(engine.begin_writing().await.map_err(TransactionError::Unchanged)?, None);
+    let done = work(&mut tx, params).await.map_err(TransactionError::Unchanged)?;
+    // As late as possible: without the lock, another process may be deleting what is published
+    // here.
+    if let Some(lock) = lock
+        && !engine.still_locked(lock, &mut tx).await.map_err(TransactionError::Unchanged)?
+    {
+        return Ok(None);
+    }
+    tx.0.commit().await.map_err(TransactionError::Unconfirmed)?;
+    Ok(Some(done))
+}

@@ -1,0 +1,59 @@
+//! Parameters of statements.
+
+/// A parameter of a statement.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Arg<'a> {
+    Int(i64),
+    MaybeInt(Option<i64>),
+    Text(&'a str),
+    MaybeText(Option<&'a str>),
+    Bytes(&'a [u8]),
+}
+
+/// Parameters, from values that can become one.
+macro_rules! args {
+    ($($value:expr),* $(,)?) => { &[$($crate::engine::Arg::from($value)),*] };
+}
+pub(crate) use args;
+
+macro_rules! from {
+    ($($from:ty => $variant:ident),* $(,)?) => {
+        $(impl<'a> From<$from> for Arg<'a> {
+            fn from(value: $from) -> Self {
+                Arg::$variant(value)
+            }
+        })*
+    };
+}
+from!(i64 => Int, Option<i64> => MaybeInt, &'a str => Text, Option<&'a str> => MaybeText, &'a [u8] => Bytes);
+
+impl<'a> From<&'a String> for Arg<'a> {
+    fn from(value: &'a String) -> Self {
+        Arg::Text(value)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Arg<'a> {
+    fn from(value: &'a Vec<u8>) -> Self {
+        Arg::Bytes(value)
+    }
+}
+
+impl From<u64> for Arg<'_> {
+    /// Sizes and counts are far below `i64::MAX`.
+    fn from(value: u64) -> Self {
+        Arg::Int(value as i64)
+    }
+}
+
+impl From<u32> for Arg<'_> {
+    fn from(value: u32) -> Self {
+        Arg::Int(value.into())
+    }
+}
+
+impl From<usize> for Arg<'_> {
+    fn from(value: usize) -> Self {
+        Arg::Int(value as i64)
+    }
+}
