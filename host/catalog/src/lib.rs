@@ -13,7 +13,10 @@
 
 mod access;
 pub mod answers;
+mod deletions;
 mod jobs;
+mod locks;
+mod publications;
 mod releases;
 mod rows;
 
@@ -31,13 +34,17 @@ use packhouse_model::report::{Damage, DeletedRepo, GcEntry, GcRecord, GcReport, 
 
 pub use access::{Access, TokenRow};
 pub use answers::{AnswerBudget, Answers, NewAnswer};
+pub use deletions::{DeletionSummary, RepoRestoration, RestoreOutcome};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
+pub use locks::{LockGuard, LockMode};
+pub use publications::{
+    BranchDeletion, Consolidation, DroppedEntity, Fence, MovedEntity, NewEntity, PublishOutcome,
+    Push, PushedPack,
+};
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
-    BranchDeletion, Consolidation, DamageFindings, DeletionSummary, DroppedEntity, ENTITY_BYTES,
-    EntityKey, Fence, Freshened, GcLogQuery, IndexRow, LockGuard, LockMode, MovedEntity, NewEntity,
-    PackChange, PackRow, PublishOutcome, Push, PushedPack, RepoRestoration, RepoRow,
-    RestoreOutcome, RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
+    DamageFindings, ENTITY_BYTES, EntityKey, Freshened, GcLogQuery, IndexRow, PackChange, PackRow,
+    RepoRow, RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
 };
 
 /// For so long an entity that was made recent is not written again. So the time that is kept may be

@@ -1,10 +1,10 @@
-//! What crosses the catalog port.
+//! What a catalog knows: repos, packs, shelves and the index.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Counts, Edges, EntityId, Head, Kind};
+use packhouse_core::{Counts, EntityId, Kind};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use packhouse_model::report::{Cause, Damage};
 
@@ -189,142 +189,6 @@ pub struct IndexRow {
     pub fingerprint: Fingerprint,
 }
 
-/// An entity that the repo did not have.
-#[derive(Clone, Copy, Debug)]
-pub struct NewEntity {
-    /// Its row of the index.
-    pub row: IndexRow,
-    /// Length of its record in bytes.
-    pub bytes: u64,
-}
-
-/// An entity that moves from one shelf to another.
-#[derive(Clone, Copy, Debug)]
-pub struct MovedEntity {
-    /// Its new row of the index.
-    pub row: IndexRow,
-    /// Length of its record in bytes, in the pack that it moves to.
-    pub bytes: u64,
-    /// The shelf that it leaves.
-    pub from: ShelfId,
-    /// Length of its record there.
-    pub bytes_there: u64,
-}
-
-/// A pack of a push, and what it changes in the index.
-#[derive(Debug)]
-pub struct PushedPack {
-    /// Its key.
-    pub key: MpackKey,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// Its records.
-    pub records: u64,
-    /// Entities that the repo did not have, in order.
-    pub fresh: Vec<NewEntity>,
-    /// Entities that move here from another shelf.
-    pub moved: Vec<MovedEntity>,
-    /// Texts of the tags in it.
-    pub tag_ids: Vec<(EntityId, String)>,
-}
-
-/// A push, ready to be published.
-#[derive(Debug)]
-pub struct Push {
-    /// The repo, as it was when the push was prepared.
-    pub repo: RepoRow,
-    /// Its packs, each on a shelf of its own.
-    pub packs: Vec<PushedPack>,
-    /// Entities of the push that the repo had, in order, each once: they are recent from now on,
-    /// like new ones.
-    pub known: Vec<EntityKey>,
-    /// What its commits reach.
-    pub edges: Vec<Edges>,
-    /// The branch heads afterwards.
-    pub heads: Vec<Head>,
-    /// Shelves whose packs are missing or damaged. If nothing is mapped to them afterwards, they
-    /// are removed, and their packs retired.
-    pub broken: Vec<ShelfId>,
-    /// Whether branches may have been moved away from what they led to.
-    pub forced: bool,
-    /// The job that it is done for.
-    pub fence: Option<Fence>,
-    /// When.
-    pub now: Timestamp,
-}
-
-/// An entity that the index forgets, because nothing reaches it. Never a tag: what tags lead to is
-/// kept.
-#[derive(Clone, Copy, Debug)]
-pub struct DroppedEntity {
-    /// The entity.
-    pub entity: EntityKey,
-    /// The shelf that it is mapped to.
-    pub shelf: ShelfId,
-    /// Length of its record there, in bytes.
-    pub bytes: u64,
-}
-
-/// A branch to be deleted.
-#[derive(Clone, Debug)]
-pub struct BranchDeletion {
-    /// The repo, as it was when that was decided.
-    pub repo: RepoRow,
-    /// Its name.
-    pub branch: String,
-    /// The default branch afterwards.
-    pub default_branch: Option<String>,
-    /// When.
-    pub now: Timestamp,
-}
-
-/// What a repo leaves behind when it is deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DeletionSummary {
-    /// Packs that only wait for deletion now.
-    pub packs: u64,
-    /// Their size in bytes.
-    pub bytes: u64,
-    /// Cancelled jobs.
-    pub jobs: u64,
-}
-
-/// Which deleted repo to restore, and under which name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RepoRestoration {
-    /// The name that it had.
-    pub name: RepoName,
-    /// Which of the repos that had this name; none: the one that was deleted last.
-    pub id: Option<RepoId>,
-    /// The name that it gets.
-    pub new_name: RepoName,
-}
-
-impl RepoRestoration {
-    /// The repo of a name that was deleted last, under its name.
-    pub fn latest(name: &RepoName) -> RepoRestoration {
-        RepoRestoration { name: name.clone(), id: None, new_name: name.clone() }
-    }
-}
-
-/// What became of a deleted repo that was to be restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestoreOutcome {
-    /// The repo is restored, as it was.
-    Done,
-    /// Another repo has the name that it would get.
-    Taken,
-    /// No repo of that name, or of that id, was deleted.
-    Unknown,
-    /// Prune has removed it.
-    Pruned {
-        /// When.
-        at: Timestamp,
-        /// One of its packs that no other repo had; none when there was none.
-        pack: Option<MpackKey>,
-    },
-}
-
 /// What clients were told to be in a repo.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Freshened {
@@ -332,29 +196,6 @@ pub struct Freshened {
     pub everything: bool,
     /// These, in order.
     pub entities: Vec<EntityKey>,
-}
-
-/// A consolidation, ready to be published.
-#[derive(Debug)]
-pub struct Consolidation {
-    /// The repo.
-    pub repo: RepoRow,
-    /// The shelves that it was planned from: all the repo had then.
-    pub planned: Vec<(ShelfId, i64)>,
-    /// The new pack's key.
-    pub key: MpackKey,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// Its records.
-    pub records: u64,
-    /// Entities to drop from the index. If there are any, there must have been no push since the
-    /// plan was made (it may reach them), and no client may have been told since that the repo has
-    /// one of them.
-    pub dropped: Vec<DroppedEntity>,
-    /// The job that it is done for.
-    pub fence: Option<Fence>,
-    /// When.
-    pub now: Timestamp,
 }
 
 /// By how much a publication changed the packs that the index of a repo maps something to.
@@ -370,66 +211,6 @@ pub struct PackChange {
     pub bytes: i64,
 }
 
-/// What a lock is for. The two exclude each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LockMode {
-    /// Makes packs visible: puts them into the vault, then on shelves. Many at once.
-    Publishing,
-    /// Deletes packs that no shelf holds. One alone.
-    Deleting,
-}
-
-impl LockMode {
-    /// What it is the right to do.
-    pub fn own(self) -> &'static str {
-        match self {
-            LockMode::Publishing => "publish packs",
-            LockMode::Deleting => "delete packs",
-        }
-    }
-
-    /// What those do who are waited for.
-    pub fn other(self) -> &'static str {
-        match self {
-            LockMode::Publishing => "deletes packs",
-            LockMode::Deleting => "publishes packs",
-        }
-    }
-}
-
-/// What a worker has of a job that it took: the right to publish for it, until another worker takes
-/// the job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fence {
-    /// The job.
-    pub job: i64,
-    /// How many had taken it, this one included.
-    pub number: i64,
-}
-
-/// The right to do it, until it is dropped. It ends with the process, too.
-#[must_use = "it ends when it is dropped"]
-#[derive(Debug)]
-pub struct LockGuard(Vec<Box<dyn std::any::Any + Send + Sync>>);
-
-impl LockGuard {
-    /// Holds for as long as `of` lives.
-    pub fn new(of: impl Send + Sync + 'static) -> LockGuard {
-        LockGuard(vec![Box::new(of)])
-    }
-
-    /// The same, with something that is dropped after it.
-    pub fn along(mut self, with: impl Send + Sync + 'static) -> LockGuard {
-        self.0.push(Box::new(with));
-        self
-    }
-
-    /// What it holds by, for the catalog that gave it.
-    pub fn get<T: 'static>(&self) -> Option<&T> {
-        self.0.first()?.downcast_ref()
-    }
-}
-
 /// Which consolidations to list; see [`packhouse_model::report::GcQuery`].
 #[derive(Clone, Copy, Debug)]
 pub struct GcLogQuery<'a> {
@@ -441,22 +222,6 @@ pub struct GcLogQuery<'a> {
     pub before: Option<i64>,
     /// At most so many.
     pub limit: u32,
-}
-
-/// Whether something was published.
-#[must_use = "nothing may have been published"]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PublishOutcome {
-    /// It was; with the rows that it changed.
-    Done {
-        /// Rows inserted, updated or deleted.
-        rows: u64,
-    },
-    /// What it was prepared on has changed. Nothing was done.
-    Changed,
-    /// Another worker has taken the job, or it has ended. Nothing was done. Checked before
-    /// [`PublishOutcome::Changed`].
-    LeaseLost,
 }
 
 /// What all repos of a catalog hold, deleted ones left out: the sums of their summaries.

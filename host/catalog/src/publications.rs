@@ -1,0 +1,145 @@
+//! What makes something visible: pushes, consolidations, deleted branches.
+
+use jiff::Timestamp;
+use packhouse_core::{Edges, EntityId, Head};
+use packhouse_model::names::{MpackKey, ShelfId};
+
+use super::rows::{EntityKey, IndexRow, RepoRow};
+
+/// An entity that the repo did not have.
+#[derive(Clone, Copy, Debug)]
+pub struct NewEntity {
+    /// Its row of the index.
+    pub row: IndexRow,
+    /// Length of its record in bytes.
+    pub bytes: u64,
+}
+
+/// An entity that moves from one shelf to another.
+#[derive(Clone, Copy, Debug)]
+pub struct MovedEntity {
+    /// Its new row of the index.
+    pub row: IndexRow,
+    /// Length of its record in bytes, in the pack that it moves to.
+    pub bytes: u64,
+    /// The shelf that it leaves.
+    pub from: ShelfId,
+    /// Length of its record there.
+    pub bytes_there: u64,
+}
+
+/// A pack of a push, and what it changes in the index.
+#[derive(Debug)]
+pub struct PushedPack {
+    /// Its key.
+    pub key: MpackKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its records.
+    pub records: u64,
+    /// Entities that the repo did not have, in order.
+    pub fresh: Vec<NewEntity>,
+    /// Entities that move here from another shelf.
+    pub moved: Vec<MovedEntity>,
+    /// Texts of the tags in it.
+    pub tag_ids: Vec<(EntityId, String)>,
+}
+
+/// A push, ready to be published.
+#[derive(Debug)]
+pub struct Push {
+    /// The repo, as it was when the push was prepared.
+    pub repo: RepoRow,
+    /// Its packs, each on a shelf of its own.
+    pub packs: Vec<PushedPack>,
+    /// Entities of the push that the repo had, in order, each once: they are recent from now on,
+    /// like new ones.
+    pub known: Vec<EntityKey>,
+    /// What its commits reach.
+    pub edges: Vec<Edges>,
+    /// The branch heads afterwards.
+    pub heads: Vec<Head>,
+    /// Shelves whose packs are missing or damaged. If nothing is mapped to them afterwards, they
+    /// are removed, and their packs retired.
+    pub broken: Vec<ShelfId>,
+    /// Whether branches may have been moved away from what they led to.
+    pub forced: bool,
+    /// The job that it is done for.
+    pub fence: Option<Fence>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// An entity that the index forgets, because nothing reaches it. Never a tag: what tags lead to is
+/// kept.
+#[derive(Clone, Copy, Debug)]
+pub struct DroppedEntity {
+    /// The entity.
+    pub entity: EntityKey,
+    /// The shelf that it is mapped to.
+    pub shelf: ShelfId,
+    /// Length of its record there, in bytes.
+    pub bytes: u64,
+}
+
+/// A consolidation, ready to be published.
+#[derive(Debug)]
+pub struct Consolidation {
+    /// The repo.
+    pub repo: RepoRow,
+    /// The shelves that it was planned from: all the repo had then.
+    pub planned: Vec<(ShelfId, i64)>,
+    /// The new pack's key.
+    pub key: MpackKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its records.
+    pub records: u64,
+    /// Entities to drop from the index. If there are any, there must have been no push since the
+    /// plan was made (it may reach them), and no client may have been told since that the repo has
+    /// one of them.
+    pub dropped: Vec<DroppedEntity>,
+    /// The job that it is done for.
+    pub fence: Option<Fence>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// A branch to be deleted.
+#[derive(Clone, Debug)]
+pub struct BranchDeletion {
+    /// The repo, as it was when that was decided.
+    pub repo: RepoRow,
+    /// Its name.
+    pub branch: String,
+    /// The default branch afterwards.
+    pub default_branch: Option<String>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// Whether something was published.
+#[must_use = "nothing may have been published"]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishOutcome {
+    /// It was; with the rows that it changed.
+    Done {
+        /// Rows inserted, updated or deleted.
+        rows: u64,
+    },
+    /// What it was prepared on has changed. Nothing was done.
+    Changed,
+    /// Another worker has taken the job, or it has ended. Nothing was done. Checked before
+    /// [`PublishOutcome::Changed`].
+    LeaseLost,
+}
+
+/// What a worker has of a job that it took: the right to publish for it, until another worker takes
+/// the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// The job.
+    pub job: i64,
+    /// How many had taken it, this one included.
+    pub number: i64,
+}
