@@ -237,69 +237,17 @@ impl History {
             line.tree.extend(side.tree.clone());
             second = side.tip.clone();
         }
-        let mut upsert: Vec<(String, String)> = line
-            .tree
-            .iter()
-            .filter(|(path, id)| before.get(*path) != Some(id))
-            .map(|(p, id)| (p.clone(), id.clone()))
-            .collect();
-
-        let slots = (2 * self.options.objects_per_commit).max(24);
-        let first = self.random.below(slots);
-        for i in 0..self.options.objects_per_commit {
-            let content = self.content(self.objects, None);
-            self.objects += 1;
-            let slot = (first + i) % slots;
-            let ending = ["md", "py", "txt", "wav"][slot % 4];
-            upsert.push((
-                format!("part{}/sheet_{slot:04}.{ending}", slot % 5),
-                pack.object(&content),
-            ));
-        }
-        if let Some(size) = large {
-            upsert.push((
-                "audio/take.wav".into(),
-                pack.object(&self.content(u64::MAX - 1, Some(size))),
-            ));
-        }
+        let mut upsert = changed(&before, &line.tree);
+        upsert.extend(self.new_objects(large, pack));
         line.tree.extend(upsert.iter().cloned());
-        let mut remove = Vec::new();
-        if self.random.below(3) == 0
-            && let Some(path) = line.tree.keys().nth(self.random.below(line.tree.len())).cloned()
-            && !upsert.iter().any(|(p, _)| *p == path)
-        {
-            line.tree.remove(&path);
-            remove.push(path);
-        }
+        let remove = self.removed(&mut line.tree, &upsert);
 
-        let start: Timestamp = "2026-03-02T09:00:00Z".parse().expect("a fixed date is one");
-        let at = start + SignedDuration::from_secs(self.commits as i64 * 433);
-        let at = at.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string();
+        let at = time_of(self.commits);
         let id = SnapshotSpec::id_of(self.form, &line.tree);
         let ops = operations(&before, &upsert, &remove);
         // A tree that was there before keeps its snapshot, and so the form of its record.
         if self.seen.insert(id.clone()) {
-            let whole = match self.options.form {
-                SnapshotForm::Whole => true,
-                SnapshotForm::Delta => false,
-                SnapshotForm::Mixed => self.commits.is_multiple_of(3),
-            };
-            let snapshot = if whole {
-                let mut manifest: Vec<(String, String)> =
-                    line.tree.iter().map(|(p, id)| (p.clone(), id.clone())).collect();
-                self.random.shuffle(&mut manifest);
-                SnapshotSpec::Whole { id: id.clone(), manifest, created_at: at.clone() }
-            } else {
-                let upsert: BTreeMap<String, String> = upsert.into_iter().collect();
-                let mut upsert: Vec<(String, String)> = upsert.into_iter().collect();
-                self.random.shuffle(&mut upsert);
-                SnapshotSpec::Delta {
-                    id: id.clone(),
-                    parent: line.snapshot.clone(),
-                    upsert,
-                    remove,
-                }
-            };
+            let snapshot = self.snapshot(&id, &line, upsert, remove, &at);
             pack.snapshot(&snapshot);
             pushed.snapshots.push(snapshot);
         }
@@ -314,14 +262,7 @@ impl History {
         commit.structured_delta =
             Value::map([("domain", Value::text("code")), ("ops", Value::Array(ops))]);
         if self.commits % 5 == 2 {
-            let tempo = Value::map([
-                ("bpm", Value::Int(60 + (self.commits % 90) as i64)),
-                ("swing", Value::Bool(false)),
-            ]);
-            commit.metadata = Value::map([
-                ("tempo", tempo),
-                ("takes", Value::Array(vec![Value::Int(1), Value::Nil])),
-            ]);
+            commit.metadata = metadata(self.commits);
         }
         pack.commit(&commit);
         line.tip = Some(commit.id.clone());
@@ -329,6 +270,71 @@ impl History {
         pushed.commits.push(commit);
         self.lines.insert(branch, line);
         self.commits += 1;
+    }
+
+    /// New objects, and the paths that they get.
+    fn new_objects(
+        &mut self,
+        large: Option<usize>,
+        pack: &mut PackBuilder,
+    ) -> Vec<(String, String)> {
+        let mut upsert = Vec::new();
+        let slots = (2 * self.options.objects_per_commit).max(24);
+        let first = self.random.below(slots);
+        for i in 0..self.options.objects_per_commit {
+            let content = self.content(self.objects, None);
+            self.objects += 1;
+            let slot = (first + i) % slots;
+            let ending = ["md", "py", "txt", "wav"][slot % 4];
+            let path = format!("part{}/sheet_{slot:04}.{ending}", slot % 5);
+            upsert.push((path, pack.object(&content)));
+        }
+        if let Some(size) = large {
+            let content = self.content(u64::MAX - 1, Some(size));
+            upsert.push(("audio/take.wav".into(), pack.object(&content)));
+        }
+        upsert
+    }
+
+    /// Removes a path of a third of the trees: one that was not just written.
+    fn removed(
+        &mut self,
+        tree: &mut BTreeMap<String, String>,
+        upsert: &[(String, String)],
+    ) -> Vec<String> {
+        if self.random.below(3) == 0
+            && let Some(path) = tree.keys().nth(self.random.below(tree.len())).cloned()
+            && !upsert.iter().any(|(p, _)| *p == path)
+        {
+            tree.remove(&path);
+            return vec![path];
+        }
+        Vec::new()
+    }
+
+    fn snapshot(
+        &mut self,
+        id: &str,
+        line: &Line,
+        upsert: Vec<(String, String)>,
+        remove: Vec<String>,
+        at: &str,
+    ) -> SnapshotSpec {
+        let id = id.to_owned();
+        let whole = match self.options.form {
+            SnapshotForm::Whole => true,
+            SnapshotForm::Delta => false,
+            SnapshotForm::Mixed => self.commits.is_multiple_of(3),
+        };
+        if whole {
+            let mut manifest: Vec<(String, String)> = line.tree.clone().into_iter().collect();
+            self.random.shuffle(&mut manifest);
+            return SnapshotSpec::Whole { id, manifest, created_at: at.to_owned() };
+        }
+        let upsert: BTreeMap<String, String> = upsert.into_iter().collect();
+        let mut upsert: Vec<(String, String)> = upsert.into_iter().collect();
+        self.random.shuffle(&mut upsert);
+        SnapshotSpec::Delta { id, parent: line.snapshot.clone(), upsert, remove }
     }
 
     fn tag(&mut self, commit: &str, at: &str) -> TagSpec {
@@ -388,6 +394,29 @@ impl Iterator for History {
     fn next(&mut self) -> Option<PackBuilder> {
         (self.pushes < self.options.pushes).then(|| self.push())
     }
+}
+
+/// What a tree has that it did not have before.
+fn changed(
+    before: &BTreeMap<String, String>,
+    tree: &BTreeMap<String, String>,
+) -> Vec<(String, String)> {
+    let is_new = |(path, id): &(&String, &String)| before.get(*path) != Some(*id);
+    tree.iter().filter(is_new).map(|(path, id)| (path.clone(), id.clone())).collect()
+}
+
+/// When a commit was made.
+fn time_of(commit: u64) -> String {
+    let start: Timestamp = "2026-03-02T09:00:00Z".parse().expect("a fixed date is one");
+    let at = start + SignedDuration::from_secs(commit as i64 * 433);
+    at.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
+}
+
+/// What some commits carry besides.
+fn metadata(commit: u64) -> Value {
+    let tempo =
+        Value::map([("bpm", Value::Int(60 + (commit % 90) as i64)), ("swing", Value::Bool(false))]);
+    Value::map([("tempo", tempo), ("takes", Value::Array(vec![Value::Int(1), Value::Nil]))])
 }
 
 /// What changed, as the client notes it in `structured_delta`.

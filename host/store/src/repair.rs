@@ -13,8 +13,8 @@ use std::io::{Read, Seek, Write};
 
 use jiff::Timestamp;
 use packhouse_catalog::{
-    IndexRow, LockMode, MovedEntity, PackRow, PublishOutcome, Push, PushedPack, RepoRow, Snapshot,
-    entity_key,
+    IndexRow, LockMode, MovedEntity, PackRow, PublishOutcome, Push, PushedPack, RepoRow, Shelf,
+    Snapshot, entity_key,
 };
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName, ShelfId};
@@ -73,11 +73,6 @@ impl Store {
 
     /// Repairs what it can, and reports it. None: the repo has changed since.
     async fn mend(&self, seen: &Seen, progress: &Progress) -> Result<Option<Vec<Repaired>>> {
-        let row = &seen.row;
-        let mut done = Vec::new();
-        let of_kind = |wanted: ProblemKind| {
-            seen.report.problems.iter().filter(move |found| found.kind == wanted)
-        };
         let packs = seen.packs();
         // Whatever is found is kept until it is on a shelf.
         let lock = self.catalog.lock(LockMode::Publishing).await?;
@@ -86,50 +81,33 @@ impl Store {
             .filter(|pack| !seen.contents.contains_key(&pack.id))
             .map(|pack| (pack.id, pack))
             .collect();
-        let mut restored = Vec::new();
-        for pack in bad.values() {
-            if self.restore_from_copy(row, pack).await? {
-                restored.push(pack.id);
-                let detail = "it was restored from the local copy".into();
-                done.push(Repaired { pack: pack.key, entities: 0, from: Vec::new(), detail });
-            }
-        }
-        bad.retain(|id, _| !restored.contains(id));
-        let lost_entities = of_kind(ProblemKind::LostEntity).next().is_some();
-        if bad.is_empty() && !lost_entities {
+        let mut done = self.restore_from_copies(&seen.row, &mut bad).await?;
+        let problems = &seen.report.problems;
+        let is_entity_lost = problems.iter().any(|found| found.kind == ProblemKind::LostEntity);
+        if bad.is_empty() && !is_entity_lost {
             return Ok(Some(done));
         }
 
-        let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let standing = |shelves: &[packhouse_catalog::Shelf]| {
-            shelves.iter().map(|s| (s.id, s.generation)).collect::<Vec<_>>()
-        };
-        if snapshot.repo().revision != row.revision
-            || standing(&snapshot.shelves().await?) != standing(&seen.shelves)
-        {
+        let mut snapshot = self.catalog.snapshot(seen.row.id).await?;
+        if !is_as_seen(seen, snapshot.as_mut()).await? {
             return Ok(None);
         }
-        let broken: Vec<ShelfId> =
-            seen.shelves.iter().filter(|s| bad.contains_key(&s.pack.id)).map(|s| s.id).collect();
         let mut lost = lost_of(seen, snapshot.as_mut()).await?;
         let from = self.find(seen, snapshot.as_mut(), &mut lost, progress).await?;
         drop(snapshot);
-        if from.is_empty()
-            && seen
-                .shelves
-                .iter()
-                .all(|shelf| !broken.contains(&shelf.id) || shelf.mapped.total() > 0)
-        {
+        let broken: Vec<&Shelf> =
+            seen.shelves.iter().filter(|shelf| bad.contains_key(&shelf.pack.id)).collect();
+        if from.is_empty() && broken.iter().all(|shelf| shelf.mapped.total() > 0) {
             return Ok(Some(done));
         }
         let repaired = repaired(seen, &bad, &from);
         let push = Push {
-            repo: row.clone(),
+            repo: seen.row.clone(),
             packs: from,
             known: Vec::new(),
             edges: Vec::new(),
             heads: Vec::new(),
-            broken,
+            broken: broken.iter().map(|shelf| shelf.id).collect(),
             forced: false,
             fence: self.fence,
             now: self.now(),
@@ -140,6 +118,24 @@ impl Store {
             PublishOutcome::LeaseLost => return Err(self.lease_lost()),
         }
         Ok(Some(done))
+    }
+
+    /// Restores packs of which there is a local copy, and takes them from `bad`.
+    async fn restore_from_copies(
+        &self,
+        row: &RepoRow,
+        bad: &mut BTreeMap<i64, &PackRow>,
+    ) -> Result<Vec<Repaired>> {
+        let (mut done, mut restored) = (Vec::new(), Vec::new());
+        for pack in bad.values() {
+            if self.restore_from_copy(row, pack).await? {
+                restored.push(pack.id);
+                let detail = "it was restored from the local copy".into();
+                done.push(Repaired { pack: pack.key, entities: 0, from: Vec::new(), detail });
+            }
+        }
+        bad.retain(|id, _| !restored.contains(id));
+        Ok(done)
     }
 
     /// Finds packs that hold what is lost, and takes that from `lost`.
@@ -247,6 +243,15 @@ fn entities(scanned: &ScannedPack) -> Vec<(IndexRow, u64)> {
     let mut entities: Vec<_> = scanned.rows.iter().map(row).collect();
     entities.sort_unstable();
     entities
+}
+
+/// Whether a repo is still as a verification has seen it.
+async fn is_as_seen(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<bool> {
+    let standing = |shelves: &[Shelf]| -> Vec<(ShelfId, i64)> {
+        shelves.iter().map(|shelf| (shelf.id, shelf.generation)).collect()
+    };
+    Ok(snapshot.repo().revision == seen.row.revision
+        && standing(&snapshot.shelves().await?) == standing(&seen.shelves))
 }
 
 /// What the index maps to packs that do not give it.

@@ -232,27 +232,10 @@ impl Store {
         progress: &Progress,
     ) -> Result<(Vec<BackupProblem>, Vec<ListedPack>, Vec<MpackKey>)> {
         let mut problems = self.problems(copy, work, progress).await?;
-        let bad = |problems: &[BackupProblem]| -> BTreeSet<MpackKey> {
-            let of_packs = |one: &&BackupProblem| {
-                matches!(one.kind, ProblemKind::DamagedPack | ProblemKind::MissingPack)
-            };
-            problems.iter().filter(of_packs).filter_map(|one| one.pack).collect()
-        };
-        // A copy that has suffered is replaced, where the pack itself is sound.
-        let mut healed = false;
-        for key in bad(&problems) {
-            if let Some(pack) = self.vault.open(&key).await?
-                && blocking(move || hash(&pack)).await? == key
-            {
-                copy.vault.remove(&key).await?;
-                self.bring_one(&key, work, tally).await?;
-                healed = true;
-            }
-        }
-        if healed {
+        if self.heal(copy, work, &problems, tally).await? {
             problems = self.problems(copy, work, progress).await?;
         }
-        for key in bad(&problems) {
+        for key in bad_packs(&problems) {
             copy.vault.remove(&key).await?;
         }
         // What the store lacks and the backup has: without a word it would be missed when the
@@ -262,12 +245,44 @@ impl Store {
         };
         let lacks: Vec<_> = lacks.iter().filter(is_new).cloned().collect();
         problems.extend(lacks.into_iter().map(|lack| in_backup(lack, self, work)));
-        let needed: BTreeSet<MpackKey> = copy.catalog.held_packs().await?.into_iter().collect();
         let known: BTreeMap<MpackKey, ListedPack> =
             copy.known_packs().await?.into_iter().map(|pack| (pack.key, pack)).collect();
+        let sound = self.sound_packs(copy, known.values().copied().collect()).await?;
+        let listed = copy.vault.list().await?.into_iter().map(|pack| pack.key);
+        let unknown = listed.filter(|key| !known.contains_key(key));
+        // As long as something is wrong, nothing goes.
+        let removed =
+            if problems.is_empty() || work.is_new() { unknown.collect() } else { Vec::new() };
+        Ok((problems, sound, removed))
+    }
+
+    /// Replaces copies that have suffered, where the pack itself is sound. Whether there was one.
+    async fn heal(
+        &self,
+        copy: &Store,
+        work: &BackupFolder,
+        problems: &[BackupProblem],
+        tally: &mut BackupCounts,
+    ) -> Result<bool> {
+        let mut healed = false;
+        for key in bad_packs(problems) {
+            if let Some(pack) = self.vault.open(&key).await?
+                && blocking(move || hash(&pack)).await? == key
+            {
+                copy.vault.remove(&key).await?;
+                self.bring_one(&key, work, tally).await?;
+                healed = true;
+            }
+        }
+        Ok(healed)
+    }
+
+    /// Those of the copy's packs that are sound; the others are removed. Packs that shelves hold
+    /// were read with their repos.
+    async fn sound_packs(&self, copy: &Store, packs: Vec<ListedPack>) -> Result<Vec<ListedPack>> {
+        let needed: BTreeSet<MpackKey> = copy.catalog.held_packs().await?.into_iter().collect();
         let mut sound = Vec::new();
-        for pack in known.values() {
-            // Those that shelves hold were read with their repos.
+        for pack in packs {
             if !needed.contains(&pack.key)
                 && let Some(stored) = copy.vault.open(&pack.key).await?
                 && blocking(move || hash(&stored)).await? != pack.key
@@ -279,19 +294,9 @@ impl Store {
                 copy.vault.remove(&pack.key).await?;
                 continue;
             }
-            sound.push(*pack);
+            sound.push(pack);
         }
-        let unknown = copy
-            .vault
-            .list()
-            .await?
-            .into_iter()
-            .map(|pack| pack.key)
-            .filter(|key| !known.contains_key(key));
-        // As long as something is wrong, nothing goes.
-        let removed =
-            if problems.is_empty() || work.is_new() { unknown.collect() } else { Vec::new() };
-        Ok((problems, sound, removed))
+        Ok(sound)
     }
 
     /// Keeps packs from being deleted. Where the store is read-only and has never been written to,
@@ -397,4 +402,12 @@ async fn contents(catalog: &dyn Catalog) -> Result<String> {
         }
     }
     Ok(hex::encode(digest(&SHA256, text.as_bytes())))
+}
+
+/// Packs that are missing or damaged.
+fn bad_packs(problems: &[BackupProblem]) -> BTreeSet<MpackKey> {
+    let of_packs = |one: &&BackupProblem| {
+        matches!(one.kind, ProblemKind::DamagedPack | ProblemKind::MissingPack)
+    };
+    problems.iter().filter(of_packs).filter_map(|one| one.pack).collect()
 }
