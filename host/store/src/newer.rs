@@ -6,7 +6,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use packhouse_catalog::LockMode;
 use packhouse_model::error::{DeletionError, Result};
 use packhouse_model::report::NewerPacks;

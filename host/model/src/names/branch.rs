@@ -12,7 +12,7 @@ use std::str::FromStr;
 use unicode_normalization::UnicodeNormalization;
 
 use super::NameError;
-use crate::text::{escaped, is_invisible, is_variation_selector};
+use crate::text::{is_invisible, is_variation_selector};
 
 /// Longest name in bytes, and so the longest part: the limit of file systems.
 const MAX_BYTES: usize = 255;
