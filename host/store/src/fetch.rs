@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{RepoRow, Snapshot};
 use packhouse_core::{Answer, Counts};
-use packhouse_model::error::{Error, ExhaustedBudget, Result};
+use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::options::FetchRequest;
 use packhouse_model::progress::{Phase, Progress};

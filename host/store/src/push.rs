@@ -26,7 +26,7 @@ use super::preconditions::PushPreconditions;
 use super::prepare::{Prepared, PushInput};
 use super::receive::{StagedPack, entities_of, refuse_bad_branches};
 use super::repo::named;
-use super::{Store, TRIES, placement};
+use super::{Store, TRIES};
 
 /// A push whose files were received, through all attempts.
 struct Pushing<'a> {
