@@ -60,7 +60,8 @@ pub mod vault {
 
 pub use catalog::CatalogPlace;
 pub use error::{
-    BackupError, Class, DeletionError, Error, JobError, Result, SetupError, TapeError,
+    BackupError, Class, DamageError, DeletionError, Error, JobError, OpenError, PushError,
+    RestoreError, Result, SetupError, TapeError,
 };
 pub use names::{BranchName, MpackKey, NameError, RepoId, RepoName, ShelfId, Visibility};
 pub use open::StoreOptions;

@@ -7,7 +7,7 @@ use packhouse_catalog::Catalog;
 use packhouse_catalog_sql::{CatalogPlace, MissingCatalog, PendingMigrations};
 use packhouse_model::blocking::blocking;
 use packhouse_model::clock::{Clock, SystemClock};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, OpenError, Result};
 use packhouse_sandbox::Sandbox;
 use packhouse_storage::Storage;
 use packhouse_storage::local::LocalVault;
@@ -43,10 +43,12 @@ impl StoreOptions {
         }
     }
 
-    /// The error of a store that does not exist: [`StoreOptions::open`] would create one. Creates nothing.
+    /// The error of a store that does not exist: [`StoreOptions::open`] would create one. Creates
+    /// nothing.
     ///
     /// # Errors
-    /// [`Error::LostCatalog`] when there are packs and no catalog; when a server can't be reached.
+    /// [`OpenError::LostCatalog`] when there are packs and no catalog; when a server can't be
+    /// reached.
     pub async fn absent(&self) -> Result<Option<Error>> {
         Ok(self.missing().await?.map(|(error, _)| error))
     }
@@ -59,15 +61,19 @@ impl StoreOptions {
         let contents = self.packs.inspect(&identity).await?;
         let catalog = self.catalog.to_string();
         if contents.are_its_own() {
-            return Err(Error::LostCatalog { catalog, instead, packs: contents.place });
+            return Err(Error::Open(OpenError::LostCatalog {
+                catalog,
+                instead,
+                packs: contents.place,
+            }));
         }
-        Ok(Some((Error::NoStore { catalog, instead }, contents)))
+        Ok(Some((Error::Open(OpenError::NoStore { catalog, instead }), contents)))
     }
 
     /// Opens an existing store, and migrates its catalog.
     ///
     /// # Errors
-    /// [`Error::NoStore`]; else as [`StoreOptions::open`].
+    /// [`OpenError::NoStore`]; else as [`StoreOptions::open`].
     pub async fn open_existing(self) -> Result<Store> {
         match self.absent().await? {
             Some(absent) => Err(absent),
@@ -78,7 +84,7 @@ impl StoreOptions {
     /// Opens an existing store for verbs that only read: its catalog is not migrated.
     ///
     /// # Errors
-    /// [`Error::PendingMigrations`] for the catalog of an older packhouse; else as
+    /// [`OpenError::PendingMigrations`] for the catalog of an older packhouse; else as
     /// [`StoreOptions::open_existing`].
     pub async fn open_to_read(self) -> Result<Store> {
         match self.absent().await? {
@@ -90,9 +96,9 @@ impl StoreOptions {
     /// Opens a store, and creates it if it does not exist.
     ///
     /// # Errors
-    /// [`Error::LostCatalog`] when there are packs and no catalog; [`Error::StorageTaken`] where a
-    /// new catalog would share its storage with another. When a folder or the catalog can't be
-    /// created or read; [`Error::NewerStore`] for a store of a newer packhouse.
+    /// [`OpenError::LostCatalog`] when there are packs and no catalog; [`OpenError::StorageTaken`]
+    /// where a new catalog would share its storage with another. When a folder or the catalog can't
+    /// be created or read; [`OpenError::NewerStore`] for a store of a newer packhouse.
     pub async fn open(self) -> Result<Store> {
         if let Some((_, contents)) = self.missing().await? {
             check_unused(self.catalog.to_string(), contents)?;
@@ -135,7 +141,11 @@ async fn check_folder(catalog: &dyn Catalog, folder: &Path) -> Result<()> {
         return Ok(());
     }
     let place = folder.display().to_string();
-    Err(Error::WrongStorage { catalog: catalog.place(), place, instead: "no such folder is" })
+    Err(Error::Open(OpenError::WrongStorage {
+        catalog: catalog.place(),
+        place,
+        instead: "no such folder is",
+    }))
 }
 
 /// Refuses the storage of another catalog for a catalog that is not there yet: `prune` could delete
@@ -145,5 +155,5 @@ fn check_unused(catalog: String, contents: StorageContents) -> Result<()> {
     if others.is_empty() || others.contains(&note) {
         return Ok(());
     }
-    Err(Error::StorageTaken { catalog, place, others })
+    Err(Error::Open(OpenError::StorageTaken { catalog, place, others }))
 }

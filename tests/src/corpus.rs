@@ -139,7 +139,13 @@ async fn record_disagreement(folder: &Path) {
     let files = [store.file(&forged(pack))];
     let refused =
         recording.push(&store.repo, &files, PushOptions::default(), &Progress::silent()).await;
-    assert!(matches!(refused, Err(packhouse_host::Error::Disagreement { .. })), "{refused:?}");
+    assert!(
+        matches!(
+            refused,
+            Err(packhouse_host::Error::Push(packhouse_host::PushError::Disagreement { .. }))
+        ),
+        "{refused:?}"
+    );
 }
 
 /// The pack with the first commit at another snapshot.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
-use packhouse_host::{Error, Remote, RemoteOptions, Result, Store, StoreOptions};
+use packhouse_host::{Error, Remote, RemoteOptions, RestoreError, Result, Store, StoreOptions};
 
 use crate::args::Globals;
 use crate::client::Client;
@@ -156,13 +156,15 @@ impl Context {
         Ok(store)
     }
 
-    /// Adds to an unknown-repo error that the repo was deleted, or a similar name. Only for local stores: their users may
-    /// see every repo.
+    /// Adds to an unknown-repo error that the repo was deleted, or a similar name. Only for local
+    /// stores: their users may see every repo.
     pub(crate) async fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let Some(Error::UnknownRepo(repo)) = error.downcast_ref() else { return error };
         let store = self.opened.lock().unwrap_or_else(PoisonError::into_inner).last().cloned();
         let Some(store) = store else { return error };
-        if let Ok(deleted @ Error::DeletedRepo { .. }) = store.unknown_repo(repo).await {
+        if let Ok(deleted @ Error::Restore(RestoreError::DeletedRepo { .. })) =
+            store.unknown_repo(repo).await
+        {
             return deleted.into();
         }
         match store.nearest_repo(repo).await {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ContextValue;
-use packhouse_host::{Class, Error};
+use packhouse_host::{Class, DamageError, Error, PushError};
 
 /// How a call ended, in order of severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,11 +115,11 @@ mod tests {
             read_only: false,
             full: false,
         };
-        let missing = Error::MissingPack {
+        let missing = Error::Damage(DamageError::MissingPack {
             key: packhouse_host::MpackKey::new([0; 32]),
             repo: "a/b".parse().unwrap(),
             place: "p".into(),
-        };
+        });
         for (error, code) in [
             (Error::DeletedMeanwhile, 1),
             (Error::Cancelled, 1),
@@ -127,14 +127,14 @@ mod tests {
             (Error::Usage("no".into()), 2),
             (busy(true), 3),
             (busy(false), 1),
-            (Error::HeadConflict(Vec::new()), 3),
+            (Error::Push(PushError::HeadConflict(Vec::new())), 3),
             (missing, 4),
             (
-                Error::DamagedCatalog {
+                Error::Damage(DamageError::DamagedCatalog {
                     catalog: "c".into(),
                     doing: "x".into(),
                     reason: "y".into(),
-                },
+                }),
                 4,
             ),
         ] {
@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn context_does_not_hide_the_class() {
-        let error = anyhow::Error::from(Error::HeadConflict(Vec::new())).context("while pushing");
+        let error = anyhow::Error::from(Error::Push(PushError::HeadConflict(Vec::new())))
+            .context("while pushing");
         assert_eq!(Exit::of(&error), Exit::Conflict);
         assert_eq!(Exit::of(&anyhow::anyhow!("something else")), Exit::Refused);
         assert_eq!(Exit::of(&crate::interrupt::Interrupted.into()).code(), 130);

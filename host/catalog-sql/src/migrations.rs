@@ -1,6 +1,6 @@
 //! Migrations: append-only. A catalog remembers which it has and what they said.
 
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, OpenError, Result};
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 
@@ -63,10 +63,10 @@ impl Schema {
     /// The migrations that it has.
     ///
     /// # Errors
-    /// [`Error::ForeignDatabase`].
+    /// [`OpenError::ForeignDatabase`].
     pub(super) fn of_catalog(self, place: &str) -> Result<Vec<Applied>> {
         match self.is_foreign {
-            true => Err(Error::ForeignDatabase { database: place.to_owned() }),
+            true => Err(Error::Open(OpenError::ForeignDatabase { database: place.to_owned() })),
             false => Ok(self.applied),
         }
     }
@@ -78,7 +78,7 @@ pub(super) fn pending_error(place: &str, steps: &[MigrationStep], applied: &[App
         .pending()
         .map(|(version, name)| format!("{version} ({name})"))
         .collect();
-    Error::PendingMigrations { catalog: place.to_owned(), missing }
+    Error::Open(OpenError::PendingMigrations { catalog: place.to_owned(), missing })
 }
 
 /// A migration that a catalog has: its number, and the checksum of what it said.
@@ -91,7 +91,7 @@ pub(super) const APPLIED: &str =
 /// Whether a catalog needs migrations. If not, it is opened without writing.
 ///
 /// # Errors
-/// [`Error::NewerStore`] for one with a migration that this build does not know.
+/// [`OpenError::NewerStore`] for one with a migration that this build does not know.
 pub(super) fn are_pending(
     place: &str,
     steps: &[MigrationStep],
@@ -108,11 +108,11 @@ pub(super) fn are_pending(
 }
 
 fn newer(place: &str, steps: &[MigrationStep], found: i64) -> Error {
-    Error::NewerStore {
+    Error::Open(OpenError::NewerStore {
         catalog: place.to_owned(),
         found,
         known: steps.last().map_or(0, |step| step.0),
-    }
+    })
 }
 
 /// Migrates a catalog. Concurrent migrations run one after the other: on Postgres under sqlx's

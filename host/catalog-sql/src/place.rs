@@ -48,8 +48,9 @@ impl CatalogPlace {
     /// Opens the catalog, making it on first use and bringing it up to date.
     ///
     /// # Errors
-    /// When it can't be made or read; [`Error::NewerStore`] for one that a newer packhouse made;
-    /// [`Error::ForeignDatabase`] for the database of another program.
+    /// When it can't be made or read; [`packhouse_model::error::OpenError::NewerStore`] for one
+    /// that a newer packhouse made; [`packhouse_model::error::OpenError::ForeignDatabase`] for the
+    /// database of another program.
     pub async fn open(&self) -> Result<Arc<dyn Catalog>> {
         self.open_with(PendingMigrations::Run).await
     }
@@ -57,7 +58,7 @@ impl CatalogPlace {
     /// The same; what is done about pending migrations is said.
     ///
     /// # Errors
-    /// [`Error::PendingMigrations`], where they are not to be run.
+    /// [`packhouse_model::error::OpenError::PendingMigrations`], where they are not to be run.
     pub async fn open_with(&self, pending: PendingMigrations) -> Result<Arc<dyn Catalog>> {
         match self {
             CatalogPlace::Sqlite(file) => {

@@ -3,18 +3,18 @@
 use jiff::Timestamp;
 use packhouse_catalog::{PackRow, RepoRow, RetiredPack, Sums};
 use packhouse_core::{Counts, EntityId};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
 
 use super::engine::{Columns, RESTORE};
 
 /// An error for a row that holds what no packhouse writes.
 pub(super) fn damaged(place: &str, what: &str) -> Error {
-    Error::DamagedCatalog {
+    Error::Damage(DamageError::DamagedCatalog {
         catalog: place.to_owned(),
         doing: "reading it".into(),
         reason: format!("{what} is corrupt{RESTORE}"),
-    }
+    })
 }
 
 /// A time as it is written in the catalog.

@@ -22,7 +22,7 @@ use packhouse_core::{
     AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival as EncodingConflict, Span,
     Storage,
 };
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_pack::Directory;
 use packhouse_pack::splice::Sources;
@@ -140,12 +140,12 @@ impl PackReader {
     /// The error for a pack whose bytes have changed.
     pub fn damaged(&self, pack: u32, detail: String) -> Error {
         let key = self.key(pack);
-        Error::DamagedPack {
+        Error::Damage(DamageError::DamagedPack {
             key,
             repo: self.repo.clone(),
             place: self.vault.place_of(&key),
             detail,
-        }
+        })
     }
 
     fn right_size(&self, pack: u32, stored: &StoredPack) -> Result<()> {
@@ -218,10 +218,12 @@ impl Sources for PackReader {
         } else if !self.open.contains_key(&pack) {
             let key = run_pack.directory.key;
             let found = self.runtime.block_on(self.vault.open_cached(&key))?;
-            let stored = found.ok_or_else(|| Error::MissingPack {
-                key,
-                repo: self.repo.clone(),
-                place: self.vault.place_of(&key),
+            let stored = found.ok_or_else(|| {
+                Error::Damage(DamageError::MissingPack {
+                    key,
+                    repo: self.repo.clone(),
+                    place: self.vault.place_of(&key),
+                })
             })?;
             self.right_size(pack, &stored)?;
             if self.open.len() >= OPEN_PACKS

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use packhouse_model::error::{BackupError, Class, DeletionError, Error, ExhaustedBudget};
+use packhouse_model::error::{
+    BackupError, Class, DeletionError, Error, ExhaustedBudget, PushError, RestoreError,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -88,20 +90,20 @@ fn status_of(error: &Error) -> StatusCode {
         Error::UnknownRepo(_)
         | Error::MistypedRepo { .. }
         | Error::DeletedMeanwhile
-        | Error::DeletedRepo { .. }
-        | Error::NeverDeleted(_)
-        | Error::UnknownDeletion { .. }
         | Error::UnknownBranch { .. }
         | Error::UnknownJob(_)
         | Error::UnknownToken(_) => StatusCode::NOT_FOUND,
-        Error::RepoExists(_)
-        | Error::NameTaken { .. }
-        | Error::Pruned { .. }
-        | Error::HeadConflict(_)
-        | Error::BranchInTheWay { .. }
-        | Error::SameBranch { .. }
-        | Error::PlanChanged(_)
-        | Error::Job(_) => StatusCode::CONFLICT,
+        Error::Restore(RestoreError::NameTaken { .. } | RestoreError::Pruned { .. }) => {
+            StatusCode::CONFLICT
+        }
+        Error::Restore(_) => StatusCode::NOT_FOUND,
+        Error::Push(
+            PushError::HeadConflict(_)
+            | PushError::BranchInTheWay { .. }
+            | PushError::SameBranch { .. },
+        ) => StatusCode::CONFLICT,
+        Error::Push(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::RepoExists(_) | Error::PlanChanged(_) | Error::Job(_) => StatusCode::CONFLICT,
         // The server's clock, or the catalog's, is wrong.
         Error::Deletion(DeletionError::ClockSkew(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         Error::Deletion(_) => StatusCode::CONFLICT,
@@ -111,12 +113,9 @@ fn status_of(error: &Error) -> StatusCode {
             | BackupError::PacksNotFiles(_),
         ) => StatusCode::NOT_IMPLEMENTED,
         Error::Backup(_) => StatusCode::CONFLICT,
-        Error::Usage(_)
-        | Error::Name(_)
-        | Error::UnknownWant { .. }
-        | Error::BadPack { .. }
-        | Error::Disagreement { .. }
-        | Error::Incomplete { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Usage(_) | Error::Name(_) | Error::UnknownWant { .. } => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         full if full.is_full() => StatusCode::INSUFFICIENT_STORAGE,
         Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
         Error::AnswersFull {

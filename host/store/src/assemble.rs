@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{LockMode, NewAnswer, RepoRow};
 use packhouse_core::{Head, Plan};
-use packhouse_model::error::{Error, ExhaustedBudget, Result};
+use packhouse_model::error::{DamageError, Error, ExhaustedBudget, Result};
 use packhouse_model::files::file_url;
 use packhouse_model::names::MpackKey;
 use packhouse_model::progress::Progress;
@@ -253,10 +253,12 @@ impl Store {
         if found.reused {
             return self.open_pack(&row.name, &found.key).await;
         }
-        let missing = || Error::MissingPack {
-            key: found.key,
-            repo: row.name.clone(),
-            place: self.vault.place(),
+        let missing = || {
+            Error::Damage(DamageError::MissingPack {
+                key: found.key,
+                repo: row.name.clone(),
+                place: self.vault.place(),
+            })
         };
         self.vault.open_answer(&row.repo_id, &found.key).await?.ok_or_else(missing)
     }

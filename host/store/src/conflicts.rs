@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use packhouse_catalog::{EntityKey, PackRow, entity_key};
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{Rival as EncodingConflict, Row};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{RepoName, ShelfId};
 use packhouse_run::RunPack;
 
@@ -71,12 +71,12 @@ impl Store {
             let place = shelves.get(shelf).and_then(|pack| places.get(&(pack.id, c.entity)));
             let Some((pack, row)) = place else {
                 let (kind, id) = (c.row.kind, c.row.id);
-                return Err(Error::Lost {
+                return Err(Error::Damage(DamageError::Lost {
                     repo: repo.clone(),
                     kind,
                     id,
                     wanted_by: "the push".into(),
-                });
+                }));
             };
             conflicts.push(EncodingConflict {
                 kind: c.row.kind,

@@ -5,7 +5,7 @@
 //! same bytes again. A damaged local copy of a pack is not damage.
 
 use packhouse_catalog::{DamageFindings, PackRow};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::report::Damage;
 
@@ -30,11 +30,13 @@ impl Store {
             detail,
         };
         let found = match error {
-            Error::MissingPack { key, place, .. } => {
+            Error::Damage(DamageError::MissingPack { key, place, .. }) => {
                 damage(Some(*key), format!("{place} is missing"))
             }
-            Error::DamagedPack { key, detail, .. } => damage(Some(*key), detail.clone()),
-            Error::Lost { kind, id, wanted_by, .. } => {
+            Error::Damage(DamageError::DamagedPack { key, detail, .. }) => {
+                damage(Some(*key), detail.clone())
+            }
+            Error::Damage(DamageError::Lost { kind, id, wanted_by, .. }) => {
                 damage(None, format!("{kind} {id} is lost (wanted by {wanted_by})"))
             }
             _ => return done,

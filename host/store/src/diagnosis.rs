@@ -2,7 +2,7 @@
 
 use packhouse_catalog::entity_key;
 use packhouse_core::{EntityId, Fault, Kind, Span};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{DamageError, Error, PushError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_run::{RunError, RunPack};
 
@@ -83,7 +83,9 @@ impl Store {
             }
             RunError::Fault(Fault::Lost { kind, id, wanted_by }) => {
                 match self.is_lost(repo, packs, kind, id).await {
-                    Ok(true) => Error::Lost { repo: repo.clone(), kind, id, wanted_by },
+                    Ok(true) => {
+                        Error::Damage(DamageError::Lost { repo: repo.clone(), kind, id, wanted_by })
+                    }
                     Ok(false) => {
                         let reason = format!("it reports that {kind} {id} is lost, but it is not");
                         self.unproven(repo, packs, ProofError::Component(reason)).await
@@ -95,7 +97,9 @@ impl Store {
                 repo: repo.clone(),
                 ids: ids.iter().map(ToString::to_string).collect(),
             },
-            RunError::Fault(Fault::HeadConflict(conflicts)) => Error::HeadConflict(conflicts),
+            RunError::Fault(Fault::HeadConflict(conflicts)) => {
+                Error::Push(PushError::HeadConflict(conflicts))
+            }
             RunError::Fault(fault) => Error::Component {
                 digest: self.planner.digest().to_owned(),
                 doing: "planning",
@@ -125,14 +129,19 @@ impl Store {
         match (error, malformed) {
             (RunError::Fault(Fault::Malformed { kind, id, offset, reason, .. }), Some(one)) => {
                 let (file, record) = (one.file.clone(), Some(format!("{kind} {id}")));
-                Error::BadPack { file, offset, record, reason }
+                Error::Push(PushError::BadPack { file, offset, record, reason })
             }
             (RunError::Fault(Fault::Disagrees { kind, id, first, second, detail }), _) => {
                 let at = |span: Span| format!("{} (byte {})", place(span.pack), span.offset);
                 // A tag's text is in the detail: here there is only its digest.
                 let entity =
                     if kind == Kind::Tag { "a tag".into() } else { format!("{kind} {id}") };
-                Error::Disagreement { entity, first: at(first), second: at(second), detail }
+                Error::Push(PushError::Disagreement {
+                    entity,
+                    first: at(first),
+                    second: at(second),
+                    detail,
+                })
             }
             (other, _) => self.run_error(repo, packs, other).await,
         }

@@ -32,8 +32,8 @@ impl Store {
     /// Answers a fetch.
     ///
     /// # Errors
-    /// [`Error::UnknownWant`]; [`Error::Lost`] and other damage, where something that should be in
-    /// the answer can't be read.
+    /// [`Error::UnknownWant`]; [`packhouse_model::error::DamageError::Lost`] and other damage,
+    /// where something that should be in the answer can't be read.
     pub async fn fetch(
         &self,
         repo: &RepoName,

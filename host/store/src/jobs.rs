@@ -23,7 +23,7 @@ impl Store {
     /// lead to each other make the job fail.
     ///
     /// # Errors
-    /// [`Error::BadPack`]. Nothing is stored then.
+    /// [`packhouse_model::error::PushError::BadPack`]. Nothing is stored then.
     pub async fn push_async(
         &self,
         repo: &RepoName,

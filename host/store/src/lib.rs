@@ -52,7 +52,7 @@ use std::sync::Arc;
 use clock_skew::SharedSkew;
 use packhouse_catalog::{AnswerBudget, Catalog, Fence, RepoRow, Totals};
 use packhouse_model::clock::Clock;
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, OpenError, Result};
 use packhouse_model::names::{RepoId, RepoName};
 use packhouse_run::Planner;
 use packhouse_vault::{StagedFile, SweepResult, Traffic, Vault};
@@ -109,7 +109,7 @@ impl Store {
     /// A store of parts that the caller made: another component, other limits, ports with faults.
     ///
     /// # Errors
-    /// [`Error::WrongStorage`] where the vault is not the one that the catalog's packs are in.
+    /// [`OpenError::WrongStorage`] where the vault is not the one that the catalog's packs are in.
     pub async fn with_parts(
         catalog: Arc<dyn Catalog>,
         vault: Arc<dyn Vault>,
@@ -172,13 +172,16 @@ impl Store {
     /// and vault that they belong together. Verbs that only read change nothing.
     ///
     /// # Errors
-    /// [`Error::WrongStorage`], [`Error::StorageTaken`]; when the vault can't be written to.
+    /// [`OpenError::WrongStorage`], [`OpenError::StorageTaken`]; when the vault can't be written
+    /// to.
     pub async fn begin_writing(&self) -> Result<SweepResult> {
         let begin = async || {
             match self.remember_storage().await {
-                Err(wrong @ (Error::WrongStorage { .. } | Error::StorageTaken { .. })) => {
-                    return Err(wrong);
-                }
+                Err(
+                    wrong @ Error::Open(
+                        OpenError::WrongStorage { .. } | OpenError::StorageTaken { .. },
+                    ),
+                ) => return Err(wrong),
                 // On a full disk, to prune must still work: the next who writes remembers it.
                 Err(error) => {
                     tracing::warn!("the identity of the storage could not be recorded: {error}")

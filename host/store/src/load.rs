@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_catalog::{PackRow, Shelf};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::files::key_of;
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_pack::Directory;
@@ -121,21 +121,25 @@ impl Store {
     }
 
     pub(super) fn missing(&self, repo: &RepoName, key: &MpackKey) -> Error {
-        Error::MissingPack { key: *key, repo: repo.clone(), place: self.vault.place_of(key) }
+        Error::Damage(DamageError::MissingPack {
+            key: *key,
+            repo: repo.clone(),
+            place: self.vault.place_of(key),
+        })
     }
 
     /// Whether a missing pack was deleted because it is not used any more: then the plan is old,
     /// and is made again. The same holds for a damaged pack that was read from a copy: the pack
     /// itself may be sound.
     pub(super) async fn is_stale(&self, repo: i64, error: &Error) -> Result<bool> {
-        if let Error::DamagedPack { key, .. } = error {
+        if let Error::Damage(DamageError::DamagedPack { key, .. }) = error {
             let copied = self.vault.forget_damaged_copy(key).await?;
             if copied {
                 tracing::warn!("a damaged copy of pack {key} was dropped: {error}");
             }
             return Ok(copied);
         }
-        let Error::MissingPack { key, .. } = error else { return Ok(false) };
+        let Error::Damage(DamageError::MissingPack { key, .. }) = error else { return Ok(false) };
         let shelves = self.catalog.snapshot(repo).await?.shelves().await?;
         Ok(!shelves.iter().any(|shelf| shelf.pack.key == *key))
     }
@@ -156,12 +160,12 @@ impl Store {
     }
 
     pub(super) fn damaged(&self, repo: &RepoName, key: &MpackKey, detail: String) -> Error {
-        Error::DamagedPack {
+        Error::Damage(DamageError::DamagedPack {
             key: *key,
             repo: repo.clone(),
             place: self.vault.place_of(key),
             detail,
-        }
+        })
     }
 
     /// The directories of packs, in their order. Those that are missing or damaged are rebuilt from

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use packhouse_catalog::{Snapshot, entity_key};
 use packhouse_core::record::{Commit, Snapshot as Tree};
 use packhouse_core::{BranchConflict, EntityId, Head, Kind, Row};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, PushError, Result};
 
 use super::receive::StagedPack;
 use super::{Store, blocking};
@@ -33,7 +33,11 @@ impl PushPreconditions {
             return Ok(());
         }
         let (branch, given) = (self.branch.clone(), vec![self.head]);
-        Err(Error::HeadConflict(vec![BranchConflict { branch, given, stored: stands }]))
+        Err(Error::Push(PushError::HeadConflict(vec![BranchConflict {
+            branch,
+            given,
+            stored: stands,
+        }])))
     }
 }
 
@@ -85,13 +89,13 @@ impl Store {
         }
         let repo = snapshot.repo().name.clone();
         let left_out = missing.len().saturating_sub(MAX_NAMED);
-        Err(Error::Incomplete {
+        Err(Error::Push(PushError::Incomplete {
             repo,
             branch: preconditions.branch.clone(),
             packhouse: "packhouse".to_owned(),
             missing: missing.into_iter().take(MAX_NAMED).collect(),
             left_out,
-        })
+        }))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use packhouse_catalog::{EntityKey, Push, PushedPack, RepoRow, Snapshot};
 use packhouse_core::{Head, Rival as EncodingConflict};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, PushError, Result};
 use packhouse_model::names::{BranchName, RepoName, in_the_way, same_name};
 use packhouse_model::progress::Progress;
 use packhouse_pack::Directory;
@@ -265,19 +265,19 @@ fn room_for(repo: &RepoName, stored: &[Head], decided: &[Head]) -> Result<()> {
     let all: BTreeSet<&str> =
         usable.chain(decided.iter().map(|head| head.branch.as_str())).collect();
     if let Some((branch, other)) = same_name(&new, &all) {
-        return Err(Error::SameBranch {
+        return Err(Error::Push(PushError::SameBranch {
             repo: repo.clone(),
             branch: branch.to_owned(),
             other: other.to_owned(),
-        });
+        }));
     }
     let mut met = new.into_iter().filter_map(|branch| Some((branch, in_the_way(branch, &all)?)));
     met.next().map_or(Ok(()), |(branch, other)| {
-        Err(Error::BranchInTheWay {
+        Err(Error::Push(PushError::BranchInTheWay {
             repo: repo.clone(),
             branch: branch.to_owned(),
             other: other.to_owned(),
-        })
+        }))
     })
 }
 

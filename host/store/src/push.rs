@@ -53,8 +53,10 @@ impl Store {
     /// Stores files as packs of a repo: all of them or none.
     ///
     /// # Errors
-    /// [`Error::BadPack`], [`Error::Disagreement`] and [`Error::HeadConflict`] refuse the push;
-    /// [`Error::Busy`] when other pushes kept coming first. Nothing is stored then.
+    /// [`packhouse_model::error::PushError::BadPack`],
+    /// [`packhouse_model::error::PushError::Disagreement`] and
+    /// [`packhouse_model::error::PushError::HeadConflict`] refuse the push; [`Error::Busy`] when
+    /// other pushes kept coming first. Nothing is stored then.
     pub async fn push(
         &self,
         repo: &RepoName,

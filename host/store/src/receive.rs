@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use packhouse_catalog::{EntityKey, entity_key};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, PushError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_pack::pipeline::{CHUNK, Produce, WriteError};
@@ -99,7 +99,7 @@ impl Store {
     /// is called in reports and errors.
     ///
     /// # Errors
-    /// [`Error::BadPack`]; whatever the source fails with.
+    /// [`PushError::BadPack`]; whatever the source fails with.
     pub async fn receive_from(
         &self,
         repo: &RepoName,
@@ -125,7 +125,7 @@ impl Store {
             }
             Err(WriteError::Failed(error)) => Err(error),
             Err(WriteError::Bad(BadPack { offset, record, reason })) => {
-                Err(Error::BadPack { file: name, offset, record, reason })
+                Err(Error::Push(PushError::BadPack { file: name, offset, record, reason }))
             }
         }
     }
@@ -163,7 +163,7 @@ pub(super) fn refuse_bad_branches(received: &[StagedPack]) -> Result<()> {
     match bad {
         None => Ok(()),
         Some((file, BadPack { offset, record, reason })) => {
-            Err(Error::BadPack { file: file.clone(), offset, record, reason })
+            Err(Error::Push(PushError::BadPack { file: file.clone(), offset, record, reason }))
         }
     }
 }

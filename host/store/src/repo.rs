@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use packhouse_catalog::{LockMode, PackRow, RepoRestoration, RepoRow, RestoreOutcome, Shelf, Sums};
 use packhouse_core::Head;
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, RestoreError, Result};
 use packhouse_model::names::{RepoId, RepoName, Visibility};
 use packhouse_model::options::RestoreOptions;
 use packhouse_model::report::{DeleteReport, RepoReport};
@@ -59,8 +59,9 @@ impl Store {
     /// cancelled with it stay cancelled.
     ///
     /// # Errors
-    /// [`Error::NameTaken`], [`Error::NeverDeleted`], [`Error::UnknownDeletion`],
-    /// [`Error::Pruned`]; [`Error::Name`] for a new name that no repo may have.
+    /// [`RestoreError::NameTaken`], [`RestoreError::NeverDeleted`],
+    /// [`RestoreError::UnknownDeletion`], [`RestoreError::Pruned`]; [`Error::Name`] for a new name
+    /// that no repo may have.
     pub async fn restore_repo(
         &self,
         repo: &RepoName,
@@ -79,16 +80,18 @@ impl Store {
         let RepoRestoration { name: repo, id, new_name: name } = restoration;
         let taken = match restored {
             RestoreOutcome::Done => return self.repo(&name).await,
-            RestoreOutcome::Pruned { at, pack } => return Err(Error::Pruned { repo, at, pack }),
+            RestoreOutcome::Pruned { at, pack } => {
+                return Err(Error::Restore(RestoreError::Pruned { repo, at, pack }));
+            }
             RestoreOutcome::Taken => true,
             RestoreOutcome::Unknown => false,
         };
         let deleted = self.catalog.restorable_repos(&repo).await?;
         let unknown = |id: &RepoId| deleted.iter().all(|one| one.repo_id != *id);
         Err(match id.filter(|id| !deleted.is_empty() && unknown(id)) {
-            Some(id) => Error::UnknownDeletion { repo, id, deleted },
-            None if taken => Error::NameTaken { repo, name, deleted },
-            None => Error::NeverDeleted(repo),
+            Some(id) => Error::Restore(RestoreError::UnknownDeletion { repo, id, deleted }),
+            None if taken => Error::Restore(RestoreError::NameTaken { repo, name, deleted }),
+            None => Error::Restore(RestoreError::NeverDeleted(repo)),
         })
     }
 
@@ -100,7 +103,7 @@ impl Store {
         let deleted = self.catalog.restorable_repos(repo).await?;
         Ok(match deleted.is_empty() {
             true => Error::UnknownRepo(repo.clone()),
-            false => Error::DeletedRepo { repo: repo.clone(), deleted },
+            false => Error::Restore(RestoreError::DeletedRepo { repo: repo.clone(), deleted }),
         })
     }
 

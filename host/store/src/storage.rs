@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{Error, OpenError, Result};
 
 use super::Store;
 
@@ -40,7 +40,7 @@ impl Store {
             let others = self.vault.catalogs(&self.catalog.identity()).await?.split_off(1);
             if !others.is_empty() {
                 let (catalog, place) = (self.catalog.place(), self.vault.place());
-                return Err(Error::StorageTaken { catalog, place, others });
+                return Err(Error::Open(OpenError::StorageTaken { catalog, place, others }));
             }
         }
         let known = if is_new { None } else { known };
@@ -59,18 +59,22 @@ impl Store {
         }
         let (catalog, place) = (self.catalog.place(), self.vault.place());
         if known.is_some() && found.is_some() {
-            return Err(Error::WrongStorage {
+            return Err(Error::Open(OpenError::WrongStorage {
                 catalog,
                 place,
                 instead: "those of another store are",
-            });
+            }));
         }
         // One of the two is older than this check, or was copied without its note: then the packs
         // themselves say it.
         let there: HashSet<_> = self.vault.list().await?.into_iter().map(|pack| pack.key).collect();
         match held.iter().any(|key| there.contains(key)) {
             true => Ok(()),
-            false => Err(Error::WrongStorage { catalog, place, instead: "none of them is" }),
+            false => Err(Error::Open(OpenError::WrongStorage {
+                catalog,
+                place,
+                instead: "none of them is",
+            })),
         }
     }
 }

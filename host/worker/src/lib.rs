@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{Fence, JobEnd};
-use packhouse_model::error::{Error, JobError, Result};
+use packhouse_model::error::{DamageError, Error, JobError, Result};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{JobEnded, JobReport};
 use packhouse_store::Store;
@@ -374,7 +374,7 @@ fn passes(error: &Error) -> bool {
             error,
             Error::Busy { .. }
                 | Error::Catalog { .. }
-                | Error::DamagedCatalog { .. }
+                | Error::Damage(DamageError::DamagedCatalog { .. })
                 | Error::Io { .. }
         ),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packhouse_host::catalog::{Catalog, LockMode};
-use packhouse_host::{CatalogPlace, Class, Error};
+use packhouse_host::{CatalogPlace, Class, Error, OpenError};
 use packhouse_tests::conformance::{self, desk};
 use packhouse_tests::postgres::{Cluster, cluster};
 use tokio::time::timeout;
@@ -153,7 +153,7 @@ async fn a_catalog_from_the_future_is_refused_by_name_and_asking_for_migrations_
     .await;
     assert_eq!(place.migrations().await.unwrap().unknown(), Some(99));
     let error = place.open().await.expect_err("it is newer");
-    assert!(matches!(&error, Error::NewerStore { found: 99, .. }), "{error}");
+    assert!(matches!(&error, Error::Open(OpenError::NewerStore { found: 99, .. })), "{error}");
     assert!(error.to_string().contains(&url), "{error}");
 }
 
@@ -211,7 +211,7 @@ async fn the_database_of_another_program_is_refused_by_name_and_stays_as_it_is()
     let place = CatalogPlace::Postgres(url.clone());
     run(&url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE repos (x INT)").await;
     let told = place.open().await.expect_err("it is somebody else's");
-    assert!(matches!(told, Error::ForeignDatabase { .. }), "{told}");
+    assert!(matches!(told, Error::Open(OpenError::ForeignDatabase { .. })), "{told}");
     assert!(told.to_string().contains("of_another_program"), "{told}");
     place.migrations().await.expect_err("nor are its migrations known");
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";

@@ -1,7 +1,7 @@
 //! What only a catalog in a file promises.
 
 use packhouse_host::catalog::LockMode;
-use packhouse_host::{CatalogPlace, Error};
+use packhouse_host::{CatalogPlace, Error, OpenError};
 use packhouse_tests::conformance::deleting::full;
 use packhouse_tests::conformance::desk::{Desk, at, pack};
 use sqlx::Connection;
@@ -131,6 +131,6 @@ async fn a_catalog_from_the_future_is_refused_by_name_and_asking_for_migrations_
     .await;
     assert_eq!(place.migrations().await.unwrap().unknown(), Some(99));
     let error = place.open().await.expect_err("it is newer");
-    assert!(matches!(&error, Error::NewerStore { found: 99, .. }), "{error}");
+    assert!(matches!(&error, Error::Open(OpenError::NewerStore { found: 99, .. })), "{error}");
     assert!(error.to_string().contains(&file.display().to_string()), "{error}");
 }

@@ -11,7 +11,7 @@ use packhouse_host::sample::Random;
 use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::vault::Vault;
 use packhouse_host::vault::local::LocalVault;
-use packhouse_host::{Error, MpackKey};
+use packhouse_host::{Error, MpackKey, PushError};
 use packhouse_tests::memory::{MemoryHost, entity_id};
 use packhouse_tests::model;
 use packhouse_tests::random_history::random_history;
@@ -171,7 +171,11 @@ proptest! {
                     store.push(&[bare]).await.unwrap();
                     store.gc().await.unwrap();
                 }
-                Err(Error::BadPack { .. } | Error::Disagreement { .. } | Error::HeadConflict(_)) => {
+                Err(Error::Push(
+                    PushError::BadPack { .. }
+                    | PushError::Disagreement { .. }
+                    | PushError::HeadConflict(_),
+                )) => {
                     assert_eq!(store.show().await.packs, 0);
                     assert!(std::fs::read_dir(store.data().join("staging")).unwrap().next().is_none(), "something is left in staging");
                 }

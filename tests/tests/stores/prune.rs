@@ -8,8 +8,8 @@ use packhouse_host::clock::{Clock, FixedClock};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{
-    CatalogPlace, Error, FetchRequest, Progress, PruneOptions, PruneReport, PushOptions, RepoName,
-    Store, StoreOptions, Visibility,
+    CatalogPlace, Error, FetchRequest, OpenError, Progress, PruneOptions, PruneReport, PushOptions,
+    RepoName, Store, StoreOptions, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::{self, Fault, Moment};
@@ -254,13 +254,13 @@ async fn packs_of_two_catalogs_are_not_deleted_by_either() {
     // No new catalog is made there.
     if place::has_files() {
         let error = other.clone().open().await.unwrap_err();
-        assert!(matches!(error, Error::StorageTaken { .. }), "{error}");
+        assert!(matches!(error, Error::Open(OpenError::StorageTaken { .. })), "{error}");
     }
     drop(other.catalog.open().await.unwrap());
     let other = other.open().await.unwrap();
     // Nor does one without packs get in.
     let error = other.prune(NOW, &Progress::silent()).await.unwrap_err();
-    assert!(matches!(error, Error::StorageTaken { .. }), "{error}");
+    assert!(matches!(error, Error::Open(OpenError::StorageTaken { .. })), "{error}");
     let again = options(&store.data()).open().await.unwrap();
     again.prune(NOW, &Progress::silent()).await.unwrap();
     // Without the first one's note, as in a backup of the folder, it is; then the note comes back.

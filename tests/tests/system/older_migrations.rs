@@ -9,8 +9,8 @@ use packhouse_host::clock::FixedClock;
 use packhouse_host::report::Cause;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::{
-    CatalogPlace, Error, Progress, PruneOptions, PushOptions, RepoName, Store, StoreOptions,
-    Visibility,
+    CatalogPlace, Error, Progress, PruneOptions, PushOptions, RepoName, RestoreError, Store,
+    StoreOptions, Visibility,
 };
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -73,7 +73,7 @@ async fn a_repo_that_an_older_packhouse_deleted_is_not_restored() {
     let store = options(folder.path()).open().await.unwrap();
     let error = store.restore_repo(&"a/b".parse().unwrap(), &Default::default()).await.unwrap_err();
     assert!(
-        matches!(error, Error::Pruned { at, pack: None, .. } if at.to_string() == "2026-01-04T00:00:00Z"),
+        matches!(error, Error::Restore(RestoreError::Pruned { at, pack: None, .. }) if at.to_string() == "2026-01-04T00:00:00Z"),
         "{error}"
     );
     assert_eq!(store.repos().await.unwrap().len(), 1);

@@ -12,7 +12,9 @@ use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::serve::OpenFiles;
 use packhouse_host::vault::s3::S3Vault;
-use packhouse_host::{Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, StoreOptions};
+use packhouse_host::{
+    Damage, Error, NEWER_WAY_OUT, OpenError, RepoName, RepoReport, Storage, StoreOptions,
+};
 use serde::Serialize;
 
 use crate::args::Doctor;
@@ -289,7 +291,7 @@ async fn store(options: StoreOptions) -> Vec<Check> {
     const WAY_OUT: &str = "follow the message; otherwise restore the folder from a backup";
     let store = match options.open_to_read().await {
         Ok(store) => store,
-        Err(Error::NoStore { instead, .. }) => {
+        Err(Error::Open(OpenError::NoStore { instead, .. })) => {
             let way_out = "create one with: packhouse repo create OWNER/SLUG; to check another store, name it with --data";
             return vec![Check::fail(
                 "catalog",

@@ -25,7 +25,7 @@ mod token;
 mod verify;
 mod worker;
 
-use packhouse_host::{Error, RepoName};
+use packhouse_host::{DamageError, Error, PushError, RepoName};
 
 use crate::args::Verb;
 use crate::context::Context;
@@ -110,17 +110,17 @@ mod tests {
     }
 
     fn damage() -> anyhow::Error {
-        Error::MissingPack {
+        Error::Damage(DamageError::MissingPack {
             key: packhouse_host::MpackKey::new([0; 32]),
             repo: names(&["a/1"]).remove(0),
             place: "p".into(),
-        }
+        })
         .into()
     }
 
     #[tokio::test]
     async fn a_failing_repo_does_not_stop_the_others_and_the_most_severe_exit_counts() {
-        let busy = Error::HeadConflict(Vec::new()).into();
+        let busy = Error::Push(PushError::HeadConflict(Vec::new())).into();
         let refused = Error::UnknownRepo(names(&["a/4"]).remove(0)).into();
         let (left, ended) =
             round(vec![Err(busy), Err(damage()), Ok(Exit::Done), Err(refused)]).await;

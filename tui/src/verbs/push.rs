@@ -1,6 +1,6 @@
 //! `packhouse push`: stores files as packs of a repo, all or none.
 
-use packhouse_host::{Error, PushOptions, PushReport, PushStatus, RepoName};
+use packhouse_host::{Error, OpenError, PushOptions, PushReport, PushStatus, RepoName};
 
 use crate::args::Push;
 use crate::context::Context;
@@ -42,7 +42,7 @@ pub(crate) async fn run(args: Push, context: &Context) -> anyhow::Result<Exit> {
 /// creates both.
 fn without_store(error: anyhow::Error, repo: &RepoName) -> anyhow::Error {
     match error.downcast_ref() {
-        Some(Error::NoStore { .. }) => Error::UnknownRepo(repo.clone()).into(),
+        Some(Error::Open(OpenError::NoStore { .. })) => Error::UnknownRepo(repo.clone()).into(),
         _ => error,
     }
 }

@@ -1,6 +1,6 @@
 //! What errors of a database mean.
 
-use packhouse_model::error::Error;
+use packhouse_model::error::{DamageError, Error};
 
 /// What an error of a database means.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,13 +39,18 @@ impl ErrorKind {
         let (catalog, doing) = (place.to_owned(), doing.to_owned());
         // What a row holds that no packhouse writes.
         if let sqlx::Error::Decode(inner) = error
-            && let Some(Error::DamagedCatalog { reason, .. }) = inner.downcast_ref()
+            && let Some(Error::Damage(DamageError::DamagedCatalog { reason, .. })) =
+                inner.downcast_ref()
         {
-            return Error::DamagedCatalog { catalog, doing, reason: reason.clone() };
+            return Error::Damage(DamageError::DamagedCatalog {
+                catalog,
+                doing,
+                reason: reason.clone(),
+            });
         }
         let reason = format!("{}{}", without_line(error), self.way_out);
         if self.damaged {
-            return Error::DamagedCatalog { catalog, doing, reason };
+            return Error::Damage(DamageError::DamagedCatalog { catalog, doing, reason });
         }
         Error::Catalog {
             catalog,

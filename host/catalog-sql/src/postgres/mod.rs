@@ -60,9 +60,10 @@ impl PostgresCatalog {
     /// catalog is only read.
     ///
     /// # Errors
-    /// When the URL is malformed, or the server can't be reached; [`Error::NewerStore`] for a
-    /// catalog with migrations that this build does not know; [`Error::ForeignDatabase`] for a
-    /// database with other tables.
+    /// When the URL is malformed, or the server can't be reached;
+    /// [`packhouse_model::error::OpenError::NewerStore`] for a catalog with migrations that this
+    /// build does not know; [`packhouse_model::error::OpenError::ForeignDatabase`] for a database
+    /// with other tables.
     pub async fn open(url: &str) -> Result<PostgresCatalog> {
         PostgresCatalog::open_with(url, PendingMigrations::Run).await
     }
@@ -70,7 +71,7 @@ impl PostgresCatalog {
     /// The same; what is done about pending migrations is said.
     ///
     /// # Errors
-    /// [`Error::PendingMigrations`], where they are not to be run.
+    /// [`packhouse_model::error::OpenError::PendingMigrations`], where they are not to be run.
     pub(crate) async fn open_with(
         url: &str,
         pending: PendingMigrations,
@@ -110,8 +111,8 @@ impl PostgresCatalog {
         Ok(SqlCatalog { engine })
     }
 
-    /// What is there instead of a catalog; none when there is one, or the tables of another program.
-    /// Creates nothing.
+    /// What is there instead of a catalog; none when there is one, or the tables of another
+    /// program. Creates nothing.
     pub(crate) async fn absent(url: &str) -> Result<Option<MissingCatalog>> {
         let options = connect_options(url)?;
         let look = async {

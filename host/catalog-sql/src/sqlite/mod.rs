@@ -58,8 +58,9 @@ impl SqliteCatalog {
     /// is only read.
     ///
     /// # Errors
-    /// [`Error::NewerStore`] for a catalog with migrations that this build does not know;
-    /// [`Error::ForeignDatabase`] for a database that is none.
+    /// [`packhouse_model::error::OpenError::NewerStore`] for a catalog with migrations that this
+    /// build does not know; [`packhouse_model::error::OpenError::ForeignDatabase`] for a database
+    /// that is none.
     pub async fn open(path: &Path) -> Result<SqliteCatalog> {
         SqliteCatalog::open_with(path, PendingMigrations::Run).await
     }
@@ -67,7 +68,7 @@ impl SqliteCatalog {
     /// The same; what is done about pending migrations is said.
     ///
     /// # Errors
-    /// [`Error::PendingMigrations`], where they are not to be run.
+    /// [`packhouse_model::error::OpenError::PendingMigrations`], where they are not to be run.
     pub(crate) async fn open_with(
         path: &Path,
         pending: PendingMigrations,

@@ -1,6 +1,6 @@
 //! What an error means: its class, and what it says of disks and callers.
 
-use super::{Error, TapeError};
+use super::{Error, PushError, TapeError};
 
 /// What an error means for the store and for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,17 +42,13 @@ impl Error {
             Error::Usage(_) | Error::Name(_) => Class::Usage,
             Error::PruneUnfinished { cause, .. } => cause.class(),
             Error::Remote { class, .. } => *class,
-            Error::HeadConflict(_)
+            Error::Push(PushError::HeadConflict(_))
             | Error::Busy { .. }
             | Error::LeaseLost { .. }
             | Error::AnswersFull { .. }
             | Error::PlanChanged(_)
             | Error::Catalog { busy: true, .. } => Class::Conflict,
-            Error::MissingPack { .. }
-            | Error::DamagedPack { .. }
-            | Error::DamagedCatalog { .. }
-            | Error::Lost { .. }
-            | Error::Tape(TapeError::Diverged(_)) => Class::Damage,
+            Error::Damage(_) | Error::Tape(TapeError::Diverged(_)) => Class::Damage,
             _ => Class::Refused,
         }
     }

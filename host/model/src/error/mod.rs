@@ -5,27 +5,32 @@
 
 mod backup;
 mod class;
+mod damage;
 mod deletion;
 mod job;
+mod open;
+mod push;
+mod restore;
 mod setup;
 mod tape;
 mod wording;
 
 use std::path::{Path, PathBuf};
 
-use packhouse_core::{BranchConflict, EntityId, Kind};
-use wording::{
-    candidates, describe_conflicts, in_characters, more, token_id, way_out, without_claim,
-};
+use wording::{token_id, way_out, without_claim};
 
-use crate::names::{MpackKey, NameError, RepoId, RepoName};
-use crate::report::{DeletedRepo, PruneReport};
+use crate::names::{MpackKey, NameError, RepoName};
+use crate::report::PruneReport;
 use crate::text::escaped;
 
 pub use backup::BackupError;
 pub use class::Class;
+pub use damage::DamageError;
 pub use deletion::{ClockSkew, DeletionError};
 pub use job::JobError;
+pub use open::OpenError;
+pub use push::PushError;
+pub use restore::RestoreError;
 pub use setup::SetupError;
 pub use tape::TapeError;
 
@@ -74,116 +79,21 @@ pub enum Error {
         nearest: RepoName,
     },
 
-    /// No such repo: it was deleted, and can be restored. For callers who may restore it.
-    #[error(
-        "there is no repo `{repo}` in this store: it was deleted at {}; restore it with: packhouse repo restore {repo}. {}. To create a new one: packhouse repo create {repo}",
-        deleted.first().map_or_else(String::new, |last| last.deleted_at.to_string()),
-        candidates(repo, deleted)
-    )]
-    DeletedRepo {
-        /// The name.
-        repo: RepoName,
-        /// Those that can be restored, the last one first.
-        deleted: Vec<DeletedRepo>,
-    },
+    /// A deleted repo.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
 
-    /// There is no store, and this verb does not create one.
-    #[error(
-        "there is no store: {catalog} {instead}. Create one with: packhouse repo create OWNER/SLUG, or name an existing one with --data, --database or --storage. Nothing was created"
-    )]
-    NoStore {
-        /// Where its catalog would be.
-        catalog: String,
-        /// What is there instead, as the end of a sentence.
-        instead: &'static str,
-    },
-
-    /// There are packs, but their catalog is missing.
-    #[error(
-        "the catalog {catalog} {instead}, but there are packs in {packs}: no new catalog is created beside them. Restore the catalog from a backup, then run: packhouse verify. Without a backup, create a store in another folder and push the packs to its repos: packhouse --data OTHER repo create OWNER/SLUG, then packhouse --data OTHER push OWNER/SLUG FILE…"
-    )]
-    LostCatalog {
-        /// Where it should be.
-        catalog: String,
-        /// What is there instead, as the end of a sentence.
-        instead: &'static str,
-        /// Where the packs are.
-        packs: String,
-    },
+    /// The store is not opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
 
     /// The repo already exists.
     #[error("repo `{0}` already exists; `packhouse repo show {0}` shows it")]
     RepoExists(RepoName),
 
-    /// The repo can't be restored: another repo has the name that it would get.
-    #[error(
-        "repo `{repo}` can't be restored: another repo has {}. {}. Nothing was changed",
-        if repo == name { "this name now".to_owned() } else { format!("the name `{name}`") },
-        if deleted.is_empty() {
-            format!("No deleted repo `{repo}` is left; `packhouse repo show {name}` shows the other")
-        } else {
-            format!(
-                "Restore it under another name: packhouse repo restore {repo} --as OWNER/SLUG. {}",
-                candidates(repo, deleted)
-            )
-        }
-    )]
-    NameTaken {
-        /// The name of the deleted repo.
-        repo: RepoName,
-        /// The name that it would get.
-        name: RepoName,
-        /// Those that can be restored, the last one first.
-        deleted: Vec<DeletedRepo>,
-    },
-
-    /// None of the deleted repos of that name has that id.
-    #[error(
-        "no deleted repo `{repo}` has the id {}. {}. Nothing was changed",
-        escaped(&id.0),
-        candidates(repo, deleted)
-    )]
-    UnknownDeletion {
-        /// The name.
-        repo: RepoName,
-        /// The id.
-        id: RepoId,
-        /// Those that can be restored, the last one first.
-        deleted: Vec<DeletedRepo>,
-    },
-
-    /// No repo of that name was deleted.
-    #[error(
-        "there is no deleted repo `{0}` in this store; `packhouse repo list` lists the repos that are not deleted"
-    )]
-    NeverDeleted(RepoName),
-
-    /// Prune has deleted the repo's data.
-    #[error(
-        "repo `{repo}` can't be restored: prune deleted its data at {at}{}. Nothing was changed; push its history again, or restore the store from a backup",
-        pack.as_ref().map_or_else(String::new, |pack| format!(", with pack {pack}"))
-    )]
-    Pruned {
-        /// The repo.
-        repo: RepoName,
-        /// When.
-        at: jiff::Timestamp,
-        /// A pack that no other repo had.
-        pack: Option<MpackKey>,
-    },
-
-    /// A pushed pack is malformed.
-    #[error("{}, byte {offset}: {}{reason}; nothing was stored", file.display(), record.as_ref().map_or_else(String::new, |r| format!("{r}: ")))]
-    BadPack {
-        /// The file.
-        file: PathBuf,
-        /// The offset of the fault, in bytes.
-        offset: u64,
-        /// The record with the fault, for the message.
-        record: Option<String>,
-        /// What is wrong.
-        reason: String,
-    },
+    /// A push is refused.
+    #[error(transparent)]
+    Push(#[from] PushError),
 
     /// The disk quota for assembled answers is exhausted.
     #[error("no space for an answer of {bytes} bytes: {}", match used_up {
@@ -198,25 +108,6 @@ pub enum Error {
         bytes: u64,
     },
 
-    /// Two encodings of one entity refer to different entities.
-    #[error(
-        "{entity} in {first} and in {second} disagree: {detail}. One of them is forged or damaged; nothing was stored"
-    )]
-    Disagreement {
-        /// Kind and id.
-        entity: String,
-        /// Where the first encoding is, for the message.
-        first: String,
-        /// Where the second is.
-        second: String,
-        /// What differs.
-        detail: String,
-    },
-
-    /// Branches whose heads don't descend from each other.
-    #[error("{}; nothing was stored. Fetch and merge first, or push with --force to move the branch", describe_conflicts(.0))]
-    HeadConflict(Vec<BranchConflict>),
-
     /// Wanted ids that are not commits of the repo.
     #[error("repo `{repo}` has no commit {}; `packhouse repo show {repo}` lists its branch heads", ids.join(", "))]
     UnknownWant {
@@ -224,37 +115,6 @@ pub enum Error {
         repo: RepoName,
         /// The ids.
         ids: Vec<String>,
-    },
-
-    /// A branch name that is a folder of another branch's name, or the reverse.
-    #[error(
-        "branch `{}` conflicts with branch `{}`: clones keep branches as files, and a name can't be both a file and a folder; nothing was stored. Push to another name, or delete the other branch: packhouse branch delete {repo} '{}'",
-        escaped(branch),
-        escaped(other),
-        escaped(other)
-    )]
-    BranchInTheWay {
-        /// The repo.
-        repo: RepoName,
-        /// The new branch.
-        branch: String,
-        /// The existing branch.
-        other: String,
-    },
-
-    /// The name of another branch, in other characters.
-    #[error(
-        "branch `{}` has the same name as branch `{}` for file systems that normalise Unicode, and clones keep branches as files; nothing was stored. Push to the existing name, or delete that branch: packhouse branch delete {repo} NAME",
-        in_characters(branch),
-        in_characters(other)
-    )]
-    SameBranch {
-        /// The repo.
-        repo: RepoName,
-        /// The new branch.
-        branch: String,
-        /// The existing branch.
-        other: String,
     },
 
     /// No such branch.
@@ -267,24 +127,6 @@ pub enum Error {
         repo: RepoName,
         /// The name.
         branch: String,
-    },
-
-    /// The branch would reach records that are neither in the repo nor in the push.
-    #[error(
-        "this push is incomplete; nothing was stored. A clone of another hub omits what that hub has. Push all of it: muse bundle create all.mpack {branch}, then {packhouse} push {repo} all.mpack. Missing: {}{}",
-        missing.join(", "), more(*.left_out)
-    )]
-    Incomplete {
-        /// The repo.
-        repo: RepoName,
-        /// The branch.
-        branch: String,
-        /// How packhouse is called for the store, from where the push came.
-        packhouse: String,
-        /// Some of the missing records, each with what refers to it.
-        missing: Vec<String>,
-        /// How many more are missing.
-        left_out: usize,
     },
 
     /// The repo was deleted during the operation.
@@ -318,48 +160,9 @@ pub enum Error {
         job: i64,
     },
 
-    /// A pack that the catalog lists is not in storage.
-    #[error(
-        "pack {key} of repo `{repo}` is not in storage ({place}). Push the same bytes again, or run: packhouse verify --repair {repo}; or restore the file from a backup, then run: packhouse verify {repo}"
-    )]
-    MissingPack {
-        /// The pack.
-        key: MpackKey,
-        /// The repo that needs it.
-        repo: RepoName,
-        /// Where it should be.
-        place: String,
-    },
-
-    /// A stored pack has changed.
-    #[error(
-        "pack {key} of repo `{repo}` is damaged: {detail}. Nothing was changed. Push the same bytes again, or run: packhouse verify --repair {repo}; or restore {place} from a backup, then run: packhouse verify {repo}"
-    )]
-    DamagedPack {
-        /// The pack.
-        key: MpackKey,
-        /// The repo that needs it.
-        repo: RepoName,
-        /// Where it is.
-        place: String,
-        /// What is wrong, with the record and the byte.
-        detail: String,
-    },
-
-    /// An entity is in the index, but in no pack.
-    #[error(
-        "repo `{repo}` has lost {kind} {id}: it is in the index, but in no pack (wanted by {wanted_by}). Run: packhouse verify --repair {repo}; or push it again, or restore its packs from a backup"
-    )]
-    Lost {
-        /// The repo.
-        repo: RepoName,
-        /// Its kind.
-        kind: Kind,
-        /// Its id.
-        id: EntityId,
-        /// What refers to it.
-        wanted_by: String,
-    },
+    /// Something is missing or damaged.
+    #[error(transparent)]
+    Damage(#[from] DamageError),
 
     /// The component broke its contract; this was caught before anything was published.
     #[error("the component {digest} was stopped while {doing}: {reason}. Nothing was changed")]
@@ -405,69 +208,6 @@ pub enum Error {
     #[error(transparent)]
     Setup(#[from] SetupError),
 
-    /// The store was made by a newer packhouse.
-    #[error(
-        "the catalog {catalog} was made by a newer packhouse (it has migration {found}, this one knows up to {known}); update packhouse, or use another --data folder"
-    )]
-    NewerStore {
-        /// The catalog.
-        catalog: String,
-        /// The unknown migration.
-        found: i64,
-        /// The last known one.
-        known: i64,
-    },
-
-    /// The catalog was made by an older packhouse, and this verb does not migrate it.
-    #[error(
-        "the catalog {catalog} was made by an older packhouse: {}. A verb that only reads changes nothing; migrate the catalog first: packhouse migrate",
-        if missing.is_empty() {
-            "its migrations are not those of this one".to_owned()
-        } else {
-            format!("it lacks migration {}", missing.join(", "))
-        }
-    )]
-    PendingMigrations {
-        /// The catalog.
-        catalog: String,
-        /// What it lacks.
-        missing: Vec<String>,
-    },
-
-    /// There is a database of another program where a catalog should be.
-    #[error(
-        "{database} is not a catalog: it has tables, and they are those of another program. Name the store with --data or --database; if this was its catalog, restore it from a backup. Nothing was changed"
-    )]
-    ForeignDatabase {
-        /// The file, or the database on a server.
-        database: String,
-    },
-
-    /// The catalog is damaged.
-    #[error("the catalog {catalog} is damaged, as {doing} showed: {reason}")]
-    DamagedCatalog {
-        /// The catalog.
-        catalog: String,
-        /// The operation.
-        doing: String,
-        /// The database's error, and the way out.
-        reason: String,
-    },
-
-    /// The storage has the packs of another catalog.
-    #[error(
-        "the storage {place} belongs to another catalog: {}. Give the catalog {catalog} a storage of its own with --storage (in a bucket: another prefix); if the other one no longer exists, remove its note from the folder `catalogs` there. Nothing was changed",
-        others.join(", ")
-    )]
-    StorageTaken {
-        /// The catalog.
-        catalog: String,
-        /// The storage.
-        place: String,
-        /// What the notes there say.
-        others: Vec<String>,
-    },
-
     /// The catalog failed.
     #[error("the catalog {catalog} failed while {doing}: {reason}")]
     Catalog {
@@ -483,19 +223,6 @@ pub enum Error {
         read_only: bool,
         /// Whether its disk is full.
         full: bool,
-    },
-
-    /// The storage is not the one with the catalog's packs.
-    #[error(
-        "the packs of the catalog {catalog} are not in {place}: {instead} there. Name their storage with --storage, PACKHOUSE_STORAGE_URL or --data; if the packs were moved, move the files beside them as well. Nothing was changed"
-    )]
-    WrongStorage {
-        /// The catalog.
-        catalog: String,
-        /// The named storage.
-        place: String,
-        /// What is there instead.
-        instead: &'static str,
     },
 
     /// A file or folder failed.

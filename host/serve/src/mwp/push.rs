@@ -8,7 +8,7 @@ use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::Response;
-use packhouse_model::error::Error;
+use packhouse_model::error::{Error, PushError};
 use packhouse_model::names::unusable;
 use packhouse_model::options::PushOptions;
 use packhouse_model::progress::Progress;
@@ -209,8 +209,14 @@ async fn pushed(
         .push_received(&authorized.repo, vec![received], options, preconditions.as_ref(), &progress)
         .await
         .map_err(|error| match error {
-            Error::Incomplete { repo, branch, missing, left_out, .. } => {
-                Error::Incomplete { repo, branch, packhouse: command.into(), missing, left_out }
+            Error::Push(PushError::Incomplete { repo, branch, missing, left_out, .. }) => {
+                Error::Push(PushError::Incomplete {
+                    repo,
+                    branch,
+                    packhouse: command.into(),
+                    missing,
+                    left_out,
+                })
             }
             other => other,
         })?;

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use packhouse_host::sample::Random;
 use packhouse_host::{
-    Cause, Error, GcEntry, GcRecord, GcReport, Problem, ProblemKind, RepoName, Visibility,
+    Cause, DamageError, Error, GcEntry, GcRecord, GcReport, Problem, ProblemKind, RepoName,
+    Visibility,
 };
 
 use super::names::{self, Kind, Property};
@@ -145,7 +146,12 @@ pub(super) fn refused(repo: &Repo, problem: &Problem) -> Error {
     let key = problem.pack.or(repo.packs.first().map(|pack| pack.key));
     let Some(key) = key else { return Error::UnknownRepo(repo.name.clone()) };
     let detail = problem.detail.split("; restore").next().unwrap_or_default().to_owned();
-    Error::DamagedPack { key, repo: repo.name.clone(), place: place_of(&key.hex()), detail }
+    Error::Damage(DamageError::DamagedPack {
+        key,
+        repo: repo.name.clone(),
+        place: place_of(&key.hex()),
+        detail,
+    })
 }
 
 fn place_of(hex: &str) -> String {
