@@ -185,6 +185,10 @@ impl IntoResponse for Problem {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+    use packhouse_model::error::{ClockSkew, JobError};
+    use packhouse_model::names::RepoName;
+
     use super::*;
 
     #[test]
@@ -208,6 +212,33 @@ mod tests {
             let problem = Problem::from(error);
             assert_eq!(problem.status, StatusCode::INSUFFICIENT_STORAGE, "{}", problem.detail);
             assert_eq!(problem.class, Class::Refused, "{}", problem.detail);
+        }
+    }
+
+    #[test]
+    fn a_status_says_what_failed() {
+        let repo: RepoName = "a/b".parse().unwrap();
+        let skew = ClockSkew { behind: SignedDuration::from_hours(1), catalog: "c".into() };
+        let place = || "p".to_owned();
+        for (error, status) in [
+            (Error::Usage("no".into()), 422),
+            ("nothing".parse::<RepoName>().unwrap_err().into(), 422),
+            (Error::TokenEnded { reason: "it was revoked".into() }, 401),
+            (Error::UnknownRepo(repo.clone()), 404),
+            (Error::MistypedRepo { repo: repo.clone(), nearest: repo.clone() }, 404),
+            (Error::DeletedMeanwhile, 404),
+            (RestoreError::NeverDeleted(repo.clone()).into(), 404),
+            (PushError::HeadConflict(Vec::new()).into(), 409),
+            (Error::PlanChanged(repo.clone()), 409),
+            (JobError::NoRepo(1).into(), 409),
+            (DeletionError::AllUnreachable(repo.clone()).into(), 409),
+            (DeletionError::ClockSkew(skew).into(), 500),
+            (Error::ReadBackDiffers { place: place() }, 500),
+            (BackupError::CatalogNotAFile(place()).into(), 501),
+            (Error::Busy { repo, what: "it was pushed to" }, 503),
+        ] {
+            let problem = Problem::from(error);
+            assert_eq!(problem.status.as_u16(), status, "{}", problem.detail);
         }
     }
 }
