@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::error::ContextValue;
-use packhouse_host::{Class, DamageError, Error, PushError};
+use packhouse_host::{Class, Error};
 
 /// How a call ended, in order of severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +103,8 @@ pub(crate) fn of_clap(error: &clap::Error) -> Exit {
 
 #[cfg(test)]
 mod tests {
+    use packhouse_host::{DamageError, PushError};
+
     use super::*;
 
     #[test]

@@ -25,7 +25,7 @@ mod token;
 mod verify;
 mod worker;
 
-use packhouse_host::{DamageError, Error, PushError, RepoName};
+use packhouse_host::{Error, RepoName};
 
 use crate::args::Verb;
 use crate::context::Context;
@@ -93,6 +93,8 @@ fn ends_the_loop(error: &anyhow::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use packhouse_host::{DamageError, PushError};
+
     use super::*;
     use crate::args::Globals;
 
