@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use packhouse_core::{BranchConflict, Kind};
+use packhouse_core::BranchConflict;
 
 use super::wording::{describe_conflicts, in_characters, more};
 use crate::names::RepoName;
