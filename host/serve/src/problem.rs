@@ -186,7 +186,7 @@ impl IntoResponse for Problem {
 #[cfg(test)]
 mod tests {
     use jiff::SignedDuration;
-    use packhouse_model::error::{ClockSkew, JobError};
+    use packhouse_model::error::{ClockDifference, JobError};
     use packhouse_model::names::RepoName;
 
     use super::*;
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn a_status_says_what_failed() {
         let repo: RepoName = "a/b".parse().unwrap();
-        let skew = ClockSkew { behind: SignedDuration::from_hours(1), catalog: "c".into() };
+        let skew = ClockDifference { behind: SignedDuration::from_hours(1), catalog: "c".into() };
         let place = || "p".to_owned();
         for (error, status) in [
             (Error::Usage("no".into()), 422),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_model::error::{ClockSkew, DeletionError, Result};
+use packhouse_model::error::{ClockDifference, DeletionError, Result};
 
 use super::Store;
 
@@ -70,7 +70,7 @@ impl Store {
         self.compare(here).await?;
         match self.skew.offset.load(Ordering::Relaxed) {
             0 => Ok(here),
-            offset => Err(DeletionError::ClockSkew(self.skew_of(offset)).into()),
+            offset => Err(DeletionError::ClockSkew(self.difference(offset)).into()),
         }
     }
 
@@ -82,13 +82,16 @@ impl Store {
         self.skew.offset.store(offset, Ordering::Relaxed);
         self.skew.compared_at.store(here.as_millisecond(), Ordering::Relaxed);
         if offset != 0 && !self.skew.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!("{}; the catalog's clock is used", self.skew_of(offset));
+            tracing::warn!("{}; the catalog's clock is used", self.difference(offset));
         }
         Ok(())
     }
 
-    fn skew_of(&self, offset: i64) -> ClockSkew {
-        ClockSkew { behind: SignedDuration::from_millis(offset), catalog: self.catalog.place() }
+    fn difference(&self, offset: i64) -> ClockDifference {
+        ClockDifference {
+            behind: SignedDuration::from_millis(offset),
+            catalog: self.catalog.place(),
+        }
     }
 
     fn corrected(&self, here: Timestamp) -> Timestamp {

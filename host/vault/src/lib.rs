@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_model::error::{BackupError, Error, Result};
+use packhouse_model::error::{BackupError, Result};
 use packhouse_model::names::{MpackKey, RepoId};
 
 /// What is in a storage.

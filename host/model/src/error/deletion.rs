@@ -47,7 +47,7 @@ pub enum DeletionError {
     #[error(
         "{0}. Nothing was deleted; correct this machine's clock (or that of the catalog's machine), and run it again"
     )]
-    ClockSkew(ClockSkew),
+    ClockSkew(ClockDifference),
 
     /// Nothing of the repo would be left.
     #[error(
@@ -58,14 +58,14 @@ pub enum DeletionError {
 
 /// By how much this machine's clock and that of the catalog differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClockSkew {
+pub struct ClockDifference {
     /// How far this machine is behind; negative: ahead.
     pub behind: SignedDuration,
     /// The catalog.
     pub catalog: String,
 }
 
-impl fmt::Display for ClockSkew {
+impl fmt::Display for ClockDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by = SignedDuration::from_secs(self.behind.abs().as_secs());
         let way = if self.behind.is_negative() { "ahead of" } else { "behind" };

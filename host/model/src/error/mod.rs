@@ -26,7 +26,7 @@ use crate::text::escaped;
 pub use backup::BackupError;
 pub use class::Class;
 pub use damage::DamageError;
-pub use deletion::{ClockSkew, DeletionError};
+pub use deletion::{ClockDifference, DeletionError};
 pub use job::JobError;
 pub use open::OpenError;
 pub use push::PushError;

@@ -23,7 +23,8 @@ pub enum NameError {
 
     /// The owner is the first part of another path of the server.
     #[error(
-        "no repo can be named `{0}`: a server answers other requests under `/{}/`; choose another owner",
+        "no repo can be named `{}`: a server answers other requests under `/{}/`; choose another owner",
+        .0,
         .0.owner()
     )]
     ReservedOwner(RepoName),
