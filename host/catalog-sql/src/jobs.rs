@@ -274,7 +274,7 @@ pub(super) async fn cancel<E: Engine>(
 ) -> SqlResult<Option<E::Row>> {
     let changed = tx
         .run(
-            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'somebody took it back'
+            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'cancelled by a user'
              WHERE id = $1 AND status IN ('queued', 'running')",
             args![params.id, &params.now.to_string()],
         )

@@ -295,7 +295,7 @@ pub(super) async fn repo_for(
             login(state)
         ))),
         _ => Err(Problem::unauthorized(format!(
-            "the scope of this token does not allow to {} this repo; send one with scope {scope}: {}",
+            "the scope of this token is not enough to {} this repo; send one with scope {scope}: {}",
             word(scope),
             login(state)
         ))),

@@ -189,7 +189,7 @@ impl ServerMetrics {
             (Gauge::default(), Counter::default(), Counter::default());
         registry.register(
             "requests",
-            "Requests answered, by method, route and status",
+            "Requests handled, by method, route and status",
             answered.clone(),
         );
         registry.register_with_unit(

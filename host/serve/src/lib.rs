@@ -298,7 +298,7 @@ async fn expire_answers(store: Store) {
     loop {
         tokio::time::sleep(EXPIRE_INTERVAL).await;
         if let Err(error) = store.expire_all_answers().await {
-            tracing::warn!("expired answers could not be removed: {error}");
+            tracing::warn!("expired fetch results could not be deleted: {error}");
         }
     }
 }

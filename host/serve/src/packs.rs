@@ -63,7 +63,7 @@ pub(super) fn ttl(authorized: &Authorized, seconds: u64) -> ApiResult<Duration> 
         return Ok(Duration::from_secs(seconds));
     }
     let more = if known { String::new() } else { format!(" (with a token, to {LONGEST})") };
-    Err(Problem::malformed(format!("ttl_seconds is {seconds}: 1 to {longest} is expected{more}")))
+    Err(Problem::malformed(format!("ttl_seconds is {seconds}: expected 1 to {longest}{more}")))
 }
 
 /// A fetch that answers with a URL: one of this server when packs are files.

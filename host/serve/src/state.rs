@@ -166,7 +166,7 @@ impl AppState {
             Ok(room) => room.map_err(|_| Error::Cancelled.into()),
             Err(_) => Err(Problem::new(
                 StatusCode::TOO_MANY_REQUESTS,
-                "your answers that have not expired fill your quota, and other packs are being sent; read those, or try again later",
+                "your unexpired fetch results fill your quota, and other packs are being sent; finish reading those, or try again later",
             )),
         }
     }

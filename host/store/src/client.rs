@@ -158,7 +158,7 @@ impl Store {
                     .collect());
             }
         }
-        Err(Error::Busy { repo: repo.clone(), what: "it was asked what it has" })
+        Err(Error::Busy { repo: repo.clone(), what: "its entities were looked up" })
     }
 
     /// Fails when the branch, or any record of the push, would reach what is neither in the push

@@ -66,7 +66,7 @@ impl Store {
             // time in the future is taken for the present one below.
             unless_full(self.catalog.settle_times(now, None).await.map(drop))?;
         }
-        let too_long = || Error::Usage("the grace is too long".into());
+        let too_long = || Error::Usage("the grace period is too long".into());
         let grace = SignedDuration::try_from(options.grace).map_err(|_| too_long())?;
         let unneeded = self.catalog.unneeded_packs().await?;
         let trust = SignedDuration::try_from(options.trust_verified)

@@ -31,7 +31,7 @@ use super::{Store, TRIES, blocking};
 const PAGE: u32 = 8192;
 
 /// What to do about a pack of which no copy was found.
-const WHAT_IS_LEFT: &str = "no sound copy of what it held was found in the store; push the same bytes again, or restore it from a backup";
+const WHAT_IS_LEFT: &str = "no intact copy of its records was found in the store; push the same bytes again, or restore it from a backup";
 
 /// What the index maps to a pack that does not give it, with the shelf of that.
 type Lost = BTreeMap<IndexRow, ShelfId>;

@@ -205,7 +205,7 @@ pub(super) fn may_make(caller: &Caller, repo: &RepoName) -> ApiResult<()> {
     match caller.may(Scope::Admin, repo) {
         true => Ok(()),
         false => {
-            Err(not_allowed(caller, "to create this repo requires a token with scope admin for it"))
+            Err(not_allowed(caller, "creating this repo requires a token with scope admin for it"))
         }
     }
 }
@@ -218,10 +218,9 @@ pub(super) fn may_restore(caller: &Caller, owner: &str, slug: &str) -> ApiResult
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
     match caller.may(Scope::Admin, &repo) {
         true => Ok(repo),
-        false => Err(not_allowed(
-            caller,
-            "to restore this repo requires a token with scope admin for it",
-        )),
+        false => {
+            Err(not_allowed(caller, "restoring this repo requires a token with scope admin for it"))
+        }
     }
 }
 

@@ -282,7 +282,7 @@ impl Store {
                 && blocking(move || hash(&stored)).await? != pack.key
             {
                 tracing::warn!(
-                    "pack {}, which only waits for deletion or for a job, is damaged and was left out",
+                    "pack {}, which is pending deletion or a job, is damaged and was left out",
                     pack.key
                 );
                 copy.vault.remove(&pack.key).await?;
@@ -383,7 +383,7 @@ fn in_backup(mut lack: BackupProblem, store: &Store, work: &BackupFolder) -> Bac
     let within = file.as_deref().and_then(|file| file.strip_prefix(store.vault.folder()).ok());
     if let (Some(file), Some(within)) = (&file, within) {
         lack.detail = format!(
-            "{}. This backup has a sound copy: copy {} to {}, then run: packhouse verify {}",
+            "{}. This backup has an intact copy: copy {} to {}, then run: packhouse verify {}",
             lack.detail,
             work.place().join(within).display(),
             file.display(),
