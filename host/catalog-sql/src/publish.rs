@@ -163,7 +163,7 @@ async fn drop_broken<E: Engine>(
 }
 
 /// A pack's row. Repos share it when their packs have the same bytes. The pack was read and hashed
-/// before publishing: it is sound now.
+/// before publishing: it is intact now.
 async fn put_pack<E: Engine>(
     tx: &mut Writing<E>,
     key: &MpackKey,

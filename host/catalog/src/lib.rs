@@ -208,9 +208,9 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// a job waits with it.
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>>;
 
-    /// Records damage, until the packs are found sound, and when packs were last found sound. Known
+    /// Records damage, until the packs are found intact, and when packs were last found intact. Known
     /// damage keeps the time of its discovery. Unknown packs and deleted repos are left out.
-    /// Published packs are sound and need not be recorded.
+    /// Published packs are intact and need not be recorded.
     async fn note_findings(&self, findings: &DamageFindings) -> Result<()>;
 
     /// All packs that are known to be damaged, by key.

@@ -334,7 +334,7 @@ impl Store {
         let to_download = self.to_download(&repo.name, &work.sources)?;
         self.need_space(peak_disk(&work.plan).saturating_add(to_download))?;
         let reads = if work.prefetched { Reads::Prefetched } else { Reads::Whole };
-        // What is replaced was sound: records that are copied are checked on the way, packs with
+        // What is replaced was intact: records that are copied are checked on the way, packs with
         // others beside it.
         let checked = self.check_sources(&repo.name, &work);
         let spliced =
@@ -475,7 +475,7 @@ impl Store {
         Error::Unproven { digest: self.planner.digest().to_owned(), repo: repo.clone(), reason }
     }
 
-    /// The error for a pack that is damaged, or the detail back for one that is sound.
+    /// The error for a pack that is damaged, or the detail back for one that is intact.
     async fn blame(
         &self,
         repo: &RepoName,
@@ -512,7 +512,7 @@ impl Store {
     }
 
     /// A fault that a component found in stored records is damage if the pack is damaged: they were
-    /// sound when they were pushed.
+    /// intact when they were pushed.
     pub(super) async fn run_error(
         &self,
         repo: &RepoName,

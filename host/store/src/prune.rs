@@ -1,7 +1,7 @@
 //! `prune`: deletes packs that are not used any more, long after they were replaced.
 //!
 //! A pack is deleted when it is on no shelf of any repo and the last repo that retired it did so a
-//! *grace* ago: longer than any URL of it is valid; and when what replaces it exists and is sound
+//! *grace* ago: longer than any URL of it is valid; and when what replaces it exists and is intact
 //! ([`super::replaced`]). Under [`LockMode::Deleting`] no push is between storing a pack and
 //! publishing it, so a pack on no shelf is not about to be on one. The file is deleted before the
 //! catalog forgets the pack: what a crash or a failed request leaves between the two is a pack that
@@ -180,7 +180,7 @@ impl Store {
     }
 
     /// Deletes packs, except those that are used again, that a repo has retired later than `until`,
-    /// or whose replacement is not sound.
+    /// or whose replacement is not intact.
     async fn delete(
         &self,
         packs: &[UnneededPack],

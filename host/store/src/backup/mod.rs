@@ -55,7 +55,7 @@ impl Store {
     /// [`Error::Unsupported`] when the catalog or the packs are on a server, which has backups of
     /// its own; when the folder exists and is not a backup of this store. When something can't be
     /// read or written: then there is no backup, or the one before. Damage is reported, and is no
-    /// error; what is sound is kept.
+    /// error; what is intact is kept.
     pub async fn back_up(
         &self,
         to: &Path,
@@ -230,7 +230,7 @@ impl Store {
         })
     }
 
-    /// Reads all of the copy. Gives what is wrong with it, the sound packs in it, and those that it
+    /// Reads all of the copy. Gives what is wrong with it, the intact packs in it, and those that it
     /// does not need.
     async fn checked(
         &self,
@@ -247,7 +247,7 @@ impl Store {
             };
             problems.iter().filter(of_packs).filter_map(|one| one.pack).collect()
         };
-        // A copy that has suffered is replaced, where the pack itself is sound.
+        // A copy that has suffered is replaced, where the pack itself is intact.
         let mut healed = false;
         for key in bad(&problems) {
             if let Some(pack) = self.vault.open(&key).await?
