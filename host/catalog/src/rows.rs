@@ -1,4 +1,4 @@
-//! What crosses the catalog port.
+//! The types of the catalog port.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub const ENTITY_BYTES: usize = 1 + EntityId::BYTES;
 /// Kind, form of the id and digest, as the index stores them. Orders by kind, then by id.
 pub type EntityKey = [u8; ENTITY_BYTES];
 
-/// The index's name for an entity.
+/// The index key of an entity.
 pub fn entity_key(kind: Kind, id: EntityId) -> EntityKey {
     let mut key = [0; ENTITY_BYTES];
     key[0] = kind as u8;
@@ -22,7 +22,7 @@ pub fn entity_key(kind: Kind, id: EntityId) -> EntityKey {
     key
 }
 
-/// The entity of an index's name; `None` for bytes that [`entity_key`] never makes.
+/// The entity of an index key; `None` for bytes that [`entity_key`] never returns.
 pub fn entity_of(key: &EntityKey) -> Option<(Kind, EntityId)> {
     Some((Kind::from_byte(key[0])?, EntityId::from_bytes(&key[1..])?))
 }
@@ -38,7 +38,7 @@ pub struct RepoRow {
     pub name: RepoName,
     /// Who may read it.
     pub visibility: Visibility,
-    /// The first branch ever pushed.
+    /// The first branch that was pushed.
     pub default_branch: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
@@ -46,13 +46,13 @@ pub struct RepoRow {
     pub revision: i64,
     /// Counts the consolidations that dropped something.
     pub drops: i64,
-    /// How often clients were told that it has something; see [`super::Catalog::freshen`].
+    /// Counts calls of [`super::Catalog::freshen`].
     pub freshenings: i64,
     /// Its shelves, added up.
     pub sums: Sums,
 }
 
-/// A repo's shelves, added up.
+/// Totals of a repo's shelves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sums {
     /// Packs that the index maps at least one entity to.
@@ -61,9 +61,9 @@ pub struct Sums {
     pub mapped: Counts,
     /// Size of `packs`, in bytes.
     pub bytes: u64,
-    /// Size of the records that the index maps, in bytes; none when a shelf is not counted.
+    /// Size of the records that the index maps, in bytes; none if a shelf is not counted.
     pub needed_bytes: Option<u64>,
-    /// Size of the packs on shelves and of those that only wait for deletion, in bytes.
+    /// Size of the packs on shelves and of those pending deletion, in bytes.
     pub stored_bytes: u64,
 }
 
@@ -101,17 +101,17 @@ pub struct PackRow {
     pub key: MpackKey,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Records, those that it repeats included.
+    /// Records, including duplicates.
     pub records: u64,
-    /// Whether packhouse made it.
+    /// Whether a consolidation created it.
     pub consolidated: bool,
     /// When a repo first stored it.
     pub stored_at: Timestamp,
-    /// When it was last read and hashed whole; none where nothing wrote it down.
+    /// When the whole pack was last read and hashed; none if that was not recorded.
     pub verified_at: Option<Timestamp>,
 }
 
-/// A pack that a repo's shelves held once, and that only waits for deletion.
+/// A pack that was on a shelf of a repo, and is pending deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetiredPack {
     /// The pack.
@@ -120,28 +120,29 @@ pub struct RetiredPack {
     pub at: Timestamp,
 }
 
-/// A pack that no shelf of any repo holds and no job waits with.
+/// A pack that neither a shelf of any repo nor a queued job needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnneededPack {
     /// The pack.
     pub pack: PackRow,
     /// When the last repo retired it.
     pub at: Timestamp,
-    /// The repos that have retired it and were not deleted: they need what replaces it. In order.
+    /// The repos that have retired it and were not deleted: they need the packs that replace it. In
+    /// order.
     pub repos: Vec<i64>,
 }
 
-/// What reading packs has shown.
+/// The findings of reading packs.
 #[derive(Clone, Debug)]
 pub struct DamageFindings {
     /// When.
     pub at: Timestamp,
-    /// Packs that were read whole and are what their keys name.
+    /// Packs that were completely read and match their keys.
     pub sound: Vec<MpackKey>,
-    /// What is damaged, in packs.
+    /// Damage of packs.
     pub damaged: Vec<Damage>,
-    /// A repo of which all was compared with its packs, or which was found to have lost something:
-    /// with what does not agree, if something does not.
+    /// A repo that was completely compared with its packs, or was found to have lost data: with the
+    /// mismatch, if there is one.
     pub repo: Option<(i64, Option<Damage>)>,
 }
 
@@ -157,21 +158,21 @@ impl DamageFindings {
 pub struct Shelf {
     /// Its number.
     pub id: ShelfId,
-    /// Counts the packs that it has held.
+    /// Counts the packs that it has held so far.
     pub generation: i64,
     /// The pack.
     pub pack: PackRow,
     /// How many entities the index maps to it.
     pub mapped: Counts,
-    /// Size of their records in bytes; none when not counted.
+    /// Size of their records in bytes; none if not counted.
     pub mapped_bytes: Option<u64>,
-    /// When the push that created it was published; none when not recorded.
+    /// When the push that created it was published; none if not recorded.
     pub made_at: Option<Timestamp>,
 }
 
 impl Shelf {
-    /// Size in bytes of the records that the index maps to it. When not counted, its share of the
-    /// pack by records.
+    /// Size in bytes of the records that the index maps to it. If not counted, estimated from the
+    /// share of its records in the pack.
     pub fn needed_bytes(&self) -> u64 {
         let by_records = || {
             self.pack.bytes as f64 * self.mapped.total() as f64 / self.pack.records.max(1) as f64
@@ -180,7 +181,7 @@ impl Shelf {
     }
 }
 
-/// A row of the index, without its shelf.
+/// An index row, without its shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IndexRow {
     /// The entity.
@@ -235,8 +236,8 @@ pub struct Push {
     pub repo: RepoRow,
     /// Its packs, each on a shelf of its own.
     pub packs: Vec<PushedPack>,
-    /// Entities of the push that the repo had, in order, each once: they are recent from now on,
-    /// like new ones.
+    /// Entities of the push that the repo already had, in order, each once: they are recent from
+    /// now on, like new ones.
     pub known: Vec<EntityKey>,
     /// What its commits reach.
     pub edges: Vec<Edges>,
@@ -245,7 +246,7 @@ pub struct Push {
     /// Shelves whose packs are missing or damaged. If nothing is mapped to them afterwards, they
     /// are removed, and their packs retired.
     pub broken: Vec<ShelfId>,
-    /// Whether branches may have been moved away from what they led to.
+    /// Whether branches may have been moved to commits that don't descend from their old heads.
     pub forced: bool,
     /// The job that it is done for.
     pub fence: Option<Fence>,
@@ -253,8 +254,7 @@ pub struct Push {
     pub now: Timestamp,
 }
 
-/// An entity that the index forgets, because nothing reaches it. Never a tag: what tags lead to is
-/// kept.
+/// An unreachable entity that is removed from the index. Never a tag: what tags reach is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct DroppedEntity {
     /// The entity.
@@ -268,7 +268,7 @@ pub struct DroppedEntity {
 /// A branch to be deleted.
 #[derive(Clone, Debug)]
 pub struct BranchDeletion {
-    /// The repo, as it was when that was decided.
+    /// The repo, as it was at the time of that decision.
     pub repo: RepoRow,
     /// Its name.
     pub branch: String,
@@ -278,10 +278,10 @@ pub struct BranchDeletion {
     pub now: Timestamp,
 }
 
-/// What a repo leaves behind when it is deleted.
+/// What remains of a repo after its deletion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeletionSummary {
-    /// Packs that only wait for deletion now.
+    /// Packs that are pending deletion now.
     pub packs: u64,
     /// Their size in bytes.
     pub bytes: u64,
@@ -294,9 +294,9 @@ pub struct DeletionSummary {
 pub struct RepoRestoration {
     /// The name that it had.
     pub name: RepoName,
-    /// Which of the repos that had this name; none: the one that was deleted last.
+    /// Which of the repos that had this name; none for the one that was deleted last.
     pub id: Option<RepoId>,
-    /// The name that it gets.
+    /// The name to restore it under.
     pub new_name: RepoName,
 }
 
@@ -307,7 +307,7 @@ impl RepoRestoration {
     }
 }
 
-/// What became of a deleted repo that was to be restored.
+/// The outcome of restoring a repo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreOutcome {
     /// The repo is restored, as it was.
@@ -320,15 +320,15 @@ pub enum RestoreOutcome {
     Pruned {
         /// When.
         at: Timestamp,
-        /// One of its packs that no other repo had; none when there was none.
+        /// One of its packs that no other repo had; none if there was none.
         pack: Option<MpackKey>,
     },
 }
 
-/// What clients were told to be in a repo.
+/// Entities of a repo that were reported to clients as present.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Freshened {
-    /// All that it had then.
+    /// All entities that it had then.
     pub everything: bool,
     /// These, in order.
     pub entities: Vec<EntityKey>,
@@ -339,7 +339,7 @@ pub struct Freshened {
 pub struct Consolidation {
     /// The repo.
     pub repo: RepoRow,
-    /// The shelves that it was planned from: all the repo had then.
+    /// The shelves of the plan: all that the repo had then.
     pub planned: Vec<(ShelfId, i64)>,
     /// The new pack's key.
     pub key: MpackKey,
@@ -348,8 +348,8 @@ pub struct Consolidation {
     /// Its records.
     pub records: u64,
     /// Entities to drop from the index. If there are any, there must have been no push since the
-    /// plan was made (it may reach them), and no client may have been told since that the repo has
-    /// one of them.
+    /// plan was created (it may reach them), and none of them may have been reported to a client as
+    /// present since then.
     pub dropped: Vec<DroppedEntity>,
     /// The job that it is done for.
     pub fence: Option<Fence>,
@@ -357,30 +357,30 @@ pub struct Consolidation {
     pub now: Timestamp,
 }
 
-/// By how much a publication changed the packs that the index of a repo maps something to.
+/// The change of a repo's packs (those to which the index maps something) by a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackChange {
     /// When.
     pub at: Timestamp,
     /// What was published.
     pub cause: Cause,
-    /// Packs more; negative: fewer.
+    /// Change of the number of packs.
     pub packs: i64,
-    /// Bytes more; negative: fewer.
+    /// Change of their size in bytes.
     pub bytes: i64,
 }
 
-/// What a lock is for. The two exclude each other.
+/// The purpose of a lock. The two exclude each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockMode {
-    /// Makes packs visible: puts them into the vault, then on shelves. Many at once.
+    /// Makes packs visible: stores them in the vault, then puts them on shelves. Shared.
     Publishing,
-    /// Deletes packs that no shelf holds. One alone.
+    /// Deletes packs that no shelf holds. Exclusive.
     Deleting,
 }
 
 impl LockMode {
-    /// What it is the right to do.
+    /// What its holder does, for messages.
     pub fn own(self) -> &'static str {
         match self {
             LockMode::Publishing => "publish packs",
@@ -388,7 +388,7 @@ impl LockMode {
         }
     }
 
-    /// What those do who are waited for.
+    /// What the holders of the other mode do, for messages.
     pub fn other(self) -> &'static str {
         match self {
             LockMode::Publishing => "deletes packs",
@@ -397,23 +397,23 @@ impl LockMode {
     }
 }
 
-/// What a worker has of a job that it took: the right to publish for it, until another worker takes
+/// The fencing token of a worker for a job: the right to publish for it, until another worker takes
 /// the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fence {
     /// The job.
     pub job: i64,
-    /// How many had taken it, this one included.
+    /// How many times it was taken, including this one.
     pub number: i64,
 }
 
-/// The right to do it, until it is dropped. It ends with the process, too.
+/// A held lock, until it is dropped or the process exits.
 #[must_use = "it ends when it is dropped"]
 #[derive(Debug)]
 pub struct LockGuard(Vec<Box<dyn std::any::Any + Send + Sync>>);
 
 impl LockGuard {
-    /// Holds for as long as `of` lives.
+    /// A guard that holds the lock as long as `of` lives.
     pub fn new(of: impl Send + Sync + 'static) -> LockGuard {
         LockGuard(vec![Box::new(of)])
     }
@@ -424,7 +424,7 @@ impl LockGuard {
         self
     }
 
-    /// What it holds by, for the catalog that gave it.
+    /// The value that holds the lock, for the catalog that returned it.
     pub fn get<T: 'static>(&self) -> Option<&T> {
         self.0.first()?.downcast_ref()
     }
@@ -439,7 +439,7 @@ pub struct GcLogQuery<'a> {
     pub text: &'a str,
     /// Before the one with this number.
     pub before: Option<i64>,
-    /// At most so many.
+    /// Maximum number of entries.
     pub limit: u32,
 }
 
@@ -447,35 +447,35 @@ pub struct GcLogQuery<'a> {
 #[must_use = "nothing may have been published"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishOutcome {
-    /// It was; with the rows that it changed.
+    /// It was published; with the number of rows that changed.
     Done {
         /// Rows inserted, updated or deleted.
         rows: u64,
     },
-    /// What it was prepared on has changed. Nothing was done.
+    /// The state on which it was prepared has changed. Nothing was done.
     Changed,
-    /// Another worker has taken the job, or it has ended. Nothing was done. Checked before
+    /// Another worker has taken the job, or it is finished. Nothing was done. Checked before
     /// [`PublishOutcome::Changed`].
     LeaseLost,
 }
 
-/// What all repos of a catalog hold, deleted ones left out: the sums of their summaries.
+/// Totals of all repos of a catalog, without deleted ones: the sums of their summaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Repos.
     pub repos: u64,
-    /// Packs of the repo that has most.
+    /// Packs of the repo with the most packs.
     pub most_packs: u64,
-    /// Packs that indexes map something to, counted for each repo.
+    /// Packs to which indexes map something, counted per repo.
     pub packs: u64,
     /// Their size.
     pub bytes: u64,
-    /// What consolidating would save, in repos whose shelves are all counted.
+    /// Bytes that consolidation would save, in repos whose shelves are all counted.
     pub duplicate_bytes: u64,
-    /// What only waits for deletion.
+    /// Bytes pending deletion.
     pub superseded_bytes: u64,
     /// Objects, counted for each repo.
     pub objects: u64,
-    /// What is known to be damaged, counted for each repo.
+    /// Known damage, counted per repo.
     pub damaged: u64,
 }
