@@ -9,9 +9,12 @@ use packhouse_model::report::{GcEntry, GcQuery, HistoryPage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::super::permission::sees;
 use super::super::problem::ApiResult;
 use super::super::state::SharedState;
-use super::extract::{QueryParams, before, limit, page_of, perhaps_administered, sees, text};
+use super::extract::QueryParams;
+use super::paging::{before, limit, page_of, text};
+use super::repo::perhaps_administered;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

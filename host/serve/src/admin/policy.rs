@@ -10,8 +10,9 @@ use utoipa::IntoParams;
 
 use super::super::problem::ApiResult;
 use super::super::state::SharedState;
-use super::extract::{JsonBody, QueryParams, administers, count, perhaps_administered};
-use super::repo::AdministeredQuery;
+use super::extract::{JsonBody, QueryParams};
+use super::paging::count;
+use super::repo::{AdministeredQuery, administers, perhaps_administered};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::auth::network;
+use super::super::address::client_network;
 use super::super::limits::{RESERVED, ServeLimits};
 use super::super::proxy::Proxies;
 use super::connection::Connection;
@@ -55,7 +55,7 @@ impl Connections {
     /// Takes a connection in. Where there is no room for it, one that is idle ends; where none is,
     /// it gets a place of the reserve.
     pub(super) fn admit(&self, peer: SocketAddr) -> Arc<Connection> {
-        let from = network(peer.ip());
+        let from = client_network(peer.ip());
         let mut open = self.open();
         let reserved = !self.make_room(&mut open, peer.ip(), from);
         if reserved {

@@ -14,9 +14,9 @@ use axum_server::ConnectionShutdown;
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::super::health::is_health;
 use super::super::limits::STALL;
 use super::super::problem::Problem;
+use super::super::readiness::is_health;
 use super::connection::{Connection, RequestGuard};
 use super::registry::Connections;
 

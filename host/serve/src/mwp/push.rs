@@ -6,7 +6,6 @@ use std::fs::File;
 
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::header;
 use axum::response::Response;
 use packhouse_model::error::Error;
 use packhouse_model::names::unusable;
@@ -18,13 +17,16 @@ use packhouse_vault::StagedFile;
 use serde::Serialize;
 use url::Url;
 
-use super::super::auth::Authorized;
-use super::super::body::{Allowance, spool};
+use super::super::body::content_length;
+use super::super::body::feed::Allowance;
+use super::super::body::upload::spool;
+use super::super::guard::Authorized;
+use super::super::negotiation::Accept;
 use super::super::packs;
+use super::super::permits::FairPermit;
 use super::super::problem::{ApiResult, Problem};
-use super::super::state::{SharedState, TwoPermits};
+use super::super::state::SharedState;
 use super::bundle::{self, AssembledBody};
-use super::negotiation::Accept;
 
 #[derive(Serialize)]
 struct Stored {
@@ -68,7 +70,7 @@ async fn loose(
     what: &'static str,
     read: fn(File, u64) -> ApiResult<(AssembledBody, u64)>,
 ) -> ApiResult<(u64, Option<PushReport>)> {
-    let shared = state.clone();
+    let tasks = state.tasks.clone();
     let work = async move {
         let upload = upload(&state, &authorized, request).await?;
         let (pack, count) = looked_through(&upload, read).await?;
@@ -81,7 +83,7 @@ async fn loose(
             pushed(&state, authorized, what, pack, upload, options, None, "packhouse").await?;
         Ok((count, Some(report)))
     };
-    shared.detached(work).await
+    tasks.detached(work).await
 }
 
 #[derive(Serialize)]
@@ -97,7 +99,7 @@ pub(super) async fn push(
     Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> ApiResult<Response> {
-    let (shared, accept) = (state.clone(), Accept::of(request.headers()));
+    let (tasks, accept) = (state.tasks.clone(), Accept::of(request.headers()));
     let command = command(&packs::base(&state, request.headers()), &authorized);
     let work = async move {
         let upload = upload(&state, &authorized, request).await?;
@@ -126,7 +128,7 @@ pub(super) async fn push(
         branch_heads.retain(|name, _| !unusable.contains_key(name.as_str()));
         accept.respond(&Pushed { ok: true, message, branch_heads, remote_head: head.to_string() })
     };
-    shared.detached(work).await
+    tasks.detached(work).await
 }
 
 /// How the client of a request calls packhouse for this server.
@@ -140,7 +142,7 @@ struct Upload {
     staged: StagedFile,
     bytes: u64,
     /// Others may upload when this one has been dealt with.
-    permit: TwoPermits,
+    permit: FairPermit,
 }
 
 /// Takes a body to a file as it comes.
@@ -153,15 +155,11 @@ async fn upload(
     authorized: &Authorized,
     request: Request,
 ) -> ApiResult<Upload> {
-    let permit = state.upload_permit(authorized.token()).await?;
-    let length = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
+    let permit = state.permits.upload(authorized.token()).await?;
+    let length = content_length(request.headers()).unwrap_or(0);
     let mut allowance = Allowance::new(&state.limits);
     let (staged, bytes) =
-        spool(state, request.into_body().into_data_stream(), &mut allowance, length.unwrap_or(0))
-            .await?;
+        spool(state, request.into_body().into_data_stream(), &mut allowance, length).await?;
     state.metrics.received.inc_by(bytes);
     Ok(Upload { staged, bytes, permit })
 }
@@ -190,7 +188,7 @@ async fn pushed(
     command: &str,
 ) -> ApiResult<PushReport> {
     let (store, progress) = (authorized.store(state), Progress::silent());
-    let making = state.making().await?;
+    let making = state.permits.write_pack().await?;
     let received = store
         .receive_from(
             &authorized.repo,
@@ -203,7 +201,7 @@ async fn pushed(
     // The permit is kept until the end: else clients that disconnect could pile up work.
     let Upload { staged, permit: _permit, .. } = upload;
     drop((staged, making));
-    let _turn = state.turn(&authorized.repo).await;
+    let _turn = state.permits.turn(&authorized.repo).await;
     authorized.recheck(state).await?;
     let reports = store
         .push_received(&authorized.repo, vec![received], options, preconditions.as_ref(), &progress)
