@@ -19,7 +19,7 @@ use super::super::problem::ApiResult;
 use super::super::state::{AppState, SharedState};
 use super::extract::{JsonBody, PathParams, QueryParams};
 use super::paging::{MAX_SAFE_INTEGER, before, count, limit, page_of};
-use super::repo::{administered, perhaps_administered};
+use super::repo::{administered, store_to_list};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -48,7 +48,7 @@ pub(super) async fn list(
 ) -> ApiResult<Json<JobPage>> {
     let limit = limit(which.limit, 50)?;
     let before = before(which.before)?;
-    let store = &perhaps_administered(&state, &caller, which.repo.as_ref()).await?;
+    let store = &store_to_list(&state, &caller, which.repo.as_ref()).await?;
     let (repo, status) = (which.repo.as_ref(), which.status);
     let list = |before| store.jobs(repo, status, before, limit).boxed();
     let seen = |job: &JobReport| sees(&caller, job.repo.as_ref());

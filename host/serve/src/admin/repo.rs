@@ -128,9 +128,10 @@ pub(super) async fn administered(
     Ok(repo_of(state, caller, &path).await?.store(state))
 }
 
-/// The repo that something is about, if its caller administers it; what is about none is about the
-/// whole store. Gives the store, as [`administered`] does.
-pub(super) async fn administers(
+/// The store of a request that changes something: pinned to the repo that it names, if its caller
+/// administers that. A request that names none affects the whole store, which its caller must
+/// administer.
+pub(super) async fn store_to_change(
     state: &AppState,
     caller: &Caller,
     repo: Option<&RepoName>,
@@ -141,9 +142,10 @@ pub(super) async fn administers(
     }
 }
 
-/// The repo that a query may name; without one, its caller must administer something. What they may
-/// not see is then left out.
-pub(super) async fn perhaps_administered(
+/// The store of a request that lists something: pinned to the repo that it names, if its caller
+/// administers that. A caller who administers any repo may name none: the handler leaves out what
+/// they may not see.
+pub(super) async fn store_to_list(
     state: &AppState,
     caller: &Caller,
     repo: Option<&RepoName>,

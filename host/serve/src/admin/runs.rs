@@ -25,7 +25,7 @@ use super::super::runs::Run;
 use super::super::state::{AppState, SharedState};
 use super::extract::{JsonBody, PathParams};
 use super::paging::count;
-use super::repo::administers;
+use super::repo::store_to_change;
 
 /// Between two tellings: people don't read faster.
 const PACE: Duration = Duration::from_millis(50);
@@ -72,7 +72,7 @@ async fn begin(
     PathParams(id): PathParams<String>,
     JsonBody(asked): JsonBody<RunRequest>,
 ) -> ApiResult<(StatusCode, Json<RunReport>)> {
-    let store = administers(&state, &caller, asked.repo()).await?;
+    let store = store_to_change(&state, &caller, asked.repo()).await?;
     if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
         return Err(Problem::malformed("a run id has 32 lower-case hexadecimal digits"));
     }
