@@ -12,7 +12,7 @@ use packhouse_model::names::unusable;
 use packhouse_model::options::PushOptions;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::PushReport;
-use packhouse_store::{PushPreconditions, UploadProgress, blocking};
+use packhouse_store::{PushPreconditions, StagedPack, UploadProgress, blocking};
 use packhouse_vault::StagedFile;
 use serde::Serialize;
 use url::Url;
@@ -78,9 +78,9 @@ async fn loose(
             authorized.recheck(&state).await?;
             return Ok((count, None));
         }
-        let options = PushOptions::default();
-        let report =
-            pushed(&state, authorized, what, pack, upload, options, None, "packhouse").await?;
+        let pack = UploadedPack { name: what, pack, upload };
+        let received = pack.receive(&state, &authorized).await?;
+        let report = received.push(&state, &authorized, PushRequest::without_branch()).await?;
         Ok((count, Some(report)))
     };
     tasks.detached(work).await
@@ -106,17 +106,10 @@ pub(super) async fn push(
         let bundle::Push { pack, branch, head, force } =
             looked_through(&upload, bundle::push).await?;
         let preconditions = PushPreconditions { branch: branch.as_str().to_owned(), head };
-        let report = pushed(
-            &state,
-            authorized,
-            "the bundle",
-            pack,
-            upload,
-            PushOptions { force },
-            Some(preconditions),
-            &command,
-        )
-        .await?;
+        let request = PushRequest { force, preconditions: Some(preconditions), command };
+        let pack = UploadedPack { name: "the bundle", pack, upload };
+        let received = pack.receive(&state, &authorized).await?;
+        let report = received.push(&state, &authorized, request).await?;
         let message = format!(
             "{branch} is at {head}: {} commits, {} snapshots, {} objects",
             report.commits, report.snapshots, report.objects
@@ -148,7 +141,7 @@ struct Upload {
 /// Takes a body to a file as it comes.
 #[expect(
     clippy::disallowed_methods,
-    reason = "what is made of it is published after it was asked again: `pushed`"
+    reason = "what is made of it is published after it was asked again: `ReceivedPack::push`"
 )]
 async fn upload(
     state: &SharedState,
@@ -175,42 +168,79 @@ async fn looked_through<T: Send + 'static>(
     blocking(move || Ok(look(file, bytes))).await?
 }
 
-/// Makes a pack of a repo.
-#[expect(clippy::too_many_arguments, reason = "they are the state of one push, used once")]
-async fn pushed(
-    state: &SharedState,
-    authorized: Authorized,
+/// A pack that is to be made of a body, as reports call it.
+struct UploadedPack {
     name: &'static str,
     pack: AssembledBody,
     upload: Upload,
-    options: PushOptions,
+}
+
+impl UploadedPack {
+    /// Writes the pack to staging. The body is deleted then.
+    async fn receive(
+        self,
+        state: &SharedState,
+        authorized: &Authorized,
+    ) -> ApiResult<ReceivedPack> {
+        let UploadedPack { name, pack, upload } = self;
+        let _permit = state.permits.write_pack().await?;
+        let (repo, source) = (&authorized.repo, Box::new(pack));
+        let staged = authorized
+            .store(state)
+            .receive_from(repo, name.into(), source, UploadProgress::default(), &Progress::silent())
+            .await?;
+        Ok(ReceivedPack { staged, _permit: upload.permit })
+    }
+}
+
+/// How a pack is pushed.
+struct PushRequest {
+    force: bool,
     preconditions: Option<PushPreconditions>,
-    command: &str,
-) -> ApiResult<PushReport> {
-    let (store, progress) = (authorized.store(state), Progress::silent());
-    let making = state.permits.write_pack().await?;
-    let received = store
-        .receive_from(
-            &authorized.repo,
-            name.into(),
-            Box::new(pack),
-            UploadProgress::default(),
-            &progress,
-        )
-        .await?;
-    // The permit is kept until the end: else clients that disconnect could pile up work.
-    let Upload { staged, permit: _permit, .. } = upload;
-    drop((staged, making));
-    let _turn = state.permits.turn(&authorized.repo).await;
-    authorized.recheck(state).await?;
-    let reports = store
-        .push_received(&authorized.repo, vec![received], options, preconditions.as_ref(), &progress)
-        .await
-        .map_err(|error| match error {
+    /// How the client calls packhouse: errors name commands.
+    command: String,
+}
+
+impl PushRequest {
+    /// Of records that come before the branch that will reach them.
+    fn without_branch() -> PushRequest {
+        PushRequest { force: false, preconditions: None, command: "packhouse".to_owned() }
+    }
+
+    fn with_command(self, error: Error) -> Error {
+        match error {
             Error::Incomplete { repo, branch, missing, left_out, .. } => {
-                Error::Incomplete { repo, branch, packhouse: command.into(), missing, left_out }
+                Error::Incomplete { repo, branch, packhouse: self.command, missing, left_out }
             }
             other => other,
-        })?;
-    reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
+        }
+    }
+}
+
+/// A pack in staging.
+struct ReceivedPack {
+    staged: StagedPack,
+    /// Kept until the end: else clients that disconnect could pile up work.
+    _permit: FairPermit,
+}
+
+impl ReceivedPack {
+    /// Waits for its turn, checks again whether the caller may push, and stores and indexes it.
+    async fn push(
+        self,
+        state: &SharedState,
+        authorized: &Authorized,
+        request: PushRequest,
+    ) -> ApiResult<PushReport> {
+        let (store, repo) = (authorized.store(state), &authorized.repo);
+        let _turn = state.permits.turn(repo).await;
+        authorized.recheck(state).await?;
+        let (options, preconditions) =
+            (PushOptions { force: request.force }, request.preconditions.as_ref());
+        let reports = store
+            .push_received(repo, vec![self.staged], options, preconditions, &Progress::silent())
+            .await
+            .map_err(|error| request.with_command(error))?;
+        reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
+    }
 }
