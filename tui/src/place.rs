@@ -62,7 +62,7 @@ fn catalog(url: &str) -> anyhow::Result<CatalogPlace> {
         Some("sqlite") => Ok(CatalogPlace::Sqlite(sqlite_file(url)?)),
         // The URL may hold a password: it is not repeated.
         _ => Err(usage(
-            "--database: sqlite:///FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE is expected"
+            "--database: expected sqlite:///FILE or postgres://USER:PASSWORD@HOST:PORT/DATABASE"
                 .into(),
         )),
     }
@@ -70,7 +70,7 @@ fn catalog(url: &str) -> anyhow::Result<CatalogPlace> {
 
 /// `sqlite:///FILE`, or `sqlite://FILE` relative to the current folder.
 fn sqlite_file(url: &str) -> anyhow::Result<PathBuf> {
-    let usage = || usage(format!("--database {url}: sqlite:///FILE is expected"));
+    let usage = || usage(format!("--database {url}: expected sqlite:///FILE"));
     let file = url.strip_prefix("sqlite://").ok_or_else(usage)?;
     if file.is_empty() || file.ends_with('/') || file.contains(['?', '#', ':']) {
         return Err(usage());
@@ -90,7 +90,7 @@ fn storage(globals: &Globals, url: &str) -> anyhow::Result<Storage> {
 
 /// `file:///DIR`.
 fn file_folder(url: &str) -> anyhow::Result<PathBuf> {
-    let usage = || usage(format!("--storage {url}: file:///DIR or s3://BUCKET/PREFIX is expected"));
+    let usage = || usage(format!("--storage {url}: expected file:///DIR or s3://BUCKET/PREFIX"));
     match scheme(url) {
         Some("file") => {}
         _ => return Err(usage()),

@@ -122,7 +122,8 @@ async fn keep<E: Engine>(tx: &mut Writing<E>, params: &(&str, [u8; 32])) -> SqlR
 /// Keeps something under a name, whatever was there.
 async fn replace<E: Engine>(tx: &mut Writing<E>, params: &(&str, [u8; 32])) -> SqlResult<()> {
     let (name, value) = params;
-    let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET secret = excluded.secret";
+    let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE
+      SET secret = excluded.secret";
     tx.run(keep, args![*name, &value[..]]).await.map(drop)
 }
 

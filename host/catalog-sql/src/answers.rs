@@ -104,8 +104,10 @@ async fn take_room<E: Engine>(
         let row = tx
             .one(
                 "SELECT CAST(coalesce(sum(bytes), 0) AS BIGINT) AS all_bytes,
-                    CAST(coalesce(sum(CASE WHEN substr(caller, 1, 8) = $2 THEN bytes ELSE 0 END), 0) AS BIGINT) AS strangers,
-                    CAST(coalesce(sum(CASE WHEN caller = $1 THEN bytes ELSE 0 END), 0) AS BIGINT) AS own FROM answers",
+                    CAST(coalesce(sum(CASE WHEN substr(caller, 1, 8) = $2 THEN bytes
+                      ELSE 0 END), 0) AS BIGINT) AS strangers,
+                    CAST(coalesce(sum(CASE WHEN caller = $1 THEN bytes
+                      ELSE 0 END), 0) AS BIGINT) AS own FROM answers",
                 args![&answer.caller, STRANGERS],
             )
             .await?;
@@ -164,7 +166,8 @@ async fn note<E: Engine>(tx: &mut Writing<E>, made: &FinishedAnswer<'_>) -> SqlR
     tx.run(
         "INSERT INTO answers (repo, key, expires_at, bytes, caller, plan) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (repo, key) DO UPDATE SET plan = excluded.plan, bytes = excluded.bytes,
-             expires_at = CASE WHEN excluded.expires_at > answers.expires_at THEN excluded.expires_at ELSE answers.expires_at END",
+             expires_at = CASE WHEN excluded.expires_at > answers.expires_at
+               THEN excluded.expires_at ELSE answers.expires_at END",
         args![answer.repo, &key.digest()[..], &until, answer.bytes, &answer.caller, &answer.plan],
     )
     .await?;

@@ -48,7 +48,8 @@ pub(super) async fn note<E: Engine>(
         let Some(key) = &damage.mpack_key else { continue };
         let Damage { since, found_by, detail, .. } = damage;
         tx.run(
-            "INSERT INTO damaged_packs (pack, since, found_by, detail) SELECT id, $2, $3, $4 FROM packs WHERE key = $1
+            "INSERT INTO damaged_packs (pack, since, found_by, detail) SELECT id, $2, $3, $4
+              FROM packs WHERE key = $1
              ON CONFLICT (pack) DO NOTHING",
             args![&key.digest()[..], &since.to_string(), found_by, detail],
         )
@@ -60,7 +61,8 @@ pub(super) async fn note<E: Engine>(
         Some(Damage { since, found_by, detail, .. }) => {
             tx.run(
                 "INSERT INTO damaged_repos (repo, since, found_by, detail)
-                 SELECT id, $2, $3, $4 FROM repos WHERE id = $1 AND deleted_at IS NULL ON CONFLICT (repo) DO NOTHING",
+                 SELECT id, $2, $3, $4 FROM repos WHERE id = $1 AND deleted_at IS NULL
+                   ON CONFLICT (repo) DO NOTHING",
                 args![*repo, &since.to_string(), found_by, detail],
             )
             .await?

@@ -16,10 +16,12 @@ pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader
         .all(
-            "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at, t.retired_at,
+            "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at,
+              p.verified_at, t.retired_at,
                     CASE WHEN r.deleted_at IS NULL THEN r.id END AS repo
              FROM retired t JOIN packs p ON p.id = t.pack JOIN repos r ON r.id = t.repo
-             WHERE NOT EXISTS (SELECT 1 FROM shelves s JOIN repos o ON o.id = s.repo AND o.deleted_at IS NULL WHERE s.pack = p.id)
+             WHERE NOT EXISTS (SELECT 1 FROM shelves s
+               JOIN repos o ON o.id = s.repo AND o.deleted_at IS NULL WHERE s.pack = p.id)
              AND NOT EXISTS (SELECT 1 FROM job_packs j WHERE j.key = p.key) ORDER BY p.key, t.repo",
             args![],
         )
@@ -52,7 +54,8 @@ pub(super) async fn deletable<S: Sql>(
     for key in params.packs {
         found.extend(
             tx.all(
-                "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at, t.retired_at,
+                "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at,
+                  p.verified_at, t.retired_at,
                         CASE WHEN r.deleted_at IS NULL THEN r.id END AS repo
                  FROM packs p JOIN retired t ON t.pack = p.id JOIN repos r ON r.id = t.repo
                  WHERE p.key = $1 AND NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)
@@ -73,7 +76,8 @@ pub(super) async fn held<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     reader
         .all(
             "SELECT key FROM packs p WHERE EXISTS (
-                 SELECT 1 FROM shelves s JOIN repos r ON r.id = s.repo AND r.deleted_at IS NULL WHERE s.pack = p.id)",
+                 SELECT 1 FROM shelves s JOIN repos r ON r.id = s.repo AND r.deleted_at IS NULL
+                   WHERE s.pack = p.id)",
             args![],
         )
         .await

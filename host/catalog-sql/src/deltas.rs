@@ -42,7 +42,8 @@ pub(super) async fn put<E: Engine>(tx: &mut Writing<E>, deltas: Deltas) -> SqlRe
         // Uncounted sums stay uncounted: NULL plus a number is NULL.
         changed += tx
             .run(
-                "UPDATE shelves SET commits = commits + $2, snapshots = snapshots + $3, objects = objects + $4, tags = tags + $5,
+                "UPDATE shelves SET commits = commits + $2, snapshots = snapshots + $3,
+                  objects = objects + $4, tags = tags + $5,
                         mapped_bytes = mapped_bytes + $6
                  WHERE id = $1",
                 args![shelf.0, commits, snapshots, objects, tags, delta.bytes],

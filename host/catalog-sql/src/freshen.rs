@@ -51,7 +51,8 @@ pub(super) async fn freshen<E: Engine>(
 ) -> SqlResult<bool> {
     let current = tx
         .run(
-            "UPDATE repos SET freshenings = freshenings + 1 WHERE id = $1 AND drops = $2 AND deleted_at IS NULL",
+            "UPDATE repos SET freshenings = freshenings + 1
+              WHERE id = $1 AND drops = $2 AND deleted_at IS NULL",
             args![params.repo.id, params.repo.drops],
         )
         .await?;
@@ -75,8 +76,10 @@ pub(super) async fn put<E: Engine>(
             .run(
                 "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
                  INSERT INTO freshened (repo, entity, at, number)
-                 SELECT r.id, substr($2, 1 + 34 * n.i, 34), $4, r.freshenings FROM n CROSS JOIN repos r WHERE r.id = $1
-                 ON CONFLICT (repo, entity) DO UPDATE SET at = excluded.at, number = excluded.number WHERE freshened.at < $5",
+                 SELECT r.id, substr($2, 1 + 34 * n.i, 34), $4, r.freshenings FROM n
+                   CROSS JOIN repos r WHERE r.id = $1
+                 ON CONFLICT (repo, entity) DO UPDATE SET at = excluded.at, number = excluded.number
+                   WHERE freshened.at < $5",
                 args![repo, &chunk.concat(), chunk.len(), at.as_millisecond(), stale_before(at)],
             )
             .await?;

@@ -90,12 +90,14 @@ pub(super) async fn of_repo<E: Engine>(
 macro_rules! listing {
     ($of:literal) => {
         concat!(
-            "SELECT g.*, r.owner, r.slug, t.report FROM gc_runs g JOIN repos r ON r.id = g.repo AND r.deleted_at IS NULL
+            "SELECT g.*, r.owner, r.slug, t.report FROM gc_runs g
+              JOIN repos r ON r.id = g.repo AND r.deleted_at IS NULL
              LEFT JOIN gc_reports t ON t.run = g.id WHERE ",
             $of,
             // A text that changes when another is taken out of it holds that one. It may hold what
             // LIKE takes for a pattern.
-            " AND g.id < $2 AND ($3 = '' OR replace(lower(r.owner || '/' || r.slug), $3, '') <> lower(r.owner || '/' || r.slug)
+            " AND g.id < $2 AND ($3 = ''
+              OR replace(lower(r.owner || '/' || r.slug), $3, '') <> lower(r.owner || '/' || r.slug)
                 OR replace(lower(g.outcome), $3, '') <> lower(g.outcome)
                 OR replace(lower(g.consolidated_key), $3, '') <> lower(g.consolidated_key)
                 OR replace(lower(g.error), $3, '') <> lower(g.error))
@@ -148,7 +150,11 @@ pub(super) fn read_record(place: &str, row: &impl Columns) -> Result<GcRecord> {
 pub(super) async fn paces<E: Engine>(engine: &E, limit: u32) -> SqlResult<Vec<(u64, u64)>> {
     let mut reader = Reader::of(engine).await?;
     let found = reader
-        .all("SELECT bytes_after, elapsed_ms FROM gc_runs WHERE outcome = 'consolidated' ORDER BY id DESC LIMIT $1", args![limit])
+        .all(
+            "SELECT bytes_after, elapsed_ms FROM gc_runs WHERE outcome = 'consolidated'
+          ORDER BY id DESC LIMIT $1",
+            args![limit],
+        )
         .await?;
     Ok(found.iter().map(|row| (row.count("bytes_after"), row.count("elapsed_ms"))).collect())
 }

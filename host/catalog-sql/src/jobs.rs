@@ -12,7 +12,11 @@ use super::rows::{damaged, maybe_time, repo_name, time};
 /// Jobs with the names of their repos.
 macro_rules! listing {
     ($of:literal) => {
-        concat!("SELECT j.*, r.owner, r.slug, r.deleted_at FROM jobs j LEFT JOIN repos r ON r.id = j.repo WHERE ", $of)
+        concat!(
+            "SELECT j.*, r.owner, r.slug, r.deleted_at FROM jobs j
+          LEFT JOIN repos r ON r.id = j.repo WHERE ",
+            $of
+        )
     };
 }
 
@@ -57,9 +61,16 @@ async fn insert<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Optio
     let payload = payload(&job.task)?;
     let added = tx
         .maybe(
-            "INSERT INTO jobs (repo, type, payload, status, created_at, run_at) VALUES ($1, $2, $3, 'queued', $4, $5)
+            "INSERT INTO jobs (repo, type, payload, status, created_at, run_at)
+              VALUES ($1, $2, $3, 'queued', $4, $5)
              ON CONFLICT DO NOTHING RETURNING id",
-            args![job.repo, job.task.name(), &payload, &job.now.to_string(), job.now.as_millisecond()],
+            args![
+                job.repo,
+                job.task.name(),
+                &payload,
+                &job.now.to_string(),
+                job.now.as_millisecond()
+            ],
         )
         .await?;
     let Some(added) = added.map(|row| row.int("id")) else { return Ok(None) };
@@ -89,15 +100,29 @@ pub(super) async fn list<E: Engine>(engine: &E, query: JobQuery) -> SqlResult<Ve
     let mut reader = Reader::of(engine).await?;
     reader
         .all(
-            listing!("($1 IS NULL OR j.repo = $1) AND ($2 IS NULL OR j.status = $2) AND j.id < $3 ORDER BY j.id DESC LIMIT $4"),
-            args![query.repo, query.status.map(JobStatus::as_str), query.before.unwrap_or(i64::MAX), query.limit],
+            listing!(
+                "($1 IS NULL OR j.repo = $1) AND ($2 IS NULL OR j.status = $2) AND j.id < $3
+              ORDER BY j.id DESC LIMIT $4"
+            ),
+            args![
+                query.repo,
+                query.status.map(JobStatus::as_str),
+                query.before.unwrap_or(i64::MAX),
+                query.limit
+            ],
         )
         .await
 }
 
 pub(super) async fn counts<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
-    reader.all("SELECT type, status, count(*) AS jobs FROM jobs GROUP BY type, status ORDER BY type, status", args![]).await
+    reader
+        .all(
+            "SELECT type, status, count(*) AS jobs FROM jobs GROUP BY type, status
+      ORDER BY type, status",
+            args![],
+        )
+        .await
 }
 
 /// Who takes a job, when, and until when.
@@ -156,7 +181,8 @@ pub(super) async fn end<E: Engine>(
     let changed = match end {
         JobEnd::Done(result) => {
             tx.run(
-                "UPDATE jobs SET status = 'done', finished_at = $3, lease_until = NULL, reason = NULL, result = $4
+                "UPDATE jobs SET status = 'done', finished_at = $3, lease_until = NULL,
+                  reason = NULL, result = $4
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
                 args![job, number, &now, &result.to_string()],
             )
@@ -192,7 +218,8 @@ async fn again<E: Engine>(
 ) -> SqlResult<u64> {
     let other = tx
         .maybe(
-            "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.id <> j.id AND o.type = j.type AND o.status = 'queued'
+            "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1
+              WHERE o.id <> j.id AND o.type = j.type AND o.status = 'queued'
              AND ((o.type = 'mpack.gc' AND o.repo = j.repo) OR o.type = 'mpack.prune')",
             args![fence.job],
         )
@@ -208,7 +235,8 @@ async fn again<E: Engine>(
             .await;
     }
     tx.run(
-        "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4, attempt = attempt - $5
+        "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4,
+          attempt = attempt - $5
          WHERE id = $1 AND fence = $2 AND status = 'running'",
         args![fence.job, fence.number, at, reason, i64::from(!counts)],
     )
@@ -274,7 +302,8 @@ pub(super) async fn cancel<E: Engine>(
 ) -> SqlResult<Option<E::Row>> {
     let changed = tx
         .run(
-            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'somebody took it back'
+            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL,
+              finished_at = $2, reason = 'cancelled by a user'
              WHERE id = $1 AND status IN ('queued', 'running')",
             args![params.id, &params.now.to_string()],
         )

@@ -254,7 +254,8 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let found = reader
             .all(
-                "SELECT * FROM repos WHERE (owner, slug) > ($1, $2) AND deleted_at IS NULL ORDER BY owner, slug LIMIT $3",
+                "SELECT * FROM repos WHERE (owner, slug) > ($1, $2) AND deleted_at IS NULL
+                  ORDER BY owner, slug LIMIT $3",
                 args![after.map_or("", RepoName::owner), after.map_or("", RepoName::slug), limit],
             )
             .await

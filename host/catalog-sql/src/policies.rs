@@ -11,7 +11,8 @@ pub(super) async fn list<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader
         .all(
-            "SELECT p.repo, p.max_packs, p.growth, p.max_age_seconds FROM policies p LEFT JOIN repos r ON r.id = p.repo
+            "SELECT p.repo, p.max_packs, p.growth, p.max_age_seconds FROM policies p
+              LEFT JOIN repos r ON r.id = p.repo
              WHERE r.deleted_at IS NULL ORDER BY p.repo",
             args![],
         )
@@ -49,7 +50,8 @@ pub(super) async fn set<E: Engine>(
     tx.run(
         "INSERT INTO policies (repo, max_packs, growth, max_age_seconds) VALUES ($1, $2, $3, $4)
          ON CONFLICT (repo) DO UPDATE
-         SET max_packs = excluded.max_packs, growth = excluded.growth, max_age_seconds = excluded.max_age_seconds",
+         SET max_packs = excluded.max_packs, growth = excluded.growth,
+           max_age_seconds = excluded.max_age_seconds",
         args![repo, number(policy.max_packs), growth.as_deref(), number(policy.max_age_seconds)],
     )
     .await
@@ -70,11 +72,14 @@ pub(super) async fn pressures<E: Engine>(engine: &E, repo: Option<i64>) -> SqlRe
     let mut reader = Reader::of(engine).await?;
     reader
         .all(
-            "SELECT r.id, CAST(coalesce(sum(CASE WHEN p.consolidated > 0 THEN p.bytes END), 0) AS BIGINT) AS consolidated_bytes,
+            "SELECT r.id, CAST(coalesce(sum(CASE WHEN p.consolidated > 0
+              THEN p.bytes END), 0) AS BIGINT) AS consolidated_bytes,
                     min(CASE WHEN p.consolidated = 0 THEN rtrim(p.stored_at, 'Z') END) || 'Z' AS oldest
              FROM repos r JOIN packs p ON p.id IN (
-                 SELECT s.pack FROM shelves s WHERE s.repo = r.id AND s.commits + s.snapshots + s.objects + s.tags > 0)
-             WHERE r.packs > 1 AND r.deleted_at IS NULL AND ($1 IS NULL OR r.id = $1) GROUP BY r.id ORDER BY r.id",
+                 SELECT s.pack FROM shelves s
+                   WHERE s.repo = r.id AND s.commits + s.snapshots + s.objects + s.tags > 0)
+             WHERE r.packs > 1 AND r.deleted_at IS NULL AND ($1 IS NULL OR r.id = $1) GROUP BY r.id
+               ORDER BY r.id",
             args![repo],
         )
         .await

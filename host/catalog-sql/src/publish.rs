@@ -98,15 +98,18 @@ async fn drop_broken<E: Engine>(
         changed += tx
             .run(
                 "INSERT INTO retired (repo, pack, retired_at)
-                 SELECT repo, pack, $3 FROM shelves s WHERE repo = $1 AND id = $2 AND commits + snapshots + objects + tags = 0
-                 AND NOT EXISTS (SELECT 1 FROM shelves other WHERE other.repo = $1 AND other.pack = s.pack AND other.id <> $2)
+                 SELECT repo, pack, $3 FROM shelves s
+                   WHERE repo = $1 AND id = $2 AND commits + snapshots + objects + tags = 0
+                 AND NOT EXISTS (SELECT 1 FROM shelves other
+                   WHERE other.repo = $1 AND other.pack = s.pack AND other.id <> $2)
                  ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
                 args![repo, shelf.0, now],
             )
             .await?;
         changed += tx
             .run(
-                "DELETE FROM shelves WHERE repo = $1 AND id = $2 AND commits + snapshots + objects + tags = 0",
+                "DELETE FROM shelves WHERE repo = $1 AND id = $2
+                  AND commits + snapshots + objects + tags = 0",
                 args![repo, shelf.0],
             )
             .await?;
@@ -115,7 +118,7 @@ async fn drop_broken<E: Engine>(
 }
 
 /// A pack's row. Repos share it when their packs have the same bytes. The pack was read and hashed
-/// before publishing: it is sound now.
+/// before publishing: it is intact now.
 async fn put_pack<E: Engine>(
     tx: &mut Writing<E>,
     key: &MpackKey,
@@ -126,9 +129,11 @@ async fn put_pack<E: Engine>(
 ) -> SqlResult<i64> {
     let row = tx
         .one(
-            "INSERT INTO packs (key, bytes, records, consolidated, stored_at, verified_at) VALUES ($1, $2, $3, $4, $5, $5)
+            "INSERT INTO packs (key, bytes, records, consolidated, stored_at, verified_at)
+              VALUES ($1, $2, $3, $4, $5, $5)
              ON CONFLICT (key) DO UPDATE
-             SET consolidated = CASE WHEN packs.consolidated > excluded.consolidated THEN packs.consolidated ELSE excluded.consolidated END,
+             SET consolidated = CASE WHEN packs.consolidated > excluded.consolidated
+               THEN packs.consolidated ELSE excluded.consolidated END,
                  verified_at = excluded.verified_at
              RETURNING id",
             args![&key.digest()[..], bytes, records, i64::from(consolidated), now],
@@ -178,7 +183,8 @@ async fn put_entities<E: Engine>(
                 // be.
                 "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
                  INSERT INTO entities (repo, entity, shelf, print)
-                 SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n WHERE true
+                 SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5)
+                   FROM n WHERE true
                  ON CONFLICT (repo, entity) DO UPDATE SET shelf = excluded.shelf, print = excluded.print",
                 args![repo, &rows, shelf.0, chunk.len(), &unwritten[..]],
             )
@@ -247,7 +253,8 @@ pub(super) async fn consolidation<E: Engine>(
             return Ok(PublishOutcome::Changed);
         }
         // What was pushed since may reach what is dropped; and who prepares a push may count on it.
-        let current = "UPDATE repos SET revision = revision + 1, drops = drops + 1 WHERE id = $1 AND revision = $2";
+        let current = "UPDATE repos SET revision = revision + 1, drops = drops + 1
+          WHERE id = $1 AND revision = $2";
         if tx.run(current, args![repo, done.repo.revision]).await? == 0 {
             return Ok(PublishOutcome::Changed);
         }
@@ -259,14 +266,19 @@ pub(super) async fn consolidation<E: Engine>(
         .run(
             "INSERT INTO retired (repo, pack, retired_at)
              SELECT DISTINCT $1, pack, $4 FROM shelves s WHERE repo = $1 AND id <= $2 AND pack <> $3
-             AND NOT EXISTS (SELECT 1 FROM shelves later WHERE later.repo = $1 AND later.id > $2 AND later.pack = s.pack)
+             AND NOT EXISTS (SELECT 1 FROM shelves later
+               WHERE later.repo = $1 AND later.id > $2 AND later.pack = s.pack)
              ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
             args![repo, newest, pack, &now],
         )
         .await?;
     rows += tx.run("DELETE FROM retired WHERE repo = $1 AND pack = $2", args![repo, pack]).await?;
     rows += tx
-        .run("UPDATE shelves SET pack = $3, generation = generation + 1 WHERE repo = $1 AND id <= $2", args![repo, newest, pack])
+        .run(
+            "UPDATE shelves SET pack = $3, generation = generation + 1
+             WHERE repo = $1 AND id <= $2",
+            args![repo, newest, pack],
+        )
         .await?;
     if !done.dropped.is_empty() {
         rows += drop_entities::<E>(tx, repo, &done.dropped).await?;

@@ -47,7 +47,8 @@ async fn put<E: Engine>(tx: &mut Writing<E>, params: &ReleaseParams<'_>) -> SqlR
     }
     let taken = tx
         .maybe(
-            "SELECT * FROM releases WHERE repo = $1 AND (tag = $2 OR release_id = $3) ORDER BY CASE WHEN tag = $2 THEN 0 ELSE 1 END, id",
+            "SELECT * FROM releases WHERE repo = $1 AND (tag = $2 OR release_id = $3)
+              ORDER BY CASE WHEN tag = $2 THEN 0 ELSE 1 END, id",
             args![repo, &release.tag, &release.release_id],
         )
         .await?;
@@ -63,14 +64,16 @@ async fn put<E: Engine>(tx: &mut Writing<E>, params: &ReleaseParams<'_>) -> SqlR
     {
         return Ok(PutRelease::UnknownCommit);
     }
-    let sum = "SELECT CAST(coalesce(sum(octet_length(body)), 0) AS BIGINT) AS bytes FROM releases WHERE repo = $1";
+    let sum = "SELECT CAST(coalesce(sum(octet_length(body)), 0) AS BIGINT) AS bytes FROM releases
+      WHERE repo = $1";
     if tx.one(sum, args![repo]).await?.count("bytes") + release.body.len() as u64 > most {
         return Ok(PutRelease::TooMuch);
     }
     // A consolidation that was planned before might drop the commit: to it, the repo has changed.
     tx.run("UPDATE repos SET revision = revision + 1 WHERE id = $1", args![repo]).await?;
     tx.run(
-        "INSERT INTO releases (repo, tag, release_id, channel, is_draft, commit_id, body) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO releases (repo, tag, release_id, channel, is_draft, commit_id, body)
+          VALUES ($1, $2, $3, $4, $5, $6, $7)",
         args![
             repo,
             &release.tag,

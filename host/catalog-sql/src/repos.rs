@@ -36,7 +36,8 @@ pub(super) async fn delete<E: Engine>(
     tx.maybe(E::LOCK_REPO, args![repo]).await?;
     let gone = tx
         .run(
-            "UPDATE repos SET deleted_at = $2, revision = revision + 1, slug = slug || '~' || id WHERE id = $1 AND deleted_at IS NULL",
+            "UPDATE repos SET deleted_at = $2, revision = revision + 1, slug = slug || '~' || id
+              WHERE id = $1 AND deleted_at IS NULL",
             args![repo, now],
         )
         .await?;
@@ -45,14 +46,16 @@ pub(super) async fn delete<E: Engine>(
     }
     // A pack is never both on a shelf of a repo and retired by it, so it is known which to restore.
     tx.run(
-        "INSERT INTO retired (repo, pack, retired_at) SELECT DISTINCT $1, pack, $2 FROM shelves WHERE repo = $1
+        "INSERT INTO retired (repo, pack, retired_at) SELECT DISTINCT $1, pack, $2 FROM shelves
+          WHERE repo = $1
          ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
         args![repo, now],
     )
     .await?;
     let jobs = tx
         .run(
-            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'its repo was deleted'
+            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL,
+              finished_at = $2, reason = 'its repo was deleted'
              WHERE repo = $1 AND status IN ('queued', 'running')",
             args![repo, now],
         )
@@ -78,7 +81,8 @@ pub(super) async fn delete_branch<E: Engine>(
     tx.one(E::LOCK_REPO, args![repo]).await?;
     let current = tx
         .maybe(
-            "SELECT 1 FROM repos r JOIN branches b ON b.repo = r.id WHERE r.id = $1 AND r.revision = $2 AND b.name = $3",
+            "SELECT 1 FROM repos r JOIN branches b ON b.repo = r.id
+              WHERE r.id = $1 AND r.revision = $2 AND b.name = $3",
             args![repo, params.repo.revision, &params.branch],
         )
         .await?;

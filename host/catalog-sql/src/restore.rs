@@ -72,7 +72,8 @@ pub(super) async fn restore<E: Engine>(
     // Of two who restore it at once, the second finds it taken when its transaction is done again.
     let restored = tx
         .run(
-            "UPDATE repos SET deleted_at = NULL, owner = $2, slug = $3, revision = revision + 1, freshenings = freshenings + 1
+            "UPDATE repos SET deleted_at = NULL, owner = $2, slug = $3, revision = revision + 1,
+              freshenings = freshenings + 1
              WHERE id = $1 AND deleted_at IS NOT NULL AND pruned_at IS NULL",
             args![repo, owner, slug],
         )
@@ -80,9 +81,15 @@ pub(super) async fn restore<E: Engine>(
     if restored == 0 {
         return Ok(RestoreOutcome::Taken);
     }
-    tx.run("DELETE FROM retired WHERE repo = $1 AND pack IN (SELECT pack FROM shelves WHERE repo = $1)", args![repo]).await?;
     tx.run(
-        "INSERT INTO freshened (repo, entity, at, number) SELECT id, $2, $3, freshenings FROM repos WHERE id = $1
+        "DELETE FROM retired
+         WHERE repo = $1 AND pack IN (SELECT pack FROM shelves WHERE repo = $1)",
+        args![repo],
+    )
+    .await?;
+    tx.run(
+        "INSERT INTO freshened (repo, entity, at, number) SELECT id, $2, $3, freshenings FROM repos
+          WHERE id = $1
          ON CONFLICT (repo, entity) DO UPDATE SET at = excluded.at, number = excluded.number",
         args![repo, EVERYTHING, params.now.as_millisecond()],
     )
@@ -135,7 +142,8 @@ pub(super) async fn forget<E: Engine>(
         let pack = tx
             .maybe(
                 "SELECT p.key FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = $1
-                 AND NOT EXISTS (SELECT 1 FROM shelves o JOIN repos r ON r.id = o.repo AND r.deleted_at IS NULL WHERE o.pack = p.id)
+                 AND NOT EXISTS (SELECT 1 FROM shelves o
+                   JOIN repos r ON r.id = o.repo AND r.deleted_at IS NULL WHERE o.pack = p.id)
                  ORDER BY p.key LIMIT 1",
                 args![repo],
             )
@@ -143,7 +151,8 @@ pub(super) async fn forget<E: Engine>(
         let pack = pack.as_ref().map_or(&[][..], |row| row.bytes("key"));
         let slug = row.text("slug").split('~').next().unwrap_or_default();
         tx.run(
-            "INSERT INTO pruned_repos (owner, slug, deleted_at, pruned_at, pack) VALUES ($1, $2, $3, $4, CASE WHEN length($5) > 0 THEN $5 END)
+            "INSERT INTO pruned_repos (owner, slug, deleted_at, pruned_at, pack)
+              VALUES ($1, $2, $3, $4, CASE WHEN length($5) > 0 THEN $5 END)
              ON CONFLICT (owner, slug) DO UPDATE
              SET deleted_at = excluded.deleted_at, pruned_at = excluded.pruned_at, pack = excluded.pack",
             args![row.text("owner"), slug, row.text("deleted_at"), now, pack],
@@ -169,7 +178,8 @@ pub(super) async fn forget<E: Engine>(
             tx.run(statement, args![repo]).await?;
         }
         tx.run(
-            "UPDATE repos SET pruned_at = $2, commits = 0, snapshots = 0, objects = 0, tags = 0, needed_bytes = 0 WHERE id = $1",
+            "UPDATE repos SET pruned_at = $2, commits = 0, snapshots = 0, objects = 0, tags = 0,
+              needed_bytes = 0 WHERE id = $1",
             args![repo, now],
         )
         .await?;
@@ -177,7 +187,8 @@ pub(super) async fn forget<E: Engine>(
     // The repo with this name now will retire what it holds.
     tx.run(
         "DELETE FROM retired WHERE repo = $1 AND EXISTS (
-             SELECT 1 FROM shelves s JOIN repos r ON r.id = s.repo AND r.deleted_at IS NULL WHERE s.pack = retired.pack)",
+             SELECT 1 FROM shelves s JOIN repos r ON r.id = s.repo AND r.deleted_at IS NULL
+               WHERE s.pack = retired.pack)",
         args![repo],
     )
     .await?;
@@ -198,7 +209,8 @@ pub(super) async fn forget<E: Engine>(
 pub(super) async fn remove_row<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<()> {
     tx.run(
         "DELETE FROM repos WHERE id = $1 AND pruned_at IS NOT NULL AND id < (SELECT max(id) FROM repos)
-         AND NOT EXISTS (SELECT 1 FROM retired WHERE repo = $1) AND NOT EXISTS (SELECT 1 FROM gc_runs WHERE repo = $1)",
+         AND NOT EXISTS (SELECT 1 FROM retired WHERE repo = $1)
+           AND NOT EXISTS (SELECT 1 FROM gc_runs WHERE repo = $1)",
         args![repo],
     )
     .await

@@ -68,7 +68,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     async fn shelves(&mut self) -> Result<Vec<Shelf>> {
         let found = self
             .all(
-                "SELECT s.id, s.generation, s.commits, s.snapshots, s.objects, s.tags, s.mapped_bytes, s.made_at,
+                "SELECT s.id, s.generation, s.commits, s.snapshots, s.objects, s.tags,
+                  s.mapped_bytes, s.made_at,
                         p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
                  FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = $1 ORDER BY s.id",
                 args![self.repo.id],
@@ -111,7 +112,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
                 .maybe(
                     "SELECT 1 FROM packs p WHERE p.key = $2 AND (
                         EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id AND s.repo = $1)
-                        OR EXISTS (SELECT 1 FROM retired r WHERE r.repo = $1 AND r.pack = p.id AND r.partial = 0))",
+                        OR EXISTS (SELECT 1 FROM retired r
+                          WHERE r.repo = $1 AND r.pack = p.id AND r.partial = 0))",
                     args![self.repo.id, &key.digest()[..]],
                 )
                 .await?;
@@ -125,8 +127,10 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         for key in keys {
             let found = self
                 .maybe(
-                    "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
-                     FROM packs p WHERE p.key = $2 AND EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id AND s.repo = $1)",
+                    "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at,
+                      p.verified_at
+                     FROM packs p WHERE p.key = $2
+                       AND EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id AND s.repo = $1)",
                     args![self.repo.id, &key.digest()[..]],
                 )
                 .await?;
@@ -148,7 +152,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         // Few packs are damaged: start from those, and check whether a shelf of the repo has one.
         let packs = self
             .all(
-                "SELECT p.key, d.since, d.found_by, d.detail FROM damaged_packs d JOIN packs p ON p.id = d.pack
+                "SELECT p.key, d.since, d.found_by, d.detail FROM damaged_packs d
+                  JOIN packs p ON p.id = d.pack
                  WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = d.pack AND s.repo = $1) ORDER BY p.key",
                 args![self.repo.id],
             )
@@ -162,7 +167,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     async fn retired(&mut self) -> Result<Vec<RetiredPack>> {
         let found = self
             .all(
-                "SELECT r.retired_at, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
+                "SELECT r.retired_at, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated,
+                  p.stored_at, p.verified_at
                  FROM retired r JOIN packs p ON p.id = r.pack WHERE r.repo = $1 ORDER BY p.key",
                 args![self.repo.id],
             )

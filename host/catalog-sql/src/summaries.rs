@@ -17,14 +17,17 @@ use super::rows::{repo_name, sums, time};
 macro_rules! summaries {
     ($of:literal) => {
         concat!(
-            "SELECT r.owner, r.slug, r.created_at, r.packs, r.commits, r.snapshots, r.objects, r.tags, r.bytes, r.needed_bytes,
-                    r.stored_bytes, g.finished_at, g.outcome, g.packs_before, g.packs_after, g.consolidated_key, g.bytes_before, g.bytes_after,
+            "SELECT r.owner, r.slug, r.created_at, r.packs, r.commits, r.snapshots, r.objects,
+              r.tags, r.bytes, r.needed_bytes,
+                    r.stored_bytes, g.finished_at, g.outcome, g.packs_before, g.packs_after,
+                    g.consolidated_key, g.bytes_before, g.bytes_after,
                     g.elapsed_ms, g.component, g.error,
                     CASE WHEN r.needed_bytes IS NULL THEN (
                         SELECT CAST(sum(coalesce(s.mapped_bytes, CAST(
                             CAST(p.bytes AS DOUBLE PRECISION) * (s.commits + s.snapshots + s.objects + s.tags)
                                 / CASE WHEN p.records > 0 THEN p.records ELSE 1 END AS BIGINT))) AS BIGINT)
-                        FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = r.id) END AS estimated_bytes,
+                        FROM shelves s JOIN packs p ON p.id = s.pack
+                          WHERE s.repo = r.id) END AS estimated_bytes,
                     (SELECT count(*) FROM damaged_packs d
                      WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = d.pack AND s.repo = r.id))
                     + (SELECT count(*) FROM damaged_repos d WHERE d.repo = r.id) AS damaged
@@ -62,15 +65,19 @@ pub(super) async fn totals<E: Engine>(engine: &E) -> SqlResult<E::Row> {
     reader
         .one(
             "SELECT count(*) AS repos, CAST(coalesce(max(packs), 0) AS BIGINT) AS most_packs,
-                CAST(coalesce(sum(packs), 0) AS BIGINT) AS packs, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS bytes,
+                CAST(coalesce(sum(packs), 0) AS BIGINT) AS packs,
+                CAST(coalesce(sum(bytes), 0) AS BIGINT) AS bytes,
                 CAST(coalesce(sum(CASE WHEN packs > 1 AND needed_bytes IS NOT NULL AND bytes > needed_bytes
                     THEN bytes - needed_bytes ELSE 0 END), 0) AS BIGINT) AS duplicate_bytes,
-                CAST(coalesce(sum(CASE WHEN stored_bytes > bytes THEN stored_bytes - bytes ELSE 0 END), 0) AS BIGINT)
+                CAST(coalesce(sum(CASE WHEN stored_bytes > bytes THEN stored_bytes - bytes
+                  ELSE 0 END), 0) AS BIGINT)
                     AS superseded_bytes,
                 CAST(coalesce(sum(objects), 0) AS BIGINT) AS objects,
-                (SELECT count(*) FROM (SELECT DISTINCT s.repo, s.pack FROM damaged_packs d JOIN shelves s ON s.pack = d.pack
+                (SELECT count(*) FROM (SELECT DISTINCT s.repo, s.pack FROM damaged_packs d
+                  JOIN shelves s ON s.pack = d.pack
                     JOIN repos r ON r.id = s.repo WHERE r.deleted_at IS NULL) on_shelves)
-                + (SELECT count(*) FROM damaged_repos d JOIN repos r ON r.id = d.repo WHERE r.deleted_at IS NULL) AS damaged
+                + (SELECT count(*) FROM damaged_repos d JOIN repos r ON r.id = d.repo
+                  WHERE r.deleted_at IS NULL) AS damaged
              FROM repos WHERE deleted_at IS NULL",
             args![],
         )

@@ -69,8 +69,10 @@ pub(super) async fn add<E: Engine>(
 ) -> SqlResult<()> {
     let [commits, snapshots, objects, tags] = delta.by_column();
     tx.run(
-        "UPDATE repos SET packs = packs + $2, bytes = bytes + $3, commits = commits + $4, snapshots = snapshots + $5,
-                objects = objects + $6, tags = tags + $7, needed_bytes = needed_bytes + $8, stored_bytes = stored_bytes + $9
+        "UPDATE repos SET packs = packs + $2, bytes = bytes + $3, commits = commits + $4,
+          snapshots = snapshots + $5,
+                objects = objects + $6, tags = tags + $7, needed_bytes = needed_bytes + $8,
+            stored_bytes = stored_bytes + $9
          WHERE id = $1",
         args![repo, mapped.0, mapped.1, commits, snapshots, objects, tags, delta.bytes, stored],
     )
@@ -86,13 +88,18 @@ pub(super) async fn recount_packs<E: Engine>(tx: &mut Writing<E>, repo: i64) -> 
         .one(
             "UPDATE repos SET
                 (packs, bytes, stored_bytes) = (
-                    SELECT CAST(coalesce(sum(mapped), 0) AS BIGINT), CAST(coalesce(sum(bytes * mapped), 0) AS BIGINT),
+                    SELECT CAST(coalesce(sum(mapped), 0) AS BIGINT),
+                      CAST(coalesce(sum(bytes * mapped), 0) AS BIGINT),
                            CAST(coalesce(sum(bytes), 0) AS BIGINT)
-                    FROM (SELECT p.bytes, CASE WHEN sum(s.commits + s.snapshots + s.objects + s.tags) > 0 THEN 1 ELSE 0 END AS mapped
-                          FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = $1 GROUP BY p.id, p.bytes
+                    FROM (SELECT p.bytes,
+                            CASE WHEN sum(s.commits + s.snapshots + s.objects + s.tags) > 0
+                              THEN 1 ELSE 0 END AS mapped
+                          FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = $1
+                            GROUP BY p.id, p.bytes
                           UNION ALL
                           SELECT p.bytes, 0 FROM retired t JOIN packs p ON p.id = t.pack WHERE t.repo = $1
-                          AND NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = t.pack AND s.repo = $1)) each_once)
+                          AND NOT EXISTS (SELECT 1 FROM shelves s
+                            WHERE s.pack = t.pack AND s.repo = $1)) each_once)
              WHERE id = $1 RETURNING packs, bytes",
             args![repo],
         )

@@ -15,7 +15,8 @@ pub(super) async fn settle<E: Engine>(
         let mut settled = 0;
         for statement in [
             "UPDATE retired SET retired_at = $1 WHERE rtrim(retired_at, 'Z') > rtrim($1, 'Z')",
-            "UPDATE repos SET deleted_at = $1 WHERE deleted_at IS NOT NULL AND rtrim(deleted_at, 'Z') > rtrim($1, 'Z')",
+            "UPDATE repos SET deleted_at = $1
+              WHERE deleted_at IS NOT NULL AND rtrim(deleted_at, 'Z') > rtrim($1, 'Z')",
         ] {
             settled += tx.run(statement, args![&text]).await?;
         }

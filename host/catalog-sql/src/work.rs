@@ -79,7 +79,7 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     ) -> Result<Option<JobReport>> {
         let params = jobs::EndParams { fence, end, now };
         let work: Work<E, _, _> = |tx, params| Box::pin(jobs::end::<E>(tx, params));
-        let row = self.writing("ending a job", &params, work).await?;
+        let row = self.writing("finishing a job", &params, work).await?;
         self.read_job(row)
     }
 

@@ -5,8 +5,8 @@
 //!   and expired ones stay in the list.
 //! - A token is revoked once: the time of the first revocation stays.
 //! - When a method returns, all processes see its effect: a revoked token is revoked everywhere.
-//! - There is one secret for each name, the first that was stored. All callers get the same one,
-//!   also concurrent ones.
+//! - There is one secret per name, the first one that was stored. All callers get the same one,
+//!   also concurrent callers.
 
 use std::fmt;
 
@@ -15,24 +15,24 @@ use jiff::Timestamp;
 use packhouse_model::access::{Reach, Scope};
 use packhouse_model::error::Result;
 
-/// A token, as it is kept.
+/// A token, as it is stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenRow {
-    /// What finds it. No secret.
+    /// Its ID, by which it is looked up. It is not secret.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// What it allows.
+    /// Its permissions.
     pub scope: Scope,
-    /// Where.
+    /// The repos that it is valid for.
     pub repos: Vec<Reach>,
     /// The SHA-256 of its secret.
     pub hash: [u8; 32],
     /// When it was created.
     pub created_at: Timestamp,
-    /// When it expires; none: never.
+    /// When it expires; none for never.
     pub expires_at: Option<Timestamp>,
-    /// When it was revoked, if it was.
+    /// When it was revoked, if so.
     pub revoked_at: Option<Timestamp>,
 }
 
@@ -51,28 +51,28 @@ impl fmt::Debug for TokenRow {
     }
 }
 
-/// Tokens, and secrets of the store's own.
+/// Tokens, and secrets of the store.
 #[async_trait]
 pub trait Access: Send + Sync + std::fmt::Debug {
-    /// Keeps a token. An error where its id is taken: the one that has it stays as it is.
+    /// Stores a token. An error if its id is taken; the existing token is unchanged.
     async fn add_token(&self, token: &TokenRow) -> Result<()>;
 
-    /// All tokens, by when they were made, then by id.
+    /// All tokens, by time of creation, then by id.
     async fn tokens(&self) -> Result<Vec<TokenRow>>;
 
     /// A token by its id.
     async fn token(&self, id: &str) -> Result<Option<TokenRow>>;
 
-    /// Revokes a token. None when there is no such token.
+    /// Revokes a token. None if there is no such token.
     async fn revoke_token(&self, id: &str, now: Timestamp) -> Result<Option<TokenRow>>;
 
     /// The secret with this name. If there is none, `fresh` is stored and returned.
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]>;
 
-    /// What is kept under a name, if anything is. Writes nothing.
+    /// The value that is stored under a name, if any. Writes nothing.
     async fn kept(&self, name: &str) -> Result<Option<[u8; 32]>>;
 
-    /// Keeps something under a name, in the place of what was there.
+    /// Stores a value under a name, and replaces an existing one.
     async fn keep(&self, name: &str, value: [u8; 32]) -> Result<()>;
 }
 

@@ -1,9 +1,9 @@
-//! The part of the catalog port for packs that were assembled to answer fetches: when they expire,
-//! and the disk space that they take.
+//! The part of the catalog port for fetch results (`answers`), the packs that were assembled for
+//! fetches: their expiry, and the disk space that they use.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - Space is reserved before an answer is written, atomically: concurrent callers in any processes
-//!   stay within the budget.
+//! - Space is reserved atomically before an answer is written: concurrent callers, also in several
+//!   processes, stay within the budget.
 //! - An answer expires at the latest time that was recorded for it.
 //! - An expired answer counts until it is forgotten: its file may still exist.
 
@@ -14,41 +14,42 @@ use jiff::Timestamp;
 use packhouse_model::error::{ExhaustedBudget, Result};
 use packhouse_model::names::{MpackKey, RepoId};
 
-/// An answer that is to be kept.
+/// An answer to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewAnswer {
     /// The catalog's number of the repo.
     pub repo: i64,
-    /// Digest of the plan that it is made by.
+    /// Digest of its plan.
     pub plan: String,
     /// Its size.
     pub bytes: u64,
     /// The caller: see [`STRANGERS`]; empty for the operator.
     pub caller: String,
-    /// Until when it is good, to the second.
+    /// When it expires, to the second.
     pub expires_at: Timestamp,
 }
 
 /// The prefix of callers without a token: their budget is smaller.
 pub const STRANGERS: &str = "address:";
 
-/// What answers may take of the disk, in bytes.
+/// Maximum disk space of answers, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnswerBudget {
     /// All together.
     pub all: u64,
     /// Those of callers without a token.
     pub strangers: u64,
-    /// Those of the caller; or one answer, where that is larger.
+    /// Those of the caller; or one answer, if that is larger.
     pub caller: u64,
 }
 
 impl AnswerBudget {
-    /// The budget that an answer of `bytes` would exceed: that of all, of strangers, or of the
-    /// caller.
+    /// The budget that an answer of `bytes` would exceed: that of all callers, of callers without a
+    /// token, or of the caller.
     pub fn lacks(&self, kept: AnswerUsage, bytes: u64, caller: &str) -> Option<ExhaustedBudget> {
         let beyond = |kept: u64, budget: u64| kept.saturating_add(bytes) > budget;
-        // One answer there may be, whatever its size: else a large repo could not be cloned at all.
+        // One answer is always allowed, regardless of its size; otherwise a large repo could not be
+        // cloned.
         if kept.caller > 0 && beyond(kept.caller, self.caller) {
             Some(ExhaustedBudget::Caller)
         } else if caller.starts_with(STRANGERS) && beyond(kept.strangers, self.strangers) {
@@ -61,7 +62,7 @@ impl AnswerBudget {
     }
 }
 
-/// Bytes of answers that are kept, or being made.
+/// Bytes of answers that are stored or being written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AnswerUsage {
     /// All together.
@@ -75,8 +76,8 @@ pub struct AnswerUsage {
 /// Answers to fetches.
 #[async_trait]
 pub trait Answers: Send + Sync + std::fmt::Debug {
-    /// Takes room for an answer that is to be made, under a name that nothing else has, until
-    /// [`NewAnswer::expires_at`]. Where the budget does not allow it, nothing is taken.
+    /// Reserves space for an answer, under a unique name, until [`NewAnswer::expires_at`]. If the
+    /// budget does not allow it, nothing is reserved.
     async fn take_room(
         &self,
         name: &MpackKey,
@@ -84,10 +85,10 @@ pub trait Answers: Send + Sync + std::fmt::Debug {
         budget: Option<AnswerBudget>,
     ) -> Result<Option<ExhaustedBudget>>;
 
-    /// Gives that back.
+    /// Releases that reservation.
     async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()>;
 
-    /// The answer that is kept under a plan; its time is moved to `expires_at`, if that is later.
+    /// The stored answer of a plan; its expiry is extended to `expires_at`, if that is later.
     async fn answer_of(
         &self,
         repo: i64,
@@ -95,11 +96,11 @@ pub trait Answers: Send + Sync + std::fmt::Debug {
         expires_at: Timestamp,
     ) -> Result<Option<MpackKey>>;
 
-    /// Remembers that an answer is good until a time, and gives the room back that was taken under
-    /// `name`. Where the answer is kept already, the later time wins.
+    /// Records an answer and its expiry, and releases the reservation `name`. If the answer is
+    /// already recorded, the later expiry applies.
     async fn note_answer(&self, name: &MpackKey, key: &MpackKey, answer: &NewAnswer) -> Result<()>;
 
-    /// The answers of a repo that have expired. They are forgotten when they are gone.
+    /// The expired answers of a repo. They are forgotten after their files were deleted.
     async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>>;
 
     /// Repos with answers that have expired, deleted repos included.

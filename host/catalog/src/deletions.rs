@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use packhouse_model::names::{MpackKey, RepoId, RepoName};
 
-/// What a repo leaves behind when it is deleted.
+/// What remains of a repo after its deletion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeletionSummary {
-    /// Packs that only wait for deletion now.
+    /// Packs that are pending deletion now.
     pub packs: u64,
     /// Their size in bytes.
     pub bytes: u64,
@@ -19,9 +19,9 @@ pub struct DeletionSummary {
 pub struct RepoRestoration {
     /// The name that it had.
     pub name: RepoName,
-    /// Which of the repos that had this name; none: the one that was deleted last.
+    /// Which of the repos that had this name; none for the one that was deleted last.
     pub id: Option<RepoId>,
-    /// The name that it gets.
+    /// The name to restore it under.
     pub new_name: RepoName,
 }
 
@@ -32,7 +32,7 @@ impl RepoRestoration {
     }
 }
 
-/// What became of a deleted repo that was to be restored.
+/// The outcome of restoring a repo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestoreOutcome {
     /// The repo is restored, as it was.
@@ -45,7 +45,7 @@ pub enum RestoreOutcome {
     Pruned {
         /// When.
         at: Timestamp,
-        /// One of its packs that no other repo had; none when there was none.
+        /// One of its packs that no other repo had; none if there was none.
         pack: Option<MpackKey>,
     },
 }

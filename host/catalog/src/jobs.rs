@@ -1,13 +1,13 @@
 //! The part of the catalog port for jobs, and for the policies that queue them.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - A due job is given to one worker at a time. The worker gets a fence that is greater than all
-//!   before; with an older one, nothing can be published, renewed or ended.
-//! - Of one repo, one consolidation runs at a time and one waits; of the store, one deletion waits.
-//!   A second one that would wait, also for another attempt, is not added.
-//! - Pushes of one repo are indexed in the order of their jobs, because a head follows from the one
-//!   before it. A push that waits, also for another attempt, blocks those behind it.
-//! - The packs of a job that has not ended are known, and never forgotten.
+//! - A due job is assigned to one worker at a time. The worker gets a fence that is greater than
+//!   all earlier ones; with an older fence, nothing can be published, renewed or finished.
+//! - Per repo, at most one consolidation is running and one is queued; per store, one deletion is
+//!   queued. A second one is not queued, not even for a retry.
+//! - Pushes of one repo are indexed in the order of their jobs, because each head follows from the
+//!   previous one. A queued push, also one that waits for a retry, blocks those behind it.
+//! - The packs of an unfinished job are known, and never forgotten.
 //! - Due times and leases have millisecond precision. Job ids ascend in the order of creation,
 //!   perhaps with gaps.
 
@@ -19,10 +19,10 @@ use packhouse_model::report::{JobReport, JobStatus, Policy, Task};
 
 use super::Fence;
 
-/// A job to be done.
+/// A job to be queued.
 #[derive(Clone, Debug)]
 pub struct NewJob {
-    /// The catalog's number of the repo that it is about; none: the whole store.
+    /// The catalog's number of the repo; none for the whole store.
     pub repo: Option<i64>,
     /// What it does.
     pub task: Task,
@@ -39,45 +39,45 @@ pub struct JobQuery {
     pub status: Option<JobStatus>,
     /// Before the one with this number.
     pub before: Option<i64>,
-    /// At most so many.
+    /// Maximum number of jobs.
     pub limit: u32,
 }
 
 /// How a worker's attempt ended.
 #[derive(Clone, Debug)]
 pub enum JobEnd {
-    /// It did what it should; with what the verb answered.
+    /// It succeeded; with the result of the verb.
     Done(serde_json::Value),
-    /// It will be tried again. Where one of its kind waits that is enough, it is cancelled instead,
-    /// and its reason says which.
+    /// It is retried. If a queued job already does the same, it is cancelled instead, and its
+    /// reason names that job.
     Again {
-        /// Not before.
+        /// The earliest time of the next attempt.
         at: Timestamp,
         /// Why.
         reason: String,
-        /// Whether this attempt counts: one that was asked to stop does not.
+        /// Whether this attempt counts: one that was stopped does not.
         counts: bool,
     },
-    /// It is given up.
+    /// It failed permanently.
     Failed(String),
 }
 
-/// What speaks for consolidating a repo.
+/// The numbers by which a policy decides whether a repo is due for consolidation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pressure {
     /// The catalog's number of the repo.
     pub repo: i64,
-    /// Bytes of packs on its shelves that a consolidation has made.
+    /// Bytes of the consolidated packs on its shelves.
     pub consolidated_bytes: u64,
-    /// When the oldest pack on its shelves was stored that none has made.
+    /// When the oldest unconsolidated pack on its shelves was stored.
     pub oldest_unconsolidated: Option<Timestamp>,
 }
 
 /// Jobs and policies.
 #[async_trait]
 pub trait Jobs: Send + Sync + std::fmt::Debug {
-    /// Adds a job, or returns the one that waits already, where one is enough. A caller that stores
-    /// packs for it holds [`super::LockMode::Publishing`] until then.
+    /// Queues a job, or returns the queued one that already does the same. A caller that stores
+    /// packs for the job holds [`super::LockMode::Publishing`] until then.
     async fn add_job(&self, job: &NewJob) -> Result<JobReport>;
 
     /// Jobs, newest first.
@@ -89,8 +89,8 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// How many jobs there are, by type and status.
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>>;
 
-    /// Gives a worker the job that has been due for longest: a waiting one, or one whose lease has
-    /// expired.
+    /// Assigns to a worker the job that has been due for longest: a queued one, or one whose lease
+    /// has expired.
     async fn take_job(
         &self,
         worker: &str,
@@ -98,10 +98,10 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
         lease_until: Timestamp,
     ) -> Result<Option<(JobReport, Fence)>>;
 
-    /// Renews a lease. False when another worker has the job, or it was cancelled.
+    /// Renews a lease. False if another worker has the job, or it was cancelled.
     async fn renew_lease(&self, fence: Fence, lease_until: Timestamp) -> Result<bool>;
 
-    /// Ends an attempt. None when another worker has the job, or it was cancelled.
+    /// Finishes an attempt. None if another worker has the job, or it was cancelled.
     async fn end_job(
         &self,
         fence: Fence,
@@ -109,23 +109,24 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
         now: Timestamp,
     ) -> Result<Option<JobReport>>;
 
-    /// Retries a failed or cancelled job, or returns the one that waits already, where one is
-    /// enough. None when there is no such job.
+    /// Retries a failed or cancelled job, or returns the queued one that already does the same.
+    /// None if there is no such job.
     async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>>;
 
-    /// Cancels a job that waits or runs: it publishes nothing more. None when there is no such job.
+    /// Cancels a queued or running job: it publishes nothing more. None if there is no such job.
     async fn cancel_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>>;
 
-    /// Whether jobs that have not ended wait with any of these packs.
+    /// For each key, whether an unfinished job needs that pack.
     async fn waiting_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>>;
 
-    /// The policies that were set: by the catalog's number of the repo, 0 for all others.
+    /// The policies that are set, by the catalog's number of the repo; 0 is the default policy.
     async fn policies(&self) -> Result<Vec<(i64, Policy)>>;
 
-    /// Sets a policy, or with none takes it back. 0: for all that have none of their own.
+    /// Sets a policy, or resets it if there is none. 0 is the default policy, for repos without
+    /// their own.
     async fn set_policy(&self, repo: i64, policy: Option<&Policy>) -> Result<()>;
 
-    /// What speaks for consolidating repos with more than one pack that the index maps something
-    /// to; of one repo or of all, by number.
+    /// The numbers for policies, of repos with more than one pack to which the index maps
+    /// something; of one repo or of all, by number.
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>>;
 }

@@ -1,15 +1,16 @@
-//! The catalog port: what a store knows about its repos, their packs and what is in them.
+//! The catalog port: metadata of repos and their packs, and the index of what the packs contain.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - A [`Snapshot`] sees one state, whatever is published at the same time.
+//! - A [`Snapshot`] sees one state, regardless of concurrent publications.
 //! - [`Catalog::publish_push`] and [`Catalog::publish_consolidation`] are atomic and durable: all
-//!   or nothing, and when they return it survives a crash. They compare the state that the caller
-//!   planned on with the current one, and answer [`PublishOutcome::Changed`] when they differ.
+//!   or nothing, and when they return it survives a crash. They compare the state on which the
+//!   caller planned with the current one, and return [`PublishOutcome::Changed`] if they differ.
 //! - Publishing a consolidation changes rows of packs and shelves only, never of entities (law 6).
 //! - A repo's [`Sums`] are those of its shelves.
-//! - Entities that a client was told to be in the repo ([`Catalog::freshen`], [`Push::known`]) are
-//!   as recent as a push at that time: a consolidation that was planned before drops none of them.
-//! - Lists are sorted as each method says.
+//! - Entities that were reported to a client as present ([`Catalog::freshen`], [`Push::known`]) are
+//!   as recent as if they had been pushed at that time: a consolidation that was planned before
+//!   does not drop them.
+//! - Lists are sorted as documented for each method.
 
 mod access;
 pub mod answers;
@@ -47,30 +48,30 @@ pub use rows::{
     RepoRow, RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
 };
 
-/// For so long an entity that was made recent is not written again. So the time that is kept may be
-/// that much too early.
+/// For this long, an entity that was marked as recent is not written again. The recorded time may
+/// therefore be too early by this much.
 pub const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Repos, packs, shelves and the index, on some database.
+/// Repos, packs, shelves and the index, in some database.
 #[async_trait]
 pub trait Catalog: Jobs + Access + Releases + Answers {
     /// Where it is, for messages.
     fn place(&self) -> String;
 
-    /// Which catalog it is, whatever names or links lead to it: two never have one. For a file,
-    /// where it is.
+    /// Identifies the catalog, independent of names and links that lead to it: no two catalogs have
+    /// the same identity. For a file, its location.
     fn identity(&self) -> String;
 
-    /// The time by the clock of where it is: the database's, or that of the file system. None where
-    /// that is the caller's own.
+    /// The time of the catalog's own clock: that of the database, or of the file system. None if
+    /// that is the caller's own clock.
     async fn clock(&self) -> Result<Option<Timestamp>>;
 
     /// Sets times in the future to `now`: a clock that was ahead wrote them. With a repo: the times
-    /// of its recent entities; without: the times from which packs and repos wait for deletion.
+    /// of its recent entities; without: the times since which packs and repos are pending deletion.
     /// Returns how many were set.
     async fn settle_times(&self, now: Timestamp, repo: Option<i64>) -> Result<u64>;
 
-    /// Makes a repo. `None` when the name is taken.
+    /// Creates a repo. `None` if the name is taken.
     async fn create_repo(
         &self,
         name: &RepoName,
@@ -79,12 +80,12 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         now: Timestamp,
     ) -> Result<Option<RepoRow>>;
 
-    /// Deletes a repo: its packs wait for deletion, its jobs are cancelled, and its name is free.
-    /// None when it is deleted already. A push that was being prepared gets `Changed`. The repo can
-    /// be restored until it is forgotten.
+    /// Deletes a repo: its packs are pending deletion, its jobs are cancelled, and its name is
+    /// free. None if it is already deleted. A push in preparation gets `Changed`. The repo can be
+    /// restored until it is forgotten.
     async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>>;
 
-    /// Restores a deleted repo, exactly as it was; its jobs stay cancelled. All that it has is
+    /// Restores a deleted repo, exactly as it was; its jobs stay cancelled. All of its entities are
     /// recent from now on. `lock` is [`LockMode::Publishing`].
     async fn restore_repo(
         &self,
@@ -96,21 +97,20 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// Deleted repos of a name that can be restored, the one that was deleted last first.
     async fn restorable_repos(&self, name: &RepoName) -> Result<Vec<DeletedRepo>>;
 
-    /// Repos that were deleted no later than a time and of which something is left, in the order in
-    /// which they were made.
+    /// Repos that were deleted no later than a time and are not completely forgotten, in the order
+    /// of creation.
     async fn deleted_repos(&self, until: Timestamp) -> Result<Vec<RepoRow>>;
 
-    /// Forgets a deleted repo, which can't be restored then. What is left of it are its retired
-    /// packs; those that no other repo has are forgotten on their own ([`Catalog::forget_packs`]),
-    /// and the last one takes the rest with it; what keeps a number from being given again goes
-    /// later, when this is asked again. False where the repo is not deleted. `lock` is
+    /// Forgets a deleted repo, which then can't be restored any more. Only its retired packs are
+    /// left. Those that no other repo has are forgotten separately ([`Catalog::forget_packs`]), and
+    /// with the last one the rest is forgotten. The row that prevents a number from being reused
+    /// goes later, in another call of this method. False if the repo is not deleted. `lock` is
     /// [`LockMode::Deleting`].
     async fn forget_repo(&self, repo: i64, now: Timestamp, lock: &LockGuard) -> Result<bool>;
 
-    /// Marks entities as recent, because a client is about to be told that the repo has them. `at`
-    /// is now. `repo` is the row in which they were looked up. False when something was dropped
-    /// since, or the repo was deleted: then nothing is changed, and they have to be looked up
-    /// again.
+    /// Marks entities as recent, before a response reports them as present. `at` is now. `repo` is
+    /// the row with which they were looked up. False if something was dropped since then, or the
+    /// repo was deleted: then nothing is changed, and they have to be looked up again.
     ///
     /// Entities that were marked less than [`FRESH_FOR`] ago are not written again.
     async fn freshen(&self, repo: &RepoRow, entities: &[EntityKey], at: Timestamp) -> Result<bool>;
@@ -121,35 +121,33 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// Repos by name (owner, then slug), after one, at most `limit`.
     async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>>;
 
-    /// Summaries of repos by name (owner, then slug), after one, at most `limit`. One state of them
-    /// all.
+    /// Summaries of repos by name (owner, then slug), after one, at most `limit`, all of one state.
     async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>>;
 
     /// The summary of a repo.
     async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>>;
 
-    /// Finds out whether something can be written now: writes a row, deletes it, and waits for the
-    /// disk. Leaves nothing.
+    /// Tests whether the catalog is writable: writes a row, deletes it, and waits for the disk.
     async fn probe_writing(&self) -> Result<()>;
 
-    /// The sums of all repos. Repos with an uncounted shelf add nothing to the duplicates. One
-    /// statement, whatever the number of repos.
+    /// The totals of all repos. Repos with an uncounted shelf add nothing to the duplicates. One
+    /// statement, regardless of the number of repos.
     async fn totals(&self) -> Result<Totals>;
 
-    /// A number that is another one when anything may have been published or recorded since the
-    /// last call, by whomever. Numbers of two catalogs don't compare.
+    /// A number that changes if anything may have been published or recorded since the last call,
+    /// by any process. Numbers of two catalogs are not comparable.
     async fn change_stamp(&self) -> Result<u64>;
 
-    /// One state of a repo; an error when it was deleted.
+    /// One state of a repo; an error if it was deleted.
     async fn snapshot(&self, repo: i64) -> Result<Box<dyn Snapshot>>;
 
-    /// Makes a push visible. `lock` is [`LockMode::Publishing`]; where it was lost, nothing is
+    /// Makes a push visible. `lock` is [`LockMode::Publishing`]; if it was lost, nothing is
     /// published.
     async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<PublishOutcome>;
 
     /// Deletes a branch, and records its head in [`Snapshot::left_heads`].
-    /// [`PublishOutcome::Changed`] when the repo has changed since, or has no such branch. A push
-    /// that was being prepared gets `Changed`, too.
+    /// [`PublishOutcome::Changed`] if the repo has changed since, or has no such branch. A push in
+    /// preparation gets `Changed`, too.
     async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<PublishOutcome>;
 
     /// Puts the new pack on all shelves of the plan, and retires packs that are on no shelf of the
@@ -160,9 +158,8 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         lock: &LockGuard,
     ) -> Result<PublishOutcome>;
 
-    /// Remembers a consolidation that ended, with all that it reported if it published something.
-    /// One that did nothing where the last did nothing, with the same pack, is no news: it takes
-    /// the place of that one.
+    /// Records a finished consolidation, with its report if it published something. If it did
+    /// nothing, and the previous one did nothing with the same pack, it replaces that one.
     async fn record_gc(
         &self,
         repo: i64,
@@ -176,22 +173,23 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// Consolidations of all repos or one, newest first.
     async fn gc_log(&self, query: GcLogQuery<'_>) -> Result<Vec<GcEntry>>;
 
-    /// Size in bytes of what the last consolidations of all repos made, and how long each took in
-    /// milliseconds; newest first, at most `limit`. Those that did nothing or failed don't count.
+    /// Size in bytes of the packs that the last consolidations of all repos created, and the
+    /// duration of each in milliseconds; newest first, at most `limit`. Those that did nothing or
+    /// failed are not counted.
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>>;
 
     /// Waits for a lock. A pack is stored in the vault before a shelf names it: between the two, no
     /// pack may be deleted. A waiting `Deleting` comes before later `Publishing` locks, so that it
-    /// is not starved; a caller that stops waiting blocks nothing.
+    /// is not starved. A caller that stops waiting blocks nothing.
     async fn lock(&self, mode: LockMode) -> Result<LockGuard>;
 
-    /// Packs that repos have retired and that neither a shelf of any repo holds nor a job waits
-    /// with, by key; with the last time that one retired it.
+    /// Packs that repos have retired and that neither a shelf of any repo nor a queued job needs,
+    /// by key; with the time when the last repo retired them.
     async fn unneeded_packs(&self) -> Result<Vec<UnneededPack>>;
 
-    /// Those of some packs that [`Catalog::forget_packs`] would forget, by key. The holder of the
-    /// lock removes their files, then forgets them. Only reads: it works on a full disk. An error
-    /// when the lock was lost.
+    /// Those of the given packs that [`Catalog::forget_packs`] would forget, by key. The holder of
+    /// the lock removes their files, then forgets them. Only reads, so it works on a full disk. An
+    /// error if the lock was lost.
     async fn deletable_packs(
         &self,
         packs: &[MpackKey],
@@ -199,8 +197,8 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         lock: &LockGuard,
     ) -> Result<Vec<UnneededPack>>;
 
-    /// Forgets packs, except those that a shelf holds by now, that a job waits with, or that a repo
-    /// has retired later than `until`. Gives those that are forgotten.
+    /// Forgets packs, except those that a shelf holds by now, that a queued job needs, or that a
+    /// repo has retired later than `until`. Returns the forgotten ones.
     async fn forget_packs(
         &self,
         packs: &[MpackKey],
@@ -211,24 +209,24 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
     /// All packs that are on shelves, each once, in no order.
     async fn held_packs(&self) -> Result<Vec<MpackKey>>;
 
-    /// For each key, whether any repo knows that pack: on a shelf, or retired and not forgotten; or
-    /// a job waits with it.
+    /// For each key, whether any repo has that pack on a shelf, or retired and not forgotten, or a
+    /// queued job needs it.
     async fn knows_packs(&self, keys: &[MpackKey]) -> Result<Vec<bool>>;
 
-    /// Records damage, until the packs are found sound, and when packs were last found sound. Known
-    /// damage keeps the time of its discovery. Unknown packs and deleted repos are left out.
-    /// Published packs are sound and need not be recorded.
+    /// Records damage until the packs are found intact, and the time when packs were last found
+    /// intact. Known damage keeps the time of its discovery. Unknown packs and deleted repos are
+    /// ignored. Published packs are intact and need not be recorded.
     async fn note_findings(&self, findings: &DamageFindings) -> Result<()>;
 
-    /// All packs that are known to be damaged, by key.
+    /// All packs with known damage, by key.
     async fn damaged_packs(&self) -> Result<Vec<MpackKey>>;
 
-    /// When the newest pack that any repo knows was stored; none when no repo knows one.
+    /// When the newest pack of any repo was stored; none if there are no packs.
     async fn last_stored(&self) -> Result<Option<Timestamp>>;
 
-    /// Moves commits from the log beside the catalog's file into the file, so that a copy of the
-    /// file is complete. Does not wait long: false when other connections were in the way and the
-    /// log is not empty.
+    /// Moves commits from the log next to the catalog's file into the file, so that a copy of the
+    /// file is complete. Does not wait long: false if other connections prevented it and the log is
+    /// not empty.
     async fn checkpoint(&self) -> Result<bool> {
         Ok(true)
     }
@@ -249,7 +247,7 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         Err(BackupError::CatalogNotAFile(self.place()).into())
     }
 
-    /// Makes a copy that is not open a single file without a log, durably.
+    /// Turns a copy that is not open into a single file without a log, durably.
     async fn settle_copy(&self, _file: &Path) -> Result<()> {
         Ok(())
     }
@@ -271,36 +269,36 @@ pub trait Snapshot: Send {
     async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>>;
 
     /// For each key, whether a shelf of the repo holds that pack, or once did and nothing has been
-    /// dropped since: whether all that it holds is in the index.
+    /// dropped since; that is, whether the index has everything that the pack contains.
     async fn holds(&mut self, keys: &[MpackKey]) -> Result<Vec<bool>>;
 
     /// For each key, the pack, if a shelf of the repo holds it.
     async fn shelved(&mut self, keys: &[MpackKey]) -> Result<Vec<Option<PackRow>>>;
 
-    /// Damage that is remembered of the repo: of all of it, then of the packs on its shelves, by
-    /// key.
+    /// Known damage of the repo: of the repo itself, then of the packs on its shelves, by key.
     async fn damage(&mut self) -> Result<Vec<Damage>>;
 
-    /// Packs that only wait for deletion, by key.
+    /// Packs pending deletion, by key.
     async fn retired(&mut self) -> Result<Vec<RetiredPack>>;
 
-    /// What was published to it, newest first, at most `limit`.
+    /// The publications to it, newest first, at most `limit`.
     async fn changes(&mut self, limit: u32) -> Result<Vec<PackChange>>;
 
     /// Its heads, by branch name.
     async fn heads(&mut self) -> Result<Vec<Head>>;
 
-    /// Entities that were made recent later than a time; see [`Catalog::freshen`].
+    /// Entities that were marked as recent after a time; see [`Catalog::freshen`].
     async fn freshened(&mut self, since: Timestamp) -> Result<Freshened>;
 
-    /// Heads that branches left later than a time, without leading to them.
+    /// Heads that branches abandoned after a time: the new head does not descend from them.
     async fn left_heads(&mut self, since: Timestamp) -> Result<Vec<EntityId>>;
 
-    /// The commits that its releases pin, in no order.
+    /// The commits that its releases retain, in no order.
     async fn released(&mut self) -> Result<Vec<EntityId>>;
 
-    /// Parents and snapshots of commits, as `database.history` in the WIT: those of `commits` that
-    /// have edges, in that order, then their ancestors breadth first; each once, at most `limit`.
+    /// Parents and snapshots of commits, as for `database.history` in the WIT: those of `commits`
+    /// that have edges, in that order, then their ancestors, breadth first; each once, at most
+    /// `limit`.
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>>;
 
     /// The shelf and the encoding of each entity, in the order of `entities`.

@@ -1,16 +1,16 @@
 //! Locks: what publishes and what deletes exclude each other.
 
-/// What a lock is for. The two exclude each other.
+/// The purpose of a lock. The two exclude each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockMode {
-    /// Makes packs visible: puts them into the vault, then on shelves. Many at once.
+    /// Makes packs visible: stores them in the vault, then puts them on shelves. Shared.
     Publishing,
-    /// Deletes packs that no shelf holds. One alone.
+    /// Deletes packs that no shelf holds. Exclusive.
     Deleting,
 }
 
 impl LockMode {
-    /// What it is the right to do.
+    /// What its holder does, for messages.
     pub fn own(self) -> &'static str {
         match self {
             LockMode::Publishing => "publish packs",
@@ -18,7 +18,7 @@ impl LockMode {
         }
     }
 
-    /// What those do who are waited for.
+    /// What the holders of the other mode do, for messages.
     pub fn other(self) -> &'static str {
         match self {
             LockMode::Publishing => "deletes packs",
@@ -27,13 +27,13 @@ impl LockMode {
     }
 }
 
-/// The right to do it, until it is dropped. It ends with the process, too.
+/// A held lock, until it is dropped or the process exits.
 #[must_use = "it ends when it is dropped"]
 #[derive(Debug)]
 pub struct LockGuard(Vec<Box<dyn std::any::Any + Send + Sync>>);
 
 impl LockGuard {
-    /// Holds for as long as `of` lives.
+    /// A guard that holds the lock as long as `of` lives.
     pub fn new(of: impl Send + Sync + 'static) -> LockGuard {
         LockGuard(vec![Box::new(of)])
     }
@@ -44,7 +44,7 @@ impl LockGuard {
         self
     }
 
-    /// What it holds by, for the catalog that gave it.
+    /// The value that holds the lock, for the catalog that returned it.
     pub fn get<T: 'static>(&self) -> Option<&T> {
         self.0.first()?.downcast_ref()
     }

@@ -52,8 +52,8 @@ pub struct Push {
     pub repo: RepoRow,
     /// Its packs, each on a shelf of its own.
     pub packs: Vec<PushedPack>,
-    /// Entities of the push that the repo had, in order, each once: they are recent from now on,
-    /// like new ones.
+    /// Entities of the push that the repo already had, in order, each once: they are recent from
+    /// now on, like new ones.
     pub known: Vec<EntityKey>,
     /// What its commits reach.
     pub edges: Vec<Edges>,
@@ -62,7 +62,7 @@ pub struct Push {
     /// Shelves whose packs are missing or damaged. If nothing is mapped to them afterwards, they
     /// are removed, and their packs retired.
     pub broken: Vec<ShelfId>,
-    /// Whether branches may have been moved away from what they led to.
+    /// Whether branches may have been moved to commits that don't descend from their old heads.
     pub forced: bool,
     /// The job that it is done for.
     pub fence: Option<Fence>,
@@ -70,8 +70,7 @@ pub struct Push {
     pub now: Timestamp,
 }
 
-/// An entity that the index forgets, because nothing reaches it. Never a tag: what tags lead to is
-/// kept.
+/// An unreachable entity that is removed from the index. Never a tag: what tags reach is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct DroppedEntity {
     /// The entity.
@@ -87,7 +86,7 @@ pub struct DroppedEntity {
 pub struct Consolidation {
     /// The repo.
     pub repo: RepoRow,
-    /// The shelves that it was planned from: all the repo had then.
+    /// The shelves of the plan: all that the repo had then.
     pub planned: Vec<(ShelfId, i64)>,
     /// The new pack's key.
     pub key: MpackKey,
@@ -96,8 +95,8 @@ pub struct Consolidation {
     /// Its records.
     pub records: u64,
     /// Entities to drop from the index. If there are any, there must have been no push since the
-    /// plan was made (it may reach them), and no client may have been told since that the repo has
-    /// one of them.
+    /// plan was created (it may reach them), and none of them may have been reported to a client as
+    /// present since then.
     pub dropped: Vec<DroppedEntity>,
     /// The job that it is done for.
     pub fence: Option<Fence>,
@@ -108,7 +107,7 @@ pub struct Consolidation {
 /// A branch to be deleted.
 #[derive(Clone, Debug)]
 pub struct BranchDeletion {
-    /// The repo, as it was when that was decided.
+    /// The repo, as it was at the time of that decision.
     pub repo: RepoRow,
     /// Its name.
     pub branch: String,
@@ -122,24 +121,24 @@ pub struct BranchDeletion {
 #[must_use = "nothing may have been published"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishOutcome {
-    /// It was; with the rows that it changed.
+    /// It was published; with the number of rows that changed.
     Done {
         /// Rows inserted, updated or deleted.
         rows: u64,
     },
-    /// What it was prepared on has changed. Nothing was done.
+    /// The state on which it was prepared has changed. Nothing was done.
     Changed,
-    /// Another worker has taken the job, or it has ended. Nothing was done. Checked before
+    /// Another worker has taken the job, or it is finished. Nothing was done. Checked before
     /// [`PublishOutcome::Changed`].
     LeaseLost,
 }
 
-/// What a worker has of a job that it took: the right to publish for it, until another worker takes
+/// The fencing token of a worker for a job: the right to publish for it, until another worker takes
 /// the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fence {
     /// The job.
     pub job: i64,
-    /// How many had taken it, this one included.
+    /// How many times it was taken, including this one.
     pub number: i64,
 }

@@ -1,45 +1,45 @@
-//! The part of the catalog port that keeps releases: commits under a tag, as clients describe them.
+//! The part of the catalog port for releases: commits with a tag and a description by clients.
 //!
 //! **Laws**, which every adapter keeps and the conformance suite checks:
-//! - A release is kept with the bytes that the client sent. In a repo, a tag and a release id are
-//!   given once.
+//! - A release is stored with the bytes that the client sent. In a repo, tags and release ids are
+//!   unique.
 //! - Its commit is in the repo's index when it is published, and a consolidation that was planned
-//!   before drops nothing: it finds that the repo has changed. [`super::Snapshot::released`] names
-//!   the commits that releases pin.
-//! - A deleted repo has none.
+//!   before drops nothing: it finds that the repo has changed. [`super::Snapshot::released`]
+//!   returns the commits that releases retain.
+//! - A deleted repo has no releases.
 
 use async_trait::async_trait;
 use packhouse_core::EntityId;
 use packhouse_model::error::Result;
 
-/// A release, as it is kept.
+/// A release, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReleaseRow {
     /// Its tag.
     pub tag: String,
-    /// The client's id of it.
+    /// The id that the client chose.
     pub release_id: String,
     /// Its channel; empty: none.
     pub channel: String,
-    /// Whether it is a draft, which lists leave out.
+    /// Whether it is a draft, which lists omit.
     pub is_draft: bool,
-    /// The commit that it pins.
+    /// The commit that it retains.
     pub commit: EntityId,
-    /// The JSON object that the client sent, as it was sent.
+    /// The JSON object that the client sent, unchanged.
     pub body: String,
 }
 
-/// What became of a release.
+/// The outcome of publishing a release.
 #[must_use = "nothing may have been published"]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PutRelease {
     /// It was published.
     Published,
-    /// Its tag or its id is that of another one.
+    /// Another release has its tag or its id.
     Taken(Box<ReleaseRow>),
     /// The index of the repo does not have its commit.
     UnknownCommit,
-    /// With it, the releases of the repo would be longer than the limit.
+    /// With it, the releases of the repo would exceed the limit.
     TooMuch,
     /// The repo was deleted.
     NoRepo,

@@ -14,7 +14,7 @@ pub const ENTITY_BYTES: usize = 1 + EntityId::BYTES;
 /// Kind, form of the id and digest, as the index stores them. Orders by kind, then by id.
 pub type EntityKey = [u8; ENTITY_BYTES];
 
-/// The index's name for an entity.
+/// The index key of an entity.
 pub fn entity_key(kind: Kind, id: EntityId) -> EntityKey {
     let mut key = [0; ENTITY_BYTES];
     key[0] = kind as u8;
@@ -22,7 +22,7 @@ pub fn entity_key(kind: Kind, id: EntityId) -> EntityKey {
     key
 }
 
-/// The entity of an index's name; `None` for bytes that [`entity_key`] never makes.
+/// The entity of an index key; `None` for bytes that [`entity_key`] never returns.
 pub fn entity_of(key: &EntityKey) -> Option<(Kind, EntityId)> {
     Some((Kind::from_byte(key[0])?, EntityId::from_bytes(&key[1..])?))
 }
@@ -38,7 +38,7 @@ pub struct RepoRow {
     pub name: RepoName,
     /// Who may read it.
     pub visibility: Visibility,
-    /// The first branch ever pushed.
+    /// The first branch that was pushed.
     pub default_branch: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
@@ -46,13 +46,13 @@ pub struct RepoRow {
     pub revision: i64,
     /// Counts the consolidations that dropped something.
     pub drops: i64,
-    /// How often clients were told that it has something; see [`super::Catalog::freshen`].
+    /// Counts calls of [`super::Catalog::freshen`].
     pub freshenings: i64,
     /// Its shelves, added up.
     pub sums: Sums,
 }
 
-/// A repo's shelves, added up.
+/// Totals of a repo's shelves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sums {
     /// Packs that the index maps at least one entity to.
@@ -61,9 +61,9 @@ pub struct Sums {
     pub mapped: Counts,
     /// Size of `packs`, in bytes.
     pub bytes: u64,
-    /// Size of the records that the index maps, in bytes; none when a shelf is not counted.
+    /// Size of the records that the index maps, in bytes; none if a shelf is not counted.
     pub needed_bytes: Option<u64>,
-    /// Size of the packs on shelves and of those that only wait for deletion, in bytes.
+    /// Size of the packs on shelves and of those pending deletion, in bytes.
     pub stored_bytes: u64,
 }
 
@@ -101,17 +101,17 @@ pub struct PackRow {
     pub key: MpackKey,
     /// Its size in bytes.
     pub bytes: u64,
-    /// Records, those that it repeats included.
+    /// Records, including duplicates.
     pub records: u64,
-    /// Whether packhouse made it.
+    /// Whether a consolidation created it.
     pub consolidated: bool,
     /// When a repo first stored it.
     pub stored_at: Timestamp,
-    /// When it was last read and hashed whole; none where nothing wrote it down.
+    /// When the whole pack was last read and hashed; none if that was not recorded.
     pub verified_at: Option<Timestamp>,
 }
 
-/// A pack that a repo's shelves held once, and that only waits for deletion.
+/// A pack that was on a shelf of a repo, and is pending deletion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetiredPack {
     /// The pack.
@@ -120,28 +120,29 @@ pub struct RetiredPack {
     pub at: Timestamp,
 }
 
-/// A pack that no shelf of any repo holds and no job waits with.
+/// A pack that neither a shelf of any repo nor a queued job needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnneededPack {
     /// The pack.
     pub pack: PackRow,
     /// When the last repo retired it.
     pub at: Timestamp,
-    /// The repos that have retired it and were not deleted: they need what replaces it. In order.
+    /// The repos that have retired it and were not deleted: they need the packs that replace it. In
+    /// order.
     pub repos: Vec<i64>,
 }
 
-/// What reading packs has shown.
+/// The findings of reading packs.
 #[derive(Clone, Debug)]
 pub struct DamageFindings {
     /// When.
     pub at: Timestamp,
-    /// Packs that were read whole and are what their keys name.
+    /// Packs that were completely read and match their keys.
     pub sound: Vec<MpackKey>,
-    /// What is damaged, in packs.
+    /// Damage of packs.
     pub damaged: Vec<Damage>,
-    /// A repo of which all was compared with its packs, or which was found to have lost something:
-    /// with what does not agree, if something does not.
+    /// A repo that was completely compared with its packs, or was found to have lost data: with the
+    /// mismatch, if there is one.
     pub repo: Option<(i64, Option<Damage>)>,
 }
 
@@ -157,21 +158,21 @@ impl DamageFindings {
 pub struct Shelf {
     /// Its number.
     pub id: ShelfId,
-    /// Counts the packs that it has held.
+    /// Counts the packs that it has held so far.
     pub generation: i64,
     /// The pack.
     pub pack: PackRow,
     /// How many entities the index maps to it.
     pub mapped: Counts,
-    /// Size of their records in bytes; none when not counted.
+    /// Size of their records in bytes; none if not counted.
     pub mapped_bytes: Option<u64>,
-    /// When the push that created it was published; none when not recorded.
+    /// When the push that created it was published; none if not recorded.
     pub made_at: Option<Timestamp>,
 }
 
 impl Shelf {
-    /// Size in bytes of the records that the index maps to it. When not counted, its share of the
-    /// pack by records.
+    /// Size in bytes of the records that the index maps to it. If not counted, estimated from the
+    /// share of its records in the pack.
     pub fn needed_bytes(&self) -> u64 {
         let by_records = || {
             self.pack.bytes as f64 * self.mapped.total() as f64 / self.pack.records.max(1) as f64
@@ -180,7 +181,7 @@ impl Shelf {
     }
 }
 
-/// A row of the index, without its shelf.
+/// An index row, without its shelf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IndexRow {
     /// The entity.
@@ -189,25 +190,25 @@ pub struct IndexRow {
     pub fingerprint: Fingerprint,
 }
 
-/// What clients were told to be in a repo.
+/// Entities of a repo that were reported to clients as present.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Freshened {
-    /// All that it had then.
+    /// All entities that it had then.
     pub everything: bool,
     /// These, in order.
     pub entities: Vec<EntityKey>,
 }
 
-/// By how much a publication changed the packs that the index of a repo maps something to.
+/// The change of a repo's packs (those to which the index maps something) by a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackChange {
     /// When.
     pub at: Timestamp,
     /// What was published.
     pub cause: Cause,
-    /// Packs more; negative: fewer.
+    /// Change of the number of packs.
     pub packs: i64,
-    /// Bytes more; negative: fewer.
+    /// Change of their size in bytes.
     pub bytes: i64,
 }
 
@@ -220,27 +221,27 @@ pub struct GcLogQuery<'a> {
     pub text: &'a str,
     /// Before the one with this number.
     pub before: Option<i64>,
-    /// At most so many.
+    /// Maximum number of entries.
     pub limit: u32,
 }
 
-/// What all repos of a catalog hold, deleted ones left out: the sums of their summaries.
+/// Totals of all repos of a catalog, without deleted ones: the sums of their summaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Repos.
     pub repos: u64,
-    /// Packs of the repo that has most.
+    /// Packs of the repo with the most packs.
     pub most_packs: u64,
-    /// Packs that indexes map something to, counted for each repo.
+    /// Packs to which indexes map something, counted per repo.
     pub packs: u64,
     /// Their size.
     pub bytes: u64,
-    /// What consolidating would save, in repos whose shelves are all counted.
+    /// Bytes that consolidation would save, in repos whose shelves are all counted.
     pub duplicate_bytes: u64,
-    /// What only waits for deletion.
+    /// Bytes pending deletion.
     pub superseded_bytes: u64,
     /// Objects, counted for each repo.
     pub objects: u64,
-    /// What is known to be damaged, counted for each repo.
+    /// Known damage, counted per repo.
     pub damaged: u64,
 }

@@ -46,7 +46,7 @@ pub struct WrittenPack {
 /// Why nothing was written.
 #[derive(Debug)]
 pub enum WriteError {
-    /// What was read back is no sound pack.
+    /// What was read back is no intact pack.
     Bad(super::scan::BadPack),
     /// Producing, writing or reading failed, or the work was stopped.
     Failed(Error),

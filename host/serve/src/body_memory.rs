@@ -10,10 +10,10 @@ use axum::http::StatusCode;
 use packhouse_model::access::Caller;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::auth::ClientAddress;
+use super::address::ClientAddress;
 use super::limits::{BODY_MEMORY, BODY_MEMORY_TIMEOUT, SHORT, SHORT_BODY_MEMORY, of_one};
 use super::problem::{ApiResult, Problem};
-use super::state::shared;
+use super::shared::shared;
 
 /// All of it.
 #[derive(Debug)]

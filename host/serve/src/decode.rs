@@ -40,7 +40,7 @@ impl Malformed {
     pub(super) fn admin_problem(self) -> Problem {
         let status =
             if self.syntax { StatusCode::BAD_REQUEST } else { StatusCode::UNPROCESSABLE_ENTITY };
-        super::admin::bad_request(status, format!("malformed body: {}", self.reason))
+        Problem::usage(status, format!("malformed body: {}", self.reason))
     }
 }
 

@@ -17,13 +17,14 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};
+use axum::http::{HeaderValue, StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures::{Stream, StreamExt};
 use tokio::sync::Semaphore;
 
-use super::state::SharedState;
+use super::body::content_length;
+use super::tasks::Tasks;
 
 /// How much of a refused body is read before the answer, in bytes.
 const FIRST: u64 = 64 << 20;
@@ -43,13 +44,13 @@ const AT_ONCE: usize = 64;
 /// What draining needs.
 #[derive(Clone, Debug)]
 pub(super) struct DrainState {
-    state: SharedState,
+    tasks: Tasks,
     places: Arc<Semaphore>,
 }
 
 impl DrainState {
-    pub(super) fn new(state: &SharedState) -> DrainState {
-        DrainState { state: state.clone(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub(super) fn new(tasks: Tasks) -> DrainState {
+        DrainState { tasks, places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 }
 
@@ -106,13 +107,9 @@ impl DrainState {
         };
         tokio::select! {
             ended = tokio::time::timeout(within, reading) => ended.unwrap_or(false),
-            () = self.state.closed() => false,
+            () = self.tasks.closed() => false,
         }
     }
-}
-
-fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// A request's body that outlives the handler which reads it.

@@ -1,23 +1,14 @@
 //! Whether the server lives, whether it can work, and what was measured.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use packhouse_model::access::{Caller, Scope};
-use packhouse_model::error::{Class, Result};
-use packhouse_worker::{Metrics, encoded, store_metrics};
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use packhouse_model::error::Class;
+use packhouse_worker::store_metrics;
 use serde::Serialize;
-use tokio::time::Instant;
 
 use super::problem::{ApiResult, Problem};
 use super::state::SharedState;
@@ -49,11 +40,6 @@ pub(super) fn measured(state: SharedState) -> Router {
         .with_state(state)
 }
 
-/// Whether a path is a health check: it must be answered however busy the server is.
-pub(super) fn is_health(path: &str) -> bool {
-    matches!(path, "/health" | "/healthz" | "/readyz")
-}
-
 /// The process answers.
 async fn alive() -> &'static str {
     "ok\n"
@@ -80,34 +66,6 @@ async fn ready(State(state): State<SharedState>) -> ApiResult<&'static str> {
     }
 }
 
-/// Test writes for the readiness check, one at a time: any client may ask, and each write waits for
-/// the disk.
-#[derive(Debug, Default)]
-pub(super) struct ReadinessProbe {
-    /// How many have asked.
-    asked: AtomicU64,
-    /// How many of them the last trial was for, and whether it succeeded.
-    last: tokio::sync::Mutex<(u64, bool)>,
-}
-
-impl ReadinessProbe {
-    /// Whether a test write that starts from now on succeeds. All who asked before it starts share
-    /// it.
-    async fn succeeds(&self, trial: impl Future<Output = Result<()>>) -> bool {
-        let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
-        let mut last = self.last.lock().await;
-        if last.0 < mine {
-            let all = self.asked.load(Ordering::SeqCst);
-            let done = trial.await;
-            if let Err(error) = &done {
-                tracing::warn!("not ready: {error}");
-            }
-            *last = (all, done.is_ok());
-        }
-        last.1
-    }
-}
-
 /// For administrators of the whole store: sums include private repos.
 async fn metrics(
     State(state): State<SharedState>,
@@ -131,169 +89,4 @@ async fn all_metrics(State(state): State<SharedState>) -> ApiResult<Response> {
     let kind =
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     Ok(([(header::CONTENT_TYPE, kind)], body + "# EOF\n").into_response())
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ResponseLabels {
-    method: String,
-    route: String,
-    status: u16,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabels {
-    method: String,
-    route: String,
-}
-
-/// What a server has done since it began.
-#[derive(Debug)]
-pub(super) struct ServerMetrics {
-    pub(super) jobs: Metrics,
-    registry: Registry,
-    answered: Family<ResponseLabels, Counter>,
-    seconds: Family<RouteLabels, Histogram>,
-    under_way: Gauge,
-    pub(super) received: Counter,
-    pub(super) sent: Counter<u64, AtomicU64>,
-}
-
-/// A request in progress, until this is dropped: the client may disconnect before.
-pub(super) struct RequestTimer {
-    at: Instant,
-    route: RouteLabels,
-    under_way: Gauge,
-}
-
-impl RequestTimer {
-    /// The route as it is written: no path, which may hold names, and no query, which may hold a
-    /// signature.
-    pub(super) fn route(&self) -> &str {
-        &self.route.route
-    }
-}
-
-impl Drop for RequestTimer {
-    fn drop(&mut self) {
-        self.under_way.dec();
-    }
-}
-
-impl ServerMetrics {
-    pub(super) fn new(component: &str) -> ServerMetrics {
-        let mut registry = Registry::with_prefix("packhouse_http");
-        let answered = Family::default();
-        let seconds: Family<RouteLabels, Histogram> =
-            Family::new_with_constructor(|| Histogram::new((0..10).map(|n| 0.001 * 4_f64.powi(n))));
-        let (under_way, received, sent) =
-            (Gauge::default(), Counter::default(), Counter::default());
-        registry.register(
-            "requests",
-            "Requests answered, by method, route and status",
-            answered.clone(),
-        );
-        registry.register_with_unit(
-            "request_duration",
-            "Time to the first byte of the response",
-            Unit::Seconds,
-            seconds.clone(),
-        );
-        registry.register("under_way", "Requests in progress", under_way.clone());
-        registry.register_with_unit(
-            "received",
-            "Size of upload bodies",
-            Unit::Bytes,
-            received.clone(),
-        );
-        registry.register_with_unit("sent", "Size of packs sent", Unit::Bytes, sent.clone());
-        ServerMetrics {
-            jobs: Metrics::new(component),
-            registry,
-            answered,
-            seconds,
-            under_way,
-            received,
-            sent,
-        }
-    }
-
-    /// A request has come.
-    pub(super) fn begin(&self, request: &Request) -> RequestTimer {
-        self.under_way.inc();
-        // The route's template, not the path: names of repos are private, and there are too many.
-        let route = request
-            .extensions()
-            .get::<MatchedPath>()
-            .map_or("none", MatchedPath::as_str)
-            .to_owned();
-        // Clients may invent methods, and each would be a new label.
-        let method = match request.method().as_str() {
-            known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS") => known,
-            _ => "other",
-        };
-        let route = RouteLabels { method: method.to_owned(), route };
-        RequestTimer { at: Instant::now(), route, under_way: self.under_way.clone() }
-    }
-
-    /// It was answered.
-    pub(super) fn end(&self, begun: RequestTimer, response: &Response) {
-        self.seconds.get_or_create(&begun.route).observe(begun.at.elapsed().as_secs_f64());
-        let RouteLabels { method, route } = begun.route.clone();
-        self.answered
-            .get_or_create(&ResponseLabels { method, route, status: response.status().as_u16() })
-            .inc();
-    }
-
-    fn text(&self) -> String {
-        encoded(&self.registry)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use tokio::sync::Semaphore;
-
-    use super::*;
-    use packhouse_model::error::Error;
-
-    #[tokio::test]
-    async fn many_who_ask_at_once_share_a_trial_that_began_after_they_asked() {
-        let (readiness, ran, may) = (
-            Arc::new(ReadinessProbe::default()),
-            Arc::new(AtomicU64::new(0)),
-            Arc::new(Semaphore::new(0)),
-        );
-        let ask = |full| {
-            let (readiness, ran, may) = (readiness.clone(), ran.clone(), may.clone());
-            tokio::spawn(async move {
-                let work = async {
-                    ran.fetch_add(1, Ordering::SeqCst);
-                    may.acquire().await.unwrap().forget();
-                    if full { Err(Error::Cancelled) } else { Ok(()) }
-                };
-                readiness.succeeds(work).await
-            })
-        };
-        let first = ask(false);
-        while ran.load(Ordering::SeqCst) == 0 {
-            tokio::task::yield_now().await;
-        }
-        // The disk fills up while the first check runs: later requests must not get its success.
-        let later: Vec<_> = (0..50).map(|_| ask(true)).collect();
-        while readiness.asked.load(Ordering::SeqCst) < 51 {
-            tokio::task::yield_now().await;
-        }
-        may.add_permits(2);
-        assert!(first.await.unwrap());
-        for one in later {
-            assert!(!one.await.unwrap());
-        }
-        assert_eq!(
-            ran.load(Ordering::SeqCst),
-            2,
-            "one trial for the first, one for all who came while it ran"
-        );
-    }
 }

@@ -23,11 +23,14 @@ use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 use url::Url;
 
-use super::auth::Authorized;
+use super::assembly::assembling;
+use super::guard::Authorized;
+use super::negotiation::MSGPACK;
+use super::permits::FairPermit;
 use super::problem::{ApiResult, Problem};
 use super::proxy;
 use super::signed::{NO_TOKEN, SignedGrant, SignedQuery, TRUSTED};
-use super::state::{AppState, SharedState, TwoPermits};
+use super::state::{AppState, SharedState};
 
 /// What is read of a file at once, in bytes.
 const READ: usize = 256 << 10;
@@ -44,7 +47,7 @@ pub(super) fn base(state: &AppState, headers: &HeaderMap) -> Url {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let scheme = proxy::scheme(headers).unwrap_or(if state.secure { "https" } else { "http" });
     let named = Url::parse(&format!("{scheme}://{host}")).ok();
-    // It is a host: `auth` has checked it. A client that sends another Host header gets a URL to that
+    // It is a host: `guard` has checked it. A client that sends another Host header gets a URL to that
     // host; no other client sees it.
     named.unwrap_or_else(|| Url::parse("http://localhost").expect("it is a URL"))
 }
@@ -63,7 +66,7 @@ pub(super) fn ttl(authorized: &Authorized, seconds: u64) -> ApiResult<Duration> 
         return Ok(Duration::from_secs(seconds));
     }
     let more = if known { String::new() } else { format!(" (with a token, to {LONGEST})") };
-    Err(Problem::malformed(format!("ttl_seconds is {seconds}: 1 to {longest} is expected{more}")))
+    Err(Problem::malformed(format!("ttl_seconds is {seconds}: expected 1 to {longest}{more}")))
 }
 
 /// A fetch that answers with a URL: one of this server when packs are files.
@@ -75,7 +78,7 @@ pub(super) async fn fetch_report(
 ) -> ApiResult<Result<FetchReport, Error>> {
     let (store, repo) = (authorized.store(state), authorized.repo.clone());
     let work = |progress: Progress| async move { store.fetch(&repo, &request, &progress).await };
-    let mut report = match state.assembling(authorized, work).await? {
+    let mut report = match assembling(state, authorized, work).await? {
         Ok(report) => report,
         Err(error) => return Ok(Err(error)),
     };
@@ -172,7 +175,7 @@ fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> ApiResult<
         part.as_ref().map_or((0, total), |part| (*part.start(), part.end() - part.start() + 1));
     let mut response = Response::new(stream(stored.file, first, length, None)?);
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(super::mwp::MSGPACK));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MSGPACK));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(header::ETAG, value(&tag));
@@ -203,17 +206,18 @@ fn one_range(header: &str, total: u64) -> Result<Option<RangeInclusive<u64>>, ()
     })
 }
 
-/// Some bytes of a file, read as they are sent. `place` is held until that has ended.
+/// Some bytes of a file, read as they are sent. `permit` is held until that has ended.
 pub(super) fn stream(
     mut file: File,
     first: u64,
     length: u64,
-    place: Option<TwoPermits>,
+    permit: Option<FairPermit>,
 ) -> ApiResult<Body> {
-    file.seek(SeekFrom::Start(first)).map_err(crate::Error::io("reading", "a stored pack"))?;
+    file.seek(SeekFrom::Start(first))
+        .map_err(packhouse_model::error::Error::io("reading", "a stored pack"))?;
     let file = tokio::fs::File::from_std(file).take(length);
     Ok(Body::from_stream(ReaderStream::with_capacity(file, READ).inspect(move |_| {
-        let _place = &place;
+        let _permit = &permit;
     })))
 }
 

@@ -46,6 +46,11 @@ impl Problem {
         Problem { status, detail: detail.into(), class, inside: false }
     }
 
+    /// A request that its client has to change.
+    pub(super) fn usage(status: StatusCode, detail: impl Into<String>) -> Problem {
+        Problem { class: Class::Usage, ..Problem::new(status, detail) }
+    }
+
     /// A body that is not what it should be.
     pub(super) fn malformed(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)

@@ -151,6 +151,6 @@ impl Store {
                     .collect());
             }
         }
-        Err(Error::Busy { repo: repo.clone(), what: "it was asked what it has" })
+        Err(Error::Busy { repo: repo.clone(), what: "its entities were looked up" })
     }
 }

@@ -1,7 +1,7 @@
 //! Damage: its record.
 //!
 //! What a verb finds missing or damaged is recorded in the catalog, with the time and the verb, and
-//! shown until it is found sound: by a verification, by a prune that reads it, or by storing the
+//! shown until it is found intact: by a verification, by a prune that reads it, or by storing the
 //! same bytes again. A damaged local copy of a pack is not damage.
 
 use packhouse_catalog::{DamageFindings, PackRow};

@@ -31,7 +31,7 @@ impl Store {
         Error::Unproven { digest: self.planner.digest().to_owned(), repo: repo.clone(), reason }
     }
 
-    /// The error for a pack that is damaged, or the detail back for one that is sound.
+    /// The error for a pack that is damaged, or the detail back for one that is intact.
     async fn blame(
         &self,
         repo: &RepoName,
@@ -68,7 +68,7 @@ impl Store {
     }
 
     /// A fault that a component found in stored records is damage if the pack is damaged: they were
-    /// sound when they were pushed.
+    /// intact when they were pushed.
     pub(super) async fn run_error(
         &self,
         repo: &RepoName,

@@ -332,7 +332,7 @@ impl Store {
         let to_download = self.to_download(&repo.name, &work.sources)?;
         self.need_space(peak_disk(&work.plan).saturating_add(to_download))?;
         let reads = if work.prefetched { Reads::Prefetched } else { Reads::Whole };
-        // What is replaced was sound: records that are copied are checked on the way, packs with
+        // What is replaced was intact: records that are copied are checked on the way, packs with
         // others beside it.
         let checked = self.check_sources(&repo.name, &work);
         let spliced =

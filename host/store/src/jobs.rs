@@ -19,7 +19,7 @@ use super::{Store, TRIES, blocking};
 
 impl Store {
     /// Stores files and leaves the rest of the push to a job: reading them against the repo,
-    /// deciding heads, indexing. A file that is no sound pack is refused at once; heads that don't
+    /// deciding heads, indexing. A file that is no intact pack is refused at once; heads that don't
     /// lead to each other make the job fail.
     ///
     /// # Errors

@@ -130,7 +130,7 @@ impl Store {
 
     /// Whether a missing pack was deleted because it is not used any more: then the plan is old,
     /// and is made again. The same holds for a damaged pack that was read from a copy: the pack
-    /// itself may be sound.
+    /// itself may be intact.
     pub(super) async fn is_stale(&self, repo: i64, error: &Error) -> Result<bool> {
         if let Error::Damage(DamageError::DamagedPack { key, .. }) = error {
             let copied = self.vault.forget_damaged_copy(key).await?;

@@ -149,7 +149,7 @@ fn judge(
             (policy.max_age_seconds.filter(|max| age(*max)), oldest_unconsolidated)
         {
             reasons.push(format!(
-                "its oldest unconsolidated pack is of {oldest}: more than {max} seconds ago"
+                "its oldest unconsolidated pack is from {oldest}: more than {max} seconds ago"
             ));
         }
     }

@@ -139,7 +139,7 @@ pub(super) fn same_records(
     }
     if scanned.rows.len() as u64 != plan.records.total() {
         return wrong(format!(
-            "it claims {} records and gives {}",
+            "it claims {} records and writes {}",
             plan.records.total(),
             scanned.rows.len()
         ));

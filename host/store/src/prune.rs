@@ -1,7 +1,7 @@
 //! `prune`: deletes packs that are not used any more, long after they were replaced.
 //!
 //! A pack is deleted when it is on no shelf of any repo and the last repo that retired it did so a
-//! *grace* ago: longer than any URL of it is valid; and when what replaces it exists and is sound
+//! *grace* ago: longer than any URL of it is valid; and when what replaces it exists and is intact
 //! ([`super::replaced`]). Under [`LockMode::Deleting`] no push is between storing a pack and
 //! publishing it, so a pack on no shelf is not about to be on one. The file is deleted before the
 //! catalog forgets the pack: what a crash or a failed request leaves between the two is a pack that
@@ -124,7 +124,7 @@ impl Store {
     }
 
     /// Deletes packs, except those that are used again, that a repo has retired too late, or whose
-    /// replacement is not sound.
+    /// replacement is not intact.
     async fn delete(&self, pruning: &mut Pruning<'_>, packs: &[UnneededPack]) -> Result<()> {
         for _ in 0..TRIES {
             // Packs are read while others go on publishing; then it is compared whether they have.
@@ -261,7 +261,7 @@ fn bytes_of(packs: &[UnneededPack]) -> u64 {
 }
 
 fn grace_too_long() -> Error {
-    Error::Usage("the grace is too long".into())
+    Error::Usage("the grace period is too long".into())
 }
 
 /// Whether something was done; false where its disk is full.

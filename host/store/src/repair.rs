@@ -1,4 +1,4 @@
-//! `verify --repair`: missing or damaged data is restored from any sound copy that the repo has.
+//! `verify --repair`: missing or damaged data is restored from any intact copy that the repo has.
 //!
 //! ```text
 //! verify ─▶ a local copy of the pack itself: stored again
@@ -31,7 +31,7 @@ use super::{Store, TRIES, blocking};
 const PAGE: u32 = 8192;
 
 /// What to do about a pack of which no copy was found.
-const WHAT_IS_LEFT: &str = "no sound copy of what it held was found in the store; push the same bytes again, or restore it from a backup";
+const WHAT_IS_LEFT: &str = "no intact copy of its records was found in the store; push the same bytes again, or restore it from a backup";
 
 /// What the index maps to a pack that does not give it, with the shelf of that.
 type Lost = BTreeMap<IndexRow, ShelfId>;
@@ -183,7 +183,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Stores a pack again from a copy on the local disk, if there is a sound one.
+    /// Stores a pack again from a copy on the local disk, if there is an intact one.
     async fn restore_from_copy(&self, row: &RepoRow, pack: &PackRow) -> Result<bool> {
         if !self.vault.is_remote() {
             return Ok(false);
@@ -226,7 +226,7 @@ impl Store {
     }
 }
 
-/// Reads a file whole; none when it is not a sound pack of its key.
+/// Reads a file whole; none when it is not an intact pack of its key.
 async fn read(stored: StoredPack, key: MpackKey) -> Result<Option<(Candidate, StoredPack)>> {
     let (examined, stored) =
         blocking(move || examine(&stored, |_| Ok(())).map(|examined| (examined, stored))).await?;

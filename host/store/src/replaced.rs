@@ -1,5 +1,5 @@
 //! What repos need, before something is deleted that may be the last good copy of it: whether it
-//! exists, and is sound.
+//! exists, and is intact.
 //!
 //! A repo that has retired a pack needs what is on its shelves instead. All of that is read and
 //! hashed, past any cache, unless the caller trusts recent verifications. Each pack is read once a
@@ -150,7 +150,7 @@ impl Store {
         }))
     }
 
-    /// Separates packs whose replacements are sound from those that are kept.
+    /// Separates packs whose replacements are intact from those that are kept.
     pub(super) async fn with_sound_replacement(
         &self,
         packs: &[UnneededPack],
@@ -215,7 +215,7 @@ impl Store {
         }
     }
 
-    /// Whether what a repo needs is what was checked, sound or not.
+    /// Whether what a repo needs is what was checked, intact or not.
     async fn still_needs(&self, repo: i64, checked: &CheckedPacks) -> Result<bool> {
         let wrong = |key: &MpackKey| checked.packs.get(key).is_some_and(Option::is_some);
         let needs = self.needs_of(repo).await?;
@@ -248,7 +248,7 @@ impl Store {
         Ok(wrong)
     }
 
-    /// Whether the repos that have retired packs need only what was checked and is sound.
+    /// Whether the repos that have retired packs need only what was checked and is intact.
     pub(super) async fn still_replaced(
         &self,
         packs: &[UnneededPack],

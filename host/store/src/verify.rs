@@ -1,6 +1,6 @@
 //! `verify`: reads every pack on the repo's shelves, hashes every object, and compares with the
 //! directories, the index and the graph. Changes nothing but the record of damage, and directories
-//! that do not match their sound packs: a directory is a cache, and is rebuilt at once.
+//! that do not match their intact packs: a directory is a cache, and is rebuilt at once.
 //! [`super::repair`] repairs what else it can.
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub(super) struct Seen {
     /// The repo and its shelves, as they were.
     pub(super) row: RepoRow,
     pub(super) shelves: Vec<Shelf>,
-    /// What is in the packs that are sound, by the catalog's number of the pack.
+    /// What is in the packs that are intact, by the catalog's number of the pack.
     pub(super) contents: BTreeMap<i64, Contents>,
 }
 

@@ -253,7 +253,7 @@ pub trait Vault: Send + Sync + std::fmt::Debug {
         Ok(false)
     }
 
-    /// Drops the copies of a pack that are not what its key names; whether there was one. A sound
+    /// Drops the copies of a pack that are not what its key names; whether there was one. An intact
     /// copy stays: it may be the last.
     async fn forget_damaged_copy(&self, _key: &MpackKey) -> Result<bool> {
         Ok(false)

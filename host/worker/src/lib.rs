@@ -193,7 +193,7 @@ impl Worker {
                 }
             }
             if let Err(error) = self.store.expire_all_answers().await {
-                tracing::warn!("expired answers could not be removed: {error}");
+                tracing::warn!("expired fetch results could not be deleted: {error}");
             }
             self.stop.within(every).await;
         }
@@ -230,7 +230,7 @@ impl Worker {
             Ok(None) => (self.store.job(job.id).await.unwrap_or(job), "lost"),
             Err(error) => {
                 // Its lease will expire, and it will run again: what was published is found then.
-                tracing::warn!(job = job.id, "its end could not be recorded: {error}");
+                tracing::warn!(job = job.id, "its outcome could not be recorded: {error}");
                 return None;
             }
         };

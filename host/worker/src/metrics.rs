@@ -168,7 +168,7 @@ pub async fn store_metrics(store: &Store) -> Result<String> {
     gauge(
         &mut registry,
         "superseded_bytes",
-        "Bytes of packs that wait for deletion",
+        "Bytes of packs pending deletion",
         totals.superseded_bytes,
     );
     let damaged = "Known missing or damaged packs, and repos with a damaged index";

@@ -16,7 +16,7 @@ pub(super) struct Job {
     pub(super) repo: Option<i64>,
     /// Its `repo` is filled in when it is returned.
     report: JobReport,
-    /// Counts who has taken it, and who took it back.
+    /// Rises each time it is taken, and when it is cancelled.
     fence: i64,
 }
 
@@ -269,7 +269,7 @@ impl Jobs for MemoryCatalog {
         let Some(job) = state.jobs.get_mut(&id).filter(|job| job.is_open()) else {
             return Ok(None);
         };
-        job.stop(JobStatus::Cancelled, "somebody took it back", now);
+        job.stop(JobStatus::Cancelled, "cancelled by a user", now);
         Ok(state.told(id))
     }
 

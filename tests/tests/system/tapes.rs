@@ -496,7 +496,7 @@ fn exit_codes_tell_a_divergence_from_a_damaged_tape() {
     packhouse
         .run(words(&other.tape))
         .exits(1)
-        .says(&["was made with the component", "--component FILE"]);
+        .says(&["was recorded with the component", "--component FILE"]);
     let component = packhouse.scratch().join("c.wasm");
     std::fs::write(&component, packhouse_artifact::COMPONENT).unwrap();
     let mut with_component = words(&other.tape).to_vec();

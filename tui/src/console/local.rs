@@ -67,7 +67,7 @@ impl Backend for LocalBackend {
         // But the plan promised a single pack, so refuse.
         if !self.store.is_current(&plan).await? {
             let message = format!(
-                "{} has changed since the plan was made; nothing was done",
+                "{} has changed since the plan was created; nothing was done",
                 plan.report.repo
             );
             return Err(Failure { kind: FailureKind::Conflict, message });

@@ -52,7 +52,7 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
 fn with_output(error: Error, request: &FetchRequest) -> anyhow::Error {
     match error.is_read_only() && request.output.is_none() {
         true => anyhow!(
-            "{error}. A store that can only be read answers into a file: fetch with --output FILE"
+            "{error}. A read-only store can only write the pack to a file: use fetch --output FILE"
         ),
         false => error.into(),
     }

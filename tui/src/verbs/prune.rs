@@ -64,7 +64,7 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
     }
     if report.packs_kept > 0 {
         let kept = format!(
-            "{} kept: something is missing or damaged, and the last good copy may be in them",
+            "{} kept: other packs are missing or damaged, and these may have the last good copy",
             plural(report.packs_kept, "pack")
         );
         lines.push(output.paint(Tone::Bad, kept));

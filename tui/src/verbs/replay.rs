@@ -101,7 +101,7 @@ fn replay(tape: &Path, sandbox: &Sandbox, other: bool) -> anyhow::Result<Replaye
     let recorded = tape::replay::header(tape)?.component;
     if !other && recorded != sandbox.digest() {
         bail!(
-            "the tape {} was made with the component {recorded}, and this packhouse has {}; name a component with --component FILE",
+            "the tape {} was recorded with the component {recorded}, but this packhouse has {}; pass a component with --component FILE",
             tape.display(),
             sandbox.digest()
         );

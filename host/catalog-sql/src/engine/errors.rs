@@ -31,7 +31,7 @@ pub(crate) fn without_line(error: &impl std::fmt::Display) -> String {
 }
 
 /// What to do about a damaged catalog, as the end of a sentence.
-pub(crate) const RESTORE: &str = ". Restore the catalog from a backup (packhouse backup makes them), then run: packhouse verify. Keep the damaged one until that is done";
+pub(crate) const RESTORE: &str = ". Restore the catalog from a backup (made with packhouse backup), then run: packhouse verify. Keep the damaged one until that is done";
 
 impl ErrorKind {
     /// The error of a catalog somewhere, for what was tried.

@@ -8,9 +8,11 @@ macro_rules! take_job {
                 finished_at = NULL
          WHERE id = (SELECT j.id FROM jobs j
              WHERE ((j.status = 'queued' AND j.run_at <= $1) OR (j.status = 'running' AND j.lease_until < $1))
-             AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.repo = j.repo AND o.type = 'mpack.gc' AND j.type = 'mpack.gc'
+             AND NOT EXISTS (SELECT 1 FROM jobs o
+               WHERE o.repo = j.repo AND o.type = 'mpack.gc' AND j.type = 'mpack.gc'
                              AND o.status = 'running' AND o.id <> j.id)
-             AND NOT EXISTS (SELECT 1 FROM jobs o WHERE o.repo = j.repo AND o.type = 'mpack.index' AND j.type = 'mpack.index'
+             AND NOT EXISTS (SELECT 1 FROM jobs o
+               WHERE o.repo = j.repo AND o.type = 'mpack.index' AND j.type = 'mpack.index'
                              AND o.status IN ('queued', 'running') AND o.id < j.id)
              ORDER BY j.run_at, j.id LIMIT 1",
             $lock,
@@ -24,9 +26,11 @@ pub(crate) use take_job;
 macro_rules! put_heads {
     ($names:literal) => {
         concat!(
-            "INSERT INTO branches (repo, name, head) SELECT $1, j.name, substr($3, CAST(1 + 33 * j.n AS INT), 33) FROM ",
+            "INSERT INTO branches (repo, name, head)
+              SELECT $1, j.name, substr($3, CAST(1 + 33 * j.n AS INT), 33) FROM ",
             $names,
-            " WHERE true ON CONFLICT (repo, name) DO UPDATE SET head = excluded.head WHERE branches.head <> excluded.head"
+            " WHERE true ON CONFLICT (repo, name) DO UPDATE SET head = excluded.head
+              WHERE branches.head <> excluded.head"
         )
     };
 }

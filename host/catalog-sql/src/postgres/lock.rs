@@ -25,10 +25,12 @@ impl AdvisoryLock {
         let Some(connection) = &mut self.connection else { return Ok(()) };
         let lock = match mode {
             LockMode::Publishing => {
-                "SELECT CAST(pg_advisory_lock_shared(1885430635, 1) AS TEXT), CAST(pg_backend_pid() AS BIGINT) AS process"
+                "SELECT CAST(pg_advisory_lock_shared(1885430635, 1) AS TEXT),
+                  CAST(pg_backend_pid() AS BIGINT) AS process"
             }
             LockMode::Deleting => {
-                "SELECT CAST(pg_advisory_lock(1885430635, 1) AS TEXT), CAST(pg_backend_pid() AS BIGINT) AS process"
+                "SELECT CAST(pg_advisory_lock(1885430635, 1) AS TEXT),
+                  CAST(pg_backend_pid() AS BIGINT) AS process"
             }
         };
         self.process = connection.one(lock, &[]).await?.int("process");
@@ -47,12 +49,21 @@ impl Drop for AdvisoryLock {
         };
         runtime.spawn(async move {
             let unlock = match mode {
-                LockMode::Publishing => "SELECT CAST(CAST(pg_advisory_unlock_shared(1885430635, 1) AS INT) AS BIGINT) AS unlocked",
-                LockMode::Deleting => "SELECT CAST(CAST(pg_advisory_unlock(1885430635, 1) AS INT) AS BIGINT) AS unlocked",
+                LockMode::Publishing => {
+                    "SELECT
+                     CAST(CAST(pg_advisory_unlock_shared(1885430635, 1) AS INT) AS BIGINT) AS unlocked"
+                }
+                LockMode::Deleting => {
+                    "SELECT
+                     CAST(CAST(pg_advisory_unlock(1885430635, 1) AS INT) AS BIGINT) AS unlocked"
+                }
             };
             let left = connection.one(unlock, &[]).await.map(|row| row.int("unlocked") == 1);
             if !matches!(left, Ok(true)) {
-                tracing::warn!("the lock to {} could not be released; it ends with its session{POOLER}", mode.own());
+                tracing::warn!(
+                    "the lock to {} could not be released; it ends with its session{POOLER}",
+                    mode.own()
+                );
                 drop(connection.detach());
             }
         });

@@ -148,7 +148,8 @@ impl PostgresCatalog {
 async fn identity(connection: &mut PgConnection) -> SqlResult<(String, i64)> {
     let row = connection
         .one(
-            "SELECT 'postgres database ' || datname || ' (system ' || system_identifier || ', oid ' || oid || ')' AS identity,
+            "SELECT 'postgres database ' || datname || ' (system ' || system_identifier
+               || ', oid ' || oid || ')' AS identity,
                     CAST(pg_backend_pid() AS BIGINT) AS process
              FROM pg_database, pg_control_system() WHERE datname = current_database()",
             &[],
@@ -268,15 +269,20 @@ impl Engine for PostgresDatabase {
          INSERT INTO entities (repo, entity, shelf, print)
          SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n";
     const PUT_HEADS: &'static str = put_heads!(
-        "(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j"
+        "(SELECT name, n - 1 AS n
+          FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j"
     );
     const LEAVE_HEADS: &'static str = leave_heads!(
-        "(SELECT name, n - 1 AS n FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j",
-        " CROSS JOIN LATERAL (SELECT repo, name, head FROM branches WHERE repo = $1 AND name = j.name OFFSET 0) b"
+        "(SELECT name, n - 1 AS n
+          FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j",
+        " CROSS JOIN LATERAL (SELECT repo, name, head FROM branches
+          WHERE repo = $1 AND name = j.name OFFSET 0) b"
     );
     const INDEX_PAGE: &'static str =
-        "SELECT string_agg(encode(entity, 'hex') || coalesce(encode(print, 'hex'), '') || ':' || shelf, E'\\n' ORDER BY entity) AS page FROM (
-             SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3) page_rows";
+        "SELECT string_agg(encode(entity, 'hex') || coalesce(encode(print, 'hex'), '')
+             || ':' || shelf, E'\\n' ORDER BY entity) AS page FROM (
+             SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2
+               ORDER BY entity LIMIT $3) page_rows";
     const LOCK_REPO: &'static str = "SELECT id, deleted_at FROM repos WHERE id = $1 FOR UPDATE";
     const LOCK_LEASE: &'static str =
         "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running' FOR UPDATE";
@@ -291,37 +297,52 @@ impl Engine for PostgresDatabase {
                     SELECT * FROM commits WHERE repo = $1 AND id = substr($2, 1 + 33 * n.i, 33) OFFSET 0) c),
             walk (id, parent1, parent2, snapshot) AS (
                 SELECT c.id, c.parent1, c.parent2, c.snapshot
-                FROM asked CROSS JOIN LATERAL (VALUES (asked.parent1), (asked.parent2)) parent (id) CROSS JOIN LATERAL (
+                FROM asked CROSS JOIN LATERAL (VALUES (asked.parent1), (asked.parent2)) parent (id)
+                  CROSS JOIN LATERAL (
                     SELECT * FROM commits WHERE repo = $1 AND commits.id = parent.id OFFSET 0) c
                 UNION
                 SELECT c.id, c.parent1, c.parent2, c.snapshot
-                FROM walk CROSS JOIN LATERAL (VALUES (walk.parent1), (walk.parent2)) parent (id) CROSS JOIN LATERAL (
+                FROM walk CROSS JOIN LATERAL (VALUES (walk.parent1), (walk.parent2)) parent (id)
+                  CROSS JOIN LATERAL (
                     SELECT * FROM commits WHERE repo = $1 AND commits.id = parent.id OFFSET 0) c)
          SELECT CAST(0 AS BIGINT) AS is_ancestor, id, parent1, parent2, snapshot FROM asked
          UNION ALL SELECT 1, id, parent1, parent2, snapshot FROM (SELECT * FROM walk LIMIT $4) ancestors";
-    const LOOKUP: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+    const LOOKUP: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT CAST(n.i AS BIGINT) AS i, e.shelf, e.print FROM n CROSS JOIN LATERAL (
-             SELECT shelf, print FROM entities WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) e";
+             SELECT shelf, print FROM entities
+               WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) e";
     const PACKS_ON: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-         SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at FROM n CROSS JOIN LATERAL (
-             SELECT id, pack FROM shelves WHERE id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND repo = $1 OFFSET 0) s
+         SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at,
+           p.verified_at FROM n CROSS JOIN LATERAL (
+             SELECT id, pack FROM shelves
+               WHERE id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND repo = $1 OFFSET 0) s
          JOIN packs p ON p.id = s.pack";
-    const DROP_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+    const DROP_ENTITIES: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM entities WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM n CROSS JOIN LATERAL (
-             SELECT ctid FROM entities WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) e))";
-    const STALE: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             SELECT ctid FROM entities
+               WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) e))";
+    const STALE: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT CAST(n.i AS BIGINT) AS i FROM n LEFT JOIN LATERAL (
-             SELECT at FROM freshened WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) AND at >= $4 OFFSET 0) f ON true
+             SELECT at FROM freshened WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34)
+               AND at >= $4 OFFSET 0) f ON true
          WHERE f.at IS NULL";
-    const TOUCHED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+    const TOUCHED: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT 1 FROM n CROSS JOIN LATERAL (
-             SELECT number FROM freshened WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) AND number > $4 OFFSET 0) f
+             SELECT number FROM freshened
+               WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) AND number > $4 OFFSET 0) f
          LIMIT 1";
-    const DROP_FRESHENED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+    const DROP_FRESHENED: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM freshened WHERE ctid = ANY (ARRAY(SELECT f.ctid FROM n CROSS JOIN LATERAL (
-             SELECT ctid FROM freshened WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) f))";
-    const DROP_COMMITS: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             SELECT ctid FROM freshened
+               WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) f))";
+    const DROP_COMMITS: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM commits WHERE ctid = ANY (ARRAY(SELECT c.ctid FROM n CROSS JOIN LATERAL (
              SELECT ctid FROM commits WHERE repo = $1 AND id = substr($2, 2 + 34 * n.i, 33) OFFSET 0) c
              WHERE substr($2, 1 + 34 * n.i, 1) = $4))";
@@ -397,8 +418,10 @@ impl Engine for PostgresDatabase {
         let Some(held) = lock.get::<AdvisoryLock>() else { return Ok(false) };
         let found = tx
             .maybe(
-                "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
-                 WHERE l.locktype = 'advisory' AND l.classid = 1885430635 AND l.objid = 1 AND l.objsubid = 2 AND l.granted AND l.pid = $1",
+                "SELECT 1 FROM pg_locks l
+                  JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+                 WHERE l.locktype = 'advisory' AND l.classid = 1885430635 AND l.objid = 1
+                   AND l.objsubid = 2 AND l.granted AND l.pid = $1",
                 args![held.process],
             )
             .await?;

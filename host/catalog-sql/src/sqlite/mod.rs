@@ -133,7 +133,8 @@ impl Engine for SqliteFile {
     );
     const INDEX_PAGE: &'static str =
         "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS page FROM (
-             SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2 ORDER BY entity LIMIT $3)";
+             SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2
+               ORDER BY entity LIMIT $3)";
     // One writes at a time: nothing need be locked.
     const LOCK_REPO: &'static str = "SELECT id, deleted_at FROM repos WHERE id = $1";
     const LOCK_LEASE: &'static str =
@@ -156,7 +157,8 @@ impl Engine for SqliteFile {
                 LIMIT $4)
          SELECT 0 AS is_ancestor, id, parent1, parent2, snapshot FROM asked
          UNION ALL SELECT 1, id, parent1, parent2, snapshot FROM walk";
-    const LOOKUP: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+    const LOOKUP: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT n.i AS i, e.shelf, e.print
          FROM n CROSS JOIN entities e WHERE e.repo = $1 AND e.entity = substr($2, 1 + 34 * n.i, 34)";
     const PACKS_ON: &'static str =
@@ -164,16 +166,20 @@ impl Engine for SqliteFile {
          SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
          FROM n CROSS JOIN shelves s CROSS JOIN packs p
          WHERE s.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND s.repo = $1 AND p.id = s.pack";
-    const DROP_ENTITIES: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+    const DROP_ENTITIES: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM entities WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
-    const STALE: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-         SELECT n.i AS i FROM n LEFT JOIN freshened f ON f.repo = $1 AND f.entity = substr($2, 1 + 34 * n.i, 34) AND f.at >= $4
+    const STALE: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT n.i AS i FROM n LEFT JOIN freshened f ON f.repo = $1
+           AND f.entity = substr($2, 1 + 34 * n.i, 34) AND f.at >= $4
          WHERE f.at IS NULL";
     const TOUCHED: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT 1 FROM n CROSS JOIN freshened f
          WHERE f.repo = $1 AND f.entity = substr($2, 1 + 34 * n.i, 34) AND f.number > $4 LIMIT 1";
-    const DROP_FRESHENED: &'static str = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+    const DROP_FRESHENED: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM freshened WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
     const DROP_COMMITS: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)

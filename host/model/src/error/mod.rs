@@ -96,10 +96,10 @@ pub enum Error {
     Push(#[from] PushError),
 
     /// The disk quota for assembled answers is exhausted.
-    #[error("no space for an answer of {bytes} bytes: {}", match used_up {
-        ExhaustedBudget::Caller => "your answers that have not expired fill your quota; wait until some expire, or set a shorter ttl_seconds",
-        ExhaustedBudget::Strangers => "answers for clients without a token fill their quota; use a token, or try again later",
-        ExhaustedBudget::All => "the answers of this server fill their quota (--answers, --keep-free); try again later",
+    #[error("no space for a fetch result of {bytes} bytes: {}", match used_up {
+        ExhaustedBudget::Caller => "your unexpired fetch results fill your quota; wait until some expire, or set a shorter ttl_seconds",
+        ExhaustedBudget::Strangers => "fetch results for clients without a token fill their quota; use a token, or try again later",
+        ExhaustedBudget::All => "the fetch results of this server fill their quota (--answers, --keep-free); try again later",
     })]
     AnswersFull {
         /// The exhausted budget.
@@ -285,8 +285,8 @@ pub enum Error {
         spool: PathBuf,
     },
 
-    /// The repo has changed since the plan was made.
-    #[error("{0} has changed since the plan was made; nothing was done")]
+    /// The repo has changed since the plan was created.
+    #[error("{0} has changed since the plan was created; nothing was done")]
     PlanChanged(RepoName),
 
     /// The token that started it is no longer valid.

@@ -17,7 +17,7 @@ pub enum OpenError {
 
     /// There are packs, but their catalog is missing.
     #[error(
-        "the catalog {catalog} {instead}, but there are packs in {packs}: no new catalog is created beside them. Restore the catalog from a backup, then run: packhouse verify. Without a backup, create a store in another folder and push the packs to its repos: packhouse --data OTHER repo create OWNER/SLUG, then packhouse --data OTHER push OWNER/SLUG FILE…"
+        "the catalog {catalog} {instead}, but there are packs in {packs}: no new catalog is created next to them. Restore the catalog from a backup, then run: packhouse verify. Without a backup, create a store in another folder and push the packs to its repos: packhouse --data OTHER repo create OWNER/SLUG, then packhouse --data OTHER push OWNER/SLUG FILE…"
     )]
     LostCatalog {
         /// Where it should be.
@@ -28,9 +28,9 @@ pub enum OpenError {
         packs: String,
     },
 
-    /// The store was made by a newer packhouse.
+    /// The store was created by a newer packhouse.
     #[error(
-        "the catalog {catalog} was made by a newer packhouse (it has migration {found}, this one knows up to {known}); update packhouse, or use another --data folder"
+        "the catalog {catalog} was created by a newer packhouse (it has migration {found}, this one supports up to {known}); update packhouse, or use another --data folder"
     )]
     NewerStore {
         /// The catalog.
@@ -41,9 +41,9 @@ pub enum OpenError {
         known: i64,
     },
 
-    /// The catalog was made by an older packhouse, and this verb does not migrate it.
+    /// The catalog was created by an older packhouse, and this verb does not migrate it.
     #[error(
-        "the catalog {catalog} was made by an older packhouse: {}. A verb that only reads changes nothing; migrate the catalog first: packhouse migrate",
+        "the catalog {catalog} was created by an older packhouse: {}. A verb that only reads changes nothing; migrate the catalog first: packhouse migrate",
         if missing.is_empty() {
             "its migrations are not those of this one".to_owned()
         } else {
@@ -59,7 +59,7 @@ pub enum OpenError {
 
     /// There is a database of another program where a catalog should be.
     #[error(
-        "{database} is not a catalog: it has tables, and they are those of another program. Name the store with --data or --database; if this was its catalog, restore it from a backup. Nothing was changed"
+        "{database} is not a catalog: its tables belong to another program. Name the store with --data or --database; if this was its catalog, restore it from a backup. Nothing was changed"
     )]
     ForeignDatabase {
         /// The file, or the database on a server.
@@ -82,7 +82,7 @@ pub enum OpenError {
 
     /// The storage is not the one with the catalog's packs.
     #[error(
-        "the packs of the catalog {catalog} are not in {place}: {instead} there. Name their storage with --storage, PACKHOUSE_STORAGE_URL or --data; if the packs were moved, move the files beside them as well. Nothing was changed"
+        "the packs of the catalog {catalog} are not in {place}: {instead} there. Name their storage with --storage, PACKHOUSE_STORAGE_URL or --data; if the packs were moved, move the files next to them, too. Nothing was changed"
     )]
     WrongStorage {
         /// The catalog.

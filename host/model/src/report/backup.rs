@@ -24,7 +24,7 @@ pub struct BackupReport {
     pub removed: u64,
     /// Packs that were read and hashed in the copy.
     pub verified: u64,
-    /// Whether all packs that its catalog needs are there and sound.
+    /// Whether all packs that its catalog needs are there and intact.
     pub ok: bool,
     /// What is missing or damaged.
     pub problems: Vec<BackupProblem>,

@@ -9,7 +9,8 @@ use utoipa::IntoParams;
 
 use super::super::problem::ApiResult;
 use super::super::state::SharedState;
-use super::extract::{PathParams, QueryParams, repo_of};
+use super::extract::{PathParams, QueryParams};
+use super::repo::repo_of;
 use super::repos::RepoPath;
 
 /// Lists the branches of a repo by name, also those that are hidden from clients.

@@ -9,9 +9,12 @@ use packhouse_model::report::{GcEntry, GcQuery, HistoryPage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::super::permission::sees;
 use super::super::problem::ApiResult;
 use super::super::state::SharedState;
-use super::extract::{QueryParams, before, limit, page_of, perhaps_administered, sees, text};
+use super::extract::QueryParams;
+use super::paging::{before, limit, page_of, text};
+use super::repo::store_to_list;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -41,7 +44,7 @@ pub(super) async fn list(
     let limit = limit(which.limit, 50)?;
     let text = text(which.text)?;
     let query = GcQuery { repo: which.repo, text, before: before(which.before)?, limit };
-    let store = &perhaps_administered(&state, &caller, query.repo.as_ref()).await?;
+    let store = &store_to_list(&state, &caller, query.repo.as_ref()).await?;
     let list = |before| {
         let query = GcQuery { before, ..query.clone() };
         async move { store.gc_entries(&query).await }.boxed()

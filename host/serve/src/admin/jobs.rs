@@ -14,12 +14,12 @@ use packhouse_model::report::{JobPage, JobReport, JobRequest, JobStatus, Queued}
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::super::permission::{administers_all, administers_some, sees};
 use super::super::problem::ApiResult;
 use super::super::state::{AppState, SharedState};
-use super::extract::{
-    JsonBody, MAX_SAFE_INTEGER, PathParams, QueryParams, administered, administers_all, before,
-    count, limit, page_of, perhaps_administered, sees,
-};
+use super::extract::{JsonBody, PathParams, QueryParams};
+use super::paging::{MAX_SAFE_INTEGER, before, count, limit, page_of};
+use super::repo::{administered, store_to_list};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -48,7 +48,7 @@ pub(super) async fn list(
 ) -> ApiResult<Json<JobPage>> {
     let limit = limit(which.limit, 50)?;
     let before = before(which.before)?;
-    let store = &perhaps_administered(&state, &caller, which.repo.as_ref()).await?;
+    let store = &store_to_list(&state, &caller, which.repo.as_ref()).await?;
     let (repo, status) = (which.repo.as_ref(), which.status);
     let list = |before| store.jobs(repo, status, before, limit).boxed();
     let seen = |job: &JobReport| sees(&caller, job.repo.as_ref());
@@ -105,7 +105,7 @@ pub(super) struct JobPath {
 
 /// A job, if the caller may see it. Others don't learn whether it exists.
 async fn job_of(state: &AppState, caller: &Caller, id: i64) -> ApiResult<JobReport> {
-    super::extract::administers_some(caller)?;
+    administers_some(caller)?;
     if !(0..=MAX_SAFE_INTEGER).contains(&id) {
         return Err(Error::UnknownJob(id).into());
     }

@@ -11,6 +11,7 @@ mod extract;
 mod history;
 mod jobs;
 mod packs;
+mod paging;
 mod policy;
 mod repo;
 mod repos;
@@ -29,11 +30,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use super::limits::{BODY, FETCH_BODY};
+use super::permission::administers_some;
 use super::problem::ApiResult;
 use super::state::SharedState;
-
-pub(super) use extract::bad_request;
-pub(super) use runs::Runs;
 
 /// Where all of it is.
 const PREFIX: &str = "/admin/v1";
@@ -86,14 +85,15 @@ async fn only_administrators(
     request: Request,
     next: Next,
 ) -> ApiResult<Response> {
-    extract::administers_some(&caller)?;
+    administers_some(&caller)?;
     Ok(next.run(request).await)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::PREFIX;
     use packhouse_model::names::RESERVED_OWNERS;
+
+    use super::PREFIX;
 
     #[test]
     fn no_repo_shadows_the_administration() {

@@ -19,12 +19,13 @@ use packhouse_store::StagedPack;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::auth::Authorized;
-use super::super::body::{Allowance, receive, silent};
+use super::super::body::feed::{Allowance, silent};
+use super::super::body::upload::receive;
+use super::super::guard::Authorized;
 use super::super::packs;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
-use super::extract::{JsonBody, QueryParams, bad_request};
+use super::extract::{JsonBody, QueryParams};
 use super::repo::{PushableRepo, ReadableRepo};
 use super::repos::RepoPath;
 
@@ -67,7 +68,7 @@ pub(super) async fn push(
     request: Request,
 ) -> ApiResult<Json<Vec<PushReport>>> {
     let (form, head) = form_of(request).await?;
-    let permit = state.upload_permit(authorized.token()).await?;
+    let permit = state.permits.upload(authorized.token()).await?;
     let received = received(&state, &authorized, form, &head).await?;
     if received.is_empty() {
         return Err(Problem::malformed(
@@ -75,13 +76,13 @@ pub(super) async fn push(
         ));
     }
     // A complete upload is processed whether or not the client waits for the response.
-    let shared = state.clone();
+    let tasks = state.tasks.clone();
     let work = async move {
         let _permit = permit;
         let (store, repo, progress) =
             (authorized.store(&state), &authorized.repo, Progress::silent());
         let options = PushOptions { force: how.force };
-        let _turn = state.turn(repo).await;
+        let _turn = state.permits.turn(repo).await;
         // Packs take time to arrive, and other pushes may be first.
         authorized.recheck(&state).await?;
         let reports = match how.later {
@@ -90,7 +91,7 @@ pub(super) async fn push(
         };
         reports.map_err(Problem::from)
     };
-    Ok(Json(shared.detached(work).await?))
+    Ok(Json(tasks.detached(work).await?))
 }
 
 /// How long the rest of a refused body is read: a client that still writes does not read the
@@ -220,7 +221,7 @@ async fn form_of(request: Request) -> ApiResult<(Multipart, PartHead)> {
     let request = Request::from_parts(parts, Body::from_stream(watched));
     let form = Multipart::from_request(request, &())
         .await
-        .map_err(|error| bad_request(error.status(), error.body_text()))?;
+        .map_err(|error| Problem::usage(error.status(), error.body_text()))?;
     Ok((form, head))
 }
 
@@ -231,7 +232,7 @@ fn malformed(error: &MultipartError, part: usize) -> Problem {
         true => "; its name and its headers have no control characters",
         false => "",
     };
-    bad_request(error.status(), format!("part {part} of the form: {text}{hint}"))
+    Problem::usage(error.status(), format!("part {part} of the form: {text}{hint}"))
 }
 
 /// Returns the URL of a pack with what is wanted and not had. Takes a token with scope `read` for

@@ -10,8 +10,9 @@ use utoipa::IntoParams;
 
 use super::super::problem::ApiResult;
 use super::super::state::SharedState;
-use super::extract::{JsonBody, QueryParams, administers, count, perhaps_administered};
-use super::repo::AdministeredQuery;
+use super::extract::{JsonBody, QueryParams};
+use super::paging::count;
+use super::repo::{AdministeredQuery, store_to_change, store_to_list};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -29,7 +30,7 @@ pub(super) async fn show(
     Extension(caller): Extension<Caller>,
     QueryParams(PolicyParams { repo }): QueryParams<PolicyParams>,
 ) -> ApiResult<Json<PolicyReport>> {
-    let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
+    let store = store_to_list(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.policy(repo.as_ref()).await?))
 }
 
@@ -58,7 +59,7 @@ pub(super) async fn unset(
     Extension(caller): Extension<Caller>,
     QueryParams(PolicyParams { repo }): QueryParams<PolicyParams>,
 ) -> ApiResult<Json<PolicyReport>> {
-    let store = administers(&state, &caller, repo.as_ref()).await?;
+    let store = store_to_change(&state, &caller, repo.as_ref()).await?;
     Ok(Json(store.set_policy(repo.as_ref(), None).await?))
 }
 
@@ -70,7 +71,7 @@ pub(super) async fn check(
     Extension(caller): Extension<Caller>,
     JsonBody(PolicyRequest { repo, queue }): JsonBody<PolicyRequest>,
 ) -> ApiResult<Json<Vec<PolicyCheck>>> {
-    let store = perhaps_administered(&state, &caller, repo.as_ref()).await?;
+    let store = store_to_list(&state, &caller, repo.as_ref()).await?;
     if repo.is_some() || caller.may_everywhere(Scope::Admin) {
         return Ok(Json(store.check_policies(repo.as_ref(), queue).await?));
     }

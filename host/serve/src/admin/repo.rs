@@ -1,4 +1,4 @@
-//! Extractors of the repo that a request is about: it is resolved before a byte of the body is read.
+//! The repo that a request is about. Extractors resolve it before a byte of the body is read.
 //!
 //! ```text
 //! path or query ─▶ may the caller? ─▶ Authorized: the repo's id ─▶ the body comes ─▶ JsonBody asks again
@@ -13,12 +13,15 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use packhouse_model::access::{Caller, Scope};
 use packhouse_model::names::RepoName;
+use packhouse_store::Store;
 use serde::Deserialize;
 
-use super::super::auth::{Authorized, ClientAddress};
+use super::super::address::ClientAddress;
+use super::super::guard::Authorized;
+use super::super::permission::{administers_all, administers_some};
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::{AppState, SharedState};
-use super::extract::{QueryParams, administers_all, administers_some};
+use super::extract::QueryParams;
 
 /// The repo of a path, for a caller who may read it.
 pub(super) struct ReadableRepo(pub(super) Authorized);
@@ -72,7 +75,7 @@ async fn of_path(parts: &mut Parts, state: &AppState, scope: Scope) -> ApiResult
     let Path((owner, slug)) = parts
         .extract::<Path<(String, String)>>()
         .await
-        .map_err(|rejection| super::bad_request(rejection.status(), rejection.body_text()))?;
+        .map_err(|rejection| Problem::usage(rejection.status(), rejection.body_text()))?;
     let authorized = allowed(state, caller(parts), &owner, &slug, scope)
         .await?
         .with_address(parts.extensions.get::<ClientAddress>());
@@ -81,12 +84,12 @@ async fn of_path(parts: &mut Parts, state: &AppState, scope: Scope) -> ApiResult
     Ok(authorized)
 }
 
-pub(super) fn caller(parts: &Parts) -> Caller {
+fn caller(parts: &Parts) -> Caller {
     parts.extensions.get::<Caller>().cloned().unwrap_or(Caller::Anyone)
 }
 
 /// Lets a caller do that much with a repo, if they may.
-pub(super) async fn allowed(
+async fn allowed(
     state: &AppState,
     caller: Caller,
     owner: &str,
@@ -101,4 +104,54 @@ pub(super) async fn allowed(
         _ => problem,
     };
     Authorized::of(state, caller, owner, slug, scope).await.map_err(forbidden)
+}
+
+/// The repo that a path names, if its caller administers it: what is done with it is done through
+/// [`Authorized::store`].
+pub(super) async fn repo_of(
+    state: &AppState,
+    caller: &Caller,
+    (owner, slug): &(String, String),
+) -> ApiResult<Authorized> {
+    administers_some(caller)?;
+    allowed(state, caller.clone(), owner, slug, Scope::Admin).await
+}
+
+/// The repo of a query or a body, if the caller administers it. Returns the store, pinned to that
+/// repo.
+pub(super) async fn administered(
+    state: &AppState,
+    caller: &Caller,
+    repo: &RepoName,
+) -> ApiResult<Store> {
+    let path = (repo.owner().to_owned(), repo.slug().to_owned());
+    Ok(repo_of(state, caller, &path).await?.store(state))
+}
+
+/// The store of a request that changes something: pinned to the repo that it names, if its caller
+/// administers that. A request that names none affects the whole store, which its caller must
+/// administer.
+pub(super) async fn store_to_change(
+    state: &AppState,
+    caller: &Caller,
+    repo: Option<&RepoName>,
+) -> ApiResult<Store> {
+    match repo {
+        Some(repo) => administered(state, caller, repo).await,
+        None => administers_all(caller).map(|()| state.store.clone()),
+    }
+}
+
+/// The store of a request that lists something: pinned to the repo that it names, if its caller
+/// administers that. A caller who administers any repo may name none: the handler leaves out what
+/// they may not see.
+pub(super) async fn store_to_list(
+    state: &AppState,
+    caller: &Caller,
+    repo: Option<&RepoName>,
+) -> ApiResult<Store> {
+    match repo {
+        Some(repo) => administered(state, caller, repo).await,
+        None => administers_some(caller).map(|()| state.store.clone()),
+    }
 }

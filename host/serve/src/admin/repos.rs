@@ -13,12 +13,12 @@ use packhouse_model::report::{
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::permission::{administers_some, may_make, may_restore};
 use super::super::problem::ApiResult;
 use super::super::state::{AppState, SharedState};
-use super::extract::{
-    JsonBody, MAX_SAFE_INTEGER, PathParams, QueryParams, administers_some, limit, may_make,
-    may_restore, repo_of, text,
-};
+use super::extract::{JsonBody, PathParams, QueryParams};
+use super::paging::{MAX_SAFE_INTEGER, count, limit, text};
+use super::repo::repo_of;
 
 /// Moments of a repo's timeline: more than a chart has columns.
 const MOMENTS: u32 = 500;
@@ -103,8 +103,7 @@ pub(super) async fn list(
 ) -> ApiResult<Json<RepoPage<RepoListItem>>> {
     administers_some(&caller)?;
     let limit = limit(which.limit, 100)?;
-    let offset =
-        super::extract::count("offset", which.offset)?.unwrap_or(0).min(MAX_SAFE_INTEGER as u64);
+    let offset = count("offset", which.offset)?.unwrap_or(0).min(MAX_SAFE_INTEGER as u64);
     let filter = text(which.filter.clone())?.to_ascii_lowercase();
     let by_name = which.sort == Sort::Name && which.order == Order::Asc;
     let (page, next) =

@@ -11,10 +11,12 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
-use super::super::auth::check_token;
+use super::super::permission::administers_some;
 use super::super::problem::{ApiResult, Problem};
+use super::super::revocation::check_token;
 use super::super::state::{AppState, SharedState};
-use super::extract::{MAX_SAFE_INTEGER, QueryParams, administers_some};
+use super::extract::QueryParams;
+use super::paging::MAX_SAFE_INTEGER;
 
 /// How long a request waits for a change: shorter than the timeouts of proxies.
 const LONG_POLL: Duration = Duration::from_secs(20);
@@ -69,13 +71,13 @@ pub(super) async fn changes(
     loop {
         let stamp = stamp(&state).await?;
         // The wait may have been long.
-        check_token(&state, &caller).await?;
+        check_token(&state.store, &caller).await?;
         if since != Some(stamp) || Instant::now() >= until {
             return Ok(Json(Changes { stamp }));
         }
         tokio::select! {
             () = tokio::time::sleep(POLL_INTERVAL) => {}
-            () = state.closed() => return Ok(Json(Changes { stamp })),
+            () = state.tasks.closed() => return Ok(Json(Changes { stamp })),
         }
     }
 }
@@ -84,6 +86,5 @@ pub(super) async fn changes(
 /// must not look the same. Of 53 bits.
 async fn stamp(state: &AppState) -> Result<u64> {
     let stamp = state.store.change_stamp().await?;
-    let start = state.runs.start(|| state.store.random_id());
-    Ok((stamp ^ start).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11)
+    Ok((stamp ^ state.start).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11)
 }

@@ -6,9 +6,10 @@ use axum::{Extension, Json};
 use packhouse_model::access::{Caller, NewToken, TokenReport};
 use utoipa::IntoParams;
 
+use super::super::permission::administers_all;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
-use super::extract::{JsonBody, PathParams, administers_all};
+use super::extract::{JsonBody, PathParams};
 
 /// Longest lifetime of a token, in seconds: some 3000 years, as the document says.
 const LONGEST: u64 = 100_000_000_000;

@@ -5,116 +5,26 @@
 //! a `path` is a hint to the server and not a part of it, and the same object pushed for two paths
 //! is one. A pack of a push names one branch: the one that is pushed.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod pieces;
+mod sections;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 use packhouse_core::EntityId;
-use packhouse_core::msgpack::{put_array, put_map, put_str};
+use packhouse_core::msgpack::{put_map, put_str};
 use packhouse_core::record::Commit;
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::Error;
 use packhouse_model::names::BranchName;
 use packhouse_model::text::escaped;
-use packhouse_pack::pipeline::{CHUNK, Produce};
-use packhouse_pack::scan::MAX_RECORD;
+use pieces::Pieces;
+use sections::{Object, Records, ends, fields, heads, object_array, records};
 
-use super::super::limits::{BRANCHES, OBJECTS, RECORDS};
+use super::super::limits::{OBJECTS, RECORDS};
 use super::super::problem::{ApiResult, Problem};
 use super::body_reader::BodyReader;
 
-/// A pack to be written: bytes, and spans of a file.
-pub(super) struct AssembledBody {
-    body: File,
-    pieces: VecDeque<Piece>,
-}
-
-enum Piece {
-    Bytes(Vec<u8>),
-    Span(Range<u64>),
-}
-
-impl Produce for AssembledBody {
-    fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
-        while chunk.len() < CHUNK {
-            match self.pieces.front_mut() {
-                None => break,
-                Some(Piece::Bytes(bytes)) => chunk.append(bytes),
-                Some(Piece::Span(span)) => {
-                    let (start, room) = (chunk.len(), (CHUNK - chunk.len()) as u64);
-                    let taken = room.min(span.end - span.start);
-                    chunk.resize(start + taken as usize, 0);
-                    self.body
-                        .read_exact_at(&mut chunk[start..], span.start)
-                        .map_err(Error::io("reading", "an uploaded body"))?;
-                    span.start += taken;
-                    if span.start < span.end {
-                        break;
-                    }
-                }
-            }
-            self.pieces.pop_front();
-        }
-        Ok(())
-    }
-}
-
-/// Puts pieces together.
-#[derive(Default)]
-struct Pieces(VecDeque<Piece>);
-
-impl Pieces {
-    /// Small bytes, to those before.
-    fn write(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
-        if !matches!(self.0.back(), Some(Piece::Bytes(_))) {
-            self.0.push_back(Piece::Bytes(Vec::new()));
-        }
-        if let Some(Piece::Bytes(bytes)) = self.0.back_mut() {
-            put(bytes);
-        }
-    }
-
-    fn section(&mut self, name: &str, records: &Records) {
-        self.write(|out| {
-            put_str(out, name);
-            put_array(out, records.0.len() as u32);
-        });
-        // They are adjacent.
-        if let (Some(first), Some(last)) = (records.0.first(), records.0.last()) {
-            self.0.push_back(Piece::Span(first.start..last.end));
-        }
-    }
-
-    fn objects(&mut self, objects: &[Object]) {
-        self.write(|out| {
-            put_str(out, "objects");
-            put_array(out, objects.len() as u32);
-        });
-        for object in objects {
-            self.write(|out| {
-                put_map(out, 2);
-                put_str(out, "object_id");
-                put_str(out, &object.id);
-                put_str(out, "content");
-            });
-            self.0.push_back(Piece::Span(object.content.clone()));
-        }
-    }
-
-    fn of(self, body: File) -> AssembledBody {
-        AssembledBody { body, pieces: self.0 }
-    }
-}
-
-/// Where the records of a section are.
-#[derive(Default)]
-struct Records(Vec<Range<u64>>);
-
-/// An object of a body.
-struct Object {
-    id: String,
-    content: Range<u64>,
-}
+pub(super) use pieces::AssembledBody;
 
 /// `{objects: […]}`: the pack, and how many objects there are.
 pub(super) fn objects(body: File, bytes: u64) -> ApiResult<(AssembledBody, u64)> {
@@ -272,96 +182,6 @@ fn head_of(reader: &mut BodyReader, bundle: &Bundle, branch: &BranchName) -> Api
             "bundle: several of its commits have no child; name the head of `{branch}` in branch_heads"
         ))),
     }
-}
-
-fn heads(reader: &mut BodyReader) -> ApiResult<BTreeMap<String, String>> {
-    if reader.peek()? == Some(0xc0) {
-        reader.ignore()?;
-        return Ok(BTreeMap::new());
-    }
-    let mut heads = BTreeMap::new();
-    fields(reader, "branch_heads", |name, reader| {
-        // Branches without a commit have no head.
-        if reader.peek()? == Some(0xc0) {
-            return Ok(false);
-        }
-        if heads.len() == BRANCHES {
-            return Err(Problem::too_much(format!(
-                "branch_heads: the limit is {BRANCHES} branches"
-            )));
-        }
-        heads.insert(name.to_owned(), reader.text("a branch's head")?);
-        Ok(true)
-    })?;
-    Ok(heads)
-}
-
-/// Where the records of a section are.
-fn records(reader: &mut BodyReader, what: &str) -> ApiResult<Records> {
-    let count = within(reader.array(what)?, what, RECORDS)?;
-    (0..count).map(|_| record(reader, what)).collect::<ApiResult<_>>().map(Records)
-}
-
-fn record(reader: &mut BodyReader, what: &str) -> ApiResult<Range<u64>> {
-    let span = reader.skip()?;
-    let bytes = span.end - span.start;
-    if bytes <= MAX_RECORD {
-        return Ok(span);
-    }
-    Err(Problem::too_much(format!("{what}: a record has {bytes} bytes; the limit is {MAX_RECORD}")))
-}
-
-fn object_array(reader: &mut BodyReader, most: u32) -> ApiResult<Vec<Object>> {
-    let count = within(reader.array("objects")?, "objects", most)?;
-    (0..count).map(|_| object(reader)).collect()
-}
-
-fn object(reader: &mut BodyReader) -> ApiResult<Object> {
-    let (mut id, mut content) = (None, None);
-    fields(reader, "an object", |name, reader| {
-        match name {
-            "object_id" => id = Some(reader.text("object_id")?),
-            "content" => content = Some(reader.skip()?),
-            _ => return Ok(false),
-        }
-        Ok(true)
-    })?;
-    match (id, content) {
-        (Some(id), Some(content)) => Ok(Object { id, content }),
-        (None, _) => reader.bad("an object has no `object_id`"),
-        (Some(id), None) => reader.bad(format_args!("object {} has no `content`", escaped(&id))),
-    }
-}
-
-/// Reads a map with names as keys. The names that `each` accepts may occur once; others are
-/// skipped, and nothing of them is kept: there may be millions.
-fn fields(
-    reader: &mut BodyReader,
-    what: &str,
-    mut each: impl FnMut(&str, &mut BodyReader) -> ApiResult<bool>,
-) -> ApiResult<()> {
-    let mut met = BTreeSet::new();
-    for _ in 0..reader.map(what)? {
-        let name = reader.text("a name")?;
-        if !each(&name, reader)? {
-            reader.ignore()?;
-        } else if !met.insert(name) {
-            return reader.bad(format_args!("{what} has a duplicate field"));
-        }
-    }
-    Ok(())
-}
-
-fn within(count: u32, what: &str, most: u32) -> ApiResult<u32> {
-    if count <= most {
-        Ok(count)
-    } else {
-        Err(Problem::too_much(format!("{what}: {count} given; the limit is {most}")))
-    }
-}
-
-fn ends(reader: &BodyReader) -> ApiResult<()> {
-    if reader.at_end() { Ok(()) } else { reader.bad("there is data after its value") }
 }
 
 /// Another handle on the same file.

@@ -8,10 +8,10 @@
 mod body_reader;
 mod bundle;
 mod ids;
-mod negotiation;
 mod push;
 mod read;
 mod releases;
+mod small_body;
 mod values;
 
 use axum::Router;
@@ -23,11 +23,9 @@ use axum::{Extension, RequestPartsExt};
 use packhouse_model::access::{Caller, Scope};
 use serde::Deserialize;
 
-use super::auth::Authorized;
+use super::guard::Authorized;
 use super::problem::{ApiResult, Problem};
 use super::state::SharedState;
-
-pub(super) use negotiation::MSGPACK;
 
 pub(super) fn routes(state: &SharedState) -> Router<SharedState> {
     let readers = Router::new()

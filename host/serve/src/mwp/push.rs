@@ -6,25 +6,28 @@ use std::fs::File;
 
 use axum::Extension;
 use axum::extract::{Request, State};
-use axum::http::header;
 use axum::response::Response;
 use packhouse_model::error::{Error, PushError};
 use packhouse_model::names::unusable;
 use packhouse_model::options::PushOptions;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::PushReport;
-use packhouse_store::{PushPreconditions, UploadProgress, blocking};
+use packhouse_store::{PushPreconditions, StagedPack, UploadProgress, blocking};
 use packhouse_vault::StagedFile;
 use serde::Serialize;
 use url::Url;
 
-use super::super::auth::Authorized;
-use super::super::body::{Allowance, spool};
+use super::super::body::content_length;
+use super::super::body::feed::Allowance;
+use super::super::body::upload::spool;
+use super::super::guard::Authorized;
+use super::super::negotiation::Accept;
 use super::super::packs;
+use super::super::permits::FairPermit;
 use super::super::problem::{ApiResult, Problem};
-use super::super::state::{SharedState, TwoPermits};
-use super::bundle::{self, AssembledBody};
-use super::negotiation::Accept;
+use super::super::state::SharedState;
+use super::bundle;
+use super::bundle::AssembledBody;
 
 #[derive(Serialize)]
 struct Stored {
@@ -68,7 +71,7 @@ async fn loose(
     what: &'static str,
     read: fn(File, u64) -> ApiResult<(AssembledBody, u64)>,
 ) -> ApiResult<(u64, Option<PushReport>)> {
-    let shared = state.clone();
+    let tasks = state.tasks.clone();
     let work = async move {
         let upload = upload(&state, &authorized, request).await?;
         let (pack, count) = looked_through(&upload, read).await?;
@@ -76,12 +79,12 @@ async fn loose(
             authorized.recheck(&state).await?;
             return Ok((count, None));
         }
-        let options = PushOptions::default();
-        let report =
-            pushed(&state, authorized, what, pack, upload, options, None, "packhouse").await?;
+        let pack = UploadedPack { name: what, pack, upload };
+        let received = pack.receive(&state, &authorized).await?;
+        let report = received.push(&state, &authorized, PushRequest::without_branch()).await?;
         Ok((count, Some(report)))
     };
-    shared.detached(work).await
+    tasks.detached(work).await
 }
 
 #[derive(Serialize)]
@@ -97,24 +100,17 @@ pub(super) async fn push(
     Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> ApiResult<Response> {
-    let (shared, accept) = (state.clone(), Accept::of(request.headers()));
+    let (tasks, accept) = (state.tasks.clone(), Accept::of(request.headers()));
     let command = command(&packs::base(&state, request.headers()), &authorized);
     let work = async move {
         let upload = upload(&state, &authorized, request).await?;
         let bundle::Push { pack, branch, head, force } =
             looked_through(&upload, bundle::push).await?;
         let preconditions = PushPreconditions { branch: branch.as_str().to_owned(), head };
-        let report = pushed(
-            &state,
-            authorized,
-            "the bundle",
-            pack,
-            upload,
-            PushOptions { force },
-            Some(preconditions),
-            &command,
-        )
-        .await?;
+        let request = PushRequest { force, preconditions: Some(preconditions), command };
+        let pack = UploadedPack { name: "the bundle", pack, upload };
+        let received = pack.receive(&state, &authorized).await?;
+        let report = received.push(&state, &authorized, request).await?;
         let message = format!(
             "{branch} is at {head}: {} commits, {} snapshots, {} objects",
             report.commits, report.snapshots, report.objects
@@ -126,7 +122,7 @@ pub(super) async fn push(
         branch_heads.retain(|name, _| !unusable.contains_key(name.as_str()));
         accept.respond(&Pushed { ok: true, message, branch_heads, remote_head: head.to_string() })
     };
-    shared.detached(work).await
+    tasks.detached(work).await
 }
 
 /// How the client of a request calls packhouse for this server.
@@ -140,28 +136,24 @@ struct Upload {
     staged: StagedFile,
     bytes: u64,
     /// Others may upload when this one has been dealt with.
-    permit: TwoPermits,
+    permit: FairPermit,
 }
 
 /// Takes a body to a file as it comes.
 #[expect(
     clippy::disallowed_methods,
-    reason = "what is made of it is published after it was asked again: `pushed`"
+    reason = "what is made of it is published after it was asked again: `ReceivedPack::push`"
 )]
 async fn upload(
     state: &SharedState,
     authorized: &Authorized,
     request: Request,
 ) -> ApiResult<Upload> {
-    let permit = state.upload_permit(authorized.token()).await?;
-    let length = request
-        .headers()
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
+    let permit = state.permits.upload(authorized.token()).await?;
+    let length = content_length(request.headers()).unwrap_or(0);
     let mut allowance = Allowance::new(&state.limits);
     let (staged, bytes) =
-        spool(state, request.into_body().into_data_stream(), &mut allowance, length.unwrap_or(0))
-            .await?;
+        spool(state, request.into_body().into_data_stream(), &mut allowance, length).await?;
     state.metrics.received.inc_by(bytes);
     Ok(Upload { staged, bytes, permit })
 }
@@ -177,48 +169,80 @@ async fn looked_through<T: Send + 'static>(
     blocking(move || Ok(look(file, bytes))).await?
 }
 
-/// Makes a pack of a repo.
-#[expect(clippy::too_many_arguments, reason = "they are the state of one push, used once")]
-async fn pushed(
-    state: &SharedState,
-    authorized: Authorized,
+/// A pack that is to be made of a body, as reports call it.
+struct UploadedPack {
     name: &'static str,
     pack: AssembledBody,
     upload: Upload,
-    options: PushOptions,
+}
+
+impl UploadedPack {
+    /// Writes the pack to staging. The body is deleted then.
+    async fn receive(
+        self,
+        state: &SharedState,
+        authorized: &Authorized,
+    ) -> ApiResult<ReceivedPack> {
+        let UploadedPack { name, pack, upload } = self;
+        let _permit = state.permits.write_pack().await?;
+        let (repo, source) = (&authorized.repo, Box::new(pack));
+        let staged = authorized
+            .store(state)
+            .receive_from(repo, name.into(), source, UploadProgress::default(), &Progress::silent())
+            .await?;
+        Ok(ReceivedPack { staged, _permit: upload.permit })
+    }
+}
+
+/// How a pack is pushed.
+struct PushRequest {
+    force: bool,
     preconditions: Option<PushPreconditions>,
-    command: &str,
-) -> ApiResult<PushReport> {
-    let (store, progress) = (authorized.store(state), Progress::silent());
-    let making = state.making().await?;
-    let received = store
-        .receive_from(
-            &authorized.repo,
-            name.into(),
-            Box::new(pack),
-            UploadProgress::default(),
-            &progress,
-        )
-        .await?;
-    // The permit is kept until the end: else clients that disconnect could pile up work.
-    let Upload { staged, permit: _permit, .. } = upload;
-    drop((staged, making));
-    let _turn = state.turn(&authorized.repo).await;
-    authorized.recheck(state).await?;
-    let reports = store
-        .push_received(&authorized.repo, vec![received], options, preconditions.as_ref(), &progress)
-        .await
-        .map_err(|error| match error {
+    /// How the client calls packhouse: errors name commands.
+    command: String,
+}
+
+impl PushRequest {
+    /// Of records that come before the branch that will reach them.
+    fn without_branch() -> PushRequest {
+        PushRequest { force: false, preconditions: None, command: "packhouse".to_owned() }
+    }
+
+    fn with_command(self, error: Error) -> Error {
+        match error {
             Error::Push(PushError::Incomplete { repo, branch, missing, left_out, .. }) => {
-                Error::Push(PushError::Incomplete {
-                    repo,
-                    branch,
-                    packhouse: command.into(),
-                    missing,
-                    left_out,
-                })
+                let packhouse = self.command;
+                Error::Push(PushError::Incomplete { repo, branch, packhouse, missing, left_out })
             }
             other => other,
-        })?;
-    reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
+        }
+    }
+}
+
+/// A pack in staging.
+struct ReceivedPack {
+    staged: StagedPack,
+    /// Kept until the end: else clients that disconnect could pile up work.
+    _permit: FairPermit,
+}
+
+impl ReceivedPack {
+    /// Waits for its turn, checks again whether the caller may push, and stores and indexes it.
+    async fn push(
+        self,
+        state: &SharedState,
+        authorized: &Authorized,
+        request: PushRequest,
+    ) -> ApiResult<PushReport> {
+        let (store, repo) = (authorized.store(state), &authorized.repo);
+        let _turn = state.permits.turn(repo).await;
+        authorized.recheck(state).await?;
+        let (options, preconditions) =
+            (PushOptions { force: request.force }, request.preconditions.as_ref());
+        let reports = store
+            .push_received(repo, vec![self.staged], options, preconditions, &Progress::silent())
+            .await
+            .map_err(|error| request.with_command(error))?;
+        reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))
+    }
 }

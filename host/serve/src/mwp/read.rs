@@ -17,13 +17,16 @@ use packhouse_store::Store;
 use packhouse_vault::StoredPack;
 use serde::{Deserialize, Serialize};
 
-use super::super::auth::Authorized;
+use super::super::assembly::assembling;
+use super::super::guard::Authorized;
 use super::super::limits::{BODY, FETCH_BODY, FETCHED, FILTERED, NEGOTIATED, PRESIGNED};
+use super::super::negotiation::{Accept, MSGPACK};
 use super::super::packs;
+use super::super::permits::FairPermit;
 use super::super::problem::{ApiResult, Problem};
-use super::super::state::{SharedState, TwoPermits};
+use super::super::state::SharedState;
 use super::ids::Ids;
-use super::negotiation::{Accept, MSGPACK, small};
+use super::small_body::small;
 
 /// What kind of state a repo versions. A store keeps any kind and does not check; clients want a
 /// word, and this is the only one.
@@ -175,10 +178,10 @@ pub(super) async fn fetch(
         return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
     }
     let request = FetchRequest { want, have, ttl: ANSWER_TTL, output: None };
-    let (report, stored, place) = opened(&state, &authorized, request).await?;
+    let (report, stored, permit) = opened(&state, &authorized, request).await?;
     state.metrics.sent.inc_by(stored.bytes);
     let (key, bytes) = (report.mpack_key, stored.bytes);
-    Ok(pack_of(packs::stream(stored.file, 0, bytes, place)?, Some((key, bytes))))
+    Ok(pack_of(packs::stream(stored.file, 0, bytes, permit)?, Some((key, bytes))))
 }
 
 /// The pack of a fetch. It is kept for the next client with the same request; where the answers
@@ -187,21 +190,21 @@ async fn opened(
     state: &SharedState,
     authorized: &Authorized,
     request: FetchRequest,
-) -> ApiResult<(FetchReport, StoredPack, Option<TwoPermits>)> {
+) -> ApiResult<(FetchReport, StoredPack, Option<FairPermit>)> {
     let open = |store: Store| {
         let (repo, request) = (authorized.repo.clone(), request.clone());
         move |progress: Progress| async move { store.fetch_open(&repo, &request, &progress).await }
     };
-    let place = match state.assembling(authorized, open(authorized.store(state))).await? {
+    let permit = match assembling(state, authorized, open(authorized.store(state))).await? {
         Err(Error::AnswersFull {
             used_up: ExhaustedBudget::Caller | ExhaustedBudget::Strangers,
             ..
-        }) => state.unkept_permit(authorized).await?,
+        }) => state.permits.unkept(&authorized.counted_by()).await?,
         opened => return Ok(opened.map(|(report, stored)| (report, stored, None))?),
     };
     let store = authorized.store_that_keeps_no_answers(state);
-    let (report, stored) = state.assembling(authorized, open(store)).await??;
-    Ok((report, stored, Some(place)))
+    let (report, stored) = assembling(state, authorized, open(store)).await??;
+    Ok((report, stored, Some(permit)))
 }
 
 fn pack_of(body: axum::body::Body, known: Option<(MpackKey, u64)>) -> Response {

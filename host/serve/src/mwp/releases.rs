@@ -15,12 +15,13 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::super::auth::Authorized;
 use super::super::decode;
+use super::super::guard::Authorized;
 use super::super::limits::BODY;
+use super::super::negotiation::Accept;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
-use super::negotiation::{Accept, whole};
+use super::small_body::whole;
 use super::values;
 
 /// Longest id or channel of a release, in bytes.

@@ -174,7 +174,7 @@ impl<'de> Visitor<'de> for Value<'_> {
             self.0.value()?;
             self.0.place.push(Step::Field(name.clone()));
             if !met.insert(name) {
-                return Err(A::Error::custom("the field is there twice"));
+                return Err(A::Error::custom("duplicate field"));
             }
             fields.next_value_seed(Value(self.0))?;
             self.0.place.pop();
@@ -226,8 +226,8 @@ mod tests {
         for (bad, place, word) in [
             (r#"{"a": 1, "n": 18446744073709551616}"#, "`n`", "64 bits"),
             (r#"{"s": "1, 2", "a": [1.5, {"b": -9223372036854775809}]}"#, "`a[1].b`", "64 bits"),
-            (r#"{"a": {"b": 1, "b": 2}}"#, "`a.b`", "twice"),
-            (r#"{"a": 1, "\u0061": 1}"#, "`a`", "twice"),
+            (r#"{"a": {"b": 1, "b": 2}}"#, "`a.b`", "duplicate field"),
+            (r#"{"a": 1, "\u0061": 1}"#, "`a`", "duplicate field"),
             (r#"{"a": ["\ud800"]}"#, "`a[0]`", "surrogate"),
             (r#"{"a": {"\udc00": 1}}"#, "`a`", "surrogate"),
         ] {

@@ -53,7 +53,7 @@ impl S3Vault {
             // Each pack that is read may try to evict.
             self.exceeded.call_once(|| {
                 tracing::warn!(
-                    "local copies are kept beyond PACKHOUSE_SPOOL_BYTES, because their packs were not found sound in {} (number of copies: {kept}); run: packhouse verify --repair",
+                    "local copies are kept beyond PACKHOUSE_SPOOL_BYTES, because their packs were not found intact in {} (number of copies: {kept}); run: packhouse verify --repair",
                     self.place.all()
                 );
             });

@@ -104,7 +104,7 @@ fn way_out(code: Option<&str>, said: &str, error: &object_store::Error) -> &'sta
             | "InvalidSecurity",
         ) => KEYS,
         Some("AccessDenied" | "AllAccessDisabled") => {
-            "Allow these credentials what docs/operations.md lists for the bucket and the prefix"
+            "Grant these credentials the permissions in docs/operations.md for bucket and prefix"
         }
         Some("RequestTimeTooSkewed") => "Correct the clock of this machine",
         Some(
@@ -116,7 +116,7 @@ fn way_out(code: Option<&str>, said: &str, error: &object_store::Error) -> &'sta
             "The bytes were changed in transit; try again"
         }
         _ if refuses_checksum(code, said) => {
-            "The server does not take the checksum of uploads: set PACKHOUSE_S3_CHECKSUM to crc64nvme or none; packhouse doctor says which one it accepts"
+            "The server does not accept the checksum of uploads: set PACKHOUSE_S3_CHECKSUM to crc64nvme or none; packhouse doctor says which one it accepts"
         }
         _ if said.contains("169.254.169.254") || said.contains("/latest/api/token") => {
             "There are no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. From a profile: eval \"$(aws configure export-credentials --format env)\""

@@ -184,7 +184,7 @@ impl S3Vault {
     }
 
     /// Opens an object that is a pack: a copy of its present version, or a new one. The copy of a
-    /// deleted or rewritten object is not returned, and stays: it may be the last sound one.
+    /// deleted or rewritten object is not returned, and stays: it may be the last intact one.
     async fn open_object(&self, object: &Key, key: &MpackKey) -> Result<Option<StoredPack>> {
         if !self.spool.has(key)? {
             return self.cached(object, key, None).await;

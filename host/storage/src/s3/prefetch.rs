@@ -88,7 +88,7 @@ impl S3Vault {
     async fn cache_whole(&self, key: &MpackKey, bytes: u64) -> Result<()> {
         let object = self.object(key, "mpack");
         if self.spool.has(key)? {
-            // The copy of a deleted or rewritten object stays: it may be the last sound one.
+            // The copy of a deleted or rewritten object stays: it may be the last intact one.
             let Some(now) = self.head(&object).await? else { return Ok(()) };
             if self.spool.of_object(key, now.e_tag.as_deref(), now.size)?.is_none() {
                 self.download_again(&object, key, Some(bytes)).await?;

@@ -91,7 +91,7 @@ async fn round_trip(
                 doing: "reading",
                 place: place.object(object),
                 server: place.server().to_owned(),
-                reason: "the bytes that were read are not those that were written".into(),
+                reason: "the bytes that were read differ from those written".into(),
                 way_out: "Don't store packs there: the server, or something between it and this machine, changes them",
             });
         }

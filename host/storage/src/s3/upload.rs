@@ -142,7 +142,7 @@ impl S3Vault {
                 doing: "uploading",
                 place: self.place.object(to),
                 server: self.place.server().to_owned(),
-                reason: format!("it has {} bytes there, where {bytes} were sent", there.size),
+                reason: format!("it has {} bytes there, but {bytes} were sent", there.size),
                 way_out: "Check the object, and try again",
             });
         }

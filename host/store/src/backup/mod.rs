@@ -55,7 +55,7 @@ impl Store {
     /// [`BackupError`] when the catalog or the packs are on a server, which has backups of its own;
     /// when the folder exists and is not a backup of this store. When something can't be
     /// read or written: then there is no backup, or the one before. Damage is reported, and is no
-    /// error; what is sound is kept.
+    /// error; what is intact is kept.
     pub async fn back_up(
         &self,
         to: &Path,
@@ -221,7 +221,7 @@ impl Store {
         })
     }
 
-    /// Reads all of the copy. Gives what is wrong with it, the sound packs in it, and those that it
+    /// Reads all of the copy. Gives what is wrong with it, the intact packs in it, and those that it
     /// does not need.
     async fn checked(
         &self,
@@ -256,7 +256,7 @@ impl Store {
         Ok((problems, sound, removed))
     }
 
-    /// Replaces copies that have suffered, where the pack itself is sound. Whether there was one.
+    /// Replaces copies that have suffered, where the pack itself is intact. Whether there was one.
     async fn heal(
         &self,
         copy: &Store,
@@ -288,7 +288,7 @@ impl Store {
                 && blocking(move || hash(&stored)).await? != pack.key
             {
                 tracing::warn!(
-                    "pack {}, which only waits for deletion or for a job, is damaged and was left out",
+                    "pack {}, which is pending deletion or a job, is damaged and was left out",
                     pack.key
                 );
                 copy.vault.remove(&pack.key).await?;
@@ -379,7 +379,7 @@ fn in_backup(mut lack: BackupProblem, store: &Store, work: &BackupFolder) -> Bac
     let within = file.as_deref().and_then(|file| file.strip_prefix(store.vault.folder()).ok());
     if let (Some(file), Some(within)) = (&file, within) {
         lack.detail = format!(
-            "{}. This backup has a sound copy: copy {} to {}, then run: packhouse verify {}",
+            "{}. This backup has an intact copy: copy {} to {}, then run: packhouse verify {}",
             lack.detail,
             work.place().join(within).display(),
             file.display(),

@@ -145,7 +145,7 @@ async fn law_4_a_span_outside_of_a_pack_is_caught() {
 async fn law_4_wrong_counts_are_caught() {
     unproven(&caught(|plan, _| plan.records.objects += 1).await, "records");
     unproven(&caught(|plan, _| plan.bytes += 1).await, "bytes");
-    // The header says one more than there is: what was read back is no sound pack.
+    // The header says one more than there is: what was read back is no intact pack.
     let error = caught(|plan, _| {
         recount(plan, 1);
         plan.records.objects -= 1;

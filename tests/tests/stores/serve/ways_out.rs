@@ -66,7 +66,7 @@ fn packs_are_pushed_with_a_token_to_push_and_fetched_with_one_to_read() {
         std::fs::remove_file(&output).unwrap();
     }
     place.ask(None, &fetch("a/shut"), 1, "there is no repo `a/shut`");
-    place.ask(None, &["fetch", "a/open", "--ttl", "7200"], 2, "1 to 3600 is expected");
+    place.ask(None, &["fetch", "a/open", "--ttl", "7200"], 2, "expected 1 to 3600");
     place.ask(read, &["fetch", "a/open", "--ttl", "7200"], 0, "");
 }
 

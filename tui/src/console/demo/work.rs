@@ -222,6 +222,6 @@ impl Inside {
 }
 
 fn changed(repo: &RepoName) -> Failure {
-    let message = format!("{repo} has changed since the plan was made; nothing was done");
+    let message = format!("{repo} has changed since the plan was created; nothing was done");
     Failure { kind: FailureKind::Conflict, message }
 }

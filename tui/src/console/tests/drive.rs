@@ -130,7 +130,7 @@ async fn quitting_with_active_runs_asks_and_stays_by_default() {
         assert_eq!(console.exit, None);
     }
     console.press(&["Ctrl-c", "w"]).await;
-    console.shows("Quitting when all runs have ended");
+    console.shows("Quitting when all runs have finished");
     console.demo.release();
     console.turn_until(|console| console.exit.is_some()).await;
     assert_eq!(console.exit, Some(Exit::Quit));

@@ -32,7 +32,7 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
             vec![wait, ("cancel all, then quit", key(Action::Stop))],
         ),
         Leave::Waiting => (
-            "Quitting when all runs have ended",
+            "Quitting when all runs have finished",
             "",
             vec![("cancel all, then quit", key(Action::Stop))],
         ),

@@ -23,7 +23,7 @@
 //!  Consolidation conflicted with another writer.
 //!  It changed nothing.
 //!
-//!  gabriel/notes has changed since the plan was made; nothing was done
+//!  gabriel/notes has changed since the plan was created; nothing was done
 //!
 //!  Next        Press g to see a new plan.
 //! ```

@@ -11,21 +11,20 @@ use packhouse_model::report::{GcReport, RunFailed, RunRequest, RunState, Step};
 use packhouse_store::Store;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Run;
+use super::super::revocation::{check_token, token_revoked};
 use super::log::RunEnd;
-use crate::auth::{check_token, token_revoked};
-use crate::state::{AppState, SharedState};
+use super::run::Run;
 
 /// Does the work of a run, and records its end, also when it panics.
-pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
+pub(super) async fn do_it(room: &Arc<Semaphore>, run: &Arc<Run>) {
     let working = {
-        let (state, run) = (state.clone(), run.clone());
-        tokio::spawn(async move { work(&state, &run).await })
+        let (room, run) = (room.clone(), run.clone());
+        tokio::spawn(async move { work(room, &run).await })
     };
     let mut ended = std::pin::pin!(working);
-    let revoked = token_revoked(state.clone(), run.caller.clone());
+    let revoked = token_revoked(&run.store, &run.caller);
     let ended = tokio::select! {
         ended = &mut ended => ended,
         () = revoked => {
@@ -35,7 +34,7 @@ pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
     };
     // Others may have noticed first.
     let revoked = matches!(&ended, Ok(Err(error)) if error.is_cancelled())
-        && check_token(&state, &run.caller).await.is_err();
+        && check_token(&run.store, &run.caller).await.is_err();
     let outcome = match ended {
         Ok(Err(_)) if revoked => {
             Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) })
@@ -43,8 +42,7 @@ pub(super) async fn do_it(state: SharedState, run: Arc<Run>) {
         Ok(done) => done.map_err(|error| failed(&error)),
         Err(_) => Err(refused("internal error; see the server's log. Nothing was changed")),
     };
-    run.events.end(RunEnd { at: state.store.now(), outcome });
-    state.runs.ended(&run);
+    run.events.end(RunEnd { at: run.store.now(), outcome });
 }
 
 /// Why a run stops whose token is no longer valid.
@@ -64,10 +62,10 @@ fn failed(error: &Error) -> RunFailed {
     RunFailed { state, detail: error.to_string(), class: error.class().as_str().to_owned() }
 }
 
-async fn work(state: &AppState, run: &Run) -> Result<Box<RawValue>> {
-    let _room = room(state, run).await?;
+async fn work(room: Arc<Semaphore>, run: &Run) -> Result<Box<RawValue>> {
+    let _room = wait_for_room(room, run).await?;
     // It may have waited for long.
-    if let Err(problem) = check_token(state, &run.caller).await {
+    if let Err(problem) = check_token(&run.store, &run.caller).await {
         return Err(Error::TokenEnded { reason: problem.detail });
     }
     let (store, progress) = (&run.store, &run.progress);
@@ -100,15 +98,15 @@ async fn work(state: &AppState, run: &Run) -> Result<Box<RawValue>> {
 }
 
 /// Waits until there is room for one more.
-async fn room<'a>(state: &'a AppState, run: &Run) -> Result<SemaphorePermit<'a>> {
-    if let Ok(room) = state.runs.room.try_acquire() {
+async fn wait_for_room(room: Arc<Semaphore>, run: &Run) -> Result<OwnedSemaphorePermit> {
+    if let Ok(room) = room.clone().try_acquire_owned() {
         return Ok(room);
     }
     let repo = run.asked.repo().map_or_else(|| "the store".to_owned(), RepoName::to_string);
     run.events.add(Step { repo, phase: "queued".into(), done: 0, total: 0 });
     tokio::select! {
         // The semaphore is never closed.
-        room = state.runs.room.acquire() => room.map_err(|_| Error::Cancelled),
+        room = room.acquire_owned() => room.map_err(|_| Error::Cancelled),
         () = run.stopped() => Err(Error::Cancelled),
     }
 }

@@ -107,8 +107,9 @@ impl RunProgress {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use packhouse_model::progress::Phase;
+
+    use super::*;
 
     fn event(phase: Phase, done: u64) -> Event {
         Event { repo: "a/b".into(), phase, done, total: 10_000 }

@@ -18,11 +18,14 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::super::extract::{JsonBody, PathParams, administers, administers_some, count};
-use super::Run;
-use crate::auth::token_revoked;
-use crate::problem::{ApiResult, Problem};
-use crate::state::{AppState, SharedState};
+use super::super::permission::administers_some;
+use super::super::problem::{ApiResult, Problem};
+use super::super::revocation::token_revoked;
+use super::super::runs::Run;
+use super::super::state::{AppState, SharedState};
+use super::extract::{JsonBody, PathParams};
+use super::paging::count;
+use super::repo::store_to_change;
 
 /// Between two tellings: people don't read faster.
 const PACE: Duration = Duration::from_millis(50);
@@ -31,7 +34,7 @@ const PACE: Duration = Duration::from_millis(50);
 /// broken.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-pub(in super::super) fn routes() -> OpenApiRouter<SharedState> {
+pub(super) fn routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(begin, show, stop))
@@ -69,12 +72,12 @@ async fn begin(
     PathParams(id): PathParams<String>,
     JsonBody(asked): JsonBody<RunRequest>,
 ) -> ApiResult<(StatusCode, Json<RunReport>)> {
-    let store = administers(&state, &caller, asked.repo()).await?;
+    let store = store_to_change(&state, &caller, asked.repo()).await?;
     if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
         return Err(Problem::malformed("a run id has 32 lower-case hexadecimal digits"));
     }
     checked(&asked)?;
-    let run = state.runs.begin(&state, &id, asked, caller, store)?;
+    let run = state.runs.begin(&id, asked, caller, store)?;
     Ok((StatusCode::ACCEPTED, Json(run.report())))
 }
 
@@ -163,8 +166,8 @@ async fn events(
     // The stream ends when the token is revoked.
     let closed = Box::pin(async move {
         tokio::select! {
-            () = state.closed() => {}
-            () = token_revoked(state.clone(), caller.clone()) => {
+            () = state.tasks.closed() => {}
+            () = token_revoked(&state.store, &caller) => {
                 // Who hears that the events end may take it that the run does not go on.
                 if run.caller == caller {
                     run.stop();
@@ -187,13 +190,7 @@ struct EventStream {
 
 impl EventStream {
     fn new(run: Arc<Run>, last: u64) -> EventStream {
-        EventStream {
-            bell: run.events.bell(),
-            run,
-            last,
-            waiting: VecDeque::new(),
-            heard_the_end: false,
-        }
+        EventStream { bell: run.bell(), run, last, waiting: VecDeque::new(), heard_the_end: false }
     }
 
     async fn next(mut self) -> Option<(Result<Event, Infallible>, EventStream)> {
@@ -211,21 +208,17 @@ impl EventStream {
                 // This holds the run, and with it the sender.
                 let _ = self.bell.changed().await;
                 // Events in quick succession are sent at once: only the last of each phase counts.
-                if !self.news_is_the_end() {
+                if !self.run.has_ended() {
                     tokio::time::sleep(PACE).await;
                 }
             }
         }
     }
 
-    fn news_is_the_end(&self) -> bool {
-        self.run.events.log().end().is_some()
-    }
-
     fn news(&mut self) -> VecDeque<(u64, RunEvent)> {
-        let log = self.run.events.log();
-        self.heard_the_end = log.end().is_some();
-        log.since(self.last).into()
+        let (events, has_ended) = self.run.events_since(self.last);
+        self.heard_the_end = has_ended;
+        events.into()
     }
 }
 

@@ -13,28 +13,23 @@
 //! not started, and a running one stops at its next safe point.
 
 mod log;
-mod routes;
+mod run;
 #[cfg(test)]
 mod tests;
 mod work;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use packhouse_model::access::Caller;
-use packhouse_model::progress::Progress;
-use packhouse_model::report::{RunReport, RunRequest, RunState};
+use packhouse_model::report::RunRequest;
 use packhouse_store::Store;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
-use self::log::{RunEnd, RunLog, RunProgress};
-use super::super::problem::{ApiResult, Problem};
-use super::super::state::SharedState;
-use super::extract::sees;
-
-pub(super) use routes::routes;
+use super::problem::{ApiResult, Problem};
+use super::tasks::Tasks;
+pub(super) use run::Run;
 
 /// Runs that are done at once: each reads and writes as fast as the disk goes.
 const AT_ONCE: usize = 4;
@@ -50,10 +45,10 @@ const ENDED_BYTES: usize = 64 << 20;
 
 /// All runs of this process.
 #[derive(Debug)]
-pub(in super::super) struct Runs {
+pub(super) struct Runs {
     kept: Mutex<Kept>,
-    room: Semaphore,
-    start: OnceLock<u64>,
+    room: Arc<Semaphore>,
+    tasks: Tasks,
 }
 
 #[derive(Debug, Default)]
@@ -65,30 +60,14 @@ struct Kept {
     closed: bool,
 }
 
-/// A run.
-#[derive(Debug)]
-struct Run {
-    id: String,
-    asked: RunRequest,
-    /// Who began it.
-    caller: Caller,
-    /// The store, pinned to the repo of the request.
-    store: Store,
-    started_at: Timestamp,
-    progress: Progress,
-    stop: watch::Sender<bool>,
-    events: Arc<RunProgress>,
-}
-
-impl Default for Runs {
-    fn default() -> Runs {
-        Runs { kept: Mutex::default(), room: Semaphore::new(AT_ONCE), start: OnceLock::new() }
-    }
-}
-
 impl Runs {
+    /// None yet. `tasks` spawns their work; their clock is that of the store that they work on.
+    pub(super) fn new(tasks: Tasks) -> Runs {
+        Runs { kept: Mutex::default(), room: Arc::new(Semaphore::new(AT_ONCE)), tasks }
+    }
+
     /// Cancels all runs, and starts no more.
-    pub(in super::super) fn stop_all(&self) {
+    pub(super) fn stop_all(&self) {
         let mut kept = self.kept();
         kept.closed = true;
         for run in kept.runs.values() {
@@ -96,17 +75,9 @@ impl Runs {
         }
     }
 
-    /// A random number for this start of the server.
-    pub(super) fn start(&self, random_id: impl FnOnce() -> [u8; 16]) -> u64 {
-        *self.start.get_or_init(|| {
-            random_id()[..8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
-        })
-    }
-
-    /// Starts a run, or finds the one of the same request.
-    fn begin(
-        &self,
-        state: &SharedState,
+    /// Starts a run on a store, or finds the one of the same request.
+    pub(super) fn begin(
+        self: &Arc<Self>,
         id: &str,
         asked: RunRequest,
         caller: Caller,
@@ -137,17 +108,20 @@ impl Runs {
         let run = Arc::new(Run::new(id, asked, caller, store));
         kept.runs.insert(id.to_owned(), run.clone());
         drop(kept);
-        let work = state.tracked(work::do_it(state.clone(), run.clone()));
-        tokio::spawn(work);
+        let (runs, working) = (self.clone(), run.clone());
+        self.tasks.spawn(async move {
+            work::do_it(&runs.room, &working).await;
+            runs.ended(&working);
+        });
         Ok(run)
     }
 
-    fn find(&self, id: &str) -> Option<Arc<Run>> {
+    pub(super) fn find(&self, id: &str) -> Option<Arc<Run>> {
         self.kept().runs.get(id).cloned()
     }
 
     /// All that a caller may see, the last begun first.
-    fn seen_by(&self, caller: &Caller) -> Vec<Arc<Run>> {
+    pub(super) fn seen_by(&self, caller: &Caller) -> Vec<Arc<Run>> {
         let mut runs: Vec<Arc<Run>> =
             self.kept().runs.values().filter(|run| run.is_seen_by(caller)).cloned().collect();
         runs.sort_by(|a, b| b.started_at.cmp(&a.started_at).then_with(|| a.id.cmp(&b.id)));
@@ -170,68 +144,5 @@ impl Runs {
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Run {
-    fn new(id: &str, asked: RunRequest, caller: Caller, store: Store) -> Run {
-        let started_at = store.now();
-        let events = Arc::<RunProgress>::default();
-        let steps = events.clone();
-        let progress = Progress::new(move |event| steps.step(event));
-        Run {
-            id: id.to_owned(),
-            asked,
-            caller,
-            store,
-            started_at,
-            progress,
-            stop: watch::Sender::new(false),
-            events,
-        }
-    }
-
-    /// Asks it to stop at its next safe point.
-    fn stop(&self) {
-        self.progress.cancel();
-        self.stop.send_replace(true);
-    }
-
-    /// Ends when it should stop.
-    async fn stopped(&self) {
-        // The sender is its own.
-        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
-    }
-
-    fn is_seen_by(&self, caller: &Caller) -> bool {
-        sees(caller, self.asked.repo())
-    }
-
-    /// The size of what it answered.
-    fn bytes(&self) -> usize {
-        self.events
-            .log()
-            .end()
-            .map_or(0, |end| end.outcome.as_ref().map_or(0, |result| result.get().len()))
-    }
-
-    fn report(&self) -> RunReport {
-        let log: MutexGuard<'_, RunLog> = self.events.log();
-        let end: Option<&RunEnd> = log.end();
-        RunReport {
-            id: self.id.clone(),
-            kind: self.asked.kind().to_owned(),
-            repo: self.asked.repo().cloned(),
-            state: match end.map(|end| &end.outcome) {
-                None => RunState::Running,
-                Some(Ok(_)) => RunState::Done,
-                Some(Err(failed)) => failed.state,
-            },
-            started_at: self.started_at,
-            finished_at: end.map(|end| end.at),
-            seq: log.seq(),
-            result: end.and_then(|end| end.outcome.as_ref().ok().cloned()),
-            problem: end.and_then(|end| end.outcome.as_ref().err().cloned()),
-        }
     }
 }

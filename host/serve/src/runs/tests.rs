@@ -6,16 +6,16 @@ use packhouse_host::StoreOptions;
 use packhouse_model::access::{Caller, NewToken, Scope, TokenText};
 use packhouse_model::names::Visibility;
 use packhouse_model::report::{RunRequest, RunState};
+use packhouse_store::Store;
 use tempfile::TempDir;
 
-use super::super::super::ServeOptions;
-use super::super::super::state::{AppState, SharedState};
-use super::Run;
+use super::super::tasks::Tasks;
+use super::{Run, Runs};
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
-/// A served store with the repo `a/b`, and an administrator of all of it.
-async fn served() -> (TempDir, SharedState, Caller) {
+/// A store with the repo `a/b`, its runs, and an administrator of all of it.
+async fn served() -> (TempDir, Store, Arc<Runs>, Caller) {
     let folder = TempDir::new().unwrap();
     let store = StoreOptions::embedded(folder.path()).open().await.unwrap();
     store.create_repo(&"a/b".parse().unwrap(), Visibility::Private).await.unwrap();
@@ -27,8 +27,7 @@ async fn served() -> (TempDir, SharedState, Caller) {
     };
     let text: TokenText = store.create_token(new).await.unwrap().token.unwrap().parse().unwrap();
     let caller = store.caller(&text).await.unwrap().unwrap();
-    let state = Arc::new(AppState::new(store, &ServeOptions::default()).await.unwrap());
-    (folder, state, caller)
+    (folder, store, Arc::new(Runs::new(Tasks::default())), caller)
 }
 
 async fn ended(run: &Run) {
@@ -40,12 +39,12 @@ async fn ended(run: &Run) {
 
 #[tokio::test]
 async fn a_run_that_waits_for_room_is_not_begun_when_its_token_was_revoked_meanwhile() {
-    let (_folder, state, caller) = served().await;
+    let (_folder, store, runs, caller) = served().await;
     let Caller::Bearer { token, .. } = &caller else { panic!("{caller:?}") };
     let verify = || RunRequest::Verify { repo: "a/b".parse().unwrap(), repair: false };
-    let others = state.runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
-    let run = state.runs.begin(&state, ID, verify(), caller.clone(), state.store.clone()).unwrap();
-    state.store.revoke_token(token).await.unwrap();
+    let others = runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
+    let run = runs.begin(ID, verify(), caller.clone(), store.clone()).unwrap();
+    store.revoke_token(token).await.unwrap();
     drop(others);
     ended(&run).await;
     let report = run.report();
@@ -55,17 +54,15 @@ async fn a_run_that_waits_for_room_is_not_begun_when_its_token_was_revoked_meanw
 
 #[tokio::test]
 async fn a_run_is_about_the_repo_that_was_meant_and_not_about_another_of_its_name() {
-    let (_folder, state, caller) = served().await;
+    let (_folder, store, runs, caller) = served().await;
     let repo = "a/b".parse().unwrap();
-    let (id, _) = state.store.named(&repo).await.unwrap().unwrap();
-    let meant = state.store.pinned(&repo, &id);
-    let others = state.runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
-    let run = state
-        .runs
-        .begin(&state, ID, RunRequest::Verify { repo: repo.clone(), repair: false }, caller, meant)
-        .unwrap();
-    state.store.delete_repo(&repo).await.unwrap();
-    state.store.create_repo(&repo, Visibility::Public).await.unwrap();
+    let (id, _) = store.named(&repo).await.unwrap().unwrap();
+    let meant = store.pinned(&repo, &id);
+    let others = runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
+    let verify = RunRequest::Verify { repo: repo.clone(), repair: false };
+    let run = runs.begin(ID, verify, caller, meant).unwrap();
+    store.delete_repo(&repo).await.unwrap();
+    store.create_repo(&repo, Visibility::Public).await.unwrap();
     drop(others);
     ended(&run).await;
     assert_eq!(run.report().state, RunState::Failed, "{:?}", run.report());

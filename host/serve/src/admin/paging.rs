@@ -1,0 +1,76 @@
+//! What lists have in common: how many, from where on, and what to look for.
+
+use futures::future::BoxFuture;
+use packhouse_model::error::Result;
+
+use super::super::problem::{ApiResult, Problem};
+
+/// Most that a page lists.
+pub(super) const PAGE: u32 = 1000;
+
+/// Numbers in queries are at most that: what JavaScript counts exactly.
+pub(super) const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
+
+/// A page of what a caller may see, newest first, and where the next one begins. A caller who may
+/// see only some items gets full pages of them.
+pub(super) async fn page_of<'a, T>(
+    limit: u32,
+    mut before: Option<i64>,
+    list: impl Fn(Option<i64>) -> BoxFuture<'a, Result<Vec<T>>>,
+    id: impl Fn(&T) -> i64,
+    seen: impl Fn(&T) -> bool,
+) -> ApiResult<(Vec<T>, Option<i64>)> {
+    let limit = limit as usize;
+    let mut all: Vec<T> = Vec::new();
+    loop {
+        let page = list(before).await?;
+        let last = page.len() < limit;
+        before = page.last().map(&id).or(before);
+        all.extend(page.into_iter().filter(&seen));
+        if last || all.len() >= limit {
+            let more = !last || all.len() > limit;
+            all.truncate(limit);
+            let next = all.last().filter(|_| more).map(&id);
+            return Ok((all, next));
+        }
+    }
+}
+
+/// How many to list.
+pub(super) fn limit(given: Option<u32>, else_: u32) -> ApiResult<u32> {
+    match given.unwrap_or(else_) {
+        limit @ 1..=PAGE => Ok(limit),
+        other => Err(Problem::malformed(format!("limit is {other}: expected 1 to {PAGE}"))),
+    }
+}
+
+/// A number before which to list.
+pub(super) fn before(given: Option<i64>) -> ApiResult<Option<i64>> {
+    match given {
+        Some(other) if !(0..=MAX_SAFE_INTEGER).contains(&other) => {
+            Err(Problem::malformed(format!("before is {other}: expected 0 to {MAX_SAFE_INTEGER}")))
+        }
+        given => Ok(given),
+    }
+}
+
+/// A number of seconds, or of packs: more than that is a mistake, or an attack.
+pub(super) fn count(what: &str, given: Option<u64>) -> ApiResult<Option<u64>> {
+    match given {
+        Some(other) if other > MAX_SAFE_INTEGER as u64 => Err(Problem::malformed(format!(
+            "{what} is {other}: expected at most {MAX_SAFE_INTEGER}"
+        ))),
+        given => Ok(given),
+    }
+}
+
+/// A text to look for.
+pub(super) fn text(given: Option<String>) -> ApiResult<String> {
+    let text = given.unwrap_or_default();
+    match text.chars().count() > 200 || text.chars().any(|c| c < ' ') {
+        true => Err(Problem::malformed(
+            "a search text has at most 200 characters, and no control characters",
+        )),
+        false => Ok(text),
+    }
+}

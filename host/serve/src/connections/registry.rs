@@ -1,0 +1,133 @@
+//! All connections: how many there may be, and which make room for others.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::address::client_network;
+use super::super::limits::{RESERVED, ServeLimits};
+use super::super::proxy::Proxies;
+use super::connection::Connection;
+
+/// How often all connections are checked.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+type Open = HashMap<u64, Arc<Connection>>;
+
+/// All connections of a server.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    open: Mutex<Open>,
+    next: AtomicU64,
+    /// How many there may be, without the reserve.
+    most: usize,
+    most_of_one: usize,
+    idle: Duration,
+    /// Bytes a second with which a client must read.
+    pub(super) slowest: u64,
+    /// These may have any number of connections: they serve many clients.
+    proxies: Proxies,
+}
+
+impl Connections {
+    pub(crate) fn new(limits: &ServeLimits, proxies: Proxies) -> Arc<Connections> {
+        let most = limits.connections.max(1);
+        Arc::new(Connections {
+            open: Mutex::default(),
+            next: AtomicU64::new(0),
+            most,
+            most_of_one: limits.connections_of_one.unwrap_or(most.div_ceil(2)).clamp(1, most),
+            idle: limits.idle,
+            slowest: limits.slowest.max(1),
+            proxies,
+        })
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a connection in. Where there is no room for it, one that is idle ends; where none is,
+    /// it gets a place of the reserve.
+    pub(super) fn admit(&self, peer: SocketAddr) -> Arc<Connection> {
+        let from = client_network(peer.ip());
+        let mut open = self.open();
+        let reserved = !self.make_room(&mut open, peer.ip(), from);
+        if reserved {
+            make_reserve(&mut open);
+        }
+        let connection = Connection::new(self.next_number(), from, reserved);
+        open.insert(connection.number, connection.clone());
+        connection
+    }
+
+    /// Whether there is room for one more from an address.
+    fn make_room(&self, open: &mut Open, peer: IpAddr, from: IpAddr) -> bool {
+        let regular = |connection: &&Arc<Connection>| !connection.reserved;
+        let of_one =
+            |connection: &&Arc<Connection>| connection.from == from && !connection.reserved;
+        let one_has_all =
+            !self.proxies.trusts(peer) && open.values().filter(of_one).count() >= self.most_of_one;
+        if one_has_all && !shed(open, of_one) {
+            return false;
+        }
+        open.values().filter(regular).count() < self.most || shed(open, regular)
+    }
+
+    /// The next number, of a connection or of a response.
+    pub(super) fn next_number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Forgets a connection that has ended.
+    pub(super) fn remove(&self, number: u64) {
+        self.open().remove(&number);
+    }
+
+    /// Checks all connections, again and again.
+    pub(crate) async fn watch(self: Arc<Self>) -> Infallible {
+        loop {
+            tokio::time::sleep(CHECK_INTERVAL).await;
+            self.check(Instant::now());
+        }
+    }
+
+    pub(super) fn check(&self, now: Instant) {
+        let all: Vec<_> = self.open().values().cloned().collect();
+        for connection in all {
+            if connection.should_end(now, self.idle) {
+                connection.end.cancel();
+            }
+        }
+    }
+}
+
+/// Frees a place of the reserve: the last to come have the best prospects of being answered at
+/// once, so the first of them ends.
+fn make_reserve(open: &mut Open) {
+    let reserved = open.values().filter(|connection| connection.reserved);
+    let numbers: Vec<u64> = reserved.map(|connection| connection.number).collect();
+    if let (true, Some(first)) = (numbers.len() >= RESERVED, numbers.iter().min()) {
+        open.remove(first).inspect(|connection| connection.end.cancel());
+    }
+}
+
+/// Ends the connection that has been idle for longest, of some; whether there was one.
+fn shed(open: &mut Open, of: impl Fn(&&Arc<Connection>) -> bool) -> bool {
+    let idle = open
+        .values()
+        .filter(of)
+        .filter_map(|connection| Some((connection.idle_since()?, connection.number)));
+    match idle.min() {
+        None => false,
+        Some((_, number)) => {
+            open.remove(&number).inspect(|connection| connection.end.cancel());
+            true
+        }
+    }
+}

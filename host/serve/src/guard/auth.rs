@@ -1,0 +1,93 @@
+//! Authentication: who sends a request, and how often they have sent some.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use packhouse_model::access::{Caller, Scope, TokenText};
+
+use super::super::address::{ClientAddress, client_network};
+use super::super::problem::{ApiResult, Problem};
+use super::super::readiness::is_health;
+use super::super::state::{AppState, SharedState};
+use super::headers::{check_host, check_local, name_host, secure};
+
+/// Lets a request pass with its [`Caller`], or answers it.
+pub(crate) async fn authenticate(
+    State(state): State<SharedState>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = state.metrics.begin(&request);
+    name_host(&mut request);
+    let named = check_host(request.headers());
+    let trusted = if state.trusting { check_local(request.headers()) } else { Ok(()) };
+    let from = client_network(state.proxies.origin(from.ip(), request.headers_mut()));
+    let identified = match (is_health(request.uri().path()), trusted) {
+        // Health checks must be answered however busy the server is.
+        (true, _) => Ok(Caller::Anyone),
+        (false, Err(problem)) => Err(problem),
+        (false, Ok(())) if named.is_err() => named.map(|()| Caller::Anyone),
+        (false, Ok(())) => identify(&state, from, request.headers()).await,
+    };
+    request.extensions_mut().insert(ClientAddress(from));
+    let mut response = match identified {
+        Ok(caller) => {
+            let tells_all = caller.may_everywhere(Scope::Admin);
+            request.extensions_mut().insert(caller);
+            let response = next.run(request).await;
+            match response.extensions().get::<Problem>().cloned() {
+                // What fails in here is the operator's business.
+                Some(problem) if !tells_all && problem.status.is_server_error() => {
+                    problem.for_strangers().into_response()
+                }
+                _ => response,
+            }
+        }
+        Err(problem) => problem.for_strangers().into_response(),
+    };
+    secure(response.headers_mut(), state.secure);
+    tracing::debug!(%from, route = started.route(), status = response.status().as_u16(), "answered");
+    state.metrics.end(started, &response);
+    response
+}
+
+async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> ApiResult<Caller> {
+    if state.trusting {
+        return Ok(Caller::Trusted);
+    }
+    let Some(given) = headers.get(header::AUTHORIZATION) else {
+        state.rate_limits.count_address(from)?;
+        return Ok(Caller::Anyone);
+    };
+    // Before anything is looked up: guessing costs the catalog no more than asking.
+    state.rate_limits.count_lookup(from)?;
+    let token =
+        given.to_str().ok().and_then(bearer).and_then(|token| token.parse::<TokenText>().ok());
+    let caller = match &token {
+        Some(token) => state.store.caller(token).await?,
+        None => None,
+    };
+    match (caller, token) {
+        (Some(caller), Some(token)) => {
+            state.rate_limits.count_token(token.id())?;
+            Ok(caller)
+        }
+        _ => {
+            state.rate_limits.count_unknown(from)?;
+            Err(Problem::unauthorized(format!(
+                "unknown token, or it has expired or was revoked; send a valid one: {}. The operator lists tokens with: packhouse token list",
+                state.login_hint()
+            )))
+        }
+    }
+}
+
+/// The token of `Bearer TOKEN`.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

@@ -1,0 +1,155 @@
+//! Permits: how much the server does at once, for all callers and for each.
+//!
+//! A permit is held for as long as the work goes on, not for as long as its client waits: clients
+//! that disconnect don't free a place whose work continues.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+
+use axum::http::StatusCode;
+use packhouse_model::error::Error;
+use packhouse_model::names::RepoName;
+use tokio::sync::{AcquireError, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+
+use super::limits::{
+    ASSEMBLED, ServeLimits, UNKEPT, UNKEPT_OF_ONE, UNKEPT_TIMEOUT, UPLOAD_SLOT_TIMEOUT,
+    UPLOADS_OF_ONE,
+};
+use super::problem::{ApiResult, Problem};
+use super::shared::shared;
+
+/// All permits of a server.
+#[derive(Debug)]
+pub(super) struct Permits {
+    /// Uploads that may be received at once.
+    uploads: FairSemaphore,
+    /// Packs that may be written at once.
+    writers: FairSemaphore,
+    /// Answers that may be assembled at once.
+    assemblies: Arc<Semaphore>,
+    /// Packs that are sent at once and not kept.
+    unkept: FairSemaphore,
+    turns: Mutex<HashMap<RepoName, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl Permits {
+    pub(super) fn new(limits: &ServeLimits) -> Permits {
+        Permits {
+            uploads: FairSemaphore::new(limits.uploads, UPLOADS_OF_ONE),
+            writers: FairSemaphore::new(limits.making, limits.making.div_ceil(2)),
+            assemblies: Arc::new(Semaphore::new(ASSEMBLED)),
+            unkept: FairSemaphore::new(UNKEPT, UNKEPT_OF_ONE),
+            turns: Mutex::default(),
+        }
+    }
+
+    /// Waits for its turn to change the index of a repo. Pushes of one repo that were prepared
+    /// concurrently would only find that the other was faster, and start again.
+    pub(super) async fn turn(&self, repo: &RepoName) -> OwnedMutexGuard<()> {
+        shared(&self.turns, repo, Arc::default).lock_owned().await
+    }
+
+    /// Waits until an upload may be received: no token takes all permits, nor waits for ever.
+    pub(super) async fn upload(&self, token: Option<&str>) -> ApiResult<FairPermit> {
+        match tokio::time::timeout(UPLOAD_SLOT_TIMEOUT, self.uploads.acquire(token)).await {
+            Ok(permit) => permit,
+            Err(_) => Err(Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many uploads at the moment; try again",
+            )),
+        }
+    }
+
+    /// Waits until a pack may be written from a body that has been received.
+    pub(super) async fn write_pack(&self) -> ApiResult<FairPermit> {
+        self.writers.acquire(None).await
+    }
+
+    /// Waits until a pack may be written from a body while it is received. A client may send slowly:
+    /// so no token has more than half of these permits.
+    pub(super) async fn write_pack_from_network(
+        &self,
+        token: Option<&str>,
+    ) -> ApiResult<FairPermit> {
+        self.writers.acquire(token).await
+    }
+
+    /// Waits until an answer may be assembled.
+    pub(super) async fn assembly(&self) -> ApiResult<OwnedSemaphorePermit> {
+        Ok(self.assemblies.clone().acquire_owned().await.map_err(never_closed)?)
+    }
+
+    /// Waits until a pack that is not kept may be sent: its file takes disk space that no quota
+    /// counts.
+    pub(super) async fn unkept(&self, caller: &str) -> ApiResult<FairPermit> {
+        match tokio::time::timeout(UNKEPT_TIMEOUT, self.unkept.acquire(Some(caller))).await {
+            Ok(permit) => permit,
+            Err(_) => Err(Problem::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "your unexpired fetch results fill your quota, and other packs are being sent; finish reading those, or try again later",
+            )),
+        }
+    }
+
+    /// How many more answers may be assembled now.
+    #[cfg(test)]
+    pub(super) fn free_assemblies(&self) -> usize {
+        self.assemblies.available_permits()
+    }
+}
+
+/// A semaphore of which one caller can't take everything.
+#[derive(Debug)]
+struct FairSemaphore {
+    all: Arc<Semaphore>,
+    of_callers: Mutex<HashMap<String, Weak<Semaphore>>>,
+    of_one: usize,
+}
+
+impl FairSemaphore {
+    fn new(all: usize, of_one: usize) -> FairSemaphore {
+        FairSemaphore { all: Arc::new(Semaphore::new(all)), of_callers: Mutex::default(), of_one }
+    }
+
+    /// Waits for a permit: first for one of the caller's own, if they are counted.
+    async fn acquire(&self, caller: Option<&str>) -> ApiResult<FairPermit> {
+        let of_one = || Arc::new(Semaphore::new(self.of_one));
+        let own = caller.map(|caller| shared(&self.of_callers, &caller.to_owned(), of_one));
+        let own = match own {
+            Some(own) => Some(own.acquire_owned().await.map_err(never_closed)?),
+            None => None,
+        };
+        let all = self.all.clone().acquire_owned().await.map_err(never_closed)?;
+        Ok(FairPermit { _own: own, _all: all })
+    }
+}
+
+/// A permit among all, and among those of one caller, until it is dropped.
+#[derive(Debug)]
+pub(super) struct FairPermit {
+    _own: Option<OwnedSemaphorePermit>,
+    _all: OwnedSemaphorePermit,
+}
+
+/// The error of a closed semaphore: these are never closed.
+fn never_closed(_: AcquireError) -> Error {
+    Error::Cancelled
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_caller_leaves_permits_to_others() {
+        let semaphore = FairSemaphore::new(2, 1);
+        let first = semaphore.acquire(Some("a")).await.unwrap();
+        assert!(semaphore.acquire(Some("a")).now_or_never().is_none(), "it has its own");
+        let _other = semaphore.acquire(Some("b")).await.unwrap();
+        assert!(semaphore.acquire(None).now_or_never().is_none(), "all are taken");
+        drop(first);
+        semaphore.acquire(Some("a")).await.unwrap();
+    }
+}

@@ -1,0 +1,37 @@
+//! All routes, and what every request passes on its way to them.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+
+use super::drain::{DrainState, drain};
+use super::guard::authenticate;
+use super::json_errors::json_errors;
+use super::problem::Problem;
+use super::state::SharedState;
+use super::{admin, health, mwp, packs};
+
+/// All routes.
+pub(super) fn router(state: SharedState) -> Router {
+    Router::new()
+        .merge(mwp::routes(&state))
+        .merge(packs::routes())
+        .merge(admin::routes())
+        .merge(health::routes())
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(json_errors))
+        .layer(from_fn_with_state(state.clone(), authenticate))
+        .layer(from_fn_with_state(DrainState::new(state.tasks.clone()), drain))
+        .with_state(state)
+}
+
+/// Answers a method that a path does not have.
+async fn method_not_allowed() -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+}
+
+/// Answers a path without a route.
+async fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "not found")
+}

@@ -1,0 +1,108 @@
+//! A run: what it does, for whom, and how far it is.
+
+use std::sync::{Arc, MutexGuard};
+
+use jiff::Timestamp;
+use packhouse_model::access::Caller;
+use packhouse_model::progress::Progress;
+use packhouse_model::report::{RunEvent, RunReport, RunRequest, RunState};
+use packhouse_store::Store;
+use tokio::sync::watch;
+
+use super::super::permission::sees;
+use super::log::{RunEnd, RunLog, RunProgress};
+
+/// A run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(super) id: String,
+    pub(super) asked: RunRequest,
+    /// Who began it.
+    pub(crate) caller: Caller,
+    /// The store, pinned to the repo of the request.
+    pub(super) store: Store,
+    pub(super) started_at: Timestamp,
+    pub(super) progress: Progress,
+    stop: watch::Sender<bool>,
+    pub(super) events: Arc<RunProgress>,
+}
+
+impl Run {
+    pub(super) fn new(id: &str, asked: RunRequest, caller: Caller, store: Store) -> Run {
+        let started_at = store.now();
+        let events = Arc::<RunProgress>::default();
+        let steps = events.clone();
+        let progress = Progress::new(move |event| steps.step(event));
+        Run {
+            id: id.to_owned(),
+            asked,
+            caller,
+            store,
+            started_at,
+            progress,
+            stop: watch::Sender::new(false),
+            events,
+        }
+    }
+
+    /// Asks it to stop at its next safe point.
+    pub(crate) fn stop(&self) {
+        self.progress.cancel();
+        self.stop.send_replace(true);
+    }
+
+    /// Ends when it should stop.
+    pub(super) async fn stopped(&self) {
+        // The sender is its own.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Whether a caller may see it: who administers its repo, or the store.
+    pub(crate) fn is_seen_by(&self, caller: &Caller) -> bool {
+        sees(caller, self.asked.repo())
+    }
+
+    /// Fires after each event.
+    pub(crate) fn bell(&self) -> watch::Receiver<()> {
+        self.events.bell()
+    }
+
+    /// The events after a number, and whether the run has ended.
+    pub(crate) fn events_since(&self, seq: u64) -> (Vec<(u64, RunEvent)>, bool) {
+        let log = self.events.log();
+        (log.since(seq), log.end().is_some())
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.events.log().end().is_some()
+    }
+
+    /// The size of what it answered.
+    pub(super) fn bytes(&self) -> usize {
+        self.events
+            .log()
+            .end()
+            .map_or(0, |end| end.outcome.as_ref().map_or(0, |result| result.get().len()))
+    }
+
+    pub(crate) fn report(&self) -> RunReport {
+        let log: MutexGuard<'_, RunLog> = self.events.log();
+        let end: Option<&RunEnd> = log.end();
+        RunReport {
+            id: self.id.clone(),
+            kind: self.asked.kind().to_owned(),
+            repo: self.asked.repo().cloned(),
+            state: match end.map(|end| &end.outcome) {
+                None => RunState::Running,
+                Some(Ok(_)) => RunState::Done,
+                Some(Err(failed)) => failed.state,
+            },
+            started_at: self.started_at,
+            finished_at: end.map(|end| end.at),
+            seq: log.seq(),
+            result: end.and_then(|end| end.outcome.as_ref().ok().cloned()),
+            problem: end.and_then(|end| end.outcome.as_ref().err().cloned()),
+        }
+    }
+}
