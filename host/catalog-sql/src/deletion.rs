@@ -17,7 +17,7 @@ pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     reader
         .all(
             "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at,
-              p.verified_at, t.retired_at,
+                    p.verified_at, t.retired_at,
                     CASE WHEN r.deleted_at IS NULL THEN r.id END AS repo
              FROM retired t JOIN packs p ON p.id = t.pack JOIN repos r ON r.id = t.repo
              WHERE NOT EXISTS (SELECT 1 FROM shelves s
@@ -55,7 +55,7 @@ pub(super) async fn deletable<S: Sql>(
         found.extend(
             tx.all(
                 "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at,
-                  p.verified_at, t.retired_at,
+                        p.verified_at, t.retired_at,
                         CASE WHEN r.deleted_at IS NULL THEN r.id END AS repo
                  FROM packs p JOIN retired t ON t.pack = p.id JOIN repos r ON r.id = t.repo
                  WHERE p.key = $1 AND NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)

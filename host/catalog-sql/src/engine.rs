@@ -255,7 +255,7 @@ macro_rules! take_job {
     ($lock:literal) => {
         concat!(
             "UPDATE jobs SET status = 'running', attempt = attempt + 1, fence = fence + 1,
-              worker = $2, lease_until = $3, started_at = $4,
+                worker = $2, lease_until = $3, started_at = $4,
                 finished_at = NULL
          WHERE id = (SELECT j.id FROM jobs j
              WHERE ((j.status = 'queued' AND j.run_at <= $1) OR (j.status = 'running' AND j.lease_until < $1))

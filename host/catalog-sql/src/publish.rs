@@ -124,7 +124,7 @@ async fn put_deltas<E: Engine>(tx: &mut Writing<E>, deltas: Deltas) -> SqlResult
         changed += tx
             .run(
                 "UPDATE shelves SET commits = commits + $2, snapshots = snapshots + $3,
-                  objects = objects + $4, tags = tags + $5,
+                        objects = objects + $4, tags = tags + $5,
                         mapped_bytes = mapped_bytes + $6
                  WHERE id = $1",
                 args![shelf.0, commits, snapshots, objects, tags, delta.bytes],

@@ -70,7 +70,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         let found = self
             .all(
                 "SELECT s.id, s.generation, s.commits, s.snapshots, s.objects, s.tags,
-                  s.mapped_bytes, s.made_at,
+                        s.mapped_bytes, s.made_at,
                         p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
                  FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = $1 ORDER BY s.id",
                 args![self.repo.id],

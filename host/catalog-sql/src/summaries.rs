@@ -18,7 +18,7 @@ macro_rules! summaries {
     ($of:literal) => {
         concat!(
             "SELECT r.owner, r.slug, r.created_at, r.packs, r.commits, r.snapshots, r.objects,
-              r.tags, r.bytes, r.needed_bytes,
+                    r.tags, r.bytes, r.needed_bytes,
                     r.stored_bytes, g.finished_at, g.outcome, g.packs_before, g.packs_after,
                     g.consolidated_key, g.bytes_before, g.bytes_after,
                     g.elapsed_ms, g.component, g.error,

@@ -70,9 +70,9 @@ pub(super) async fn add<E: Engine>(
     let [commits, snapshots, objects, tags] = delta.by_column();
     tx.run(
         "UPDATE repos SET packs = packs + $2, bytes = bytes + $3, commits = commits + $4,
-          snapshots = snapshots + $5,
+                snapshots = snapshots + $5,
                 objects = objects + $6, tags = tags + $7, needed_bytes = needed_bytes + $8,
-            stored_bytes = stored_bytes + $9
+                stored_bytes = stored_bytes + $9
          WHERE id = $1",
         args![repo, mapped.0, mapped.1, commits, snapshots, objects, tags, delta.bytes, stored],
     )
