@@ -1,10 +1,10 @@
-//! What the databases do in their own ways, so that all else is written once: connections, rows,
-//! and the few statements that differ.
+//! The differences between the databases, so that everything else is written once: connections,
+//! rows, and the few statements that differ.
 //!
 //! The statements of this folder are the SQL that SQLite and Postgres share: `$1` for parameters,
-//! `CAST(sum(x) AS BIGINT)`, `CASE` where either has a function of its own. Many fixed-width values
-//! cross in one parameter and are unpacked by the database (`substr` counts bytes of a blob in
-//! both), since a statement a row costs ten times the row.
+//! `CAST(sum(x) AS BIGINT)`, `CASE` where each has its own function. Many fixed-width values are
+//! passed in one parameter and unpacked by the database (`substr` counts bytes of a blob in both),
+//! because one statement per row costs ten times as much as the row.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -22,9 +22,9 @@ pub(super) type Tx<E> = Transaction<'static, <E as Engine>::Db>;
 
 /// A database that can hold a catalog.
 pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
-    /// What sqlx calls it.
+    /// Its type in sqlx.
     type Db: Database<Row = Self::Row, Connection: Sql<Row = Self::Row> + Execute>;
-    /// What it answers with.
+    /// The rows that it returns.
     type Row: Columns;
 
     /// Whether a catalog is a file.
@@ -41,111 +41,110 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Index rows of repo `$1` after entity `$2`, at most `$3`, as one text: a line each,
     /// `HEX:SHELF`.
     const INDEX_PAGE: &'static str;
-    /// Keeps others from publishing to repo `$1` until the transaction ends; answers with its row.
+    /// Keeps others from publishing to repo `$1` until the transaction ends; returns its row.
     const LOCK_REPO: &'static str;
     /// Keeps others from taking job `$1` until the transaction ends, if it still has fence `$2`;
-    /// answers with a row if so.
+    /// returns a row if so.
     const LOCK_LEASE: &'static str;
 
-    /// What those of some commits that repo `$1` knows reach (`$3` of them, 33 bytes each, in
-    /// `$2`), each once; and what their ancestors reach, at most `$4` of them, with 1 as
-    /// `is_ancestor`: all if there are fewer, else whichever. In no order.
+    /// Edges of the commits in `$2` (`$3` of them, 33 bytes each) that repo `$1` has, each once;
+    /// and edges of at most `$4` of their ancestors, with 1 as `is_ancestor`: all if there are
+    /// fewer, otherwise any. In no order.
     const HISTORY: &'static str;
-    /// Shelf and fingerprint of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has;
-    /// `i` is which.
+    /// Shelf and fingerprint of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1`
+    /// has; `i` is the position of the entity.
     const LOOKUP: &'static str;
-    /// The packs on those of some shelves (as [`super::sums::numbers`], `$3` of them in `$2`) that
-    /// are of repo `$1`.
+    /// The packs on those of the shelves in `$2` ([`super::sums::numbers`], `$3` of them) that
+    /// belong to repo `$1`.
     const PACKS_ON: &'static str;
     /// Removes the `$3` entities in `$2`, 34 bytes each, from repo `$1`, which is locked.
     const DROP_ENTITIES: &'static str;
-    /// Those of the `$3` entities in `$2`, 34 bytes each, that were not made recent in repo `$1` at
-    /// `$4` or later; `i` is which.
+    /// Those of the `$3` entities in `$2`, 34 bytes each, that were not marked as recent in repo
+    /// `$1` at `$4` or later; `i` is the position of the entity.
     const STALE: &'static str;
-    /// A row if one of them was made recent with a number above `$4`.
+    /// A row if one of them was marked as recent with a number above `$4`.
     const TOUCHED: &'static str;
-    /// Removes when those of them were made recent.
+    /// Removes the times at which they were marked as recent.
     const DROP_FRESHENED: &'static str;
-    /// Removes what those of them reach that are of the kind `$4`, which is one byte: commits.
+    /// Removes the edges of those of them that have the kind `$4`, which is one byte: commits.
     const DROP_COMMITS: &'static str;
     /// Keeps others from reserving space for an answer until the transaction ends.
     const LOCK_ANSWERS: &'static str;
 
-    /// Gives worker `$2` the job that has been due at `$1` (in milliseconds, as `$3`) for longest,
-    /// until `$3`; `$4` is the time as text. Answers with the job's id and the fence.
+    /// Assigns to worker `$2` the job that has been due at `$1` for longest, until `$3` (both in
+    /// milliseconds); `$4` is the time as text. Returns the job's id and the fence.
     const TAKE_JOB: &'static str;
 
-    /// Where it is, for messages. No secrets.
+    /// Its location, for messages. No secrets.
     fn place(&self) -> &str;
 
-    /// Which catalog it is, whatever names lead to it.
+    /// Identifies the catalog, independent of the names that lead to it.
     fn identity(&self) -> String;
 
     /// Begins a transaction that sees one state, and changes nothing.
     const BEGIN_READING: &'static str;
 
-    /// The time by its clock, or by that of its file system.
+    /// The time of its clock, or of its file system.
     fn clock(&self) -> impl Future<Output = Result<Option<jiff::Timestamp>>> + Send;
 
-    /// Connections for statements that change nothing, with what must be asked after each of them.
-    /// Only [`Reader`] and [`Reading`] take one.
+    /// Connections for statements that change nothing, with the check that must follow each of
+    /// them. Only [`Reader`] and [`Reading`] take one.
     fn readers(&self) -> (&Pool<Self::Db>, Check);
 
-    /// Begins a transaction that changes something. Only [`attempt`] does, which ends it as well.
+    /// Begins a transaction that writes. Only [`attempt`] calls it, and also ends the transaction.
     fn begin_writing(&self) -> impl Future<Output = SqlResult<Tx<Self>>> + Send;
     /// A number that changes with each commit of another connection.
     fn change_stamp(&self) -> impl Future<Output = SqlResult<u64>> + Send;
 
-    /// Waits for its turn.
+    /// Waits for a lock.
     fn lock(&self, mode: LockMode) -> impl Future<Output = Result<LockGuard>> + Send;
 
-    /// Whether the right that was waited for has lasted until now, and lasts until the transaction
-    /// ends.
+    /// Whether the lock has been held until now, and is held until the transaction ends.
     fn still_locked<S: Sql<Row = Self::Row>>(
         &self,
         lock: &LockGuard,
         tx: &mut S,
     ) -> impl Future<Output = SqlResult<bool>> + Send;
 
-    /// Moves commits from the log into the catalog's file, if it has both; false when other
-    /// connections were in the way.
+    /// Moves commits from the log into the catalog's file, if it has both; false if other
+    /// connections prevented it.
     fn checkpoint(&self) -> impl Future<Output = SqlResult<bool>> + Send {
         std::future::ready(Ok(true))
     }
 
-    /// Copies the catalog, as it is at one moment, to a file that is not there or empty.
+    /// Copies the catalog, as of one moment, to a file that does not exist or is empty.
     fn copy_to(&self, _file: &Path) -> impl Future<Output = SqlResult<()>> + Send {
         std::future::ready(Err(sqlx::Error::Configuration(
             "it is not a file; use the backup tools of the database".into(),
         )))
     }
 
-    /// Ends all connections.
+    /// Closes all connections.
     fn close(&self) -> impl Future<Output = ()> + Send;
 
-    /// What an error means: whether another writer was in the way, and what to do about it. Of all
-    /// but a commit: nothing was changed.
+    /// The meaning of an error: whether another writer caused it, and what to do. For all errors
+    /// but those of a commit, nothing was changed.
     fn error_kind(&self, error: &sqlx::Error) -> ErrorKind;
 
-    /// What the error of a commit means.
+    /// The meaning of an error of a commit.
     fn commit_error_kind(&self, error: &sqlx::Error) -> ErrorKind;
 
-    /// On a full disk: whether there is room now that there was not before.
+    /// On a full disk: tries to free space, and returns whether there is more now.
     fn make_room(&self) -> impl Future<Output = bool> + Send {
         std::future::ready(false)
     }
 }
 
-/// What an error of a database means.
+/// The meaning of an error of a database.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ErrorKind {
-    /// Another writer was in the way.
+    /// Another writer caused it.
     pub(super) busy: bool,
-    /// The same transaction would do at once what it could not do now.
+    /// The same transaction would succeed if retried at once.
     pub(super) again: bool,
     /// The disk is full.
     pub(super) full: bool,
-    /// It can be read, and not written.
+    /// It is read-only.
     pub(super) read_only: bool,
     /// It is damaged.
     pub(super) damaged: bool,
@@ -153,7 +152,7 @@ pub(super) struct ErrorKind {
     pub(super) way_out: &'static str,
 }
 
-/// What an error says, without the line of the server's own source.
+/// The text of an error, without the line of the server's source code.
 pub(super) fn without_line(error: &impl std::fmt::Display) -> String {
     let mut text = error.to_string();
     if let Some((said, line)) = text.rsplit_once(" at line ")
@@ -168,10 +167,10 @@ pub(super) fn without_line(error: &impl std::fmt::Display) -> String {
 pub(super) const RESTORE: &str = ". Restore the catalog from a backup (made with packhouse backup), then run: packhouse verify. Keep the damaged one until that is done";
 
 impl ErrorKind {
-    /// The error of a catalog somewhere, for what was tried.
+    /// The error of a catalog, with its location and the operation.
     pub(super) fn of(self, error: &sqlx::Error, place: &str, doing: &str) -> Error {
         let (catalog, doing) = (place.to_owned(), doing.to_owned());
-        // What a row holds that no packhouse writes.
+        // A row with a value that packhouse never writes.
         if let sqlx::Error::Decode(inner) = error
             && let Some(Error::DamagedCatalog { reason, .. }) = inner.downcast_ref()
         {
@@ -250,7 +249,7 @@ impl From<usize> for Arg<'_> {
     }
 }
 
-/// [`Engine::TAKE_JOB`], with how the job's row is locked.
+/// [`Engine::TAKE_JOB`], with the clause that locks the job's row.
 macro_rules! take_job {
     ($lock:literal) => {
         concat!(
@@ -273,7 +272,8 @@ macro_rules! take_job {
 }
 pub(super) use take_job;
 
-/// [`Engine::PUT_HEADS`], with what makes rows `j (name, n)` of the names, `n` from 0 on.
+/// [`Engine::PUT_HEADS`], with the expression that turns the names into rows `j (name, n)`, `n`
+/// from 0.
 macro_rules! put_heads {
     ($names:literal) => {
         concat!(
@@ -287,7 +287,7 @@ macro_rules! put_heads {
 }
 pub(super) use put_heads;
 
-/// [`Engine::LEAVE_HEADS`], with the same, and with what joins each of them to its row `b` of
+/// [`Engine::LEAVE_HEADS`], with the same, and with the join of each of them to its row `b` of
 /// `branches`.
 macro_rules! leave_heads {
     ($names:literal, $branch:literal) => {
@@ -303,11 +303,11 @@ pub(super) use leave_heads;
 
 /// Runs statements that read.
 ///
-/// All rows are fetched, always. SQLite performs the write of a `RETURNING` statement up to the row
-/// after the last: a caller that stops before misses a failed write, which is why nothing here
-/// calls sqlx's `fetch_one` and `fetch_optional`.
+/// All rows are fetched, always. SQLite reports a failed write of a `RETURNING` statement only
+/// after the last row: a caller that stops earlier misses it. Therefore nothing here calls sqlx's
+/// `fetch_one` and `fetch_optional`.
 pub(super) trait Sql: Send {
-    /// What it answers with.
+    /// The rows that it returns.
     type Row: Columns;
 
     /// All rows.
@@ -326,7 +326,7 @@ pub(super) trait Sql: Send {
         async move { Ok(self.all(sql, args).await?.into_iter().next()) }
     }
 
-    /// The first row; an error when there is none.
+    /// The first row; an error if there is none.
     fn one(
         &mut self,
         sql: &'static str,
@@ -336,7 +336,7 @@ pub(super) trait Sql: Send {
     }
 }
 
-/// What runs statements that change something, beneath [`Writing`].
+/// Runs statements that write, for [`Writing`].
 pub(super) trait Execute: Send {
     /// How many rows have changed.
     fn execute(
@@ -346,10 +346,10 @@ pub(super) trait Execute: Send {
     ) -> impl Future<Output = SqlResult<u64>> + Send;
 }
 
-/// Whether what statements have answered is of one state; none where the database sees to that.
+/// Checks that the results of statements are of one state; none if the database guarantees that.
 pub(super) type Check = Option<Arc<dyn Fn() -> SqlResult<()> + Send + Sync>>;
 
-/// A connection for statements that read, each of which sees what was committed before it.
+/// A connection for statements that read. Each sees what was committed before it.
 pub(super) struct Reader<E: Engine>(PoolConnection<E::Db>, Check);
 
 impl<E: Engine> Reader<E> {
@@ -371,8 +371,8 @@ impl<E: Engine> Reading<E> {
     }
 }
 
-/// A transaction that changes something. There is one inside [`attempt`] only: so all that is
-/// written is committed, and an error of the commit is one of the write.
+/// A transaction that writes. It exists only inside of [`attempt`]: therefore everything that is
+/// written is committed, and an error of the commit is an error of the write.
 pub(super) struct Writing<E: Engine>(Tx<E>, Check);
 
 impl<E: Engine> Writing<E> {
@@ -397,24 +397,24 @@ macro_rules! reads {
 }
 reads!(Reader, Reading, Writing);
 
-/// What is done in a transaction with something that is given, and may be done again in another.
+/// Work in a transaction, with an argument. It may be repeated in another transaction.
 pub(super) type Work<E, G, T> =
     for<'t> fn(
         &'t mut Writing<E>,
         &'t G,
     ) -> Pin<Box<dyn Future<Output = SqlResult<T>> + Send + 't>>;
 
-/// Why nothing came of a transaction.
+/// Why a transaction failed.
 #[derive(Debug)]
 pub(super) enum TransactionError {
     /// Nothing was changed.
     Unchanged(sqlx::Error),
-    /// The commit was not confirmed. A database that can't be reached may have done it.
+    /// The commit was not confirmed. It may have happened, for example if the connection was lost.
     Unconfirmed(sqlx::Error),
 }
 
-/// Does something in a transaction, and commits it. None when what was held is lost: nothing is
-/// committed then.
+/// Does the work in a transaction, and commits it. None if the lock was lost: then nothing is
+/// committed.
 pub(super) async fn attempt<E: Engine, G: Sync, T: Send>(
     engine: &E,
     lock: Option<&LockGuard>,
@@ -423,8 +423,8 @@ pub(super) async fn attempt<E: Engine, G: Sync, T: Send>(
 ) -> std::result::Result<Option<T>, TransactionError> {
     let mut tx = Writing(engine.begin_writing().await.map_err(TransactionError::Unchanged)?, None);
     let done = work(&mut tx, params).await.map_err(TransactionError::Unchanged)?;
-    // As late as possible: without the lock, another process may be deleting what is published
-    // here.
+    // Checked as late as possible: without the lock, another process may be deleting what is
+    // published here.
     if let Some(lock) = lock
         && !engine.still_locked(lock, &mut tx).await.map_err(TransactionError::Unchanged)?
     {

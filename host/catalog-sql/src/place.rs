@@ -19,10 +19,10 @@ pub enum CatalogPlace {
     Postgres(String),
 }
 
-/// A catalog that is not there.
+/// A catalog that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingCatalog {
-    /// What it would be known by: see [`Catalog::identity`].
+    /// Its identity, if it existed: see [`Catalog::identity`].
     pub identity: String,
     /// What is there instead, as the end of a sentence.
     pub instead: &'static str,
@@ -45,19 +45,19 @@ impl std::fmt::Display for CatalogPlace {
 }
 
 impl CatalogPlace {
-    /// Opens the catalog, making it on first use and bringing it up to date.
+    /// Opens the catalog; creates it on first use, and migrates it.
     ///
     /// # Errors
-    /// When it can't be made or read; [`Error::NewerStore`] for one that a newer packhouse made;
+    /// If it can't be created or read; [`Error::NewerStore`] if a newer packhouse has migrated it;
     /// [`Error::ForeignDatabase`] for the database of another program.
     pub async fn open(&self) -> Result<Arc<dyn Catalog>> {
         self.open_with(PendingMigrations::Run).await
     }
 
-    /// The same; what is done about pending migrations is said.
+    /// The same, with what to do about pending migrations.
     ///
     /// # Errors
-    /// [`Error::PendingMigrations`], where they are not to be run.
+    /// [`Error::PendingMigrations`], if they are not to be run.
     pub async fn open_with(&self, pending: PendingMigrations) -> Result<Arc<dyn Catalog>> {
         match self {
             CatalogPlace::Sqlite(file) => {
@@ -85,7 +85,7 @@ impl CatalogPlace {
         }
     }
 
-    /// Makes a catalog that is not open a single file without a log, durably.
+    /// Turns a catalog that is not open into a single file without a log, durably.
     ///
     /// # Errors
     /// When it is open.
@@ -96,7 +96,7 @@ impl CatalogPlace {
         }
     }
 
-    /// Which migrations it has. Changes nothing.
+    /// The state of its migrations. Changes nothing.
     ///
     /// # Errors
     /// When it can't be read.
@@ -107,7 +107,7 @@ impl CatalogPlace {
         }
     }
 
-    /// The file, where it is one.
+    /// The file, if it is one.
     pub fn file(&self) -> Option<&Path> {
         match self {
             CatalogPlace::Sqlite(file) => Some(file),

@@ -1,5 +1,5 @@
-//! Repos in a line each. One statement a page, which sees one state and reads two rows a repo: its
-//! own, with the sums that pushes and consolidations keep, and its last consolidation.
+//! Summaries of repos. One statement per page, which sees one state and reads two rows per repo:
+//! its own, with the totals that pushes and consolidations update, and its last consolidation.
 
 use packhouse_catalog::Totals;
 use packhouse_model::error::Result;
@@ -59,7 +59,7 @@ pub(super) async fn one<E: Engine>(engine: &E, name: &RepoName) -> SqlResult<Opt
     reader.maybe(summaries!("r.owner = $1 AND r.slug = $2"), args![name.owner(), name.slug()]).await
 }
 
-/// What [`Totals`] are, of all repos: one statement that reads a row a repo.
+/// [`Totals`] of all repos: one statement that reads one row per repo.
 pub(super) async fn totals<E: Engine>(engine: &E) -> SqlResult<E::Row> {
     let mut reader = Reader::of(engine).await?;
     reader
