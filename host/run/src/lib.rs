@@ -1,8 +1,8 @@
 //! What a component sees of a repo: the packs of one run, and the index as of its start.
 //!
-//! [`RunHost`] implements the core's ports. The sandbox puts it behind the WIT; tests may hand it
-//! to the native core. A fault of the host (a missing pack, a failed database) is kept aside and
-//! ends the run: a component can't handle it, and must not see it.
+//! [`RunHost`] implements the core's ports. The sandbox connects it to the WIT; tests can pass it
+//! to the native core. A fault of the host (a missing pack, a failed database) is stored and ends
+//! the run: a component can't handle it, and must not see it.
 
 mod host;
 mod packs_only;
@@ -36,7 +36,7 @@ pub use planner::{Indexed, Planner, RunError, SandboxLimits};
 /// Packs that are open at once: far below the limit on open files.
 const OPEN_PACKS: usize = 128;
 
-/// Where the bytes of a pack of the run are.
+/// The location of the bytes of a pack of the run.
 #[derive(Debug)]
 enum PackLocation {
     /// In the vault, under the directory's key.
@@ -59,17 +59,17 @@ impl RunPack {
         RunPack { directory, place: PackLocation::Stored }
     }
 
-    /// A pack that is being pushed, with the heads that it gives.
+    /// A pack that is being pushed, with its branch heads.
     pub fn staged(directory: Directory, file: File, path: PathBuf, heads: Vec<Head>) -> RunPack {
         RunPack { directory, place: PackLocation::Staged(file, path, heads) }
     }
 
-    /// Whether it is in the vault, and not in staging.
+    /// Whether it is in the vault, not in staging.
     pub fn is_stored(&self) -> bool {
         matches!(self.place, PackLocation::Stored)
     }
 
-    /// The heads that it gives; none if it is stored already.
+    /// Its branch heads; none if it is already stored.
     pub fn heads(&self) -> &[Head] {
         match &self.place {
             PackLocation::Staged(_, _, heads) => heads,
@@ -85,7 +85,7 @@ pub struct PackReader {
     vault: Arc<dyn Vault>,
     runtime: Handle,
     packs: Arc<Vec<RunPack>>,
-    /// Packs of which only parts are here, with those parts: in order, and apart.
+    /// Packs of which only parts are downloaded, with those parts: in order, and disjoint.
     partly: BTreeMap<u32, (StoredPack, Vec<Range<u64>>)>,
     /// Packs that are open, with when they were last used.
     open: BTreeMap<u32, (StoredPack, u64)>,
@@ -111,18 +111,18 @@ impl PackReader {
         }
     }
 
-    /// The repo that they are read for.
+    /// The repo of the run.
     pub fn repo(&self) -> &RepoName {
         &self.repo
     }
 
-    /// Reads a pack from a file that holds only some of its bytes, for as long as nothing else of
-    /// it is read.
+    /// Reads a pack from a file that contains only some of its bytes, as long as no other bytes are
+    /// read.
     pub fn hold_parts(&mut self, pack: u32, stored: StoredPack, parts: Vec<Range<u64>>) {
         self.partly.insert(pack, (stored, parts));
     }
 
-    /// A span outside of the prefetched parts: the pack is needed whole.
+    /// A span outside of the prefetched parts: the whole pack is needed.
     fn need(&mut self, span: Span) {
         let lies_in = |parts: &Vec<Range<u64>>| {
             let after = parts.partition_point(|part| part.start <= span.offset);
@@ -159,7 +159,7 @@ impl PackReader {
     /// The bytes of a span of a pack.
     ///
     /// # Errors
-    /// When the pack can't be read, or ends before.
+    /// If the pack can't be read, or is too short.
     pub fn read(&mut self, span: Span) -> Result<Vec<u8>> {
         let mut bytes = vec![0; span.length as usize];
         self.need(span);
@@ -173,7 +173,8 @@ impl PackReader {
         }
     }
 
-    /// Law 7: of two encodings of one record the longer one, then the greater by bytes.
+    /// Law 7: whether the encoding `a` of a record is preferred to `b`: it is longer, or as long
+    /// and greater by bytes.
     ///
     /// # Errors
     /// When a pack can't be read.
@@ -184,7 +185,7 @@ impl PackReader {
         }
     }
 
-    /// Compares two records without holding either.
+    /// Compares two records without loading either completely.
     fn compare(&mut self, a: Span, b: Span) -> Result<Ordering> {
         const STEP: u64 = 1 << 20;
         let mut at = 0;
@@ -251,7 +252,7 @@ pub struct RunHost {
     list: Arc<Vec<RunPack>>,
     heads: Vec<Head>,
     conflicts: Vec<EncodingConflict>,
-    /// The index, for runs that walk the graph or ask what is known.
+    /// The index, for runs that walk the graph or look up entities.
     index: Option<Box<dyn Snapshot>>,
     runtime: Handle,
     fault: Option<Error>,
@@ -281,7 +282,7 @@ impl RunHost {
         self.list.get(pack as usize).ok_or(AccessError::NoSuchPack(pack))
     }
 
-    /// A span that a component names must be exactly one record of a pack of the run.
+    /// A span that a component requests must be exactly one record of a pack of the run.
     fn record(&self, span: Span, objects: bool) -> Result<(), AccessError> {
         let directory = &self.pack(span.pack)?.directory;
         let row = directory
@@ -295,7 +296,7 @@ impl RunHost {
         }
     }
 
-    /// Keeps a fault aside. The component's answer does not matter: it is stopped.
+    /// Stores a fault. The result for the component does not matter: it is stopped.
     fn fault<T>(&mut self, result: Result<T>) -> Result<T, AccessError> {
         result.map_err(|error| {
             self.fault.get_or_insert(error);
