@@ -19,11 +19,11 @@
 //!    vocabulary.
 //! 2. [`catalog`] and [`vault`]: the two ports, and their adapters.
 //! 3. [`pack`]: reading untrusted packs, and writing packs that can be trusted.
-//! 4. [`run`]: what a component sees of a repo; [`sandbox`]: where it runs.
+//! 4. [`run`]: what a component sees of a repo; [`sandbox`]: runs it.
 //! 5. [`tape`]: recorded runs, and their replay.
 //! 6. [`store`]: the verbs; [`worker`]: queued jobs.
-//! 7. [`serve`]: the store over HTTP, with [access control](access); [`remote`]: a store behind a
-//!    server.
+//! 7. [`serve`]: the store over HTTP, with [access control](access); [`remote`]: the client of such
+//!    a server.
 
 mod open;
 
@@ -46,7 +46,7 @@ pub mod catalog {
     pub use packhouse_catalog_sql::CatalogPlace;
 }
 
-/// Where components run.
+/// Runs components.
 pub mod sandbox {
     pub use packhouse_run::{Host, Indexed, PacksOnly, Planner, RunError, SandboxLimits};
     pub use packhouse_sandbox::*;

@@ -15,7 +15,7 @@ use packhouse_storage::s3::S3Vault;
 use packhouse_store::Store;
 use packhouse_vault::{StorageContents, Vault};
 
-/// Where a store is, and with what it works.
+/// The location of a store, and its options.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
     /// The catalog.
@@ -24,7 +24,7 @@ pub struct StoreOptions {
     pub packs: Storage,
     /// Folder in which compiled components are kept between processes; none: compile each time.
     pub cache: Option<PathBuf>,
-    /// A component to run instead of the reference artifact.
+    /// A component to run instead of the built-in one.
     pub component: Option<PathBuf>,
     /// Clock and ids.
     pub clock: Arc<dyn Clock>,
@@ -43,12 +43,11 @@ impl StoreOptions {
         }
     }
 
-    /// The error of a store that does not exist: [`StoreOptions::open`] would create one. Creates
+    /// The error for a store that does not exist: [`StoreOptions::open`] would create it. Creates
     /// nothing.
     ///
     /// # Errors
-    /// [`OpenError::LostCatalog`] when there are packs and no catalog; when a server can't be
-    /// reached.
+    /// [`OpenError::LostCatalog`] if there are packs and no catalog; if a server can't be reached.
     pub async fn absent(&self) -> Result<Option<Error>> {
         Ok(self.missing().await?.map(|(error, _)| error))
     }
@@ -107,7 +106,7 @@ impl StoreOptions {
     }
 
     async fn open_checked(self, pending: PendingMigrations) -> Result<Store> {
-        // First what creates nothing: an invalid component leaves no store behind.
+        // First the steps that create nothing: an invalid component leaves no store behind.
         let cache = self.cache;
         let component = self.component;
         let sandbox = blocking(move || match component {
@@ -115,7 +114,7 @@ impl StoreOptions {
             Some(file) => Sandbox::open(&file, cache.as_deref()),
         })
         .await?;
-        // A bucket that can't be used is no reason to make a catalog.
+        // Don't create a catalog if the bucket can't be used.
         let bucket = match &self.packs {
             Storage::S3(bucket) => Some(Arc::new(S3Vault::open(bucket).await?)),
             Storage::Folder(_) => None,
@@ -134,8 +133,8 @@ impl StoreOptions {
     }
 }
 
-/// Refuses a folder that is not there, where the catalog has packs: it is elsewhere, or its disk is
-/// not mounted. Makes nothing.
+/// Refuses a missing folder if the catalog has packs: the folder is elsewhere, or its disk is not
+/// mounted. Creates nothing.
 async fn check_folder(catalog: &dyn Catalog, folder: &Path) -> Result<()> {
     if folder.exists() || catalog.held_packs().await?.is_empty() {
         return Ok(());
@@ -148,8 +147,8 @@ async fn check_folder(catalog: &dyn Catalog, folder: &Path) -> Result<()> {
     }))
 }
 
-/// Refuses the storage of another catalog for a catalog that is not there yet: `prune` could delete
-/// nothing there any more, for neither of the two. Makes nothing.
+/// Refuses the storage of another catalog for a catalog that does not exist yet: `prune` could not
+/// delete anything there any more, for either of the two. Creates nothing.
 fn check_unused(catalog: String, contents: StorageContents) -> Result<()> {
     let StorageContents { place, notes: others, note, .. } = contents;
     if others.is_empty() || others.contains(&note) {

@@ -1,4 +1,4 @@
-//! [`Access`] on a database: tokens, and secrets of the store's own.
+//! [`Access`] on a database: tokens, and secrets of the store.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ impl<E: Engine> Access for SqlCatalog<E> {
 
     async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32]> {
         let doing = "looking up a secret";
-        // Looked for before one is put down: asking for what there is writes nothing.
+        // Looked up before one is stored: if it exists, nothing is written.
         let found = async { kept(&mut Reader::of(&self.engine).await?, name).await };
         let row = match found.await.map_err(self.failed(doing))? {
             Some(row) => row,
@@ -83,7 +83,7 @@ async fn add<E: Engine>(tx: &mut Writing<E>, token: &TokenRow) -> SqlResult<()> 
     .map(drop)
 }
 
-/// Times have fractions of any length: without their `Z`, their texts order as they do.
+/// Times have fractions of any length: without their `Z`, their texts sort as they do.
 async fn list<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader.all("SELECT * FROM tokens ORDER BY rtrim(created_at, 'Z'), id", args![]).await
@@ -94,7 +94,7 @@ async fn one<E: Engine>(engine: &E, id: &str) -> SqlResult<Option<E::Row>> {
     reader.maybe("SELECT * FROM tokens WHERE id = $1", args![id]).await
 }
 
-/// One statement: when two revoke a token at once, the second finds the time of the first.
+/// One statement: if two callers revoke a token at once, the second finds the time of the first.
 async fn revoke<E: Engine>(
     tx: &mut Writing<E>,
     params: &(&str, Timestamp),
@@ -119,7 +119,7 @@ async fn keep<E: Engine>(tx: &mut Writing<E>, params: &(&str, [u8; 32])) -> SqlR
     kept(tx, name).await?.ok_or(sqlx::Error::RowNotFound)
 }
 
-/// Keeps something under a name, whatever was there.
+/// Stores a value under a name, and replaces an existing one.
 async fn replace<E: Engine>(tx: &mut Writing<E>, params: &(&str, [u8; 32])) -> SqlResult<()> {
     let (name, value) = params;
     let keep = "INSERT INTO secrets (name, secret) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE

@@ -1,4 +1,4 @@
-//! Answers to fetches: until when they are good, and the room that they take.
+//! Fetch results: their expiry, and the disk space that they use.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use packhouse_model::names::{MpackKey, RepoId};
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Work, Writing, args};
 use super::{SqlCatalog, rows};
 
-/// An answer under a name, and what there may be.
+/// An answer under a name, and the budget.
 struct AnswerParams<'a> {
     name: &'a MpackKey,
     answer: &'a NewAnswer,
     budget: Option<AnswerBudget>,
 }
 
-/// An answer that has been made.
+/// An answer that has been written.
 struct FinishedAnswer<'a> {
     name: &'a MpackKey,
     key: &'a MpackKey,
@@ -52,7 +52,7 @@ impl<E: Engine> Answers for SqlCatalog<E> {
     ) -> Result<Option<MpackKey>> {
         let doing = "looking up an answer";
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
-        // Most plans have none, and need not wait for writers.
+        // Most plans have no answer, and need not wait for writers.
         if reader.maybe(OF_PLAN, args![repo, plan]).await.map_err(self.failed(doing))?.is_none() {
             return Ok(None);
         }
@@ -99,7 +99,7 @@ async fn take_room<E: Engine>(
 ) -> SqlResult<Option<ExhaustedBudget>> {
     let AnswerParams { name, answer, budget } = params;
     if let Some(budget) = budget {
-        // Others who take room wait until this is decided.
+        // Others that reserve space wait until this is decided.
         tx.run(E::LOCK_ANSWERS, args![]).await?;
         let row = tx
             .one(
@@ -200,7 +200,7 @@ async fn forget<E: Engine>(tx: &mut Writing<E>, repo: i64, now: &String) -> SqlR
     Ok(())
 }
 
-/// A time whose text orders like the time: always the same width.
+/// A time whose text sorts like the time: always the same width.
 fn whole_seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,4 +1,4 @@
-//! What is damaged, until it is found mended.
+//! Known damage, until it is found repaired.
 
 use packhouse_catalog::DamageFindings;
 use packhouse_model::error::Result;
@@ -18,7 +18,7 @@ pub(super) fn read(place: &str, row: &impl Columns, mpack_key: Option<MpackKey>)
     })
 }
 
-/// The keys of all packs that are known to be damaged.
+/// The keys of all packs with known damage.
 pub(super) async fn all<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader
@@ -29,7 +29,7 @@ pub(super) async fn all<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
         .await
 }
 
-/// Remembers what reading packs has shown.
+/// Records the findings of reading packs.
 pub(super) async fn note<E: Engine>(
     tx: &mut Writing<E>,
     findings: &DamageFindings,

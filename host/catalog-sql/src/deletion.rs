@@ -1,4 +1,4 @@
-//! Packs that are not used any more: finding and forgetting them.
+//! Unused packs: finding and forgetting them.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,13 @@ use packhouse_model::names::MpackKey;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::{restore, rows, sums};
 
-/// Packs that no shelf of any repo holds which is not deleted, once a repo that has retired them,
-/// by pack.
+/// Packs that no shelf of an existing repo holds, once per repo that has retired them, by pack.
 pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader
         .all(
             "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at,
-              p.verified_at, t.retired_at,
+                    p.verified_at, t.retired_at,
                     CASE WHEN r.deleted_at IS NULL THEN r.id END AS repo
              FROM retired t JOIN packs p ON p.id = t.pack JOIN repos r ON r.id = t.repo
              WHERE NOT EXISTS (SELECT 1 FROM shelves s
@@ -44,8 +43,8 @@ pub(super) fn each_once(place: &str, found: &[impl Columns]) -> Result<Vec<Unnee
     Ok(packs)
 }
 
-/// Packs that may go: no shelf holds them, no job waits to put them on one, and no repo has retired
-/// them later than was said.
+/// Packs that may be deleted: no shelf holds them, no queued job will put them on one, and no repo
+/// has retired them later than `until`.
 pub(super) async fn deletable<S: Sql>(
     tx: &mut S,
     params: &ForgetParams<'_>,
@@ -55,7 +54,7 @@ pub(super) async fn deletable<S: Sql>(
         found.extend(
             tx.all(
                 "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at,
-                  p.verified_at, t.retired_at,
+                        p.verified_at, t.retired_at,
                         CASE WHEN r.deleted_at IS NULL THEN r.id END AS repo
                  FROM packs p JOIN retired t ON t.pack = p.id JOIN repos r ON r.id = t.repo
                  WHERE p.key = $1 AND NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id)
@@ -83,7 +82,7 @@ pub(super) async fn held<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
         .await
 }
 
-/// For each key, whether a repo or a waiting job has the pack.
+/// For each key, whether a repo or a queued job has the pack.
 pub(super) async fn knows<E: Engine>(engine: &E, keys: &[MpackKey]) -> SqlResult<Vec<bool>> {
     let mut reader = Reader::of(engine).await?;
     let mut known = Vec::with_capacity(keys.len());
@@ -99,8 +98,8 @@ pub(super) async fn knows<E: Engine>(engine: &E, keys: &[MpackKey]) -> SqlResult
     Ok(known)
 }
 
-/// When the newest pack was stored. Without its `Z` a time's text orders like the time, with a
-/// fraction of a second or without.
+/// When the newest pack was stored. Without its `Z` a time's text sorts like the time, with or
+/// without a fraction of a second.
 pub(super) async fn last_stored<E: Engine>(engine: &E) -> SqlResult<E::Row> {
     let mut reader = Reader::of(engine).await?;
     reader.one("SELECT max(rtrim(stored_at, 'Z')) || 'Z' AS at FROM packs", args![]).await
@@ -111,12 +110,12 @@ pub(super) struct ForgetParams<'a> {
     /// Where the catalog is.
     pub(super) place: &'a str,
     pub(super) packs: &'a [MpackKey],
-    /// The last time at which they may have been retired.
+    /// The latest time at which they may have been retired.
     pub(super) until: Timestamp,
 }
 
-/// Forgets packs, except those that a shelf holds by now, that a job waits to put on one, or that a
-/// repo has retired later than was said. Gives those that are forgotten.
+/// Forgets packs, except those that a shelf holds by now, that a queued job will put on one, or
+/// that a repo has retired later than `until`. Returns the forgotten ones.
 pub(super) async fn forget<E: Engine>(
     tx: &mut Writing<E>,
     params: &ForgetParams<'_>,

@@ -8,10 +8,10 @@ use packhouse_model::names::ShelfId;
 
 use super::engine::{Engine, SqlResult, Writing, args};
 
-/// How what the index maps to shelves changes.
+/// The changes of what the index maps to shelves.
 pub(super) type Deltas = BTreeMap<ShelfId, Delta>;
 
-/// How what the index maps to one shelf, or to all of a repo, changes.
+/// The change of what the index maps to one shelf, or to all shelves of a repo.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Delta {
     /// Entities, by kind.
@@ -32,7 +32,8 @@ impl Delta {
     }
 }
 
-/// Counts on shelves what has changed. Gives how many have, and the sum.
+/// Updates the counts of shelves. Returns the number of changed shelves, and the sum of the
+/// changes.
 pub(super) async fn put<E: Engine>(tx: &mut Writing<E>, deltas: Deltas) -> SqlResult<(u64, Delta)> {
     let (mut changed, mut sum) = (0, Delta::default());
     for (shelf, delta) in deltas {
@@ -43,7 +44,7 @@ pub(super) async fn put<E: Engine>(tx: &mut Writing<E>, deltas: Deltas) -> SqlRe
         changed += tx
             .run(
                 "UPDATE shelves SET commits = commits + $2, snapshots = snapshots + $3,
-                  objects = objects + $4, tags = tags + $5,
+                        objects = objects + $4, tags = tags + $5,
                         mapped_bytes = mapped_bytes + $6
                  WHERE id = $1",
                 args![shelf.0, commits, snapshots, objects, tags, delta.bytes],

@@ -1,10 +1,10 @@
-//! What the databases do in their own ways, so that all else is written once: connections, rows,
-//! and the few statements that differ.
+//! The differences between the databases, so that everything else is written once: connections,
+//! rows, and the few statements that differ.
 //!
 //! The statements of this folder are the SQL that SQLite and Postgres share: `$1` for parameters,
-//! `CAST(sum(x) AS BIGINT)`, `CASE` where either has a function of its own. Many fixed-width values
-//! cross in one parameter and are unpacked by the database (`substr` counts bytes of a blob in
-//! both), since a statement a row costs ten times the row.
+//! `CAST(sum(x) AS BIGINT)`, `CASE` where each has its own function. Many fixed-width values are
+//! passed in one parameter and unpacked by the database (`substr` counts bytes of a blob in both),
+//! because one statement per row costs ten times as much as the row.
 
 mod connections;
 mod errors;
@@ -34,9 +34,9 @@ pub(super) type Tx<E> = Transaction<'static, <E as Engine>::Db>;
 
 /// A database that can hold a catalog.
 pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
-    /// What sqlx calls it.
+    /// Its type in sqlx.
     type Db: Database<Row = Self::Row, Connection: Sql<Row = Self::Row> + Execute>;
-    /// What it answers with.
+    /// The rows that it returns.
     type Row: Columns;
 
     /// Whether a catalog is a file.
@@ -53,96 +53,95 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Index rows of repo `$1` after entity `$2`, at most `$3`, as one text: a line each,
     /// `HEX:SHELF`.
     const INDEX_PAGE: &'static str;
-    /// Keeps others from publishing to repo `$1` until the transaction ends; answers with its row.
+    /// Keeps others from publishing to repo `$1` until the transaction ends; returns its row.
     const LOCK_REPO: &'static str;
     /// Keeps others from taking job `$1` until the transaction ends, if it still has fence `$2`;
-    /// answers with a row if so.
+    /// returns a row if so.
     const LOCK_LEASE: &'static str;
 
-    /// What those of some commits that repo `$1` knows reach (`$3` of them, 33 bytes each, in
-    /// `$2`), each once; and what their ancestors reach, at most `$4` of them, with 1 as
-    /// `is_ancestor`: all if there are fewer, else whichever. In no order.
+    /// Edges of the commits in `$2` (`$3` of them, 33 bytes each) that repo `$1` has, each once;
+    /// and edges of at most `$4` of their ancestors, with 1 as `is_ancestor`: all if there are
+    /// fewer, otherwise any. In no order.
     const HISTORY: &'static str;
-    /// Shelf and fingerprint of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has;
-    /// `i` is which.
+    /// Shelf and fingerprint of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1`
+    /// has; `i` is the position of the entity.
     const LOOKUP: &'static str;
-    /// The packs on those of some shelves (as [`super::sums::numbers`], `$3` of them in `$2`) that
-    /// are of repo `$1`.
+    /// The packs on those of the shelves in `$2` ([`super::sums::numbers`], `$3` of them) that
+    /// belong to repo `$1`.
     const PACKS_ON: &'static str;
     /// Removes the `$3` entities in `$2`, 34 bytes each, from repo `$1`, which is locked.
     const DROP_ENTITIES: &'static str;
-    /// Those of the `$3` entities in `$2`, 34 bytes each, that were not made recent in repo `$1` at
-    /// `$4` or later; `i` is which.
+    /// Those of the `$3` entities in `$2`, 34 bytes each, that were not marked as recent in repo
+    /// `$1` at `$4` or later; `i` is the position of the entity.
     const STALE: &'static str;
-    /// A row if one of them was made recent with a number above `$4`.
+    /// A row if one of them was marked as recent with a number above `$4`.
     const TOUCHED: &'static str;
-    /// Removes when those of them were made recent.
+    /// Removes the times at which they were marked as recent.
     const DROP_FRESHENED: &'static str;
-    /// Removes what those of them reach that are of the kind `$4`, which is one byte: commits.
+    /// Removes the edges of those of them that have the kind `$4`, which is one byte: commits.
     const DROP_COMMITS: &'static str;
     /// Keeps others from reserving space for an answer until the transaction ends.
     const LOCK_ANSWERS: &'static str;
 
-    /// Gives worker `$2` the job that has been due at `$1` (in milliseconds, as `$3`) for longest,
-    /// until `$3`; `$4` is the time as text. Answers with the job's id and the fence.
+    /// Assigns to worker `$2` the job that has been due at `$1` for longest, until `$3` (both in
+    /// milliseconds); `$4` is the time as text. Returns the job's id and the fence.
     const TAKE_JOB: &'static str;
 
-    /// Where it is, for messages. No secrets.
+    /// Its location, for messages. No secrets.
     fn place(&self) -> &str;
 
-    /// Which catalog it is, whatever names lead to it.
+    /// Identifies the catalog, independent of the names that lead to it.
     fn identity(&self) -> String;
 
     /// Begins a transaction that sees one state, and changes nothing.
     const BEGIN_READING: &'static str;
 
-    /// The time by its clock, or by that of its file system.
+    /// The time of its clock, or of its file system.
     fn clock(&self) -> impl Future<Output = Result<Option<jiff::Timestamp>>> + Send;
 
-    /// Connections for statements that change nothing, with what must be asked after each of them.
-    /// Only [`Reader`] and [`Reading`] take one.
+    /// Connections for statements that change nothing, with the check that must follow each of
+    /// them. Only [`Reader`] and [`Reading`] take one.
     fn readers(&self) -> (&Pool<Self::Db>, Check);
 
-    /// Begins a transaction that changes something. Only [`attempt`] does, which ends it as well.
+    /// Begins a transaction that writes. Only [`attempt`] calls it, and also ends the transaction.
     fn begin_writing(&self) -> impl Future<Output = SqlResult<Tx<Self>>> + Send;
     /// A number that changes with each commit of another connection.
     fn change_stamp(&self) -> impl Future<Output = SqlResult<u64>> + Send;
 
-    /// Waits for its turn.
+    /// Waits for a lock.
     fn lock(&self, mode: LockMode) -> impl Future<Output = Result<LockGuard>> + Send;
 
-    /// Whether the right that was waited for has lasted until now, and lasts until the transaction
-    /// ends.
+    /// Whether the lock has been held until now, and is held until the transaction ends.
     fn still_locked<S: Sql<Row = Self::Row>>(
         &self,
         lock: &LockGuard,
         tx: &mut S,
     ) -> impl Future<Output = SqlResult<bool>> + Send;
 
-    /// Moves commits from the log into the catalog's file, if it has both; false when other
-    /// connections were in the way.
+    /// Moves commits from the log into the catalog's file, if it has both; false if other
+    /// connections prevented it.
     fn checkpoint(&self) -> impl Future<Output = SqlResult<bool>> + Send {
         std::future::ready(Ok(true))
     }
 
-    /// Copies the catalog, as it is at one moment, to a file that is not there or empty.
+    /// Copies the catalog, as of one moment, to a file that does not exist or is empty.
     fn copy_to(&self, _file: &Path) -> impl Future<Output = SqlResult<()>> + Send {
         std::future::ready(Err(sqlx::Error::Configuration(
             "it is not a file; use the backup tools of the database".into(),
         )))
     }
 
-    /// Ends all connections.
+    /// Closes all connections.
     fn close(&self) -> impl Future<Output = ()> + Send;
 
-    /// What an error means: whether another writer was in the way, and what to do about it. Of all
-    /// but a commit: nothing was changed.
+    /// The meaning of an error: whether another writer caused it, and what to do. For all errors
+    /// but those of a commit, nothing was changed.
     fn error_kind(&self, error: &sqlx::Error) -> ErrorKind;
 
-    /// What the error of a commit means.
+    /// The meaning of an error of a commit.
     fn commit_error_kind(&self, error: &sqlx::Error) -> ErrorKind;
 
-    /// On a full disk: whether there is room now that there was not before.
+    /// On a full disk: tries to free space, and returns whether there is more now.
     fn make_room(&self) -> impl Future<Output = bool> + Send {
         std::future::ready(false)
     }

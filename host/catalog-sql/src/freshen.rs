@@ -1,11 +1,11 @@
-//! When clients were last told that a repo has an entity.
+//! When an entity of a repo was last reported to a client as present.
 
 use jiff::Timestamp;
 use packhouse_catalog::{ENTITY_BYTES, EntityKey, FRESH_FOR, RepoRow};
 
 use super::engine::{BATCH, Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 
-/// Entities to make recent.
+/// Entities to mark as recent.
 pub(super) struct FreshenParams<'a> {
     /// The repo, as it was when they were looked up.
     pub(super) repo: &'a RepoRow,
@@ -14,13 +14,13 @@ pub(super) struct FreshenParams<'a> {
     pub(super) at: Timestamp,
 }
 
-/// Recorded times before this one are stale, and are written again.
+/// Recorded times before this one are outdated, and are written again.
 fn stale_before(at: Timestamp) -> i64 {
     at.as_millisecond().saturating_sub(i64::try_from(FRESH_FOR.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Those of some entities that were not made recent of late; none when something was dropped since
-/// they were looked up.
+/// Those of some entities that were not marked as recent lately; none if something was dropped
+/// since they were looked up.
 pub(super) async fn stale<E: Engine>(
     engine: &E,
     params: &FreshenParams<'_>,
@@ -38,13 +38,13 @@ pub(super) async fn stale<E: Engine>(
         places.sort_unstable();
         stale.extend(places.into_iter().filter_map(|at| chunk.get(at)));
     }
-    // After them: what is recent has been so since before this.
+    // Checked after them: what is recent was already recent before this.
     let current = "SELECT 1 FROM repos WHERE id = $1 AND drops = $2 AND deleted_at IS NULL";
     let current = reader.maybe(current, args![params.repo.id, params.repo.drops]).await?;
     Ok(current.map(|_| stale))
 }
 
-/// Makes entities recent, if nothing was dropped since they were looked up.
+/// Marks entities as recent, if nothing was dropped since they were looked up.
 pub(super) async fn freshen<E: Engine>(
     tx: &mut Writing<E>,
     params: &FreshenParams<'_>,
@@ -63,7 +63,7 @@ pub(super) async fn freshen<E: Engine>(
     Ok(true)
 }
 
-/// Writes when entities were made recent, with the number that the repo counts.
+/// Writes the times at which entities were marked as recent, with the number that the repo counts.
 pub(super) async fn put<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,

@@ -1,4 +1,4 @@
-//! What the catalog remembers of consolidations that ended.
+//! The log of finished consolidations.
 
 use packhouse_catalog::GcLogQuery;
 use packhouse_model::error::Result;
@@ -7,21 +7,21 @@ use packhouse_model::report::{GcEntry, GcRecord, GcReport};
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::rows::{damaged, repo_name, time};
 
-/// One that ended.
+/// A finished consolidation.
 pub(super) struct FinishedGc<'a> {
     pub(super) repo: i64,
     pub(super) record: &'a GcRecord,
     pub(super) report: Option<&'a GcReport>,
 }
 
-/// Remembers one.
+/// Records one.
 pub(super) async fn record<E: Engine>(
     tx: &mut Writing<E>,
     ended: &FinishedGc<'_>,
 ) -> SqlResult<()> {
     let FinishedGc { repo, record, report } = *ended;
     let finished_at = record.finished_at.to_string();
-    // Doing nothing again is no news: only the time of the last such run is kept.
+    // Of repeated runs that did nothing, only the last one is kept.
     if record.outcome == "skipped" {
         let again = tx
             .run(
@@ -73,8 +73,8 @@ pub(super) async fn record<E: Engine>(
     Ok(())
 }
 
-/// The runs of a repo, newest first. Without their reports: lists of repos ask for the last one of
-/// each.
+/// The runs of a repo, newest first. Without their reports: lists of repos need only the last run
+/// of each.
 pub(super) async fn of_repo<E: Engine>(
     engine: &E,
     repo: i64,
@@ -94,8 +94,8 @@ macro_rules! listing {
               JOIN repos r ON r.id = g.repo AND r.deleted_at IS NULL
              LEFT JOIN gc_reports t ON t.run = g.id WHERE ",
             $of,
-            // A text that changes when another is taken out of it holds that one. It may hold what
-            // LIKE takes for a pattern.
+            // A text contains another one if removing that one changes it. Not LIKE: the text may
+            // have pattern characters.
             " AND g.id < $2 AND ($3 = ''
               OR replace(lower(r.owner || '/' || r.slug), $3, '') <> lower(r.owner || '/' || r.slug)
                 OR replace(lower(g.outcome), $3, '') <> lower(g.outcome)
@@ -110,8 +110,8 @@ macro_rules! listing {
 pub(super) async fn list<E: Engine>(engine: &E, query: GcLogQuery<'_>) -> SqlResult<Vec<E::Row>> {
     let listing =
         if query.repo.is_some() { listing!("g.repo = $1") } else { listing!("$1 IS NULL") };
-    // Either database's `lower` knows ASCII only: SQLite's always, that of Postgres in the
-    // collation that the columns have.
+    // `lower` of both databases changes ASCII only: that of SQLite always, that of Postgres in the
+    // collation of the columns.
     let text = query.text.to_ascii_lowercase();
     let mut reader = Reader::of(engine).await?;
     reader
@@ -146,7 +146,7 @@ pub(super) fn read_record(place: &str, row: &impl Columns) -> Result<GcRecord> {
     })
 }
 
-/// Bytes made and milliseconds taken, of the last runs that published something.
+/// Bytes written and duration in milliseconds of the last runs that published something.
 pub(super) async fn paces<E: Engine>(engine: &E, limit: u32) -> SqlResult<Vec<(u64, u64)>> {
     let mut reader = Reader::of(engine).await?;
     let found = reader

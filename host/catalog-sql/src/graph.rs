@@ -43,13 +43,13 @@ pub(super) async fn put_heads<E: Engine>(
         let names = serde_json::to_string(&names).map_err(|e| sqlx::Error::Encode(e.into()))?;
         let commits: Vec<u8> = chunk.iter().flat_map(|head| head.commit.to_bytes()).collect();
         if push.forced {
-            // What the branch leaves may be reached by nothing else: since when is remembered.
+            // Nothing else may reach the abandoned head: the time is recorded.
             tx.run(E::LEAVE_HEADS, args![repo, &names, &commits, now]).await?;
         }
         changed += tx.run(E::PUT_HEADS, args![repo, &names, &commits]).await?;
     }
-    // The first branch ever pushed is the default; of several at once `main`, else the first by
-    // name.
+    // The first branch that is pushed is the default; of several at once `main`, otherwise the
+    // first by name.
     let first = push.heads.iter().find(|h| h.branch == "main").or(push.heads.first());
     if let (None, Some(first)) = (&push.repo.default_branch, first) {
         changed += tx

@@ -1,8 +1,8 @@
 //! The catalog on a database that speaks SQL. Only this crate names sqlx.
 //!
-//! [`SqlCatalog`] is written once, on what an engine says a database does in its own way;
-//! [`sqlite`] and [`postgres`] are the engines. What coordinates is the database: a publication is
-//! one transaction that locks its repo and compares before it writes.
+//! [`SqlCatalog`] is written once. An engine implements what differs between databases; [`sqlite`]
+//! and [`postgres`] are the engines. The database coordinates: a publication is one transaction
+//! that locks its repo and compares before it writes.
 
 mod access;
 mod answers;
@@ -50,7 +50,7 @@ use self::engine::{Engine, Reader, Sql, TransactionError, Work, args, attempt};
 pub use migrations::{MigrationStep, Migrations, PendingMigrations, migrator};
 pub use place::{CatalogPlace, MissingCatalog};
 
-/// How often a transaction is tried that another one was in the way of.
+/// How often a transaction is tried if another one interferes.
 const TRIES: u32 = 5;
 
 /// A catalog on a database.
@@ -62,7 +62,7 @@ pub struct SqlCatalog<E: Engine> {
 
 #[expect(private_bounds, reason = "the engines are those of this folder")]
 impl<E: Engine> SqlCatalog<E> {
-    /// Translates an error of sqlx, once.
+    /// Converts an error of sqlx.
     fn failed<'a>(&'a self, doing: &'a str) -> impl Fn(sqlx::Error) -> Error + 'a {
         move |error| failed(&self.engine, doing, &error)
     }
@@ -78,7 +78,7 @@ impl<E: Engine> SqlCatalog<E> {
         self.again(doing, Some(lock), params, work).await?.ok_or_else(|| self.lock_lost(doing))
     }
 
-    /// The error of a lock that was lost.
+    /// The error for a lost lock.
     fn lock_lost(&self, doing: &str) -> Error {
         Error::Catalog {
             catalog: self.engine.place().to_owned(),
@@ -102,8 +102,8 @@ impl<E: Engine> SqlCatalog<E> {
         Ok(done.unwrap_or_else(|| unreachable!("there is no lock that could be lost")))
     }
 
-    /// Does something in a transaction, and again where another was in the way. None when what was
-    /// held is lost.
+    /// Does the work in a transaction, and retries it if another one interferes. None if the lock
+    /// was lost.
     async fn again<G: Sync, T: Send>(
         &self,
         doing: &str,
@@ -365,12 +365,12 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         until: Timestamp,
         lock: &LockGuard,
     ) -> Result<Vec<UnneededPack>> {
-        // Nothing is written: on a full disk, what begins a transaction that writes may fail.
+        // Only reads: on a full disk, beginning a transaction that writes may fail.
         let doing = "looking for unused packs";
         let params = deletion::ForgetParams { place: self.engine.place(), packs, until };
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let found = deletion::deletable(&mut reader, &params).await.map_err(self.failed(doing))?;
-        // The caller removes the files of what was found.
+        // The caller then removes the files of these packs.
         match self.engine.still_locked(lock, &mut reader).await.map_err(self.failed(doing))? {
             true => Ok(found),
             false => Err(self.lock_lost(doing)),

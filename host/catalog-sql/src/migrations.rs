@@ -1,4 +1,4 @@
-//! Migrations: append-only. A catalog remembers which it has and what they said.
+//! Migrations: append-only. A catalog records which ones were applied, with their checksums.
 
 use packhouse_model::error::{Error, OpenError, Result};
 use sqlx::SqlSafeStr;
@@ -6,7 +6,7 @@ use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 
 use super::engine::without_line;
 
-/// A migration: its number, its name, what it says.
+/// A migration: its number, its name, its SQL.
 pub type MigrationStep = (i64, &'static str, &'static str);
 
 /// Which migrations a catalog has, and which it should have.
@@ -14,9 +14,9 @@ pub type MigrationStep = (i64, &'static str, &'static str);
 pub struct Migrations {
     /// Where the catalog is.
     pub catalog: String,
-    /// Those that it has, by number.
+    /// The applied ones, by number.
     pub applied: Vec<i64>,
-    /// Those that this build knows, by number, with their names.
+    /// The ones that this build knows, by number, with their names.
     pub known: Vec<(i64, &'static str)>,
 }
 
@@ -27,12 +27,12 @@ impl Migrations {
         Migrations { catalog: catalog.to_owned(), applied, known }
     }
 
-    /// Those that it lacks, by number, with their names.
+    /// The pending ones, by number, with their names.
     pub fn pending(&self) -> impl Iterator<Item = (i64, &'static str)> {
         self.known.iter().filter(|(version, _)| !self.applied.contains(version)).copied()
     }
 
-    /// The first that it has and this build does not know: a newer one made it.
+    /// The first applied one that this build does not know: a newer build migrated the catalog.
     pub fn unknown(&self) -> Option<i64> {
         self.applied
             .iter()
@@ -41,12 +41,12 @@ impl Migrations {
     }
 }
 
-/// What to do where a catalog lacks migrations.
+/// What to do if migrations are pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PendingMigrations {
-    /// Run them: for those who write.
+    /// Run them: for verbs that write.
     Run,
-    /// Refuse: those who only read change nothing.
+    /// Refuse: verbs that only read change nothing.
     Refuse,
 }
 
@@ -55,12 +55,12 @@ pub enum PendingMigrations {
 pub(super) struct Schema {
     /// Its migrations, if it is a catalog.
     pub(super) applied: Vec<Applied>,
-    /// Whether it has tables, and none says that it is a catalog.
+    /// Whether it has tables, but none of a catalog.
     pub(super) is_foreign: bool,
 }
 
 impl Schema {
-    /// The migrations that it has.
+    /// The applied migrations.
     ///
     /// # Errors
     /// [`OpenError::ForeignDatabase`].
@@ -72,7 +72,7 @@ impl Schema {
     }
 }
 
-/// The error of a catalog that lacks migrations, for those who only read.
+/// The error for a catalog with pending migrations, for verbs that only read.
 pub(super) fn pending_error(place: &str, steps: &[MigrationStep], applied: &[Applied]) -> Error {
     let missing = Migrations::of(place, steps, applied)
         .pending()
@@ -81,10 +81,10 @@ pub(super) fn pending_error(place: &str, steps: &[MigrationStep], applied: &[App
     Error::Open(OpenError::PendingMigrations { catalog: place.to_owned(), missing })
 }
 
-/// A migration that a catalog has: its number, and the checksum of what it said.
+/// An applied migration: its number, and the checksum of its SQL.
 pub(super) type Applied = (i64, Vec<u8>);
 
-/// What a statement for the migrations that a catalog has asks.
+/// The statement that lists applied migrations.
 pub(super) const APPLIED: &str =
     "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
 
@@ -116,8 +116,8 @@ fn newer(place: &str, steps: &[MigrationStep], found: i64) -> Error {
 }
 
 /// Migrates a catalog. Concurrent migrations run one after the other: on Postgres under sqlx's
-/// advisory lock; on SQLite one of two that run the same migration fails, and tries again with the
-/// next one. That may happen at each of them.
+/// advisory lock; on SQLite one of two processes that run the same migration fails, and continues
+/// with the next one. That may happen for each of them.
 pub(super) async fn run(
     place: &str,
     steps: &[MigrationStep],
@@ -150,7 +150,7 @@ pub(super) async fn run(
     }
 }
 
-/// Runs migrations in their order.
+/// Runs migrations in order.
 pub fn migrator(steps: &[MigrationStep]) -> Migrator {
     let migration = |&(version, name, sql): &MigrationStep| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use packhouse_catalog::Catalog;
 use packhouse_model::error::{Error, Result};
 
-use super::postgres::{self, PostgresCatalog};
+use super::postgres::PostgresCatalog;
 use super::sqlite::SqliteCatalog;
-use super::{Migrations, PendingMigrations};
+use super::{Migrations, PendingMigrations, postgres};
 
 /// Where a catalog is.
 #[derive(Clone, PartialEq, Eq)]
@@ -19,10 +19,10 @@ pub enum CatalogPlace {
     Postgres(String),
 }
 
-/// A catalog that is not there.
+/// A catalog that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingCatalog {
-    /// What it would be known by: see [`Catalog::identity`].
+    /// Its identity, if it existed: see [`Catalog::identity`].
     pub identity: String,
     /// What is there instead, as the end of a sentence.
     pub instead: &'static str,
@@ -45,20 +45,20 @@ impl std::fmt::Display for CatalogPlace {
 }
 
 impl CatalogPlace {
-    /// Opens the catalog, making it on first use and bringing it up to date.
+    /// Opens the catalog; creates it on first use, and migrates it.
     ///
     /// # Errors
-    /// When it can't be made or read; [`packhouse_model::error::OpenError::NewerStore`] for one
-    /// that a newer packhouse made; [`packhouse_model::error::OpenError::ForeignDatabase`] for the
+    /// If it can't be created or read; [`packhouse_model::error::OpenError::NewerStore`] if a newer
+    /// packhouse has migrated it; [`packhouse_model::error::OpenError::ForeignDatabase`] for the
     /// database of another program.
     pub async fn open(&self) -> Result<Arc<dyn Catalog>> {
         self.open_with(PendingMigrations::Run).await
     }
 
-    /// The same; what is done about pending migrations is said.
+    /// The same, with what to do about pending migrations.
     ///
     /// # Errors
-    /// [`packhouse_model::error::OpenError::PendingMigrations`], where they are not to be run.
+    /// [`packhouse_model::error::OpenError::PendingMigrations`], if they are not to be run.
     pub async fn open_with(&self, pending: PendingMigrations) -> Result<Arc<dyn Catalog>> {
         match self {
             CatalogPlace::Sqlite(file) => {
@@ -86,7 +86,7 @@ impl CatalogPlace {
         }
     }
 
-    /// Makes a catalog that is not open a single file without a log, durably.
+    /// Turns a catalog that is not open into a single file without a log, durably.
     ///
     /// # Errors
     /// When it is open.
@@ -97,7 +97,7 @@ impl CatalogPlace {
         }
     }
 
-    /// Which migrations it has. Changes nothing.
+    /// The state of its migrations. Changes nothing.
     ///
     /// # Errors
     /// When it can't be read.
@@ -108,7 +108,7 @@ impl CatalogPlace {
         }
     }
 
-    /// The file, where it is one.
+    /// The file, if it is one.
     pub fn file(&self) -> Option<&Path> {
         match self {
             CatalogPlace::Sqlite(file) => Some(file),

@@ -1,4 +1,4 @@
-//! Policies in the catalog, and what they are held against.
+//! Policies in the catalog, and the numbers that they are checked against.
 
 use packhouse_catalog::Pressure;
 use packhouse_model::error::Result;
@@ -36,7 +36,7 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<(i64, Policy)> {
     ))
 }
 
-/// Sets the policy of a repo, or takes it back.
+/// Sets or resets the policy of a repo.
 pub(super) async fn set<E: Engine>(
     tx: &mut Writing<E>,
     params: &(i64, Option<&Policy>),
@@ -58,8 +58,8 @@ pub(super) async fn set<E: Engine>(
     .map(drop)
 }
 
-/// Writes a row and deletes it, to find out whether that can be done: the policy of a repo that no
-/// catalog has.
+/// Writes a row and deletes it, to test whether the catalog is writable: the policy of a repo that
+/// no catalog has.
 pub(super) async fn probe<E: Engine>(tx: &mut Writing<E>, (): &()) -> SqlResult<()> {
     const NO_REPO: i64 = -1;
     set(tx, &(NO_REPO, Some(&Policy::OFF))).await?;
@@ -67,7 +67,8 @@ pub(super) async fn probe<E: Engine>(tx: &mut Writing<E>, (): &()) -> SqlResult<
 }
 
 /// Repos with more than one pack. Times have fractions of any length: without their `Z`, their
-/// texts order as they do. Their shelves are read: they are few, or a policy has been off for long.
+/// texts sort as they do. Their shelves are read: there are few, unless automatic consolidation has
+/// been off for long.
 pub(super) async fn pressures<E: Engine>(engine: &E, repo: Option<i64>) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader

@@ -13,7 +13,7 @@ use super::deltas::Deltas;
 use super::engine::{BATCH, Columns, Engine, Sql, SqlResult, Writing, args};
 use super::{deltas, freshen, graph, sums};
 
-/// Whether a job is still that of the worker which took it. The job stays its own until the
+/// Whether a job is still assigned to the worker that took it. It stays assigned until the
 /// transaction ends.
 async fn has_lease<E: Engine>(tx: &mut Writing<E>, fence: Option<Fence>) -> SqlResult<bool> {
     match fence {
@@ -49,7 +49,7 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
         if !sums::stores::<E>(tx, repo, pack_id).await? {
             stored += pack.bytes as i64;
         }
-        // What was retired and comes again is needed again.
+        // A retired pack that is pushed again is needed again.
         rows += tx
             .run("DELETE FROM retired WHERE repo = $1 AND pack = $2", args![repo, pack_id])
             .await?;
@@ -85,8 +85,8 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
     Ok(PublishOutcome::Done { rows })
 }
 
-/// Takes away those of some shelves to which nothing is mapped, and retires their packs. Gives how
-/// many rows that changed.
+/// Removes those of some shelves to which nothing is mapped, and retires their packs. Returns the
+/// number of changed rows.
 async fn drop_broken<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,
@@ -179,8 +179,8 @@ async fn put_entities<E: Engine>(
         let rows = packed(chunk.iter().map(|moved| &moved.row));
         changed += tx
             .run(
-                // Looked up by key, one by one, whatever the database takes the size of the repo to
-                // be.
+                // Looked up by key, one by one, regardless of the database's statistics of the
+                // repo.
                 "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
                  INSERT INTO entities (repo, entity, shelf, print)
                  SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5)
@@ -193,7 +193,7 @@ async fn put_entities<E: Engine>(
     Ok(changed)
 }
 
-/// Forgets entities, and what was known of them.
+/// Removes entities, and everything that was recorded about them.
 async fn drop_entities<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,
@@ -209,7 +209,7 @@ async fn drop_entities<E: Engine>(
         }
         changed += tx.run(E::DROP_ENTITIES, args![repo, &bytes, chunk.len()]).await?;
         changed += tx.run(E::DROP_FRESHENED, args![repo, &bytes, chunk.len()]).await?;
-        // Their ids begin behind the kind.
+        // The ids follow the kind.
         let commits = [Kind::Commit as u8];
         changed += tx.run(E::DROP_COMMITS, args![repo, &bytes, chunk.len(), &commits[..]]).await?;
     }
@@ -245,14 +245,14 @@ pub(super) async fn consolidation<E: Engine>(
         return Ok(PublishOutcome::Changed);
     }
     if !done.dropped.is_empty() {
-        // A client was told since then that one of these is in the repo, and relies on it. What is
-        // kept is kept with all that it reaches.
+        // One of these was reported to a client as present since then, and the client relies on it.
+        // Entities that are kept are kept with everything that they reach.
         if freshen::touches::<E>(tx, &done.repo, done.dropped.iter().map(|dropped| dropped.entity))
             .await?
         {
             return Ok(PublishOutcome::Changed);
         }
-        // What was pushed since may reach what is dropped; and who prepares a push may count on it.
+        // A push since then may reach dropped entities, and a push in preparation may rely on them.
         let current = "UPDATE repos SET revision = revision + 1, drops = drops + 1
           WHERE id = $1 AND revision = $2";
         if tx.run(current, args![repo, done.repo.revision]).await? == 0 {
@@ -261,7 +261,7 @@ pub(super) async fn consolidation<E: Engine>(
     }
     let now = done.now.to_string();
     let pack = put_pack::<E>(tx, &done.key, done.bytes, done.records, true, &now).await?;
-    // Tombstones first: packs of the planned shelves that no later shelf of the repo holds as well.
+    // First retire packs of the planned shelves, unless a later shelf of the repo holds them, too.
     let mut rows = 1 + tx
         .run(
             "INSERT INTO retired (repo, pack, retired_at)

@@ -69,7 +69,7 @@ async fn put<E: Engine>(tx: &mut Writing<E>, params: &ReleaseParams<'_>) -> SqlR
     if tx.one(sum, args![repo]).await?.count("bytes") + release.body.len() as u64 > most {
         return Ok(PutRelease::TooMuch);
     }
-    // A consolidation that was planned before might drop the commit: to it, the repo has changed.
+    // A consolidation that was planned before might drop the commit: for it, the repo has changed.
     tx.run("UPDATE repos SET revision = revision + 1 WHERE id = $1", args![repo]).await?;
     tx.run(
         "INSERT INTO releases (repo, tag, release_id, channel, is_draft, commit_id, body)

@@ -1,11 +1,11 @@
-//! Making and deleting a repo, or a branch of one.
+//! Creating and deleting a repo; deleting a branch.
 
 use packhouse_catalog::{BranchDeletion, DeletionSummary, PublishOutcome};
 use packhouse_model::names::{RepoId, RepoName, Visibility};
 
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 
-/// A repo to make.
+/// A repo to create.
 pub(super) struct CreateParams<'a> {
     pub(super) name: &'a RepoName,
     pub(super) id: RepoId,
@@ -13,7 +13,7 @@ pub(super) struct CreateParams<'a> {
     pub(super) now: String,
 }
 
-/// Makes a repo. None when the name is taken.
+/// Creates a repo. None if the name is taken.
 pub(super) async fn create<E: Engine>(
     tx: &mut Writing<E>,
     new: &CreateParams<'_>,
@@ -72,7 +72,7 @@ pub(super) async fn delete<E: Engine>(
     Ok(Some(DeletionSummary { packs: left.count("packs"), bytes: left.count("bytes"), jobs }))
 }
 
-/// Deletes a branch. Where it stood is remembered, as where a push by force has moved it away.
+/// Deletes a branch. Its head is recorded, like one that a forced push has abandoned.
 pub(super) async fn delete_branch<E: Engine>(
     tx: &mut Writing<E>,
     params: &BranchDeletion,

@@ -1,4 +1,4 @@
-//! Deleted repos: restoring one, and removing what is left of it.
+//! Deleted repos: restoring one, and removing its remains.
 
 use jiff::Timestamp;
 use packhouse_catalog::{RepoRestoration, RestoreOutcome};
@@ -9,7 +9,7 @@ use packhouse_model::report::DeletedRepo;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::{rows, sums};
 
-/// The key in `freshened` that means all that a repo had.
+/// The key in `freshened` that stands for all entities of a repo.
 pub(super) const EVERYTHING: &[u8] = &[];
 
 /// The repo to restore, and when.
@@ -69,7 +69,7 @@ pub(super) async fn restore<E: Engine>(
         return pruned::<E>(tx, params).await;
     };
     tx.one(E::LOCK_REPO, args![repo]).await?;
-    // Of two who restore it at once, the second finds it taken when its transaction is done again.
+    // If two callers restore it at once, the second finds it taken when its transaction is retried.
     let restored = tx
         .run(
             "UPDATE repos SET deleted_at = NULL, owner = $2, slug = $3, revision = revision + 1,
@@ -118,14 +118,14 @@ async fn pruned<E: Engine>(
     read().map_err(|damage| sqlx::Error::Decode(damage.into()))
 }
 
-/// Repos that were deleted and are not yet gone.
+/// Repos that were deleted and not yet removed.
 pub(super) async fn deleted<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader.all("SELECT * FROM repos WHERE deleted_at IS NOT NULL ORDER BY id", args![]).await
 }
 
-/// Removes a deleted repo: all but its row and its retired packs, which go when those packs are
-/// forgotten. False where it is not deleted.
+/// Removes a deleted repo: all but its row and its retired packs, which are removed when those
+/// packs are forgotten. False if it is not deleted.
 pub(super) async fn forget<E: Engine>(
     tx: &mut Writing<E>,
     params: &(i64, String),
@@ -184,7 +184,7 @@ pub(super) async fn forget<E: Engine>(
         )
         .await?;
     }
-    // The repo with this name now will retire what it holds.
+    // The repo that has this name now will retire the packs that it holds.
     tx.run(
         "DELETE FROM retired WHERE repo = $1 AND EXISTS (
              SELECT 1 FROM shelves s JOIN repos r ON r.id = s.repo AND r.deleted_at IS NULL

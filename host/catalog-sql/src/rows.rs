@@ -8,7 +8,7 @@ use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
 
 use super::engine::{Columns, RESTORE};
 
-/// An error for a row that holds what no packhouse writes.
+/// An error for a row with a value that packhouse never writes.
 pub(super) fn damaged(place: &str, what: &str) -> Error {
     Error::Damage(DamageError::DamagedCatalog {
         catalog: place.to_owned(),
@@ -22,7 +22,7 @@ pub(super) fn time(place: &str, row: &impl Columns, column: &str) -> Result<Time
     row.text(column).parse().map_err(|_| damaged(place, "a time"))
 }
 
-/// A time, where there may be none.
+/// An optional time.
 pub(super) fn maybe_time(
     place: &str,
     row: &impl Columns,
@@ -34,7 +34,7 @@ pub(super) fn maybe_time(
 }
 
 pub(super) fn repo_name(place: &str, row: &impl Columns) -> Result<RepoName> {
-    // The name of a deleted repo is followed by `~`, which no name has, and its id.
+    // The name of a deleted repo is followed by `~`, which names can't contain, and its id.
     let slug = row.text("slug").split('~').next().unwrap_or_default();
     let name = format!("{}/{slug}", row.text("owner"));
     name.parse().map_err(|_| damaged(place, "a repo's name"))
@@ -99,7 +99,7 @@ pub(super) fn retired(place: &str, row: &impl Columns) -> Result<RetiredPack> {
     Ok(RetiredPack { pack: pack(place, row)?, at: time(place, row, "retired_at")? })
 }
 
-/// An entity's id, where there may be none.
+/// An optional id of an entity.
 pub(super) fn maybe_id(place: &str, row: &impl Columns, column: &str) -> Result<Option<EntityId>> {
     match row.maybe_bytes(column) {
         None => Ok(None),

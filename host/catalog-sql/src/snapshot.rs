@@ -19,18 +19,18 @@ use super::restore::EVERYTHING;
 use super::walk::Walk;
 use super::{damage, failed, rows, sums};
 
-/// Index rows that come back as one text: a row of sqlx costs more than a row of the database.
+/// Index rows that are returned as one text: a row of sqlx costs more than a row of the database.
 const TEXT_ROWS: u32 = 8192;
 
 struct SqlSnapshot<E: Engine> {
     place: String,
-    /// Translates an error of sqlx.
+    /// Converts an error of sqlx.
     failed: Box<dyn Fn(sqlx::Error) -> Error + Send + Sync>,
     transaction: Reading<E>,
     repo: RepoRow,
 }
 
-/// Begins to read. The first statement fixes the state that the snapshot sees.
+/// Begins the transaction. The first statement fixes the state that the snapshot sees.
 pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Snapshot>> {
     let starting = |error| failed(engine, "beginning to read", &error);
     let mut transaction = Reading::of(engine).await.map_err(starting)?;
@@ -69,7 +69,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         let found = self
             .all(
                 "SELECT s.id, s.generation, s.commits, s.snapshots, s.objects, s.tags,
-                  s.mapped_bytes, s.made_at,
+                        s.mapped_bytes, s.made_at,
                         p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
                  FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = $1 ORDER BY s.id",
                 args![self.repo.id],
@@ -261,8 +261,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
-        // The order is made here, whatever order the database returns: a statement returns the
-        // requested commits, and the next ones ahead of time.
+        // The order is established here, regardless of the order that the database returns: a
+        // statement returns the requested commits, and the next ones in advance.
         let mut walk = Walk::from(commits, limit as usize);
         loop {
             let Some((asked, ahead)) = walk.next() else { return Ok(walk.done) };

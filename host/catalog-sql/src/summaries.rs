@@ -1,5 +1,5 @@
-//! Repos in a line each. One statement a page, which sees one state and reads two rows a repo: its
-//! own, with the sums that pushes and consolidations keep, and its last consolidation.
+//! Summaries of repos. One statement per page, which sees one state and reads two rows per repo:
+//! its own, with the totals that pushes and consolidations update, and its last consolidation.
 
 use packhouse_catalog::Totals;
 use packhouse_model::error::Result;
@@ -18,7 +18,7 @@ macro_rules! summaries {
     ($of:literal) => {
         concat!(
             "SELECT r.owner, r.slug, r.created_at, r.packs, r.commits, r.snapshots, r.objects,
-              r.tags, r.bytes, r.needed_bytes,
+                    r.tags, r.bytes, r.needed_bytes,
                     r.stored_bytes, g.finished_at, g.outcome, g.packs_before, g.packs_after,
                     g.consolidated_key, g.bytes_before, g.bytes_after,
                     g.elapsed_ms, g.component, g.error,
@@ -59,7 +59,7 @@ pub(super) async fn one<E: Engine>(engine: &E, name: &RepoName) -> SqlResult<Opt
     reader.maybe(summaries!("r.owner = $1 AND r.slug = $2"), args![name.owner(), name.slug()]).await
 }
 
-/// What [`Totals`] are, of all repos: one statement that reads a row a repo.
+/// [`Totals`] of all repos: one statement that reads one row per repo.
 pub(super) async fn totals<E: Engine>(engine: &E) -> SqlResult<E::Row> {
     let mut reader = Reader::of(engine).await?;
     reader

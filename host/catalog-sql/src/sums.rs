@@ -1,6 +1,5 @@
-//! A repo's shelves, added up, and by how much each publication changes them. Counted in the
-//! transaction that publishes, so the numbers are exact, whatever pushes and consolidations do at
-//! once.
+//! Totals of a repo's shelves, and how each publication changes them. Counted in the transaction
+//! that publishes, so the numbers are exact, also with concurrent pushes and consolidations.
 
 use packhouse_model::names::ShelfId;
 use packhouse_model::report::Cause;
@@ -8,19 +7,19 @@ use packhouse_model::report::Cause;
 use super::deltas::Delta;
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 
-/// Packs that the index maps something to, and their bytes; or by how much they change.
+/// Number and bytes of the packs to which the index maps something; or their change.
 pub(super) type Mapped = (i64, i64);
 
 /// Width of a shelf's number in [`numbers`].
 const DIGITS: usize = 20;
 
-/// Shelves as one text, which statements unpack: twenty digits each.
+/// Numbers of shelves as one text that statements unpack: twenty digits each.
 pub(super) fn numbers(shelves: &[ShelfId]) -> String {
     shelves.iter().map(|shelf| format!("{:0width$}", shelf.0, width = DIGITS)).collect()
 }
 
-/// Of the packs on some shelves, those that the index of the repo maps something to: on these
-/// shelves or on others.
+/// Of the packs on some shelves, those to which the index of the repo maps something, on these or
+/// other shelves.
 pub(super) async fn mapped_packs<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,
@@ -28,8 +27,8 @@ pub(super) async fn mapped_packs<E: Engine>(
 ) -> SqlResult<Mapped> {
     let row = tx
         .one(
-            // Counted, not EXISTS: of that, Postgres would make a join over all shelves of the repo
-            // as soon as its statistics say that there are few.
+            // Counted, not EXISTS: Postgres would turn that into a join over all shelves of the
+            // repo as soon as its statistics say that there are few.
             "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
              SELECT count(*) AS packs, CAST(coalesce(sum(p.bytes), 0) AS BIGINT) AS bytes FROM packs p
              WHERE p.id IN (SELECT touched.pack FROM n CROSS JOIN shelves touched
@@ -42,7 +41,7 @@ pub(super) async fn mapped_packs<E: Engine>(
     Ok((row.int("packs"), row.int("bytes")))
 }
 
-/// Whether a pack is on a shelf of the repo, or was and waits for deletion.
+/// Whether a pack is on a shelf of the repo, or was, and is pending deletion.
 pub(super) async fn stores<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,
@@ -59,7 +58,7 @@ pub(super) async fn stores<E: Engine>(
     Ok(found.is_some())
 }
 
-/// Adds what a push has changed.
+/// Adds the changes of a push.
 pub(super) async fn add<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,
@@ -70,9 +69,9 @@ pub(super) async fn add<E: Engine>(
     let [commits, snapshots, objects, tags] = delta.by_column();
     tx.run(
         "UPDATE repos SET packs = packs + $2, bytes = bytes + $3, commits = commits + $4,
-          snapshots = snapshots + $5,
+                snapshots = snapshots + $5,
                 objects = objects + $6, tags = tags + $7, needed_bytes = needed_bytes + $8,
-            stored_bytes = stored_bytes + $9
+                stored_bytes = stored_bytes + $9
          WHERE id = $1",
         args![repo, mapped.0, mapped.1, commits, snapshots, objects, tags, delta.bytes, stored],
     )
@@ -80,8 +79,8 @@ pub(super) async fn add<E: Engine>(
     Ok(())
 }
 
-/// Sums up the packs of a repo again, which a consolidation changes; entities stay. Returns by how
-/// much the mapped packs have changed.
+/// Computes the totals of a repo's packs again, after a consolidation; entities don't change.
+/// Returns the change of the mapped packs.
 pub(super) async fn recount_packs<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<Mapped> {
     let before = tx.one("SELECT packs, bytes FROM repos WHERE id = $1", args![repo]).await?;
     let after = tx
@@ -107,7 +106,7 @@ pub(super) async fn recount_packs<E: Engine>(tx: &mut Writing<E>, repo: i64) -> 
     Ok((after.int("packs") - before.int("packs"), after.int("bytes") - before.int("bytes")))
 }
 
-/// Remembers by how much a publication has changed the mapped packs.
+/// Records how a publication has changed the mapped packs.
 pub(super) async fn put_change<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,

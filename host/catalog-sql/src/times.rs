@@ -1,4 +1,4 @@
-//! Times that a clock wrote which was ahead.
+//! Times that were written by a clock that was ahead.
 
 use jiff::Timestamp;
 

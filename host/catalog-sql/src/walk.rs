@@ -8,12 +8,12 @@ use super::engine::BATCH;
 
 /// A walk from commits to their ancestors, each once, up to a limit.
 pub(super) struct Walk {
-    /// What was walked, in order.
+    /// The visited commits, in order.
     pub(super) done: Vec<Edges>,
     limit: usize,
     /// The next commits, in order.
     queue: VecDeque<EntityId>,
-    /// What was ever in the queue.
+    /// All commits that were ever in the queue.
     seen: HashSet<EntityId>,
     found: HashMap<EntityId, Edges>,
     /// Commits without known edges.
@@ -40,8 +40,8 @@ impl Walk {
         }
     }
 
-    /// Walks as far as possible. Returns the commits whose edges are needed to go on, and how many
-    /// of their ancestors to read ahead; none at the end.
+    /// Walks as far as possible. Returns the commits whose edges are needed to continue, and how
+    /// many of their ancestors to read ahead; none at the end.
     pub(super) fn next(&mut self) -> Option<(Vec<EntityId>, usize)> {
         while self.done.len() < self.limit {
             let next = *self.queue.front()?;
@@ -62,8 +62,8 @@ impl Walk {
         None
     }
 
-    /// What a statement has found, and whether that is all: what they reach, and all their
-    /// ancestors.
+    /// Takes the rows of a statement, and whether they are complete: all edges of the commits and
+    /// of their ancestors.
     pub(super) fn add(&mut self, asked: &[EntityId], found: Vec<Edges>, all: bool) {
         let parents: Vec<EntityId> =
             found.iter().flat_map(|edges| edges.parents).flatten().collect();

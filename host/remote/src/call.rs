@@ -1,4 +1,4 @@
-//! One question to a server, and its answer: the client, the token, and what errors mean.
+//! One request to a server, and its response: the client, the token, and the meaning of errors.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use url::Url;
 
 use super::connection::{ConnectionMonitor, ConnectionStatus};
 
-/// How long a server may take to be there at all.
+/// Connect timeout.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long the server may take to respond: at once, or after the 20 seconds of a long poll.
 const ANSWER: Duration = Duration::from_secs(120);
 
-/// Asks a server.
+/// Sends requests to a server.
 pub(super) struct HttpClient {
     client: Client,
     base: String,
@@ -37,14 +37,14 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Debug)]
 pub(super) enum CallError {
-    /// The server says so.
+    /// The server returned an error.
     Refused(StatusCode, Error),
-    /// It could not be asked, or its answer did not come whole.
+    /// The request could not be sent, or the response is incomplete.
     Broken {
-        /// Whether it was not even connected to: then it has not heard the question.
+        /// Whether the connection failed: then the server did not receive the request.
         unheard: bool,
         error: Error,
     },
@@ -60,7 +60,7 @@ impl From<CallError> for Error {
 
 pub(super) type ClientResult<T> = std::result::Result<T, CallError>;
 
-/// What a server answers where something is wrong.
+/// The body of an error response.
 #[derive(Deserialize)]
 struct Problem {
     detail: String,
@@ -109,12 +109,12 @@ impl HttpClient {
         self.connection.watch()
     }
 
-    /// The server was heard, in the middle of an answer.
+    /// The server has sent data, in the middle of a response.
     pub(super) fn heard(&self) {
         self.connection.heard(self.clock.now(), None);
     }
 
-    /// A question about the administration.
+    /// A request to the admin API.
     pub(super) fn admin(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}/admin/v1/{path}", self.base));
         match &self.token {
@@ -161,7 +161,7 @@ impl HttpClient {
         self.json(self.admin(Method::DELETE, path).query(query).timeout(ANSWER)).await
     }
 
-    /// What a path beside the administration answers.
+    /// The response of a path outside of the admin API.
     pub(super) async fn text(&self, path: &str) -> Result<String> {
         let mut request = self.client.get(format!("{}/{path}", self.base)).timeout(ANSWER);
         if let Some(token) = &self.token {
@@ -181,7 +181,7 @@ impl HttpClient {
         self.read(status, &body)
     }
 
-    /// Reads what a server has written; another version may write something else.
+    /// Parses the JSON of a server; another version may send something else.
     pub(super) fn read<T: DeserializeOwned>(
         &self,
         status: StatusCode,
@@ -196,7 +196,7 @@ impl HttpClient {
         })
     }
 
-    /// Asks. The answer is one of success; its body is yet to come.
+    /// Sends a request. Returns a successful response, whose body has not been read yet.
     pub(super) async fn send(&self, request: RequestBuilder) -> ClientResult<Response> {
         let begun = Instant::now();
         let response = request.send().await.map_err(|error| self.broken(&error))?;
@@ -212,7 +212,7 @@ impl HttpClient {
             Ok(Problem { detail, class }) => {
                 Error::Remote { class: Class::named(&class), message: detail }
             }
-            // A proxy that does not reach it.
+            // A proxy that can't reach the server.
             Err(_) if matches!(status.as_u16(), 502..=504) => {
                 return Err(self.silent(&format!("a proxy in front of it answers {status}")));
             }
@@ -232,7 +232,7 @@ impl HttpClient {
         format!("{} answers {status}: {why}", self.base)
     }
 
-    /// The line is down, or was in the middle of an answer.
+    /// The connection failed, or was lost in the middle of a response.
     pub(super) fn broken(&self, error: &reqwest::Error) -> CallError {
         let reason = causes(error);
         self.connection.lost(self.clock.now(), &reason);
@@ -250,7 +250,7 @@ impl HttpClient {
     }
 }
 
-/// An error's causes, the innermost first said; without the URL, which may carry a signature.
+/// An error's causes, the innermost first; without the URL, which may contain a signature.
 fn causes(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(cause) = innermost.source() {

@@ -1,4 +1,4 @@
-//! A pack from where a fetch says it is, to a file: whole, or not at all.
+//! Downloads a pack from the URL of a fetch to a file: completely, or not at all.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,13 +18,13 @@ use tokio::time::Instant;
 use super::Remote;
 use super::call::{CallError, ClientResult};
 
-/// Pause before a download that broke off goes on.
+/// Pause before an interrupted download is resumed.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// How long a server may be silent in the middle of a pack.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Removes what was written when nothing came of it.
+/// Removes the file if the download failed.
 struct TempFile(Option<PathBuf>);
 
 impl Drop for TempFile {
@@ -35,8 +35,8 @@ impl Drop for TempFile {
     }
 }
 
-/// Writes the pack beside `output`, checks it, and moves it there. Resumes where it was cut off,
-/// for as long as the server is reachable now and then.
+/// Writes the pack to a temporary file next to `output`, checks it, and renames it. Resumes an
+/// interrupted download, as long as the server is reachable from time to time.
 pub(super) async fn download(
     remote: &Remote,
     repo: &RepoName,
@@ -54,7 +54,7 @@ pub(super) async fn download(
         Download { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
     getting.whole().await?;
     getting.file.sync_all().await.map_err(failing)?;
-    // The hash proves the content, whoever sent it.
+    // The hash proves the content, regardless of its sender.
     let readable = std::fs::File::open(&path).map_err(failing)?;
     let key = packhouse_model::blocking::blocking(move || {
         key_of(&readable).map_err(|e| Error::io("reading", path)(e))
@@ -112,7 +112,7 @@ impl Download<'_> {
         }
     }
 
-    /// Takes as much as comes.
+    /// Reads until the response ends.
     async fn some(&mut self) -> std::result::Result<(), DownloadEnd> {
         let client = &self.remote.client;
         let mut response = self.ask().await.map_err(DownloadEnd::Broke)?;
@@ -178,7 +178,7 @@ impl Download<'_> {
 }
 
 enum DownloadEnd {
-    /// It can be gone on with.
+    /// The download can be resumed.
     Broke(CallError),
     Stopped(Error),
 }

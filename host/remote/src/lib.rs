@@ -5,9 +5,9 @@
 //!         run:  PUT /runs/ID, then its events; reconnects under the same id
 //! ```
 //!
-//! Work is started under an id that the client draws, so that nothing is done twice when a response
-//! is lost. A token is sent only to the named server: redirects are refused, and so are unencrypted
-//! connections.
+//! Work is started under an id that the client generates, so that nothing is done twice if a
+//! response is lost. A token is sent only to the named server: redirects are refused, and so are
+//! unencrypted connections.
 
 mod call;
 mod connection;
@@ -44,7 +44,7 @@ pub struct RemoteOptions {
     pub url: String,
     /// The access token.
     pub token: Option<String>,
-    /// How long a started run is retried while the server is unreachable; none: for ever.
+    /// How long a started run is retried while the server is unreachable; none for ever.
     pub reconnect_timeout: Option<Duration>,
     /// Clock and ids.
     pub clock: Arc<dyn Clock>,
@@ -150,7 +150,7 @@ impl Remote {
         self.client.text("metrics").await
     }
 
-    /// The store's stamp: at once without `since`; else when it has changed, or after some 20
+    /// The store's stamp: without `since` at once; otherwise when it has changed, or after some 20
     /// seconds.
     ///
     /// # Errors
@@ -191,8 +191,8 @@ impl Remote {
     }
 }
 
-/// Goes through the pages of a list, of at most `most` each, until there are no more or `limit`
-/// items. `page` starts after the last item, and returns where the next page begins.
+/// Reads the pages of a list, of at most `most` items each, until the end or `limit` items. `page`
+/// starts after the last item, and returns where the next page begins.
 async fn pages<'a, T, C>(
     limit: u32,
     most: u32,
@@ -214,7 +214,7 @@ async fn pages<'a, T, C>(
     }
 }
 
-/// Whether a URL is of this machine.
+/// Whether a URL refers to this machine.
 fn is_here(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

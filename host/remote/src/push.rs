@@ -1,4 +1,4 @@
-//! Packs on their way to a server: read as they are sent.
+//! Uploads packs to a server: files are read while they are sent.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio_util::io::ReaderStream;
 
 use super::Remote;
 
-/// What is read of a file at once, in bytes.
+/// Size of a chunk that is read from a file, in bytes.
 const READ: usize = 256 << 10;
 
 /// Sends files as packs of a repo.
@@ -57,12 +57,12 @@ pub(super) async fn push(
     let request =
         client.admin(Method::POST, &format!("repos/{repo}/packs")).query(&query).multipart(form);
     let answer: Result<Vec<PushReport>> = client.json(request).await.map_err(Error::from);
-    // A body that was stopped here looks like a line that broke.
+    // A body that was cancelled here looks like a lost connection.
     if answer.is_err() && progress.is_cancelled() {
         return Err(Error::Cancelled);
     }
     let mut reports = answer?;
-    // As they were given here: not every name goes through a header as it is.
+    // The names as they were given here: not every name can be sent unchanged in a header.
     for (report, path) in reports.iter_mut().zip(files) {
         report.file = path.display().to_string();
     }

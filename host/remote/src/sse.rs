@@ -4,15 +4,15 @@
 /// An event.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Event {
-    /// Its number, where it has one.
+    /// Its number, if it has one.
     pub(super) id: Option<u64>,
     /// Its name.
     pub(super) name: String,
-    /// What it says.
+    /// Its data.
     pub(super) data: String,
 }
 
-/// Reads events from pieces of any size.
+/// Parses events from chunks of any size.
 #[derive(Debug, Default)]
 pub(super) struct Events {
     line: Vec<u8>,
@@ -21,7 +21,7 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Takes a piece, and gives the events that have come whole.
+    /// Takes a chunk, and returns the events that are complete.
     pub(super) fn take(&mut self, piece: &[u8]) -> Vec<Event> {
         let mut whole = Vec::new();
         for byte in piece {
@@ -56,7 +56,7 @@ impl Events {
                 }
                 self.event.data.push_str(value);
             }
-            // A comment: a sign of life.
+            // A comment: a keep-alive.
             _ => {}
         }
         None

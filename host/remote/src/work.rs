@@ -15,7 +15,7 @@ use packhouse_model::report::{
 use super::{PAGE, Remote, pages, run};
 
 impl Remote {
-    /// As [`crate::Store::plan_gc_expiring`]: what the plan reports.
+    /// As [`crate::Store::plan_gc_expiring`]: the report of the plan.
     ///
     /// # Errors
     /// As that; when the server can't be reached for longer than `reconnect_timeout`.
@@ -48,7 +48,7 @@ impl Remote {
         run::run(self, &asked, progress).await
     }
 
-    /// Applies a plan that was shown for that age, and nothing else.
+    /// Applies exactly the plan that was shown for that age.
     ///
     /// # Errors
     /// A conflict when the repo has changed since; when the server can't be reached for longer than

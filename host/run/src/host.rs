@@ -1,19 +1,19 @@
-//! What answers a component's calls.
+//! Implements a component's imports.
 
 use packhouse_core::{Database, Storage};
 use packhouse_model::error::Error;
 
-/// A host for one run: the core's two ports, and its fault if it can't go on.
+/// A host for one run: the core's two ports, and the fault that stopped it, if any.
 ///
-/// Refusals that the WIT names are answers for the component. A fault is the host's own (a failed
-/// disk, a missing pack): the component can't handle it, and does not see it. It is stopped.
+/// Errors in the WIT are results for the component. A fault is an error of the host itself (a
+/// failed disk, a missing pack): the component can't handle it, and does not see it. It is stopped.
 pub trait Host: Storage + Database + Send + 'static {
-    /// What ended the run. While there is something, no call is answered.
+    /// The fault that ended the run. If there is one, all calls fail.
     fn fault(&self) -> Option<&Error> {
         None
     }
 
-    /// The same, taken out: the run's outcome.
+    /// The same, taken out: the outcome of the run.
     fn take_fault(&mut self) -> Option<Error> {
         None
     }

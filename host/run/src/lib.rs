@@ -1,8 +1,8 @@
 //! What a component sees of a repo: the packs of one run, and the index as of its start.
 //!
-//! [`RunHost`] implements the core's ports. The sandbox puts it behind the WIT; tests may hand it
-//! to the native core. A fault of the host (a missing pack, a failed database) is kept aside and
-//! ends the run: a component can't handle it, and must not see it.
+//! [`RunHost`] implements the core's ports. The sandbox connects it to the WIT; tests can pass it
+//! to the native core. A fault of the host (a missing pack, a failed database) is stored and ends
+//! the run: a component can't handle it, and must not see it.
 
 mod host;
 mod packs_only;

@@ -9,7 +9,7 @@ use packhouse_core::{
 use super::Host;
 use crate::page;
 
-/// Packs as one push to an empty repo: nothing is known before it, and it has no history.
+/// Packs as one push to an empty repo, without known entities and without history.
 ///
 /// First call [`super::Planner::index`] for the heads, with the packs in any order; then, with the
 /// heads, [`super::Planner::consolidate`]. For a consolidation the packs are in the order of

@@ -1,4 +1,4 @@
-//! The port of what runs components.
+//! The port for runtimes of components.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,19 +8,18 @@ use packhouse_model::error::Error;
 
 use crate::Host;
 
-/// Runs a component: a fresh instance for each call, under limits. Nothing of what it returns is
-/// verified yet.
+/// Runs a component: a fresh instance for each call, with limits. Its results are not verified yet.
 pub trait Planner: Send + Sync + std::fmt::Debug {
     /// The component's digest: `sha256:` and hex.
     fn digest(&self) -> &str;
 
-    /// What it runs in, with its version, as tapes name it.
+    /// The runtime and its version, as recorded on tapes.
     fn runtime(&self) -> &str;
 
-    /// The rules under which it runs.
+    /// Its limits.
     fn limits(&self) -> &SandboxLimits;
 
-    /// The same component under other limits.
+    /// The same component with other limits.
     fn with_limits(&self, limits: SandboxLimits) -> Arc<dyn Planner>;
 
     /// Plans a consolidation of the packs of `host`, whose directories have `records` rows.
@@ -29,7 +28,7 @@ pub trait Planner: Send + Sync + std::fmt::Debug {
     /// A fault of the host, of the records, or [`Error::Component`].
     fn consolidate(&self, host: Box<dyn Host>, records: u64) -> Result<Plan, RunError>;
 
-    /// Plans the answer to a fetch.
+    /// Plans the pack for a fetch.
     ///
     /// # Errors
     /// As [`Planner::consolidate`].
@@ -53,10 +52,10 @@ pub trait Planner: Send + Sync + std::fmt::Debug {
     ) -> Result<Indexed, RunError>;
 }
 
-/// What indexing a push answers.
+/// The result of indexing a push.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Indexed {
-    /// For every branch that the push names, by name.
+    /// The new heads of the branches in the push, by name.
     pub heads: Vec<Head>,
     /// Numbers of the conflicts whose pushed encoding is preferred.
     pub preferred: Vec<u64>,
@@ -64,10 +63,10 @@ pub struct Indexed {
     pub edges: Vec<Edges>,
 }
 
-/// Why a run gave nothing.
+/// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The component says why there is no plan.
+    /// The component returned a fault.
     #[error("there is no plan: {0}")]
     Fault(Fault),
     /// The host failed, or the component was stopped.
@@ -75,21 +74,21 @@ pub enum RunError {
     Host(Error),
 }
 
-/// What a component may use.
+/// The limits of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SandboxLimits {
-    /// Memory whatever the repo's size, in bytes.
+    /// Memory, independent of the repo's size, in bytes.
     pub memory: usize,
-    /// Memory a record of the run, in bytes.
+    /// Additional memory per record of the run, in bytes.
     pub memory_per_record: usize,
-    /// Time a run, what the host does for it included.
+    /// Time per run, including the work of the host.
     pub time: Duration,
-    /// Bytes that it may hand to the host in one call.
+    /// Bytes that it may pass to the host in one call.
     pub handed_over: usize,
-    /// Calls of imports whatever the repo's size.
+    /// Calls of imports, independent of the repo's size.
     pub calls: u64,
-    /// Calls of imports a record of the run. Calls are batched: a planner that keeps to that needs
-    /// one for a thousand records.
+    /// Additional calls of imports per record of the run. Calls are batched: a planner that uses
+    /// batches needs one per thousand records.
     pub calls_per_record: u64,
 }
 
@@ -107,7 +106,7 @@ impl Default for SandboxLimits {
 }
 
 impl SandboxLimits {
-    /// Bytes of memory for a run over so many records.
+    /// Bytes of memory for a run with this many records.
     pub fn memory_for(&self, records: u64) -> usize {
         let records = usize::try_from(records).unwrap_or(usize::MAX);
         self.memory
@@ -115,7 +114,7 @@ impl SandboxLimits {
             .min(u32::MAX as usize)
     }
 
-    /// Calls of imports for a run over so many records.
+    /// Calls of imports for a run with this many records.
     pub fn calls_for(&self, records: u64) -> u64 {
         self.calls.saturating_add(self.calls_per_record.saturating_mul(records))
     }

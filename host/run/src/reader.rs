@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 /// Packs that are open at once: far below the limit on open files.
 const OPEN_PACKS: usize = 128;
 
-/// Where the bytes of a pack of the run are.
+/// The location of the bytes of a pack of the run.
 #[derive(Debug)]
 enum PackLocation {
     /// In the vault, under the directory's key.
@@ -42,17 +42,17 @@ impl RunPack {
         RunPack { directory, place: PackLocation::Stored }
     }
 
-    /// A pack that is being pushed, with the heads that it gives.
+    /// A pack that is being pushed, with its branch heads.
     pub fn staged(directory: Directory, file: File, path: PathBuf, heads: Vec<Head>) -> RunPack {
         RunPack { directory, place: PackLocation::Staged(file, path, heads) }
     }
 
-    /// Whether it is in the vault, and not in staging.
+    /// Whether it is in the vault, not in staging.
     pub fn is_stored(&self) -> bool {
         matches!(self.place, PackLocation::Stored)
     }
 
-    /// The heads that it gives; none if it is stored already.
+    /// Its branch heads; none if it is already stored.
     pub fn heads(&self) -> &[Head] {
         match &self.place {
             PackLocation::Staged(_, _, heads) => heads,
@@ -68,7 +68,7 @@ pub struct PackReader {
     vault: Arc<dyn Vault>,
     pub(crate) runtime: Handle,
     pub(crate) packs: Arc<Vec<RunPack>>,
-    /// Packs of which only parts are here, with those parts: in order, and apart.
+    /// Packs of which only parts are downloaded, with those parts: in order, and disjoint.
     partly: BTreeMap<u32, (StoredPack, Vec<Range<u64>>)>,
     /// Packs that are open, with when they were last used.
     open: BTreeMap<u32, (StoredPack, u64)>,
@@ -94,18 +94,18 @@ impl PackReader {
         }
     }
 
-    /// The repo that they are read for.
+    /// The repo of the run.
     pub fn repo(&self) -> &RepoName {
         &self.repo
     }
 
-    /// Reads a pack from a file that holds only some of its bytes, for as long as nothing else of
-    /// it is read.
+    /// Reads a pack from a file that contains only some of its bytes, as long as no other bytes are
+    /// read.
     pub fn hold_parts(&mut self, pack: u32, stored: StoredPack, parts: Vec<Range<u64>>) {
         self.partly.insert(pack, (stored, parts));
     }
 
-    /// A span outside of the prefetched parts: the pack is needed whole.
+    /// A span outside of the prefetched parts: the whole pack is needed.
     fn need(&mut self, span: Span) {
         let lies_in = |parts: &Vec<Range<u64>>| {
             let after = parts.partition_point(|part| part.start <= span.offset);
@@ -142,7 +142,7 @@ impl PackReader {
     /// The bytes of a span of a pack.
     ///
     /// # Errors
-    /// When the pack can't be read, or ends before.
+    /// If the pack can't be read, or is too short.
     pub fn read(&mut self, span: Span) -> Result<Vec<u8>> {
         let mut bytes = vec![0; span.length as usize];
         self.need(span);
@@ -156,7 +156,8 @@ impl PackReader {
         }
     }
 
-    /// Law 7: of two encodings of one record the longer one, then the greater by bytes.
+    /// Law 7: whether the encoding `a` of a record is preferred to `b`: it is longer, or as long
+    /// and greater by bytes.
     ///
     /// # Errors
     /// When a pack can't be read.
@@ -167,7 +168,7 @@ impl PackReader {
         }
     }
 
-    /// Compares two records without holding either.
+    /// Compares two records without loading either completely.
     pub(crate) fn compare(&mut self, a: Span, b: Span) -> Result<Ordering> {
         const STEP: u64 = 1 << 20;
         let mut at = 0;

@@ -21,7 +21,7 @@ pub struct RunHost {
     list: Arc<Vec<RunPack>>,
     heads: Vec<Head>,
     conflicts: Vec<EncodingConflict>,
-    /// The index, for runs that walk the graph or ask what is known.
+    /// The index, for runs that walk the graph or look up entities.
     index: Option<Box<dyn Snapshot>>,
     runtime: Handle,
     fault: Option<Error>,
@@ -51,7 +51,7 @@ impl RunHost {
         self.list.get(pack as usize).ok_or(AccessError::NoSuchPack(pack))
     }
 
-    /// A span that a component names must be exactly one record of a pack of the run.
+    /// A span that a component requests must be exactly one record of a pack of the run.
     fn record(&self, span: Span, objects: bool) -> Result<(), AccessError> {
         let directory = &self.pack(span.pack)?.directory;
         let row = directory
@@ -65,7 +65,7 @@ impl RunHost {
         }
     }
 
-    /// Keeps a fault aside. The component's answer does not matter: it is stopped.
+    /// Stores a fault. The result for the component does not matter: it is stopped.
     fn fault<T>(&mut self, result: Result<T>) -> Result<T, AccessError> {
         result.map_err(|error| {
             self.fault.get_or_insert(error);

@@ -1,7 +1,7 @@
-//! The imports, and the way between the types of the WIT and those of the core.
+//! The imports, and the conversion between the types of the WIT and those of the core.
 //!
-//! Refusals that the WIT names are answers; a fault of the host ends the run with a trap, and stays
-//! with the run, where its caller finds it.
+//! Errors in the WIT are results; a fault of the host ends the run with a trap, and is stored in
+//! the run for its caller.
 
 use std::cmp::Ordering;
 
@@ -18,7 +18,7 @@ use super::bindings::packhouse::engine::{database, storage, types};
 type ImportResult<T> = wasmtime::Result<Result<T, types::AccessError>>;
 
 impl State {
-    /// Counts a call, and gives who answers it.
+    /// Counts a call, and returns the host for it.
     fn host(&mut self) -> wasmtime::Result<&mut dyn Host> {
         let (most, left) = &mut self.calls;
         wasmtime::ensure!(*left > 0, "it made more than {most} calls");
@@ -27,7 +27,7 @@ impl State {
     }
 }
 
-/// Turns an answer of the host into one of the WIT.
+/// Converts a result of the host to one of the WIT.
 fn answer<T>(state: &State, answer: Result<T, AccessError>) -> ImportResult<T> {
     if state.host.fault().is_some() {
         wasmtime::bail!("the host failed");
@@ -129,7 +129,7 @@ impl database::Host for State {
     }
 }
 
-/// An id from a component. A malformed id is in no index.
+/// An id from a component. No index contains a malformed id.
 fn parsed(text: &str) -> Option<EntityId> {
     EntityId::parse(text.as_bytes()).ok()
 }
@@ -256,10 +256,11 @@ fn named(text: &str) -> EntityId {
     }
 }
 
-/// Characters of a text of a component that are kept: it ends up in messages and in the catalog.
+/// Maximum characters of a component's text that are kept: it is used in messages and in the
+/// catalog.
 const TEXT: usize = 1000;
 
-/// As much of a text as is kept.
+/// The part of a text that is kept.
 fn cut(text: String) -> String {
     match text.char_indices().nth(TEXT) {
         Some((at, _)) => format!("{}…", &text[..at]),
@@ -267,7 +268,7 @@ fn cut(text: String) -> String {
     }
 }
 
-/// What a component says of why there is no plan.
+/// Converts a component's fault.
 pub(super) fn fault(fault: types::Fault) -> Fault {
     match fault {
         types::Fault::Malformed(m) => Fault::Malformed {

@@ -1,8 +1,8 @@
-//! Where components run. Only this crate names wasmtime.
+//! Runs components in wasmtime. Only this crate depends on wasmtime.
 //!
-//! Nothing that a component does is trusted (law 4): it has no authority but the imports, a fresh
-//! store a run, and limits on memory, time and what it hands over. What it plans is proven
-//! elsewhere, before anything is published.
+//! Components are not trusted (law 4): a component has no capabilities but the imports, a fresh
+//! store per run, and limits on memory, time and the data that it passes to the host. Its plans are
+//! verified elsewhere, before anything is published.
 
 mod bindings;
 mod imports;
@@ -21,16 +21,16 @@ use ring::digest::{SHA256, digest};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Cache, CacheConfig, Config, Engine, Store, StoreLimits};
 
-/// The runtime, as tapes name it.
+/// The runtime, as recorded on tapes.
 const RUNTIME: &str = "wasmtime 48";
 
-/// Steps for which memory is reserved in advance.
+/// Steps for which memory is allocated in advance.
 const RESERVED: u64 = 1 << 16;
 
-/// Bytes that a plan may write of its own: headers and the heads of all branches.
+/// Bytes of literals that a plan may contain: headers and the heads of all branches.
 const LITERALS: usize = 64 << 20;
 
-/// A component, compiled, and the rules under which it runs. Cheap to clone.
+/// A compiled component, and its limits. Cheap to clone.
 #[derive(Clone)]
 pub struct Sandbox {
     engine: Engine,
@@ -50,16 +50,16 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-/// What a store of wasmtime holds.
+/// The data of a wasmtime store.
 struct State {
     host: Box<dyn Host>,
     limits: StoreLimits,
-    /// Calls of imports that it may make, and how many of these it has left.
+    /// The limit of calls of imports, and how many of them are left.
     calls: (u64, u64),
 }
 
-/// The one engine configuration: nothing in it depends on the machine, and proposals that we don't
-/// use are off.
+/// The only engine configuration: nothing in it depends on the machine, and unused proposals are
+/// disabled.
 fn engine(cache: Option<&Path>) -> Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
@@ -76,12 +76,12 @@ fn engine(cache: Option<&Path>) -> Result<Engine> {
     config.concurrency_support(false);
     if let Some(folder) = cache {
         let mut files = CacheConfig::new();
-        // A folder of its own: wasmtime removes whatever it does not know from it.
+        // A separate folder, because wasmtime removes unknown files from it.
         let folder = folder.join("compiled");
         files.with_directory(&folder);
         match Cache::new(files) {
             Ok(cache) => drop(config.cache(Some(cache))),
-            // A cache saves time and nothing else: without it the component is compiled each time.
+            // The cache only saves time: without it the component is compiled each time.
             Err(error) => tracing::warn!(
                 "compiled components can't be cached in {}: {error:#}",
                 folder.display()
@@ -92,10 +92,10 @@ fn engine(cache: Option<&Path>) -> Result<Engine> {
 }
 
 impl Sandbox {
-    /// The reference artifact. Compiled once a process.
+    /// The built-in component. Compiled once per process.
     ///
     /// # Errors
-    /// When WebAssembly can't run on this machine.
+    /// If WebAssembly can't run on this machine.
     pub fn reference(cache: Option<&Path>) -> Result<Sandbox> {
         static REFERENCE: OnceLock<Sandbox> = OnceLock::new();
         if let Some(sandbox) = REFERENCE.get() {
@@ -125,7 +125,7 @@ impl Sandbox {
     /// Any component of our world.
     ///
     /// # Errors
-    /// [`Error::Component`] when the bytes are no component, or it imports what we don't give.
+    /// [`Error::Component`] if the bytes are not a component, or it has unknown imports.
     pub fn load(bytes: &[u8], cache: Option<&Path>, limits: SandboxLimits) -> Result<Sandbox> {
         let engine = engine(cache)?;
         let digest = format!("sha256:{}", hex::encode(digest(&SHA256, bytes)));
@@ -152,7 +152,7 @@ impl Sandbox {
         })
     }
 
-    /// One run in a fresh store, under the limits.
+    /// One run in a fresh store, with the limits.
     fn run<T>(
         &self,
         doing: &'static str,
@@ -303,7 +303,7 @@ fn speaks_our_wit(component: &Component, engine: &Engine) -> wasmtime::Result<()
     );
     for name in spoken {
         let theirs = version_of(&name);
-        // Before 1.0 the second number changes with incompatible versions.
+        // Before 1.0, incompatible versions change the second number.
         let compatible = theirs[0] == ours[0] && (ours[0] != "0" || theirs[1] == ours[1]);
         wasmtime::ensure!(
             compatible,
@@ -329,7 +329,7 @@ fn reason(error: &wasmtime::Error, limits: &SandboxLimits, records: u64) -> Stri
         Some(wasmtime::Trap::StackOverflow) => "its call stack overflowed".into(),
         Some(trap) => format!("it trapped ({trap})"),
         None => {
-            // wasmtime's context has addresses in the component.
+            // wasmtime's context contains addresses in the component.
             let text = error.root_cause().to_string();
             if text.contains("growth failure") || text.contains("grow") && text.contains("memory") {
                 format!("it exceeded {} MiB of memory", limits.memory_for(records) >> 20)
@@ -340,13 +340,13 @@ fn reason(error: &wasmtime::Error, limits: &SandboxLimits, records: u64) -> Stri
     }
 }
 
-/// Pages a plan in, believing none of its claims.
+/// Reads a plan page by page, without trusting its claims.
 fn read_plan(
     summary: &types::PlanSummary,
     records: u64,
     mut page: impl FnMut(u64, u32) -> wasmtime::Result<Vec<types::Step>>,
 ) -> wasmtime::Result<Plan> {
-    // A record is copied at most once, and a plan has a literal a section.
+    // A record is copied at most once, and a plan has one literal per section.
     let most = records.saturating_add(8);
     wasmtime::ensure!(
         summary.steps <= most,
@@ -357,7 +357,7 @@ fn read_plan(
         records: imports::counts(&summary.records),
         bytes: summary.bytes,
         duplicates: summary.duplicates,
-        // Claims are not reserved for: what is given is.
+        // No memory is allocated for claims, only for steps that were returned.
         steps: Vec::with_capacity(summary.steps.min(RESERVED) as usize),
     };
     let mut literal = 0;

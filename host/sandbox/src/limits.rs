@@ -1,4 +1,4 @@
-//! How the limits of a run are kept, and how its time is measured.
+//! Enforces the limits of a run, and measures its time.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use packhouse_run::SandboxLimits;
 use wasmtime::{Engine, StoreLimits, StoreLimitsBuilder};
 
-/// Handles of resources that a component may hold. Our interfaces have none; one could have some of
+/// Handles of resources that a component may hold. Our interfaces have none; a component may define
 /// its own.
 pub(super) const HANDLES: usize = 1000;
 
@@ -32,8 +32,8 @@ pub(super) fn ticks(limits: &SandboxLimits) -> u64 {
 /// The length of a tick.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Moves an engine's epoch on while components run, so that one that loops is stopped. One thread
-/// for all runs of an engine: time passes at one speed.
+/// Advances an engine's epoch while components run, so that one that loops is stopped. One thread
+/// serves all runs of an engine, so that their ticks have the same length.
 #[derive(Debug)]
 pub(super) struct EpochTicker {
     shared: Arc<(Mutex<Ticking>, Condvar)>,
@@ -76,7 +76,7 @@ impl EpochTicker {
     }
 
     pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
-        /// Counts the run out, also when it panics.
+        /// Decrements the count of runs, also after a panic.
         struct Out<'a>(&'a EpochTicker);
         impl Drop for Out<'_> {
             fn drop(&mut self) {

@@ -1,5 +1,5 @@
-//! The calls of the wall as values: what each is named, what it is asked with, and what it answers.
-//! Serialised, they have the names of the WIT.
+//! The calls between host and component as values: their names, arguments and results. Serialised,
+//! they have the names of the WIT.
 
 use packhouse_core::{AccessError, Edges, EntityId, Head, Kind, PackInfo, Rival, Span};
 use serde::de::DeserializeOwned;
@@ -12,13 +12,13 @@ pub(super) trait Call: Serialize + DeserializeOwned + PartialEq {
     type Output: Serialize + DeserializeOwned;
 }
 
-/// How a call was answered.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum CallResult<T> {
     Ok(T),
     Err(AccessError),
-    /// Why the host could not answer and ended the run.
+    /// Why the host failed and stopped the run.
     Trap(String),
 }
 
@@ -55,7 +55,7 @@ impl From<Order> for std::cmp::Ordering {
     }
 }
 
-/// Declares the calls: the arguments by name, the function, the answer.
+/// Declares the calls: the arguments by name, the function, the result.
 macro_rules! calls {
     ($($name:ident { $($argument:ident: $type:ty),+ } = $function:literal -> $answer:ty;)+) => {
         $(

@@ -11,24 +11,24 @@ use serde_json::value::RawValue;
 /// The version of the format that this packhouse writes, and the only one that it reads.
 pub const VERSION: u32 = 1;
 
-/// Steps, and edges, that one line holds.
+/// Maximum number of steps, and of edges, per line.
 const STEPS: usize = 4096;
 const EDGES: usize = 1024;
 
-/// What was asked of a component: the exported function and its arguments.
+/// The exported function that was called, and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "run", content = "arguments")]
 pub enum Question {
     /// A consolidation.
     #[serde(rename = "consolidation.plan")]
     Consolidation {},
-    /// The answer to a fetch.
+    /// A fetch.
     #[serde(rename = "assembly.plan")]
     Assembly {
-        /// What is wanted and had.
+        /// The wants and haves.
         request: Request,
     },
-    /// What a push means for the index.
+    /// Indexing a push.
     #[serde(rename = "indexing.index")]
     Indexing {
         /// How many of the run's packs, from the first, are being pushed.
@@ -38,19 +38,19 @@ pub enum Question {
     },
 }
 
-/// What ran the component, and its limits.
+/// The runtime, and its limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct EngineSettings {
     /// The runtime and its version.
     pub runtime: String,
-    /// Bytes of memory that the component might take.
+    /// Memory limit in bytes.
     pub memory: u64,
-    /// Bytes that it might hand over in one call.
+    /// Limit of bytes that the component passes to the host in one call.
     pub handed_over: u64,
-    /// Milliseconds that the run might last.
+    /// Time limit in milliseconds.
     pub time_ms: u64,
-    /// Calls of imports that it might make.
+    /// Limit of calls of imports.
     pub calls: u64,
 }
 
@@ -84,13 +84,13 @@ pub struct Header {
     pub component: String,
     /// The world, with its WIT version.
     pub world: String,
-    /// What ran it.
+    /// The runtime.
     pub engine: EngineSettings,
-    /// What was asked of packhouse.
+    /// The verb.
     pub verb: String,
-    /// For which repo.
+    /// The repo.
     pub repo: String,
-    /// What was asked of the component.
+    /// The exported function that was called.
     #[serde(flatten)]
     pub question: Question,
     /// The keys of the run's packs, by number.
@@ -99,7 +99,7 @@ pub struct Header {
     pub records: u64,
 }
 
-/// A line with a call, unparsed: arguments and answer are parsed when their types are known.
+/// A line with a call, unparsed: arguments and result are parsed when their types are known.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CallLine<'a> {
@@ -114,14 +114,14 @@ pub(super) struct CallLine<'a> {
     pub(super) trap: Option<String>,
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// The plan of a consolidation.
     Plan(Plan),
-    /// The plan of an answer.
+    /// The plan of a fetch.
     Answer(Answer),
-    /// What a push means.
+    /// The index changes of a push.
     Index(Indexed),
     /// Why there is no plan.
     Fault(Fault),
@@ -185,7 +185,7 @@ enum ResultWord {
     Stopped(String),
 }
 
-/// A line behind the calls.
+/// A line after the calls.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum Tail {
@@ -200,7 +200,7 @@ enum Tail {
 }
 
 impl Outcome {
-    /// The plan, where there is one.
+    /// The plan, if there is one.
     pub fn plan(&self) -> Option<&Plan> {
         match self {
             Outcome::Plan(plan) => Some(plan),
@@ -209,7 +209,7 @@ impl Outcome {
         }
     }
 
-    /// The lines from the result to the end, each handed over once.
+    /// Passes on each line from the result to the end.
     pub(super) fn lines<E>(
         &self,
         packs: &[MpackKey],
@@ -250,7 +250,7 @@ impl Outcome {
         line(text(&Tail::End { calls, plan_digest }))
     }
 
-    /// Reads lines as [`Outcome::lines`] makes them. `None`: they are no such lines.
+    /// Parses the lines that [`Outcome::lines`] writes. `None` for other lines.
     pub(super) fn read(lines: &[String]) -> Option<Outcome> {
         let mut tails = lines.iter().map(|line| serde_json::from_str::<Tail>(line).ok());
         let Tail::Result(word) = tails.next()?? else { return None };

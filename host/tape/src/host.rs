@@ -1,8 +1,9 @@
-//! What is on a tape: the answers of a run, combined to answer calls that the run did not make.
+//! A host from the data on a tape: the results of a run, combined to serve calls that the run did
+//! not make.
 //!
-//! A component that pages otherwise, or reads in another order, still asks for the same
-//! directories, records, edges and heads. What is not on the tape ends the replay: nothing is made
-//! up.
+//! A component that pages differently, or reads in another order, still requests the same
+//! directories, records, edges and heads. A request for data that is not on the tape ends the
+//! replay: no data is invented.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -20,7 +21,7 @@ use super::call;
 use super::call::Call;
 use super::format::CallLine;
 
-/// A list that was paged in: its items by number, and whether its end was seen.
+/// A list that was read in pages: its items by number, and whether its end is known.
 #[derive(Debug)]
 struct Paged<T> {
     items: BTreeMap<u64, T>,
@@ -44,7 +45,7 @@ impl<T: Clone> Paged<T> {
         self.items.extend((first..next).zip(items));
     }
 
-    /// A page of it; `None` when the tape does not know it whole.
+    /// A page of it; `None` if the tape does not have all of the page.
     fn page(&self, first: u64, most: u64) -> Option<Vec<T>> {
         let mut found = Vec::new();
         while (found.len() as u64) < most {
@@ -58,13 +59,13 @@ impl<T: Clone> Paged<T> {
         Some(found)
     }
 
-    /// All of it; `None` when the tape does not know it whole.
+    /// All of it; `None` if the tape does not have all of it.
     fn whole(&self) -> Option<Vec<T>> {
         self.page(0, u64::MAX)
     }
 }
 
-/// What a tape knows.
+/// The data on a tape.
 #[derive(Debug, Default)]
 pub(super) struct TapeHost {
     packs: Paged<PackInfo>,
@@ -82,8 +83,8 @@ pub(super) struct TapeHost {
 }
 
 impl TapeHost {
-    /// Learns a call and its answer. `None`: they can't be read. Refusals and traps say nothing of
-    /// the packs.
+    /// Adds a call and its result. `None` if they can't be parsed. Errors and traps contain no data
+    /// of packs.
     pub(super) fn learn(&mut self, line: &CallLine<'_>) -> Option<()> {
         fn read<C: Call>(line: &CallLine<'_>) -> Option<(C, C::Output)> {
             let args = serde_json::from_str(line.args.get()).ok()?;
@@ -141,7 +142,7 @@ impl TapeHost {
             }
             call::History::NAME => {
                 let (call, edges) = read::<call::History>(line)?;
-                // Fewer than the limit: all there is.
+                // Fewer than the limit: this is the end.
                 if (edges.len() as u64) < items(call.limit) {
                     let there: HashSet<EntityId> = edges.iter().map(|e| e.commit).collect();
                     let asked = call.commits.iter().copied();
@@ -158,13 +159,13 @@ impl TapeHost {
                 let (call, rivals) = read::<call::Rivals>(line)?;
                 self.rivals.note(call.first, items(call.limit), rivals);
             }
-            // A call of another WIT: it answers none of ours.
+            // A call of another WIT: it serves none of ours.
             _ => {}
         }
         Some(())
     }
 
-    /// The rows of a pack that were seen, by offset.
+    /// The known rows of a pack, by offset.
     pub(super) fn rows_of(&self, pack: u32) -> impl Iterator<Item = Row> + '_ {
         self.rows
             .get(&pack)

@@ -4,10 +4,10 @@
 //! In reading order:
 //!
 //! 1. `call` and [`format`](mod@format): the lines as types.
-//! 2. [`record`]: a host that records its answers.
+//! 2. [`record`]: a host that records its results.
 //! 3. `reader`: a tape, line by line, trusting nothing.
-//! 4. `player`: a host that answers from a tape, and from nothing else.
-//! 5. `host`: a host that knows what is on a tape, for components that diverge.
+//! 4. `player`: a host that returns exactly the results on a tape.
+//! 5. `host`: a host from the data on a tape, for components that diverge.
 //! 6. [`replay`](mod@replay): the replay, and the verdict.
 
 mod call;

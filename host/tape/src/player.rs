@@ -1,4 +1,4 @@
-//! A host that answers from a tape: each call must be the next one on it.
+//! A host that returns the results on a tape: each call must be the next one on it.
 
 use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,15 +15,15 @@ use super::call::Call;
 use super::format::CallLine;
 use super::reader::TapeReader;
 
-/// Characters of either side of a divergence that are shown.
+/// Maximum characters of each side of a divergence in messages.
 const SHOWN: usize = 300;
 
 /// The position of a replay on its tape.
 pub(super) struct Position {
     pub(super) reader: TapeReader,
-    /// Calls that were answered.
+    /// Number of calls so far.
     pub(super) calls: u64,
-    /// A line behind the calls that was read in search of one.
+    /// A line after the calls, which was read while looking for a call.
     pub(super) behind: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl Position {
         Position { reader, calls: 0, behind: None }
     }
 
-    /// The next line, be it a call or what is behind the calls.
+    /// The next line, which is a call or follows the calls.
     pub(super) fn next(&mut self) -> Result<Option<String>> {
         match self.behind.take() {
             Some(line) => Ok(Some(line)),
@@ -40,7 +40,7 @@ impl Position {
         }
     }
 
-    /// Answers a call from the tape.
+    /// Returns the result of a call on the tape.
     fn answer<C: Call>(&mut self, call: &C) -> Result<Result<C::Output, AccessError>> {
         let asked = serde_json::to_string(call).expect("a call always has a JSON form");
         let Some(line) = self.next()? else {
@@ -80,30 +80,30 @@ impl Position {
                     .damaged(format!("the answer of {} is malformed: {error}", C::NAME))),
             },
             (None, Some(refusal), None) => Ok(Err(refusal)),
-            // The host failed then, and does now.
+            // The host failed in the recorded run, so it fails now.
             (None, None, Some(words)) => Err(TapeError::Trapped(words).into()),
             _ => Err(self.reader.damaged("a call has one of `ok`, `err` and `trap`")),
         }
     }
 }
 
-/// Whether a line is a call: its text says so before it is read.
+/// Whether a line is a call: decided by its first characters, before it is parsed.
 pub(super) fn is_call(line: &str) -> bool {
     line.trim_start()
         .strip_prefix('{')
         .is_some_and(|rest| rest.trim_start().starts_with("\"call\""))
 }
 
-/// Whether arguments on tape are those of a call. They are the same to the letter when packhouse
-/// wrote them.
+/// Whether arguments on a tape are those of a call. If packhouse wrote them, the texts are
+/// identical.
 fn is_same_call<C: Call>(recorded: &str, asked: &str, call: &C) -> bool {
     recorded == asked || serde_json::from_str::<C>(recorded).is_ok_and(|recorded| recorded == *call)
 }
 
-/// Bytes of a text that are read as JSON of no known shape, which takes twenty times the room.
+/// Maximum size of a text that is parsed as arbitrary JSON, which takes twenty times the memory.
 const SHAPELESS: usize = 16 << 20;
 
-/// Whether two JSON texts say the same. They are the same to the letter when packhouse wrote them.
+/// Whether two JSON texts are equal as values. If packhouse wrote them, the texts are identical.
 pub(super) fn same(one: &str, other: &str) -> bool {
     one == other || (one.len().max(other.len()) <= SHAPELESS && is_same_value(one, other))
 }
@@ -120,7 +120,7 @@ pub(super) fn cut(text: &str) -> String {
     }
 }
 
-/// The host. Its creator sees how much of the tape is left.
+/// The host. Its creator can see how much of the tape is left.
 pub(super) struct Player {
     position: Arc<Mutex<Position>>,
     fault: Option<Error>,
@@ -132,7 +132,7 @@ impl Player {
     }
 
     fn play<C: Call>(&mut self, call: C) -> Result<C::Output, AccessError> {
-        // A component is stopped after a fault, whatever it gets.
+        // A component is stopped after a fault, so the result does not matter.
         if self.fault.is_some() {
             return Err(AccessError::TooMuch(0));
         }

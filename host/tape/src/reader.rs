@@ -1,5 +1,5 @@
-//! A tape, line by line. It may come from anywhere: lines are bounded, and errors name the line and
-//! the reason.
+//! A tape, line by line. It is untrusted: the length of lines is limited, and errors name the line
+//! and the reason.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -10,8 +10,8 @@ use packhouse_model::error::{Error, Result, TapeError};
 
 use super::format::{Header, VERSION};
 
-/// No line is longer. Records cross 4 MiB at a time unless one alone is larger, and in hexadecimal
-/// digits.
+/// Maximum length of a line. Records are passed 4 MiB at a time, unless a single one is larger, and
+/// written in hexadecimal digits.
 const LONGEST: u64 = 1 << 30;
 
 /// A tape that is being read.
@@ -24,7 +24,7 @@ pub(super) struct TapeReader {
 }
 
 impl TapeReader {
-    /// Opens a tape, without looking at it yet.
+    /// Opens a tape; reads nothing yet.
     pub(super) fn open(path: &Path) -> Result<TapeReader> {
         let file = File::open(path).map_err(Error::io("opening the tape", path))?;
         let from = BufReader::with_capacity(1 << 16, MultiGzDecoder::new(BufReader::new(file)));
@@ -44,7 +44,7 @@ impl TapeReader {
         bytes.clear();
         let read = (&mut self.from).take(LONGEST).read_until(b'\n', &mut bytes);
         match read {
-            // A file that is no gzip file says so here, and one that was cut or changed.
+            // A file that is not gzip, or was truncated or changed, fails here.
             Err(error) => return Err(self.damaged(error.to_string())),
             Ok(0) => return Ok(None),
             Ok(read) if bytes.last() != Some(&b'\n') && read as u64 == LONGEST => {
@@ -61,7 +61,7 @@ impl TapeReader {
 
     /// The first line.
     pub(super) fn header(&mut self) -> Result<Header> {
-        /// What is read first: another version may look otherwise.
+        /// Parsed first: the rest may differ in another version.
         #[derive(serde::Deserialize)]
         struct Version {
             tape: u32,

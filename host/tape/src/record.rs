@@ -1,7 +1,7 @@
-//! Recording: a recorder between a component and its host writes down the calls.
+//! Recording: a recorder between a component and its host writes the calls to a tape.
 //!
-//! A tape is written to a file beside its path and moved there when it is complete, so that there
-//! is a complete tape at the path, or the one before.
+//! A tape is written to a temporary file next to its path, and renamed when it is complete. The
+//! path always has a complete tape, the new or the previous one.
 
 use std::cmp::Ordering;
 use std::fs::File;
@@ -33,7 +33,7 @@ pub struct Recorded {
     pub bytes: u64,
 }
 
-/// A tape that is being written. It vanishes when it is dropped before its end.
+/// A tape that is being written. It is removed if it is dropped before its end.
 #[derive(Debug)]
 pub struct TapeWriter {
     path: PathBuf,
@@ -44,7 +44,7 @@ pub struct TapeWriter {
 }
 
 impl TapeWriter {
-    /// Begins a tape for `path`; `random_id` makes its temporary name.
+    /// Begins a tape for `path`; `random_id` is for its temporary name.
     pub fn begin(path: &Path, random_id: [u8; 16], header: Header) -> Result<TapeWriter> {
         replaceable(path)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -69,12 +69,12 @@ impl TapeWriter {
         let form = "a call always has a JSON form";
         let args = serde_json::to_string(call).expect(form);
         let answer = serde_json::to_string(answered).expect(form);
-        // The answer is an object of one key: it goes on in the line.
+        // The result is an object with one key: the line continues with it.
         let line = format!(r#"{{"call":"{}","args":{args},{}"#, C::NAME, &answer[1..]);
         self.line(&line)
     }
 
-    /// Ends the tape and puts it in its place.
+    /// Finishes the tape, and renames it to its path.
     fn finish(&mut self, outcome: &Outcome) -> Result<Recorded> {
         let packs = self.header.packs.clone();
         outcome.lines(&packs, self.calls, |line| self.line(&line))?;
@@ -92,17 +92,17 @@ impl TapeWriter {
 
 impl Drop for TapeWriter {
     fn drop(&mut self) {
-        // After the end it is no longer there.
+        // After the end the file no longer exists.
         let _ = std::fs::remove_file(&self.temporary);
     }
 }
 
-/// A tape, while a run writes it and its caller waits to end it.
+/// A tape that a run writes, and its caller finishes.
 #[derive(Clone, Debug)]
 pub struct Tape(Arc<Mutex<TapeWriter>>);
 
 impl Tape {
-    /// A tape that is written by that.
+    /// A tape with this writer.
     pub fn new(writer: TapeWriter) -> Tape {
         Tape(Arc::new(Mutex::new(writer)))
     }
@@ -111,23 +111,23 @@ impl Tape {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends it with what the run came to.
+    /// Finishes it with the outcome of the run.
     pub fn finish(&self, outcome: &Outcome) -> Result<Recorded> {
         self.writer().finish(outcome)
     }
 }
 
-/// A host whose answers are recorded.
+/// A host whose results are recorded.
 #[derive(Debug)]
 pub struct RecordingHost<H> {
     host: H,
     tape: Tape,
-    /// The tape could not be written: then the run ends, because a tape was requested.
+    /// The error if the tape could not be written: then the run ends, because a tape was requested.
     fault: Option<Error>,
 }
 
 impl<H: Host> RecordingHost<H> {
-    /// Records what a host answers.
+    /// Records the results of a host.
     pub fn new(host: H, tape: Tape) -> RecordingHost<H> {
         RecordingHost { host, tape, fault: None }
     }

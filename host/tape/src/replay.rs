@@ -1,4 +1,4 @@
-//! Replaying: a recorded run again, with the tape for a host, and what is to be said of it.
+//! Replaying: runs a recorded run again, with the tape as the host, and compares.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -14,20 +14,20 @@ use super::host::TapeHost;
 use super::player::{Player, Position, cut, is_call, locked, same};
 use super::reader::TapeReader;
 
-/// What a replay came to.
+/// The verdict of a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The same calls, the same result.
     Identical,
-    /// Other calls, or another plan, and the same pack to the byte.
+    /// Other calls or another plan, but the same pack, byte for byte.
     SameKey,
     /// Another result.
     Different,
 }
 
 impl Verdict {
-    /// As a word.
+    /// The verdict in words.
     pub const fn words(self) -> &'static str {
         match self {
             Verdict::Identical => "identical",
@@ -46,21 +46,21 @@ pub struct Replay {
     pub component: String,
     /// The component that is on the tape.
     pub recorded_component: String,
-    /// Calls that went as recorded.
+    /// Number of calls that matched the tape.
     pub calls: u64,
-    /// Whether all went as recorded.
+    /// Whether everything matched the tape.
     pub ok: bool,
-    /// More than that.
+    /// The verdict: more precise than `ok`.
     pub verdict: Verdict,
-    /// Where it first went otherwise, with both sides.
+    /// The first divergence, with both sides.
     pub divergence: Option<String>,
 }
 
-/// Replays a tape in `planner`, under the limits on the tape.
+/// Replays a tape in `planner`, with the limits on the tape.
 ///
 /// # Errors
-/// [`TapeError::Damaged`], or [`TapeError::OtherVersion`]. A component
-/// that diverges is no error: see the result.
+/// [`TapeError::Damaged`], or [`Error::Unsupported`] for a tape of another version. A component
+/// that diverges is not an error: see the result.
 pub fn replay(tape: &Path, planner: &dyn Planner) -> Result<Replay> {
     let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
@@ -96,10 +96,10 @@ pub fn header(tape: &Path) -> Result<Header> {
     TapeReader::open(tape)?.header()
 }
 
-/// Hands over the lines of a tape, and checks that it has its end.
+/// Passes on the lines of a tape, and checks that it is complete.
 ///
 /// # Errors
-/// As [`replay`], or what `line` answers.
+/// As [`replay`], or the error of `line`.
 pub fn dump(tape: &Path, mut line: impl FnMut(&str) -> Result<()>) -> Result<()> {
     let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
@@ -118,7 +118,7 @@ enum ReplayResult {
     Diverged(String),
 }
 
-/// Asks a component what is on the tape.
+/// Calls a component as on the tape.
 fn run(header: &Header, planner: &dyn Planner, host: impl Host) -> Result<ReplayResult> {
     let planner = planner.with_limits(header.engine.limits(header.records));
     let host: Box<dyn Host> = Box::new(host);
@@ -141,7 +141,7 @@ fn run(header: &Header, planner: &dyn Planner, host: impl Host) -> Result<Replay
     }
 }
 
-/// Compares what is left of a tape with a result. Says where they differ first.
+/// Compares the rest of a tape with a result. Returns the first difference.
 fn rest_differs(
     header: &Header,
     outcome: &Outcome,
@@ -170,7 +170,7 @@ fn rest_differs(
         } else {
             first_difference(&recorded, &line)
         });
-        // Nothing that follows matters.
+        // The rest does not matter.
         Err(TapeError::Diverged(String::new()).into())
     });
     match outcome {
@@ -183,7 +183,8 @@ fn rest_differs(
     }
 }
 
-/// Two lines behind the calls: of pages, the first item that differs; else the first field.
+/// Compares two lines after the calls: for pages, the first item that differs; otherwise the first
+/// field.
 fn first_difference(recorded: &str, now: &str) -> String {
     let read = |text: &str| serde_json::from_str::<Value>(text).ok();
     if let (Some(recorded), Some(now)) = (read(recorded), read(now)) {
@@ -210,11 +211,11 @@ fn first_difference(recorded: &str, now: &str) -> String {
     format!("result: the tape has {}, but the component answers {}", cut(recorded), cut(now))
 }
 
-/// Where two values differ first: the names that lead there, with dots between.
+/// The path to the first difference of two values, with dots.
 fn first_field<'v>(recorded: &'v Value, now: &'v Value) -> (String, &'v Value, &'v Value) {
     let (mut path, mut sides) = (Vec::new(), (recorded, now));
     while let (Some(one), Some(other)) = (sides.0.as_object(), sides.1.as_object()) {
-        // Where a name is on one side only, all of both is shown.
+        // If only one side has a name, both values are shown completely.
         let differs = one.iter().find_map(|(name, value)| {
             Some((name, value, other.get(name)?)).filter(|(_, a, b)| a != b)
         });
@@ -226,11 +227,11 @@ fn first_field<'v>(recorded: &'v Value, now: &'v Value) -> (String, &'v Value, &
     (path, sides.0, sides.1)
 }
 
-/// Bytes behind the calls that are kept to be compared: a plan of millions of steps.
+/// Maximum bytes after the calls that are kept for the comparison: a plan of millions of steps.
 const TAIL: usize = 512 << 20;
 
-/// Whether a component that diverged makes the same pack nevertheless: it runs again, with a host
-/// that knows what is on the tape.
+/// Whether a component that diverged still creates the same pack: it runs again, with a host from
+/// the data on the tape.
 fn judge(tape: &Path, planner: &dyn Planner) -> Result<Verdict> {
     let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
@@ -261,7 +262,7 @@ fn judge(tape: &Path, planner: &dyn Planner) -> Result<Verdict> {
     })
 }
 
-/// Whether two results come to the same, to the byte, wherever each record is copied from.
+/// Whether two results write the same bytes, regardless of where each record is copied from.
 fn same_pack(one: &Outcome, other: &Outcome, rows: &[Vec<Row>]) -> bool {
     let same_steps = |a: &[Step], b: &[Step]| matches!((written(a, rows), written(b, rows)), (Some(a), Some(b)) if a == b);
     match (one, other) {
@@ -281,11 +282,11 @@ fn same_pack(one: &Outcome, other: &Outcome, rows: &[Vec<Row>]) -> bool {
 #[derive(PartialEq)]
 enum Piece {
     Bytes(Vec<u8>),
-    /// A record: rows that agree in all but the offset are the same bytes.
+    /// A record: rows that only differ in the offset have the same bytes.
     Record(Row),
 }
 
-/// What steps write, record for record. `None`: a span is not whole records of a known directory.
+/// What steps write, record for record. `None` if a span is not whole records of a known directory.
 fn written(steps: &[Step], rows: &[Vec<Row>]) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
     for step in steps {

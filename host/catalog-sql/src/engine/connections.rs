@@ -10,10 +10,10 @@ use super::params::Arg;
 use super::rows::{Execute, Sql};
 use super::{Engine, SqlResult, Tx};
 
-/// Whether what statements have answered is of one state; none where the database sees to that.
+/// Checks that the results of statements are of one state; none if the database guarantees that.
 pub(crate) type Check = Option<Arc<dyn Fn() -> SqlResult<()> + Send + Sync>>;
 
-/// A connection for statements that read, each of which sees what was committed before it.
+/// A connection for statements that read. Each sees what was committed before it.
 pub(crate) struct Reader<E: Engine>(PoolConnection<E::Db>, Check);
 
 impl<E: Engine> Reader<E> {
@@ -35,8 +35,8 @@ impl<E: Engine> Reading<E> {
     }
 }
 
-/// A transaction that changes something. There is one inside [`attempt`] only: so all that is
-/// written is committed, and an error of the commit is one of the write.
+/// A transaction that writes. It exists only inside of [`attempt`]: therefore everything that is
+/// written is committed, and an error of the commit is an error of the write.
 pub(crate) struct Writing<E: Engine>(Tx<E>, Check);
 
 impl<E: Engine> Writing<E> {
@@ -61,24 +61,24 @@ macro_rules! reads {
 }
 reads!(Reader, Reading, Writing);
 
-/// What is done in a transaction with something that is given, and may be done again in another.
+/// Work in a transaction, with an argument. It may be repeated in another transaction.
 pub(crate) type Work<E, G, T> =
     for<'t> fn(
         &'t mut Writing<E>,
         &'t G,
     ) -> Pin<Box<dyn Future<Output = SqlResult<T>> + Send + 't>>;
 
-/// Why nothing came of a transaction.
+/// Why a transaction failed.
 #[derive(Debug)]
 pub(crate) enum TransactionError {
     /// Nothing was changed.
     Unchanged(sqlx::Error),
-    /// The commit was not confirmed. A database that can't be reached may have done it.
+    /// The commit was not confirmed. It may have happened, for example if the connection was lost.
     Unconfirmed(sqlx::Error),
 }
 
-/// Does something in a transaction, and commits it. None when what was held is lost: nothing is
-/// committed then.
+/// Does the work in a transaction, and commits it. None if the lock was lost: then nothing is
+/// committed.
 pub(crate) async fn attempt<E: Engine, G: Sync, T: Send>(
     engine: &E,
     lock: Option<&LockGuard>,
@@ -87,8 +87,8 @@ pub(crate) async fn attempt<E: Engine, G: Sync, T: Send>(
 ) -> std::result::Result<Option<T>, TransactionError> {
     let mut tx = Writing(engine.begin_writing().await.map_err(TransactionError::Unchanged)?, None);
     let done = work(&mut tx, params).await.map_err(TransactionError::Unchanged)?;
-    // As late as possible: without the lock, another process may be deleting what is published
-    // here.
+    // Checked as late as possible: without the lock, another process may be deleting what is
+    // published here.
     if let Some(lock) = lock
         && !engine.still_locked(lock, &mut tx).await.map_err(TransactionError::Unchanged)?
     {

@@ -2,16 +2,16 @@
 
 use packhouse_model::error::{DamageError, Error};
 
-/// What an error of a database means.
+/// The meaning of an error of a database.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ErrorKind {
-    /// Another writer was in the way.
+    /// Another writer caused it.
     pub(crate) busy: bool,
-    /// The same transaction would do at once what it could not do now.
+    /// The same transaction would succeed if retried at once.
     pub(crate) again: bool,
     /// The disk is full.
     pub(crate) full: bool,
-    /// It can be read, and not written.
+    /// It is read-only.
     pub(crate) read_only: bool,
     /// It is damaged.
     pub(crate) damaged: bool,
@@ -19,7 +19,7 @@ pub(crate) struct ErrorKind {
     pub(crate) way_out: &'static str,
 }
 
-/// What an error says, without the line of the server's own source.
+/// The text of an error, without the line of the server's source code.
 pub(crate) fn without_line(error: &impl std::fmt::Display) -> String {
     let mut text = error.to_string();
     if let Some((said, line)) = text.rsplit_once(" at line ")
@@ -34,10 +34,10 @@ pub(crate) fn without_line(error: &impl std::fmt::Display) -> String {
 pub(crate) const RESTORE: &str = ". Restore the catalog from a backup (made with packhouse backup), then run: packhouse verify. Keep the damaged one until that is done";
 
 impl ErrorKind {
-    /// The error of a catalog somewhere, for what was tried.
+    /// The error of a catalog, with its location and the operation.
     pub(crate) fn of(self, error: &sqlx::Error, place: &str, doing: &str) -> Error {
         let (catalog, doing) = (place.to_owned(), doing.to_owned());
-        // What a row holds that no packhouse writes.
+        // A row with a value that packhouse never writes.
         if let sqlx::Error::Decode(inner) = error
             && let Some(Error::Damage(DamageError::DamagedCatalog { reason, .. })) =
                 inner.downcast_ref()

@@ -7,11 +7,11 @@ use super::params::Arg;
 
 /// Runs statements that read.
 ///
-/// All rows are fetched, always. SQLite performs the write of a `RETURNING` statement up to the row
-/// after the last: a caller that stops before misses a failed write, which is why nothing here
-/// calls sqlx's `fetch_one` and `fetch_optional`.
+/// All rows are fetched, always. SQLite reports a failed write of a `RETURNING` statement only
+/// after the last row: a caller that stops earlier misses it. Therefore nothing here calls sqlx's
+/// `fetch_one` and `fetch_optional`.
 pub(crate) trait Sql: Send {
-    /// What it answers with.
+    /// The rows that it returns.
     type Row: Columns;
 
     /// All rows.
@@ -30,7 +30,7 @@ pub(crate) trait Sql: Send {
         async move { Ok(self.all(sql, args).await?.into_iter().next()) }
     }
 
-    /// The first row; an error when there is none.
+    /// The first row; an error if there is none.
     fn one(
         &mut self,
         sql: &'static str,
@@ -40,7 +40,7 @@ pub(crate) trait Sql: Send {
     }
 }
 
-/// What runs statements that change something, beneath [`super::Writing`].
+/// Runs statements that write, for [`super::Writing`].
 pub(crate) trait Execute: Send {
     /// How many rows have changed.
     fn execute(

@@ -1,6 +1,6 @@
 //! Statements that differ in a few words.
 
-/// [`Engine::TAKE_JOB`], with how the job's row is locked.
+/// [`Engine::TAKE_JOB`], with the clause that locks the job's row.
 macro_rules! take_job {
     ($lock:literal) => {
         concat!(
@@ -22,7 +22,8 @@ macro_rules! take_job {
 }
 pub(crate) use take_job;
 
-/// [`Engine::PUT_HEADS`], with what makes rows `j (name, n)` of the names, `n` from 0 on.
+/// [`Engine::PUT_HEADS`], with the expression that turns the names into rows `j (name, n)`, `n`
+/// from 0.
 macro_rules! put_heads {
     ($names:literal) => {
         concat!(
@@ -36,7 +37,7 @@ macro_rules! put_heads {
 }
 pub(crate) use put_heads;
 
-/// [`Engine::LEAVE_HEADS`], with the same, and with what joins each of them to its row `b` of
+/// [`Engine::LEAVE_HEADS`], with the same, and with the join of each of them to its row `b` of
 /// `branches`.
 macro_rules! leave_heads {
     ($names:literal, $branch:literal) => {

@@ -1,24 +1,24 @@
-//! What an error of Postgres means, and what to do about it.
+//! The meaning of errors of Postgres, and what to do about them.
 
 use super::ErrorKind;
 use crate::engine::RESTORE;
 
-/// What to do where a pooler gives each transaction another session.
+/// What to do if a pooler gives each transaction another session.
 pub(super) const POOLER: &str = ". A connection pooler in transaction mode (PgBouncer) causes this: use pool_mode = session, or name the server itself in --database";
 
-/// What an error means.
+/// The meaning of an error.
 pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
     let code =
         error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default();
     match (code.as_ref(), error) {
-        // A deadlock: the other transaction has gone on.
+        // A deadlock: the other transaction has continued.
         ("40001" | "40P01", _) => ErrorKind {
             busy: true,
             again: true,
             way_out: ". Another process is writing: try again",
             ..ErrorKind::default()
         },
-        // Two workers took consolidations of one repo: the second looks again. (No other conflict
+        // Two workers took consolidations of one repo: the second tries again. (No other conflict
         // exists.)
         ("23505", _) => ErrorKind { busy: true, again: true, way_out: "", ..ErrorKind::default() },
         ("55P03", _) => ErrorKind {
@@ -65,7 +65,7 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
         ("XX001" | "XX002", _) => {
             ErrorKind { damaged: true, way_out: RESTORE, ..ErrorKind::default() }
         }
-        // Statements that were prepared are those of another session, or another client's.
+        // The prepared statements belong to another session, or to another client.
         ("26000" | "42P05" | "08P01", _) => ErrorKind { way_out: POOLER, ..ErrorKind::default() },
         (_, sqlx::Error::PoolTimedOut) => ErrorKind {
             busy: true,
@@ -81,11 +81,11 @@ pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
     }
 }
 
-/// What it means when a commit is answered with it. Where the server does not say that it failed,
-/// it may have been done.
+/// The meaning of an error of a commit. Unless the server says that it failed, the commit may have
+/// happened.
 pub(super) fn commit_error_kind(error: &sqlx::Error) -> ErrorKind {
     let known = match error.as_database_error().and_then(sqlx::error::DatabaseError::code) {
-        // The session or the server was ended.
+        // The session or the server was terminated.
         Some(code) => !code.starts_with("57P") && !code.starts_with("08"),
         None => false,
     };

@@ -1,4 +1,4 @@
-//! The right to publish or to delete, kept by an advisory lock.
+//! The lock for publishing and deleting: an advisory lock.
 
 use packhouse_catalog::LockMode;
 use sqlx::pool::PoolConnection;
@@ -7,13 +7,13 @@ use tokio::runtime::Handle;
 use super::error_kind::POOLER;
 use super::{Columns, Sql, SqlResult};
 
-/// A connection that holds the advisory lock, or waits for it. The server gives the lock back when
-/// the connection ends, be it by a crash.
+/// A connection that holds the advisory lock, or waits for it. The server releases the lock when
+/// the connection ends, also after a crash.
 #[derive(Debug)]
 pub(super) struct AdvisoryLock {
-    /// None when it has been let go.
+    /// None after it was released.
     pub(super) connection: Option<PoolConnection<sqlx::Postgres>>,
-    /// Which lock it has; none while it waits.
+    /// The mode that it holds; none while it waits.
     pub(super) locked: Option<LockMode>,
     /// The server's process.
     pub(super) process: i64,
@@ -43,7 +43,7 @@ impl Drop for AdvisoryLock {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take() else { return };
         let (Some(mode), Ok(runtime)) = (self.locked, Handle::try_current()) else {
-            // It may get the lock yet: it must not go back among those that others take.
+            // It may still get the lock: it must not be returned to the pool.
             drop(connection.detach());
             return;
         };

@@ -1,5 +1,5 @@
 //! The catalog on Postgres: publications lock their repo's row, reads are repeatable, and an
-//! advisory lock keeps deleting and publishing apart.
+//! advisory lock separates deleting and publishing.
 
 mod error_kind;
 mod lock;
@@ -39,11 +39,11 @@ const MIGRATIONS: [MigrationStep; 6] = [
 /// Timeout of a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Connections for statements. A verb takes two at most: one that reads one state, one that
+/// Connections for statements. A verb uses at most two: one that reads one state, and one that
 /// publishes.
 const CONNECTIONS: u32 = 20;
 
-/// Connections that hold the right to publish or to delete, and do nothing else.
+/// Connections that only hold the lock for publishing or deleting.
 const HOLDERS: u32 = 12;
 
 /// A Postgres database that holds a catalog.
@@ -60,7 +60,7 @@ impl PostgresCatalog {
     /// catalog is only read.
     ///
     /// # Errors
-    /// When the URL is malformed, or the server can't be reached;
+    /// If the URL is malformed, or the server can't be reached;
     /// [`packhouse_model::error::OpenError::NewerStore`] for a catalog with migrations that this
     /// build does not know; [`packhouse_model::error::OpenError::ForeignDatabase`] for a database
     /// with other tables.
@@ -68,10 +68,10 @@ impl PostgresCatalog {
         PostgresCatalog::open_with(url, PendingMigrations::Run).await
     }
 
-    /// The same; what is done about pending migrations is said.
+    /// The same, with what to do about pending migrations.
     ///
     /// # Errors
-    /// [`packhouse_model::error::OpenError::PendingMigrations`], where they are not to be run.
+    /// [`packhouse_model::error::OpenError::PendingMigrations`], if they are not to be run.
     pub(crate) async fn open_with(
         url: &str,
         pending: PendingMigrations,
@@ -79,7 +79,7 @@ impl PostgresCatalog {
         let options = connect_options(url)?;
         let place = place(&options);
         let failed = |e: sqlx::Error| catalog_error(&place, "opening it", &e);
-        // Not by a pool, which would wait long for a server that is not there.
+        // Not with a pool, which would wait long for an unreachable server.
         let mut connection = options.connect().await.map_err(failed)?;
         let applied = schema(&mut connection).await.map_err(failed)?.of_catalog(&place)?;
         if are_pending(&place, &MIGRATIONS, &applied)? {
@@ -92,8 +92,8 @@ impl PostgresCatalog {
         let pool = pool(&options);
         let lock_pool = lock_pool(options);
         let engine = PostgresDatabase { place, identity, pool, lock_pool };
-        // Another connection has another process, unless a pooler gives both the same: then nothing
-        // that holds for a session can be relied on.
+        // Two connections have two server processes, unless a pooler gives both the same one: then
+        // nothing that belongs to a session is reliable.
         let other = process_of(&engine)
             .await
             .map_err(|e| catalog_error(&engine.place, "opening it", &e))?;
@@ -131,7 +131,7 @@ impl PostgresCatalog {
         look.await.map_err(|e| catalog_error(&place(&options), "opening it", &e))
     }
 
-    /// Which migrations a catalog has. Changes nothing.
+    /// The state of a catalog's migrations. Changes nothing.
     ///
     /// # Errors
     /// When the URL is malformed, or the server can't be reached.
@@ -144,7 +144,7 @@ impl PostgresCatalog {
     }
 }
 
-/// What the catalog of a database is known by, and the server's process that said so.
+/// The identity of the catalog in a database, and the server's process.
 async fn identity(connection: &mut PgConnection) -> SqlResult<(String, i64)> {
     let row = connection
         .one(
@@ -158,7 +158,7 @@ async fn identity(connection: &mut PgConnection) -> SqlResult<(String, i64)> {
     Ok((row.text("identity").to_owned(), row.int("process")))
 }
 
-/// The tables of the schema in which a catalog would be. Those of extensions don't count.
+/// The tables of the schema in which a catalog would be, without those of extensions.
 async fn schema(connection: &mut PgConnection) -> SqlResult<Schema> {
     let tables = connection
         .one(
@@ -179,15 +179,15 @@ async fn schema(connection: &mut PgConnection) -> SqlResult<Schema> {
     Ok(Schema { applied, is_foreign: false })
 }
 
-/// The server's process that a statement is run by.
+/// The server's process that runs a statement.
 async fn process_of(engine: &PostgresDatabase) -> SqlResult<i64> {
     let mut reader = Reader::of(engine).await?;
     Ok(reader.one("SELECT CAST(pg_backend_pid() AS BIGINT) AS process", &[]).await?.int("process"))
 }
 
-/// How statements are planned. Each looks up by key what it was given a few of. Without statistics,
-/// or with those of yesterday, Postgres would rather read or hash whole tables; and it keeps plans
-/// that it made while tables were small.
+/// Settings of the planner. Each statement looks up a few given keys. Without statistics, or with
+/// outdated ones, Postgres prefers to read or hash whole tables; and it keeps plans that it made
+/// while tables were small.
 const PLANNING: [(&str, &str); 4] = [
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
@@ -195,7 +195,7 @@ const PLANNING: [(&str, &str); 4] = [
     ("jit", "off"),
 ];
 
-/// The statement that sets it. What the URL sets with `options=-c NAME=VALUE` stays as it says.
+/// The statement that sets them. Settings in the URL (`options=-c NAME=VALUE`) are kept.
 fn planning(options: &PgConnectOptions) -> String {
     let set = options.get_options().unwrap_or_default();
     PLANNING
@@ -224,7 +224,7 @@ fn lock_pool(options: PgConnectOptions) -> PgPool {
         .after_connect(|connection, _| {
             // While a session waits for a lock, the server does not notice that its client has
             // disconnected, and it blocks all later sessions. Servers before 14 can't check: there
-            // it waits until it gets the lock.
+            // the session waits until it gets the lock.
             Box::pin(async move {
                 let _ = connection.execute("SET client_connection_check_interval = '1s'").await;
                 Ok(())
@@ -235,7 +235,7 @@ fn lock_pool(options: PgConnectOptions) -> PgPool {
 
 fn connect_options(url: &str) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.parse().map_err(|e: sqlx::Error| {
-        // The URL may hold a password: it is not repeated.
+        // The URL may contain a password: it is not repeated.
         Error::Usage(format!(
             "--database: expected postgres://USER:PASSWORD@HOST:PORT/DATABASE ({e})"
         ))
@@ -243,12 +243,12 @@ fn connect_options(url: &str) -> Result<PgConnectOptions> {
     Ok(options.application_name("packhouse"))
 }
 
-/// Where a URL leads, without a password.
+/// The location of a URL, without the password.
 pub(crate) fn place_of(url: &str) -> String {
     connect_options(url).map_or_else(|_| "postgres".into(), |options| place(&options))
 }
 
-/// Where it is, without a password.
+/// Its location, without the password.
 fn place(options: &PgConnectOptions) -> String {
     let (user, host, port) = (options.get_username(), options.get_host(), options.get_port());
     format!("postgres://{user}@{host}:{port}/{}", options.get_database().unwrap_or(user))
@@ -287,9 +287,9 @@ impl Engine for PostgresDatabase {
     const LOCK_LEASE: &'static str =
         "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running' FOR UPDATE";
 
-    // What is joined by key is a subquery that looks up one key, and that OFFSET keeps from being
-    // anything else: joined any other way, all rows of the repo would be read as soon as the
-    // statistics say that it has few.
+    // Lookups by key are subqueries that look up one key. OFFSET keeps the planner from rewriting
+    // them: with any other join, it would read all rows of the repo as soon as the statistics say
+    // that there are few.
     const HISTORY: &'static str = "WITH RECURSIVE
             n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3),
             asked (id, parent1, parent2, snapshot) AS MATERIALIZED (
@@ -376,8 +376,8 @@ impl Engine for PostgresDatabase {
         self.pool.begin().await
     }
 
-    /// A snapshot names the transactions that write: it is another one when one of them has begun
-    /// or ended, in whatever table. Those that only read have no number and don't count.
+    /// A snapshot of Postgres names the transactions that write: it changes when one of them begins
+    /// or ends, in any table. Transactions that only read have no number, and don't count.
     async fn change_stamp(&self) -> SqlResult<u64> {
         let row = Reader::of(self)
             .await?

@@ -1,5 +1,5 @@
-//! A catalog's file as something that people copy: whether it is one, how its log comes into it,
-//! and how it is copied.
+//! Copies of a catalog's file: whether a file is a catalog, how its log is moved into it, and how
+//! it is copied.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,21 +14,21 @@ use super::{Columns, Sql, SqlResult, catalog_error};
 use crate::MissingCatalog;
 use crate::engine::args;
 
-/// Every catalog that is complete in its file is larger: its tables take a page each. In a smaller
-/// file the tables may be in the log.
+/// Every catalog that is complete in its file is larger than this: each table takes a page. For a
+/// smaller file, the tables may be in the log.
 const SMALLEST: u64 = 64 << 10;
 
 /// How long readers and copies wait for another process.
 const BUSY: Duration = Duration::from_secs(30);
 
-/// How long a checkpoint waits for readers and writers, each time. Writers wait for it as well.
+/// How long a checkpoint waits for readers and writers, each time. Writers wait for it, too.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(100);
 
 /// How often a checkpoint is tried.
 const CHECKPOINT_TRIES: u32 = 3;
 
-/// What is there instead of a catalog; none when there is one, or something that may be one.
-/// Creates nothing.
+/// What exists instead of a catalog; none if there is one, or a file that may be one. Creates
+/// nothing.
 pub(super) async fn absent(path: &Path) -> Option<MissingCatalog> {
     let instead = match std::fs::metadata(path) {
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
@@ -71,11 +71,11 @@ async fn has_no_tables(path: &Path) -> bool {
     look.await.unwrap_or(false)
 }
 
-/// Moves the log into the file and empties it, through a connection of its own: those of the pools
-/// may be in use, or dropped halfway.
+/// Moves the log into the file and empties it, with a separate connection: those of the pools may
+/// be in use, or dropped halfway.
 ///
-/// While another process reads an older state, or writes, what can be moved is moved and the rest
-/// stays in the log; it is that process's to move when it ends.
+/// While another process reads an older state, or writes, as much as possible is moved. That
+/// process moves the rest when it exits.
 pub(super) async fn checkpoint(catalog: &Path) -> SqlResult<bool> {
     if !std::fs::metadata(log_of(catalog)).is_ok_and(|log| log.len() > 0) {
         return Ok(true);
@@ -100,12 +100,13 @@ fn log_of(catalog: &Path) -> PathBuf {
     path.into()
 }
 
-/// Copies the catalog as of one moment. Reads one state, as any reader; writers go on.
+/// Copies the catalog as of one moment. Reads one state, like any reader, and does not block
+/// writers.
 pub(super) async fn copy(catalog: &Path, to: &Path) -> SqlResult<()> {
     copy_with(SqliteConnectOptions::new().filename(catalog), to).await
 }
 
-/// The same, with a connection of its own to the file.
+/// The same, with a separate connection to the file.
 pub(super) async fn copy_with(catalog: SqliteConnectOptions, to: &Path) -> SqlResult<()> {
     let Some(to) = to.to_str() else {
         return Err(sqlx::Error::Configuration(
@@ -117,7 +118,7 @@ pub(super) async fn copy_with(catalog: SqliteConnectOptions, to: &Path) -> SqlRe
     connection.close().await
 }
 
-/// Makes a catalog that is not open a single file, durably: no log, no shared memory.
+/// Turns a catalog that is not open into a single file, durably: no log, no shared memory.
 pub(super) async fn settle(path: &Path) -> Result<()> {
     let options = SqliteConnectOptions::new().filename(path).busy_timeout(CHECKPOINT_WAIT);
     let settled =

@@ -1,21 +1,20 @@
-//! What an error of SQLite means, and what to do about it.
+//! The meaning of errors of SQLite, and what to do about them.
 
 use super::ErrorKind;
 use crate::engine::RESTORE;
 
-/// Result codes of SQLite; extended codes have theirs in their low byte. Those that say that the
-/// disk is full, or may be.
+/// Result codes of SQLite (the low byte of extended codes) for a disk that is full, or may be.
 const FULL: u32 = 13;
-/// A page is not what it should be, and the file is no database.
+/// A corrupt page, or a file that is not a database.
 const CORRUPT: u32 = 11;
 const NOT_A_DATABASE: u32 = 26;
-/// The file that connections share can't be made as long as it must be.
+/// The shared-memory file can't be enlarged.
 const IOERR_SHMSIZE: u32 = 4874;
-/// What a full disk or a used-up quota leads to on some file systems, and what a failing disk leads
-/// to on all.
+/// The result of a full disk or an exhausted quota on some file systems, and of a failing disk on
+/// all.
 const PERHAPS_FULL: [u32; 5] = [778, 1034, 1290, 1546, 5386];
 
-/// What an error means.
+/// The meaning of an error.
 pub(super) fn error_kind(error: &sqlx::Error) -> ErrorKind {
     let extended = extended(error);
     let code = extended & 0xff;

@@ -1,4 +1,4 @@
-//! The right to publish or to delete, kept by locks on two files beside the catalog.
+//! The lock for publishing and deleting: locks on two files next to the catalog.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Number of polls after which a warning is logged.
 pub(super) const POLLS_BEFORE_WARNING: u32 = 200;
 
-/// Waits for a lock, on two files beside the catalog: the lock itself, and the turn to take it. The
-/// system releases both when the files are closed, also in a crash.
+/// Waits for a lock, on two files next to the catalog: the lock itself, and the turn to take it.
+/// The system releases both when the files are closed, also after a crash.
 ///
-/// A process that waits to delete holds the turn, so that publishers can't starve it. It polls: a
-/// blocked thread would be one that deleting needs.
+/// A process that waits to delete holds the turn, so that publishers can't starve it. It polls,
+/// because deleting needs the thread that would be blocked.
 pub(super) async fn lock(catalog: &Path, mode: LockMode) -> Result<LockGuard> {
     let (turn, lock) = (FileLock::open(catalog, "-turn")?, FileLock::open(catalog, "-lock")?);
     let mut has_turn = false;
@@ -27,7 +27,7 @@ pub(super) async fn lock(catalog: &Path, mode: LockMode) -> Result<LockGuard> {
             break;
         }
         if has_turn && mode == LockMode::Publishing {
-            // Another process deletes: let others wait for it as well.
+            // Another process deletes: let others wait for it, too.
             turn.leave()?;
             has_turn = false;
         }
@@ -46,7 +46,7 @@ fn beside(catalog: &Path, ending: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// The time that the file system notes for a file beside the catalog that is written now.
+/// The time that the file system records for a file next to the catalog that is written now.
 pub(super) fn written_now(catalog: &Path) -> std::io::Result<jiff::Timestamp> {
     use std::io::Write;
     let mut file =
@@ -65,12 +65,12 @@ impl FileLock {
     fn open(catalog: &Path, ending: &str) -> Result<FileLock> {
         let path = beside(catalog, ending);
         let open = File::options().create(true).truncate(false).write(true).read(true).open(&path);
-        // Locking writes nothing: where the store is read-only, an existing file will do.
+        // Locking writes nothing: in a read-only store, an existing file is enough.
         let open = open.or_else(|error| File::open(&path).map_err(|_| error));
         Ok(FileLock { file: open.map_err(Error::io("opening", &path))?, path })
     }
 
-    /// Takes the lock, unless it is held.
+    /// Takes the lock, unless another process holds it.
     fn take(&self, mode: LockMode) -> Result<bool> {
         let taken = match mode {
             LockMode::Publishing => self.file.try_lock_shared(),

@@ -1,5 +1,5 @@
-//! The catalog on SQLite: one connection writes, some read; WAL, so that they don't wait for each
-//! other; foreign keys; every commit waits for the disk.
+//! The catalog on SQLite: one connection writes, several read; WAL, so that they don't wait for
+//! each other; foreign keys; every commit is synced to disk.
 
 mod copies;
 mod error_kind;
@@ -27,7 +27,7 @@ use crate::MissingCatalog;
 /// A catalog in an SQLite file.
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
 
-/// The migrations of a catalog in an SQLite file, in their order.
+/// The migrations of a catalog in an SQLite file, in order.
 pub const MIGRATIONS: [MigrationStep; 8] = [
     (1, "first pack house", include_str!("../../migrations/sqlite/0001_first_pack_house.sql")),
     (2, "what operators ask", include_str!("../../migrations/sqlite/0002_what_operators_ask.sql")),
@@ -43,32 +43,32 @@ pub const MIGRATIONS: [MigrationStep; 8] = [
 #[derive(Clone, Debug)]
 pub struct SqliteFile {
     place: String,
-    /// The file, whatever links lead to it.
+    /// The file, with links resolved.
     file: PathBuf,
     /// Connects when something is first written.
     writer: SqlitePool,
     readers: SqlitePool,
     stamps: Stamps,
-    /// What is read instead, where SQLite could make no files of its own beside the catalog.
+    /// What is read instead, if SQLite can't create its files next to the catalog.
     frozen: Option<Frozen>,
 }
 
 impl SqliteCatalog {
-    /// Opens a catalog, making it on first use and bringing it up to date. One that is up to date
-    /// is only read.
+    /// Opens a catalog; creates it on first use, and migrates it. A catalog that is up to date is
+    /// only read.
     ///
     /// # Errors
     /// [`packhouse_model::error::OpenError::NewerStore`] for a catalog with migrations that this
     /// build does not know; [`packhouse_model::error::OpenError::ForeignDatabase`] for a database
-    /// that is none.
+    /// of another program.
     pub async fn open(path: &Path) -> Result<SqliteCatalog> {
         SqliteCatalog::open_with(path, PendingMigrations::Run).await
     }
 
-    /// The same; what is done about pending migrations is said.
+    /// The same, with what to do about pending migrations.
     ///
     /// # Errors
-    /// [`packhouse_model::error::OpenError::PendingMigrations`], where they are not to be run.
+    /// [`packhouse_model::error::OpenError::PendingMigrations`], if they are not to be run.
     pub(crate) async fn open_with(
         path: &Path,
         pending: PendingMigrations,
@@ -79,13 +79,13 @@ impl SqliteCatalog {
         Ok(SqlCatalog { engine: SqliteFile { place, file, writer, readers, stamps, frozen } })
     }
 
-    /// What is there instead of a catalog; none when there is one, or something that may be one.
-    /// Creates nothing.
+    /// What exists instead of a catalog; none if there is one, or a file that may be one. Creates
+    /// nothing.
     pub(crate) async fn absent(path: &Path) -> Option<MissingCatalog> {
         copies::absent(path).await
     }
 
-    /// Makes a catalog that is not open a single file without a log, durably.
+    /// Turns a catalog that is not open into a single file without a log, durably.
     ///
     /// # Errors
     /// When it is open.
@@ -93,7 +93,7 @@ impl SqliteCatalog {
         copies::settle(path).await
     }
 
-    /// Which migrations a catalog has. Changes nothing; where there is no file, it has none.
+    /// The state of a catalog's migrations. Changes nothing; without a file, none are applied.
     ///
     /// # Errors
     /// When the file can't be read as a catalog.
@@ -135,12 +135,12 @@ impl Engine for SqliteFile {
         "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS page FROM (
              SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2
                ORDER BY entity LIMIT $3)";
-    // One writes at a time: nothing need be locked.
+    // There is only one writer at a time: no lock is needed.
     const LOCK_REPO: &'static str = "SELECT id, deleted_at FROM repos WHERE id = $1";
     const LOCK_LEASE: &'static str =
         "SELECT id FROM jobs WHERE id = $1 AND fence = $2 AND status = 'running'";
 
-    // CROSS JOIN says what is looked up by what.
+    // CROSS JOIN fixes the order of the lookups.
     const HISTORY: &'static str = "WITH RECURSIVE
             n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3),
             asked (id, parent1, parent2, snapshot) AS MATERIALIZED (
@@ -199,8 +199,8 @@ impl Engine for SqliteFile {
         self.file.display().to_string()
     }
 
-    /// What the file system writes down for a file that is written: its clock may be another
-    /// machine's. None where it can't be written.
+    /// The time that the file system records for a written file: its clock may be that of another
+    /// machine. None if it can't be written.
     async fn clock(&self) -> Result<Option<jiff::Timestamp>> {
         Ok(lock::written_now(&self.file).ok())
     }
@@ -222,7 +222,7 @@ impl Engine for SqliteFile {
         lock::lock(&self.file, mode).await
     }
 
-    /// The system gives a lock back with its file only.
+    /// The system releases a lock only when its file is closed.
     async fn still_locked<S: Sql<Row = Self::Row>>(
         &self,
         _: &LockGuard,

@@ -1,10 +1,10 @@
 //! Opening a catalog in a file. A current catalog is only read: nothing is written before the first
 //! change.
 //!
-//! To read a file in WAL mode SQLite creates two files beside it, which a read-only folder or a
-//! full disk prevents. Then the catalog is read *frozen*: without them if there is no log, else
-//! from a copy of file and log. After every statement it is checked that no process has written in
-//! the meantime.
+//! To read a file in WAL mode SQLite creates two files next to it, which a read-only folder or a
+//! full disk prevents. Then the catalog is read *frozen*: without them if there is no log,
+//! otherwise from a copy of file and log. After every statement packhouse checks that no process
+//! has written in the meantime.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use crate::migrations::{APPLIED, PendingMigrations, Schema, are_pending, pending
 /// How long a writer waits for another process.
 const BUSY: Duration = Duration::from_secs(30);
 
-/// Connections that read at once.
+/// Number of connections that read.
 const READERS: u32 = 8;
 
 /// An open catalog.
@@ -42,7 +42,7 @@ pub(super) struct Opened {
     pub(super) frozen: Option<Frozen>,
 }
 
-/// Opens a catalog, making it on first use and bringing it up to date, if that may be.
+/// Opens a catalog; creates it on first use, and migrates it if allowed.
 pub(super) async fn open(path: &Path, place: &str, pending: PendingMigrations) -> Result<Opened> {
     let failed = |e: sqlx::Error| catalog_error(place, "opening it", &e);
     // Whatever state an error has left a connection in, the next transaction starts on a clean one.
@@ -78,12 +78,12 @@ async fn bring_up_to_date(place: &str, writer: &SqlitePool) -> Result<()> {
 /// What was found in a catalog.
 struct Found {
     pub(super) schema: Schema,
-    /// How it must be read, if not as others.
+    /// How it must be read, if not in the usual way.
     frozen: Option<Frozen>,
 }
 
-/// Copies the log into the file. Whether there was a log and all of it was copied, so that it can
-/// be reused.
+/// Copies the log into the file. Returns whether there was a log and all of it was copied, so that
+/// it can be reused.
 #[expect(clippy::disallowed_methods, reason = "a checkpoint is no transaction")]
 pub(super) async fn checkpoint(writer: &SqlitePool) -> SqlResult<bool> {
     let row = writer.acquire().await?.one("PRAGMA wal_checkpoint(PASSIVE)", &[]).await?;
@@ -100,12 +100,12 @@ async fn look(path: &Path, readers: &SqlitePool) -> SqlResult<Found> {
         Ok(schema) => return Ok(Found { schema, frozen: None }),
         Err(error) => error,
     };
-    // What SQLite answers when it can't make or enlarge the files that it needs.
+    // The errors of SQLite if it can't create or enlarge the files that it needs.
     if !matches!(extended(&error) & 0xff, 8 | 10 | 13 | 14) {
         return Err(error);
     }
     let Ok(Some(frozen)) = Frozen::of(path) else { return Err(error) };
-    // Of the two errors the first says what is the matter with the catalog itself.
+    // Of the two errors, the first describes the problem of the catalog itself.
     match schema_of(&frozen.pool).await {
         Ok(schema) => {
             tracing::debug!("reading {} without SQLite's own files: {error}", path.display());
@@ -117,7 +117,7 @@ async fn look(path: &Path, readers: &SqlitePool) -> SqlResult<Found> {
 
 async fn schema_of(readers: &SqlitePool) -> SqlResult<Schema> {
     let mut connection = connected(readers).await?;
-    // One statement: another process may be making the tables.
+    // One statement: another process may be creating the tables.
     let tables = connection
         .one(
             "SELECT count(*) AS tables, coalesce(sum(name = '_sqlx_migrations'), 0) AS known
@@ -188,35 +188,35 @@ fn is_clean(
     _: PoolConnectionMetadata,
 ) -> BoxFuture<'_, SqlResult<bool>> {
     Box::pin(async move {
-        // A rollback that is under way is done before this is answered.
+        // A rollback in progress finishes before this statement returns.
         connection.ping().await?;
         Ok(!connection.is_in_transaction())
     })
 }
 
-/// How a catalog is read where SQLite can make no files beside it.
+/// How a catalog is read if SQLite can't create files next to it.
 #[derive(Clone, Debug)]
 pub(super) struct Frozen {
     pool: SqlitePool,
     file: PathBuf,
-    /// How file and log were when it was opened.
+    /// The state of file and log when it was opened.
     was: [Option<Stamp>; 2],
     /// Another process has written since. It is never frozen again.
     thawed: Arc<AtomicBool>,
-    /// Where the copy is, if it is one.
+    /// The location of the copy, if it is one.
     copy: Option<Arc<TempDir>>,
 }
 
 /// The name of a copied catalog.
 const COPY: &str = "catalog.db";
 
-/// Length, time of the last change, and number of a file.
+/// Length, modification time and inode of a file.
 type Stamp = (u64, Option<SystemTime>, u64);
 
 impl Frozen {
     /// None while it is being written.
     fn of(file: &Path) -> std::io::Result<Option<Frozen>> {
-        // Links are resolved: SQLite's files are beside the target.
+        // Links are resolved: SQLite's files are next to the target.
         let file = file.canonicalize()?;
         let was = stamps(&file);
         let (options, copy) = if was[1].is_none() {
@@ -232,7 +232,7 @@ impl Frozen {
         Ok(frozen.is_current().is_ok().then_some(frozen))
     }
 
-    /// Connections that read it, with the check after each statement; none when another process has
+    /// Connections that read it, with the check after each statement; none if another process has
     /// written since.
     pub(super) fn readers(&self) -> Option<(&SqlitePool, Check)> {
         if self.is_current().is_err() {
@@ -254,7 +254,7 @@ impl Frozen {
         self.is_current()
     }
 
-    /// An error when what was read may be of two states.
+    /// An error if the results may be of two states.
     fn is_current(&self) -> SqlResult<()> {
         if stamps(&self.file) == self.was {
             return Ok(());

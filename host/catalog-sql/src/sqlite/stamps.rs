@@ -1,24 +1,24 @@
 //! Detects changes without reading them.
 //!
 //! SQLite counts the commits of other connections that a connection has noticed (`PRAGMA
-//! data_version`). So one connection is reserved for this and never writes: every commit, of this
-//! process or another, is one of another connection.
+//! data_version`). Therefore one connection is reserved for this and never writes: every commit, by
+//! this process or another one, comes from another connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
-/// The connection that is asked.
+/// The reserved connection.
 #[derive(Clone, Debug)]
 pub(super) struct Stamps {
     connection: SqlitePool,
-    /// Number of connects: a lost connection takes its count with it.
+    /// Number of connects: when a connection is lost, its count is lost, too.
     connected: Arc<AtomicU64>,
 }
 
 impl Stamps {
-    /// Connects when it is first asked.
+    /// Connects on first use.
     pub(super) fn new(options: SqliteConnectOptions) -> Stamps {
         let connected = Arc::new(AtomicU64::new(0));
         let count = connected.clone();
@@ -34,7 +34,7 @@ impl Stamps {
         Stamps { connection, connected }
     }
 
-    /// Ends the connection.
+    /// Closes the connection.
     pub(super) async fn close(&self) {
         self.connection.close().await;
     }
