@@ -1,7 +1,7 @@
 //! What can go wrong, and what a user can do about it.
 //!
-//! Every error names the thing, the place and the way out. [`Error::class`] says what it means for
-//! the store; the CLI turns that into an exit code.
+//! Every error says what failed, where, and what to do. [`Error::class`] is its meaning for the
+//! store; the CLI turns it into an exit code.
 
 use std::path::{Path, PathBuf};
 
@@ -15,14 +15,14 @@ use crate::text::escaped;
 /// Shorthand for this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What a budget is used up of.
+/// Which budget is exhausted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExhaustedBudget {
-    /// All that there is.
+    /// That of all callers.
     All,
-    /// What there is for those without a token.
+    /// That of callers without a token.
     Strangers,
-    /// What there is for the caller.
+    /// That of the caller.
     Caller,
 }
 
@@ -39,8 +39,7 @@ pub enum Class {
     Damage,
 }
 
-/// Why a verb failed. Nothing is half-done: a failed verb leaves at most a file that nothing refers
-/// to.
+/// Why a verb failed. Nothing is half-done: a failed verb leaves at most an unreferenced file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -430,7 +429,7 @@ pub enum Error {
         catalog: String,
         /// The operation.
         doing: String,
-        /// The database's error, and the way out.
+        /// The database's error, and what to do.
         reason: String,
     },
 
@@ -688,7 +687,7 @@ fn candidates(repo: &RepoName, deleted: &[DeletedRepo]) -> String {
     format!("Deleted repos `{repo}`, for --id: {}{left_out}", shown.join(", "))
 }
 
-/// A name in which equal looks are told apart.
+/// A name with non-ASCII characters escaped, so that names that look the same can be distinguished.
 fn in_characters(name: &str) -> String {
     let shown = |c: char| match c.is_ascii() {
         true => c.to_string(),

@@ -14,7 +14,7 @@ pub(super) type ApiResult<T> = Result<T, Problem>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
-    /// What went wrong, where, and the way out. Holds no secret, and of a failure of the server
+    /// What went wrong, where, and what to do. Holds no secret, and of a failure of the server
     /// nothing but that.
     pub(super) detail: String,
     pub(super) class: Class,
@@ -25,7 +25,7 @@ pub(super) struct Problem {
 /// The body of an answer that is a problem.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ProblemBody {
-    /// What went wrong, where, and the way out.
+    /// What went wrong, where, and what to do.
     pub(crate) detail: String,
     /// What it means: `usage`, `refused`, `conflict` (safe to try again) or `damage`.
     pub(crate) class: String,
