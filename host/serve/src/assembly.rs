@@ -1,4 +1,4 @@
-//! Answers to fetches are assembled a few at a time.
+//! Limits how many fetch results are assembled at once.
 
 use packhouse_model::error::Result;
 use packhouse_model::progress::Progress;

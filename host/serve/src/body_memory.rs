@@ -1,6 +1,6 @@
-//! The memory of small bodies, and of what is read from them: that of short ones, and that of longer
-//! ones. No caller has more than half of either, so that a caller who stalls leaves the other half
-//! to the rest.
+//! The memory of small bodies, and of the values that are decoded from them: one budget for short
+//! ones, and one for longer ones. No caller gets more than half of either, so that a stalled caller
+//! leaves the other half to others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};

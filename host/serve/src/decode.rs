@@ -1,7 +1,7 @@
-//! Small bodies, decoded: the one place where JSON and MessagePack from the network become values.
+//! Decodes small bodies: the only place where JSON and MessagePack from the network become values.
 //!
-//! A body is a map. What serde derives for a struct also accepts an array of its fields: that is
-//! refused here, for all bodies, since what is kept of a body must be what others can read.
+//! A body is a map. serde's derived code also accepts an array of a struct's fields. That is
+//! refused here, for all bodies, because others must be able to read what is stored of a body.
 
 use std::fmt::Display;
 

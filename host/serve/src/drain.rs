@@ -1,4 +1,4 @@
-//! The rest of a refused body: read and dropped, within a limit, so that the client gets the
+//! Reads and discards the rest of a refused body, within a limit, so that the client gets the
 //! reason.
 //!
 //! ```text
@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A Muse client writes its whole body before it reads the response. If the server closes the
-//! connection before, the client sees "Broken pipe", and never the response. With `Expect:
-//! 100-continue` the client waits, and is answered at once.
+//! connection earlier, the client sees "Broken pipe", and never the response. With `Expect:
+//! 100-continue` the client waits, and the response is sent at once.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

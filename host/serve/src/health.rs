@@ -1,4 +1,4 @@
-//! Whether the server lives, whether it can work, and what was measured.
+//! Routes for health, readiness and metrics.
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};

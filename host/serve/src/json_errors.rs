@@ -1,7 +1,7 @@
-//! Every error answer is JSON, `{"detail": …}`, whatever `Accept` says and whatever made it: a
+//! Every error response is JSON, `{"detail": …}`, regardless of `Accept` and of its origin: a
 //! route, an extractor of axum, a panic.
 //!
-//! Muse clients print the body of an error answer as it is.
+//! Muse clients print the body of an error response unchanged.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;

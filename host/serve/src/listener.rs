@@ -1,4 +1,4 @@
-//! A socket that serves an app, with limits on its connections.
+//! A listening socket that serves an app, with limits on its connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

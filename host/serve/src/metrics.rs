@@ -1,4 +1,4 @@
-//! What was measured since the server started.
+//! Metrics since the start of the server.
 
 use std::sync::atomic::AtomicU64;
 

@@ -1,5 +1,5 @@
-//! How many files and sockets this process may open: with fewer than it needs, a server can't even
-//! be asked how it is.
+//! The limit of open files and sockets of this process: if it is too low, the server can't even
+//! respond to health checks.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

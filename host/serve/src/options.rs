@@ -1,4 +1,4 @@
-//! How to serve.
+//! Options of a server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use url::Url;
 use super::address::Network;
 use super::limits::ServeLimits;
 
-/// How to serve.
+/// Options of a server.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// Where to listen. Port 0: any that is free.

@@ -1,4 +1,4 @@
-//! Packs by signed URLs: whole, or from where a download broke off.
+//! Packs by signed URLs: complete, or a range to resume a download.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};

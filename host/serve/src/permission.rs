@@ -1,4 +1,4 @@
-//! What a caller may do with the store as a whole, and with repos that may not exist.
+//! Permissions of a caller for the whole store, and for repos that may not exist.
 
 use axum::http::StatusCode;
 use packhouse_model::access::{Caller, Scope};

@@ -1,7 +1,7 @@
-//! Permits: how much the server does at once, for all callers and for each.
+//! Permits: limits of concurrent work, in total and per caller.
 //!
-//! A permit is held for as long as the work goes on, not for as long as its client waits: clients
-//! that disconnect don't free a place whose work continues.
+//! A permit is held as long as the work continues, not as long as its client waits: a client that
+//! disconnects does not free a slot whose work continues.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};

@@ -1,8 +1,8 @@
 //! Proxies in front of the server, and the clients behind them.
 //!
 //! The headers of a proxy are trusted only if the operator has named its address
-//! (`--trusted-proxy`): any client can send such headers. In a chain of addresses the last that is
-//! not a trusted proxy is the client; those before it are sent by the client itself.
+//! (`--trusted-proxy`): any client can send such headers. In a chain of addresses, the last one
+//! that is not a trusted proxy is the client; the client itself has sent those before it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How often callers may send requests.
+//! Rate limits of callers.
 
 use std::hash::Hash;
 use std::net::IpAddr;

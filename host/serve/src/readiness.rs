@@ -1,4 +1,4 @@
-//! Whether the store can be written to, as a health check asks.
+//! Tests for the readiness check whether the store is writable.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

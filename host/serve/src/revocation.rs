@@ -1,4 +1,4 @@
-//! Tokens that expire or are revoked while a request or a run goes on.
+//! Tokens that expire or are revoked during a request or a run.
 
 use std::time::Duration;
 

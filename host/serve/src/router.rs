@@ -1,4 +1,4 @@
-//! All routes, and what every request passes on its way to them.
+//! All routes, and the middleware that every request passes.
 
 use axum::Router;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! A server: its sockets, its workers, and how it stops.
+//! A server: its sockets, its workers, and its shutdown.
 
 use std::future::Future;
 use std::io;

@@ -1,4 +1,4 @@
-//! URLs that carry the right to one pack, for a while.
+//! Signed URLs that give access to one pack for a limited time.
 
 use jiff::Timestamp;
 use packhouse_model::names::{MpackKey, RepoId, RepoName};

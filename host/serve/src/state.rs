@@ -1,7 +1,7 @@
-//! What all requests share.
+//! The state that all requests share.
 //!
-//! The parts don't know this type: each takes what it needs. So they import no request handler, and
-//! nothing of them is imported in a circle.
+//! The parts don't know this type: each takes what it needs. Therefore they import no request
+//! handler, and there are no circular imports.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use super::tasks::Tasks;
 
 pub(super) type SharedState = Arc<AppState>;
 
-/// What all requests share.
+/// The state that all requests share.
 #[derive(Debug)]
 pub(super) struct AppState {
     pub(super) store: Store,

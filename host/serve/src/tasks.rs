@@ -1,4 +1,4 @@
-//! Work that goes on without its client: the server waits for it before it stops.
+//! Work that continues without its client: the server waits for it before it exits.
 
 use std::sync::Arc;
 use std::time::Duration;

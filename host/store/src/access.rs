@@ -1,4 +1,4 @@
-//! Access tokens: made, listed, revoked, and asked who bears them.
+//! Access tokens: create, list, revoke, authenticate.
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::TokenRow;

@@ -1,9 +1,9 @@
-//! Answers to fetches whose URLs have expired: they are removed, unless the repo lacks something
-//! that may be in one.
+//! Fetch results whose URLs have expired: they are deleted, unless the repo is damaged and one of
+//! them may contain the lost data.
 //!
-//! `prune` reads and hashes what the repo needs first, as before it deletes a pack. Fetches, servers
-//! and workers look more often: they check that each pack exists with the right size, and that no
-//! damage is remembered.
+//! `prune` first reads and hashes the packs that the repo needs, as before it deletes a pack.
+//! Fetches, servers and workers check more often, but only that each pack exists with the right
+//! size, and that there is no known damage.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;

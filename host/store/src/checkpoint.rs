@@ -1,5 +1,5 @@
-//! What was committed comes into the catalog's one file: people copy `catalog.db` and leave its
-//! `-wal` behind.
+//! Moves commits from the log into the catalog's file: people copy `catalog.db` and forget its
+//! `-wal`.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! The time, when this machine's clock may be wrong.
+//! The time, in case this machine's clock is wrong.
 //!
-//! Times that are published decide later what is dropped or deleted, perhaps by another machine. So
+//! Published times decide later what is dropped or deleted, perhaps by another machine. Therefore
 //! this machine's clock is compared with that of the catalog: the database's, or that of the file
-//! system with the catalog's file. If they differ by much, the catalog's clock is used for all that
-//! is published, promised or expires; and nothing is deleted.
+//! system with the catalog's file. If they differ too much, the catalog's clock is used for
+//! publications and expiry, and nothing is deleted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};

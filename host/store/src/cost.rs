@@ -1,4 +1,4 @@
-//! What a consolidation would cost, before it is started.
+//! Estimates the cost of a consolidation before it starts.
 
 use packhouse_core::{Plan, Step};
 use packhouse_model::error::Result;

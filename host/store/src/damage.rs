@@ -1,8 +1,8 @@
 //! Damage: its record, and what a push can repair.
 //!
-//! What a verb finds missing or damaged is recorded in the catalog, with the time and the verb, and
-//! shown until it is found intact: by a verification, by a prune that reads it, or by storing the
-//! same bytes again. A damaged local copy of a pack is not damage.
+//! If a verb finds a missing or damaged pack, the catalog records it, with the time and the verb.
+//! It is shown until the pack is found intact: by a verification, by a prune that reads it, or by
+//! storing the same bytes again. A damaged local copy of a pack is not damage.
 
 use std::collections::{BTreeMap, BTreeSet};
 

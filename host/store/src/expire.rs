@@ -1,11 +1,12 @@
-//! What no branch, tag or release has reached for a while, and what of it a consolidation may drop.
+//! Entities that no branch, tag or release has reached for some time, and that a consolidation may
+//! drop.
 //!
-//! Kept is what these reach: the heads; former heads that branches left no longer ago than the age;
-//! every tag; every release; and all that was pushed no longer ago than the age, reachable or not.
-//! What a client was told to be in the repo counts as pushed then
-//! ([`packhouse_catalog::Catalog::freshen`]). The host computes this itself, from the records; the
-//! component then plans a pack of what is kept, from directories that name nothing else, so that
-//! its form is the canonical one.
+//! Entities are kept if they are reachable from the heads, from former heads that branches
+//! abandoned within the age, from tags or releases, or if they were pushed within the age,
+//! reachable or not. Entities that were reported to a client as present count as pushed at that
+//! time ([`packhouse_catalog::Catalog::freshen`]). The host computes this itself, from the records.
+//! The component then plans a pack from directories that list only the kept entities, so that the
+//! result has the canonical form.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

@@ -6,9 +6,9 @@
 //! splice to staging, hash, read back ─▶ prove ─▶ store the pack ─▶ store its directory ─▶ publish
 //! ```
 //!
-//! A crash before *store* leaves a staged file; after it, a pack on no shelf; the repo is as before
-//! in both cases, and the next run writes the same pack again. Publishing is one transaction.
-//! Replaced packs stay, as retired, until they are pruned.
+//! A crash before *store* leaves a staged file; after it, a pack on no shelf. In both cases the
+//! repo is unchanged, and the next run writes the same pack again. Publishing is one transaction.
+//! Replaced packs are retired, and kept until they are pruned.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Work for later: `push --async`, `gc --async`, and what is asked of jobs.
+//! Jobs: queues them (`push --async`, `gc --async` and others), lists, retries and cancels them.
 
 use std::path::PathBuf;
 

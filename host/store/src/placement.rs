@@ -2,8 +2,8 @@
 //! here, and compared with the component's result (law 4).
 //!
 //! Which pack the index maps an entity to does not depend on the order of pushes: the one with the
-//! preferred encoding; of equal ones the smaller pack, then the smaller key; but what is in a
-//! consolidated pack stays there (`docs/decisions/0003-placement.md`).
+//! preferred encoding; of equal ones the smaller pack, then the smaller key. But entities of a
+//! consolidated pack stay there (`docs/decisions/0003-placement.md`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,4 @@
-//! Walks over the commit graph that the host makes itself, to check what a component says of it
-//! (law 4).
+//! Walks over the commit graph, with which the host checks the results of a component (law 4).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;

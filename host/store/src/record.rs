@@ -1,4 +1,4 @@
-//! Calling the component, and recording the run on tape if requested.
+//! Calls the component, and records the run to a tape if requested.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

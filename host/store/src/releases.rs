@@ -1,4 +1,4 @@
-//! Releases: what clients publish of a repo under a tag. Each pins its commit: `gc
+//! Releases: commits that clients publish under a tag. Each retains its commit: `gc
 //! --expire-unreachable` keeps what it reaches.
 
 use packhouse_catalog::{PutRelease, ReleaseRow};

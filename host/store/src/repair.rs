@@ -1,4 +1,4 @@
-//! `verify --repair`: missing or damaged data is restored from any intact copy that the repo has.
+//! `verify --repair`: restores missing and damaged data from any intact copy that the repo has.
 //!
 //! ```text
 //! verify ─▶ a local copy of the pack itself: stored again
@@ -6,7 +6,7 @@
 //!        ─▶ verify
 //! ```
 //!
-//! Packs of other repos are never read: a pack belongs to its repo alone (law 10).
+//! Packs of other repos are never read: a pack belongs only to its repo (law 10).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, Write};

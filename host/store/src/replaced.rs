@@ -1,9 +1,10 @@
-//! What repos need, before something is deleted that may be the last good copy of it: whether it
-//! exists, and is intact.
+//! Checks that the packs that repos need exist and are intact, before other packs are deleted that
+//! may be the last good copy of their data.
 //!
-//! A repo that has retired a pack needs what is on its shelves instead. All of that is read and
-//! hashed, past any cache, unless the caller trusts recent verifications. Each pack is read once a
-//! prune, without a lock: that the shelves are still the same is checked under the lock.
+//! A repo that has retired a pack needs the packs on its shelves instead. All of them are read and
+//! hashed, bypassing caches, unless the caller trusts recent verifications. Each pack is read once
+//! per prune, without a lock; then, under the lock, packhouse checks that the shelves are still the
+//! same.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,8 +1,8 @@
-//! Whether a storage is the one with the catalog's packs.
+//! Checks that a storage is the one with the catalog's packs.
 //!
-//! A vault has an identity, created by its first writer; the catalog remembers that of its own.
-//! Opened with another storage, by a mistake in `--storage`, it would start a second history there.
-//! A folder or a bucket that is moved or copied as a whole keeps its identity.
+//! A vault has an ID, created by its first writer; the catalog records the ID of its own vault.
+//! With another storage, by a mistake in `--storage`, it would start a second history there. A
+//! folder or a bucket that is moved or copied as a whole keeps its ID.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! A name that was mistyped: which repo may have been meant.
+//! Suggests the repo with the most similar name for a mistyped one.
 
 use packhouse_model::error::Result;
 use packhouse_model::names::RepoName;

@@ -1,7 +1,7 @@
 //! `verify`: reads every pack on the repo's shelves, hashes every object, and compares with the
-//! directories, the index and the graph. Changes nothing but the record of damage, and directories
-//! that do not match their intact packs: a directory is a cache, and is rebuilt at once.
-//! [`super::repair`] repairs what else it can.
+//! directories, the index and the graph. Only changes the record of damage, and directories that do
+//! not match their intact packs: a directory is a cache, and is rebuilt at once. [`super::repair`]
+//! does other repairs.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;

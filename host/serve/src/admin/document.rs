@@ -1,4 +1,4 @@
-//! The OpenAPI document: what no single route says.
+//! The OpenAPI document: the parts that don't belong to a single route.
 
 use packhouse_model::report::{RunEvent, RunFailed, Step};
 use utoipa::OpenApi;

@@ -1,9 +1,9 @@
-//! The administration API: every verb, under `/admin/v1`.
+//! The admin API: every verb, under `/admin/v1`.
 //!
-//! The routes and the document that describes them are one: `GET /admin/v1/openapi.json`. Callers
-//! must administer what they ask about, or push to or read a repo whose packs they push or fetch;
-//! with a token for some repos, the others seem not to exist.
-//! Requests are validated by [`extract`], and errors are a [`ProblemBody`].
+//! The document (`GET /admin/v1/openapi.json`) is generated from the routes. Callers must
+//! administer what they request, or have the right to push to or read a repo whose packs they push
+//! or fetch; with a token for some repos, the others seem not to exist. [`extract`] validates
+//! requests, and errors are a [`ProblemBody`].
 
 mod branches;
 mod document;

@@ -1,4 +1,4 @@
-//! Packs: pushed as the parts of a form, and fetched.
+//! Packs: push (as the parts of a form) and fetch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! What lists have in common: how many, from where on, and what to look for.
+//! The common parameters of lists: limit, start, and search text.
 
 use futures::future::BoxFuture;
 use packhouse_model::error::Result;

@@ -1,11 +1,11 @@
-//! The repo that a request is about. Extractors resolve it before a byte of the body is read.
+//! The repo of a request. Extractors resolve it before a byte of the body is read.
 //!
 //! ```text
 //! path or query ─▶ may the caller? ─▶ Authorized: the repo's id ─▶ the body comes ─▶ JsonBody asks again
 //! ```
 //!
-//! A body takes time, and meanwhile the repo's name may have gone to another repo. So what is done
-//! is done to the repo of that id ([`Authorized::store`]), or to none.
+//! A body takes time, and meanwhile another repo may have got the name. Therefore the request
+//! affects only the repo with that id ([`Authorized::store`]), or none.
 
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, Path};

@@ -1,4 +1,4 @@
-//! Which store this is, and whether it has changed.
+//! Information about the store, and its change counter.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Passes an upload on as it comes, within the limits on its length and its silence.
+//! Passes on an upload as it arrives, with limits on its length and on the time without data.
 
 use axum::body::Bytes;
 use axum::http::StatusCode;

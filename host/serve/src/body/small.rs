@@ -1,4 +1,4 @@
-//! Small bodies, read whole.
+//! Reads small bodies into memory.
 
 use std::time::Duration;
 

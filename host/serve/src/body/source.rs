@@ -1,4 +1,4 @@
-//! A body that comes, as the source of a pack.
+//! A body that arrives, as the source of a pack.
 
 use axum::body::Bytes;
 use packhouse_model::error::{Error, Result};

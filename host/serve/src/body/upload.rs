@@ -1,4 +1,4 @@
-//! Uploads become files in staging.
+//! Writes uploads to files in staging.
 
 use std::io::Write;
 use std::path::PathBuf;

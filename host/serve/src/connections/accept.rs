@@ -1,4 +1,4 @@
-//! From the socket to HTTP: each request knows its connection.
+//! From the socket to HTTP: each request has its connection.
 
 use std::io;
 use std::pin::Pin;

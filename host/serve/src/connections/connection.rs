@@ -1,4 +1,4 @@
-//! One connection: what its client does, and when it should end.
+//! One connection: the activity of its client, and when to close it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! All connections: how many there may be, and which make room for others.
+//! All connections: their limit, and which ones are closed to make room for others.
 
 use std::collections::HashMap;
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! Authentication: who sends a request, and how often they have sent some.
+//! Authentication: the caller of a request, and rate limits.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,4 @@
-//! Headers: which host is meant, what web pages may not send, and what browsers may do with an
-//! answer.
+//! Headers: checks Host, refuses requests of web pages, and sets the security headers of responses.
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Access to repos: which repo a request is about, and whether its caller may do that.
+//! Access to repos: the repo of a request, and the permissions of its caller.
 
 use std::net::IpAddr;
 

@@ -1,8 +1,8 @@
-//! MWP: what Muse clients say, under `/{owner}/{slug}`.
+//! MWP: the protocol of Muse clients, under `/{owner}/{slug}`.
 //!
-//! Bodies are MessagePack. Small ones are read whole, within a limit; those with objects or history
-//! go to a file as they come, are looked through there, and become a pack (see [`bundle`]). Which
-//! repo, whether it may be seen and what may be done with it is settled before a byte of a body is
+//! Bodies are MessagePack. Small ones are read into memory, within a limit. Those with objects or
+//! history are written to a file as they arrive, parsed there, and converted to a pack (see
+//! [`bundle`]). The repo and the permissions of the caller are checked before a byte of the body is
 //! read.
 
 mod body_reader;

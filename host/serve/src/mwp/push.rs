@@ -1,5 +1,5 @@
-//! What writes: push/objects, push, tags. Each body becomes one pack, stored and indexed before the
-//! answer.
+//! Requests that write: push/objects, push, tags. Each body becomes one pack, stored and indexed
+//! before the response.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! What reads: refs, filter-objects, presign, negotiate, fetch.
+//! Requests that read: refs, filter-objects, presign, negotiate, fetch.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Releases: published, listed and retracted. A release is the JSON object that the client sends,
-//! kept as it was sent.
+//! Releases: publish, list, retract. A release is the JSON object that the client sends, stored
+//! unchanged.
 
 use axum::Extension;
 use axum::extract::{Path, Query, Request, State};

@@ -1,9 +1,9 @@
-//! What a JSON text holds, before any of it takes memory or is kept: how many values, and whether
-//! MessagePack can say the same.
+//! Checks a JSON text before it is parsed or stored: its number of values, and whether MessagePack
+//! can represent it.
 //!
-//! Written as short as they can be, values take thirty times their text. And a list of releases is
-//! answered as MessagePack, too: what a map can't hold twice, and numbers of more than 64 bits,
-//! would not come back as they were sent.
+//! Parsed values can take thirty times the memory of their text. And lists of releases are returned
+//! as MessagePack, too: duplicate fields, and numbers of more than 64 bits, could not be returned
+//! as they were sent.
 
 use std::collections::HashSet;
 use std::fmt::{Formatter, Result as WrittenPack, Write};

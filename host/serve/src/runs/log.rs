@@ -1,5 +1,5 @@
-//! The events of a run: kept for clients that come later. Their number is bounded by the phases of
-//! a run.
+//! The events of a run: kept for clients that connect later. Their number is limited by the phases
+//! of a run.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

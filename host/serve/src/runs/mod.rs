@@ -1,16 +1,16 @@
-//! Runs: work of the server itself, which clients may follow.
+//! Runs: work of the server itself, which clients can follow.
 //!
 //! ```text
 //! PUT /runs/ID ─▶ Runs: known already? ─▶ a task: waits for a slot, works ─▶ RunLog ─▶ GET /runs/ID/events
 //!                                              ▲ DELETE cancels it
 //! ```
 //!
-//! The client draws the id, so that a request can be repeated when its response was lost. A run
-//! goes on without listeners. It exists in this process only: after a restart it is unknown, and
-//! the client starts it again. That is safe, because what a run had not published did not happen.
+//! The client generates the id, so that a request can be repeated if its response was lost. A run
+//! continues without listeners. It exists only in this process: after a restart it is unknown, and
+//! the client starts it again. That is safe, because a run changes nothing before it publishes.
 //!
-//! A run depends on the token that started it. When that is revoked or expires, a waiting run is
-//! not started, and a running one stops at its next safe point.
+//! A run depends on the token that started it. When that is revoked or expires, a queued run is not
+//! started, and an active one stops at its next safe point.
 
 mod log;
 mod run;

@@ -1,4 +1,4 @@
-//! A run: what it does, for whom, and how far it is.
+//! A run: its operation, its caller, and its progress.
 
 use std::sync::{Arc, MutexGuard};
 

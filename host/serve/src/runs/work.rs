@@ -1,4 +1,4 @@
-//! What a run does.
+//! The work of a run.
 
 use std::sync::Arc;
 use std::time::Duration;

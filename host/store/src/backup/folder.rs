@@ -1,4 +1,4 @@
-//! The folder of a backup: a new one beside its final place, or an existing backup that is updated.
+//! The folder of a backup: a new one next to its final path, or an existing backup that is updated.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::ErrorKind;

@@ -4,11 +4,11 @@
 //! most packs ─▶ block deletion: catalog (one state), packs since ─▶ unblock ─▶ verify the copy ─▶ its name
 //! ```
 //!
-//! The catalog lists the packs, and packs never change: so the catalog is copied first and the
-//! packs after it, while [`LockMode::Publishing`] keeps packs from being deleted in between. Pushes
-//! go on. Most packs were linked or copied before that, so deletions don't wait long. A backup is
-//! complete, verified and durable, or does not exist; one that is updated is the old or the new
-//! one, whenever it is interrupted. See `docs/decisions/0018-backup.md`.
+//! The catalog lists the packs, and packs never change. Therefore the catalog is copied first, then
+//! the packs, while [`LockMode::Publishing`] blocks deletions. Pushes continue. Most packs are
+//! linked or copied before that, so deletions don't wait long. A backup is complete, verified and
+//! durable, or does not exist; if an update is interrupted, it is either the old or the new backup.
+//! See `docs/decisions/0018-backup.md`.
 
 mod folder;
 
