@@ -27,7 +27,7 @@ impl Store {
         now: Timestamp,
         found_by: &str,
     ) -> Result<u64> {
-        // Most repos have none, and need not wait for a lock.
+        // Most repos have no expired answers, and need not wait for a lock.
         if self.catalog.expired_answers(repo, now).await?.is_empty() {
             return Ok(0);
         }
@@ -40,8 +40,8 @@ impl Store {
         self.remove_answers(repo, id, now).await
     }
 
-    /// Whether a repo lacks something, as far as it shows without reading packs. What is found is
-    /// recorded.
+    /// Whether a repo has missing or damaged packs, as far as this is visible without reading
+    /// packs. Findings are recorded.
     async fn shows_lack(&self, needs: &RepoNeeds, found_by: &str) -> Result<bool> {
         if !needs.damage.is_empty() {
             return Ok(true);
@@ -65,8 +65,9 @@ impl Store {
         Ok(!findings.damaged.is_empty())
     }
 
-    /// Removes all answers of a repo that have expired, damaged or not. The file goes first: an
-    /// unrecorded answer would stay for ever. The same answer can't be assembled in the meantime.
+    /// Removes all answers of a repo that have expired, damaged or not. The file is deleted first:
+    /// an unrecorded answer would stay for ever. The same answer can't be assembled in the
+    /// meantime.
     pub(super) async fn remove_answers(
         &self,
         repo: i64,
@@ -86,8 +87,8 @@ impl Store {
         Ok(expired.len() as u64)
     }
 
-    /// Removes the answers of all repos that have expired, those of deleted repos included; gives
-    /// how many there were. Those of a repo that lacks something are kept.
+    /// Removes the expired answers of all repos, including deleted repos; returns how many. Those
+    /// of a damaged repo are kept.
     ///
     /// # Errors
     /// When the catalog can't be read, or a file can't be removed.
@@ -99,7 +100,7 @@ impl Store {
         Ok(expired)
     }
 
-    /// The same for `prune`, which reads what the repos need.
+    /// The same for `prune`, which reads the packs that the repos need.
     pub(super) async fn prune_answers(
         &self,
         now: Timestamp,

@@ -13,14 +13,14 @@ use packhouse_model::error::{Error, Result};
 
 use super::Store;
 
-/// Tolerated difference of two clocks. Signed requests of S3 allow a quarter of an hour; grace and
-/// tokens count in days.
+/// Tolerated difference of two clocks. Signed requests of S3 allow a quarter of an hour; grace
+/// periods and tokens last for days.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// After so long the clocks are compared again.
+/// The interval at which the clocks are compared.
 const RECHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 
-/// What is known of the catalog's clock.
+/// The last comparison with the catalog's clock.
 #[derive(Debug)]
 pub(super) struct ClockSkew {
     /// This machine's time when the two were compared, in milliseconds since 1970.
@@ -44,16 +44,16 @@ impl Default for ClockSkew {
 pub(super) type SharedSkew = Arc<ClockSkew>;
 
 impl Store {
-    /// The time, as far as it is known without asking the catalog.
+    /// The time by the last comparison, without a query of the catalog.
     pub fn now(&self) -> Timestamp {
         self.corrected(self.clock.now())
     }
 
-    /// The time, for what is published, promised or judged.
+    /// The time, for publications, expiry and checks.
     pub(crate) async fn time(&self) -> Result<Timestamp> {
         let here = self.clock.now();
         let last = self.skew.compared_at.load(Ordering::Relaxed);
-        // A clock that is set, in either direction, is compared at once.
+        // If the clock was set, in either direction, it is compared at once.
         let age = i128::from(here.as_millisecond()) - i128::from(last);
         if !(0..RECHECK_INTERVAL.as_millis()).contains(&age) {
             self.compare(here).await?;
@@ -64,7 +64,7 @@ impl Store {
     /// The time, for deleting or dropping: not allowed when the clocks differ.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when this machine's clock and the catalog's differ by much.
+    /// [`Error::Unsupported`] if this machine's clock and the catalog's differ too much.
     pub(super) async fn agreed_time(&self) -> Result<Timestamp> {
         let here = self.clock.now();
         self.compare(here).await?;

@@ -23,14 +23,14 @@ use packhouse_pack::Directory;
 use super::load::{distinct_packs, examine};
 use super::{Store, blocking};
 
-/// What to do about a pack that is not what it was.
+/// What to do about a missing or damaged pack.
 pub(super) const WAY_OUT: &str =
     "run verify with --repair, push the same bytes again, or restore it from a backup";
 
-/// Index rows that a page of the catalog holds.
+/// Page size of index rows.
 const PAGE: u32 = 8192;
 
-/// What was found in a pack that could be read.
+/// The contents of a pack that could be read.
 pub(super) struct Contents {
     /// Its entities with the lengths of their records in bytes, in order.
     pub(super) entities: Vec<(IndexRow, u64)>,
@@ -38,24 +38,24 @@ pub(super) struct Contents {
     edges: Vec<Edges>,
 }
 
-/// What a verification has seen.
+/// The data that a verification has read.
 pub(super) struct Seen {
     pub(super) report: VerifyReport,
-    /// The repo and its shelves, as they were.
+    /// The repo and its shelves, at the start.
     pub(super) row: RepoRow,
     pub(super) shelves: Vec<Shelf>,
-    /// What is in the packs that are intact, by the catalog's number of the pack.
+    /// The contents of the intact packs, by the catalog's number of the pack.
     pub(super) contents: BTreeMap<i64, Contents>,
 }
 
-/// What the index was found to map to a shelf.
+/// What the index maps to a shelf.
 #[derive(Clone, Copy, Default)]
 struct Mapped {
-    /// How many entities.
+    /// Number of entities.
     entities: Counts,
-    /// Bytes of those records that the shelf's pack was found to hold.
+    /// Bytes of the records that the shelf's pack contains.
     bytes: u64,
-    /// How many those are.
+    /// Number of those records.
     measured: u64,
 }
 
@@ -104,18 +104,18 @@ impl Seen {
 }
 
 impl Store {
-    /// Checks everything of a repo.
+    /// Verifies a repo.
     ///
     /// # Errors
-    /// When the catalog can't be read, or the work is stopped. Damage is no error here but a
+    /// If the catalog can't be read, or the work is cancelled. Damage is not an error here, but a
     /// finding.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         let row = self.known_repo(repo).await?;
         Ok(self.verified(&row, WAY_OUT, progress).await?.report)
     }
 
-    /// Checks everything of a repo, and remembers what it finds. `way_out` says what to do about a
-    /// pack that is missing or damaged.
+    /// Verifies a repo, and records the findings. `way_out` says what to do about a missing or
+    /// damaged pack.
     pub(super) async fn verified(
         &self,
         row: &RepoRow,
@@ -278,7 +278,7 @@ fn finding(
     Problem { kind, entity, pack, detail: detail.into() }
 }
 
-/// The counts of a shelf are those of what the index maps to it.
+/// Checks that the counts of a shelf match what the index maps to it.
 fn verify_shelf(shelf: &Shelf, mapped: &Mapped, report: &mut VerifyReport) {
     let mut problem = |what: &str, counted: u64, found: u64| {
         report.problems.push(Problem {
@@ -293,7 +293,7 @@ fn verify_shelf(shelf: &Shelf, mapped: &Mapped, report: &mut VerifyReport) {
     if mapped.entities != shelf.mapped {
         problem("entities", shelf.mapped.total(), mapped.entities.total());
     }
-    // Where a pack or a record is lost, that is the finding.
+    // If a pack or a record is lost, only that is reported.
     if mapped.measured == mapped.entities.total()
         && let Some(counted) = shelf.mapped_bytes
         && counted != mapped.bytes
@@ -330,7 +330,7 @@ async fn verify_index(
                 report.problems.push(finding(ProblemKind::DamagedCatalog, &row, None, detail));
                 continue;
             };
-            // A pack that could not be read is one finding, not one an entity.
+            // A pack that could not be read is one finding, not one per entity.
             let Some(found) = contents.get(&pack.id) else { continue };
             if let Ok(at) = found.entities.binary_search_by_key(&row, |(row, _)| *row) {
                 let mapped = mapped.entry(shelf).or_default();
@@ -365,7 +365,7 @@ async fn verify_index(
     Ok(mapped)
 }
 
-/// Every branch has a name that clients can keep.
+/// Checks that every branch has a name that clients can store.
 async fn verify_branches(snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<()> {
     let heads = snapshot.heads().await?;
     let row = snapshot.repo();
@@ -384,7 +384,7 @@ async fn verify_branches(snapshot: &mut dyn Snapshot, report: &mut VerifyReport)
     Ok(())
 }
 
-/// The graph that the catalog walks is the one that the records say.
+/// Checks that the catalog's graph matches the records.
 async fn verify_edges(
     snapshot: &mut dyn Snapshot,
     edges: &[Edges],
