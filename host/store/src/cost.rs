@@ -42,8 +42,8 @@ fn expected_ms(bytes: u64, runs: &[(u64, u64)]) -> Option<u64> {
 }
 
 impl Store {
-    /// The cost of executing a plan. The plan has been admitted; `download` bytes were not on the
-    /// local disk.
+    /// The cost of executing a plan. The plan has been admitted; `to_download` bytes were not on
+    /// the local disk.
     pub(super) async fn cost(
         &self,
         plan: &Plan,
