@@ -36,7 +36,7 @@ impl Malformed {
         Problem::malformed(format!("malformed body: {}", self.reason))
     }
 
-    /// The problem of a client of the administration: 400 for what is no JSON.
+    /// The problem of a client of the admin API: 400 for invalid JSON.
     pub(super) fn admin_problem(self) -> Problem {
         let status =
             if self.syntax { StatusCode::BAD_REQUEST } else { StatusCode::UNPROCESSABLE_ENTITY };
@@ -53,7 +53,7 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Malformed> {
     })
 }
 
-/// The text of a JSON object, without the space around it. Its inside is not looked at.
+/// The text of a JSON object, without surrounding space. Its contents are not parsed.
 pub(super) fn object(body: &[u8]) -> Result<&str, Malformed> {
     let space = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r');
     let text = std::str::from_utf8(body).map_err(Malformed::syntax)?.trim_matches(space);

@@ -18,7 +18,7 @@ use super::problem::Problem;
 /// Limit for an error text that is not ours, in bytes.
 const TEXT: usize = 4096;
 
-/// Answers a request; an error as JSON.
+/// Handles a request, and converts errors to JSON.
 pub(super) async fn json_errors(request: Request, next: Next) -> Response {
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => in_json(response).await,
@@ -55,7 +55,7 @@ async fn in_json(response: Response) -> Response {
     let detail = if text.trim().is_empty() { reason } else { text };
     let mut said = Problem::new(status, detail).into_response();
     for (name, value) in &parts.headers {
-        // Of the old body's headers none holds; others, such as `Allow`, do.
+        // The headers of the old body are removed; others, such as `Allow`, are kept.
         if !matches!(
             *name,
             header::CONTENT_TYPE | header::CONTENT_LENGTH | header::TRANSFER_ENCODING

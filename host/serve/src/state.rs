@@ -33,7 +33,7 @@ pub(super) struct AppState {
     pub(super) secure: bool,
     /// Allow all requests without a token.
     pub(super) trusting: bool,
-    /// A random number for this start of the server.
+    /// A random number per start of the server.
     pub(super) start: u64,
     pub(super) signer: Signer,
     pub(super) rate_limits: RateLimits,
@@ -80,7 +80,7 @@ impl AppState {
         )
     }
 
-    /// Asks long work to end: the server stops.
+    /// Stops long-running work on shutdown.
     pub(super) fn close(&self) {
         self.tasks.close();
         self.runs.stop_all();

@@ -17,7 +17,7 @@ pub(super) mod upload;
 
 use axum::http::{HeaderMap, header};
 
-/// The length of a body, as its client says.
+/// The length of a body, as its client declares it.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -31,16 +31,17 @@ use super::problem::{ApiResult, Problem};
 use super::tasks::Tasks;
 pub(super) use run::Run;
 
-/// Runs that are done at once: each reads and writes as fast as the disk goes.
+/// Maximum number of active runs: each reads and writes at the speed of the disk.
 const AT_ONCE: usize = 4;
 
-/// Runs that are done or wait for their turn.
+/// Maximum number of active and queued runs.
 const UNDER_WAY: usize = 256;
 
-/// Ended runs that are remembered.
+/// Maximum number of finished runs that are kept.
 const ENDED: usize = 256;
 
-/// Bytes of what they answered: a list of a million dropped objects is some dozens of megabytes.
+/// Maximum bytes of their results: a list of a million dropped objects has some dozens of
+/// megabytes.
 const ENDED_BYTES: usize = 64 << 20;
 
 /// All runs of this process.
@@ -54,7 +55,7 @@ pub(super) struct Runs {
 #[derive(Debug, Default)]
 struct Kept {
     runs: HashMap<String, Arc<Run>>,
-    /// Those that ended, the first first.
+    /// The finished ones, oldest first.
     ended: VecDeque<String>,
     /// Nothing more is started.
     closed: bool,
@@ -120,7 +121,7 @@ impl Runs {
         self.kept().runs.get(id).cloned()
     }
 
-    /// All that a caller may see, the last begun first.
+    /// All runs that a caller may see, newest first.
     pub(super) fn seen_by(&self, caller: &Caller) -> Vec<Arc<Run>> {
         let mut runs: Vec<Arc<Run>> =
             self.kept().runs.values().filter(|run| run.is_seen_by(caller)).cloned().collect();
@@ -128,7 +129,7 @@ impl Runs {
         runs
     }
 
-    /// Notes that a run has ended, and forgets those that ended long ago.
+    /// Records the end of a run, and forgets the oldest finished ones.
     fn ended(&self, run: &Run) {
         let mut kept = self.kept();
         kept.ended.push_back(run.id.clone());
