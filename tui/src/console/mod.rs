@@ -67,8 +67,8 @@ const SEED: u64 = 1;
 
 /// Runs the console until the operator quits.
 ///
-/// After a signal it returns as usual: the terminal is restored, and runs were told to stop at a
-/// safe point.
+/// After a signal it returns as usual: the terminal is restored, and runs were cancelled at a safe
+/// point.
 pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
     let settings = Settings::read(args, context.globals.color, Hints::read())?;
     let keymap = Keymap::with(&settings.keys, settings.read_only)

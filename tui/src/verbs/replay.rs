@@ -61,7 +61,7 @@ pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit>
     Ok(worst)
 }
 
-/// The tapes of all paths; a folder stands for the tapes in it.
+/// The tapes of all paths; a folder means the tapes in it.
 fn listed(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut tapes = Vec::new();
     for path in paths {
