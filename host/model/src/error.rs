@@ -1,7 +1,7 @@
 //! What can go wrong, and what a user can do about it.
 //!
-//! Every error says what failed, where, and what to do. [`Error::class`] is its meaning for the
-//! store; the CLI turns it into an exit code.
+//! Every error names the thing, the place and the way out. [`Error::class`] says what it means for
+//! the store; the CLI turns that into an exit code.
 
 use std::path::{Path, PathBuf};
 
@@ -15,14 +15,14 @@ use crate::text::escaped;
 /// Shorthand for this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Which budget is exhausted.
+/// What a budget is used up of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExhaustedBudget {
-    /// That of all callers.
+    /// All that there is.
     All,
-    /// That of callers without a token.
+    /// What there is for those without a token.
     Strangers,
-    /// That of the caller.
+    /// What there is for the caller.
     Caller,
 }
 
@@ -39,7 +39,8 @@ pub enum Class {
     Damage,
 }
 
-/// Why a verb failed. Nothing is half-done: a failed verb leaves at most an unreferenced file.
+/// Why a verb failed. Nothing is half-done: a failed verb leaves at most a file that nothing refers
+/// to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -429,7 +430,7 @@ pub enum Error {
         catalog: String,
         /// The operation.
         doing: String,
-        /// The database's error, and what to do.
+        /// The database's error, and the way out.
         reason: String,
     },
 
@@ -687,7 +688,7 @@ fn candidates(repo: &RepoName, deleted: &[DeletedRepo]) -> String {
     format!("Deleted repos `{repo}`, for --id: {}{left_out}", shown.join(", "))
 }
 
-/// A name with non-ASCII characters escaped, so that names that look the same can be distinguished.
+/// A name in which equal looks are told apart.
 fn in_characters(name: &str) -> String {
     let shown = |c: char| match c.is_ascii() {
         true => c.to_string(),

@@ -30,7 +30,7 @@ impl MpackKey {
         &self.0
     }
 
-    /// The digest in hexadecimal, without the prefix: the stem of the pack's file name.
+    /// The digest in hex, without the prefix: the stem of the pack's file.
     pub fn hex(&self) -> String {
         hex::encode(self.0)
     }
@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for MpackKey {
 /// `OWNER/SLUG`.
 ///
 /// Either part: 1 to 100 characters out of letters, digits, `.`, `_` and `-`, starting with a
-/// letter or a digit. Therefore a name is never a path to another place.
+/// letter or a digit. So a name is never a path that leads elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoName {
     owner: String,
@@ -103,7 +103,7 @@ impl RepoName {
     ///
     /// # Errors
     /// [`Error::Usage`] for a name that is a path of the server, or that not every file system can
-    /// store.
+    /// hold.
     pub fn check_new(&self) -> Result<()> {
         if RESERVED_OWNERS.contains(&self.owner()) {
             return Err(Error::Usage(format!(
@@ -175,7 +175,7 @@ impl fmt::Display for RepoId {
     }
 }
 
-/// A slot that index rows of a repo point to; it holds one pack at a time.
+/// A place in a repo's index that holds one pack at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShelfId(pub i64);
 
@@ -190,7 +190,7 @@ pub enum Visibility {
 }
 
 impl Visibility {
-    /// Its name in the catalog and in JSON.
+    /// As it is written in the catalog and in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Visibility::Public => "public",

@@ -13,14 +13,14 @@ pub struct FetchRequest {
     pub want: Vec<String>,
     /// Commit ids that the client has.
     pub have: Vec<String>,
-    /// How long the URL is valid.
+    /// How long the answer's URL is valid.
     pub ttl: Duration,
-    /// A file to write the pack to as well.
+    /// A file to write the pack to, besides.
     pub output: Option<PathBuf>,
 }
 
 impl FetchRequest {
-    /// Maximum number of wants, and of haves.
+    /// Most wants, and most haves.
     pub const MAX_IDS: usize = 100_000;
 
     /// Refuses more ids than that.
@@ -41,7 +41,7 @@ impl FetchRequest {
 }
 
 impl Default for FetchRequest {
-    /// Everything that branches reach, with a URL for an hour.
+    /// Everything that branches reach, good for an hour.
     fn default() -> Self {
         FetchRequest {
             want: Vec::new(),
@@ -52,19 +52,19 @@ impl Default for FetchRequest {
     }
 }
 
-/// Options of a push.
+/// How to push.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PushOptions {
-    /// Move branches even if the heads don't descend from each other.
+    /// Move branches even where the heads don't lead to each other.
     pub force: bool,
 }
 
 /// Which of the deleted repos of a name to restore, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreOptions {
-    /// The id of the repo; none for the one that was deleted last.
+    /// The id of the repo; none: the one that was deleted last.
     pub id: Option<RepoId>,
-    /// The new name; none for the one that it had.
+    /// The name that it gets; none: the one that it had.
     pub new_name: Option<RepoName>,
 }
 
@@ -73,20 +73,20 @@ pub struct RestoreOptions {
 pub struct PruneOptions {
     /// How long ago a pack must have been replaced.
     pub grace: Duration,
-    /// Whether to delete packs that no repo refers to, if they are older than a day.
+    /// Whether packs that no repo knows are deleted as well, when they are older than a day.
     pub orphans: bool,
-    /// Whether to delete them even if the catalog looks older than they are; then they may be the
-    /// only copy of pushed data.
+    /// Whether they are deleted even where the catalog looks older than they are, and they may be
+    /// all that is left of pushes.
     pub newer: bool,
-    /// Only report what would be deleted.
+    /// Only say what would be deleted.
     pub dry_run: bool,
-    /// How recently a pack that replaces others must have been completely read and hashed to be
-    /// trusted. Zero reads it now.
+    /// How recently a pack that replaces others must have been read and hashed whole, to be
+    /// trusted. Zero: it is read now.
     pub trust_verified: Duration,
 }
 
 impl Default for PruneOptions {
-    /// A day longer than a fetch's URL can be valid.
+    /// A day longer than a fetch's URL can be good.
     fn default() -> Self {
         PruneOptions {
             grace: Duration::from_secs(8 * 24 * 3600),

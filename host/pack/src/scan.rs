@@ -1,7 +1,7 @@
 //! One pass over a pack: finds every record, hashes every object, and trusts nothing.
 //!
-//! Memory use is a window plus one row per record. A claimed length or count is not used before the
-//! bytes are there.
+//! Memory is a window and a row a record. A claimed length or count is not used before the bytes
+//! are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -17,27 +17,27 @@ use super::window::{Bytes, WINDOW};
 use packhouse_model::names;
 use packhouse_model::text::escaped;
 
-/// Largest commit, snapshot or tag, in bytes: a component reads whole records.
+/// Largest commit, snapshot or tag, in bytes: a component reads them whole.
 pub const MAX_RECORD: u64 = 256 << 20;
 /// Longest branch name, in bytes.
 const MAX_BRANCH: usize = 255;
-/// Maximum number of branches of a pack: they are kept in memory and written into one header.
+/// Most branches that a pack may name: they are held in memory and written into one header.
 const MAX_BRANCHES: u32 = 65_536;
-/// The result of a scan.
+/// What a scan found.
 #[derive(Debug, Default)]
 pub struct ScannedPack {
-    /// One row per record, by offset.
+    /// A row a record, by offset.
     pub rows: Vec<Row>,
     /// `branch_heads`, by branch name.
     pub heads: Vec<Head>,
     /// The first branch name that a push may not use. Packs from before names had a grammar may
     /// have one.
     pub bad_branch: Option<BadPack>,
-    /// The texts of tags' ids; rows contain only their digests.
+    /// The texts of tags' ids, which rows hold as digests only.
     pub tag_ids: Vec<(EntityId, String)>,
     /// Objects whose content was hashed and matches their id.
     pub objects_hashed: u64,
-    /// Number of bytes that were read.
+    /// Bytes that were read, to the last.
     pub bytes: u64,
 }
 
@@ -55,7 +55,7 @@ impl ScannedPack {
     }
 }
 
-/// The error in a pack, and its position.
+/// What is wrong with a pack, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}, at byte {offset}", record.as_ref().map_or_else(String::new, |record| format!("{record}: ")))]
 pub struct BadPack {
@@ -80,7 +80,7 @@ pub enum ScanError {
 
 type Result<T> = std::result::Result<T, ScanError>;
 
-/// Scans a whole pack. `tick` gets the number of bytes done, about once per window.
+/// Scans a whole pack. `tick` gets the bytes done, about once a window.
 pub fn scan<S: Source>(source: S, tick: impl FnMut(u64) -> io::Result<()>) -> Result<ScannedPack> {
     let mut scan =
         Scan { bytes: Bytes::new(source, tick), found: ScannedPack::default(), record: None };
@@ -269,7 +269,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         }
     }
 
-    /// A commit, a snapshot or a tag: finds its id, and skips the rest.
+    /// A commit, a snapshot or a tag: finds its id, steps over the rest.
     fn small(&mut self, kind: Kind) -> Result<Row> {
         let offset = self.bytes.position();
         self.bytes.tap();
@@ -329,7 +329,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         }
     }
 
-    /// Reads a field's name. A name that is not a short string is not a known one.
+    /// Reads a field's name. A name that is not a short string is none of ours.
     fn field(&mut self) -> Result<FieldName> {
         let mut field = FieldName::default();
         let bytes = self.bytes.peek(1 + field.bytes.len())?;
@@ -346,7 +346,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         Ok(field)
     }
 
-    /// Skips one value.
+    /// Steps over one value.
     fn skip(&mut self) -> Result<()> {
         let mut skip = Skip::one();
         while !skip.done() {
@@ -366,7 +366,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         Ok(())
     }
 
-    /// Returns the bytes of a header.
+    /// Hands over the bytes that belong to a header.
     fn body(&mut self, at: u64, header: &Header, mut take: impl FnMut(&[u8])) -> Result<()> {
         let mut left = header.body();
         while left > 0 {
@@ -396,7 +396,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
     }
 
     /// An object in its standard encoding: `{object_id, content}` in that order, headers in their
-    /// shortest form. Its fingerprint is zero: id and length determine the bytes.
+    /// shortest form. Its fingerprint is zero: id and length say all that there is to say.
     fn standard_object(&mut self) -> Result<Option<Row>> {
         const NAME: &[u8] = b"\x82\xa9object_id\xd9";
         const CONTENT: &[u8] = b"\xa7content";
@@ -426,7 +426,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let before = head.len() - rest.len() + header_width;
         self.record = self.record.map(|(kind, number, _)| (kind, number, Some(id)));
         self.bytes.advance(before);
-        // Small contents are completely in the window: hash them at once.
+        // Small contents are in the window whole: hash them in one go.
         let window = self.bytes.peek((n as usize).min(WINDOW / 2))?;
         let sum = if window.len() >= n as usize {
             let sum = digest(&SHA256, &window[..n as usize]);
@@ -481,7 +481,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 }
                 let begin = self.bytes.position() - offset;
                 let mut sum = Context::new(&SHA256);
-                // The id identifies the content; the fingerprint covers what surrounds it.
+                // The content is named by the id; the fingerprint is of what surrounds it.
                 self.bytes.hold_tap(true);
                 self.body(at, &header, |bytes| sum.update(bytes))?;
                 self.bytes.hold_tap(false);
@@ -516,7 +516,7 @@ fn leading(sum: &[u8]) -> Fingerprint {
     fingerprint.copy_from_slice(&sum[..16]);
     fingerprint
 }
-/// The name of a field, if it could be a known one.
+/// The name of a field, as far as it could be one of ours.
 #[derive(Default)]
 struct FieldName {
     bytes: [u8; 24],

@@ -1,4 +1,4 @@
-//! Generates a history from a seed, push by push.
+//! A whole history, push by push, out of a seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -13,37 +13,37 @@ use super::pack::{CommitSpec, Encoding, IdForm, PackBuilder, SnapshotSpec, TagSp
 use super::random::Random;
 use super::value::Value;
 
-/// The form of snapshots.
+/// In which form snapshots are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SnapshotForm {
-    /// All have the whole tree.
+    /// All hold the whole tree.
     #[default]
     Whole,
-    /// All but the first have the changes to their parent.
+    /// All but the first hold changes against their parent.
     Delta,
-    /// Every third has the whole tree.
+    /// Every third holds the whole tree.
     Mixed,
 }
 
-/// The branch heads in packs.
+/// Which branch heads packs name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeadStyle {
-    /// All branches, with their heads after the push, as the client does.
+    /// Every branch there is, at its place after the push, as the client does.
     #[default]
     Client,
-    /// A separate branch for each push, so that packs can be pushed in any order without a
+    /// A branch of its own for each push, so that packs can be pushed in any order without a
     /// conflict.
     OwnBranch,
     /// None.
     Absent,
 }
 
-/// Options of a history. Contents, paths and messages follow from the seed.
+/// What history to make. Contents, paths and messages follow from the seed.
 #[derive(Clone, Debug)]
 pub struct HistoryOptions {
-    /// Another seed gives another history.
+    /// Another seed makes another history.
     pub seed: u64,
-    /// Number of packs.
+    /// How many packs.
     pub pushes: usize,
     /// New commits in each, with a snapshot each.
     pub commits_per_push: usize,
@@ -60,11 +60,11 @@ pub struct HistoryOptions {
     /// Whether packs repeat records of earlier ones: as many objects as they have new ones, and the
     /// commits, snapshots and tags of the push before; some in other encodings.
     pub overlap: bool,
-    /// Whether ids have the prefix `sha256:`.
+    /// Whether ids carry the prefix `sha256:`.
     pub prefixed_ids: bool,
     /// Size in bytes of one more object, in the push in the middle.
     pub large_object: Option<usize>,
-    /// The branch heads in packs.
+    /// Which branch heads packs name.
     pub heads: HeadStyle,
 }
 
@@ -92,8 +92,8 @@ pub fn history(options: &HistoryOptions) -> Vec<Vec<u8>> {
     History::new(options.clone()).map(PackBuilder::finish).collect()
 }
 
-/// Writes the packs of a history to `dir`, which must exist, and returns the files in push order.
-/// Keeps one pack in memory at a time.
+/// Writes the packs of a history to `dir`, which must be there, and answers the files in push
+/// order. Holds one pack at a time.
 ///
 /// # Errors
 /// When a file can't be written.
@@ -117,7 +117,7 @@ struct Line {
     tree: BTreeMap<String, String>,
 }
 
-/// Generates the packs of a history one after the other.
+/// Makes the packs of a history one after the other.
 #[derive(Debug)]
 pub struct History {
     options: HistoryOptions,
@@ -277,7 +277,7 @@ impl History {
         let at = at.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string();
         let id = SnapshotSpec::id_of(self.form, &line.tree);
         let ops = operations(&before, &upsert, &remove);
-        // A tree that occurred before keeps its snapshot, and therefore the form of its record.
+        // A tree that was there before keeps its snapshot, and so the form of its record.
         if self.seen.insert(id.clone()) {
             let whole = match self.options.form {
                 SnapshotForm::Whole => true,
@@ -390,7 +390,7 @@ impl Iterator for History {
     }
 }
 
-/// The changes, as the client records them in `structured_delta`.
+/// What changed, as the client notes it in `structured_delta`.
 fn operations(
     before: &BTreeMap<String, String>,
     upsert: &[(String, String)],

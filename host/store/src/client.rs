@@ -16,10 +16,10 @@ use super::reach::nearest;
 use super::repo::named;
 use super::{Store, TRIES, blocking};
 
-/// Maximum number of missing ids in an error.
+/// Missing ids that an error names.
 const MAX_NAMED: usize = 10;
 
-/// A repo's heads, without those that a client can't store, because it stores branches as files.
+/// A repo's heads, but for those that a client can't keep: it makes files of their names.
 pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>> {
     let heads = snapshot.heads().await?;
     let row = snapshot.repo();
@@ -48,7 +48,7 @@ pub struct Refs {
 }
 
 impl Store {
-    /// The repo with a name, and who may read it; none if there is no such repo.
+    /// Which repo has a name, and who may read it; none where there is no such repo.
     pub async fn named(&self, repo: &RepoName) -> Result<Option<(RepoId, Visibility)>> {
         Ok(self.catalog.repo(repo).await?.map(|row| (row.repo_id, row.visibility)))
     }
@@ -60,7 +60,7 @@ impl Store {
         let heads = handed_out(snapshot.as_mut()).await?;
         let row = snapshot.repo();
         let stands = |branch: &&str| heads.iter().any(|head| head.branch == **branch);
-        // For an empty repo, the branch that will be the default.
+        // Of an empty repo, the one that is the default by then.
         let default =
             row.default_branch.as_deref().filter(|branch| heads.is_empty() || stands(branch));
         let other =
@@ -69,9 +69,9 @@ impl Store {
         Ok(Refs { repo_id: row.repo_id.clone(), default_branch, branch_heads: named(&heads) })
     }
 
-    /// Those of some objects that a repo does not have, or has only in packs with known damage:
-    /// pushing them again repairs the damage. A text that is not an id counts as missing. A client
-    /// with push access won't send the others: they are recent from now on.
+    /// Those of some objects that a repo does not hold, or holds in packs that are known to be
+    /// damaged only: sent again, they heal. A text that is no id is held nowhere. When the client
+    /// may push, it won't send the others: they are recent from now on.
     pub async fn missing_objects(
         &self,
         repo: &RepoName,
@@ -82,8 +82,8 @@ impl Store {
         Ok(objects.into_iter().zip(known).filter(|(_, known)| !known).map(|(id, _)| id).collect())
     }
 
-    /// Those of `have` that are commits of a repo; and the one among them that is the fewest steps
-    /// away from `want`, if there is one.
+    /// Those commits of `have` that a repo knows; and of them the one that `want` leads to in the
+    /// fewest steps, if there is one.
     pub async fn common(
         &self,
         repo: &RepoName,
@@ -161,8 +161,8 @@ impl Store {
         Err(Error::Busy { repo: repo.clone(), what: "its entities were looked up" })
     }
 
-    /// Fails if the branch, or any record of the push, would reach entities that are neither in the
-    /// push nor in the repo. Entities of the repo were checked when they were pushed.
+    /// Fails when the branch, or any record of the push, would reach what is neither in the push
+    /// nor in the repo. What the repo has was checked when it was pushed.
     pub(super) async fn is_whole(
         &self,
         snapshot: &mut dyn Snapshot,
@@ -173,8 +173,8 @@ impl Store {
         let mut start =
             vec![(Kind::Commit, preconditions.head, format!("branch {}", preconditions.branch))];
         for one in received {
-            // All records of the push, also those that the head does not reach: they are known from
-            // now on, and not checked again.
+            // All records of the push, also those beside the head: they are known from now on, and
+            // not checked again.
             let brought = one
                 .written
                 .scanned
@@ -230,8 +230,8 @@ impl PushPreconditions {
     }
 }
 
-/// Entities that some records reach through the records of a pack and that are not in it, each with
-/// what refers to it.
+/// What some records reach through those of a pack and that is not in it, each with what reaches
+/// it.
 fn reached_outside(
     rows: &[Row],
     from: Vec<(Kind, EntityId, String)>,
@@ -250,7 +250,7 @@ fn reached_outside(
             continue;
         };
         let by = format!("{kind} {id}");
-        // Unreadable records were refused when the pack was read back.
+        // What can't be read was refused when it was read back.
         match kind {
             Kind::Commit => {
                 let Ok(commit) = Commit::parse(&read(row)?) else { continue };

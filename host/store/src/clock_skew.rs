@@ -1,9 +1,9 @@
-//! The time, in case this machine's clock is wrong.
+//! The time, when this machine's clock may be wrong.
 //!
-//! Published times decide later what is dropped or deleted, perhaps by another machine. Therefore
+//! Times that are published decide later what is dropped or deleted, perhaps by another machine. So
 //! this machine's clock is compared with that of the catalog: the database's, or that of the file
-//! system with the catalog's file. If they differ too much, the catalog's clock is used for
-//! publications and expiry, and nothing is deleted.
+//! system with the catalog's file. If they differ by much, the catalog's clock is used for all that
+//! is published, promised or expires; and nothing is deleted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -13,14 +13,14 @@ use packhouse_model::error::{Error, Result};
 
 use super::Store;
 
-/// Tolerated difference of two clocks. Signed requests of S3 allow a quarter of an hour; grace
-/// periods and tokens last for days.
+/// Tolerated difference of two clocks. Signed requests of S3 allow a quarter of an hour; grace and
+/// tokens count in days.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// The interval at which the clocks are compared.
+/// After so long the clocks are compared again.
 const RECHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 
-/// The last comparison with the catalog's clock.
+/// What is known of the catalog's clock.
 #[derive(Debug)]
 pub(super) struct ClockSkew {
     /// This machine's time when the two were compared, in milliseconds since 1970.
@@ -44,16 +44,16 @@ impl Default for ClockSkew {
 pub(super) type SharedSkew = Arc<ClockSkew>;
 
 impl Store {
-    /// The time by the last comparison, without a query of the catalog.
+    /// The time, as far as it is known without asking the catalog.
     pub fn now(&self) -> Timestamp {
         self.corrected(self.clock.now())
     }
 
-    /// The time, for publications, expiry and checks.
+    /// The time, for what is published, promised or judged.
     pub(crate) async fn time(&self) -> Result<Timestamp> {
         let here = self.clock.now();
         let last = self.skew.compared_at.load(Ordering::Relaxed);
-        // If the clock was set, in either direction, it is compared at once.
+        // A clock that is set, in either direction, is compared at once.
         let age = i128::from(here.as_millisecond()) - i128::from(last);
         if !(0..RECHECK_INTERVAL.as_millis()).contains(&age) {
             self.compare(here).await?;
@@ -64,7 +64,7 @@ impl Store {
     /// The time, for deleting or dropping: not allowed when the clocks differ.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if this machine's clock and the catalog's differ too much.
+    /// [`Error::Unsupported`] when this machine's clock and the catalog's differ by much.
     pub(super) async fn agreed_time(&self) -> Result<Timestamp> {
         let here = self.clock.now();
         self.compare(here).await?;

@@ -1,8 +1,8 @@
 //! Damage: its record, and what a push can repair.
 //!
-//! If a verb finds a missing or damaged pack, the catalog records it, with the time and the verb.
-//! It is shown until the pack is found intact: by a verification, by a prune that reads it, or by
-//! storing the same bytes again. A damaged local copy of a pack is not damage.
+//! What a verb finds missing or damaged is recorded in the catalog, with the time and the verb, and
+//! shown until it is found intact: by a verification, by a prune that reads it, or by storing the
+//! same bytes again. A damaged local copy of a pack is not damage.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use packhouse_model::report::Damage;
 use super::Store;
 use super::push::{StagedPack, fresh_files};
 
-/// Number of packs that are checked in parallel.
+/// Packs that are looked for at once.
 pub(super) const CONCURRENT_CHECKS: usize = 16;
 
 /// A push compared with the repo.
@@ -29,11 +29,11 @@ pub(super) struct PushComparison {
     pub(super) lost: Vec<usize>,
     /// Other shelves whose packs are missing or damaged.
     pub(super) broken: BTreeSet<ShelfId>,
-    /// The shelves to which the index maps the entities of the files.
+    /// Where the index maps what the files hold.
     pub(super) index: KnownEntities,
 }
 
-/// The shelves to which the index maps some entities.
+/// Where the index maps some entities.
 pub(super) struct KnownEntities {
     /// In order.
     entities: Vec<EntityKey>,
@@ -43,14 +43,14 @@ pub(super) struct KnownEntities {
 }
 
 impl KnownEntities {
-    /// The shelf to which the index maps an entity of the push.
+    /// Where the index maps an entity of the push.
     pub(super) fn place(&self, entity: &EntityKey) -> Option<(ShelfId, Fingerprint)> {
         self.entities.binary_search(entity).ok().and_then(|at| self.places[at])
     }
 }
 
 impl Store {
-    /// Passes on the result of a verb, and records damage that it has found.
+    /// Passes on the result of a verb, and records damage that it has met.
     pub(super) async fn remembering<T>(
         &self,
         repo: i64,
@@ -83,7 +83,8 @@ impl Store {
         done
     }
 
-    /// Records the findings of reading packs, if the catalog can be written: nothing depends on it.
+    /// Remembers what reading packs has shown, if the catalog can be written: nothing depends on
+    /// it.
     pub(super) async fn note_found(&self, findings: &DamageFindings) {
         let DamageFindings { sound, damaged, repo, .. } = findings;
         if sound.is_empty() && damaged.is_empty() && repo.is_none() {
@@ -94,8 +95,8 @@ impl Store {
         }
     }
 
-    /// What is wrong with a stored pack, as far as this is visible without reading it; none if it
-    /// exists, and has the right size.
+    /// What is wrong with a stored pack, as far as it shows without reading it; none: it exists,
+    /// and has the right size.
     pub(super) async fn looks_wrong(&self, pack: &PackRow) -> Result<Option<String>> {
         let place = self.vault.place_of(&pack.key);
         Ok(match self.vault.size_of(&pack.key).await? {
@@ -105,7 +106,7 @@ impl Store {
         })
     }
 
-    /// Fails for a pack that is missing, has the wrong size, or has known damage.
+    /// Fails for a pack that is missing, is of the wrong size, or is remembered as damaged.
     pub(super) async fn must_be_there(
         &self,
         repo: &RepoName,
@@ -197,7 +198,7 @@ impl Store {
         Ok(PushComparison { fresh, lost, broken, index })
     }
 
-    /// Those of some packs that are missing, have the wrong size, or have known damage.
+    /// Those of some packs that are missing, of the wrong size, or remembered as damaged.
     async fn wrong_of(
         &self,
         packs: BTreeMap<MpackKey, &PackRow>,

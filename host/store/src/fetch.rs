@@ -1,8 +1,8 @@
-//! `fetch`: returns a pack with everything that `want` reaches and `have` does not.
+//! `fetch`: the pack that holds what `want` reaches and `have` does not.
 //!
-//! If a stored pack contains exactly that, it is returned; otherwise a pack is assembled, and kept
-//! until it expires. In both cases the whole pack is first read and hashed: a fetch never returns
-//! bytes that don't match their key.
+//! A stored pack that is exactly that is answered as it is; else one is assembled, and kept until
+//! it expires. Either is read whole before it is answered: a fetch never hands out bytes that are
+//! not what their key says.
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! `push`: stores files as packs of a repo, all of them or none.
+//! `push`: files become packs of a repo, all of them or none.
 //!
 //! ```text
 //! each file ─▶ staging, hashed, read back, scanned      (the file is read once, and never trusted)
@@ -6,7 +6,7 @@
 //! store packs ─▶ store directories ─▶ publish: shelves, rows, edges, heads in one transaction
 //! ```
 //!
-//! [`super::placement`] decides to which pack the index then maps an entity.
+//! Which pack the index then maps an entity to is in [`super::placement`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

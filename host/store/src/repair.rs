@@ -1,4 +1,4 @@
-//! `verify --repair`: restores missing and damaged data from any intact copy that the repo has.
+//! `verify --repair`: missing or damaged data is restored from any intact copy that the repo has.
 //!
 //! ```text
 //! verify ─▶ a local copy of the pack itself: stored again
@@ -6,7 +6,7 @@
 //!        ─▶ verify
 //! ```
 //!
-//! Packs of other repos are never read: a pack belongs only to its repo (law 10).
+//! Packs of other repos are never read: a pack belongs to its repo alone (law 10).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, Write};
@@ -27,16 +27,16 @@ use super::load::{distinct_packs, examine};
 use super::verify::Seen;
 use super::{Store, TRIES, blocking};
 
-/// Page size of index rows.
+/// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
 
 /// What to do about a pack of which no copy was found.
 const WHAT_IS_LEFT: &str = "no intact copy of its records was found in the store; push the same bytes again, or restore it from a backup";
 
-/// Entities that the index maps to a pack that does not contain them, with the shelf.
+/// What the index maps to a pack that does not give it, with the shelf of that.
 type Lost = BTreeMap<IndexRow, ShelfId>;
 
-/// A pack that contains some of them.
+/// A pack that holds some of it.
 struct Candidate {
     key: MpackKey,
     bytes: u64,
@@ -46,7 +46,8 @@ struct Candidate {
 }
 
 impl Store {
-    /// Verifies a repo and repairs what it can; the problems in the report are the remaining ones.
+    /// Checks everything of a repo and mends what it can; what the report then calls a problem is
+    /// what is left.
     ///
     /// # Errors
     /// As [`Store::verify`]; [`Error::Busy`] when the repo keeps changing.
@@ -78,7 +79,7 @@ impl Store {
             seen.report.problems.iter().filter(move |found| found.kind == wanted)
         };
         let packs = seen.packs();
-        // The packs that are found are protected from deletion until they are on a shelf.
+        // Whatever is found is kept until it is on a shelf.
         let lock = self.catalog.lock(LockMode::Publishing).await?;
         let mut bad: BTreeMap<i64, &PackRow> = packs
             .iter()
@@ -141,7 +142,7 @@ impl Store {
         Ok(Some(done))
     }
 
-    /// Finds packs that contain lost entities, and removes those from `lost`.
+    /// Finds packs that hold what is lost, and takes that from `lost`.
     async fn find(
         &self,
         seen: &Seen,
@@ -170,7 +171,7 @@ impl Store {
                 found.extend(take(lost, &candidate));
             }
         }
-        // A pack that was assembled for a fetch of this repo becomes one of its packs.
+        // What was assembled for a fetch of this repo becomes a pack of it.
         if !lost.is_empty() {
             for key in self.catalog.expired_answers(seen.row.id, Timestamp::MAX).await? {
                 let Some(stored) = self.vault.open_answer(&seen.row.repo_id, &key).await? else {
@@ -216,7 +217,7 @@ impl Store {
                     n => staged.file.write_all(&chunk[..n]).map_err(Error::io("writing", &path))?,
                 }
             }
-            // The written bytes are hashed, not those in memory.
+            // What was written is what is hashed.
             let written = packhouse_model::files::key_of(&staged.file)
                 .map_err(Error::io("reading", &path))?;
             Ok((written, staged))
@@ -231,7 +232,7 @@ impl Store {
     }
 }
 
-/// Reads a whole file; none if it is not an intact pack of its key.
+/// Reads a file whole; none when it is not an intact pack of its key.
 async fn read(stored: StoredPack, key: MpackKey) -> Result<Option<(Candidate, StoredPack)>> {
     let (examined, stored) =
         blocking(move || examine(&stored, |_| Ok(())).map(|examined| (examined, stored))).await?;
@@ -250,7 +251,7 @@ fn entities(scanned: &ScannedPack) -> Vec<(IndexRow, u64)> {
     entities
 }
 
-/// Entities that the index maps to packs that do not contain them.
+/// What the index maps to packs that do not give it.
 async fn lost_of(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<Lost> {
     let shelves: BTreeMap<ShelfId, i64> =
         seen.shelves.iter().map(|shelf| (shelf.id, shelf.pack.id)).collect();
@@ -273,7 +274,7 @@ async fn lost_of(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<Lost> {
     }
 }
 
-/// The lost entities that a pack contains, in the encoding that the index maps.
+/// What a pack gives of what is lost: in the encoding that the index maps.
 fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
     let mut moved = Vec::new();
     let mut taken = BTreeSet::new();
@@ -297,7 +298,7 @@ fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
     (!pack.moved.is_empty()).then_some(pack)
 }
 
-/// What was repaired, one line for each lost pack.
+/// What was done, a line for each pack that something was taken from.
 fn repaired(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<Repaired> {
     let pack_of: BTreeMap<ShelfId, &PackRow> =
         seen.shelves.iter().map(|shelf| (shelf.id, &shelf.pack)).collect();

@@ -1,7 +1,7 @@
 //! `verify`: reads every pack on the repo's shelves, hashes every object, and compares with the
-//! directories, the index and the graph. Only changes the record of damage, and directories that do
-//! not match their intact packs: a directory is a cache, and is rebuilt at once. [`super::repair`]
-//! does other repairs.
+//! directories, the index and the graph. Changes nothing but the record of damage, and directories
+//! that do not match their intact packs: a directory is a cache, and is rebuilt at once.
+//! [`super::repair`] repairs what else it can.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -23,14 +23,14 @@ use packhouse_pack::Directory;
 use super::load::{distinct_packs, examine};
 use super::{Store, blocking};
 
-/// What to do about a missing or damaged pack.
+/// What to do about a pack that is not what it was.
 pub(super) const WAY_OUT: &str =
     "run verify with --repair, push the same bytes again, or restore it from a backup";
 
-/// Page size of index rows.
+/// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
 
-/// The contents of a pack that could be read.
+/// What was found in a pack that could be read.
 pub(super) struct Contents {
     /// Its entities with the lengths of their records in bytes, in order.
     pub(super) entities: Vec<(IndexRow, u64)>,
@@ -38,24 +38,24 @@ pub(super) struct Contents {
     edges: Vec<Edges>,
 }
 
-/// The data that a verification has read.
+/// What a verification has seen.
 pub(super) struct Seen {
     pub(super) report: VerifyReport,
-    /// The repo and its shelves, at the start.
+    /// The repo and its shelves, as they were.
     pub(super) row: RepoRow,
     pub(super) shelves: Vec<Shelf>,
-    /// The contents of the intact packs, by the catalog's number of the pack.
+    /// What is in the packs that are intact, by the catalog's number of the pack.
     pub(super) contents: BTreeMap<i64, Contents>,
 }
 
-/// What the index maps to a shelf.
+/// What the index was found to map to a shelf.
 #[derive(Clone, Copy, Default)]
 struct Mapped {
-    /// Number of entities.
+    /// How many entities.
     entities: Counts,
-    /// Bytes of the records that the shelf's pack contains.
+    /// Bytes of those records that the shelf's pack was found to hold.
     bytes: u64,
-    /// Number of those records.
+    /// How many those are.
     measured: u64,
 }
 
@@ -104,18 +104,18 @@ impl Seen {
 }
 
 impl Store {
-    /// Verifies a repo.
+    /// Checks everything of a repo.
     ///
     /// # Errors
-    /// If the catalog can't be read, or the work is cancelled. Damage is not an error here, but a
+    /// When the catalog can't be read, or the work is stopped. Damage is no error here but a
     /// finding.
     pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         let row = self.known_repo(repo).await?;
         Ok(self.verified(&row, WAY_OUT, progress).await?.report)
     }
 
-    /// Verifies a repo, and records the findings. `way_out` says what to do about a missing or
-    /// damaged pack.
+    /// Checks everything of a repo, and remembers what it finds. `way_out` says what to do about a
+    /// pack that is missing or damaged.
     pub(super) async fn verified(
         &self,
         row: &RepoRow,
@@ -278,7 +278,7 @@ fn finding(
     Problem { kind, entity, pack, detail: detail.into() }
 }
 
-/// Checks that the counts of a shelf match what the index maps to it.
+/// The counts of a shelf are those of what the index maps to it.
 fn verify_shelf(shelf: &Shelf, mapped: &Mapped, report: &mut VerifyReport) {
     let mut problem = |what: &str, counted: u64, found: u64| {
         report.problems.push(Problem {
@@ -293,7 +293,7 @@ fn verify_shelf(shelf: &Shelf, mapped: &Mapped, report: &mut VerifyReport) {
     if mapped.entities != shelf.mapped {
         problem("entities", shelf.mapped.total(), mapped.entities.total());
     }
-    // If a pack or a record is lost, only that is reported.
+    // Where a pack or a record is lost, that is the finding.
     if mapped.measured == mapped.entities.total()
         && let Some(counted) = shelf.mapped_bytes
         && counted != mapped.bytes
@@ -330,7 +330,7 @@ async fn verify_index(
                 report.problems.push(finding(ProblemKind::DamagedCatalog, &row, None, detail));
                 continue;
             };
-            // A pack that could not be read is one finding, not one per entity.
+            // A pack that could not be read is one finding, not one an entity.
             let Some(found) = contents.get(&pack.id) else { continue };
             if let Ok(at) = found.entities.binary_search_by_key(&row, |(row, _)| *row) {
                 let mapped = mapped.entry(shelf).or_default();
@@ -365,7 +365,7 @@ async fn verify_index(
     Ok(mapped)
 }
 
-/// Checks that every branch has a name that clients can store.
+/// Every branch has a name that clients can keep.
 async fn verify_branches(snapshot: &mut dyn Snapshot, report: &mut VerifyReport) -> Result<()> {
     let heads = snapshot.heads().await?;
     let row = snapshot.repo();
@@ -384,7 +384,7 @@ async fn verify_branches(snapshot: &mut dyn Snapshot, report: &mut VerifyReport)
     Ok(())
 }
 
-/// Checks that the catalog's graph matches the records.
+/// The graph that the catalog walks is the one that the records say.
 async fn verify_edges(
     snapshot: &mut dyn Snapshot,
     edges: &[Edges],

@@ -37,7 +37,7 @@ pub struct RepoReport {
     pub repo_id: RepoId,
     /// Who may read it.
     pub visibility: Visibility,
-    /// The first branch that was pushed; `main` before that.
+    /// The first branch ever pushed; `main` before that.
     pub default_branch: String,
     /// Packs that the index maps at least one entity to.
     pub packs: u64,
@@ -53,13 +53,13 @@ pub struct RepoReport {
     pub tags: u64,
     /// Size of `packs`, in bytes.
     pub bytes: u64,
-    /// Size including packs pending deletion, in bytes.
+    /// Size with packs that only wait for deletion, in bytes.
     pub stored_bytes: u64,
     /// Branch name to commit id.
     pub branch_heads: BTreeMap<String, String>,
     /// The last consolidation, if there was one.
     pub last_gc: Option<GcRecord>,
-    /// Known damage: first that of the repo itself, then by key of the pack.
+    /// Known damage: first what concerns all of the repo, then by key. Empty: none is known.
     #[serde(default)]
     pub damaged: Vec<Damage>,
     /// When the repo was created.
@@ -69,13 +69,13 @@ pub struct RepoReport {
 /// `repo delete`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeleteReport {
-    /// `OWNER/SLUG`. The name is free again; as long as it is, `repo restore` restores the repo.
+    /// `OWNER/SLUG`. The name is free again; while it is, `repo restore` restores the repo.
     pub repo: RepoName,
     /// Its public id.
     pub repo_id: RepoId,
     /// Always true.
     pub deleted: bool,
-    /// Packs that are pending deletion now.
+    /// Packs that only wait for deletion now.
     pub packs_waiting: u64,
     /// Their size in bytes.
     pub bytes_waiting: u64,
@@ -164,9 +164,9 @@ impl GcRecord {
 pub enum PushStatus {
     /// It is a pack of the repo now.
     Stored,
-    /// The repo already had the same bytes.
+    /// The repo had these very bytes.
     Unchanged,
-    /// It is stored, and a job will index it.
+    /// It is stored, and a job will make it a pack of the repo.
     Queued,
 }
 
@@ -181,7 +181,7 @@ pub struct BranchReport {
     pub head: String,
     /// Whether it is the default branch.
     pub default: bool,
-    /// Why it is hidden from clients, if it is.
+    /// Why clients are not given it, if they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
@@ -193,7 +193,7 @@ pub struct BranchDeleteReport {
     pub repo: RepoName,
     /// Its name, exactly.
     pub name: String,
-    /// Its last head.
+    /// The commit that it stood at.
     pub head: String,
     /// Always true.
     pub deleted: bool,
@@ -283,12 +283,12 @@ pub struct GcReport {
     /// What was dropped as unreachable, with `--expire-unreachable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped: Option<GcDropped>,
-    /// What was verified before publishing; present exactly if a consolidation was published.
+    /// What was proven before publishing; present exactly when a consolidation was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proven: Option<GcProof>,
 }
 
-/// Entities that no branch, tag or release had reached for the given age.
+/// Entities that no branch, tag or release had reached for the age that was given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcDropped {
     /// Commits.
@@ -303,8 +303,8 @@ pub struct GcDropped {
     pub entities: Vec<String>,
 }
 
-/// What the host itself verified before it published a consolidation (law 4): counted during the
-/// verification, never derived.
+/// What the host itself proved before it published a consolidation (law 4): counted while it was
+/// proven, never derived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcProof {
     /// Entities of the index that were found in the new pack, in the encoding that the index maps.
@@ -319,7 +319,7 @@ pub struct GcProof {
     pub sources_hashed: u64,
 }
 
-/// The cost of executing a plan.
+/// What doing as a plan says would cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcCost {
     /// Bytes to read: the records that are copied, the packs that are hashed whole, and the new
@@ -354,7 +354,7 @@ pub struct FetchReport {
     pub snapshot_count: u64,
     /// Tags in it.
     pub tag_count: u64,
-    /// Ids that are reachable but were never in the repo.
+    /// Ids that are reached and that the repo never had.
     pub missing: u64,
     /// Size of the pack in bytes.
     pub bytes: u64,
@@ -399,9 +399,9 @@ pub struct PruneReport {
     pub bytes_waiting: u64,
     /// When the first of them is due.
     pub next_due: Option<Timestamp>,
-    /// Expired fetch results that were deleted.
+    /// Expired answers to fetches that were deleted.
     pub answers_deleted: u64,
-    /// Packs in storage that no repo refers to.
+    /// Packs in storage that no repo knows.
     pub orphans: u64,
     /// Their size in bytes.
     pub orphan_bytes: u64,
@@ -456,7 +456,7 @@ pub struct Problem {
     pub entity: Option<String>,
     /// The affected pack.
     pub pack: Option<MpackKey>,
-    /// What was found, where, and what to do.
+    /// What was found, where, and the way out.
     pub detail: String,
 }
 
@@ -476,6 +476,6 @@ pub enum ProblemKind {
     DamagedDirectory,
     /// Counts or edges of the catalog don't match the records.
     DamagedCatalog,
-    /// A branch has a name that clients can't store: it was pushed before names had a grammar.
+    /// A branch has a name that clients can't keep: it was stored before names had a grammar.
     BadBranchName,
 }

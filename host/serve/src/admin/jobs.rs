@@ -24,7 +24,7 @@ use super::repo::{administered, store_to_list};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct JobsParams {
-    /// Of one repo. Default: of all that the caller administers.
+    /// Of one repo; none: of all that the caller administers.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
     /// With this status.
@@ -56,7 +56,7 @@ pub(super) async fn list(
     Ok(Json(JobPage { jobs, next }))
 }
 
-/// Queues a job; returns the queued one that already does the same, if there is one.
+/// Queues a job; returns the one that waits already, if it does the same.
 #[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobRequest,
     responses((status = 202, description = "The job", body = Queued)))]
 pub(super) async fn queue(
@@ -136,7 +136,7 @@ pub(super) async fn retry(
     Ok(Json(state.store.retry_job(job.id).await?))
 }
 
-/// Cancels a queued or running job.
+/// Cancels a job that waits or runs.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
 pub(super) async fn cancel(

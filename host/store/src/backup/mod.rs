@@ -4,11 +4,11 @@
 //! most packs ─▶ block deletion: catalog (one state), packs since ─▶ unblock ─▶ verify the copy ─▶ its name
 //! ```
 //!
-//! The catalog lists the packs, and packs never change. Therefore the catalog is copied first, then
-//! the packs, while [`LockMode::Publishing`] blocks deletions. Pushes continue. Most packs are
-//! linked or copied before that, so deletions don't wait long. A backup is complete, verified and
-//! durable, or does not exist; if an update is interrupted, it is either the old or the new backup.
-//! See `docs/decisions/0018-backup.md`.
+//! The catalog lists the packs, and packs never change: so the catalog is copied first and the
+//! packs after it, while [`LockMode::Publishing`] keeps packs from being deleted in between. Pushes
+//! go on. Most packs were linked or copied before that, so deletions don't wait long. A backup is
+//! complete, verified and durable, or does not exist; one that is updated is the old or the new
+//! one, whenever it is interrupted. See `docs/decisions/0018-backup.md`.
 
 mod folder;
 
@@ -28,20 +28,20 @@ use self::folder::{BackupFolder, Manifest};
 use super::load::hash;
 use super::{Store, blocking};
 
-/// Number of packs per query of the catalog.
+/// Packs that a catalog is asked about at once.
 const BATCH: usize = 64;
 
-/// Page size of lists of repos.
+/// Repos that a page of the catalog lists.
 const PAGE: u32 = 1000;
 
-/// Options of a backup.
+/// How to back up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BackupOptions {
     /// Update an existing backup.
     pub update: bool,
 }
 
-/// What has been done so far.
+/// What was done so far.
 #[derive(Debug, Default)]
 struct BackupCounts {
     linked: u64,
@@ -52,10 +52,10 @@ impl Store {
     /// Copies the store to a folder, and verifies the copy. The store can be used in the meantime.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if the catalog or the packs are on a server, which has its own backup
-    /// tools; if the folder exists and is not a backup of this store. If something can't be read or
-    /// written: then there is no backup, or the previous one. Damage is reported, but is not an
-    /// error; intact packs are kept.
+    /// [`Error::Unsupported`] when the catalog or the packs are on a server, which has backups of
+    /// its own; when the folder exists and is not a backup of this store. When something can't be
+    /// read or written: then there is no backup, or the one before. Damage is reported, and is no
+    /// error; what is intact is kept.
     pub async fn back_up(
         &self,
         to: &Path,
@@ -117,7 +117,7 @@ impl Store {
         Ok(report)
     }
 
-    /// Refuses stores on servers.
+    /// Refuses what is on a server.
     fn is_in_files(&self) -> Result<()> {
         if self.catalog.is_file() && self.vault.file_of(&MpackKey::new([0; 32])).is_some() {
             return Ok(());
@@ -129,8 +129,8 @@ impl Store {
         )))
     }
 
-    /// An existing backup must be one of this store, and must not have been written to: those
-    /// changes would be lost.
+    /// An existing backup must be of this store, and must not have been written to: those changes
+    /// would be lost.
     async fn own_backup(&self, work: &BackupFolder) -> Result<Manifest> {
         let mark = work.mark()?;
         let place = work.place().display();
@@ -207,7 +207,7 @@ impl Store {
         if to.exists() {
             return Ok(());
         }
-        // A missing pack was pruned; if it is needed, the verification reports it.
+        // A missing one was pruned; if it is needed, the verification reports it.
         match work.take(&from, &to, self.clock.random_id())? {
             Some(true) => tally.copied += 1,
             Some(false) => tally.linked += 1,
@@ -216,8 +216,8 @@ impl Store {
         Ok(())
     }
 
-    /// The store of a copied catalog, with packs in a folder. It is not opened in the usual way,
-    /// because it does not have its final path yet.
+    /// The store of a copied catalog, with packs in a folder. It is not opened as others are: it
+    /// has no name yet.
     fn with_files(&self, catalog: Arc<dyn Catalog>, folder: &Path) -> Result<Store> {
         let vault = self.vault.in_folder(folder)?;
         Ok(Store {
@@ -230,8 +230,8 @@ impl Store {
         })
     }
 
-    /// Reads the whole copy. Returns its problems, its intact packs, and the packs that it does not
-    /// need.
+    /// Reads all of the copy. Gives what is wrong with it, the intact packs in it, and those that it
+    /// does not need.
     async fn checked(
         &self,
         copy: &Store,
@@ -247,7 +247,7 @@ impl Store {
             };
             problems.iter().filter(of_packs).filter_map(|one| one.pack).collect()
         };
-        // A damaged copy is replaced, if the pack itself is intact.
+        // A copy that has suffered is replaced, where the pack itself is intact.
         let mut healed = false;
         for key in bad(&problems) {
             if let Some(pack) = self.vault.open(&key).await?
@@ -264,8 +264,8 @@ impl Store {
         for key in bad(&problems) {
             copy.vault.remove(&key).await?;
         }
-        // Packs that the store lacks and the backup has are reported: otherwise the loss would be
-        // noticed only after the backup is gone.
+        // What the store lacks and the backup has: without a word it would be missed when the
+        // backup is.
         let is_new = |lack: &&BackupProblem| {
             !problems.iter().any(|known| (&known.repo, known.pack) == (&lack.repo, lack.pack))
         };
@@ -276,7 +276,7 @@ impl Store {
             copy.known_packs().await?.into_iter().map(|pack| (pack.key, pack)).collect();
         let mut sound = Vec::new();
         for pack in known.values() {
-            // Packs on shelves were read with their repos.
+            // Those that shelves hold were read with their repos.
             if !needed.contains(&pack.key)
                 && let Some(stored) = copy.vault.open(&pack.key).await?
                 && blocking(move || hash(&stored)).await? != pack.key
@@ -297,14 +297,14 @@ impl Store {
             .into_iter()
             .map(|pack| pack.key)
             .filter(|key| !known.contains_key(key));
-        // As long as there are problems, nothing is removed.
+        // As long as something is wrong, nothing goes.
         let removed =
             if problems.is_empty() || work.is_new() { unknown.collect() } else { Vec::new() };
         Ok((problems, sound, removed))
     }
 
-    /// Blocks the deletion of packs. If the store is read-only and was never written to, there is
-    /// nothing to lock, and no process that deletes.
+    /// Keeps packs from being deleted. Where the store is read-only and has never been written to,
+    /// there is nothing to lock and no process that deletes.
     async fn no_deletions(&self) -> Result<Option<LockGuard>> {
         match self.catalog.lock(LockMode::Publishing).await {
             Err(error) if error.is_read_only() => {
@@ -315,8 +315,8 @@ impl Store {
         }
     }
 
-    /// The packs of this store that are missing, of the wrong size, or known to be damaged.
-    /// Findings are recorded.
+    /// The packs of this store that are missing, of the wrong size, or known to be damaged. What is
+    /// found is recorded.
     async fn lacks(&self) -> Result<Vec<BackupProblem>> {
         let mut lacks = Vec::new();
         let mut findings = DamageFindings::at(self.now());
@@ -357,7 +357,7 @@ impl Store {
         Ok(lacks)
     }
 
-    /// The problems that the verification of the copy has found, as problems of the original.
+    /// The problems that verifying the copy has found, as of the original.
     async fn problems(
         &self,
         copy: &Store,
@@ -377,7 +377,7 @@ impl Store {
     }
 }
 
-/// A problem of a pack of the store that the backup has.
+/// A problem of the store's pack, which the backup has.
 fn in_backup(mut lack: BackupProblem, store: &Store, work: &BackupFolder) -> BackupProblem {
     let file = lack.pack.and_then(|key| store.vault.file_of(&key));
     let within = file.as_deref().and_then(|file| file.strip_prefix(store.vault.folder()).ok());
@@ -393,7 +393,7 @@ fn in_backup(mut lack: BackupProblem, store: &Store, work: &BackupFolder) -> Bac
     lack
 }
 
-/// A digest of a catalog's contents: it changes with each publication.
+/// What a catalog holds, as a digest: it is another one when something was published since.
 async fn contents(catalog: &dyn Catalog) -> Result<String> {
     let mut text = String::new();
     let mut after = None;
