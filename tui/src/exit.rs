@@ -1,4 +1,4 @@
-//! Exit codes, and which errors lead to them.
+//! Exit codes, and their errors.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -61,13 +61,13 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Whether a text shows itself as it is, line by line.
+/// Whether a text has no invisible or control characters, line by line.
 fn is_plain(text: &str) -> bool {
     text.lines().all(|line| crate::text::escaped(line) == line)
 }
 
-/// An error of clap that would print characters which command a terminal or hide, as text without
-/// them. None when it has none: clap prints it, in its colours.
+/// The text of a clap error with control or invisible characters escaped. None if it has none: then
+/// clap prints it, with its colours.
 fn made_plain(error: &clap::Error) -> Option<String> {
     let given = error.context().any(|(_, value)| match value {
         ContextValue::String(text) => !is_plain(text),

@@ -1,4 +1,4 @@
-//! The log to stderr, at the level of `-v` or `PACKHOUSE_LOG`. The console has a log of its own.
+//! The log to stderr, at the level of `-v` or `PACKHOUSE_LOG`. The console has its own log.
 
 use std::io::{self, Write};
 

@@ -1,8 +1,8 @@
 //! Output: results to stdout, everything else to stderr.
 //!
-//! With `--json`, stdout holds one document per line and nothing else. If writing to stdout fails,
-//! the work goes on without output, and the call reports it at its end ([`Output::end`]). A closed
-//! pipe is not reported.
+//! With `--json`, stdout has one document per line and nothing else. If writing to stdout fails,
+//! the work continues without output, and the call reports it at its end ([`Output::end`]). A
+//! closed pipe is not reported.
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write};

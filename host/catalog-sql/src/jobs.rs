@@ -1,4 +1,4 @@
-//! Jobs in the catalog: one statement assigns a job to one worker.
+//! Jobs in the catalog: one statement gives a job to one worker.
 
 use jiff::Timestamp;
 use packhouse_catalog::{Fence, JobEnd, JobQuery, NewJob};
@@ -12,16 +12,12 @@ use super::rows::{damaged, maybe_time, repo_name, time};
 /// Jobs with the names of their repos.
 macro_rules! listing {
     ($of:literal) => {
-        concat!(
-            "SELECT j.*, r.owner, r.slug, r.deleted_at FROM jobs j
-          LEFT JOIN repos r ON r.id = j.repo WHERE ",
-            $of
-        )
+        concat!("SELECT j.*, r.owner, r.slug, r.deleted_at FROM jobs j LEFT JOIN repos r ON r.id = j.repo WHERE ", $of)
     };
 }
 
-/// Queues a job; returns its number, or that of the queued one that already does the same. None if
-/// its repo was deleted.
+/// Puts a job down; gives its number, or that of the one that waits already. None when its repo was
+/// deleted.
 pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     if let Some(repo) = job.repo {
         let row = tx.maybe(E::LOCK_REPO, args![repo]).await?;
@@ -30,19 +26,19 @@ pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResu
         }
     }
     loop {
-        // Looked up before another one is inserted: Postgres would use up a number for that one,
-        // and leave gaps.
+        // Looked for before another one is put down: Postgres would draw a number for that one, and
+        // jobs would be numbered with gaps.
         if let Some(waiting) = waiting::<E>(tx, job).await? {
             return Ok(Some(waiting));
         }
-        // None: another process was first, and by the next lookup a worker may have taken that job.
+        // None: another process was first, and by the next look a worker may have taken that job.
         if let Some(added) = insert::<E>(tx, job).await? {
             return Ok(Some(added));
         }
     }
 }
 
-/// The queued job that already does the same, for types of which one is enough.
+/// The job that waits already, where one is enough.
 async fn waiting<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     if !matches!(job.task, Task::Gc { .. } | Task::Prune { .. }) {
         return Ok(None);
@@ -56,21 +52,14 @@ async fn waiting<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Opti
     Ok(waiting.map(|row| row.int("id")))
 }
 
-/// Inserts a job, unless a queued one already does the same.
+/// Puts a job down, unless one waits that is enough.
 async fn insert<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     let payload = payload(&job.task)?;
     let added = tx
         .maybe(
-            "INSERT INTO jobs (repo, type, payload, status, created_at, run_at)
-              VALUES ($1, $2, $3, 'queued', $4, $5)
+            "INSERT INTO jobs (repo, type, payload, status, created_at, run_at) VALUES ($1, $2, $3, 'queued', $4, $5)
              ON CONFLICT DO NOTHING RETURNING id",
-            args![
-                job.repo,
-                job.task.name(),
-                &payload,
-                &job.now.to_string(),
-                job.now.as_millisecond()
-            ],
+            args![job.repo, job.task.name(), &payload, &job.now.to_string(), job.now.as_millisecond()],
         )
         .await?;
     let Some(added) = added.map(|row| row.int("id")) else { return Ok(None) };
@@ -100,39 +89,25 @@ pub(super) async fn list<E: Engine>(engine: &E, query: JobQuery) -> SqlResult<Ve
     let mut reader = Reader::of(engine).await?;
     reader
         .all(
-            listing!(
-                "($1 IS NULL OR j.repo = $1) AND ($2 IS NULL OR j.status = $2) AND j.id < $3
-              ORDER BY j.id DESC LIMIT $4"
-            ),
-            args![
-                query.repo,
-                query.status.map(JobStatus::as_str),
-                query.before.unwrap_or(i64::MAX),
-                query.limit
-            ],
+            listing!("($1 IS NULL OR j.repo = $1) AND ($2 IS NULL OR j.status = $2) AND j.id < $3 ORDER BY j.id DESC LIMIT $4"),
+            args![query.repo, query.status.map(JobStatus::as_str), query.before.unwrap_or(i64::MAX), query.limit],
         )
         .await
 }
 
 pub(super) async fn counts<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
-    reader
-        .all(
-            "SELECT type, status, count(*) AS jobs FROM jobs GROUP BY type, status
-      ORDER BY type, status",
-            args![],
-        )
-        .await
+    reader.all("SELECT type, status, count(*) AS jobs FROM jobs GROUP BY type, status ORDER BY type, status", args![]).await
 }
 
-/// The worker that takes a job, the time, and the end of the lease.
+/// Who takes a job, when, and until when.
 pub(super) struct TakeParams<'a> {
     pub(super) worker: &'a str,
     pub(super) now: Timestamp,
     pub(super) lease_until: Timestamp,
 }
 
-/// Takes the job that has been due for longest.
+/// Gives the job that has been due for longest.
 pub(super) async fn take<E: Engine>(
     tx: &mut Writing<E>,
     params: &TakeParams<'_>,
@@ -149,7 +124,7 @@ pub(super) async fn take<E: Engine>(
     Ok(one(tx, fence.job).await?.map(|row| (row, fence)))
 }
 
-/// Renews the lease of a job.
+/// Keeps a job for longer.
 pub(super) async fn renew<E: Engine>(
     tx: &mut Writing<E>,
     params: &(Fence, Timestamp),
@@ -171,7 +146,7 @@ pub(super) struct EndParams<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Finishes an attempt.
+/// Ends an attempt.
 pub(super) async fn end<E: Engine>(
     tx: &mut Writing<E>,
     params: &EndParams<'_>,
@@ -181,8 +156,7 @@ pub(super) async fn end<E: Engine>(
     let changed = match end {
         JobEnd::Done(result) => {
             tx.run(
-                "UPDATE jobs SET status = 'done', finished_at = $3, lease_until = NULL,
-                  reason = NULL, result = $4
+                "UPDATE jobs SET status = 'done', finished_at = $3, lease_until = NULL, reason = NULL, result = $4
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
                 args![job, number, &now, &result.to_string()],
             )
@@ -207,7 +181,8 @@ pub(super) async fn end<E: Engine>(
     one(tx, job).await
 }
 
-/// Queues a job again, unless a queued one already does the same.
+/// Puts a job back among those that wait. Where another of its kind waits already, that one will
+/// do.
 async fn again<E: Engine>(
     tx: &mut Writing<E>,
     EndParams { fence, now, .. }: &EndParams<'_>,
@@ -217,8 +192,7 @@ async fn again<E: Engine>(
 ) -> SqlResult<u64> {
     let other = tx
         .maybe(
-            "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1
-              WHERE o.id <> j.id AND o.type = j.type AND o.status = 'queued'
+            "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.id <> j.id AND o.type = j.type AND o.status = 'queued'
              AND ((o.type = 'mpack.gc' AND o.repo = j.repo) OR o.type = 'mpack.prune')",
             args![fence.job],
         )
@@ -234,8 +208,7 @@ async fn again<E: Engine>(
             .await;
     }
     tx.run(
-        "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4,
-          attempt = attempt - $5
+        "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4, attempt = attempt - $5
          WHERE id = $1 AND fence = $2 AND status = 'running'",
         args![fence.job, fence.number, at, reason, i64::from(!counts)],
     )
@@ -257,7 +230,7 @@ pub(super) async fn retry<E: Engine>(
     if !matches!(row.text("status"), "failed" | "cancelled") {
         return Ok(None);
     }
-    // If a queued job already does the same, that one is enough.
+    // Where another of its kind waits already, that one will do.
     let other = tx
         .maybe(
             "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.type = j.type AND o.status = 'queued'
@@ -301,8 +274,7 @@ pub(super) async fn cancel<E: Engine>(
 ) -> SqlResult<Option<E::Row>> {
     let changed = tx
         .run(
-            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL,
-              finished_at = $2, reason = 'cancelled by a user'
+            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'cancelled by a user'
              WHERE id = $1 AND status IN ('queued', 'running')",
             args![params.id, &params.now.to_string()],
         )
@@ -314,7 +286,7 @@ pub(super) async fn cancel<E: Engine>(
     one(tx, params.id).await
 }
 
-/// For each key, whether an unfinished job needs that pack.
+/// For each key, whether a job waits with that pack.
 pub(super) async fn waiting_packs<E: Engine>(
     engine: &E,
     keys: &[MpackKey],

@@ -1,8 +1,8 @@
 //! Who may do what: scopes, the repos of a token, and its caller.
 //!
-//! A token is `phk_ID_SECRET`: the id is no secret and finds its row; of the secret only the
-//! SHA-256 is kept, and that is compared in constant time. The text of a token is shown once, when
-//! it is created, and never stored by packhouse.
+//! A token is `phk_ID_SECRET`. The id is not secret, and is the key of its row. Only the SHA-256 of
+//! the secret is stored, and compared in constant time. The text of a token is shown once, when it
+//! is created, and never stored by packhouse.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::names::{RepoName, TOKEN_ID_DIGITS};
 use crate::text::escaped;
 
-/// What a token allows; each allows what those before it do.
+/// The scope of a token; each includes those before it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
@@ -77,7 +77,7 @@ pub enum Reach {
 }
 
 impl Reach {
-    /// Whether it reaches a repo.
+    /// Whether it includes a repo.
     pub fn has(&self, repo: &RepoName) -> bool {
         match self {
             Reach::Repo(name) => name == repo,
@@ -145,7 +145,7 @@ pub enum Caller {
         /// Where.
         repos: Vec<Reach>,
     },
-    /// May do everything: the operator allows all requests (--insecure-loopback).
+    /// Allowed to do everything: the operator allows all requests (--insecure-loopback).
     Trusted,
 }
 
@@ -226,7 +226,7 @@ impl fmt::Debug for TokenText {
 impl FromStr for TokenText {
     type Err = ();
 
-    /// Gives no details: a text that is nearly a token may hold a secret.
+    /// Gives no details: a text that is almost a token may contain a secret.
     fn from_str(text: &str) -> std::result::Result<Self, ()> {
         let (id, secret) =
             text.strip_prefix("phk_").and_then(|rest| rest.split_once('_')).ok_or(())?;
@@ -251,9 +251,9 @@ pub struct TokenReport {
     pub repos: Vec<Reach>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// When it expires; none: never.
+    /// When it expires; none for never.
     pub expires_at: Option<Timestamp>,
-    /// When it was revoked, if it was.
+    /// When it was revoked, if so.
     pub revoked_at: Option<Timestamp>,
     /// The whole token: only in the response that creates it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -283,7 +283,7 @@ pub struct NewToken {
     /// Where: `OWNER/SLUG`, `OWNER/*` or `*`.
     #[schema(min_items = 1)]
     pub repos: Vec<Reach>,
-    /// Its lifetime in seconds; none: until it is revoked.
+    /// Its lifetime in seconds; none to keep it valid until it is revoked.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 100000000000u64)]
     pub expires_in_seconds: Option<u64>,

@@ -1,4 +1,4 @@
-//! Work that must not hold up the async threads.
+//! Work that must not block the async threads.
 
 use crate::error::{Error, Result};
 

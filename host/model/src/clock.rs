@@ -11,8 +11,8 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn now(&self) -> Timestamp;
     /// Sixteen random bytes: unique.
     fn random_id(&self) -> [u8; 16];
-    /// The time that another clock shows (a database's, a file system's). A fixed clock answers
-    /// with its own.
+    /// The time of another clock (a database's, a file system's). A fixed clock returns its own
+    /// time.
     fn external(&self, shown: Timestamp) -> Timestamp {
         shown
     }
@@ -37,7 +37,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// For tests: each call moves the time by a second, and ids count up.
+/// For tests: each call advances the time by a second, and ids count up.
 #[derive(Debug)]
 pub struct FixedClock {
     state: Mutex<(Timestamp, u128)>,

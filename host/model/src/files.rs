@@ -1,5 +1,5 @@
-//! Files: those of the user's, which are written beside their place and renamed, whole or not at
-//! all; what their bytes are; what of a folder is packhouse's; and who may read what it makes.
+//! Files: writes files of the user atomically (to a temporary file that is renamed), hashes files,
+//! lists packhouse's own files in folders, and restricts who can read new files.
 
 use std::fs::{File, Permissions};
 use std::io::{self, ErrorKind};
@@ -12,7 +12,7 @@ use ring::digest::{Context, SHA256};
 use crate::error::{Error, Result};
 use crate::names::MpackKey;
 
-/// The key of a file's bytes as they are now, wherever it has been read to.
+/// The key of a file's current bytes, regardless of its read position.
 pub fn key_of(file: &File) -> io::Result<MpackKey> {
     let mut sum = Context::new(&SHA256);
     let mut buffer = vec![0; 1 << 20];
@@ -35,7 +35,7 @@ pub fn file_url(path: &Path) -> String {
         .map_or_else(|()| format!("file://{}", path.display()), String::from)
 }
 
-/// The path of a temporary file beside `path`, with a unique name.
+/// The path of a temporary file next to `path`, with a unique name.
 pub fn beside(path: &Path, name: &str) -> PathBuf {
     path.parent()
         .filter(|p| !p.as_os_str().is_empty())
@@ -43,9 +43,9 @@ pub fn beside(path: &Path, name: &str) -> PathBuf {
         .join(format!(".packhouse-{name}"))
 }
 
-/// The files in a folder that have names of packhouse, as `known` parses them. Everything else is
+/// The files in a folder with names of packhouse, as `known` parses them. Everything else is
 /// ignored: files of desktops and of NAS systems, names that are not UTF-8, dangling links. A
-/// folder that does not exist is empty.
+/// missing folder counts as empty.
 ///
 /// All folders of a store are listed through this one function; a test below checks that.
 pub fn known_in<T>(folder: &Path, known: impl Fn(&str) -> Option<T>) -> Result<Vec<(T, PathBuf)>> {
@@ -86,9 +86,9 @@ pub fn is_plain(path: &Path) -> bool {
 /// The user's `umask`. Not set in programs that did not ask for private files.
 static USERS: OnceLock<u32> = OnceLock::new();
 
-/// From now on, whatever this process makes can be read by its user alone: stores hold private
-/// repos, and the secret that URLs are signed with. Files that users ask for by name are made as
-/// their `umask` says all the same. For the start of a program, before it has threads.
+/// From now on, only the user of this process can read what it creates: stores contain private
+/// repos, and the secret that signs URLs. Files that users name still follow their `umask`. To be
+/// called at the start of a program, before it has threads.
 pub fn make_private() {
     let before = rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     // A second call would take the private one for the user's.
@@ -107,7 +107,7 @@ pub fn folder_for_user(folder: &Path) {
     }
 }
 
-/// Where that can't be set, others can't read it: nothing else.
+/// If the mode can't be set, others just can't read it.
 fn set_mode(file: &File, most: u32) {
     if let Some(umask) = USERS.get() {
         let _ = file.set_permissions(Permissions::from_mode(most & !umask));

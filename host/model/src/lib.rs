@@ -1,5 +1,5 @@
-//! The vocabulary of the packhouse crates: names, errors, reports, progress. It knows no database,
-//! no network and no component.
+//! The vocabulary of the packhouse crates: names, errors, reports, progress. It depends on no
+//! database, no network and no component.
 
 pub mod access;
 pub mod blocking;

@@ -72,11 +72,11 @@ pub struct Event {
     pub phase: Phase,
     /// Bytes done in this phase.
     pub done: u64,
-    /// Bytes of this phase in all; 0 where it is not known or not counted.
+    /// Total bytes of this phase; 0 if unknown or not counted.
     pub total: u64,
 }
 
-/// Takes events, and can stop the work. Cheap to clone; all clones are one.
+/// Receives events, and can cancel the work. Cheap to clone; clones share their state.
 #[derive(Clone)]
 pub struct Progress {
     sink: Arc<dyn Fn(Event) + Send + Sync>,
@@ -90,7 +90,7 @@ impl std::fmt::Debug for Progress {
 }
 
 impl Progress {
-    /// Hands every event to `sink`, which is called from worker threads and should return quickly.
+    /// Passes every event to `sink`, which is called from worker threads and should return quickly.
     pub fn new(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Progress { sink: Arc::new(sink), cancelled: Arc::default() }
     }
@@ -115,7 +115,7 @@ impl Progress {
         (self.sink)(event);
     }
 
-    /// Reports a step, and fails when the work was cancelled.
+    /// Reports a step, and fails if the work was cancelled.
     pub fn at(&self, repo: &str, phase: Phase, done: u64, total: u64) -> Result<()> {
         (self.sink)(Event { repo: repo.to_owned(), phase, done, total });
         if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! Untrusted text, made safe to show: in a terminal, in a log, in a message.
+//! Makes untrusted text safe to display: in a terminal, in a log, in a message.
 
 /// The text with every character escaped that is invisible or controls a terminal: controls, marks
 /// that change the direction of what follows, spaces of no width, line separators, private and
@@ -41,7 +41,7 @@ pub fn is_invisible(c: char) -> bool {
     }
 }
 
-/// Whether it changes the shape of the character before it and has none itself.
+/// Whether it changes the shape of the preceding character, and has none itself.
 pub(crate) fn is_variation_selector(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }

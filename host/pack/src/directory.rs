@@ -1,4 +1,4 @@
-//! A pack's directory: its rows, in a file beside the pack.
+//! A pack's directory: its rows, in a file next to the pack.
 //!
 //! ```text
 //! 0   8   magic "PACKDIR1"
@@ -9,8 +9,8 @@
 //! .   32  SHA-256 of all before
 //! ```
 //!
-//! It is a cache: written without waiting for the disk, checked when it is read, and rebuilt from
-//! the pack when it is missing or is not what it should be.
+//! It is a cache: written without fsync, checked when it is read, and rebuilt from the pack if it
+//! is missing or invalid.
 
 use packhouse_core::{ROW_BYTES, Row};
 use packhouse_model::names::MpackKey;
@@ -31,7 +31,7 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Makes the directory of a pack.
+    /// Creates the directory of a pack.
     pub fn new(key: MpackKey, pack_bytes: u64, rows: &[Row]) -> Directory {
         let mut file = Vec::with_capacity(HEAD + rows.len() * ROW_BYTES + SUM);
         file.extend_from_slice(MAGIC);
@@ -46,7 +46,7 @@ impl Directory {
         Directory { key, pack_bytes, file }
     }
 
-    /// Reads a directory file; `None` unless it is whole and of this pack.
+    /// Reads a directory file; `None` unless it is complete and belongs to this pack.
     pub fn read(key: MpackKey, file: Vec<u8>) -> Option<Directory> {
         let (body, sum) = file.split_at_checked(file.len().checked_sub(SUM)?)?;
         let rows = body.get(HEAD..)?;
@@ -60,7 +60,7 @@ impl Directory {
             return None;
         }
         let directory = Directory { key, pack_bytes: word(16), file };
-        // A sum says that the file is what was written, not that what was written makes sense.
+        // The checksum proves that the file is unchanged, not that its content is valid.
         let mut end = 0u64;
         for number in 0..directory.len() {
             let row = directory.row(number)?;
@@ -77,12 +77,12 @@ impl Directory {
         &self.file
     }
 
-    /// Size in bytes of the directory of a pack with so many records.
+    /// Size in bytes of the directory of a pack with this many records.
     pub const fn size(records: u64) -> u64 {
         (HEAD + SUM) as u64 + records.saturating_mul(ROW_BYTES as u64)
     }
 
-    /// How many records the pack has.
+    /// The number of records of the pack.
     pub fn len(&self) -> u64 {
         ((self.file.len() - HEAD - SUM) / ROW_BYTES) as u64
     }
@@ -116,8 +116,8 @@ impl Directory {
         (word(at), word(at + 8))
     }
 
-    /// The numbers of the rows that a range of bytes consists of: whole adjacent records, one at
-    /// least.
+    /// The numbers of the rows in a range of bytes, which must consist of whole adjacent records,
+    /// at least one.
     pub fn whole_rows(&self, offset: u64, length: u64) -> Option<std::ops::Range<u64>> {
         let first = self.at(offset)?;
         let mut last = first;

@@ -1,8 +1,8 @@
 //! Packs as bytes: reading untrusted packs, and writing packs that can be trusted.
 //!
 //! - [`scan`]: one pass over a pack that finds its records, hashes every object and trusts nothing.
-//! - [`directory`]: the rows that a scan found, kept beside the pack.
-//! - [`pipeline`]: write, hash and read back at once; used by pushes and consolidations.
+//! - [`directory`]: the rows of a scan, stored next to the pack.
+//! - [`pipeline`]: write, hash and read back in parallel; used by pushes and consolidations.
 //! - [`splice`]: the bytes of a plan, gathered from source packs.
 
 pub mod directory;

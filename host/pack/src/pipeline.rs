@@ -1,4 +1,4 @@
-//! Write, hash and read back at once.
+//! Write, hash and read back in parallel.
 //!
 //! ```text
 //! produce ──chunks──▶ write to staging, hash for the key ──▶ fsync
@@ -7,9 +7,9 @@
 //!                     read back: scan records, hash every object
 //! ```
 //!
-//! What is read back is the content of the file, not of memory: its rows are the evidence of the
-//! proof. Memory is a few chunks, whatever the size. A crash here leaves a staging file, which the
-//! next start removes.
+//! The read-back reads the file, not memory: its rows are the evidence for the proof. Memory use is
+//! a few chunks, regardless of the size. A crash here leaves a staging file, which the next start
+//! removes.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -26,16 +26,16 @@ use super::scan::{ScanError, ScannedPack, Source, scan};
 
 /// Bytes of a chunk.
 pub const CHUNK: usize = 4 << 20;
-/// Chunks under way at once: being produced, waiting, being written.
+/// Number of chunks in progress: being produced, waiting, being written.
 const CHUNKS: usize = 3;
 /// New bytes after which the flusher starts writing to disk.
 const FLUSH: u64 = 32 << 20;
 
-/// A complete, durable pack in staging, and what was read back of it.
+/// A complete, durable pack in staging, and its scan.
 #[must_use = "a staged pack is invisible until it is published"]
 #[derive(Debug)]
 pub struct WrittenPack {
-    /// The host's own SHA-256 of what was written.
+    /// The SHA-256 of the written bytes, computed by the host.
     pub key: MpackKey,
     /// Its size.
     pub bytes: u64,
@@ -46,13 +46,13 @@ pub struct WrittenPack {
 /// Why nothing was written.
 #[derive(Debug)]
 pub enum WriteError {
-    /// What was read back is no intact pack.
+    /// The file that was read back is not a valid pack.
     Bad(super::scan::BadPack),
-    /// Producing, writing or reading failed, or the work was stopped.
+    /// Producing, writing or reading failed, or the work was cancelled.
     Failed(Error),
 }
 
-/// Gives a pack's bytes, a chunk at a time.
+/// Produces a pack's bytes, one chunk at a time.
 pub trait Produce: Send {
     /// Appends up to [`CHUNK`] bytes to an empty `chunk`; none means the end.
     ///
@@ -61,7 +61,7 @@ pub trait Produce: Send {
     fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()>;
 }
 
-/// The writer's position, for those that follow it.
+/// The writer's position, for the threads that follow it.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
@@ -219,13 +219,13 @@ fn write(
 }
 
 impl Shared {
-    /// Whether the work was stopped, without waiting.
+    /// Whether the work was cancelled, without waiting.
     fn is_stopped(&self) -> bool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).stopped
     }
 }
 
-/// Starts writing to disk while the rest is produced, so that the last fsync finds little to do.
+/// Starts writing to disk while the rest is produced, so that the last fsync is fast.
 fn flush(file: &File, path: &Path, shared: &Shared) -> Result<()> {
     let mut flushed = 0;
     loop {

@@ -1,8 +1,8 @@
 //! The bytes of a plan, gathered from source packs.
 //!
-//! A chunk of the output is laid out first; what it copies is then read in the order of the
-//! sources, adjacent pieces in one read. So a plan that jumps about in a pack still reads it in
-//! long runs.
+//! First a chunk of the output is laid out; then its copies are read in the order of the sources,
+//! adjacent pieces in one read. Therefore even a plan that copies from scattered places reads long
+//! runs.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -13,17 +13,17 @@ use packhouse_model::error::{Error, Result};
 
 use super::pipeline::{CHUNK, Produce};
 
-/// Bytes between two spans that are rather read and dropped than read around.
+/// Maximum gap between two spans that is read and discarded, instead of splitting the read.
 const GAP: u64 = 16 << 10;
-/// Longest run of spans that is read at once.
+/// Maximum length of a run of spans that is read at once.
 const RUN: u64 = 1 << 20;
 
-/// Gives the file of a source pack.
+/// Opens the files of source packs.
 pub trait Sources: Send {
     /// The pack's file and its path, for messages.
     ///
     /// # Errors
-    /// When the pack is not there.
+    /// If the pack is missing.
     fn open(&mut self, pack: u32) -> Result<(&File, PathBuf)>;
 
     /// The error for a pack that ends before a span does.
@@ -35,7 +35,7 @@ pub trait Sources: Send {
 pub struct Splice<'a, S> {
     steps: &'a [Step],
     sources: S,
-    /// The step that is next, and how much of it was written.
+    /// The next step, and how much of it was written.
     step: usize,
     within: u64,
     runs: Vec<Piece>,
@@ -46,7 +46,7 @@ pub struct Splice<'a, S> {
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     span: Span,
-    /// Where in the chunk it goes.
+    /// Its position in the chunk.
     to: usize,
 }
 

@@ -1,13 +1,13 @@
-//! A window that moves over a source, and can hash what it moves over.
+//! A window that moves over a source, and can hash the bytes that it passes.
 
 use std::io;
 
 use ring::digest::{Context, SHA256};
 
-/// Bytes held at a time.
+/// Size of the window in bytes.
 pub(super) const WINDOW: usize = 1 << 20;
 
-/// Where a scan gets its bytes.
+/// The source of a scan.
 pub trait Source {
     /// Reads at `offset` into `buf`; 0 means the end. May wait for bytes to be written.
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
@@ -27,7 +27,7 @@ pub(super) struct Bytes<S, T> {
     told: u64,
 }
 
-/// Hashes what the window moves over, from `from` on.
+/// Hashes the bytes that the window passes, from `from` on.
 struct Tap {
     sum: Context,
     from: usize,
@@ -97,7 +97,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
         (self.tick)(self.read)
     }
 
-    /// Hashes all that is moved over from here on.
+    /// Hashes all bytes from here on.
     pub(super) fn tap(&mut self) {
         self.tapped = Some(Tap { sum: Context::new(&SHA256), from: self.start, held: false });
     }
@@ -111,7 +111,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
         }
     }
 
-    /// Leaves out of the hash what is moved over, or takes it in again.
+    /// Excludes the following bytes from the hash, or includes them again.
     pub(super) fn hold_tap(&mut self, held: bool) {
         self.flush_tap();
         if let Some(tap) = &mut self.tapped {
@@ -125,7 +125,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
     }
 }
 
-/// A pack that is whole in memory.
+/// A pack in memory.
 impl Source for &[u8] {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         let rest = self.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or_default();
@@ -135,7 +135,7 @@ impl Source for &[u8] {
     }
 }
 
-/// A pack that is a file.
+/// A pack in a file.
 impl Source for &std::fs::File {
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         std::os::unix::fs::FileExt::read_at(*self, buf, offset)

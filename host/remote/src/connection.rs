@@ -1,19 +1,18 @@
-//! The state of the connection to a server.
+//! How the line to a server is.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-/// The state of the connection to a server.
+/// How the line to a server is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionStatus {
-    /// Since when the server is unreachable, and why; none if it is reachable, or was not called
-    /// yet.
+    /// Since when the server is unreachable, and why; none: it is reachable, or was not called yet.
     pub down: Option<(Timestamp, String)>,
-    /// The latency of the last request.
+    /// How long the last question and its answer took.
     pub latency: Option<Duration>,
-    /// When the server last sent data.
+    /// When the server was last heard.
     pub heard_at: Option<Timestamp>,
 }
 
@@ -30,7 +29,7 @@ impl ConnectionMonitor {
         self.0.subscribe()
     }
 
-    /// The server has sent data; for a response, with the latency of the request.
+    /// The server was heard; as the answer to a question, after so long.
     pub(super) fn heard(&self, at: Timestamp, latency: Option<Duration>) {
         self.0.send_modify(|status| {
             status.down = None;
@@ -39,10 +38,10 @@ impl ConnectionMonitor {
         });
     }
 
-    /// The server could not be reached.
+    /// The server could not be asked.
     pub(super) fn lost(&self, at: Timestamp, why: &str) {
         self.0.send_modify(|status| match &mut status.down {
-            // It has been unreachable since then, perhaps for another reason by now.
+            // It has been down since then, perhaps for another reason by now.
             Some((_, before)) => why.clone_into(before),
             None => status.down = Some((at, why.to_owned())),
         });

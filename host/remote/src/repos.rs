@@ -134,8 +134,8 @@ impl Remote {
     /// As [`crate::Store::push`].
     ///
     /// # Errors
-    /// As that; when the server can't be reached. If the response is lost, the push may have
-    /// happened: pushing again is safe.
+    /// As that; when the server can't be reached. When the answer is lost the push may have been
+    /// done: pushing again is safe.
     pub async fn push(
         &self,
         repo: &RepoName,

@@ -15,7 +15,7 @@ use packhouse_model::report::{
 use super::{PAGE, Remote, pages, run};
 
 impl Remote {
-    /// As [`crate::Store::plan_gc_expiring`]: the report of the plan.
+    /// As [`crate::Store::plan_gc_expiring`]: what the plan reports.
     ///
     /// # Errors
     /// As that; when the server can't be reached for longer than `reconnect_timeout`.
@@ -48,7 +48,7 @@ impl Remote {
         run::run(self, &asked, progress).await
     }
 
-    /// Applies exactly the plan that was shown for that age.
+    /// Applies a plan that was shown for that age, and nothing else.
     ///
     /// # Errors
     /// A conflict when the repo has changed since; when the server can't be reached for longer than

@@ -5,12 +5,12 @@ use std::str::FromStr;
 
 use packhouse_model::error::{Error, Result};
 
-/// The address that a request comes from; of version 6 its network. Behind a trusted proxy: the
-/// client's.
+/// The address of a request, or its network for IPv6. Behind a trusted proxy: that of the client.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClientAddress(pub(super) IpAddr);
 
-/// What a client is counted by. One with an IPv6 address usually has a whole network of them.
+/// The key for counting a client. A client with an IPv6 address usually has a whole network of
+/// them.
 pub(super) fn client_network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) if address.to_ipv4_mapped().is_none() => {

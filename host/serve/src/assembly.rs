@@ -1,4 +1,4 @@
-//! Answers to fetches are assembled a few at a time.
+//! Limits how many fetch results are assembled at once.
 
 use packhouse_model::error::Result;
 use packhouse_model::progress::Progress;
@@ -8,9 +8,9 @@ use super::guard::Authorized;
 use super::problem::ApiResult;
 use super::state::AppState;
 
-/// Waits for a permit to assemble an answer, and does it. If the client disconnects before, nothing
-/// is started; afterwards, the work is cancelled, and its permit is freed when it has stopped: so
-/// the threads and the memory of all such work are bounded.
+/// Waits for a permit to assemble a fetch result, and assembles it. If the client disconnects
+/// before that, nothing is started. Afterwards, the work is cancelled, and its permit is freed when
+/// it has stopped. Therefore the threads and the memory of all such work are bounded.
 pub(super) async fn assembling<T, W>(
     state: &AppState,
     authorized: &Authorized,
@@ -21,7 +21,7 @@ where
     W: Future<Output = Result<T>> + Send + 'static,
 {
     let permit = state.permits.assembly().await?;
-    // That may have taken long.
+    // The wait may have been long.
     authorized.recheck(state).await?;
     let progress = Progress::silent();
     let _cancel = CancelOnDrop(progress.clone());
@@ -33,7 +33,7 @@ where
     Ok(joined(state.tasks.spawn(assembling)).await?)
 }
 
-/// Cancels work when its client is gone.
+/// Cancels work when its client disconnects.
 struct CancelOnDrop(Progress);
 
 impl Drop for CancelOnDrop {

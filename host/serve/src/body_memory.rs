@@ -1,6 +1,6 @@
-//! The memory of small bodies, and of what is read from them: that of short ones, and that of longer
-//! ones. No caller has more than half of either, so that a caller who stalls leaves the other half
-//! to the rest.
+//! The memory of small bodies, and of the values that are decoded from them: one budget for short
+//! ones, and one for longer ones. No caller gets more than half of either, so that a stalled caller
+//! leaves the other half to others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -36,11 +36,11 @@ impl Pools {
     }
 }
 
-/// What the caller of a request may take of it.
+/// The share of it that the caller of a request may use.
 #[derive(Debug)]
 pub(super) struct MemoryShare {
     all: Arc<Pools>,
-    /// None where all requests are of one who is trusted.
+    /// None if all requests are trusted.
     own: Option<Arc<Pools>>,
 }
 
@@ -73,7 +73,7 @@ impl BodyMemory {
 pub(super) struct MemoryPermit {
     short: Option<Taken>,
     long: Option<Taken>,
-    /// As long as a part of it is taken, the share is the caller's next request's, too.
+    /// As long as a part of it is in use, the caller's next request has the same share.
     _share: Option<Arc<Pools>>,
 }
 
@@ -84,9 +84,10 @@ struct Taken {
 }
 
 impl MemoryPermit {
-    /// Takes memory for a body that has come up to `to`, and may come up to `most`. While it is
-    /// short it takes more as it grows, in steps of a kilobyte. Beyond that it takes all at once:
-    /// if each took a part and waited for the rest, none would go on.
+    /// Reserves memory for a body of which `to` bytes have arrived, and which may have up to `most`
+    /// bytes. While it is short, it reserves more as it grows, in steps of a kilobyte. Beyond that
+    /// it reserves everything at once: if each body reserved a part and waited for the rest, none
+    /// would continue.
     pub(super) async fn grow(
         &mut self,
         share: &MemoryShare,

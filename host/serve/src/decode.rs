@@ -1,7 +1,7 @@
-//! Small bodies, decoded: the one place where JSON and MessagePack from the network become values.
+//! Decodes small bodies: the only place where JSON and MessagePack from the network become values.
 //!
-//! A body is a map. What serde derives for a struct also accepts an array of its fields: that is
-//! refused here, for all bodies, since what is kept of a body must be what others can read.
+//! A body is a map. serde's derived code also accepts an array of a struct's fields. That is
+//! refused here, for all bodies, because others must be able to read what is stored of a body.
 
 use std::fmt::Display;
 
@@ -36,7 +36,7 @@ impl Malformed {
         Problem::malformed(format!("malformed body: {}", self.reason))
     }
 
-    /// The problem of a client of the administration: 400 for what is no JSON.
+    /// The problem of a client of the admin API: 400 for invalid JSON.
     pub(super) fn admin_problem(self) -> Problem {
         let status =
             if self.syntax { StatusCode::BAD_REQUEST } else { StatusCode::UNPROCESSABLE_ENTITY };
@@ -53,7 +53,7 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Malformed> {
     })
 }
 
-/// The text of a JSON object, without the space around it. Its inside is not looked at.
+/// The text of a JSON object, without surrounding space. Its contents are not parsed.
 pub(super) fn object(body: &[u8]) -> Result<&str, Malformed> {
     let space = |c: char| matches!(c, ' ' | '\t' | '\n' | '\r');
     let text = std::str::from_utf8(body).map_err(Malformed::syntax)?.trim_matches(space);

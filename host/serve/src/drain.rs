@@ -1,4 +1,4 @@
-//! The rest of a refused body: read and dropped, within a limit, so that the client gets the
+//! Reads and discards the rest of a refused body, within a limit, so that the client gets the
 //! reason.
 //!
 //! ```text
@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A Muse client writes its whole body before it reads the response. If the server closes the
-//! connection before, the client sees "Broken pipe", and never the response. With `Expect:
-//! 100-continue` the client waits, and is answered at once.
+//! connection earlier, the client sees "Broken pipe", and never the response. With `Expect:
+//! 100-continue` the client waits, and the response is sent at once.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,22 +26,22 @@ use tokio::sync::Semaphore;
 use super::body::content_length;
 use super::tasks::Tasks;
 
-/// How much of a refused body is read before the answer, in bytes.
+/// How much of a refused body is read before the response, in bytes.
 const FIRST: u64 = 64 << 20;
 
-/// For how long at most.
+/// Time limit for that.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
-/// How much of it is read in all, before and after the answer, in bytes.
+/// How much of it is read in total, before and after the response, in bytes.
 const LONGEST: u64 = 256 << 20;
 
-/// For how long after the answer.
+/// Time limit after the response.
 const REST_WITHIN: Duration = Duration::from_secs(30);
 
-/// Refused bodies that are read at once; the connections of others close.
+/// Maximum number of refused bodies that are read at once; the connections of others are closed.
 const AT_ONCE: usize = 64;
 
-/// What draining needs.
+/// The state for draining.
 #[derive(Clone, Debug)]
 pub(super) struct DrainState {
     tasks: Tasks,
@@ -54,7 +54,7 @@ impl DrainState {
     }
 }
 
-/// Answers a request; after an error, takes the rest of its body from the connection.
+/// Handles a request; after an error, reads the rest of its body from the connection.
 pub(super) async fn drain(
     State(draining): State<DrainState>,
     request: Request,
@@ -75,7 +75,7 @@ pub(super) async fn drain(
         return response;
     }
     let place = draining.places.clone().try_acquire_owned();
-    // Who waits for leave to send has sent nothing; who was silent too long would be again.
+    // A client that waits for `100 Continue` has sent nothing; one that stalled would stall again.
     let pointless = waits && !rest.was_read() || status == StatusCode::REQUEST_TIMEOUT;
     let too_long = length.is_some_and(|length| length > LONGEST);
     if let (Ok(place), false) = (place, pointless) {
@@ -94,7 +94,7 @@ pub(super) async fn drain(
 }
 
 impl DrainState {
-    /// Reads and drops a body until so much of it was read in all. Whether it has ended.
+    /// Reads and discards a body up to this total. Returns whether it has ended.
     async fn discard(&self, body: &SharedBody, most: u64, within: Duration) -> bool {
         let mut body = body.clone();
         let reading = async {
@@ -139,7 +139,7 @@ impl SharedBody {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether its bytes were requested: that is when a server sends `100 Continue`.
+    /// Whether its bytes were requested: then the server sends `100 Continue`.
     fn was_read(&self) -> bool {
         self.with(|remaining| remaining.was_read)
     }
@@ -148,7 +148,7 @@ impl SharedBody {
         self.with(|remaining| remaining.read_bytes)
     }
 
-    /// Whether it was read to its end, or broke off.
+    /// Whether it was read to its end, or was cut off.
     fn has_ended(&self) -> bool {
         self.with(|remaining| remaining.has_ended || remaining.body.is_end_stream())
     }

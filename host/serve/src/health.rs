@@ -1,4 +1,4 @@
-//! Whether the server lives, whether it can work, and what was measured.
+//! Routes for health, readiness and metrics.
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -21,7 +21,7 @@ pub(super) fn routes() -> Router<SharedState> {
         .route("/metrics", get(metrics))
 }
 
-/// The same, as `muse hub ping` asks.
+/// The same, for `muse hub ping`.
 async fn health() -> Json<Health> {
     Json(Health { status: "ok", service: "packhouse" })
 }
@@ -40,14 +40,15 @@ pub(super) fn measured(state: SharedState) -> Router {
         .with_state(state)
 }
 
-/// The process answers.
+/// The process responds.
 async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// A row of the catalog can be written and deleted, and there is room for packs.
+/// A row of the catalog can be written and deleted, and there is disk space for packs.
 async fn ready(State(state): State<SharedState>) -> ApiResult<&'static str> {
-    // No other writer is in the way: trying again helps only when its operator has done something.
+    // This is not a conflict with another writer: a retry only helps after the operator has fixed
+    // the cause.
     let not_ready = |detail: &str| Problem {
         class: Class::Refused,
         ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
@@ -66,7 +67,7 @@ async fn ready(State(state): State<SharedState>) -> ApiResult<&'static str> {
     }
 }
 
-/// For administrators of the whole store: sums include private repos.
+/// For administrators of the whole store: the totals include private repos.
 async fn metrics(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,

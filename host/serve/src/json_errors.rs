@@ -1,7 +1,7 @@
-//! Every error answer is JSON, `{"detail": …}`, whatever `Accept` says and whatever made it: a
+//! Every error response is JSON, `{"detail": …}`, regardless of `Accept` and of its origin: a
 //! route, an extractor of axum, a panic.
 //!
-//! Muse clients print the body of an error answer as it is.
+//! Muse clients print the body of an error response unchanged.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -18,7 +18,7 @@ use super::problem::Problem;
 /// Limit for an error text that is not ours, in bytes.
 const TEXT: usize = 4096;
 
-/// Answers a request; an error as JSON.
+/// Handles a request, and converts errors to JSON.
 pub(super) async fn json_errors(request: Request, next: Next) -> Response {
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => in_json(response).await,
@@ -55,7 +55,7 @@ async fn in_json(response: Response) -> Response {
     let detail = if text.trim().is_empty() { reason } else { text };
     let mut said = Problem::new(status, detail).into_response();
     for (name, value) in &parts.headers {
-        // Of the old body's headers none holds; others, such as `Allow`, do.
+        // The headers of the old body are removed; others, such as `Allow`, are kept.
         if !matches!(
             *name,
             header::CONTENT_TYPE | header::CONTENT_LENGTH | header::TRANSFER_ENCODING

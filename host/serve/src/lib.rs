@@ -1,4 +1,4 @@
-//! A store as a Muse remote, and its administration API.
+//! A store as a Muse remote, and its admin API.
 //!
 //! ```text
 //! /{owner}/{slug}/…          the protocol of Muse clients        mwp
@@ -11,7 +11,7 @@
 //! (`json_errors`), and the rest of a refused body is read (`drain`), so that clients get the
 //! reason. Only this folder names axum.
 //!
-//! Imports go one way, from the server down to the parts, which don't import what is above them:
+//! Imports go one way, from the server down to the parts, which don't import anything above them:
 //!
 //! ```text
 //! server      listener ▸ connections

@@ -1,4 +1,4 @@
-//! A socket that serves an app, with limits on its connections.
+//! A listening socket that serves an app, with limits on its connections.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -21,7 +21,7 @@ const HEADERS_TIMEOUT: Duration = Duration::from_secs(30);
 /// Listens on an address.
 ///
 /// # Errors
-/// When it is in use, or not one of this machine.
+/// If it is in use, or not an address of this machine.
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).map_err(|source| Error::Io {
         doing: "listening on",
@@ -87,9 +87,9 @@ impl Listener {
 /// Reads a certificate and its key.
 ///
 /// # Errors
-/// When they can't be read, or don't belong together.
+/// If they can't be read, or don't match.
 pub(super) async fn load_tls(files: &TlsFiles) -> Result<RustlsConfig> {
-    // Others in this process may have chosen it already; it is the same one.
+    // Another part of this process may have installed the same provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (certificate, key) = (&files.certificate, &files.key);
     RustlsConfig::from_pem_file(certificate, key).await.map_err(|source| {

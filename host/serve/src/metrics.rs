@@ -1,4 +1,4 @@
-//! What was measured since the server started.
+//! Metrics since the start of the server.
 
 use std::sync::atomic::AtomicU64;
 
@@ -26,7 +26,7 @@ struct RouteLabels {
     route: String,
 }
 
-/// What a server has done since it began.
+/// Metrics of a server since its start.
 #[derive(Debug)]
 pub(super) struct ServerMetrics {
     pub(super) jobs: Metrics,
@@ -46,8 +46,8 @@ pub(super) struct RequestTimer {
 }
 
 impl RequestTimer {
-    /// The route as it is written: no path, which may hold names, and no query, which may hold a
-    /// signature.
+    /// The template of the route: not the path, which may contain names, nor the query, which may
+    /// contain a signature.
     pub(super) fn route(&self) -> &str {
         &self.route.route
     }
@@ -97,7 +97,7 @@ impl ServerMetrics {
         }
     }
 
-    /// A request has come.
+    /// A request has arrived.
     pub(super) fn begin(&self, request: &Request) -> RequestTimer {
         self.under_way.inc();
         // The route's template, not the path: names of repos are private, and there are too many.
@@ -115,7 +115,7 @@ impl ServerMetrics {
         RequestTimer { at: Instant::now(), route, under_way: self.under_way.clone() }
     }
 
-    /// It was answered.
+    /// The response is ready.
     pub(super) fn end(&self, begun: RequestTimer, response: &Response) {
         self.seconds.get_or_create(&begun.route).observe(begun.at.elapsed().as_secs_f64());
         let RouteLabels { method, route } = begun.route.clone();

@@ -9,11 +9,11 @@ use super::problem::{ApiResult, Problem};
 /// The media type of MessagePack, as Muse clients write it.
 pub(super) const MSGPACK: &str = "application/x-msgpack";
 
-/// How a client wants its answer.
+/// The format that a client requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Accept {
     msgpack: bool,
-    /// Whether anything else than JSON will do.
+    /// Whether it accepts anything else than JSON.
     any: bool,
 }
 
@@ -34,12 +34,12 @@ impl Accept {
         Accept { msgpack, any }
     }
 
-    /// Whether an answer is MessagePack; else it is JSON.
+    /// Whether a response is MessagePack; otherwise it is JSON.
     pub(super) fn is_msgpack(self) -> bool {
         self.msgpack
     }
 
-    /// An answer. Errors are always JSON: see [`Problem`].
+    /// A response. Errors are always JSON: see [`Problem`].
     pub(super) fn respond<T: Serialize>(self, value: &T) -> ApiResult<Response> {
         let unwritten = |error: &dyn std::fmt::Display| {
             tracing::error!("a response could not be serialised: {error}");

@@ -1,33 +1,33 @@
-//! How many files and sockets this process may open: with fewer than it needs, a server can't even
-//! be asked how it is.
+//! The limit of open files and sockets of this process: if it is too low, the server can't even
+//! respond to health checks.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that a server opens besides those of its connections: the catalog, packs that are read and
-/// made, uploads.
+/// Files that a server opens in addition to those of its connections: the catalog, packs that are
+/// read and written, uploads.
 const BESIDES: u64 = 64;
 
-/// What the system allows this process to open at once.
+/// The limits of open files of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenFiles {
-    /// Now.
+    /// The current limit.
     pub soft: u64,
-    /// What it may raise that to.
+    /// The maximum to which it may be raised.
     pub hard: u64,
 }
 
 impl OpenFiles {
-    /// What is allowed.
+    /// The current limits.
     pub fn now() -> OpenFiles {
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-        // None: as many as one likes.
+        // None: no limit.
         OpenFiles { soft: current.unwrap_or(u64::MAX), hard: maximum.unwrap_or(u64::MAX) }
     }
 
     /// The limit after raising it to its maximum.
     pub fn raised() -> OpenFiles {
         let before = OpenFiles::now();
-        // Some systems have no end, and take none for an answer.
+        // Some systems report no maximum, but don't accept that as a limit.
         let to = before.hard.min(1 << 20).max(before.soft);
         let maximum = getrlimit(Resource::Nofile).maximum;
         if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(to), maximum }) {
@@ -36,7 +36,7 @@ impl OpenFiles {
         OpenFiles::now()
     }
 
-    /// Connections that a server can have open at most: each may read a file besides.
+    /// Maximum number of connections: each may also read a file.
     pub fn connections(self) -> usize {
         usize::try_from(self.soft.saturating_sub(BESIDES) / 2).unwrap_or(usize::MAX).max(8)
     }

@@ -1,4 +1,4 @@
-//! How to serve.
+//! Options of a server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,10 +10,10 @@ use url::Url;
 use super::address::Network;
 use super::limits::ServeLimits;
 
-/// How to serve.
+/// Options of a server.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
-    /// Where to listen. Port 0: any that is free.
+    /// Where to listen. Port 0 for any free one.
     pub listen: SocketAddr,
     /// Certificate and key; none: plain HTTP, for a proxy or for this machine.
     pub tls: Option<TlsFiles>,
@@ -27,7 +27,7 @@ pub struct ServeOptions {
     pub worker: WorkerOptions,
     /// Limits for clients.
     pub limits: ServeLimits,
-    /// How long running requests may go on when the server is asked to stop.
+    /// How long requests in progress may take to finish on shutdown.
     pub shutdown_timeout: Duration,
     /// Proxies whose X-Forwarded headers are trusted.
     pub trusted_proxies: Vec<Network>,

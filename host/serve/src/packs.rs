@@ -1,4 +1,4 @@
-//! Packs by signed URLs: whole, or from where a download broke off.
+//! Packs by signed URLs: complete, or a range to resume a download.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
@@ -32,7 +32,7 @@ use super::proxy;
 use super::signed::{NO_TOKEN, SignedGrant, SignedQuery, TRUSTED};
 use super::state::{AppState, SharedState};
 
-/// What is read of a file at once, in bytes.
+/// Size of a chunk that is read from a file, in bytes.
 const READ: usize = 256 << 10;
 
 pub(super) fn routes() -> Router<SharedState> {
@@ -55,10 +55,10 @@ pub(super) fn base(state: &AppState, headers: &HeaderMap) -> Url {
 /// Longest lifetime of a URL for a caller with a token, in seconds: a week.
 const LONGEST: u64 = 7 * 24 * 3600;
 
-/// That of others: what is assembled is kept for so long.
+/// That of others: fetch results are kept for as long.
 const LONGEST_OF_STRANGERS: u64 = 3600;
 
-/// How long a URL is to be valid.
+/// The lifetime of a URL.
 pub(super) fn ttl(authorized: &Authorized, seconds: u64) -> ApiResult<Duration> {
     let known = authorized.is_known();
     let longest = if known { LONGEST } else { LONGEST_OF_STRANGERS };
@@ -69,7 +69,7 @@ pub(super) fn ttl(authorized: &Authorized, seconds: u64) -> ApiResult<Duration> 
     Err(Problem::malformed(format!("ttl_seconds is {seconds}: expected 1 to {longest}{more}")))
 }
 
-/// A fetch that answers with a URL: one of this server when packs are files.
+/// A fetch that returns a URL: one of this server if packs are files.
 pub(super) async fn fetch_report(
     state: &SharedState,
     base: &Url,
@@ -102,7 +102,7 @@ async fn pack(
     signed: Result<Query<SignedQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
-    // The reason is not given: the URL was not signed here, or it has expired.
+    // The response does not say whether the URL was not signed here, or has expired.
     let refused = || {
         Problem::new(
             StatusCode::NOT_FOUND,
@@ -113,7 +113,7 @@ async fn pack(
     let repo: RepoName = format!("{owner}/{slug}").parse().map_err(|_| refused())?;
     let key: MpackKey = key.parse().map_err(|_| refused())?;
     let named = state.store.named(&repo).await?;
-    // Without such a repo the signature is compared as well: the time taken reveals nothing.
+    // The signature is also compared if there is no such repo, so the timing reveals nothing.
     let (repo_id, visibility) = named.unwrap_or((RepoId(String::new()), Visibility::Private));
     let SignedQuery { assembled, token, expires, signature } = &signed;
     let grant = SignedGrant {
@@ -151,7 +151,7 @@ async fn authorised(state: &AppState, token: &str, visibility: Visibility) -> Ap
 fn ranged(stored: StoredPack, key: &MpackKey, headers: &HeaderMap) -> ApiResult<Response> {
     let tag = format!("\"{}\"", key.hex());
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    // A part of another pack would be worth nothing; of this one there is only one version.
+    // `If-Range` with another key means another pack; packs themselves never change.
     let same = text(header::IF_RANGE).is_none_or(|given| given == tag);
     let total = stored.bytes;
     let part = match text(header::RANGE).filter(|_| same) {
@@ -195,8 +195,8 @@ fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// The part that a `Range` names; none where it names several, or none in bytes: then all is
-/// answered. An error where there is no such part.
+/// The range of a `Range` header; none if it has several, or is not in bytes: then the whole pack
+/// is returned. An error if the range is outside of the pack.
 fn one_range(header: &str, total: u64) -> Result<Option<RangeInclusive<u64>>, ()> {
     let Ok(parsed) = http_range_header::parse_range_header(header) else { return Ok(None) };
     let parts = parsed.validate(total).map_err(|_| ())?;
@@ -206,7 +206,7 @@ fn one_range(header: &str, total: u64) -> Result<Option<RangeInclusive<u64>>, ()
     })
 }
 
-/// Some bytes of a file, read as they are sent. `permit` is held until that has ended.
+/// Some bytes of a file, read while they are sent. `permit` is held until the end.
 pub(super) fn stream(
     mut file: File,
     first: u64,

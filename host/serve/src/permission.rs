@@ -1,4 +1,4 @@
-//! What a caller may do with the store as a whole, and with repos that may not exist.
+//! Permissions of a caller for the whole store, and for repos that may not exist.
 
 use axum::http::StatusCode;
 use packhouse_model::access::{Caller, Scope};
@@ -7,8 +7,8 @@ use packhouse_model::text::escaped;
 
 use super::problem::{ApiResult, Problem};
 
-/// Whether work may be seen: that on a repo is its administrators' business, that on the store the
-/// store's.
+/// Whether the caller may see work: that on a repo needs its administrator, that on the whole store
+/// an administrator of the store.
 pub(super) fn sees(caller: &Caller, repo: Option<&RepoName>) -> bool {
     match repo {
         Some(repo) => caller.may(Scope::Admin, repo),
@@ -16,7 +16,7 @@ pub(super) fn sees(caller: &Caller, repo: Option<&RepoName>) -> bool {
     }
 }
 
-/// Whether its caller administers all of the store.
+/// Whether the caller administers the whole store.
 pub(super) fn administers_all(caller: &Caller) -> ApiResult<()> {
     match caller.may_everywhere(Scope::Admin) {
         true => Ok(()),
@@ -27,7 +27,7 @@ pub(super) fn administers_all(caller: &Caller) -> ApiResult<()> {
     }
 }
 
-/// Whether its caller administers some repo.
+/// Whether the caller administers any repo.
 pub(super) fn administers_some(caller: &Caller) -> ApiResult<()> {
     match caller {
         Caller::Bearer { scope: Scope::Admin, .. } | Caller::Trusted => Ok(()),
@@ -35,7 +35,7 @@ pub(super) fn administers_some(caller: &Caller) -> ApiResult<()> {
     }
 }
 
-/// Whether its caller may make that repo.
+/// Whether the caller may create that repo.
 pub(super) fn may_make(caller: &Caller, repo: &RepoName) -> ApiResult<()> {
     match caller.may(Scope::Admin, repo) {
         true => Ok(()),

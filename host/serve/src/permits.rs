@@ -1,7 +1,7 @@
-//! Permits: how much the server does at once, for all callers and for each.
+//! Permits: limits of concurrent work, in total and per caller.
 //!
-//! A permit is held for as long as the work goes on, not for as long as its client waits: clients
-//! that disconnect don't free a place whose work continues.
+//! A permit is held as long as the work continues, not as long as its client waits: a client that
+//! disconnects does not free a slot whose work continues.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -25,7 +25,7 @@ pub(super) struct Permits {
     uploads: FairSemaphore,
     /// Packs that may be written at once.
     writers: FairSemaphore,
-    /// Answers that may be assembled at once.
+    /// Fetch results that may be assembled at once.
     assemblies: Arc<Semaphore>,
     /// Packs that are sent at once and not kept.
     unkept: FairSemaphore,
@@ -43,13 +43,13 @@ impl Permits {
         }
     }
 
-    /// Waits for its turn to change the index of a repo. Pushes of one repo that were prepared
-    /// concurrently would only find that the other was faster, and start again.
+    /// Waits for its turn to change the index of a repo. If pushes of one repo were prepared
+    /// concurrently, all but the first would have to start again.
     pub(super) async fn turn(&self, repo: &RepoName) -> OwnedMutexGuard<()> {
         shared(&self.turns, repo, Arc::default).lock_owned().await
     }
 
-    /// Waits until an upload may be received: no token takes all permits, nor waits for ever.
+    /// Waits until an upload may be received: no token gets all permits, nor waits for ever.
     pub(super) async fn upload(&self, token: Option<&str>) -> ApiResult<FairPermit> {
         match tokio::time::timeout(UPLOAD_SLOT_TIMEOUT, self.uploads.acquire(token)).await {
             Ok(permit) => permit,
@@ -65,8 +65,8 @@ impl Permits {
         self.writers.acquire(None).await
     }
 
-    /// Waits until a pack may be written from a body while it is received. A client may send slowly:
-    /// so no token has more than half of these permits.
+    /// Waits until a pack may be written from a body while it is received. A client may send
+    /// slowly, so no token gets more than half of these permits.
     pub(super) async fn write_pack_from_network(
         &self,
         token: Option<&str>,
@@ -74,7 +74,7 @@ impl Permits {
         self.writers.acquire(token).await
     }
 
-    /// Waits until an answer may be assembled.
+    /// Waits until a fetch result may be assembled.
     pub(super) async fn assembly(&self) -> ApiResult<OwnedSemaphorePermit> {
         Ok(self.assemblies.clone().acquire_owned().await.map_err(never_closed)?)
     }
@@ -91,14 +91,14 @@ impl Permits {
         }
     }
 
-    /// How many more answers may be assembled now.
+    /// How many more fetch results may be assembled now.
     #[cfg(test)]
     pub(super) fn free_assemblies(&self) -> usize {
         self.assemblies.available_permits()
     }
 }
 
-/// A semaphore of which one caller can't take everything.
+/// A semaphore that one caller can't exhaust.
 #[derive(Debug)]
 struct FairSemaphore {
     all: Arc<Semaphore>,

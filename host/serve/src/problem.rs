@@ -3,9 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use packhouse_model::error::{
-    BackupError, Class, DeletionError, Error, ExhaustedBudget, PushError, RestoreError,
-};
+use packhouse_model::error::{BackupError, Class, DeletionError, Error, ExhaustedBudget, PushError, RestoreError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,20 +13,21 @@ pub(super) type ApiResult<T> = Result<T, Problem>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
-    /// What went wrong, where, and the way out. Holds no secret, and of a failure of the server
-    /// nothing but that.
+    /// What went wrong, where, and what to do. Contains no secrets, and no details of a failure of
+    /// the server.
     pub(super) detail: String,
     pub(super) class: Class,
-    /// Whether its detail is about the store's internals: strangers get a general one.
+    /// Whether its detail is about internals of the store: callers who don't administer it get a
+    /// general one.
     pub(super) inside: bool,
 }
 
-/// The body of an answer that is a problem.
+/// The body of an error response.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ProblemBody {
-    /// What went wrong, where, and the way out.
+    /// What went wrong, where, and what to do.
     pub(crate) detail: String,
-    /// What it means: `usage`, `refused`, `conflict` (safe to try again) or `damage`.
+    /// Its class: `usage`, `refused`, `conflict` (safe to retry) or `damage`.
     pub(crate) class: String,
 }
 
@@ -51,12 +50,12 @@ impl Problem {
         Problem { class: Class::Usage, ..Problem::new(status, detail) }
     }
 
-    /// A body that is not what it should be.
+    /// An invalid body.
     pub(super) fn malformed(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
-    /// More than the server takes.
+    /// More than the server accepts.
     pub(super) fn too_much(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
     }
@@ -66,7 +65,7 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND, format!("there is no repo `{name}` here"))
     }
 
-    /// A token is needed, or another one.
+    /// A token is required, or another one.
     pub(super) fn unauthorized(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::UNAUTHORIZED, detail)
     }
@@ -137,7 +136,7 @@ fn status_of(error: &Error) -> StatusCode {
 }
 
 impl Problem {
-    /// For callers who administer nothing: they learn that the server failed; the log has the
+    /// For callers who administer nothing: they only learn that the server failed; the log has the
     /// details.
     pub(super) fn for_strangers(self) -> Problem {
         if !self.inside {
@@ -182,7 +181,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
         self.mark(&mut response);
-        // For layers that tell strangers less.
+        // For layers that hide details from other callers.
         response.extensions_mut().insert(self);
         response
     }

@@ -1,8 +1,8 @@
 //! Proxies in front of the server, and the clients behind them.
 //!
 //! The headers of a proxy are trusted only if the operator has named its address
-//! (`--trusted-proxy`): any client can send such headers. In a chain of addresses the last that is
-//! not a trusted proxy is the client; those before it are sent by the client itself.
+//! (`--trusted-proxy`): any client can send such headers. In a chain of addresses, the last one
+//! that is not a trusted proxy is the client; the client itself has sent those before it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Those that are trusted.
+/// The trusted proxies.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Proxies(Arc<[Network]>);
 
@@ -25,7 +25,7 @@ impl Proxies {
         Proxies(networks.into())
     }
 
-    /// Whether an address is that of a proxy that is trusted.
+    /// Whether an address is that of a trusted proxy.
     pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.has(address))
     }
@@ -40,14 +40,15 @@ impl Proxies {
             for hop in listed(headers, &FOR).iter().rev() {
                 match address(hop) {
                     Some(address) => origin = address,
-                    // What comes before it may be made up by the client.
+                    // The client may have invented the addresses before it.
                     None => break,
                 }
                 if !self.trusts(origin) {
                     break;
                 }
             }
-            // Of several, the last was added by the proxy that is next to us.
+            // If there are several, the last one was added by the proxy that connects to this
+            // server.
             proto = listed(headers, &PROTO)
                 .pop()
                 .filter(|proto| matches!(proto.as_str(), "http" | "https"));
@@ -67,7 +68,7 @@ impl Proxies {
     }
 }
 
-/// The scheme that the client speaks with the proxy, after [`Proxies::origin`].
+/// The scheme between client and proxy, after [`Proxies::origin`].
 pub(super) fn scheme(headers: &HeaderMap) -> Option<&'static str> {
     match headers.get(PROTO)?.as_bytes() {
         b"https" => Some("https"),
@@ -103,8 +104,8 @@ pub(super) fn is_host(text: &str) -> bool {
 /// Whether a header is one that only proxies add. A server that allows all requests would allow all
 /// that reach a proxy in front of it.
 ///
-/// Our clients, Muse's, curl and browsers send no header that begins with `x-`, and every proxy
-/// invents some: so all of those are taken for a proxy's, and others by what they are called.
+/// packhouse, Muse clients, curl and browsers send no header that begins with `x-`, and every proxy
+/// invents some. Therefore all of those count as headers of a proxy, and others by their name.
 pub(super) fn only_from_proxies(name: &HeaderName) -> bool {
     let name = name.as_str();
     let starts = [

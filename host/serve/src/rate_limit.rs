@@ -1,4 +1,4 @@
-//! How often callers may send requests.
+//! Rate limits of callers.
 
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use super::limits::ServeLimits;
 use super::problem::{ApiResult, Problem};
 
-/// Unknown tokens a minute and address: guessing is hopeless, and should be expensive besides.
+/// Unknown tokens per minute and address: guessing is hopeless, but should also be expensive.
 const UNKNOWN_TOKENS: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
 /// How many tokens one address may use at their full rate.

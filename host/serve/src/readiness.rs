@@ -1,10 +1,10 @@
-//! Whether the store can be written to, as a health check asks.
+//! Tests for the readiness check whether the store is writable.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use packhouse_model::error::Result;
 
-/// Whether a path is a health check: it must be answered however busy the server is.
+/// Whether a path is a health check, which must work even if the server is busy.
 pub(super) fn is_health(path: &str) -> bool {
     matches!(path, "/health" | "/healthz" | "/readyz")
 }
@@ -13,15 +13,15 @@ pub(super) fn is_health(path: &str) -> bool {
 /// the disk.
 #[derive(Debug, Default)]
 pub(super) struct ReadinessProbe {
-    /// How many have asked.
+    /// Number of requests so far.
     asked: AtomicU64,
-    /// How many of them the last trial was for, and whether it succeeded.
+    /// How many of them the last test covers, and its result.
     last: tokio::sync::Mutex<(u64, bool)>,
 }
 
 impl ReadinessProbe {
-    /// Whether a test write that starts from now on succeeds. All who asked before it starts share
-    /// it.
+    /// Whether a test write that starts from now on succeeds. All requests that came before its
+    /// start share it.
     pub(super) async fn succeeds(&self, trial: impl Future<Output = Result<()>>) -> bool {
         let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut last = self.last.lock().await;

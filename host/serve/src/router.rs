@@ -1,4 +1,4 @@
-//! All routes, and what every request passes on its way to them.
+//! All routes, and the middleware that every request passes.
 
 use axum::Router;
 use axum::http::StatusCode;
@@ -26,12 +26,12 @@ pub(super) fn router(state: SharedState) -> Router {
         .with_state(state)
 }
 
-/// Answers a method that a path does not have.
+/// The response for a method that a path does not have.
 async fn method_not_allowed() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
 }
 
-/// Answers a path without a route.
+/// The response for a path without a route.
 async fn not_found() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "not found")
 }

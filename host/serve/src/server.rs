@@ -1,4 +1,4 @@
-//! A server: its sockets, its workers, and how it stops.
+//! A server: its sockets, its workers, and its shutdown.
 
 use std::future::Future;
 use std::io;
@@ -79,8 +79,8 @@ impl Server {
         format!("{scheme}://{host}:{}", self.address.port())
     }
 
-    /// Serves until it is stopped; then accepts no more requests, lets those in progress end, and
-    /// releases its jobs. `on_ended` is called with every attempt at a job that ends here.
+    /// Serves until it is stopped; then accepts no more requests, waits for those in progress, and
+    /// releases its jobs. `on_ended` is called with every finished attempt at a job.
     ///
     /// # Errors
     /// When it can't listen any more, or its workers can't take jobs from the catalog.
@@ -166,14 +166,14 @@ async fn shut_down_when_asked(
     timeout: Duration,
 ) {
     stop.when_asked().await;
-    // Open streams end first.
+    // First close open streams.
     state.close();
     for handle in handles {
         handle.graceful_shutdown(Some(timeout));
     }
 }
 
-/// Does jobs until the server stops. If its workers fail, the server stops as well.
+/// Runs jobs until the server stops. If its workers fail, the server stops, too.
 async fn work(
     state: SharedState,
     options: ServeOptions,
@@ -200,10 +200,10 @@ async fn work(
     worked
 }
 
-/// How often expired answers are removed.
+/// How often expired fetch results are deleted.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Removes expired answers, again and again, also those of other servers of the store.
+/// Periodically deletes expired fetch results, also those of other servers of the store.
 async fn expire_answers(store: Store) {
     loop {
         tokio::time::sleep(EXPIRE_INTERVAL).await;
@@ -213,7 +213,7 @@ async fn expire_answers(store: Store) {
     }
 }
 
-/// Awaits both; when one ends, the other is asked to.
+/// Awaits both; when one ends, the other is stopped.
 async fn together<A, B>(
     serving: impl Future<Output = A>,
     working: impl Future<Output = B>,

@@ -1,4 +1,4 @@
-//! Values that requests with the same key share, for as long as one of them holds it.
+//! Values that requests with the same key share, as long as one of them holds it.
 
 use std::collections::HashMap;
 use std::hash::Hash;

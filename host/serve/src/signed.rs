@@ -1,4 +1,4 @@
-//! URLs that carry the right to one pack, for a while.
+//! Signed URLs that give access to one pack for a limited time.
 
 use jiff::Timestamp;
 use packhouse_model::names::{MpackKey, RepoId, RepoName};
@@ -15,18 +15,18 @@ impl std::fmt::Debug for Signer {
     }
 }
 
-/// What a signed URL gives the right to.
+/// What a signed URL gives access to.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SignedGrant<'a> {
     pub(super) repo: &'a RepoName,
-    /// Which repo that is: another one of that name is another repo.
+    /// The id of the repo: another repo may get the same name.
     pub(super) repo_id: &'a RepoId,
     pub(super) key: &'a MpackKey,
-    /// Whether it was assembled for a fetch; else it is a pack of the repo as it is.
+    /// Whether it was assembled for a fetch; otherwise it is a pack of the repo.
     pub(super) assembled: bool,
-    /// The authority of the signature; the URL is void when it ends.
+    /// The authority of the signature; the URL is invalid when it ends.
     pub(super) token: &'a str,
-    /// Seconds since 1970 until which it is good.
+    /// When it expires, in seconds since 1970.
     pub(super) expires: i64,
 }
 
@@ -62,7 +62,7 @@ impl Signer {
         )
     }
 
-    /// Whether that was signed here, and is still good. Compares in constant time.
+    /// Whether it was signed here, and is still valid. Compares in constant time.
     pub(super) fn allows(&self, grant: SignedGrant<'_>, signature: &str, now: Timestamp) -> bool {
         let Ok(given) = hex::decode(signature) else { return false };
         hmac::verify(&self.0, &grant.message(), &given).is_ok() && now.as_second() < grant.expires

@@ -1,7 +1,7 @@
-//! What all requests share.
+//! The state that all requests share.
 //!
-//! The parts don't know this type: each takes what it needs. So they import no request handler, and
-//! nothing of them is imported in a circle.
+//! The parts don't know this type: each takes what it needs. Therefore they import no request
+//! handler, and there are no circular imports.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use super::tasks::Tasks;
 
 pub(super) type SharedState = Arc<AppState>;
 
-/// What all requests share.
+/// The state that all requests share.
 #[derive(Debug)]
 pub(super) struct AppState {
     pub(super) store: Store,
@@ -33,7 +33,7 @@ pub(super) struct AppState {
     pub(super) secure: bool,
     /// Allow all requests without a token.
     pub(super) trusting: bool,
-    /// A random number for this start of the server.
+    /// A random number per start of the server.
     pub(super) start: u64,
     pub(super) signer: Signer,
     pub(super) rate_limits: RateLimits,
@@ -80,7 +80,7 @@ impl AppState {
         )
     }
 
-    /// Asks long work to end: the server stops.
+    /// Stops long-running work on shutdown.
     pub(super) fn close(&self) {
         self.tasks.close();
         self.runs.stop_all();

@@ -1,4 +1,4 @@
-//! Work that goes on without its client: the server waits for it before it stops.
+//! Work that continues without its client: the server waits for it before it exits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::task::JoinHandle;
 
 use super::problem::ApiResult;
 
-/// How long the server waits for work that it has asked to stop.
+/// How long the server waits for work that it has cancelled.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Spawns work and counts it, and says when the server stops. All clones are one.
+/// Spawns and counts work, and announces that the server stops. Clones share their state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tasks(Arc<Counted>);
 
@@ -23,7 +23,7 @@ struct Counted {
 }
 
 impl Tasks {
-    /// Spawns work that the server waits for before it ends.
+    /// Spawns work that the server waits for before it exits.
     pub(super) fn spawn<W>(&self, work: W) -> JoinHandle<W::Output>
     where
         W: Future<Output: Send> + Send + 'static,
@@ -67,7 +67,7 @@ impl Tasks {
     }
 }
 
-/// Work that is under way, until this is dropped.
+/// Work in progress, until this is dropped.
 struct TaskGuard(Tasks);
 
 impl TaskGuard {

@@ -1,4 +1,4 @@
-//! Access tokens: made, listed, revoked, and asked who bears them.
+//! Access tokens: create, list, revoke, authenticate.
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::TokenRow;
@@ -8,14 +8,14 @@ use packhouse_model::text::{escaped, is_invisible};
 
 use super::Store;
 
-/// Characters that a token's name has at most.
+/// Maximum number of characters of a token's name.
 const NAME_CHARS: usize = 100;
 
-/// The name of the secret that URLs are signed with.
+/// The name of the secret that signs URLs.
 const URLS: &str = "urls";
 
 impl Store {
-    /// Creates a token. Its text is in the result and nowhere else: it can't be shown again.
+    /// Creates a token. Only the result contains its text: it can't be shown again.
     ///
     /// # Errors
     /// [`Error::Usage`] for one without repos, with a lifetime of zero or beyond the end of time,
@@ -56,8 +56,8 @@ impl Store {
         Ok(self.catalog.tokens().await?.into_iter().map(report).collect())
     }
 
-    /// Revokes a token, for all processes and from now on. It goes by its id, or by all of its
-    /// text: that is what people have who find one where it does not belong.
+    /// Revokes a token for all processes, from now on. Accepts its id, or its whole text, for
+    /// tokens that have leaked.
     ///
     /// # Errors
     /// [`Error::UnknownToken`].
@@ -70,29 +70,29 @@ impl Store {
         Ok(report(row))
     }
 
-    /// The caller of a token. None when it is unknown, expired or revoked; callers can't learn
-    /// which of these, not even by the time that it takes.
+    /// The caller of a token. None if it is unknown, expired or revoked; callers can't find out
+    /// which of these, not even by timing.
     ///
     /// # Errors
     /// When the catalog fails.
     pub async fn caller(&self, text: &TokenText) -> Result<Option<Caller>> {
         let row = self.catalog.token(text.id()).await?;
         let now = self.time().await?;
-        // Compared even where there is nothing to compare with.
+        // Compared even if there is no token, for constant time.
         let kept = row.as_ref().map_or([0; 32], |row| row.hash);
         let is_it = text.is(&kept);
         let row = row.filter(|row| is_it && is_good(row, now));
         Ok(row.map(|row| Caller::Bearer { token: row.id, scope: row.scope, repos: row.repos }))
     }
 
-    /// Whether a token that was good once still is.
+    /// Whether a token that was valid still is.
     pub async fn is_token_good(&self, id: &str) -> Result<bool> {
         let now = self.time().await?;
         Ok(self.catalog.token(id).await?.is_some_and(|row| is_good(&row, now)))
     }
 
-    /// The secret that URLs are signed with: created on first use, and the same for all processes
-    /// that share the catalog.
+    /// The secret that signs URLs: created on first use, and the same for all processes that share
+    /// the catalog.
     ///
     /// # Errors
     /// When the catalog fails.
@@ -123,7 +123,7 @@ impl Store {
     }
 }
 
-/// Whether it counts at a time.
+/// Whether it is valid at a time.
 fn is_good(row: &TokenRow, now: Timestamp) -> bool {
     row.revoked_at.is_none() && row.expires_at.is_none_or(|end| now < end)
 }

@@ -10,7 +10,7 @@ use packhouse_model::text::escaped;
 use super::{Store, TRIES};
 
 impl Store {
-    /// A repo's branches, by name: those that clients are not given as well.
+    /// A repo's branches, by name, including those that are hidden from clients.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
@@ -31,9 +31,10 @@ impl Store {
         Ok(heads.iter().map(report).collect())
     }
 
-    /// Deletes a branch, by its name or by its escaped name. What only it led to stays until `gc`
-    /// drops what has been unreachable for an age, which begins now. If it was the default branch,
-    /// `main` becomes the default, else the first by name that clients can keep.
+    /// Deletes a branch, by its name or by its escaped name. Commits that only it reached are kept
+    /// until `gc` drops what has been unreachable for an age, which begins now. If it was the
+    /// default branch, `main` becomes the default, otherwise the first one by name that clients can
+    /// store.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`], [`Error::UnknownBranch`]; [`Error::Busy`] when others kept pushing
@@ -70,7 +71,7 @@ impl Store {
                         default_branch: default.unwrap_or_else(|| "main".into()),
                     });
                 }
-                // The repo was pushed to, or deleted: look again.
+                // The repo was pushed to, or deleted: try again.
                 PublishOutcome::Changed | PublishOutcome::LeaseLost => {}
             }
         }
@@ -78,11 +79,11 @@ impl Store {
     }
 }
 
-/// The branch with this name, else the one with this escaped name.
+/// The branch with this name, otherwise the one with this escaped name.
 fn named<'a>(heads: &'a [Head], name: &str) -> Option<&'a Head> {
     let mut shown = heads.iter().filter(|head| escaped(&head.branch) == name);
     let exact = heads.iter().find(|head| head.branch == name);
-    // Of two that are shown alike, none is meant for certain.
+    // If two branches have the same escaped name, it is ambiguous.
     exact.or_else(|| shown.next().filter(|_| shown.next().is_none()))
 }
 

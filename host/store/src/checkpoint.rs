@@ -1,5 +1,5 @@
-//! What was committed comes into the catalog's one file: people copy `catalog.db` and leave its
-//! `-wal` behind.
+//! Moves commits from the log into the catalog's file: people copy `catalog.db` and forget its
+//! `-wal`.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use packhouse_model::error::Result;
 
 use super::Store;
 
-/// How often it is checked whether a store is idle.
+/// How often to check whether a store is idle.
 const POLL_INTERVAL: Duration = Duration::from_secs(15);
 
 impl Store {
-    /// Moves the catalog's log into its file, so that a copy of that file lacks nothing. Every
-    /// process that has written does so when it ends. False when another process was in the way: it
-    /// does so when it ends.
+    /// Moves the catalog's log into its file, so that a copy of that file is complete. Every
+    /// process that has written does so when it exits. False if another process prevented it: that
+    /// one does it when it exits.
     ///
     /// # Errors
     /// When the file can't be written.
@@ -21,8 +21,8 @@ impl Store {
         self.catalog.checkpoint().await
     }
 
-    /// The same now and then, when nothing has been committed for a while: for processes that live
-    /// long. Never ends.
+    /// The same from time to time, when nothing has been committed for a while: for long-running
+    /// processes. Never returns.
     pub async fn checkpoint_when_idle(self) {
         let mut last = None;
         loop {

@@ -1,4 +1,4 @@
-//! What a consolidation would cost, before it is started.
+//! Estimates the cost of a consolidation before it starts.
 
 use packhouse_core::{Plan, Step};
 use packhouse_model::error::Result;
@@ -8,17 +8,17 @@ use packhouse_run::RunPack;
 
 use super::{Store, prove};
 
-/// Consolidations that the store's pace is computed from.
+/// Number of consolidations from which the store's pace is computed.
 const PACES: u32 = 20;
 
-/// Bytes of disk that a plan takes until what it replaces is deleted: the new pack and its
+/// Bytes of disk that a plan needs until the replaced packs are deleted: the new pack and its
 /// directory.
 pub(super) fn peak_disk(plan: &Plan) -> u64 {
     plan.bytes.saturating_add(Directory::size(plan.records.total()))
 }
 
-/// Bytes that doing as a plan says reads: the spans that it copies, the packs that are hashed
-/// whole, and the new pack once more.
+/// Bytes that executing a plan reads: the spans that it copies, the packs that are hashed
+/// completely, and the new pack once more.
 fn bytes_to_read(plan: &Plan, packs: &[RunPack]) -> u64 {
     let copied: u64 =
         plan.steps.iter().filter(|step| matches!(step, Step::Copy(_))).map(Step::bytes).sum();
@@ -29,8 +29,8 @@ fn bytes_to_read(plan: &Plan, packs: &[RunPack]) -> u64 {
     copied + hashed + plan.bytes
 }
 
-/// How long it takes to make so many bytes, in milliseconds, at the median pace of runs that made
-/// bytes in milliseconds each.
+/// How long it takes to write this many bytes, in milliseconds, at the median pace of earlier runs
+/// (bytes and milliseconds each).
 fn expected_ms(bytes: u64, runs: &[(u64, u64)]) -> Option<u64> {
     // Bytes a millisecond; a clock that saw no time pass says no more than "fast".
     let mut paces: Vec<f64> =
@@ -42,8 +42,8 @@ fn expected_ms(bytes: u64, runs: &[(u64, u64)]) -> Option<u64> {
 }
 
 impl Store {
-    /// What doing as a plan says would cost. The plan has been admitted; so many bytes were not on
-    /// the local disk before.
+    /// The cost of executing a plan. The plan has been admitted; `to_download` bytes were not on
+    /// the local disk.
     pub(super) async fn cost(
         &self,
         plan: &Plan,

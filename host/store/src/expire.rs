@@ -1,23 +1,22 @@
-//! What no branch, tag or release has reached for a while, and what of it a consolidation may drop.
+//! Entities that no branch, tag or release has reached for some time, and that a consolidation may
+//! drop.
 //!
-//! Kept is what these reach: the heads; former heads that branches left no longer ago than the age;
-//! every tag; every release; and all that was pushed no longer ago than the age, reachable or not.
-//! What a client was told to be in the repo counts as pushed then
-//! ([`packhouse_catalog::Catalog::freshen`]). The host computes this itself, from the records; the
-//! component then plans a pack of what is kept, from directories that name nothing else, so that
-//! its form is the canonical one.
+//! Entities are kept if they are reachable from the heads, from former heads that branches
+//! abandoned within the age, from tags or releases, or if they were pushed within the age,
+//! reachable or not. Entities that were reported to a client as present count as pushed at that
+//! time ([`packhouse_catalog::Catalog::freshen`]). The host computes this itself, from the records.
+//! The component then plans a pack from directories that list only the kept entities, so that the
+//! result has the canonical form.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_catalog::{
-    DroppedEntity, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of,
-};
+use packhouse_catalog::{DroppedEntity, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of};
+use packhouse_core::{EntityId, Head, Kind, Span};
 use packhouse_core::msgpack::MsgpackError;
 use packhouse_core::record::{Commit, Snapshot as SnapshotRecord, Tag};
-use packhouse_core::{EntityId, Head, Kind, Span};
 use packhouse_model::error::{DeletionError, Error, Result};
 use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::progress::Progress;
@@ -25,8 +24,8 @@ use packhouse_model::report::GcDropped;
 use packhouse_pack::Directory;
 use packhouse_run::{PackReader, RunPack};
 
-use super::prefetch::Reads;
 use super::{Store, blocking};
+use super::prefetch::Reads;
 
 /// A repo's packs and index, without what has expired.
 pub(super) struct Retained {

@@ -1,7 +1,7 @@
-//! Getting a repo's packs ready for a run: which they are, and their directories.
+//! Prepares a repo's packs for a run: finds them, and loads their directories.
 
-use std::collections::BTreeMap;
 use std::io;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 

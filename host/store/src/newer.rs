@@ -1,8 +1,8 @@
 //! A catalog that is older than its packs: restored from a backup, or copied without its log.
 //!
 //! For such a catalog the packs of the last pushes are unknown packs, *orphans*. So are those of a
-//! push that was interrupted between storing a pack and publishing it; the two can't be told apart,
-//! and what may be the only copy of a push is not deleted on a guess.
+//! push that was interrupted between storing a pack and publishing it. The two cases can't be
+//! distinguished, and a pack that may be the only copy of a push is not deleted on a guess.
 
 use std::time::Duration;
 

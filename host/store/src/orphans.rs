@@ -1,4 +1,4 @@
-//! Packs in storage that no repo knows.
+//! Orphans: packs in storage that no repo refers to.
 
 use jiff::SignedDuration;
 use packhouse_catalog::LockMode;

@@ -1,5 +1,4 @@
-//! The operator's view: repos in a line each, a repo's packs, its timeline, and whether anything
-//! has changed.
+//! The operator's view: summaries of repos, a repo's packs, its timeline, and a change counter.
 
 use std::collections::BTreeMap;
 

@@ -1,12 +1,10 @@
 //! Which encoding of an entity a push contributes, and which pack the index maps it to.
 //!
 //! Which pack the index maps an entity to does not depend on the order of pushes: the one with the
-//! preferred encoding; of equal ones the smaller pack, then the smaller key; but what is in a
-//! consolidated pack stays there (`docs/decisions/0003-placement.md`).
+//! preferred encoding; of equal ones the smaller pack, then the smaller key. But entities of a
+//! consolidated pack stay there (`docs/decisions/0003-placement.md`).
 
-use packhouse_catalog::{
-    EntityKey, IndexRow, MovedEntity, NewEntity, PackRow, PushedPack, entity_key, entity_of,
-};
+use packhouse_catalog::{EntityKey, IndexRow, MovedEntity, NewEntity, PackRow, PushedPack, entity_key, entity_of};
 use packhouse_core::Row;
 use packhouse_core::row::Fingerprint;
 use packhouse_model::error::Result;

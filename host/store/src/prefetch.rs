@@ -1,4 +1,4 @@
-//! Remote packs: what a run reads of them is prefetched before it starts, many packs at once.
+//! Remote packs: what a run will read is prefetched before it starts, many packs in parallel.
 //!
 //! When packs are local files this does nothing.
 

@@ -1,11 +1,12 @@
 //! Law 4: the plan of a component is trusted only after verification of what was read back.
 //!
-//! - Every span is whole records of a pack of the run ([`admit`], before anything is written).
-//! - What was read back is record for record what the plan copied ([`same_records`]): nothing came
-//!   from a literal, and no source had other bytes than its directory says.
-//! - Every entity of the index is there, in the encoding of the index, and nothing else
+//! - Every span consists of whole records of a pack of the run ([`admit`], before anything is
+//!   written).
+//! - The pack that was read back is record for record what the plan copied ([`same_records`]): no
+//!   record came from a literal, and the sources match their directories.
+//! - It contains every entity of the index, in the encoding of the index, and nothing else
 //!   ([`covers`]).
-//! - An answer to a client that has nothing leaves out nothing that the repo has ([`open_ends`]).
+//! - A fetch result for a client that has nothing omits nothing that the repo has ([`open_ends`]).
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -1,12 +1,13 @@
-//! `prune`: deletes packs that are not used any more, long after they were replaced.
+//! `prune`: deletes unused packs, long after they were replaced.
 //!
-//! A pack is deleted when it is on no shelf of any repo and the last repo that retired it did so a
-//! *grace* ago: longer than any URL of it is valid; and when what replaces it exists and is intact
-//! ([`super::replaced`]). Under [`LockMode::Deleting`] no push is between storing a pack and
-//! publishing it, so a pack on no shelf is not about to be on one. The file is deleted before the
-//! catalog forgets the pack: what a crash or a failed request leaves between the two is a pack that
-//! waits for deletion, and the next prune finishes it. On a full disk, space is free before the
-//! catalog is written. Expired answers are in [`super::answers`], orphans in [`super::orphans`].
+//! A pack is deleted if no shelf of any repo holds it, the *grace period* since the last repo
+//! retired it is over (longer than any URL of it is valid), and the packs that replace it exist and
+//! are intact ([`super::replaced`]). Under [`LockMode::Deleting`] no push is between storing a pack
+//! and publishing it, so a pack on no shelf is not about to be on one. The file is deleted before
+//! the catalog forgets the pack: after a crash or a failed request between the two, the pack is
+//! still pending deletion, and the next prune finishes it. On a full disk, this frees space before
+//! the catalog is written. Expired fetch results are in [`super::answers`], orphans in
+//! [`super::orphans`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +19,8 @@ use packhouse_model::options::PruneOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{KeptPack, PruneReport};
 
-use super::replaced::CheckedPacks;
 use super::{Store, TRIES};
+use super::replaced::CheckedPacks;
 
 /// Packs that are deleted at once: pushes wait for so many.
 pub(super) const BATCH: usize = 64;

@@ -1,4 +1,4 @@
-//! Calling the component, and recording the run on tape if requested.
+//! Calls the component, and records the run to a tape if requested.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,7 @@ use packhouse_tape::{EngineSettings, Header, Outcome, Question, Recorded};
 
 use super::{Store, joined};
 
-/// Where runs go on tape.
+/// The tape to which runs are recorded.
 #[derive(Debug)]
 pub(super) struct TapeRecorder {
     path: PathBuf,
@@ -20,11 +20,11 @@ pub(super) struct TapeRecorder {
 }
 
 impl Store {
-    /// The same store, with its runs recorded: each is a tape at `path`, in the place of the one
-    /// before.
+    /// The same store, with its runs recorded: each writes a tape to `path`, and replaces the
+    /// previous one.
     ///
-    /// A run is recorded whatever comes of it. When the tape can't be written the verb fails, and
-    /// nothing is changed.
+    /// A run is recorded whether it succeeds or fails. If the tape can't be written, the verb
+    /// fails, and nothing is changed.
     pub fn recording(&self, path: &Path) -> Store {
         Store {
             recorder: Some(Arc::new(TapeRecorder {
@@ -35,14 +35,13 @@ impl Store {
         }
     }
 
-    /// The tape that the last run of this store made. `None` when no component ran, or nothing is
-    /// recorded.
+    /// The tape of the last run of this store. `None` if no component ran, or nothing is recorded.
     pub fn recorded(&self) -> Option<Recorded> {
         let recorder = self.recorder.as_ref()?;
         recorder.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Runs the component on a question about packs, off the async threads.
+    /// Calls the component, off the async threads.
     pub(super) async fn ask<T>(
         &self,
         verb: &str,

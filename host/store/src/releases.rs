@@ -1,4 +1,4 @@
-//! Releases: what clients publish of a repo under a tag. Each pins its commit: `gc
+//! Releases: commits that clients publish under a tag. Each retains its commit: `gc
 //! --expire-unreachable` keeps what it reaches.
 
 use packhouse_catalog::{PutRelease, ReleaseRow};
@@ -7,20 +7,20 @@ use packhouse_model::names::RepoName;
 
 use super::{Store, blocking};
 
-/// How long the releases of a repo may be together, in bytes: clients read at most 64 MiB of an
-/// answer, and they are listed in one.
+/// Maximum total size of the releases of a repo, in bytes: clients read at most 64 MiB of a
+/// response, and they are listed in one.
 pub const MAX_RELEASE_BYTES: u64 = 48 << 20;
 
 impl Store {
-    /// Publishes a release. The same again changes nothing, and is fine; another one under its tag
-    /// or its id is not.
+    /// Publishes a release. Publishing the same release again changes nothing; a different one with
+    /// its tag or its id is refused.
     pub async fn put_release(&self, repo: &RepoName, release: &ReleaseRow) -> Result<PutRelease> {
         let row = self.known_repo(repo).await?;
         let put = self.catalog.put_release(row.id, release, MAX_RELEASE_BYTES).await?;
         match put {
             PutRelease::Taken(other) => {
                 let release = release.clone();
-                // To read them both takes a while.
+                // Parsing both takes a while.
                 let (other, same) = blocking(move || {
                     let same = is_same(&other, &release);
                     Ok((other, same))
@@ -39,14 +39,14 @@ impl Store {
         self.catalog.releases(row.id).await
     }
 
-    /// Retracts a release. Whether there was one of that tag.
+    /// Retracts a release. Returns whether there was one with that tag.
     pub async fn delete_release(&self, repo: &RepoName, tag: &str) -> Result<bool> {
         let row = self.known_repo(repo).await?;
         self.catalog.delete_release(row.id, tag).await
     }
 }
 
-/// Whether two releases say the same, however their JSON is written.
+/// Whether two releases are equal as JSON values, regardless of how the JSON is written.
 fn is_same(a: &ReleaseRow, b: &ReleaseRow) -> bool {
     let value =
         |release: &ReleaseRow| serde_json::from_str::<serde_json::Value>(&release.body).ok();

@@ -1,9 +1,10 @@
-//! What repos need, before something is deleted that may be the last good copy of it: whether it
-//! exists, and is intact.
+//! Checks that the packs that repos need exist and are intact, before other packs are deleted that
+//! may be the last good copy of their data.
 //!
-//! A repo that has retired a pack needs what is on its shelves instead. All of that is read and
-//! hashed, past any cache, unless the caller trusts recent verifications. Each pack is read once a
-//! prune, without a lock: that the shelves are still the same is checked under the lock.
+//! A repo that has retired a pack needs the packs on its shelves instead. All of them are read and
+//! hashed, bypassing caches, unless the caller trusts recent verifications. Each pack is read once
+//! per prune, without a lock; then, under the lock, packhouse checks that the shelves are still the
+//! same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,14 +18,14 @@ use packhouse_model::report::{Damage, KeptPack};
 use super::Store;
 use super::load::distinct_packs;
 
-/// What was checked in one prune.
+/// The checks of one prune.
 pub(super) struct CheckedPacks {
     now: Timestamp,
     /// The maximum age of a trusted verification.
     trust: SignedDuration,
-    /// Packs, with what is wrong with them.
+    /// Packs, with their problems.
     packs: BTreeMap<MpackKey, Option<String>>,
-    /// Those that were read now.
+    /// The packs that were read by this prune.
     read: BTreeSet<MpackKey>,
 }
 
@@ -33,14 +34,14 @@ pub(super) struct RepoNeeds {
     pub(super) name: RepoName,
     /// The packs on its shelves.
     pub(super) packs: Vec<PackRow>,
-    /// Damage that is remembered of it.
+    /// Its known damage.
     pub(super) damage: Vec<Damage>,
 }
 
-/// What a repo lacks.
+/// A missing or damaged pack of a repo.
 pub(super) struct Lack {
     pub(super) repo: RepoName,
-    /// The pack that is missing or damaged; none: the index does not match the packs.
+    /// The pack that is missing or damaged; none if the index does not match the packs.
     pack: Option<MpackKey>,
     /// What is wrong.
     wrong: String,
@@ -106,7 +107,7 @@ impl CheckedPacks {
         CheckedPacks { now, trust, packs: BTreeMap::new(), read: BTreeSet::new() }
     }
 
-    /// What is to be remembered of it.
+    /// The damage to record.
     pub(super) fn findings(&self) -> DamageFindings {
         let mut findings = DamageFindings::at(self.now);
         for (key, wrong) in &self.packs {
@@ -135,7 +136,7 @@ impl CheckedPacks {
 }
 
 impl Store {
-    /// What a repo needs; none when it was deleted.
+    /// What a repo needs; none if it was deleted.
     pub(super) async fn needs_of(&self, repo: i64) -> Result<Option<RepoNeeds>> {
         let mut snapshot = match self.catalog.snapshot(repo).await {
             Ok(snapshot) => snapshot,
@@ -182,7 +183,7 @@ impl Store {
         Ok((good, kept))
     }
 
-    /// What of a repo is missing or damaged, if something is.
+    /// The first missing or damaged pack of a repo, if there is one.
     pub(super) async fn lack_of(
         &self,
         repo: i64,
@@ -207,7 +208,7 @@ impl Store {
         }
         match lack {
             None => Ok(None),
-            // It may have been replaced and deleted while it was looked for.
+            // It may have been replaced and deleted during the check.
             Some(_) if !self.still_needs(repo, checked).await? => {
                 Box::pin(self.lack_of(repo, checked, progress)).await
             }
@@ -215,14 +216,14 @@ impl Store {
         }
     }
 
-    /// Whether what a repo needs is what was checked, intact or not.
+    /// Whether the packs that a repo needs are those that were checked, intact or not.
     async fn still_needs(&self, repo: i64, checked: &CheckedPacks) -> Result<bool> {
         let wrong = |key: &MpackKey| checked.packs.get(key).is_some_and(Option::is_some);
         let needs = self.needs_of(repo).await?;
         Ok(needs.is_some_and(|needs| needs.packs.iter().any(|pack| wrong(&pack.key))))
     }
 
-    /// What is wrong with a pack, which is read for that.
+    /// Reads a pack, and returns its problem, if any.
     async fn check_pack(
         &self,
         pack: &PackRow,
@@ -248,7 +249,7 @@ impl Store {
         Ok(wrong)
     }
 
-    /// Whether the repos that have retired packs need only what was checked and is intact.
+    /// Whether the repos that have retired packs need only packs that were checked and are intact.
     pub(super) async fn still_replaced(
         &self,
         packs: &[UnneededPack],

@@ -13,11 +13,11 @@ use packhouse_model::report::{DeleteReport, RepoReport};
 use super::Store;
 use super::load::distinct_packs;
 
-/// Repos that a page of the catalog holds.
+/// Page size of lists of repos.
 const PAGE: u32 = 256;
 
 impl Store {
-    /// Makes a repo.
+    /// Creates a repo.
     ///
     /// # Errors
     /// [`Error::RepoExists`] when the name is taken; [`Error::Name`] for one that no new repo may
@@ -32,8 +32,8 @@ impl Store {
         }
     }
 
-    /// Deletes a repo. Its packs wait for deletion then, as those that a consolidation has
-    /// replaced; URLs of assembled answers stop working at once. Until prune has purged it,
+    /// Deletes a repo. Its packs are then pending deletion, like those that a consolidation has
+    /// replaced; URLs of fetch results stop working at once. Until prune has purged it,
     /// [`Store::restore_repo`] restores it.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Store {
         })
     }
 
-    /// The error of a repo that does not exist, for callers who may restore it.
+    /// The error for a repo that does not exist, for callers who may restore it.
     ///
     /// # Errors
     /// When the catalog can't be read.
@@ -107,7 +107,7 @@ impl Store {
         })
     }
 
-    /// Removes repos that were deleted no later than a time; then their packs may go.
+    /// Purges repos that were deleted no later than a time; then their packs may be deleted.
     pub(super) async fn forget_deleted(&self, until: Timestamp, now: Timestamp) -> Result<()> {
         for row in self.catalog.deleted_repos(until).await? {
             // A fetch may have assembled an answer while the repo was deleted.
@@ -156,8 +156,8 @@ impl Store {
         let damaged = snapshot.damage().await?;
         drop(snapshot);
 
-        // Not the catalog's sums: the report of one repo is computed from its shelves, and `verify`
-        // compares the two.
+        // Not the catalog's totals: the report of one repo is computed from its shelves, and
+        // `verify` compares the two.
         let sums = Sums::of(&shelves, &retired);
         let mut pack_keys: Vec<_> = mapped_packs(&shelves).iter().map(|p| p.key).collect();
         pack_keys.sort_unstable();
@@ -188,7 +188,7 @@ pub(super) fn mapped_packs(shelves: &[Shelf]) -> Vec<PackRow> {
     distinct_packs(&mapped)
 }
 
-/// Heads as they are reported.
+/// Heads, for reports.
 pub(super) fn named(heads: &[Head]) -> BTreeMap<String, String> {
     heads.iter().map(|h| (h.branch.clone(), h.commit.to_string())).collect()
 }

@@ -1,8 +1,8 @@
-//! Whether a storage is the one with the catalog's packs.
+//! Checks that a storage is the one with the catalog's packs.
 //!
-//! A vault has an identity, created by its first writer; the catalog remembers that of its own.
-//! Opened with another storage, by a mistake in `--storage`, it would start a second history there.
-//! A folder or a bucket that is moved or copied as a whole keeps its identity.
+//! A vault has an ID, created by its first writer; the catalog records the ID of its own vault.
+//! With another storage, by a mistake in `--storage`, it would start a second history there. A
+//! folder or a bucket that is moved or copied as a whole keeps its ID.
 
 use std::collections::HashSet;
 
@@ -10,20 +10,20 @@ use packhouse_model::error::{Error, OpenError, Result};
 
 use super::Store;
 
-/// The name under which the catalog keeps it.
+/// The name under which the catalog stores the ID.
 const STORAGE: &str = "storage";
 
 impl Store {
-    /// Refuses a storage that is not the one which the catalog remembers. Changes nothing.
+    /// Refuses a storage that is not the one that the catalog has recorded. Changes nothing.
     pub(super) async fn check_storage(&self) -> Result<()> {
         match self.catalog.kept(STORAGE).await? {
-            // Nothing was written yet, or by a packhouse that did not look.
+            // Nothing was written yet, or only by an older packhouse without this check.
             None => Ok(()),
             Some(known) => self.same_storage(Some(known), self.vault.identity().await?).await,
         }
     }
 
-    /// The same, and remembers the storage from now on.
+    /// The same, and records the storage.
     pub(super) async fn remember_storage(&self) -> Result<()> {
         let (known, found) = (self.catalog.kept(STORAGE).await?, self.vault.identity().await?);
         if known.is_some() && known == found {
@@ -33,8 +33,8 @@ impl Store {
         let mut fresh = [0; 32];
         fresh[..16].copy_from_slice(&self.clock.random_id());
         fresh[16..].copy_from_slice(&self.clock.random_id());
-        // A catalog without packs may choose another storage, if no other catalog has it: one that
-        // is new gets an identity of its own, or two would have one.
+        // A catalog without packs may choose another storage, if no other catalog uses it. A new
+        // storage gets its own ID; otherwise two would have the same.
         let is_new = self.catalog.held_packs().await?.is_empty();
         if is_new {
             let others = self.vault.catalogs(&self.catalog.identity()).await?.split_off(1);
@@ -48,7 +48,7 @@ impl Store {
         self.catalog.keep(STORAGE, identity).await
     }
 
-    /// Fails where a storage can't be the catalog's: the catalog has packs, and they are elsewhere.
+    /// Fails if a storage can't be the catalog's: the catalog has packs, and they are elsewhere.
     async fn same_storage(&self, known: Option<[u8; 32]>, found: Option<[u8; 32]>) -> Result<()> {
         if known.is_some() && known == found {
             return Ok(());
@@ -65,8 +65,8 @@ impl Store {
                 instead: "those of another store are",
             }));
         }
-        // One of the two is older than this check, or was copied without its note: then the packs
-        // themselves say it.
+        // One of the two is older than this check, or was copied without its ID: then the packs
+        // themselves decide.
         let there: HashSet<_> = self.vault.list().await?.into_iter().map(|pack| pack.key).collect();
         match held.iter().any(|key| there.contains(key)) {
             true => Ok(()),

@@ -1,15 +1,15 @@
-//! A name that was mistyped: which repo may have been meant.
+//! Suggests the repo with the most similar name for a mistyped one.
 
 use packhouse_model::error::Result;
 use packhouse_model::names::RepoName;
 
 use super::Store;
 
-/// Repos that a page of the catalog lists.
+/// Page size of lists of repos.
 const PAGE: u32 = 1000;
 
 impl Store {
-    /// The repo with the most similar name; none when no name is similar. Only for callers who may
+    /// The repo with the most similar name; none if no name is similar. Only for callers who may
     /// see every repo.
     ///
     /// # Errors
@@ -41,12 +41,12 @@ fn likeness(name: &RepoName, other: &RepoName) -> Option<usize> {
     (alike || name.slug().eq_ignore_ascii_case(other.slug())).then_some(distance)
 }
 
-/// How many letters must be put in, left out, replaced or swapped with their neighbour to get from
-/// one text to another.
+/// The edit distance of two texts: how many letters must be inserted, removed, replaced or swapped
+/// with their neighbour.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    // Rows of the table of distances between beginnings: the last but one, the last, and the one
-    // that is made.
+    // Rows of the table of distances between prefixes: the last but one, the last, and the current
+    // one.
     let (mut older, mut old): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=other.len()).collect());
     for i in 1..=one.len() {
         let mut row = vec![i; other.len() + 1];

@@ -181,7 +181,7 @@ pub(super) async fn until_stopped<T>(
 pub(super) struct Failure {
     /// The kind of failure.
     pub(super) kind: FailureKind,
-    /// The error and the way out. Untrusted text: escape it before drawing.
+    /// The error and what to do. Untrusted text: escape it before drawing.
     pub(super) message: String,
 }
 

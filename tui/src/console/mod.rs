@@ -42,33 +42,33 @@ mod tests;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use packhouse_host::clock::{Clock, SystemClock};
-use packhouse_host::{Error, Remote, RemoteOptions};
-use tokio::sync::mpsc::UnboundedReceiver;
-
-use crate::args::ConsoleArgs;
-use crate::context::Context;
-use crate::exit::Exit;
-use crate::place;
 use app::App;
 use backend::Backend;
 use demo::{Demo, Pace};
 use keys::Keymap;
 use local::LocalBackend;
 use log_file::LogMessage;
+use packhouse_host::{Error, Remote, RemoteOptions};
+use packhouse_host::clock::{Clock, SystemClock};
 use remote::RemoteBackend;
 use settings::{Hints, Settings, ThemeName};
 use state::Model;
 use terminal::Guard;
+use tokio::sync::mpsc::UnboundedReceiver;
 use view::{Styles, Theme};
+
+use crate::place;
+use crate::args::ConsoleArgs;
+use crate::context::Context;
+use crate::exit::Exit;
 
 /// The seed of the demo store, so that it is always the same.
 const SEED: u64 = 1;
 
 /// Runs the console until the operator quits.
 ///
-/// After a signal it returns as usual: the terminal is restored, and runs were told to stop at a
-/// safe point.
+/// After a signal it returns as usual: the terminal is restored, and runs were cancelled at a safe
+/// point.
 pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
     let settings = Settings::read(args, context.globals.color, Hints::read())?;
     let keymap = Keymap::with(&settings.keys, settings.read_only)

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
+use packhouse_host::{Error, tape};
 use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::tape::{Replay as Replayed, Verdict};
-use packhouse_host::{Error, tape};
 
+use crate::place;
 use crate::args::Replay;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::place;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{count, escaped, plural, short_id};
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit>
     Ok(worst)
 }
 
-/// The tapes of all paths; a folder stands for the tapes in it.
+/// The tapes of all paths; a folder means the tapes in it.
 fn listed(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     let mut tapes = Vec::new();
     for path in paths {

@@ -1,20 +1,20 @@
 //! The names of branches.
 //!
-//! Clients keep branches as files whose paths are their names. So a name must not be a path to
-//! elsewhere, an option or an expression; it must look like what it is; and it must be a possible
-//! file beside the other branches of its repo.
+//! Clients store branches as files whose paths are their names. Therefore a name must not be a path
+//! to another place, an option or an expression; it must have no invisible characters; and it must
+//! be a possible file name next to the other branches of its repo.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::NameError;
 use crate::text::{is_invisible, is_variation_selector};
+use super::NameError;
 
-/// Longest name in bytes, and so the longest part: the limit of file systems.
+/// Maximum length of a name in bytes, and therefore of a part: the limit of file systems.
 const MAX_BYTES: usize = 255;
 
 /// The name of a branch, as clients send it.
@@ -111,8 +111,8 @@ pub fn in_the_way<'a>(name: &str, others: &BTreeSet<&'a str>) -> Option<&'a str>
     above.or(below).copied()
 }
 
-/// A new branch whose name is that of another branch, and written in other characters: many file
-/// systems take `e` with an accent, and the letter that has it, for one. They are the same in NFC.
+/// A new branch whose name is that of another branch in other characters: for many file systems,
+/// `e` followed by an accent and the accented letter are the same. They are equal in NFC.
 pub fn same_name<'a>(new: &[&'a str], others: &BTreeSet<&'a str>) -> Option<(&'a str, &'a str)> {
     if others.iter().all(|name| name.is_ascii()) {
         return None;
@@ -124,9 +124,9 @@ pub fn same_name<'a>(new: &[&'a str], others: &BTreeSet<&'a str>) -> Option<(&'a
     fresh.into_iter().find_map(|name| Some((name, met.insert(normal(name), name)?)))
 }
 
-/// Branches of a repo that are hidden from clients, each with the reason: stored before names had
-/// this grammar. Of two that can't be files beside each other, the default branch is given, else
-/// the shorter.
+/// Branches of a repo that are hidden from clients, each with the reason: they were stored before
+/// names had this grammar. Of two that can't both be files, clients get the default branch,
+/// otherwise the shorter one.
 pub fn unusable<'a>(
     names: impl Iterator<Item = &'a str>,
     default: Option<&str>,

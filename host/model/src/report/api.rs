@@ -1,4 +1,4 @@
-//! Requests and responses of the administration API, besides the reports of the verbs.
+//! Requests and responses of the admin API, in addition to the reports of the verbs.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -300,7 +300,7 @@ pub struct RunReport {
 pub struct RunFailed {
     /// How it ended: failed, or cancelled.
     pub state: RunState,
-    /// What went wrong, where, and the way out.
+    /// What went wrong, where, and what to do.
     pub detail: String,
     /// What it means: `usage`, `refused`, `conflict` (safe to try again) or `damage`.
     pub class: String,

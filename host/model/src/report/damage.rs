@@ -1,4 +1,4 @@
-//! What is damaged, what was kept because of it, and what was repaired.
+//! Damage, packs that were kept because of it, and repairs.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,23 +19,23 @@ pub struct Damage {
     pub detail: String,
 }
 
-/// A pack that `prune` kept, because it may be the last good copy of something.
+/// A pack that `prune` kept, because it may be the last good copy of some data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeptPack {
     /// `OWNER/SLUG`: the repo that may need it.
     pub repo: RepoName,
     /// The pack that was kept.
     pub pack: MpackKey,
-    /// What is wrong with its replacement, and the way out.
+    /// What is wrong with its replacement, and what to do.
     pub detail: String,
 }
 
-/// What `verify --repair` has done.
+/// A repair by `verify --repair`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Repaired {
     /// The pack that was missing or damaged.
     pub pack: MpackKey,
-    /// Entities that are mapped to another pack now. 0: the pack itself was restored.
+    /// Entities that are mapped to another pack now; 0 if the pack itself was restored.
     pub entities: u64,
     /// The packs that they are mapped to now, by key.
     pub from: Vec<MpackKey>,

@@ -1,4 +1,4 @@
-//! The operator's view: repos in a line each, their packs, and their consolidations.
+//! The operator's view: summaries of repos, their packs, and their consolidations.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{GcRecord, GcReport};
 use crate::names::{MpackKey, RepoName};
 
-/// A repo in a line: what is known without reading a pack.
+/// The summary of a repo: what is known without reading a pack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RepoSummary {
     /// `OWNER/SLUG`.
@@ -24,13 +24,13 @@ pub struct RepoSummary {
     pub tags: u64,
     /// Size of `packs`, in bytes.
     pub bytes: u64,
-    /// Size with packs that only wait for deletion, in bytes.
+    /// Size including packs pending deletion, in bytes.
     pub stored_bytes: u64,
     /// Bytes that a consolidation would not write again: duplicate records of `packs`, and the
     /// framing of each. Estimated by records if the catalog did not count bytes. 0 for a repo of at
     /// most one pack.
     pub duplicate_bytes: u64,
-    /// Bytes of packs that only wait for deletion.
+    /// Bytes of packs pending deletion.
     pub superseded_bytes: u64,
     /// The last consolidation, if there was one.
     pub last_gc: Option<GcRecord>,
@@ -42,8 +42,8 @@ pub struct RepoSummary {
 }
 
 impl RepoSummary {
-    /// Bytes that a consolidation would save. Packs that wait for deletion are not counted: a
-    /// consolidation does not change them, and the packs that it replaces join them.
+    /// Bytes that a consolidation would save. Packs pending deletion are not counted: a
+    /// consolidation does not delete them, and adds the packs that it replaces.
     pub const fn reclaimable(&self) -> u64 {
         self.duplicate_bytes
     }
@@ -66,7 +66,7 @@ pub struct PackReport {
     pub needed_records: u64,
     /// Their size in bytes; estimated by records if the catalog did not count.
     pub needed_bytes: u64,
-    /// When a consolidation replaced it: since then it waits for deletion.
+    /// When a consolidation replaced it: since then it is pending deletion.
     pub retired_at: Option<Timestamp>,
 }
 
@@ -103,7 +103,7 @@ impl Cause {
     }
 }
 
-/// A consolidation that ended, of any repo.
+/// A finished consolidation, of any repo.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcEntry {
     /// Its id; later ones have greater ids.
@@ -119,12 +119,12 @@ pub struct GcEntry {
 /// Which consolidations to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GcQuery {
-    /// Of one repo; none: of all.
+    /// Of one repo; none for all.
     pub repo: Option<RepoName>,
     /// A text that the repo's name, the outcome, the key or the error contains literally; ASCII
     /// case is ignored. Empty: all.
     pub text: String,
-    /// Before the one with this id; none: from the newest.
+    /// Before the one with this id; none to start with the newest.
     pub before: Option<i64>,
     /// The maximum number.
     pub limit: u32,

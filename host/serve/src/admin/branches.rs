@@ -28,12 +28,12 @@ pub(super) async fn list(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct BranchParams {
-    /// The name of the branch: as it is, or with escapes, as shown. It may have any character,
-    /// slashes included.
+    /// The name of the branch, exactly or in its escaped form. It may contain any character,
+    /// including slashes.
     name: String,
 }
 
-/// Deletes a branch. What only it led to is unreachable from now on.
+/// Deletes a branch. Commits that only it reached are unreachable from now on.
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath, BranchParams),
     responses((status = 200, description = "The deleted branch, and its head", body = BranchDeleteReport)))]
 pub(super) async fn delete(

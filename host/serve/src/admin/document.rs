@@ -1,4 +1,4 @@
-//! The OpenAPI document: what no single route says.
+//! The OpenAPI document: the parts that don't belong to a single route.
 
 use packhouse_model::report::{RunEvent, RunFailed, Step};
 use utoipa::OpenApi;
@@ -36,7 +36,7 @@ pub(super) fn begun() -> Document {
     document
 }
 
-/// With the problems that any route may answer with.
+/// Adds the errors that any route may return.
 pub(super) fn finished(mut document: Document) -> Document {
     // Unknown names are refused, and the document says so: the derived schema of an enum does not.
     for (name, schema) in
@@ -68,7 +68,7 @@ fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut path.get, &mut path.put, &mut path.post, &mut path.delete].into_iter().flatten()
 }
 
-/// A stream of events has no schema of its own: its description says what each event is.
+/// A stream of events has no schema: its description documents the events.
 fn without_schema_of_events(operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response

@@ -14,10 +14,11 @@ use super::super::problem::{ApiResult, Problem};
 use super::super::revocation::check_token;
 use super::super::state::SharedState;
 
-/// The body, in JSON. A body takes time to arrive, and its token may be revoked in the meantime: so
-/// the token is checked again, and handlers get bodies only through this type. So is the repo of
-/// the path or the query, when an extractor of [`super::repo`] has resolved it: its name may belong
-/// to another repo. Permissions on a repo that the body names are checked by the handler.
+/// The body, in JSON. A body takes time to arrive, and its token may be revoked in the meantime.
+/// Therefore the token is checked again, and handlers get bodies only through this type. The repo
+/// of the path or the query is checked again, too, if an extractor of [`super::repo`] has resolved
+/// it: its name may belong to another repo by now. Permissions on a repo that the body names are
+/// checked by the handler.
 pub(super) struct JsonBody<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody<T> {

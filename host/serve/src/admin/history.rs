@@ -19,7 +19,7 @@ use super::repo::store_to_list;
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryParams {
-    /// Of one repo; none: of all that the caller administers.
+    /// Of one repo. Default: of all that the caller administers.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
     /// A part of the repo's name, the outcome, the key or the error, ignoring case.

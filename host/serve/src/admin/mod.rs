@@ -1,9 +1,9 @@
-//! The administration API: every verb, under `/admin/v1`.
+//! The admin API: every verb, under `/admin/v1`.
 //!
-//! The routes and the document that describes them are one: `GET /admin/v1/openapi.json`. Callers
-//! must administer what they ask about, or push to or read a repo whose packs they push or fetch;
-//! with a token for some repos, the others seem not to exist.
-//! Requests are validated by [`extract`], and errors are a [`ProblemBody`].
+//! The document (`GET /admin/v1/openapi.json`) is generated from the routes. Callers must
+//! administer what they request, or have the right to push to or read a repo whose packs they push
+//! or fetch; with a token for some repos, the others seem not to exist. [`extract`] validates
+//! requests, and errors are a [`ProblemBody`].
 
 mod branches;
 mod document;
@@ -34,7 +34,7 @@ use super::permission::administers_some;
 use super::problem::ApiResult;
 use super::state::SharedState;
 
-/// Where all of it is.
+/// The prefix of all paths.
 const PREFIX: &str = "/admin/v1";
 
 pub(super) fn routes() -> Router<SharedState> {
@@ -50,8 +50,8 @@ pub(super) fn routes() -> Router<SharedState> {
 }
 
 fn all() -> OpenApiRouter<SharedState> {
-    // Packs have a limit of their own, and so have wants and haves. The scopes are those of the
-    // wire: who may push to a repo or read it may do so here as well.
+    // Packs have their own limit, and so have wants and haves. The scopes are those of MWP: a
+    // caller who may push to a repo or read it may do so here, too.
     let push = routes!(packs::push).layer(DefaultBodyLimit::disable());
     let fetch = routes!(packs::fetch).layer(DefaultBodyLimit::max(FETCH_BODY));
     let rest = OpenApiRouter::new()
@@ -78,8 +78,8 @@ fn all() -> OpenApiRouter<SharedState> {
     OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, all)
 }
 
-/// Refuses callers who administer nothing, before a byte of a body is read. Handlers check for
-/// what.
+/// Refuses callers who administer nothing, before a byte of a body is read. Handlers check which
+/// repos.
 async fn only_administrators(
     Extension(caller): Extension<Caller>,
     request: Request,

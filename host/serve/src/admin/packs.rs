@@ -1,4 +1,4 @@
-//! Packs: pushed as the parts of a form, and fetched.
+//! Packs: push (as the parts of a form) and fetch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,13 +33,14 @@ use super::repos::RepoPath;
 /// files.
 const PARTS: usize = 400;
 
-/// Packs of one push of a caller who may only push: sixteen of their uploads may come at once.
+/// Packs of one push of a caller with only push access: sixteen of their uploads may arrive at
+/// once.
 const PARTS_OF_PUSHERS: usize = 16;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PushParams {
-    /// Whether to move branches even when the heads don't descend from each other.
+    /// Whether to move branches even if the heads don't descend from each other.
     #[serde(default)]
     force: bool,
     /// Whether to leave the indexing to a worker.
@@ -51,12 +52,12 @@ pub(super) struct PushParams {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it describes the body, which is read as it comes")]
 pub(super) struct PackForm {
-    /// Packs of Muse clients, in order. Reports call them by their file names.
+    /// Packs of Muse clients, in order. Reports contain their file names.
     #[schema(value_type = Vec<String>, format = Binary, min_items = 1)]
     pack: Vec<Vec<u8>>,
 }
 
-/// Stores packs: all of them, or none. Takes a token with scope `push` for the repo.
+/// Stores packs: all of them, or none. Requires a token with scope `push` for the repo.
 #[utoipa::path(post, path = "/repos/{owner}/{slug}/packs", tag = "repos", params(RepoPath, PushParams),
     request_body(content = PackForm, content_type = "multipart/form-data"),
     responses((status = 200, description = "A report for each pack", body = Vec<PushReport>),
@@ -95,7 +96,7 @@ pub(super) async fn push(
 }
 
 /// How long the rest of a refused body is read: a client that still writes does not read the
-/// response, and would take a closed connection for an error.
+/// response, and would report a closed connection as an error.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Receives the parts of a form into staging, one after the other.
@@ -176,7 +177,7 @@ fn name_of(part: &Field<'_>, number: usize) -> ApiResult<String> {
 /// dozen kilobytes at once.
 const HEAD: usize = 1 << 20;
 
-/// Longest name of a part, in bytes: it is a path, and systems have no longer ones.
+/// Maximum length of the name of a part, in bytes: it is a path, and systems have no longer ones.
 const NAME: usize = 4096;
 
 /// The size of the headers of a form part. The multipart parser keeps them in memory, without a
@@ -185,12 +186,12 @@ const NAME: usize = 4096;
 struct PartHead(Arc<AtomicUsize>);
 
 impl PartHead {
-    /// From here on bytes are counted.
+    /// Starts counting bytes.
     fn begin(&self) {
         self.0.store(HEAD, Ordering::Relaxed);
     }
 
-    /// From here on they are not.
+    /// Stops counting bytes.
     fn end(&self) {
         self.0.store(usize::MAX, Ordering::Relaxed);
     }
@@ -199,7 +200,7 @@ impl PartHead {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Whether so many more bytes may come.
+    /// Whether this many more bytes are allowed.
     fn take(&self, bytes: usize) -> bool {
         let left = self.0.load(Ordering::Relaxed);
         let after = if left == usize::MAX { left } else { left.saturating_sub(bytes) };
@@ -208,7 +209,7 @@ impl PartHead {
     }
 }
 
-/// The form of a request, and the watch over the size of its part headers.
+/// The form of a request, and the limit on the size of its part headers.
 async fn form_of(request: Request) -> ApiResult<(Multipart, PartHead)> {
     let head = PartHead(Arc::new(AtomicUsize::new(usize::MAX)));
     let (parts, body) = request.into_parts();
@@ -225,7 +226,7 @@ async fn form_of(request: Request) -> ApiResult<(Multipart, PartHead)> {
     Ok((form, head))
 }
 
-/// What is wrong with a part, counted from 1.
+/// The error for a part, counted from 1.
 fn malformed(error: &MultipartError, part: usize) -> Problem {
     let text = error.body_text();
     let hint = match text.contains("header") {
@@ -235,8 +236,8 @@ fn malformed(error: &MultipartError, part: usize) -> Problem {
     Problem::usage(error.status(), format!("part {part} of the form: {text}{hint}"))
 }
 
-/// Returns the URL of a pack with what is wanted and not had. Takes a token with scope `read` for
-/// the repo; a public one needs none.
+/// Returns the URL of a pack with the wanted commits that the client does not have. Requires a
+/// token with scope `read` for the repo, unless it is public.
 #[utoipa::path(post, path = "/repos/{owner}/{slug}/fetch", tag = "repos", params(RepoPath), request_body = FetchBody,
     responses((status = 200, description = "The pack", body = FetchReport)))]
 pub(super) async fn fetch(
@@ -250,7 +251,7 @@ pub(super) async fn fetch(
     let base = packs::base(&state, &headers);
     match packs::fetch_report(&state, &base, &authorized, request).await? {
         Ok(report) => Ok(Json(report)),
-        // The request is fine, but what it names does not exist.
+        // The request is valid, but what it names does not exist.
         Err(error @ Error::UnknownWant { .. }) => {
             Err(Problem { status: StatusCode::NOT_FOUND, ..error.into() })
         }

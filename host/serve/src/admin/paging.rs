@@ -1,18 +1,18 @@
-//! What lists have in common: how many, from where on, and what to look for.
+//! The common parameters of lists: limit, start, and search text.
 
 use futures::future::BoxFuture;
 use packhouse_model::error::Result;
 
 use super::super::problem::{ApiResult, Problem};
 
-/// Most that a page lists.
+/// Maximum page size.
 pub(super) const PAGE: u32 = 1000;
 
-/// Numbers in queries are at most that: what JavaScript counts exactly.
+/// Maximum of numbers in queries: the largest integer that JavaScript represents exactly.
 pub(super) const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
-/// A page of what a caller may see, newest first, and where the next one begins. A caller who may
-/// see only some items gets full pages of them.
+/// A page of the items that a caller may see, newest first, and the start of the next page. A
+/// caller who may see only some items gets full pages of those.
 pub(super) async fn page_of<'a, T>(
     limit: u32,
     mut before: Option<i64>,
@@ -36,7 +36,7 @@ pub(super) async fn page_of<'a, T>(
     }
 }
 
-/// How many to list.
+/// The page size.
 pub(super) fn limit(given: Option<u32>, else_: u32) -> ApiResult<u32> {
     match given.unwrap_or(else_) {
         limit @ 1..=PAGE => Ok(limit),
@@ -44,7 +44,7 @@ pub(super) fn limit(given: Option<u32>, else_: u32) -> ApiResult<u32> {
     }
 }
 
-/// A number before which to list.
+/// The id before which to list.
 pub(super) fn before(given: Option<i64>) -> ApiResult<Option<i64>> {
     match given {
         Some(other) if !(0..=MAX_SAFE_INTEGER).contains(&other) => {
@@ -54,7 +54,7 @@ pub(super) fn before(given: Option<i64>) -> ApiResult<Option<i64>> {
     }
 }
 
-/// A number of seconds, or of packs: more than that is a mistake, or an attack.
+/// A number of seconds or packs: a larger value is a mistake or an attack.
 pub(super) fn count(what: &str, given: Option<u64>) -> ApiResult<Option<u64>> {
     match given {
         Some(other) if other > MAX_SAFE_INTEGER as u64 => Err(Problem::malformed(format!(
@@ -64,7 +64,7 @@ pub(super) fn count(what: &str, given: Option<u64>) -> ApiResult<Option<u64>> {
     }
 }
 
-/// A text to look for.
+/// A search text.
 pub(super) fn text(given: Option<String>) -> ApiResult<String> {
     let text = given.unwrap_or_default();
     match text.chars().count() > 200 || text.chars().any(|c| c < ' ') {

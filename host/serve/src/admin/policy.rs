@@ -17,7 +17,7 @@ use super::repo::{AdministeredQuery, store_to_change, store_to_list};
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PolicyParams {
-    /// The repo; none: the default policy.
+    /// The repo. Default: the default policy.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
 }
@@ -34,7 +34,7 @@ pub(super) async fn show(
     Ok(Json(store.policy(repo.as_ref()).await?))
 }
 
-/// Sets the policy. Rules that are null or left out are removed.
+/// Sets the policy. Rules that are null or omitted are removed.
 #[utoipa::path(put, path = "/policy", tag = "policies", params(PolicyParams), request_body = Policy,
     responses((status = 200, description = "The policy", body = PolicyReport)))]
 pub(super) async fn set(
@@ -63,7 +63,7 @@ pub(super) async fn unset(
     Ok(Json(store.set_policy(repo.as_ref(), None).await?))
 }
 
-/// Returns which repos are due, and why; on request, queues consolidations of those.
+/// Returns which repos are due, and why; if requested, queues consolidations of those.
 #[utoipa::path(post, path = "/policy/check", tag = "policies", request_body = PolicyRequest,
     responses((status = 200, description = "Which repos are due", body = Vec<PolicyCheck>)))]
 pub(super) async fn check(

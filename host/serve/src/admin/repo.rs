@@ -1,11 +1,11 @@
-//! The repo that a request is about. Extractors resolve it before a byte of the body is read.
+//! The repo of a request. Extractors resolve it before a byte of the body is read.
 //!
 //! ```text
 //! path or query ─▶ may the caller? ─▶ Authorized: the repo's id ─▶ the body comes ─▶ JsonBody asks again
 //! ```
 //!
-//! A body takes time, and meanwhile the repo's name may have gone to another repo. So what is done
-//! is done to the repo of that id ([`Authorized::store`]), or to none.
+//! A body takes time, and meanwhile another repo may have got the name. Therefore the request
+//! affects only the repo with that id ([`Authorized::store`]), or none.
 
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, Path};
@@ -79,7 +79,7 @@ async fn of_path(parts: &mut Parts, state: &AppState, scope: Scope) -> ApiResult
     let authorized = allowed(state, caller(parts), &owner, &slug, scope)
         .await?
         .with_address(parts.extensions.get::<ClientAddress>());
-    // `JsonBody` asks again when the body has come.
+    // `JsonBody` checks again when the body has arrived.
     parts.extensions.insert(authorized.clone());
     Ok(authorized)
 }
@@ -88,7 +88,7 @@ fn caller(parts: &Parts) -> Caller {
     parts.extensions.get::<Caller>().cloned().unwrap_or(Caller::Anyone)
 }
 
-/// Lets a caller do that much with a repo, if they may.
+/// Authorizes a caller with a scope for a repo, if allowed.
 async fn allowed(
     state: &AppState,
     caller: Caller,
@@ -97,7 +97,7 @@ async fn allowed(
     scope: Scope,
 ) -> ApiResult<Authorized> {
     let anyone = caller == Caller::Anyone;
-    // The token is valid, but for other repos: MWP has one status for both, the administration has
+    // The token is valid, but for other repos: MWP has one status for both cases, the admin API has
     // two.
     let forbidden = |problem: Problem| match problem.status {
         StatusCode::UNAUTHORIZED if !anyone => Problem { status: StatusCode::FORBIDDEN, ..problem },
@@ -106,8 +106,7 @@ async fn allowed(
     Authorized::of(state, caller, owner, slug, scope).await.map_err(forbidden)
 }
 
-/// The repo that a path names, if its caller administers it: what is done with it is done through
-/// [`Authorized::store`].
+/// The repo of a path, if the caller administers it: changes go through [`Authorized::store`].
 pub(super) async fn repo_of(
     state: &AppState,
     caller: &Caller,
@@ -128,8 +127,8 @@ pub(super) async fn administered(
     Ok(repo_of(state, caller, &path).await?.store(state))
 }
 
-/// The store of a request that changes something: pinned to the repo that it names, if its caller
-/// administers that. A request that names none affects the whole store, which its caller must
+/// The store of a request that changes something: pinned to the repo of the request, if the caller
+/// administers it. A request without a repo affects the whole store, which the caller must
 /// administer.
 pub(super) async fn store_to_change(
     state: &AppState,

@@ -1,4 +1,4 @@
-//! Which store this is, and whether it has changed.
+//! Information about the store, and its change counter.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const LONG_POLL: Duration = Duration::from_secs(20);
 /// How often the catalog's stamp is read. That takes microseconds.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Which store this server serves, and its status.
+/// Returns information about the store, and the server's status.
 #[utoipa::path(get, path = "/status", tag = "store", responses((status = 200, description = "The status", body = StatusReport)))]
 pub(super) async fn status(
     State(state): State<SharedState>,
@@ -48,7 +48,7 @@ pub(super) async fn status(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ChangesParams {
-    /// The known stamp; none: return the current one at once.
+    /// The known stamp. Default: return the current one at once.
     #[param(minimum = 0, maximum = 9007199254740991u64)]
     since: Option<u64>,
 }
@@ -82,8 +82,8 @@ pub(super) async fn changes(
     }
 }
 
-/// The store's stamp, mixed with a random number for each start of a server: stamps of two starts
-/// must not look the same. Of 53 bits.
+/// The store's stamp, mixed with a random number per start of the server, so that stamps of two
+/// starts differ. It has 53 bits.
 async fn stamp(state: &AppState) -> Result<u64> {
     let stamp = state.store.change_stamp().await?;
     Ok((stamp ^ state.start).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11)

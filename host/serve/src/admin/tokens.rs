@@ -25,7 +25,7 @@ pub(super) async fn list(
     Ok(Json(state.store.tokens().await?))
 }
 
-/// Creates a token. Its text is in this response and nowhere else.
+/// Creates a token. Only this response contains its text.
 #[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = NewToken,
     responses((status = 201, description = "The token", body = TokenReport)))]
 pub(super) async fn create(
@@ -51,7 +51,7 @@ pub(super) struct TokenPath {
     id: String,
 }
 
-/// Revokes a token: it is not accepted any more.
+/// Revokes a token.
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(TokenPath),
     responses((status = 200, description = "The token", body = TokenReport)))]
 pub(super) async fn revoke(

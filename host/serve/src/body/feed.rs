@@ -1,4 +1,4 @@
-//! Passes an upload on as it comes, within the limits on its length and its silence.
+//! Passes on an upload as it arrives, with limits on its length and on the time without data.
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ use super::super::problem::{ApiResult, Problem};
 use super::pace::{slow, too_slow};
 use super::source::Piece;
 
-/// How many more bytes a request may send.
+/// The remaining bytes that a request may send.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     pub(super) left: u64,
@@ -63,7 +63,7 @@ pub(super) async fn feed<E: std::fmt::Display>(
             Ok(Some(Ok(bytes))) => {
                 allowance.take(bytes.len())?;
                 received += bytes.len() as u64;
-                // A byte a minute would hold a place for ever.
+                // A byte per minute would hold a slot for ever.
                 if too_slow(begun.elapsed(), received, limits.silence) {
                     return Err(slow());
                 }
@@ -78,7 +78,7 @@ pub(super) async fn feed<E: std::fmt::Display>(
     }
 }
 
-/// The problem of a body that is silent for too long.
+/// The problem of a body that stalls for too long.
 pub(crate) fn silent(limits: &ServeLimits) -> Problem {
     let detail = format!("the body stalled for {} s; nothing was stored", limits.silence.as_secs());
     Problem::new(StatusCode::REQUEST_TIMEOUT, detail)

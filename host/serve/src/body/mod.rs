@@ -5,9 +5,9 @@
 //! upload: socket ─▶ feed: how much, how silent ─▶ a few chunks ─▶ BodySource, on a thread ─▶ write, hash, read back
 //! ```
 //!
-//! A body that is a pack goes from the network into staging, chunk by chunk, and is never whole in
-//! memory. A slow writer slows the client down. A client that disconnects ends the work: its partial
-//! pack is a file in staging, removed at once.
+//! A body that is a pack is written from the network to staging, chunk by chunk, and is never
+//! completely in memory. A slow writer slows the client down. If the client disconnects, the work
+//! stops, and its partial file in staging is removed at once.
 
 pub(super) mod feed;
 mod pace;
@@ -17,7 +17,7 @@ pub(super) mod upload;
 
 use axum::http::{HeaderMap, header};
 
-/// The length of a body, as its client says.
+/// The length of a body, as its client declares it.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! How slowly a body may come.
+//! The minimum rate of a body.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use axum::http::StatusCode;
 use super::super::limits::SLOWEST;
 use super::super::problem::Problem;
 
-/// Whether so much has come too slowly: a client earns time by sending, and has some besides.
+/// Whether this many bytes have arrived too slowly: a client earns time by sending, and has some
+/// slack.
 pub(super) fn too_slow(elapsed: Duration, received: u64, slack: Duration) -> bool {
     elapsed > slack + Duration::from_secs(received / SLOWEST)
 }

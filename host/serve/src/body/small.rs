@@ -1,4 +1,4 @@
-//! Small bodies, read whole.
+//! Reads small bodies into memory.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use super::super::problem::{ApiResult, Problem};
 use super::content_length;
 use super::pace::{slow, too_slow};
 
-/// Reads a small body whole, and runs `read` on it off the async threads. The memory of such bodies
-/// is bounded: the permit is kept for as long as the result.
+/// Reads a small body into memory, and runs `read` on it off the async threads. The memory of such
+/// bodies is bounded: the permit is held as long as the result.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where small bodies are read; those who call this ask again"
@@ -36,12 +36,12 @@ pub(crate) async fn whole<T: Send + 'static>(
     let (bytes, held) = tokio::time::timeout(BODY_WITHIN, coming).await.map_err(|_| {
         Problem::new(StatusCode::REQUEST_TIMEOUT, "the body was not received within 30 s")
     })??;
-    // The place in memory goes with the work: a client that goes away does not free it before.
+    // The permit belongs to the work: a client that disconnects does not free it earlier.
     let (value, held) = blocking(move || Ok((read(&bytes), held))).await?;
     Ok((value?, held))
 }
 
-/// A body of `length` bytes, as its client says, and of at most `most`.
+/// A body of `length` bytes, as its client declares, and of at most `most`.
 async fn collected(
     mut body: BodyDataStream,
     share: &MemoryShare,

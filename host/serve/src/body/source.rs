@@ -1,19 +1,18 @@
-//! A body that comes, as the source of a pack.
+//! A body that arrives, as the source of a pack.
 
 use axum::body::Bytes;
 use packhouse_model::error::{Error, Result};
 use packhouse_pack::pipeline::{CHUNK, Produce};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-/// Pieces of a body that wait to be written. They are as large as the network makes them: some
-/// kilobytes.
+/// Chunks of a body that wait to be written. Their size depends on the network: some kilobytes.
 const WAITING: usize = 16;
 
-/// A piece of a body.
+/// A chunk of a body.
 pub(super) enum Piece {
     /// Some bytes.
     Bytes(Bytes),
-    /// Explicit, and not concluded from silence: a body that was cut off is not a complete pack.
+    /// The end. It is explicit, because a body that was cut off is not a complete pack.
     End,
 }
 

@@ -1,4 +1,4 @@
-//! Uploads become files in staging.
+//! Writes uploads to files in staging.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ use super::super::state::AppState;
 use super::feed::{Allowance, feed};
 use super::source::BodySource;
 
-/// Takes a body that is a pack into staging and reads it back. `name` is what the pack is called in
-/// reports and errors.
+/// Receives a body that is a pack into staging, and reads it back. `name` is the name of the pack
+/// in reports and errors.
 pub(crate) async fn receive<E: std::fmt::Display>(
     state: &AppState,
     authorized: &Authorized,
@@ -32,8 +32,8 @@ pub(crate) async fn receive<E: std::fmt::Display>(
     let feeding = feed(body, sender, allowance, &state.limits);
     let (store, repo, name, progress) =
         (state.store.clone(), authorized.repo.clone(), name.into(), progress.clone());
-    // A client that goes away ends the feeding, and with it the work; its permit is free when that
-    // has ended.
+    // If the client disconnects, feeding stops, and with it the work; its permit is freed when the
+    // work has ended.
     let receiving = tokio::spawn(async move {
         let _permit = permit;
         store
@@ -41,20 +41,20 @@ pub(crate) async fn receive<E: std::fmt::Display>(
             .await
     });
     let (fed, received) = tokio::join!(feeding, joined(receiving));
-    // A body that broke off is why nothing was received, not the other way round.
+    // If the body was cut off, report that, not the failure that it caused.
     fed?;
     Ok(received??)
 }
 
-/// Takes a body that is to become a pack into a file of its own, to be looked through. `length` is
-/// what the client says of it, in bytes, or 0. Gives its length.
+/// Receives a body that will become a pack into a file, for parsing. `length` is the declared
+/// length in bytes, or 0. Returns its length.
 pub(crate) async fn spool<E: std::fmt::Display>(
     state: &AppState,
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     allowance: &mut Allowance,
     length: u64,
 ) -> ApiResult<(StagedFile, u64)> {
-    // The pack that is made of it takes as much again.
+    // The pack that is created from it needs as much again.
     state.store.need_space(length.min(allowance.left).saturating_mul(2))?;
     let (sender, mut source) = BodySource::new();
     let staged = state.store.stage().await?;

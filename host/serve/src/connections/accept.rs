@@ -1,4 +1,4 @@
-//! From the socket to HTTP: each request knows its connection.
+//! From the socket to HTTP: each request has its connection.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::connection::Connection;
 use super::registry::Connections;
 
-/// Takes connections in, before TLS.
+/// Accepts connections, before TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionAcceptor(pub(crate) Arc<Connections>);
 
@@ -24,7 +24,7 @@ impl<S> Accept<TcpStream, S> for ConnectionAcceptor {
     type Future = std::future::Ready<io::Result<(TrackedStream, TrackedService<S>)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        // Small answers go out at once.
+        // Small responses are sent at once.
         let _ = stream.set_nodelay(true);
         std::future::ready(stream.peer_addr().map(|peer| {
             let connection = self.0.admit(peer);
@@ -40,7 +40,7 @@ impl<S> Accept<TcpStream, S> for ConnectionAcceptor {
     }
 }
 
-/// A socket that can be ended from outside.
+/// A socket that can be closed from outside.
 #[derive(Debug)]
 pub(crate) struct TrackedStream {
     stream: TcpStream,
@@ -58,7 +58,7 @@ impl Drop for TrackedStream {
 }
 
 impl TrackedStream {
-    /// Fails when the connection is to end. Pending tasks are woken by that.
+    /// Fails when the connection is being closed. That wakes pending tasks.
     fn go_on(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.end.as_mut().poll(cx) {
             Poll::Ready(()) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
@@ -112,7 +112,7 @@ impl AsyncWrite for TrackedStream {
     }
 }
 
-/// What answers on one connection: each request knows which.
+/// The service of one connection: each request has its connection.
 #[derive(Clone, Debug)]
 pub(crate) struct TrackedService<S> {
     service: S,

@@ -1,4 +1,4 @@
-//! One connection: what its client does, and when it should end.
+//! One connection: the activity of its client, and when to close it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use axum_server::ConnectionShutdown;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long a connection may take to end when it is asked to.
+/// How long a connection may take to shut down.
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A connection.
@@ -18,7 +18,7 @@ pub(crate) struct Connection {
     pub(super) number: u64,
     /// The network of its client.
     pub(super) from: IpAddr,
-    /// Whether it has one of the places that are kept for health.
+    /// Whether it uses a slot that is reserved for health checks.
     pub(super) reserved: bool,
     pub(super) end: CancellationToken,
     state: Mutex<Activity>,
@@ -30,10 +30,10 @@ struct Activity {
     under_way: usize,
     /// Since when there is none.
     idle_since: Instant,
-    /// How it is asked to end, from its first request on.
+    /// How to shut it down, from its first request on.
     shutdown: Option<ConnectionShutdown>,
     asked_to_end: bool,
-    /// Responses that wait for their reader: until when each may.
+    /// Responses that wait for their reader, each with its deadline.
     waiting: HashMap<u64, Instant>,
 }
 
@@ -60,7 +60,7 @@ impl Connection {
         (state.under_way == 0).then_some(state.idle_since)
     }
 
-    /// Whether it should end at once; asks it to end where it has been idle for long enough.
+    /// Whether to close it at once; shuts it down if it has been idle for long enough.
     pub(super) fn should_end(&self, now: Instant, idle: Duration) -> bool {
         let mut state = self.state();
         if state.waiting.values().any(|until| *until <= now) {
@@ -84,7 +84,7 @@ impl Connection {
         silent >= idle + ENDS_WITHIN
     }
 
-    /// A request begins. It is under way until what this returns is dropped.
+    /// A request begins. It is in progress until the returned value is dropped.
     pub(super) fn begin(self: &Arc<Self>, shutdown: Option<&ConnectionShutdown>) -> RequestGuard {
         let mut state = self.state();
         state.under_way += 1;
@@ -99,12 +99,12 @@ impl Connection {
 pub(super) struct RequestGuard(Arc<Connection>);
 
 impl RequestGuard {
-    /// Its response waits for the client to read on, until then at most.
+    /// Its response waits for the client to continue reading, until this deadline.
     pub(super) fn wait_for_reader(&self, response: u64, until: Instant) {
         self.0.state().waiting.insert(response, until);
     }
 
-    /// The client of its response has read on.
+    /// The client of its response has continued reading.
     pub(super) fn reader_went_on(&self, response: u64) {
         self.0.state().waiting.remove(&response);
     }

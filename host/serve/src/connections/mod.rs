@@ -6,9 +6,9 @@
 //!             └ all are at work: a place of the reserve, where health is answered and all else with 503
 //! ```
 //!
-//! One task checks all of them each second. It shuts down idle ones, and ends those that don't
+//! One task checks all of them each second. It shuts down idle ones, and closes those that don't
 //! react and those whose clients read too slowly: a response holds memory, an open file and a slot
-//! for as long as it is read.
+//! as long as it is read.
 
 mod accept;
 mod connection;

@@ -1,4 +1,4 @@
-//! All connections: how many there may be, and which make room for others.
+//! All connections: their limit, and which ones are closed to make room for others.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -24,11 +24,11 @@ type Open = HashMap<u64, Arc<Connection>>;
 pub(crate) struct Connections {
     open: Mutex<Open>,
     next: AtomicU64,
-    /// How many there may be, without the reserve.
+    /// Their maximum number, without the reserve.
     most: usize,
     most_of_one: usize,
     idle: Duration,
-    /// Bytes a second with which a client must read.
+    /// Minimum rate at which a client must read, in bytes per second.
     pub(super) slowest: u64,
     /// These may have any number of connections: they serve many clients.
     proxies: Proxies,
@@ -52,8 +52,8 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a connection in. Where there is no room for it, one that is idle ends; where none is,
-    /// it gets a place of the reserve.
+    /// Adds a connection. If there is no room for it, an idle one is closed; if none is idle, it
+    /// gets a slot of the reserve.
     pub(super) fn admit(&self, peer: SocketAddr) -> Arc<Connection> {
         let from = client_network(peer.ip());
         let mut open = self.open();
@@ -84,12 +84,12 @@ impl Connections {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Forgets a connection that has ended.
+    /// Removes a closed connection.
     pub(super) fn remove(&self, number: u64) {
         self.open().remove(&number);
     }
 
-    /// Checks all connections, again and again.
+    /// Periodically checks all connections.
     pub(crate) async fn watch(self: Arc<Self>) -> Infallible {
         loop {
             tokio::time::sleep(CHECK_INTERVAL).await;
@@ -107,8 +107,8 @@ impl Connections {
     }
 }
 
-/// Frees a place of the reserve: the last to come have the best prospects of being answered at
-/// once, so the first of them ends.
+/// Frees a slot of the reserve: the newest connections are most likely to be served at once, so the
+/// oldest one is closed.
 fn make_reserve(open: &mut Open) {
     let reserved = open.values().filter(|connection| connection.reserved);
     let numbers: Vec<u64> = reserved.map(|connection| connection.number).collect();
@@ -117,7 +117,8 @@ fn make_reserve(open: &mut Open) {
     }
 }
 
-/// Ends the connection that has been idle for longest, of some; whether there was one.
+/// Of some connections, closes the one that has been idle for longest; returns whether there was
+/// one.
 fn shed(open: &mut Open, of: impl Fn(&&Arc<Connection>) -> bool) -> bool {
     let idle = open
         .values()

@@ -1,4 +1,4 @@
-//! Responses on their way to a client, and how slowly it may read them.
+//! Responses that are being sent, and the minimum rate at which a client must read them.
 
 use std::pin::Pin;
 use std::sync::Arc;

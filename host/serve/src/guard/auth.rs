@@ -1,4 +1,4 @@
-//! Authentication: who sends a request, and how often they have sent some.
+//! Authentication: the caller of a request, and rate limits.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,7 +14,7 @@ use super::super::readiness::is_health;
 use super::super::state::{AppState, SharedState};
 use super::headers::{check_host, check_local, name_host, secure};
 
-/// Lets a request pass with its [`Caller`], or answers it.
+/// Passes on a request with its [`Caller`], or refuses it.
 pub(crate) async fn authenticate(
     State(state): State<SharedState>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
@@ -27,7 +27,7 @@ pub(crate) async fn authenticate(
     let trusted = if state.trusting { check_local(request.headers()) } else { Ok(()) };
     let from = client_network(state.proxies.origin(from.ip(), request.headers_mut()));
     let identified = match (is_health(request.uri().path()), trusted) {
-        // Health checks must be answered however busy the server is.
+        // Health checks must work even if the server is busy.
         (true, _) => Ok(Caller::Anyone),
         (false, Err(problem)) => Err(problem),
         (false, Ok(())) if named.is_err() => named.map(|()| Caller::Anyone),
@@ -40,7 +40,7 @@ pub(crate) async fn authenticate(
             request.extensions_mut().insert(caller);
             let response = next.run(request).await;
             match response.extensions().get::<Problem>().cloned() {
-                // What fails in here is the operator's business.
+                // Details of failures here are only for the operator.
                 Some(problem) if !tells_all && problem.status.is_server_error() => {
                     problem.for_strangers().into_response()
                 }
@@ -63,7 +63,7 @@ async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> ApiRes
         state.rate_limits.count_address(from)?;
         return Ok(Caller::Anyone);
     };
-    // Before anything is looked up: guessing costs the catalog no more than asking.
+    // Before anything is looked up, so that guessing does not load the catalog.
     state.rate_limits.count_lookup(from)?;
     let token =
         given.to_str().ok().and_then(bearer).and_then(|token| token.parse::<TokenText>().ok());

@@ -1,5 +1,4 @@
-//! Headers: which host is meant, what web pages may not send, and what browsers may do with an
-//! answer.
+//! Headers: checks Host, refuses requests of web pages, and sets the security headers of responses.
 
 use std::net::IpAddr;
 
@@ -9,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::super::problem::{ApiResult, Problem};
 use super::super::proxy::{is_host, only_from_proxies};
 
-/// Sets the Host header: HTTP/2 says elsewhere which host is meant.
+/// Sets the Host header: HTTP/2 has the host elsewhere.
 pub(super) fn name_host(request: &mut Request) {
     let named = request
         .uri()
@@ -20,7 +19,7 @@ pub(super) fn name_host(request: &mut Request) {
     }
 }
 
-/// Refuses a request to a host that is none: URLs of packs begin with it.
+/// Refuses a request with an invalid host: URLs of packs begin with it.
 pub(super) fn check_host(headers: &HeaderMap) -> ApiResult<()> {
     let is_host = |value: &HeaderValue| value.is_empty() || value.to_str().is_ok_and(is_host);
     match headers.get(header::HOST) {
@@ -32,8 +31,8 @@ pub(super) fn check_host(headers: &HeaderMap) -> ApiResult<()> {
     }
 }
 
-/// Refuses web pages and proxies: all programs on this machine are trusted, but not pages in a
-/// browser on it, which may come from anywhere.
+/// Refuses web pages and proxies: all programs on this machine are trusted, but not pages in its
+/// browsers, which may come from anywhere.
 pub(super) fn check_local(headers: &HeaderMap) -> ApiResult<()> {
     let refused = |what: &str| Err(Problem::new(StatusCode::FORBIDDEN, what));
     if headers.contains_key(header::ORIGIN)
@@ -66,7 +65,7 @@ pub(super) fn check_local(headers: &HeaderMap) -> ApiResult<()> {
     }
 }
 
-/// What keeps browsers from making something else of an answer.
+/// Headers that keep browsers from interpreting a response.
 pub(super) fn secure(headers: &mut HeaderMap, tls: bool) {
     for (name, value) in [
         ("x-content-type-options", "nosniff"),

@@ -1,4 +1,4 @@
-//! What every request passes before it is handled.
+//! The checks that every request passes before it is handled.
 //!
 //! ```text
 //! request ─▶ headers: Host, web pages ─▶ auth: address, token, rate ─▶ Caller

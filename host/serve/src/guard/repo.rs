@@ -1,4 +1,4 @@
-//! Access to repos: which repo a request is about, and whether its caller may do that.
+//! Access to repos: the repo of a request, and the permissions of its caller.
 
 use std::net::IpAddr;
 
@@ -28,7 +28,7 @@ async fn repo_for(
     let name = format!("{owner}/{slug}");
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
     let Some((id, visibility)) = state.store.named(&repo).await? else {
-        // Callers who may create or restore it learn how.
+        // Callers who may create or restore it are told how.
         return Err(if caller.may(Scope::Admin, &repo) {
             state.store.unknown_repo(&repo).await?.into()
         } else {
@@ -53,7 +53,7 @@ async fn repo_for(
     }
 }
 
-/// There is no repo, or a private one: the words are the same.
+/// There is no repo, or a private one: the message is the same.
 fn unseen(state: &AppState, caller: &Caller, name: &str) -> Problem {
     let problem = Problem::no_repo(name);
     let way_out = match caller {
@@ -82,7 +82,7 @@ pub(crate) struct Authorized {
 }
 
 impl Authorized {
-    /// Lets a caller do that much with the repo of a path, if they may.
+    /// Authorizes a caller with a scope for the repo of a path, if allowed.
     pub(crate) async fn of(
         state: &AppState,
         caller: Caller,
@@ -94,7 +94,7 @@ impl Authorized {
         Ok(Authorized { repo, repo_id, caller, scope, from: None })
     }
 
-    /// With the address that it comes from.
+    /// With the address of the request.
     pub(crate) fn with_address(self, from: Option<&ClientAddress>) -> Authorized {
         Authorized { from: from.map(|from| from.0), ..self }
     }
@@ -108,17 +108,17 @@ impl Authorized {
         if id == self.repo_id { Ok(()) } else { Err(Problem::no_repo(&repo.to_string())) }
     }
 
-    /// Whether the caller may push to the repo, whatever the request does.
+    /// Whether the caller may push to the repo, regardless of the request.
     pub(crate) fn may_push(&self) -> bool {
         self.caller.may(Scope::Push, &self.repo)
     }
 
-    /// Whether the caller administers the repo, whatever the request does.
+    /// Whether the caller administers the repo, regardless of the request.
     pub(crate) fn may_administer(&self) -> bool {
         self.caller.may(Scope::Admin, &self.repo)
     }
 
-    /// What requests of one caller are counted by.
+    /// The key for counting requests of one caller.
     pub(crate) fn token(&self) -> Option<&str> {
         match &self.caller {
             Caller::Bearer { token, .. } => Some(token),
@@ -132,7 +132,7 @@ impl Authorized {
         self.store_with(state, true)
     }
 
-    /// The same store, which does not keep the answers that it assembles.
+    /// The same store, which does not keep fetch results.
     pub(crate) fn store_that_keeps_no_answers(&self, state: &AppState) -> Store {
         self.store_with(state, false)
     }
@@ -152,7 +152,7 @@ impl Authorized {
         }
     }
 
-    /// What answers of the caller are counted by.
+    /// The key for counting fetch results of the caller.
     pub(crate) fn counted_by(&self) -> String {
         match (&self.caller, self.from) {
             (Caller::Bearer { token, .. }, _) => format!("token:{token}"),

@@ -1,9 +1,9 @@
-//! What clients upload becomes packs.
+//! Converts uploads of clients to packs.
 //!
-//! A body is parsed in its file; the pack consists of spans of it, and the few bytes between them.
-//! Commits, snapshots and tags are copied verbatim. Of an object its id and its content are copied:
-//! a `path` is a hint to the server and not a part of it, and the same object pushed for two paths
-//! is one. A pack of a push names one branch: the one that is pushed.
+//! A body is parsed in its file; the pack consists of spans of the file, and a few bytes between
+//! them. Commits, snapshots and tags are copied verbatim. Only the id and the content of an object
+//! are copied: its `path` is a hint for the server, and the same object pushed for two paths is one
+//! object. The pack of a push names only the pushed branch.
 
 mod pieces;
 mod sections;
@@ -20,9 +20,9 @@ use packhouse_model::text::escaped;
 use pieces::Pieces;
 use sections::{Object, Records, ends, fields, heads, object_array, records};
 
+use super::body_reader::BodyReader;
 use super::super::limits::{OBJECTS, RECORDS};
 use super::super::problem::{ApiResult, Problem};
-use super::body_reader::BodyReader;
 
 pub(super) use pieces::AssembledBody;
 

@@ -1,4 +1,4 @@
-//! Ids that a body names: read with a limit on how many are kept, and on how long each is.
+//! Reads the ids in a body, with limits on their number and their length.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
-//! MWP: what Muse clients say, under `/{owner}/{slug}`.
+//! MWP: the protocol of Muse clients, under `/{owner}/{slug}`.
 //!
-//! Bodies are MessagePack. Small ones are read whole, within a limit; those with objects or history
-//! go to a file as they come, are looked through there, and become a pack (see [`bundle`]). Which
-//! repo, whether it may be seen and what may be done with it is settled before a byte of a body is
+//! Bodies are MessagePack. Small ones are read into memory, within a limit. Those with objects or
+//! history are written to a file as they arrive, parsed there, and converted to a pack (see
+//! [`bundle`]). The repo and the permissions of the caller are checked before a byte of the body is
 //! read.
 
 mod body_reader;
@@ -47,7 +47,7 @@ pub(super) fn routes(state: &SharedState) -> Router<SharedState> {
     readers.merge(writers).route_layer(from_fn(for_strangers))
 }
 
-/// What of a path names the repo.
+/// The parts of a path that name the repo.
 #[derive(Deserialize)]
 struct RepoPath {
     owner: String,
@@ -62,7 +62,7 @@ async fn may_push(state: State<SharedState>, request: Request, next: Next) -> Ap
     authorized(state, Scope::Push, request, next).await
 }
 
-/// Lets a request pass with what it is about: [`Authorized`].
+/// Passes on a request with its [`Authorized`].
 async fn authorized(
     State(state): State<SharedState>,
     scope: Scope,
@@ -83,7 +83,7 @@ async fn authorized(
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// Keeps the server's insides out of answers.
+/// Keeps internals of the server out of responses.
 async fn for_strangers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Problem>() {

@@ -1,5 +1,5 @@
-//! What writes: push/objects, push, tags. Each body becomes one pack, stored and indexed before the
-//! answer.
+//! Requests that write: push/objects, push, tags. Each body becomes one pack, stored and indexed
+//! before the response.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,17 +17,17 @@ use packhouse_vault::StagedFile;
 use serde::Serialize;
 use url::Url;
 
+use super::bundle;
+use super::bundle::AssembledBody;
+use super::super::packs;
 use super::super::body::content_length;
 use super::super::body::feed::Allowance;
 use super::super::body::upload::spool;
 use super::super::guard::Authorized;
 use super::super::negotiation::Accept;
-use super::super::packs;
 use super::super::permits::FairPermit;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
-use super::bundle;
-use super::bundle::AssembledBody;
 
 #[derive(Serialize)]
 struct Stored {
@@ -62,8 +62,8 @@ pub(super) async fn tags(
     accept.respond(&StoredTags { stored: report.map_or(0, |report| report.new_tags) })
 }
 
-/// Stores records that come before the branch that will reach them: how many came, and the report
-/// of their push, if there were any.
+/// Stores records that arrive before the branch that will reach them: returns their number, and the
+/// report of their push, if there were any.
 async fn loose(
     state: SharedState,
     authorized: Authorized,
@@ -116,7 +116,7 @@ pub(super) async fn push(
             report.commits, report.snapshots, report.objects
         );
         let mut branch_heads = report.branch_heads.clone();
-        // Clients make files of these names, too.
+        // Clients store these names as files, too.
         let unusable =
             unusable(report.branch_heads.keys().map(String::as_str), Some(branch.as_str()));
         branch_heads.retain(|name, _| !unusable.contains_key(name.as_str()));
@@ -125,7 +125,7 @@ pub(super) async fn push(
     tasks.detached(work).await
 }
 
-/// How the client of a request calls packhouse for this server.
+/// The packhouse command line for this server, for the client of a request.
 fn command(base: &Url, authorized: &Authorized) -> String {
     let token = if authorized.token().is_some() { "PACKHOUSE_TOKEN=TOKEN " } else { "" };
     format!("{token}packhouse --remote {}", base.as_str().trim_end_matches('/'))
@@ -135,11 +135,11 @@ fn command(base: &Url, authorized: &Authorized) -> String {
 struct Upload {
     staged: StagedFile,
     bytes: u64,
-    /// Others may upload when this one has been dealt with.
+    /// Frees the upload slot when the body has been processed.
     permit: FairPermit,
 }
 
-/// Takes a body to a file as it comes.
+/// Writes a body to a file as it arrives.
 #[expect(
     clippy::disallowed_methods,
     reason = "what is made of it is published after it was asked again: `ReceivedPack::push`"
@@ -169,7 +169,7 @@ async fn looked_through<T: Send + 'static>(
     blocking(move || Ok(look(file, bytes))).await?
 }
 
-/// A pack that is to be made of a body, as reports call it.
+/// A pack that will be created from a body, with its name for reports.
 struct UploadedPack {
     name: &'static str,
     pack: AssembledBody,
@@ -177,7 +177,7 @@ struct UploadedPack {
 }
 
 impl UploadedPack {
-    /// Writes the pack to staging. The body is deleted then.
+    /// Writes the pack to staging. Then the body is deleted.
     async fn receive(
         self,
         state: &SharedState,
@@ -194,16 +194,16 @@ impl UploadedPack {
     }
 }
 
-/// How a pack is pushed.
+/// Options of the push of a pack.
 struct PushRequest {
     force: bool,
     preconditions: Option<PushPreconditions>,
-    /// How the client calls packhouse: errors name commands.
+    /// The packhouse command line for the client: errors name commands.
     command: String,
 }
 
 impl PushRequest {
-    /// Of records that come before the branch that will reach them.
+    /// For records that arrive before the branch that will reach them.
     fn without_branch() -> PushRequest {
         PushRequest { force: false, preconditions: None, command: "packhouse".to_owned() }
     }
@@ -222,7 +222,7 @@ impl PushRequest {
 /// A pack in staging.
 struct ReceivedPack {
     staged: StagedPack,
-    /// Kept until the end: else clients that disconnect could pile up work.
+    /// Held until the end; otherwise clients that disconnect could accumulate work.
     _permit: FairPermit,
 }
 

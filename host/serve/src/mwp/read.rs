@@ -1,4 +1,4 @@
-//! What reads: refs, filter-objects, presign, negotiate, fetch.
+//! Requests that read: refs, filter-objects, presign, negotiate, fetch.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,12 +28,11 @@ use super::super::state::SharedState;
 use super::ids::Ids;
 use super::small_body::small;
 
-/// What kind of state a repo versions. A store keeps any kind and does not check; clients want a
-/// word, and this is the only one.
+/// The kind of state in a repo. A store accepts any kind and does not check; clients expect a
+/// value, and this is the only one.
 const DOMAIN: &str = "code";
 
-/// How long the answer to a fetch is kept for the next client with the same request: it is sent at
-/// once.
+/// How long the result of a `fetch` is kept for the next client with the same request.
 const ANSWER_TTL: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
@@ -155,7 +154,7 @@ struct Fetch {
 }
 
 impl Fetch {
-    /// What is wanted, if that was said, and what is had.
+    /// The wants, if given, and the haves.
     fn sides(self) -> ApiResult<(Option<Vec<String>>, Vec<String>)> {
         Ok((self.want.map(|want| want.within("want")).transpose()?, self.have.within("have")?))
     }
@@ -174,7 +173,7 @@ pub(super) async fn fetch(
         return Err(Problem::malformed("want: expected a list of commit ids"));
     };
     if want.is_empty() {
-        // Nothing reaches nothing.
+        // An empty want reaches nothing.
         return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
     }
     let request = FetchRequest { want, have, ttl: ANSWER_TTL, output: None };
@@ -184,8 +183,8 @@ pub(super) async fn fetch(
     Ok(pack_of(packs::stream(stored.file, 0, bytes, permit)?, Some((key, bytes))))
 }
 
-/// The pack of a fetch. It is kept for the next client with the same request; where the answers
-/// that have URLs leave no space for that, it is sent all the same, and not kept.
+/// The pack of a fetch. It is kept for the next client with the same request. If fetch results with
+/// URLs leave no space for that, it is still sent, but not kept.
 async fn opened(
     state: &SharedState,
     authorized: &Authorized,
@@ -219,7 +218,7 @@ fn pack_of(body: axum::body::Body, known: Option<(MpackKey, u64)>) -> Response {
     response
 }
 
-/// A pack of nothing.
+/// An empty pack.
 fn empty_pack() -> Vec<u8> {
     let mut out = Vec::new();
     packhouse_core::msgpack::put_map(&mut out, 4);
@@ -232,7 +231,7 @@ fn empty_pack() -> Vec<u8> {
     out
 }
 
-/// Where the pack can be got.
+/// The URL of the pack.
 pub(super) async fn fetch_mpack(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,

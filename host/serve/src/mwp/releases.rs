@@ -1,5 +1,5 @@
-//! Releases: published, listed and retracted. A release is the JSON object that the client sends,
-//! kept as it was sent.
+//! Releases: publish, list, retract. A release is the JSON object that the client sends, stored
+//! unchanged.
 
 use axum::Extension;
 use axum::extract::{Path, Query, Request, State};
@@ -30,7 +30,7 @@ const NAME: usize = 255;
 /// Limit for the values of a release: enough for a changelog of ten thousand commits.
 const VALUES: usize = 100_000;
 
-/// What is read of a release. All its fields are kept.
+/// The fields of a release that are interpreted. All fields are stored.
 #[derive(Deserialize)]
 struct Release {
     release_id: String,
@@ -72,7 +72,7 @@ fn read(body: &[u8]) -> ApiResult<ReleaseRow> {
         Problem::malformed(format!("a release is a JSON object: {what}"))
     };
     let text = decode::object(body).map_err(|malformed| wrong(&malformed.reason))?;
-    // All of it is read, since lists are answered as MessagePack too.
+    // All of it is parsed, because lists are also returned as MessagePack.
     values::check(VALUES, text).map_err(|error| wrong(&error))?;
     let Release { release_id, tag, commit_id, channel, is_draft } =
         decode::json(text.as_bytes()).map_err(|malformed| wrong(&malformed.reason))?;

@@ -1,9 +1,9 @@
-//! What a JSON text holds, before any of it takes memory or is kept: how many values, and whether
-//! MessagePack can say the same.
+//! Checks a JSON text before it is parsed or stored: its number of values, and whether MessagePack
+//! can represent it.
 //!
-//! Written as short as they can be, values take thirty times their text. And a list of releases is
-//! answered as MessagePack, too: what a map can't hold twice, and numbers of more than 64 bits,
-//! would not come back as they were sent.
+//! Parsed values can take thirty times the memory of their text. And lists of releases are returned
+//! as MessagePack, too: duplicate fields, and numbers of more than 64 bits, could not be returned
+//! as they were sent.
 
 use std::collections::HashSet;
 use std::fmt::{Formatter, Result as WrittenPack, Write};
@@ -11,8 +11,8 @@ use std::fmt::{Formatter, Result as WrittenPack, Write};
 use packhouse_model::text::escaped;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Reads a text whole, and says what is wrong if it is no JSON, has more than `most` values, or
-/// would not come back from MessagePack as it was sent. Names of fields count as values.
+/// Parses a whole text, and returns an error if it is not JSON, has more than `most` values, or
+/// can't be represented in MessagePack. Names of fields count as values.
 pub(super) fn check(most: usize, text: &str) -> Result<(), String> {
     let mut reading =
         Reading { most, left: most, numbers: 0, too_long: too_long(text), place: Vec::new() };
@@ -20,7 +20,7 @@ pub(super) fn check(most: usize, text: &str) -> Result<(), String> {
     let read = Value(&mut reading).deserialize(&mut from).and_then(|()| from.end());
     read.map_err(|error| {
         let error = error.to_string();
-        // The reader does not say which.
+        // The parser does not say which.
         let hint = match error.contains("hex escape") {
             true => " (an escape that is cut off, or half of a surrogate pair)",
             false => "",
@@ -34,7 +34,7 @@ pub(super) fn check(most: usize, text: &str) -> Result<(), String> {
 
 /// The first number of a text that is an integer beyond 64 bits, counted from 0.
 ///
-/// The reader does not tell: it makes a float of it.
+/// The parser does not report it: it turns it into a float.
 fn too_long(text: &str) -> Option<usize> {
     let (mut numbers, mut bytes) = (0, text.bytes().enumerate().peekable());
     while let Some((start, byte)) = bytes.next() {
@@ -67,7 +67,7 @@ fn too_long(text: &str) -> Option<usize> {
     None
 }
 
-/// How far the reading has come.
+/// The progress of the parser.
 struct Reading {
     most: usize,
     left: usize,
@@ -75,7 +75,7 @@ struct Reading {
     numbers: usize,
     /// The one that is too long.
     too_long: Option<usize>,
-    /// Where it is. What fails leaves it there.
+    /// The current path. After an error it stays there.
     place: Vec<Step>,
 }
 

@@ -1,5 +1,5 @@
-//! The events of a run: kept for clients that come later. Their number is bounded by the phases of
-//! a run.
+//! The events of a run: kept for clients that connect later. Their number is limited by the phases
+//! of a run.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -14,12 +14,13 @@ use tokio::sync::watch;
 pub(super) struct RunEnd {
     /// When.
     pub(super) at: Timestamp,
-    /// What it answered, or why it failed.
+    /// Its result, or why it failed.
     pub(super) outcome: Result<Box<RawValue>, RunFailed>,
 }
 
-/// Numbered events. A step replaces the one of the same repo and phase before it, and gets a new
-/// number: so a client that resumes after a number gets all that it missed, and memory is bounded.
+/// Numbered events. A step replaces the previous one of the same repo and phase, and gets a new
+/// number. A client that resumes after a number gets everything that it missed, and memory is
+/// bounded.
 #[derive(Debug, Default)]
 pub(super) struct RunLog {
     seq: u64,

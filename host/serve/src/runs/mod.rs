@@ -1,16 +1,16 @@
-//! Runs: work of the server itself, which clients may follow.
+//! Runs: work of the server itself, which clients can follow.
 //!
 //! ```text
 //! PUT /runs/ID ─▶ Runs: known already? ─▶ a task: waits for a slot, works ─▶ RunLog ─▶ GET /runs/ID/events
 //!                                              ▲ DELETE cancels it
 //! ```
 //!
-//! The client draws the id, so that a request can be repeated when its response was lost. A run
-//! goes on without listeners. It exists in this process only: after a restart it is unknown, and
-//! the client starts it again. That is safe, because what a run had not published did not happen.
+//! The client generates the id, so that a request can be repeated if its response was lost. A run
+//! continues without listeners. It exists only in this process: after a restart it is unknown, and
+//! the client starts it again. That is safe, because a run changes nothing before it publishes.
 //!
-//! A run depends on the token that started it. When that is revoked or expires, a waiting run is
-//! not started, and a running one stops at its next safe point.
+//! A run depends on the token that started it. When that is revoked or expires, a queued run is not
+//! started, and an active one stops at its next safe point.
 
 mod log;
 mod run;
@@ -31,16 +31,17 @@ use super::problem::{ApiResult, Problem};
 use super::tasks::Tasks;
 pub(super) use run::Run;
 
-/// Runs that are done at once: each reads and writes as fast as the disk goes.
+/// Maximum number of active runs: each reads and writes at the speed of the disk.
 const AT_ONCE: usize = 4;
 
-/// Runs that are done or wait for their turn.
+/// Maximum number of active and queued runs.
 const UNDER_WAY: usize = 256;
 
-/// Ended runs that are remembered.
+/// Maximum number of finished runs that are kept.
 const ENDED: usize = 256;
 
-/// Bytes of what they answered: a list of a million dropped objects is some dozens of megabytes.
+/// Maximum bytes of their results: a list of a million dropped objects has some dozens of
+/// megabytes.
 const ENDED_BYTES: usize = 64 << 20;
 
 /// All runs of this process.
@@ -54,7 +55,7 @@ pub(super) struct Runs {
 #[derive(Debug, Default)]
 struct Kept {
     runs: HashMap<String, Arc<Run>>,
-    /// Those that ended, the first first.
+    /// The finished ones, oldest first.
     ended: VecDeque<String>,
     /// Nothing more is started.
     closed: bool,
@@ -120,7 +121,7 @@ impl Runs {
         self.kept().runs.get(id).cloned()
     }
 
-    /// All that a caller may see, the last begun first.
+    /// All runs that a caller may see, newest first.
     pub(super) fn seen_by(&self, caller: &Caller) -> Vec<Arc<Run>> {
         let mut runs: Vec<Arc<Run>> =
             self.kept().runs.values().filter(|run| run.is_seen_by(caller)).cloned().collect();
@@ -128,7 +129,7 @@ impl Runs {
         runs
     }
 
-    /// Notes that a run has ended, and forgets those that ended long ago.
+    /// Records the end of a run, and forgets the oldest finished ones.
     fn ended(&self, run: &Run) {
         let mut kept = self.kept();
         kept.ended.push_back(run.id.clone());

@@ -1,4 +1,4 @@
-//! A run: what it does, for whom, and how far it is.
+//! A run: its operation, its caller, and its progress.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -17,7 +17,7 @@ use super::log::{RunEnd, RunLog, RunProgress};
 pub(crate) struct Run {
     pub(super) id: String,
     pub(super) asked: RunRequest,
-    /// Who began it.
+    /// The caller who started it.
     pub(crate) caller: Caller,
     /// The store, pinned to the repo of the request.
     pub(super) store: Store,
@@ -45,7 +45,7 @@ impl Run {
         }
     }
 
-    /// Asks it to stop at its next safe point.
+    /// Cancels it at its next safe point.
     pub(crate) fn stop(&self) {
         self.progress.cancel();
         self.stop.send_replace(true);
@@ -57,7 +57,7 @@ impl Run {
         let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
     }
 
-    /// Whether a caller may see it: who administers its repo, or the store.
+    /// Whether a caller may see it: an administrator of its repo, or of the store.
     pub(crate) fn is_seen_by(&self, caller: &Caller) -> bool {
         sees(caller, self.asked.repo())
     }
@@ -78,7 +78,7 @@ impl Run {
         self.events.log().end().is_some()
     }
 
-    /// The size of what it answered.
+    /// The size of its result.
     pub(super) fn bytes(&self) -> usize {
         self.events
             .log()

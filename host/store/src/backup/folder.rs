@@ -1,4 +1,4 @@
-//! The folder of a backup: a new one beside its final place, or an existing backup that is updated.
+//! The folder of a backup: a new one next to its final path, or an existing backup that is updated.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use packhouse_model::error::{BackupError, Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Says that a folder is a backup, and of what.
+/// The manifest: marks a folder as a backup, and names its store.
 const MARK: &str = "BACKUP.json";
 
 /// Its content.
@@ -19,18 +19,18 @@ pub(super) struct Manifest {
     pub(super) backup_of: String,
     /// When it was created.
     pub(super) made_at: Timestamp,
-    /// A digest of what its catalog held; during an update also the one before.
+    /// A digest of the contents of its catalog; during an update also the previous one.
     pub(super) contents: Vec<String>,
 }
 
-/// A folder that a backup is made in. One that is new is removed when it is dropped before it is in
-/// its place.
+/// The folder in which a backup is created. A new one is removed if it is dropped before it is
+/// renamed to its final path.
 #[derive(Debug)]
 pub(super) struct BackupFolder {
-    /// Where the backup shall be.
+    /// The final path of the backup.
     place: PathBuf,
     folder: PathBuf,
-    /// A lock while a backup runs; the system releases it, also in a crash.
+    /// A lock while a backup runs; the system releases it, also after a crash.
     lock: File,
     is_new: bool,
     is_done: bool,
@@ -49,7 +49,7 @@ impl BackupFolder {
         })?;
         let above = std::path::absolute(to).map_err(Error::io("finding", to))?;
         let above = above.parent().unwrap_or(Path::new("/"));
-        // A place in the store is refused before anything is made.
+        // A path in the store is refused before anything is created.
         let nearest =
             above.ancestors().find_map(|path| path.canonicalize().ok()).unwrap_or_default();
         let place = above.canonicalize().unwrap_or_else(|_| above.to_owned()).join(named);
@@ -74,8 +74,8 @@ impl BackupFolder {
         sweep(&place)?;
         let folder = place.with_file_name(name);
         make_folder(&folder)?;
-        // Those that a store has, before a store is opened there: they are for its owner only,
-        // whatever others are.
+        // The folders of a store, before a store is opened there: only their owner can read them,
+        // regardless of the umask.
         for name in ["packs", "answers", "staging"] {
             make_folder(&folder.join(name))?;
         }
@@ -97,7 +97,7 @@ impl BackupFolder {
         Ok(work)
     }
 
-    /// Whether it is new; else an existing backup is updated.
+    /// Whether it is new; otherwise an existing backup is updated.
     pub(super) const fn is_new(&self) -> bool {
         self.is_new
     }
@@ -107,7 +107,7 @@ impl BackupFolder {
         &self.folder
     }
 
-    /// Where the backup shall be, for messages.
+    /// The final path of the backup, for messages.
     pub(super) fn place(&self) -> &Path {
         &self.place
     }
@@ -117,7 +117,7 @@ impl BackupFolder {
         self.folder.join("catalog.db")
     }
 
-    /// The catalog that is being made: a file that is empty, for its owner only.
+    /// The catalog that is being copied: an empty file that only its owner can read.
     pub(super) fn draft(&self) -> Result<PathBuf> {
         self.forget_draft()?;
         let path = self.draft_path();
@@ -152,7 +152,7 @@ impl BackupFolder {
         read.map_err(|source| BackupError::NotABackup { folder, manifest, source }.into())
     }
 
-    /// Writes that down, whole or not at all.
+    /// Writes the manifest atomically.
     pub(super) fn put_mark(&self, mark: &Manifest) -> Result<()> {
         use std::io::Write;
         let (path, draft) = (self.folder.join(MARK), self.folder.join(format!("{MARK}.new")));
@@ -171,11 +171,11 @@ impl BackupFolder {
         written.map_err(Error::io("writing", &path))
     }
 
-    /// Puts the draft in the place of the catalog.
+    /// Renames the copied catalog to its final path.
     pub(super) fn publish_draft(&self) -> Result<()> {
         let (draft, catalog) = (self.draft_path(), self.catalog());
-        // What was beside the old file must not be taken for the new one's. The caller has seen to
-        // it that nothing is in it.
+        // The log of the old file must not be used for the new one. The caller has made sure that
+        // it is empty.
         for ending in ["-wal", "-shm"] {
             let mut path = catalog.clone().into_os_string();
             path.push(ending);
@@ -185,8 +185,8 @@ impl BackupFolder {
         self.forget_draft()
     }
 
-    /// Puts a pack's file in its place, whole: the same file under a second name where that can be,
-    /// else a copy. Gives whether it was copied; none when it is not there.
+    /// Adds a pack's file atomically: a hard link if possible, otherwise a copy. Returns whether it
+    /// was copied; none if the file does not exist.
     pub(super) fn take(&self, from: &Path, to: &Path, name: [u8; 16]) -> Result<Option<bool>> {
         let staged = self.folder.join("staging").join(hex::encode(name));
         for folder in [staged.parent(), to.parent()].into_iter().flatten() {
@@ -195,7 +195,7 @@ impl BackupFolder {
         let copied = match std::fs::hard_link(from, &staged) {
             Ok(()) => false,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            // Another disk, or one that has no links.
+            // Another disk, or a file system without hard links.
             Err(_) => match copy(from, &staged) {
                 Ok(()) => true,
                 Err(error) => {
@@ -209,12 +209,12 @@ impl BackupFolder {
             },
         };
         let published = std::fs::rename(&staged, to).map_err(Error::io("publishing", to));
-        // Where both were names of one file, renaming does nothing.
+        // If both are links to one file, renaming does nothing.
         remove(&staged)?;
         published.map(|()| Some(copied))
     }
 
-    /// Makes everything durable, and puts a new backup in its place.
+    /// Syncs everything to disk, and renames a new backup to its final path.
     pub(super) fn finish(mut self) -> Result<()> {
         sync_folders(&self.folder.join("packs"))?;
         sync(&self.folder)?;
@@ -231,19 +231,19 @@ impl BackupFolder {
 impl Drop for BackupFolder {
     fn drop(&mut self) {
         if !self.is_done {
-            // What can't be removed now is removed by the next backup to that place.
+            // What can't be removed now is removed by the next backup to that path.
             let _ = std::fs::remove_dir_all(&self.folder);
         }
         let _ = self.lock.unlock();
     }
 }
 
-/// The prefix of new folders beside a place.
+/// The prefix of temporary folders next to the final path.
 fn unfinished(place: &Path) -> String {
     format!(".{}.unfinished-backup-", place.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Removes what backups left beside a place that were killed.
+/// Removes the temporary folders of backups that were killed.
 fn sweep(place: &Path) -> Result<()> {
     let above = place.parent().unwrap_or(Path::new("/"));
     let begins = unfinished(place);
@@ -264,17 +264,17 @@ fn sweep(place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether the end of a name is one that we draw.
+/// Whether a suffix is one that packhouse generates.
 fn is_drawn(end: &str) -> bool {
     end.len() == 32 && end.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// A folder for its owner only, with those above it.
+/// Creates a folder that only its owner can read, with its parents.
 fn make_folder(path: &Path) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::io("creating", path))
 }
 
-/// A copy for its owner only, durable. Where the disk can share blocks between files, it does.
+/// A durable copy that only its owner can read. Uses reflinks if the file system supports them.
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::copy(from, to)?;
     let file = File::open(to)?;
@@ -291,7 +291,7 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Whether a folder is on another disk than the one above it: then nothing can be renamed to it.
+/// Whether a folder is on another disk than its parent: then nothing can be renamed to it.
 fn other_disk(folder: &Path) -> bool {
     let disk = |path: &Path| std::fs::metadata(path).map(|found| found.dev()).ok();
     disk(folder) != folder.parent().and_then(disk)

@@ -4,7 +4,7 @@
 //!  packhouse › history › gabriel/photos
 //!  Consolidated 23 packs into 1 in 1.2 s.
 //!
-//!  Ended       2026-07-01 09:30:00 UTC, 2 hours ago
+//!  Finished    2026-07-01 09:30:00 UTC, 2 hours ago
 //!  Pack        sha256:055b71f6f6aab46dd1577335adf1829e5796fb4ccbc4b2e2a0743b80d0bbebb0
 //!  Size        2.6 MiB → 2.3 MiB (266.8 KiB less)
 //!  Duplicates  34 records removed
@@ -23,7 +23,7 @@
 //!
 //!  writing a pack in /srv/packs failed: no space left on device; free some and try again
 //!
-//!  Ended       2026-06-28 12:00:00 UTC, 3 days ago
+//!  Finished    2026-06-28 12:00:00 UTC, 3 days ago
 //!  Planned by  component sha256:…
 //! ```
 
@@ -64,7 +64,7 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
         record.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         ago(model.now, record.finished_at)
     );
-    lines.push(fact(styles, "Ended", &ended, room));
+    lines.push(fact(styles, "Finished", &ended, room));
     if let Some(report) = &entry.report {
         lines.extend(facts(model, report, room));
         lines.push(fact(

@@ -64,7 +64,7 @@ pub(super) fn draw(
     scrolled(frame, area, lines, run.top.at(usize::MAX))
 }
 
-/// A failure: its effect on the store, the error, and the way out.
+/// A failure: its effect on the store, the error, and what to do.
 fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
     let (word, meaning, style) = match failure.kind {

@@ -54,12 +54,13 @@ pub(super) fn store(options: &StoreOptions) -> Option<Check> {
     ))
 }
 
-/// Warns of a folder in which others can change or see what is there, whatever the modes of its files.
+/// Warns about a folder in which other users can change or list files, regardless of the modes of
+/// the files.
 fn folder(folder: &Path) -> Option<Check> {
     const CHECK: &str = "privacy";
     let folder = folder.canonicalize().ok()?;
     let mode = |path: &Path| path.metadata().map_or(0, |found| found.permissions().mode());
-    // Nobody else gets through a closed parent.
+    // Other users can't get past a closed parent.
     if mode(&folder) & 0o066 == 0 || folder.parent().is_some_and(|parent| mode(parent) & 0o077 == 0)
     {
         return None;

@@ -1,4 +1,4 @@
-//! A pack that is put together from bytes and from spans of a body.
+//! A pack that is assembled from bytes and from spans of a body.
 
 use std::collections::VecDeque;
 use std::fs::File;
