@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use packhouse_model::error::{BackupError, Class, DeletionError, Error, ExhaustedBudget, PushError, RestoreError};
+use packhouse_model::error::{
+    BackupError, Class, DeletionError, Error, ExhaustedBudget, PushError, RestoreError,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 

@@ -13,10 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_catalog::{DroppedEntity, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of};
-use packhouse_core::{EntityId, Head, Kind, Span};
+use packhouse_catalog::{
+    DroppedEntity, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of,
+};
 use packhouse_core::msgpack::MsgpackError;
 use packhouse_core::record::{Commit, Snapshot as SnapshotRecord, Tag};
+use packhouse_core::{EntityId, Head, Kind, Span};
 use packhouse_model::error::{DeletionError, Error, Result};
 use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::progress::Progress;
@@ -24,8 +26,8 @@ use packhouse_model::report::GcDropped;
 use packhouse_pack::Directory;
 use packhouse_run::{PackReader, RunPack};
 
-use super::{Store, blocking};
 use super::prefetch::Reads;
+use super::{Store, blocking};
 
 /// A repo's packs and index, without what has expired.
 pub(super) struct Retained {

@@ -14,23 +14,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use packhouse_catalog::{Consolidation, DroppedEntity, IndexRow, LockMode, PackRow, PublishOutcome, RepoRow, Shelf, Snapshot, Sums};
+use packhouse_catalog::{
+    Consolidation, DroppedEntity, IndexRow, LockMode, PackRow, PublishOutcome, RepoRow, Shelf,
+    Snapshot, Sums,
+};
 use packhouse_core::{Head, Plan};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName, ShelfId};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::GcReport;
-use packhouse_pack::{Directory, WrittenPack, write_and_read_back};
 use packhouse_pack::pipeline::WriteError;
 use packhouse_pack::splice::Splice;
+use packhouse_pack::{Directory, WrittenPack, write_and_read_back};
 use packhouse_run::{RunHost, RunPack};
 use packhouse_tape::{Question, plan_digest};
 use packhouse_vault::StagedFile;
 
-use super::{Store, TRIES, blocking, expire, prove};
 use super::cost::peak_disk;
 use super::prefetch::Reads;
 use super::repo::mapped_packs;
+use super::{Store, TRIES, blocking, expire, prove};
 
 /// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;

@@ -9,11 +9,13 @@ use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::options::{PruneOptions, PushOptions};
 use packhouse_model::progress::{Phase, Progress};
-use packhouse_model::report::{JobReport, JobStatus, PushReport, PushStatus, Queued, QueuedPack, Task};
+use packhouse_model::report::{
+    JobReport, JobStatus, PushReport, PushStatus, Queued, QueuedPack, Task,
+};
 use packhouse_pack::WrittenPack;
 
-use super::{Store, TRIES, blocking};
 use super::receive::{StagedPack, entities_of, refuse_bad_branches};
+use super::{Store, TRIES, blocking};
 
 impl Store {
     /// Stores files and leaves the rest of the push to a job: reading them against the repo,

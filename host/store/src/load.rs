@@ -1,7 +1,7 @@
 //! Prepares a repo's packs for a run: finds them, and loads their directories.
 
-use std::io;
 use std::collections::BTreeMap;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 

@@ -4,7 +4,9 @@
 //! preferred encoding; of equal ones the smaller pack, then the smaller key. But entities of a
 //! consolidated pack stay there (`docs/decisions/0003-placement.md`).
 
-use packhouse_catalog::{EntityKey, IndexRow, MovedEntity, NewEntity, PackRow, PushedPack, entity_key, entity_of};
+use packhouse_catalog::{
+    EntityKey, IndexRow, MovedEntity, NewEntity, PackRow, PushedPack, entity_key, entity_of,
+};
 use packhouse_core::Row;
 use packhouse_core::row::Fingerprint;
 use packhouse_model::error::Result;

@@ -19,8 +19,8 @@ use packhouse_model::options::PruneOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{KeptPack, PruneReport};
 
-use super::{Store, TRIES};
 use super::replaced::CheckedPacks;
+use super::{Store, TRIES};
 
 /// Packs that are deleted at once: pushes wait for so many.
 pub(super) const BATCH: usize = 64;

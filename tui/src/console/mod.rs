@@ -48,8 +48,8 @@ use demo::{Demo, Pace};
 use keys::Keymap;
 use local::LocalBackend;
 use log_file::LogMessage;
-use packhouse_host::{Error, Remote, RemoteOptions};
 use packhouse_host::clock::{Clock, SystemClock};
+use packhouse_host::{Error, Remote, RemoteOptions};
 use remote::RemoteBackend;
 use settings::{Hints, Settings, ThemeName};
 use state::Model;
@@ -57,10 +57,10 @@ use terminal::Guard;
 use tokio::sync::mpsc::UnboundedReceiver;
 use view::{Styles, Theme};
 
-use crate::place;
 use crate::args::ConsoleArgs;
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::place;
 
 /// The seed of the demo store, so that it is always the same.
 const SEED: u64 = 1;

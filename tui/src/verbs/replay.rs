@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, bail};
-use packhouse_host::{Error, tape};
 use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::tape::{Replay as Replayed, Verdict};
+use packhouse_host::{Error, tape};
 
-use crate::place;
 use crate::args::Replay;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::place;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{count, escaped, plural, short_id};

@@ -4,15 +4,15 @@
 //! to another place, an option or an expression; it must have no invisible characters; and it must
 //! be a possible file name next to the other branches of its repo.
 
-use std::fmt;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::ops::Bound;
 use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::text::{is_invisible, is_variation_selector};
 use super::NameError;
+use crate::text::{is_invisible, is_variation_selector};
 
 /// Maximum length of a name in bytes, and therefore of a part: the limit of file systems.
 const MAX_BYTES: usize = 255;

@@ -20,9 +20,9 @@ use packhouse_model::text::escaped;
 use pieces::Pieces;
 use sections::{Object, Records, ends, fields, heads, object_array, records};
 
-use super::body_reader::BodyReader;
 use super::super::limits::{OBJECTS, RECORDS};
 use super::super::problem::{ApiResult, Problem};
+use super::body_reader::BodyReader;
 
 pub(super) use pieces::AssembledBody;
 

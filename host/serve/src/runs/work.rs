@@ -13,9 +13,9 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::super::revocation::{check_token, token_revoked};
 use super::log::RunEnd;
 use super::run::Run;
-use super::super::revocation::{check_token, token_revoked};
 
 /// Does the work of a run, and records its end, also when it panics.
 pub(super) async fn do_it(room: &Arc<Semaphore>, run: &Arc<Run>) {
