@@ -2,6 +2,7 @@
 
 mod access;
 mod answers;
+mod as_client;
 mod backup;
 mod branch;
 mod checkpoint;
@@ -16,6 +17,7 @@ mod history;
 mod jobs;
 mod load;
 mod newer;
+mod operate;
 mod orphans;
 mod overview;
 mod placement;

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::LockMode;
 use packhouse_model::error::{Error, Result};
-use packhouse_model::options::PruneOptions;
+use packhouse_model::operation::PruneOptions;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{KeptPack, PruneReport};
 use packhouse_vault::ListedPack;

@@ -19,9 +19,9 @@ use packhouse_catalog::{
 };
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{EntityId, Fault, Head, Kind, Rival as EncodingConflict, Row};
+use packhouse_model::client::PushOptions;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{BranchName, MpackKey, RepoName, ShelfId, in_the_way, same_name};
-use packhouse_model::options::PushOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{PushReport, PushStatus};
 use packhouse_pack::pipeline::{CHUNK, Produce, WriteError};
