@@ -2,12 +2,12 @@
 //!
 //! ```no_run
 //! # async fn example() -> packhouse_host::Result<()> {
-//! use packhouse_host::{Progress, PushOptions, StoreOptions};
+//! use packhouse_host::{GcOptions, Progress, PushOptions, StoreOptions};
 //!
 //! let store = StoreOptions::embedded("/var/lib/packhouse").open().await?;
 //! let repo = "gabriel/notes".parse()?;
 //! store.push(&repo, &["push.mpack".into()], PushOptions::default(), &Progress::silent()).await?;
-//! let report = store.gc(&repo, &Progress::silent()).await?;
+//! let report = store.gc(&repo, GcOptions::default(), &Progress::silent()).await?;
 //! println!("{} packs became {}", report.packs_before, report.packs_after);
 //! # Ok(())
 //! # }
@@ -16,7 +16,7 @@
 //! In reading order:
 //!
 //! 1. [`names`], [`text`], [`error`], [`report`], [`progress`], [`clock`], [`files`]: the
-//!    vocabulary.
+//!    vocabulary. [`operation`]: long work as values; [`client`]: a store, here or on a server.
 //! 2. [`catalog`] and [`vault`]: the two ports, and their adapters.
 //! 3. [`pack`]: reading untrusted packs, and writing packs that can be trusted.
 //! 4. [`run`]: what a component sees of a repo; [`sandbox`]: runs it.
@@ -28,7 +28,8 @@
 mod open;
 
 pub use packhouse_model::{
-    access, blocking, clock, error, files, names, options, progress, report, text,
+    access, blocking, client, clock, connection, error, files, names, operation, progress, report,
+    text,
 };
 pub use packhouse_pack as pack;
 pub use packhouse_remote as remote;
@@ -59,21 +60,23 @@ pub mod vault {
 }
 
 pub use catalog::CatalogPlace;
+pub use client::{Client, FetchRequest, Inspect, PlannedGc, PushOptions, RestoreOptions};
+pub use connection::ConnectionStatus;
 pub use error::{
     BackupError, Class, DamageError, DeletionError, Error, JobError, OpenError, PushError,
     RestoreError, Result, SetupError, TapeError,
 };
 pub use names::{BranchName, MpackKey, NameError, RepoId, RepoName, ShelfId, Visibility};
 pub use open::StoreOptions;
-pub use options::{FetchRequest, PruneOptions, PushOptions, RestoreOptions};
+pub use operation::{GcOptions, IndexOptions, Operation, PruneOptions, QueuedPack, VerifyOptions};
 pub use progress::{Event, Phase, Progress};
 pub use remote::{Remote, RemoteOptions};
 pub use report::{
     BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, Damage, DeleteReport,
-    DeletedRepo, FetchReport, GcCost, GcDropped, GcEntry, GcProof, GcQuery, GcRecord, GcReport,
-    JobEnded, JobReport, JobStatus, KeptPack, Moment, NEWER_WAY_OUT, NewerPacks, PackReport,
-    Policy, PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus,
-    Queued, QueuedPack, Repaired, RepoReport, RepoSummary, Task, VerifyReport,
+    DeletedRepo, FetchReport, GcCost, GcDone, GcDropped, GcEntry, GcPlanReport, GcPlanned, GcProof,
+    GcQuery, GcRecord, GcReport, JobEnded, JobReport, JobStatus, KeptPack, Moment, NEWER_WAY_OUT,
+    NewerPacks, PackReport, Policy, PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport,
+    PushReport, PushStatus, Queued, Repaired, RepoReport, RepoSummary, VerifyReport,
 };
 pub use store::{BackupOptions, GcPlan, Store};
 pub use vault::Storage;

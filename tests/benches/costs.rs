@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use packhouse_host::clock::SystemClock;
 use packhouse_host::vault::{Storage, Traffic};
 use packhouse_host::{
-    CatalogPlace, Progress, PushOptions, RepoName, Store, StoreOptions, Visibility,
+    CatalogPlace, GcOptions, Progress, PushOptions, RepoName, Store, StoreOptions, Visibility,
 };
 use packhouse_tests::cases::{Case, write_case};
 use packhouse_tests::postgres::{self, Cluster};
@@ -122,10 +122,10 @@ async fn measure(packs: usize, objects: usize) {
     std::fs::remove_dir_all(folder.path().join("spool")).unwrap();
     let elsewhere = Costs { store: options.open().await.unwrap(), cluster };
     let opened = elsewhere.now();
-    let report = elsewhere.store.gc(&repo, &silent).await.unwrap();
+    let report = elsewhere.store.gc(&repo, GcOptions::default(), &silent).await.unwrap();
     let at = elsewhere.tell(packs, objects, "consolidation", opened);
     println!("|  | rows that publishing changed: {} | | | | | | |", report.rows_changed);
-    elsewhere.store.gc(&repo, &silent).await.unwrap();
+    elsewhere.store.gc(&repo, GcOptions::default(), &silent).await.unwrap();
     let at = elsewhere.tell(packs, objects, "again: nothing to do", at);
     elsewhere.store.fetch(&repo, &Default::default(), &silent).await.unwrap();
     elsewhere.tell(packs, objects, "a clone", at);

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use packhouse_host::{Progress, PushOptions, RepoName, StoreOptions, Visibility};
+use packhouse_host::{GcOptions, Progress, PushOptions, RepoName, StoreOptions, Visibility};
 use packhouse_tests::cases::{Case, write_case};
 
 const CASES: [Case; 5] = [
@@ -201,7 +201,7 @@ fn child(arguments: &[String]) {
             }
         } else {
             start = Instant::now();
-            rows = store.gc(&repo, &progress).await.unwrap().rows_changed;
+            rows = store.gc(&repo, GcOptions::default(), &progress).await.unwrap().rows_changed;
         }
         Measured { seconds: start.elapsed().as_secs_f64(), peak: peak(), rows }
     });

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use packhouse_host::sample::{HistoryOptions, SnapshotForm, history};
-use packhouse_host::{FetchRequest, Progress, PushOptions};
+use packhouse_host::{FetchRequest, GcOptions, Progress, PushOptions};
 
 use crate::scenario::Scenario;
 use crate::store::TestStore;
@@ -74,7 +74,10 @@ async fn record_long(folder: &Path) {
     let store = TestStore::new().await;
     store.push_each(&long(520)).await;
     let recording = store.store.recording(&folder.join("long-gc.tape"));
-    recording.gc(&store.repo, &Progress::silent()).await.expect("it can be consolidated");
+    recording
+        .gc(&store.repo, GcOptions::default(), &Progress::silent())
+        .await
+        .expect("it can be consolidated");
 }
 
 async fn record_history(folder: &Path, name: &str, packs: &[Vec<u8>]) {
@@ -97,7 +100,10 @@ async fn record_history(folder: &Path, name: &str, packs: &[Vec<u8>]) {
         .fetch(&store.repo, &update, &silent)
         .await
         .expect("what is new can be fetched");
-    recording("gc").gc(&store.repo, &silent).await.expect("it can be consolidated");
+    recording("gc")
+        .gc(&store.repo, GcOptions::default(), &silent)
+        .await
+        .expect("it can be consolidated");
 }
 
 /// Every step of every scenario, those that fail included.
@@ -123,7 +129,7 @@ async fn record_scenarios(folder: &Path) {
                 };
                 recording("fetch").fetch(&store.repo, &request, &silent).await.err()
             } else {
-                recording("gc").gc(&store.repo, &silent).await.err()
+                recording("gc").gc(&store.repo, GcOptions::default(), &silent).await.err()
             };
             assert_eq!(failed.is_some(), step.error.is_some(), "{name}, step {number}: {failed:?}");
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use packhouse_host::clock::FixedClock;
 use packhouse_host::{
-    FetchReport, FetchRequest, GcReport, Progress, PushOptions, PushReport, RepoName, RepoReport,
-    Result, Storage, Store, StoreOptions, Visibility,
+    FetchReport, FetchRequest, GcOptions, GcReport, Progress, PushOptions, PushReport, RepoName,
+    RepoReport, Result, Storage, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use tempfile::TempDir;
 
@@ -111,7 +111,7 @@ impl TestStore {
     /// # Errors
     /// Those of the consolidation.
     pub async fn gc(&self) -> Result<GcReport> {
-        self.store.gc(&self.repo, &Progress::silent()).await
+        self.store.gc(&self.repo, GcOptions::default(), &Progress::silent()).await
     }
 
     /// `repo show`.
@@ -168,8 +168,11 @@ impl TestStore {
     pub fn sound(&self) -> impl Future<Output = ()> {
         let place = std::panic::Location::caller();
         async move {
-            let report =
-                self.store.verify(&self.repo, &Progress::silent()).await.expect("verify runs");
+            let report = self
+                .store
+                .verify(&self.repo, VerifyOptions::default(), &Progress::silent())
+                .await
+                .expect("verify runs");
             assert!(
                 report.ok && report.problems.is_empty(),
                 "verify at {place}: {:?}",

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
-use packhouse_host::{Error, Remote, RemoteOptions, RestoreError, Result, Store, StoreOptions};
+use packhouse_host::{
+    Client, Error, Remote, RemoteOptions, RestoreError, Result, Store, StoreOptions,
+};
 
 use crate::args::Globals;
-use crate::client::Client;
 use crate::output::Output;
 use crate::place;
 use crate::progress::Bars;
@@ -63,17 +64,17 @@ impl Context {
     }
 
     /// The store that the global options name, local or remote. It must exist.
-    pub(crate) async fn client(&self) -> anyhow::Result<Client> {
+    pub(crate) async fn client(&self) -> anyhow::Result<Arc<dyn Client>> {
         self.open_client(StoreOptions::open_existing).await
     }
 
     /// The same, for verbs that only read: the catalog of a local store is not migrated.
-    pub(crate) async fn client_to_read(&self) -> anyhow::Result<Client> {
+    pub(crate) async fn client_to_read(&self) -> anyhow::Result<Arc<dyn Client>> {
         self.open_client(StoreOptions::open_to_read).await
     }
 
     /// One of the two.
-    pub(crate) async fn client_for(&self, only_reads: bool) -> anyhow::Result<Client> {
+    pub(crate) async fn client_for(&self, only_reads: bool) -> anyhow::Result<Arc<dyn Client>> {
         match only_reads {
             true => self.client_to_read().await,
             false => self.client().await,
@@ -81,17 +82,17 @@ impl Context {
     }
 
     /// The same, for verbs that create a missing store.
-    pub(crate) async fn client_or_create(&self) -> anyhow::Result<Client> {
+    pub(crate) async fn client_or_create(&self) -> anyhow::Result<Arc<dyn Client>> {
         self.open_client(StoreOptions::open).await
     }
 
     async fn open_client(
         &self,
         open: impl AsyncFnOnce(StoreOptions) -> Result<Store>,
-    ) -> anyhow::Result<Client> {
+    ) -> anyhow::Result<Arc<dyn Client>> {
         match self.remote()? {
-            Some(remote) => Ok(Client::Remote(remote)),
-            None => Ok(Client::Local(self.open_local(open).await?)),
+            Some(remote) => Ok(Arc::new(remote)),
+            None => Ok(Arc::new(self.open_local(open).await?)),
         }
     }
 
@@ -156,12 +157,16 @@ impl Context {
         Ok(store)
     }
 
+    /// The local store that the verb has opened; none if it uses a server.
+    pub(crate) fn opened_store(&self) -> Option<Store> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).last().cloned()
+    }
+
     /// Adds to an unknown-repo error that the repo was deleted, or a similar name. Only for local
     /// stores: their users may see every repo.
     pub(crate) async fn explained(&self, error: anyhow::Error) -> anyhow::Error {
         let Some(Error::UnknownRepo(repo)) = error.downcast_ref() else { return error };
-        let store = self.opened.lock().unwrap_or_else(PoisonError::into_inner).last().cloned();
-        let Some(store) = store else { return error };
+        let Some(store) = self.opened_store() else { return error };
         if let Ok(deleted @ Error::Restore(RestoreError::DeletedRepo { .. })) =
             store.unknown_repo(repo).await
         {

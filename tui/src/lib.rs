@@ -6,7 +6,6 @@
 //! and `progress` print it; `exit` and `interrupt` end the call.
 
 mod args;
-mod client;
 mod console;
 mod context;
 mod exit;

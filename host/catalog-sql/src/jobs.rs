@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use packhouse_catalog::{Fence, JobEnd, JobQuery, NewJob};
 use packhouse_model::error::Result;
 use packhouse_model::names::MpackKey;
-use packhouse_model::report::{JobReport, JobStatus, Task};
+use packhouse_model::operation::Operation;
+use packhouse_model::report::{JobReport, JobStatus};
 
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::rows::{damaged, maybe_time, repo_name, time};
@@ -40,13 +41,13 @@ pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResu
 
 /// The job that waits already, where one is enough.
 async fn waiting<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
-    if !matches!(job.task, Task::Gc { .. } | Task::Prune { .. }) {
+    if !matches!(job.operation, Operation::Gc(_) | Operation::Prune(_)) {
         return Ok(None);
     }
     let waiting = tx
         .maybe(
             "SELECT id FROM jobs WHERE type = $1 AND status = 'queued' AND repo IS NOT DISTINCT FROM $2",
-            args![job.task.name(), job.repo],
+            args![job.operation.job_type(), job.repo],
         )
         .await?;
     Ok(waiting.map(|row| row.int("id")))
@@ -54,17 +55,17 @@ async fn waiting<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Opti
 
 /// Puts a job down, unless one waits that is enough.
 async fn insert<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
-    let payload = payload(&job.task)?;
+    let payload = payload(&job.operation)?;
     let added = tx
         .maybe(
             "INSERT INTO jobs (repo, type, payload, status, created_at, run_at) VALUES ($1, $2, $3, 'queued', $4, $5)
              ON CONFLICT DO NOTHING RETURNING id",
-            args![job.repo, job.task.name(), &payload, &job.now.to_string(), job.now.as_millisecond()],
+            args![job.repo, job.operation.job_type(), &payload, &job.now.to_string(), job.now.as_millisecond()],
         )
         .await?;
     let Some(added) = added.map(|row| row.int("id")) else { return Ok(None) };
-    if let Task::Index { packs, .. } = &job.task {
-        for pack in packs {
+    if let Operation::Index(options) = &job.operation {
+        for pack in &options.packs {
             tx.run(
                 "INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
                 args![added, &pack.mpack_key.digest()[..]],
@@ -75,9 +76,9 @@ async fn insert<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Optio
     Ok(Some(added))
 }
 
-/// The JSON of a task, without its type.
-fn payload(task: &Task) -> SqlResult<String> {
-    let value = serde_json::to_value(task).map_err(|e| sqlx::Error::Encode(e.into()))?;
+/// The options of an operation, in JSON.
+fn payload(operation: &Operation) -> SqlResult<String> {
+    let value = serde_json::to_value(operation).map_err(|e| sqlx::Error::Encode(e.into()))?;
     Ok(value["payload"].to_string())
 }
 
@@ -253,8 +254,9 @@ pub(super) async fn retry<E: Engine>(
         // Another process did the same.
         return Ok(None);
     }
-    let task = serde_json::from_str::<serde_json::Value>(row.text("payload")).unwrap_or_default();
-    for pack in task["packs"].as_array().into_iter().flatten() {
+    let payload =
+        serde_json::from_str::<serde_json::Value>(row.text("payload")).unwrap_or_default();
+    for pack in payload["packs"].as_array().into_iter().flatten() {
         let Some(Ok(key)) = pack["mpack_key"].as_str().map(str::parse::<MpackKey>) else {
             continue;
         };
@@ -312,7 +314,7 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
     };
     let payload: serde_json::Value =
         serde_json::from_str(row.text("payload")).map_err(|_| unreadable())?;
-    let task = serde_json::json!({ "type": row.text("type"), "payload": payload });
+    let operation = serde_json::json!({ "type": row.text("type"), "payload": payload });
     let result =
         row.maybe_text("result").map(serde_json::from_str).transpose().map_err(|_| unreadable())?;
     // A deleted repo has no name.
@@ -320,7 +322,7 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
     Ok(JobReport {
         id: row.int("id"),
         repo: if named { Some(repo_name(place, row)?) } else { None },
-        task: serde_json::from_value(task).map_err(|_| unreadable())?,
+        operation: serde_json::from_value(operation).map_err(|_| unreadable())?,
         status: row.text("status").parse().map_err(|_| unreadable())?,
         attempt: u32::try_from(row.int("attempt")).map_err(|_| unreadable())?,
         created_at: time(place, row, "created_at")?,

@@ -15,7 +15,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_model::error::Result;
 use packhouse_model::names::MpackKey;
-use packhouse_model::report::{JobReport, JobStatus, Policy, Task};
+use packhouse_model::operation::Operation;
+use packhouse_model::report::{JobReport, JobStatus, Policy};
 
 use super::Fence;
 
@@ -25,7 +26,7 @@ pub struct NewJob {
     /// The catalog's number of the repo; none for the whole store.
     pub repo: Option<i64>,
     /// What it does.
-    pub task: Task,
+    pub operation: Operation,
     /// When it was queued.
     pub now: Timestamp,
 }

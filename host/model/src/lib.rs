@@ -3,11 +3,13 @@
 
 pub mod access;
 pub mod blocking;
+pub mod client;
 pub mod clock;
+pub mod connection;
 pub mod error;
 pub mod files;
 pub mod names;
-pub mod options;
+pub mod operation;
 pub mod progress;
 pub mod report;
 pub mod text;

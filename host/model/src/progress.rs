@@ -1,7 +1,8 @@
 //! How a verb reports progress, and how it is cancelled.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::watch;
 
 use crate::error::{Error, Result};
 
@@ -80,19 +81,19 @@ pub struct Event {
 #[derive(Clone)]
 pub struct Progress {
     sink: Arc<dyn Fn(Event) + Send + Sync>,
-    cancelled: Arc<AtomicBool>,
+    cancelled: watch::Sender<bool>,
 }
 
 impl std::fmt::Debug for Progress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Progress").field("cancelled", &self.cancelled).finish_non_exhaustive()
+        f.debug_struct("Progress").field("cancelled", &self.is_cancelled()).finish_non_exhaustive()
     }
 }
 
 impl Progress {
     /// Passes every event to `sink`, which is called from worker threads and should return quickly.
     pub fn new(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Progress { sink: Arc::new(sink), cancelled: Arc::default() }
+        Progress { sink: Arc::new(sink), cancelled: watch::Sender::new(false) }
     }
 
     /// Without a sink.
@@ -102,12 +103,18 @@ impl Progress {
 
     /// Cancels the work at its next safe point. Nothing is published after that.
     pub fn cancel(&self) {
-        self.cancelled.store(true, Ordering::Relaxed);
+        self.cancelled.send_replace(true);
     }
 
     /// Whether the work was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        *self.cancelled.borrow()
+    }
+
+    /// Waits until the work is cancelled.
+    pub async fn cancelled(&self) {
+        // This holds the sender.
+        let _ = self.cancelled.subscribe().wait_for(|cancelled| *cancelled).await;
     }
 
     /// Passes on an event from elsewhere.
@@ -118,6 +125,6 @@ impl Progress {
     /// Reports a step, and fails if the work was cancelled.
     pub fn at(&self, repo: &str, phase: Phase, done: u64, total: u64) -> Result<()> {
         (self.sink)(Event { repo: repo.to_owned(), phase, done, total });
-        if self.cancelled.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 }

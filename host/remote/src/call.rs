@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packhouse_model::clock::Clock;
+use packhouse_model::connection::ConnectionStatus;
 use packhouse_model::error::{Class, Error, Result, SetupError};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
-use super::connection::{ConnectionMonitor, ConnectionStatus};
+use super::connection::ConnectionMonitor;
 
 /// Connect timeout.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -187,13 +188,17 @@ impl HttpClient {
         status: StatusCode,
         body: &[u8],
     ) -> ClientResult<T> {
-        serde_json::from_slice(body).map_err(|error| {
-            let message = format!(
-                "the response of {} is not understood ({error}); check with `packhouse doctor` that it is a packhouse of this version",
-                self.base
-            );
-            CallError::Refused(status, Error::Remote { class: Class::Refused, message })
-        })
+        serde_json::from_slice(body)
+            .map_err(|error| CallError::Refused(status, self.not_understood(&error)))
+    }
+
+    /// The error for what another version may have written.
+    pub(super) fn not_understood(&self, error: &serde_json::Error) -> Error {
+        let message = format!(
+            "the response of {} is not understood ({error}); check with `packhouse doctor` that it is a packhouse of this version",
+            self.base
+        );
+        Error::Remote { class: Class::Refused, message }
     }
 
     /// Sends a request. Returns a successful response, whose body has not been read yet.

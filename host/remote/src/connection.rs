@@ -1,20 +1,10 @@
-//! How the line to a server is.
+//! How the connection to a server is: kept up to date after each request.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use packhouse_model::connection::ConnectionStatus;
 use tokio::sync::watch;
-
-/// How the line to a server is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConnectionStatus {
-    /// Since when the server is unreachable, and why; none: it is reachable, or was not called yet.
-    pub down: Option<(Timestamp, String)>,
-    /// How long the last question and its answer took.
-    pub latency: Option<Duration>,
-    /// When the server was last heard.
-    pub heard_at: Option<Timestamp>,
-}
 
 /// Keeps the status up to date after each request.
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! A store on a server: every verb of [`crate::Store`], as requests to a `packhouse serve`.
+//! A store on a server: a [`Client`](packhouse_model::client::Client) that sends requests to a
+//! `packhouse serve`.
 //!
 //! ```text
 //! verb ─▶ call: URL, token, response or error ─▶ server
@@ -9,14 +10,13 @@
 //! response is lost. A token is sent only to the named server: redirects are refused, and so are
 //! unencrypted connections.
 
+mod as_client;
 mod call;
 mod connection;
 mod download;
 mod push;
-mod repos;
 mod run;
 mod sse;
-mod work;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,15 +24,12 @@ use std::time::Duration;
 
 use call::HttpClient;
 use futures::future::BoxFuture;
-use packhouse_model::access::{NewToken, TokenReport, TokenText};
 use packhouse_model::clock::{Clock, SystemClock};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::report::{Changes, StatusReport};
-use packhouse_model::text::escaped;
-use serde::de::DeserializeOwned;
 use url::{Host, Url};
 
-pub use connection::ConnectionStatus;
+pub use packhouse_model::connection::ConnectionStatus;
 
 /// Page size of the server.
 const PAGE: u32 = 1000;
@@ -112,26 +109,12 @@ impl Remote {
         Ok(Remote { client, reconnect_timeout: options.reconnect_timeout, clock: options.clock })
     }
 
-    /// The server.
-    pub fn place(&self) -> String {
-        self.client.place().to_owned()
-    }
-
-    /// The status of the connection, updated after each request.
-    pub fn connection(&self) -> tokio::sync::watch::Receiver<ConnectionStatus> {
-        self.client.connection()
-    }
-
-    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T> {
-        Ok(self.client.get(path, query).await?)
-    }
-
     /// Which store the server serves, and its status.
     ///
     /// # Errors
     /// When it can't be reached, or refuses.
     pub async fn status(&self) -> Result<StatusReport> {
-        self.get("status", &[]).await
+        Ok(self.client.get("status", &[]).await?)
     }
 
     /// Whether the server is ready.
@@ -157,37 +140,13 @@ impl Remote {
     /// When the server can't be reached, or refuses.
     pub async fn change_stamp(&self, since: Option<u64>) -> Result<u64> {
         let query: Vec<_> = since.map(|since| ("since", since.to_string())).into_iter().collect();
-        Ok(self.get::<Changes>("changes", &query).await?.stamp)
+        let changes: Changes = self.client.get("changes", &query).await?;
+        Ok(changes.stamp)
     }
 
-    /// All tokens, without their secrets.
-    ///
-    /// # Errors
-    /// When the server can't be reached, or refuses.
-    pub async fn tokens(&self) -> Result<Vec<TokenReport>> {
-        self.get("tokens", &[]).await
-    }
-
-    /// Creates a token.
-    ///
-    /// # Errors
-    /// When the server can't be reached, or refuses.
-    pub async fn create_token(&self, new: NewToken) -> Result<TokenReport> {
-        Ok(self.client.post("tokens", &new).await?)
-    }
-
-    /// Revokes a token.
-    ///
-    /// # Errors
-    /// When there is no such token, or the server can't be reached.
-    pub async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
-        // The argument may be a whole token; its secret stays here.
-        let text: Option<TokenText> = token.parse().ok();
-        let id = text.as_ref().map_or(token, TokenText::id);
-        if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-            return Err(Error::UnknownToken(escaped(id)));
-        }
-        Ok(self.client.delete(&format!("tokens/{id}"), &[]).await?)
+    /// Whether to give up on a server that was last heard then.
+    fn gives_up(&self, heard_at: tokio::time::Instant) -> bool {
+        self.reconnect_timeout.is_some_and(|timeout| heard_at.elapsed() >= timeout)
     }
 }
 

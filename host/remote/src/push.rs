@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::StreamExt;
+use packhouse_model::client::PushOptions;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
-use packhouse_model::options::PushOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::PushReport;
 use reqwest::multipart::{Form, Part};

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use packhouse_model::error::{Class, Error, Result};
+use packhouse_model::operation::{Report, RunRequest};
 use packhouse_model::progress::{self, Phase, Progress};
-use packhouse_model::report::{RunFailed, RunReport, RunRequest, RunState, Step};
+use packhouse_model::report::{RunFailed, RunReport, RunState, Step};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -17,10 +17,10 @@ use super::call::{CallError, ClientResult};
 use super::sse::{Event, Events};
 
 /// First pause before the server is asked again.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Longest pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How long a server may be silent that gives a sign of life every 10 seconds.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -59,11 +59,11 @@ struct RemoteRun<'a> {
 }
 
 /// Runs it there, and reports progress here.
-pub(super) async fn run<T: DeserializeOwned>(
+pub(super) async fn run(
     remote: &Remote,
     asked: &RunRequest,
     progress: &Progress,
-) -> Result<T> {
+) -> Result<Report> {
     let id = hex::encode(remote.clock.random_id());
     let mut run = RemoteRun {
         remote,
@@ -133,8 +133,9 @@ impl RemoteRun<'_> {
             CallError::Broken { .. } => {}
         }
         let away = self.heard_at.elapsed();
-        let timed_out = self.remote.reconnect_timeout.is_some_and(|timeout| away >= timeout);
-        if timed_out || (self.progress.is_cancelled() && away >= CANCEL_TIMEOUT) {
+        if self.remote.gives_up(self.heard_at)
+            || (self.progress.is_cancelled() && away >= CANCEL_TIMEOUT)
+        {
             return Err(failed.into());
         }
         tracing::debug!(run = self.id, "retrying in {:?}: {failed:?}", self.pause);
@@ -203,11 +204,12 @@ impl RemoteRun<'_> {
     }
 
     /// What the verb has answered.
-    fn read<T: DeserializeOwned>(&self, ended: &Event) -> Result<T> {
+    fn read(&self, ended: &Event) -> Result<Report> {
         let client = &self.remote.client;
         if ended.name == "done" {
             let RunDone { report } = client.read(StatusCode::OK, ended.data.as_bytes())?;
-            return Ok(client.read(StatusCode::OK, report.get().as_bytes())?);
+            return Report::read(&self.asked.operation, report.get())
+                .map_err(|error| client.not_understood(&error));
         }
         let RunFailure { problem } = client.read(StatusCode::OK, ended.data.as_bytes())?;
         Err(match problem.state {

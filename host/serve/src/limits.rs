@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use packhouse_model::options::FetchRequest;
+use packhouse_model::client::FetchRequest;
 
 /// Limits of a server. Those on counts are the protocol's.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@ use std::os::unix::fs::FileExt;
 
 use packhouse_catalog::{RepoRow, Snapshot, entity_key};
 use packhouse_core::{EntityId, Kind, Request, Row};
+use packhouse_model::client::FetchRequest;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{RepoName, ShelfId};
-use packhouse_model::options::FetchRequest;
 use packhouse_pack::scan::ScannedPack;
 use packhouse_run::RunPack;
 use packhouse_vault::StoredPack;

@@ -11,7 +11,6 @@
 //! Replaced packs are retired, and kept until they are pruned.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use packhouse_catalog::{
@@ -21,8 +20,9 @@ use packhouse_catalog::{
 use packhouse_core::{Head, Plan};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName, ShelfId};
+use packhouse_model::operation::GcOptions;
 use packhouse_model::progress::{Phase, Progress};
-use packhouse_model::report::GcReport;
+use packhouse_model::report::{GcDone, GcPlanReport, GcPlanned, GcReport};
 use packhouse_pack::pipeline::WriteError;
 use packhouse_pack::splice::Splice;
 use packhouse_pack::{Directory, WrittenPack, write_and_read_back};
@@ -43,7 +43,7 @@ const PAGE: u32 = 8192;
 pub struct GcPlan {
     /// What applying it would report, as a dry run: the key is known only when the pack has been
     /// made.
-    pub report: GcReport,
+    pub report: GcPlanReport,
     /// None: there is nothing to do.
     pub(super) work: Option<PlannedGc>,
     /// The shelves that it was made from: all the repo had then.
@@ -71,40 +71,32 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Busy`] when it keeps changing; damage, when a source has changed. The repo is then
-    /// as it was before.
-    pub async fn gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcReport> {
-        self.gc_expiring(repo, None, progress).await
-    }
-
-    /// The same, and drops what no branch, tag or release has reached for an age, if one is given.
-    ///
-    /// # Errors
-    /// As [`Store::gc`]; [`packhouse_model::error::DeletionError::AllUnreachable`] for a repo without
-    /// branches and tags: nothing of it would be left.
-    pub async fn gc_expiring(
+    /// as it was before. [`packhouse_model::error::DeletionError::AllUnreachable`] to expire
+    /// something of a repo without branches and tags: nothing of it would be left.
+    pub async fn gc(
         &self,
         repo: &RepoName,
-        age: Option<Duration>,
+        options: GcOptions,
         progress: &Progress,
     ) -> Result<GcReport> {
         let row = self.known_repo(repo).await?;
-        if age.is_some() {
+        if options.expire_unreachable.is_some() {
             // What a clock that was ahead has dated counts from now on.
             self.catalog.settle_times(self.agreed_time().await?, Some(row.id)).await?;
         }
-        let done = self.gc_current(&row, age, progress).await;
+        let done = self.gc_current(&row, options, progress).await;
         self.remembering(row.id, "gc", done).await
     }
 
     async fn gc_current(
         &self,
         row: &RepoRow,
-        age: Option<Duration>,
+        options: GcOptions,
         progress: &Progress,
     ) -> Result<GcReport> {
         for tries in 1.. {
             let started = self.clock.now();
-            let plan = match self.plan(row, age, started, true, progress).await {
+            let plan = match self.plan(row, options, started, true, progress).await {
                 Ok(plan) => plan,
                 Err(error) if tries < TRIES && self.is_stale(row.id, &error).await? => continue,
                 Err(error) => {
@@ -124,24 +116,16 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnknownRepo`]; damage, where a pack or a record can't be read.
-    pub async fn plan_gc(&self, repo: &RepoName, progress: &Progress) -> Result<GcPlan> {
-        self.plan_gc_expiring(repo, None, progress).await
-    }
-
-    /// The same for [`Store::gc_expiring`].
-    ///
-    /// # Errors
-    /// As [`Store::plan_gc`].
-    pub async fn plan_gc_expiring(
+    pub async fn plan_gc(
         &self,
         repo: &RepoName,
-        age: Option<Duration>,
+        options: GcOptions,
         progress: &Progress,
     ) -> Result<GcPlan> {
         let row = self.known_repo(repo).await?;
         let plan = self
             .until_current(row.id, || {
-                Box::pin(self.plan(&row, age, self.clock.now(), false, progress))
+                Box::pin(self.plan(&row, options, self.clock.now(), false, progress))
             })
             .await;
         self.remembering(row.id, "gc", plan).await
@@ -152,19 +136,20 @@ impl Store {
     async fn plan(
         &self,
         row: &RepoRow,
-        age: Option<Duration>,
+        options: GcOptions,
         started: Timestamp,
         applied: bool,
         progress: &Progress,
     ) -> Result<GcPlan> {
         let name = row.name.to_string();
+        let age = options.expire_unreachable;
         progress.at(&name, Phase::Plan, 0, 0)?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
         let row = snapshot.repo().clone();
         let shelves = snapshot.shelves().await?;
         let mapped = mapped_packs(&shelves);
         let sums = Sums::of(&shelves, &[]);
-        let mut report = GcReport {
+        let mut report = GcPlanReport {
             repo: row.name.clone(),
             packs_before: sums.packs,
             packs_after: sums.packs,
@@ -180,11 +165,8 @@ impl Store {
             elapsed_ms: 0,
             component: self.planner.digest().to_owned(),
             rows_changed: 0,
-            dry_run: Some(true),
-            plan_digest: None,
-            cost: None,
+            phase: GcPlanned { dry_run: true, plan_digest: None, cost: None },
             dropped: None,
-            proven: None,
         };
         if let [only] = &mapped[..] {
             // "Nothing to do" is only answered when the pack exists.
@@ -262,8 +244,9 @@ impl Store {
         report.consolidated_key = None;
         report.bytes_after = plan.bytes;
         report.duplicates_dropped = records - plan.records.total();
-        report.plan_digest = Some(plan_digest(&plan, packs.iter().map(|pack| pack.directory.key)));
-        report.cost = Some(self.cost(&plan, &packs, to_download).await?);
+        report.phase.plan_digest =
+            Some(plan_digest(&plan, packs.iter().map(|pack| pack.directory.key)));
+        report.phase.cost = Some(self.cost(&plan, &packs, to_download).await?);
         report.elapsed_ms = self.millis_since(started);
         let work = PlannedGc {
             packs,
@@ -311,7 +294,7 @@ impl Store {
             Ok(report) => {
                 self.remember(&row, report).await;
                 // What is kept says which plan was done; the answer is no dry run's.
-                report.plan_digest = None;
+                report.phase.plan_digest = None;
             }
             Err(error) => self.remember_failure(&row, started, error).await,
         }
@@ -324,9 +307,9 @@ impl Store {
         started: Timestamp,
         progress: &Progress,
     ) -> Result<GcReport> {
-        let GcPlan { mut report, work, planned, repo } = plan;
-        report.dry_run = None;
-        report.cost = None;
+        let GcPlan { report, work, planned, repo } = plan;
+        let plan_digest = report.phase.plan_digest.clone();
+        let mut report = report.with_phase(GcDone { plan_digest, proven: None });
         let Some(work) = work else { return Ok(report) };
         let name = repo.name.to_string();
         let to_download = self.to_download(&repo.name, &work.sources)?;
@@ -382,7 +365,7 @@ impl Store {
         }
         report.consolidated_key = Some(written.key);
         report.bytes_after = written.bytes;
-        report.proven = Some(proven);
+        report.phase.proven = Some(proven);
         // In addition to the time of planning; the time in between, when the plan was shown, does
         // not count.
         report.elapsed_ms += self.millis_since(started);

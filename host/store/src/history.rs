@@ -39,7 +39,7 @@ impl Store {
             .await?;
         for report in entries.iter_mut().filter_map(|entry| entry.report.as_mut()) {
             // As it was answered.
-            report.plan_digest = None;
+            report.phase.plan_digest = None;
         }
         Ok(entries)
     }
@@ -53,8 +53,11 @@ impl Store {
         let last = GcLogQuery { repo: Some(row.id), text: "", before: None, limit: SEARCHED };
         let mut reports =
             self.catalog.gc_log(last).await?.into_iter().filter_map(|entry| entry.report);
-        let done = reports.find(|report| report.plan_digest.as_deref() == Some(digest));
-        Ok(done.map(|report| GcReport { plan_digest: None, ..report }))
+        let done = reports.find(|report| report.phase.plan_digest.as_deref() == Some(digest));
+        Ok(done.map(|mut report| {
+            report.phase.plan_digest = None;
+            report
+        }))
     }
 
     /// Remembers a consolidation that did what it should.
@@ -65,7 +68,7 @@ impl Store {
             // There may be a million objects, and the history is read whole.
             dropped.entities.retain(|entity| entity.starts_with("commit "));
         }
-        self.note(repo, &record, report.proven.is_some().then_some(&kept)).await;
+        self.note(repo, &record, report.phase.proven.is_some().then_some(&kept)).await;
     }
 
     /// Remembers a consolidation that failed.

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use packhouse_catalog::{Fence, JobEnd, JobQuery, LockMode, NewJob, RepoRow};
 use packhouse_core::Head;
+use packhouse_model::client::PushOptions;
 use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::names::RepoName;
-use packhouse_model::options::{PruneOptions, PushOptions};
+use packhouse_model::operation::{GcOptions, IndexOptions, Operation, QueuedPack};
 use packhouse_model::progress::{Phase, Progress};
-use packhouse_model::report::{
-    JobReport, JobStatus, PushReport, PushStatus, Queued, QueuedPack, Task,
-};
+use packhouse_model::report::{JobReport, JobStatus, PushReport, PushStatus, Queued};
 use packhouse_pack::WrittenPack;
 
+use super::operate::mismatch;
 use super::receive::{StagedPack, entities_of, refuse_bad_branches};
 use super::{Store, TRIES, blocking};
 
@@ -61,13 +61,10 @@ impl Store {
                 mpack_key: one.written.key,
                 file: one.file.display().to_string(),
             });
-            let task = Task::Index { packs: packs.collect(), force: options.force };
-            job = Some(
-                self.catalog
-                    .add_job(&NewJob { repo: Some(row.id), task, now: self.time().await? })
-                    .await?
-                    .id,
-            );
+            let packs = packs.collect();
+            let operation = Operation::Index(IndexOptions { packs, force: options.force });
+            let new = NewJob { repo: Some(row.id), operation, now: self.time().await? };
+            job = Some(self.catalog.add_job(&new).await?.id);
             drop(lock);
         }
         let report = |(number, one): (usize, &StagedPack)| {
@@ -114,17 +111,17 @@ impl Store {
     pub async fn index_stored(
         &self,
         repo: &RepoName,
-        packs: &[QueuedPack],
-        force: bool,
+        options: &IndexOptions,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
         let row = self.known_repo(repo).await?;
+        let IndexOptions { packs, force } = options;
         let mut received = Vec::with_capacity(packs.len());
         for pack in packs {
             let one = self.receive_stored(&row, pack, progress).await;
             received.push(self.remembering(row.id, "push", one).await?);
         }
-        self.index(&row, received, PushOptions { force }, None, progress).await
+        self.index(&row, received, PushOptions { force: *force }, None, progress).await
     }
 
     /// Reads a stored pack as if it were pushed: since then it may have been damaged.
@@ -151,44 +148,20 @@ impl Store {
         Ok(StagedPack { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
     }
 
-    /// Queues a consolidation; returns the job that waits for it already, if one does.
+    /// Queues an operation; returns the job that waits for the same already, if one does.
     ///
     /// # Errors
-    /// [`Error::UnknownRepo`].
-    pub async fn queue_gc(
-        &self,
-        repo: &RepoName,
-        expire_unreachable: Option<std::time::Duration>,
-    ) -> Result<Queued> {
-        let expire_unreachable_seconds = expire_unreachable.map(|age| age.as_secs());
-        self.queue(Some(repo), Task::Gc { expire_unreachable_seconds }).await
-    }
-
-    /// Queues a verification of a repo.
-    ///
-    /// # Errors
-    /// [`Error::UnknownRepo`].
-    pub async fn queue_verify(&self, repo: &RepoName) -> Result<Queued> {
-        self.queue(Some(repo), Task::Verify {}).await
-    }
-
-    /// Queues a prune.
-    ///
-    /// # Errors
-    /// When the catalog fails.
-    pub async fn queue_prune(&self, options: PruneOptions) -> Result<Queued> {
-        let PruneOptions { grace, orphans, trust_verified, .. } = options;
-        let (grace_seconds, trust_verified_seconds) = (grace.as_secs(), trust_verified.as_secs());
-        self.queue(None, Task::Prune { grace_seconds, orphans, trust_verified_seconds }).await
-    }
-
-    async fn queue(&self, repo: Option<&RepoName>, task: Task) -> Result<Queued> {
+    /// [`Error::UnknownRepo`]; [`Error::Usage`] for what can't be a job;
+    /// [`JobError::AlreadyQueued`] while a job of the same type with other options waits.
+    pub async fn queue(&self, repo: Option<&RepoName>, operation: Operation) -> Result<Queued> {
+        let operation = operation.as_job()?;
+        if operation.needs_repo() != repo.is_some() {
+            return Err(mismatch(&operation));
+        }
         let row = self.number_of(repo).await?;
-        let job = self
-            .catalog
-            .add_job(&NewJob { repo: row, task: task.clone(), now: self.time().await? })
-            .await?;
-        if !serves(&job.task, &task) {
+        let new = NewJob { repo: row, operation: operation.clone(), now: self.time().await? };
+        let job = self.catalog.add_job(&new).await?;
+        if !serves(&job.operation, &operation) {
             return Err(JobError::AlreadyQueued(job.id).into());
         }
         Ok(Queued { repo: job.repo, job: job.id, status: job.status })
@@ -232,11 +205,11 @@ impl Store {
     /// gone.
     pub async fn retry_job(&self, id: i64) -> Result<JobReport> {
         let job = self.job(id).await?;
-        if job.repo.is_none() && !matches!(job.task, Task::Prune { .. }) {
+        if job.repo.is_none() && job.operation.needs_repo() {
             return Err(JobError::NoRepo(id).into());
         }
         // Packs that no job waits with may have been deleted since.
-        if let Task::Index { packs, .. } = &job.task {
+        if let Operation::Index(IndexOptions { packs, .. }) = &job.operation {
             let lock = self.catalog.lock(LockMode::Publishing).await?;
             for pack in packs {
                 if self.vault.open(&pack.mpack_key).await?.is_none() {
@@ -300,10 +273,10 @@ impl Store {
 }
 
 /// Whether a waiting job does all that was requested.
-fn serves(waiting: &Task, asked: &Task) -> bool {
+fn serves(waiting: &Operation, asked: &Operation) -> bool {
     // One that drops something consolidates as well.
-    matches!((waiting, asked), (Task::Gc { .. }, Task::Gc { expire_unreachable_seconds: None }))
-        || waiting == asked
+    let consolidates = *asked == Operation::Gc(GcOptions::default());
+    waiting == asked || (consolidates && matches!(waiting, Operation::Gc(_)))
 }
 
 fn not_ended(job: &JobReport) -> Error {

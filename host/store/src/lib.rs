@@ -3,6 +3,7 @@
 mod access;
 mod answer_file;
 mod answers;
+mod as_client;
 mod assemble;
 mod backup;
 mod branch;
@@ -23,6 +24,7 @@ mod index_check;
 mod jobs;
 mod load;
 mod newer;
+mod operate;
 mod orphans;
 mod overview;
 mod placement;

@@ -9,6 +9,12 @@ use packhouse_model::report::{Moment, PackReport, RepoDetail, RepoSummary};
 
 use super::Store;
 
+/// Moments of a repo's timeline in its detail: more than a chart has columns.
+const MOMENTS: u32 = 500;
+
+/// Consolidations in a repo's detail.
+const HISTORY: u32 = 50;
+
 impl Store {
     /// Repos in a line each, by name (owner, then slug), after one, at most `limit`. Reads no pack,
     /// and costs a few microseconds a repo.
@@ -106,13 +112,13 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnknownRepo`].
-    pub async fn detail(&self, repo: &RepoName, moments: u32, history: u32) -> Result<RepoDetail> {
+    pub async fn detail(&self, repo: &RepoName) -> Result<RepoDetail> {
         Ok(RepoDetail {
             report: self.repo(repo).await?,
             summary: self.summary(repo).await?,
             packs: self.packs(repo).await?,
-            timeline: self.timeline(repo, moments).await?,
-            history: self.gc_history(repo, history).await?,
+            timeline: self.timeline(repo, MOMENTS).await?,
+            history: self.gc_history(repo, HISTORY).await?,
         })
     }
 

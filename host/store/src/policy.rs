@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{Pressure, RepoRow};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
+use packhouse_model::operation::{GcOptions, Operation};
 use packhouse_model::report::{Policy, PolicyCheck, PolicyReport};
 
 use super::Store;
@@ -78,7 +79,9 @@ impl Store {
             }
             let mut check = judge(&row, pressure, &chosen(&policies, row.id), now);
             if check.due && queue {
-                check.job = Some(self.queue_gc(&row.name, None).await?.job);
+                check.job = Some(
+                    self.queue(Some(&row.name), Operation::Gc(GcOptions::default())).await?.job,
+                );
             }
             checks.push(check);
         }

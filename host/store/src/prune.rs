@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{LockMode, UnneededPack};
 use packhouse_model::error::{DeletionError, Error, Result};
 use packhouse_model::names::MpackKey;
-use packhouse_model::options::PruneOptions;
+use packhouse_model::operation::PruneOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{KeptPack, PruneReport};
 

@@ -16,9 +16,9 @@ use std::path::PathBuf;
 
 use packhouse_catalog::{DamageFindings, LockGuard, LockMode, PublishOutcome, RepoRow, Snapshot};
 use packhouse_core::{Head, Kind};
+use packhouse_model::client::PushOptions;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
-use packhouse_model::options::PushOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{PushReport, PushStatus};
 

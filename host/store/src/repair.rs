@@ -48,9 +48,6 @@ struct Candidate {
 impl Store {
     /// Checks everything of a repo and mends what it can; what the report then calls a problem is
     /// what is left.
-    ///
-    /// # Errors
-    /// As [`Store::verify`]; [`Error::Busy`] when the repo keeps changing.
     pub async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         let row = self.known_repo(repo).await?;
         let mut repaired: Vec<Repaired> = Vec::new();

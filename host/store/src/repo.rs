@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use packhouse_catalog::{LockMode, PackRow, RepoRestoration, RepoRow, RestoreOutcome, Shelf, Sums};
 use packhouse_core::Head;
+use packhouse_model::client::RestoreOptions;
 use packhouse_model::error::{Error, RestoreError, Result};
 use packhouse_model::names::{RepoId, RepoName, Visibility};
-use packhouse_model::options::RestoreOptions;
 use packhouse_model::report::{DeleteReport, RepoReport};
 
 use super::Store;

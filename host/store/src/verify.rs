@@ -12,6 +12,7 @@ use packhouse_core::record::Commit;
 use packhouse_core::{Edges, Kind, Row};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
+use packhouse_model::operation::VerifyOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{Damage, Problem, ProblemKind, Repaired, VerifyReport};
 use packhouse_pack::{Directory, ScannedPack};
@@ -97,12 +98,21 @@ impl Seen {
 }
 
 impl Store {
-    /// Checks everything of a repo.
+    /// Checks everything of a repo; on request mends what it can, and then only reports as a problem
+    /// what is left.
     ///
     /// # Errors
     /// When the catalog can't be read, or the work is stopped. Damage is no error here but a
-    /// finding.
-    pub async fn verify(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
+    /// finding. [`packhouse_model::error::Error::Busy`] when a repo that is mended keeps changing.
+    pub async fn verify(
+        &self,
+        repo: &RepoName,
+        options: VerifyOptions,
+        progress: &Progress,
+    ) -> Result<VerifyReport> {
+        if options.repair {
+            return self.repair(repo, progress).await;
+        }
         let row = self.known_repo(repo).await?;
         Ok(self.verified(&row, WAY_OUT, progress).await?.report)
     }

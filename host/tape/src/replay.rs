@@ -59,7 +59,7 @@ pub struct Replay {
 /// Replays a tape in `planner`, with the limits on the tape.
 ///
 /// # Errors
-/// [`TapeError::Damaged`], or [`Error::Unsupported`] for a tape of another version. A component
+/// [`TapeError::Damaged`], or [`TapeError::OtherVersion`]. A component
 /// that diverges is not an error: see the result.
 pub fn replay(tape: &Path, planner: &dyn Planner) -> Result<Replay> {
     let mut reader = TapeReader::open(tape)?;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{Fence, JobEnd};
 use packhouse_model::error::{DamageError, Error, JobError, Result};
+use packhouse_model::operation::Report;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{JobEnded, JobReport};
 use packhouse_store::Store;
@@ -205,7 +206,7 @@ impl Worker {
         let started = self.store.now();
         tracing::info!(
             job = job.id,
-            r#type = job.task.name(),
+            r#type = job.operation.job_type(),
             repo = job.repo.as_ref().map(ToString::to_string),
             attempt = job.attempt,
             "begun"
@@ -218,7 +219,10 @@ impl Worker {
         };
         let (end, outcome) = self.verdict(&job, &done);
         let elapsed_ms = self.store.now().duration_since(started).as_millis().max(0) as u64;
-        let gc = done.ok().and_then(|done| done.gc);
+        let gc = match done {
+            Ok(Report::Gc(report)) => Some(report),
+            _ => None,
+        };
         let component = self.store.component_digest().to_owned();
         let ended = match &end {
             None => Ok(None),
@@ -234,19 +238,14 @@ impl Worker {
                 return None;
             }
         };
-        let ended = JobEnded::new(job, elapsed_ms, outcome, component, gc.as_ref());
+        let ended = JobEnded::new(job, elapsed_ms, outcome, component, gc.as_deref());
         log_ended(&ended);
         Some(ended)
     }
 
     /// Runs a job, and renews its lease. When the lease is lost, or the shutdown timeout has
     /// passed, the job is cancelled.
-    async fn kept(
-        &self,
-        job: &JobReport,
-        fence: Fence,
-        progress: &Progress,
-    ) -> Result<attempt::AttemptResult> {
+    async fn kept(&self, job: &JobReport, fence: Fence, progress: &Progress) -> Result<Report> {
         let mut work =
             std::pin::pin!(attempt::run(self.store.for_job(fence), job.clone(), progress.clone()));
         let mut keeping = std::pin::pin!(self.keep(fence));
@@ -285,16 +284,16 @@ impl Worker {
     }
 
     /// The end of an attempt. None: another worker has the job.
-    fn verdict(
-        &self,
-        job: &JobReport,
-        done: &Result<attempt::AttemptResult>,
-    ) -> (Option<JobEnd>, &'static str) {
+    fn verdict(&self, job: &JobReport, done: &Result<Report>) -> (Option<JobEnd>, &'static str) {
         let now = self.store.now();
         match done {
-            Ok(done) => match &done.problem {
-                None => (Some(JobEnd::Done(done.result.clone())), "done"),
-                Some(problem) => (Some(JobEnd::Failed(problem.clone())), "failed"),
+            Ok(report) => match report.problem() {
+                // Reports are plain data: writing them does not fail.
+                None => {
+                    let result = serde_json::to_value(report).unwrap_or_default();
+                    (Some(JobEnd::Done(result)), "done")
+                }
+                Some(problem) => (Some(JobEnd::Failed(problem)), "failed"),
             },
             Err(Error::LeaseLost { .. }) => (None, "lost"),
             Err(Error::Cancelled) => {
@@ -335,7 +334,7 @@ fn log_ended(ended: &JobEnded) {
     } = ended;
     let repo = job.repo.as_ref().map(ToString::to_string);
     let (job, kind, attempt, reason) =
-        (job.id, job.task.name(), job.attempt, job.reason.as_deref());
+        (job.id, job.operation.job_type(), job.attempt, job.reason.as_deref());
     if matches!(*outcome, "failed" | "lost") {
         tracing::warn!(
             job,

@@ -91,7 +91,7 @@ impl Metrics {
 
     /// Counts an attempt.
     pub fn count(&self, ended: &JobEnded) {
-        let r#type = ended.job.task.name().to_owned();
+        let r#type = ended.job.operation.job_type().to_owned();
         self.seconds
             .get_or_create(&OfType { r#type: r#type.clone() })
             .observe(ended.elapsed_ms as f64 / 1000.0);

@@ -8,7 +8,9 @@ use packhouse_host::catalog::{
     Catalog, DeletionSummary, LockMode, NewAnswer, NewJob, PublishOutcome, RepoRestoration,
     RestoreOutcome,
 };
-use packhouse_host::{DeletedRepo, GcRecord, JobStatus, MpackKey, Policy, RepoId, Task};
+use packhouse_host::{
+    DeletedRepo, GcRecord, JobStatus, MpackKey, Operation, Policy, RepoId, VerifyOptions,
+};
 
 use super::desk::{Desk, at, edges, head, id, key, name, pack, row, unused_id};
 
@@ -20,7 +22,11 @@ pub async fn a_deleted_repo_leaves_packs_that_wait_and_a_free_name(catalog: Arc<
     let mut open = desk.snapshot().await;
     catalog.set_policy(desk.repo, Some(&Policy::OFF)).await.unwrap();
     let job = catalog
-        .add_job(&NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(5) })
+        .add_job(&NewJob {
+            repo: Some(desk.repo),
+            operation: Operation::Verify(VerifyOptions::default()),
+            now: at(5),
+        })
         .await
         .unwrap();
     let left = catalog.delete_repo(desk.repo, at(6)).await.unwrap();
@@ -197,7 +203,11 @@ pub async fn full(catalog: &Arc<dyn Catalog>) -> Desk {
         catalog.freshen(&desk.row().await, &[row(Kind::Object, 1).entity], at(4)).await.unwrap()
     );
     catalog
-        .add_job(&NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(4) })
+        .add_job(&NewJob {
+            repo: Some(desk.repo),
+            operation: Operation::Verify(VerifyOptions::default()),
+            now: at(4),
+        })
         .await
         .unwrap();
     desk
@@ -206,7 +216,11 @@ pub async fn full(catalog: &Arc<dyn Catalog>) -> Desk {
 pub async fn a_restored_repo_is_as_it_was(catalog: Arc<dyn Catalog>) {
     let desk = full(&catalog).await;
     let job = catalog
-        .add_job(&NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(5) })
+        .add_job(&NewJob {
+            repo: Some(desk.repo),
+            operation: Operation::Verify(VerifyOptions::default()),
+            now: at(5),
+        })
         .await
         .unwrap();
     let (before, revision) = (picture(&desk).await, desk.row().await.revision);
@@ -378,7 +392,11 @@ pub async fn an_empty_repo_is_restored_until_it_is_forgotten(catalog: Arc<dyn Ca
 
 pub async fn nothing_is_asked_of_workers_for_a_deleted_repo(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    let ask = NewJob { repo: Some(desk.repo), task: Task::Verify {}, now: at(1) };
+    let ask = NewJob {
+        repo: Some(desk.repo),
+        operation: Operation::Verify(VerifyOptions::default()),
+        now: at(1),
+    };
     let job = catalog.add_job(&ask).await.unwrap();
     catalog.delete_repo(desk.repo, at(2)).await.unwrap().unwrap();
     assert!(catalog.add_job(&ask).await.is_err());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhouse_host::catalog::{Catalog, GcLogQuery};
-use packhouse_host::{GcRecord, GcReport};
+use packhouse_host::{GcDone, GcRecord, GcReport};
 
 use super::desk::{Desk, at, key};
 
@@ -167,11 +167,11 @@ pub async fn what_a_run_reported_is_kept_with_it(catalog: Arc<dyn Catalog>) {
         elapsed_ms: 5,
         component: "digest".into(),
         rows_changed: 9,
-        dry_run: None,
-        plan_digest: None,
-        cost: None,
+        phase: GcDone {
+            plan_digest: None,
+            proven: Some(packhouse_host::GcProof { entities: 10, ..Default::default() }),
+        },
         dropped: None,
-        proven: Some(packhouse_host::GcProof { entities: 10, ..Default::default() }),
     };
     catalog.record_gc(desk.repo, &done(1), Some(&report)).await.unwrap();
     catalog.record_gc(desk.repo, &failed(2, "e"), None).await.unwrap();

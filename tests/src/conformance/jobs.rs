@@ -1,25 +1,34 @@
 //! Jobs: queued, listed, retried and cancelled.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use packhouse_host::catalog::{Catalog, Fence, JobEnd, JobQuery, NewJob};
-use packhouse_host::{JobReport, JobStatus, QueuedPack, Task};
+use packhouse_host::{
+    GcOptions, IndexOptions, JobReport, JobStatus, Operation, PruneOptions, QueuedPack,
+    VerifyOptions,
+};
 use serde_json::json;
 
 use super::desk::{Desk, at, key};
 
-pub const GC: Task = Task::Gc { expire_unreachable_seconds: None };
-pub const PRUNE: Task =
-    Task::Prune { grace_seconds: 60, orphans: false, trust_verified_seconds: 0 };
+pub const GC: Operation = Operation::Gc(GcOptions { expire_unreachable: None });
+pub const PRUNE: Operation = Operation::Prune(PruneOptions {
+    grace: Duration::from_secs(60),
+    orphans: false,
+    newer: false,
+    dry_run: false,
+    trust_verified: Duration::ZERO,
+});
 const ALL: JobQuery = JobQuery { repo: None, status: None, before: None, limit: 100 };
 
 pub async fn add(
     catalog: &Arc<dyn Catalog>,
     repo: Option<i64>,
-    task: Task,
+    operation: Operation,
     seconds: i64,
 ) -> JobReport {
-    catalog.add_job(&NewJob { repo, task, now: at(seconds) }).await.unwrap()
+    catalog.add_job(&NewJob { repo, operation, now: at(seconds) }).await.unwrap()
 }
 
 /// Takes a job for a minute.
@@ -34,18 +43,29 @@ fn again(seconds: i64, counts: bool) -> JobEnd {
 pub async fn a_job_is_told_as_it_was_asked_for(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     let packs = vec![QueuedPack { mpack_key: key(1), file: "süß \"1\".mpack".into() }];
-    let tasks = [
-        (Some(desk.repo), Task::Index { packs, force: true }),
-        (Some(desk.repo), Task::Gc { expire_unreachable_seconds: Some(7) }),
-        (None, Task::Prune { grace_seconds: 3, orphans: true, trust_verified_seconds: 9 }),
-        (Some(desk.repo), Task::Verify {}),
+    let operations = [
+        (Some(desk.repo), Operation::Index(IndexOptions { packs, force: true })),
+        (
+            Some(desk.repo),
+            Operation::Gc(GcOptions { expire_unreachable: Some(Duration::from_secs(7)) }),
+        ),
+        (
+            None,
+            Operation::Prune(PruneOptions {
+                grace: Duration::from_secs(3),
+                orphans: true,
+                trust_verified: Duration::from_secs(9),
+                ..PruneOptions::default()
+            }),
+        ),
+        (Some(desk.repo), Operation::Verify(VerifyOptions::default())),
     ];
-    for (seconds, (repo, task)) in (0..).zip(tasks) {
-        let added = add(&catalog, repo, task.clone(), seconds).await;
+    for (seconds, (repo, operation)) in (0..).zip(operations) {
+        let added = add(&catalog, repo, operation.clone(), seconds).await;
         let expected = JobReport {
             id: added.id,
             repo: repo.map(|_| desk.name.clone()),
-            task,
+            operation,
             status: JobStatus::Queued,
             attempt: 0,
             created_at: at(seconds),
@@ -73,9 +93,10 @@ pub async fn of_consolidations_and_deletions_one_waits(catalog: Arc<dyn Catalog>
     assert_ne!(others.id, first.id, "each repo has its own");
     let prune = add(&catalog, None, PRUNE, 2).await;
     assert_eq!(add(&catalog, None, PRUNE, 3).await, prune);
-    let verify = add(&catalog, Some(desk.repo), Task::Verify {}, 4).await;
+    let verify =
+        add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 4).await;
     assert_ne!(
-        add(&catalog, Some(desk.repo), Task::Verify {}, 4).await.id,
+        add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 4).await.id,
         verify.id,
         "others wait as often as they are asked for"
     );
@@ -96,7 +117,9 @@ pub async fn jobs_are_listed_newest_first_by_repo_and_status_page_by_page(
     let mut ids = Vec::new();
     for seconds in 0..6 {
         let repo = [Some(desk.repo), Some(other.repo), Some(desk.repo)][seconds as usize % 3];
-        ids.push(add(&catalog, repo, Task::Verify {}, seconds).await.id);
+        ids.push(
+            add(&catalog, repo, Operation::Verify(VerifyOptions::default()), seconds).await.id,
+        );
     }
     ids.push(add(&catalog, None, PRUNE, 9).await.id);
     catalog.cancel_job(ids[0], at(9)).await.unwrap().unwrap();
@@ -118,8 +141,10 @@ pub async fn jobs_are_listed_newest_first_by_repo_and_status_page_by_page(
         catalog.jobs(ALL).await.unwrap().iter().map(|job| job.repo.clone()).collect();
     assert_eq!((&by_id[0], &by_id[2]), (&None, &Some(other.name)));
     let counts = catalog.job_counts().await.unwrap();
-    let mut counts: Vec<_> =
-        counts.iter().map(|(task, status, count)| (task.as_str(), *status, *count)).collect();
+    let mut counts: Vec<_> = counts
+        .iter()
+        .map(|(operation, status, count)| (operation.as_str(), *status, *count))
+        .collect();
     counts.sort_unstable();
     let expected = [
         ("mpack.prune", JobStatus::Queued, 1),
@@ -132,8 +157,10 @@ pub async fn jobs_are_listed_newest_first_by_repo_and_status_page_by_page(
 
 pub async fn the_job_that_has_been_due_for_longest_is_taken_first(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    let late = add(&catalog, Some(desk.repo), Task::Verify {}, 20).await;
-    let early = add(&catalog, Some(desk.repo), Task::Verify {}, 10).await;
+    let late =
+        add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 20).await;
+    let early =
+        add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 10).await;
     let same = add(&catalog, None, PRUNE, 10).await;
     assert!(take(&catalog, 9).await.is_none(), "none is due");
     for expected in [early.id, same.id] {
@@ -156,7 +183,7 @@ pub async fn the_job_that_has_been_due_for_longest_is_taken_first(catalog: Arc<d
 
 pub async fn a_job_that_is_to_be_tried_again_is_not_due_before(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    let job = add(&catalog, Some(desk.repo), Task::Verify {}, 0).await;
+    let job = add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 0).await;
     let (_, fence) = take(&catalog, 1).await.unwrap();
     let waiting = catalog.end_job(fence, &again(30, true), at(2)).await.unwrap().unwrap();
     assert_eq!(
@@ -175,8 +202,8 @@ pub async fn a_job_that_is_to_be_tried_again_is_not_due_before(catalog: Arc<dyn 
 
 pub async fn a_job_ends_once_with_what_came_of_it(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    add(&catalog, Some(desk.repo), Task::Verify {}, 0).await;
-    add(&catalog, Some(desk.repo), Task::Verify {}, 1).await;
+    add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 0).await;
+    add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 1).await;
     let (_, fence) = take(&catalog, 2).await.unwrap();
     let result = json!({ "ok": true, "text": "süß", "list": [1, 2.5, null] });
     let done = catalog.end_job(fence, &JobEnd::Done(result.clone()), at(3)).await.unwrap().unwrap();
@@ -197,7 +224,8 @@ pub async fn a_job_ends_once_with_what_came_of_it(catalog: Arc<dyn Catalog>) {
 
 pub async fn a_failed_or_cancelled_job_begins_anew_and_no_other(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    let job = add(&catalog, Some(desk.repo), Task::Verify {}, 0).await.id;
+    let job =
+        add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 0).await.id;
     assert!(catalog.retry_job(job, at(1)).await.unwrap().is_none(), "it waits");
     let (_, fence) = take(&catalog, 1).await.unwrap();
     assert!(catalog.retry_job(job, at(1)).await.unwrap().is_none(), "it runs");
@@ -220,10 +248,10 @@ pub async fn a_failed_or_cancelled_job_begins_anew_and_no_other(catalog: Arc<dyn
 
 pub async fn where_another_of_its_kind_waits_that_one_will_do(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    for (repo, task) in [(Some(desk.repo), GC), (None, PRUNE)] {
-        let first = add(&catalog, repo, task.clone(), 0).await.id;
+    for (repo, operation) in [(Some(desk.repo), GC), (None, PRUNE)] {
+        let first = add(&catalog, repo, operation.clone(), 0).await.id;
         let (_, fence) = take(&catalog, 1).await.unwrap();
-        let second = add(&catalog, repo, task.clone(), 2).await.id;
+        let second = add(&catalog, repo, operation.clone(), 2).await.id;
         // The one that runs is to be tried again: the other does the same.
         let ended = catalog.end_job(fence, &again(9, true), at(3)).await.unwrap().unwrap();
         assert_eq!(
@@ -245,7 +273,8 @@ pub async fn where_another_of_its_kind_waits_that_one_will_do(catalog: Arc<dyn C
 
 pub async fn a_job_that_waits_or_runs_can_be_taken_back_and_no_other(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    let waiting = add(&catalog, Some(desk.repo), Task::Verify {}, 0).await.id;
+    let waiting =
+        add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 0).await.id;
     let back = catalog.cancel_job(waiting, at(1)).await.unwrap().unwrap();
     assert_eq!(
         (back.status, back.finished_at, back.lease_until),
@@ -253,7 +282,8 @@ pub async fn a_job_that_waits_or_runs_can_be_taken_back_and_no_other(catalog: Ar
     );
     assert!(back.reason.is_some() && catalog.cancel_job(waiting, at(2)).await.unwrap().is_none());
     assert!(take(&catalog, 2).await.is_none());
-    let running = add(&catalog, Some(desk.repo), Task::Verify {}, 3).await.id;
+    let running =
+        add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 3).await.id;
     let (_, fence) = take(&catalog, 3).await.unwrap();
     catalog.cancel_job(running, at(4)).await.unwrap().unwrap();
     assert!(!catalog.renew_lease(fence, at(99)).await.unwrap());
@@ -264,12 +294,10 @@ pub async fn a_job_that_waits_or_runs_can_be_taken_back_and_no_other(catalog: Ar
 
 pub async fn the_packs_of_a_job_wait_with_it_until_it_ends(catalog: Arc<dyn Catalog>) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
-    let queued = |numbers: &[u64]| Task::Index {
-        packs: numbers
-            .iter()
-            .map(|number| QueuedPack { mpack_key: key(*number), file: String::new() })
-            .collect(),
-        force: false,
+    let pack = |number: &u64| QueuedPack { mpack_key: key(*number), file: String::new() };
+    let queued = |numbers: &[u64]| {
+        let packs = numbers.iter().map(pack).collect();
+        Operation::Index(IndexOptions { packs, force: false })
     };
     let one = add(&catalog, Some(desk.repo), queued(&[1, 2]), 0).await.id;
     add(&catalog, Some(other.repo), queued(&[2, 3]), 1).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhouse_host::catalog::{Catalog, Consolidation, JobEnd, PublishOutcome};
-use packhouse_host::{JobStatus, Task};
+use packhouse_host::{IndexOptions, JobStatus, Operation, VerifyOptions};
 use serde_json::json;
 
 use super::desk::{Desk, at, key, pack};
@@ -11,7 +11,8 @@ use super::jobs::{GC, add, take};
 
 pub async fn a_job_is_its_workers_until_the_lease_runs_out(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    let job = add(&catalog, Some(desk.repo), Task::Verify {}, 0).await.id;
+    let job =
+        add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 0).await.id;
     let (_, first) = catalog.take_job("one", at(0), at(10)).await.unwrap().unwrap();
     assert!(catalog.take_job("two", at(10), at(99)).await.unwrap().is_none(), "until then");
     assert!(catalog.renew_lease(first, at(20)).await.unwrap());
@@ -32,7 +33,7 @@ pub async fn a_job_is_its_workers_until_the_lease_runs_out(catalog: Arc<dyn Cata
 
 pub async fn a_lease_that_ran_out_and_that_nobody_took_is_still_its_own(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    add(&catalog, Some(desk.repo), Task::Verify {}, 0).await;
+    add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 0).await;
     let (_, fence) = catalog.take_job("one", at(0), at(10)).await.unwrap().unwrap();
     let mut push = desk.prepare(vec![pack(1, 0..1)]).await;
     push.fence = Some(fence);
@@ -44,7 +45,7 @@ pub async fn a_lease_that_ran_out_and_that_nobody_took_is_still_its_own(catalog:
 pub async fn with_an_old_fence_nothing_is_published(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..2)]).await;
-    add(&catalog, Some(desk.repo), Task::Verify {}, 0).await;
+    add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 0).await;
     let (_, first) = catalog.take_job("one", at(0), at(10)).await.unwrap().unwrap();
     let (_, second) = catalog.take_job("two", at(11), at(99)).await.unwrap().unwrap();
     let before = (desk.row().await.revision, desk.on_shelves().await);
@@ -76,7 +77,8 @@ pub async fn for_a_job_that_ended_or_was_taken_back_nothing_is_published(
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..2)]).await;
     for end in [true, false] {
-        let job = add(&catalog, Some(desk.repo), Task::Verify {}, 0).await.id;
+        let job =
+            add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 0).await.id;
         let (_, fence) = take(&catalog, 1).await.unwrap();
         if end {
             catalog.end_job(fence, &JobEnd::Done(json!(1)), at(2)).await.unwrap().unwrap();
@@ -98,7 +100,8 @@ pub async fn of_one_repo_one_consolidation_runs(catalog: Arc<dyn Catalog>) {
     assert_eq!(taken.id, first);
     let second = add(&catalog, Some(desk.repo), GC, 1).await.id;
     assert!(take(&catalog, 2).await.is_none(), "it waits for the one that runs");
-    let verify = add(&catalog, Some(desk.repo), Task::Verify {}, 3).await.id;
+    let verify =
+        add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 3).await.id;
     assert_eq!(take(&catalog, 4).await.unwrap().0.id, verify, "others don't wait");
     let others = add(&catalog, Some(other.repo), GC, 4).await.id;
     assert_eq!(take(&catalog, 5).await.unwrap().0.id, others, "nor those of other repos");
@@ -114,7 +117,7 @@ pub async fn pushes_of_one_repo_are_indexed_in_the_order_in_which_they_were_aske
     catalog: Arc<dyn Catalog>,
 ) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
-    let index = || Task::Index { packs: vec![], force: false };
+    let index = || Operation::Index(IndexOptions { packs: vec![], force: false });
     let first = add(&catalog, Some(desk.repo), index(), 0).await.id;
     let second = add(&catalog, Some(desk.repo), index(), 1).await.id;
     let others = add(&catalog, Some(other.repo), index(), 2).await.id;

@@ -8,7 +8,7 @@ use packhouse_host::catalog::{
     AnswerBudget, Catalog, Consolidation, LockMode, NewAnswer, NewJob, PublishOutcome, Totals,
 };
 use packhouse_host::error::ExhaustedBudget;
-use packhouse_host::{MpackKey, QueuedPack, RepoSummary, Task};
+use packhouse_host::{IndexOptions, MpackKey, Operation, QueuedPack, RepoSummary};
 
 use super::desk::{Desk, at, head, key, pack, row};
 
@@ -167,8 +167,12 @@ pub async fn the_packs_of_a_job_that_has_not_ended_are_known_and_never_forgotten
 ) {
     let (one, _) = with_shared(&catalog).await;
     let queued = |number| QueuedPack { mpack_key: key(number), file: "f".into() };
-    let task = Task::Index { packs: vec![queued(1), queued(8), queued(1)], force: false };
-    let job = catalog.add_job(&NewJob { repo: Some(one.repo), task, now: at(30) }).await.unwrap();
+    let operation = Operation::Index(IndexOptions {
+        packs: vec![queued(1), queued(8), queued(1)],
+        force: false,
+    });
+    let job =
+        catalog.add_job(&NewJob { repo: Some(one.repo), operation, now: at(30) }).await.unwrap();
     assert_eq!(catalog.knows_packs(&[key(7), key(8), key(1)]).await.unwrap(), [false, true, true]);
     assert_eq!(
         catalog.waiting_packs(&[key(8), key(2), key(1), key(7)]).await.unwrap(),

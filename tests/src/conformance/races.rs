@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use packhouse_host::Visibility;
 use packhouse_host::catalog::{Catalog, JobEnd, LockMode, NewJob, PublishOutcome};
-use packhouse_host::{JobStatus, MpackKey, Task};
+use packhouse_host::{JobStatus, MpackKey, Operation, VerifyOptions};
 use serde_json::json;
 
 use super::desk::{Desk, at, head, key, name, pack, unused_id};
@@ -251,7 +251,7 @@ pub async fn packs_are_forgotten_and_pushed_at_once_and_none_is_lost(catalog: Ar
 pub async fn each_job_is_given_to_one_of_many_workers(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     for _ in 0..24 {
-        add(&catalog, Some(desk.repo), Task::Verify {}, 0).await;
+        add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 0).await;
     }
     let taken = together(6, |number| {
         let catalog = catalog.clone();
@@ -311,14 +311,14 @@ pub async fn however_often_it_is_asked_for_one_consolidation_runs_and_one_waits(
         async move {
             let mut ended = 0;
             for turn in 0..10 {
-                let (repo, task) =
+                let (repo, operation) =
                     if turn % 5 == 4 { (None, PRUNE) } else { (Some(desk.repo), GC) };
-                let asked = catalog.add_job(&NewJob { repo, task, now: at(0) }).await.unwrap();
-                assert!(matches!(asked.task, Task::Gc { .. } | Task::Prune { .. }));
+                let asked = catalog.add_job(&NewJob { repo, operation, now: at(0) }).await.unwrap();
+                assert!(matches!(asked.operation, Operation::Gc(_) | Operation::Prune(_)));
                 let Some((job, fence)) = catalog.take_job("w", at(1), at(60)).await.unwrap() else {
                     continue;
                 };
-                let gc_of = matches!(job.task, Task::Gc { .. })
+                let gc_of = matches!(job.operation, Operation::Gc(_))
                     .then(|| job.repo.as_ref().map(ToString::to_string));
                 if let Some(repo) = &gc_of {
                     assert!(running.lock().unwrap().insert(repo.clone()), "two run");

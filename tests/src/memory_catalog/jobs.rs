@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::catalog::{Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
-use packhouse_host::{JobReport, JobStatus, MpackKey, Policy, Result, Task};
+use packhouse_host::{IndexOptions, JobReport, JobStatus, MpackKey, Operation, Policy, Result};
 
 use super::state::State;
 use super::{MemoryCatalog, deleted};
@@ -47,10 +47,10 @@ impl Job {
     }
 
     /// Whether one of both is enough while it waits.
-    fn is_like(&self, repo: Option<i64>, task: &Task) -> bool {
-        match (&self.report.task, task) {
-            (Task::Gc { .. }, Task::Gc { .. }) => self.repo == repo,
-            (Task::Prune { .. }, Task::Prune { .. }) => true,
+    fn is_like(&self, repo: Option<i64>, operation: &Operation) -> bool {
+        match (&self.report.operation, operation) {
+            (Operation::Gc(_), Operation::Gc(_)) => self.repo == repo,
+            (Operation::Prune(_), Operation::Prune(_)) => true,
             _ => false,
         }
     }
@@ -85,14 +85,17 @@ impl State {
     }
 
     /// The job that waits and does what this one would, if there is one.
-    fn waiting_like(&self, repo: Option<i64>, task: &Task) -> Option<i64> {
-        let waits = |job: &&Job| job.report.status == JobStatus::Queued && job.is_like(repo, task);
+    fn waiting_like(&self, repo: Option<i64>, operation: &Operation) -> Option<i64> {
+        let waits =
+            |job: &&Job| job.report.status == JobStatus::Queued && job.is_like(repo, operation);
         self.jobs.values().find(waits).map(|job| job.report.id)
     }
 
     pub(super) fn is_waited_for(&self, key: &MpackKey) -> bool {
-        let has = |job: &Job| match &job.report.task {
-            Task::Index { packs, .. } => packs.iter().any(|pack| pack.mpack_key == *key),
+        let has = |job: &Job| match &job.report.operation {
+            Operation::Index(IndexOptions { packs, .. }) => {
+                packs.iter().any(|pack| pack.mpack_key == *key)
+            }
             _ => false,
         };
         self.jobs.values().any(|job| job.is_open() && has(job))
@@ -100,7 +103,8 @@ impl State {
 
     /// Whether a consolidation of its repo runs besides, or a push of it comes first.
     fn is_blocked(&self, job: &Job) -> bool {
-        let indexes = |job: &Job| matches!(job.report.task, Task::Index { .. });
+        let indexes =
+            |job: &Job| matches!(job.report.operation, Operation::Index(IndexOptions { .. }));
         let before = |other: &Job| {
             other.report.id < job.report.id && other.repo == job.repo && other.is_open()
         };
@@ -108,7 +112,7 @@ impl State {
             return true;
         }
         let runs_gc = |other: &Job| {
-            other.runs() && other.is_like(job.repo, &job.report.task) && job.repo.is_some()
+            other.runs() && other.is_like(job.repo, &job.report.operation) && job.repo.is_some()
         };
         self.jobs.values().any(|other| other.report.id != job.report.id && runs_gc(other))
     }
@@ -133,8 +137,8 @@ impl State {
     }
 
     fn end(&mut self, fence: Fence, end: &JobEnd, now: Timestamp) -> Option<JobReport> {
-        let JobReport { id, task, .. } = self.leased(fence)?.report.clone();
-        let other = self.waiting_like(self.jobs[&id].repo, &task);
+        let JobReport { id, operation, .. } = self.leased(fence)?.report.clone();
+        let other = self.waiting_like(self.jobs[&id].repo, &operation);
         let report = &mut self.leased(fence)?.report;
         report.lease_until = None;
         match (end, other) {
@@ -164,7 +168,7 @@ impl State {
         if !matches!(job.report.status, JobStatus::Failed | JobStatus::Cancelled) {
             return None;
         }
-        if let Some(other) = self.waiting_like(job.repo, &job.report.task) {
+        if let Some(other) = self.waiting_like(job.repo, &job.report.operation) {
             return self.told(other);
         }
         if job.repo.is_some_and(|repo| self.is_deleted(repo)) {
@@ -184,13 +188,13 @@ impl Jobs for MemoryCatalog {
         if job.repo.is_some_and(|repo| state.is_deleted(repo)) {
             return Err(deleted());
         }
-        let id = state.waiting_like(job.repo, &job.task).unwrap_or_else(|| {
+        let id = state.waiting_like(job.repo, &job.operation).unwrap_or_else(|| {
             state.asked += 1;
             let id = state.asked;
             let report = JobReport {
                 id,
                 repo: None,
-                task: job.task.clone(),
+                operation: job.operation.clone(),
                 status: JobStatus::Queued,
                 attempt: 0,
                 created_at: job.now,
@@ -227,12 +231,12 @@ impl Jobs for MemoryCatalog {
         // Sorted by their labels.
         let mut counts: BTreeMap<(&str, &str), (JobStatus, u64)> = BTreeMap::new();
         let state = self.read();
-        for JobReport { task, status, .. } in state.jobs.values().map(|job| &job.report) {
-            counts.entry((task.name(), status.as_str())).or_insert((*status, 0)).1 += 1;
+        for JobReport { operation, status, .. } in state.jobs.values().map(|job| &job.report) {
+            counts.entry((operation.job_type(), status.as_str())).or_insert((*status, 0)).1 += 1;
         }
         Ok(counts
             .into_iter()
-            .map(|((task, _), (status, count))| (task.to_owned(), status, count))
+            .map(|((operation, _), (status, count))| (operation.to_owned(), status, count))
             .collect())
     }
 

@@ -14,8 +14,8 @@ use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::local::LocalVault;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions};
 use packhouse_host::{
-    CatalogPlace, FetchRequest, GcQuery, Policy, Progress, PruneOptions, PushOptions, RepoName,
-    Result, Store, Visibility,
+    CatalogPlace, FetchRequest, GcOptions, GcQuery, Operation, Policy, Progress, PruneOptions,
+    PushOptions, RepoName, Result, Store, VerifyOptions, Visibility,
 };
 use packhouse_tests::memory_catalog::MemoryCatalog;
 use packhouse_tests::postgres::cluster;
@@ -113,13 +113,19 @@ impl Subject {
             Verb::Push { repo, files, force, later: true } => {
                 self.told(store.push_async(&repo, &files, PushOptions { force }, &silent).await)
             }
-            Verb::Gc { repo, expire } => self.told(store.gc_expiring(&repo, expire, &silent).await),
-            Verb::GcLater { repo } => self.told(store.queue_gc(&repo, None).await),
+            Verb::Gc { repo, expire } => {
+                self.told(store.gc(&repo, GcOptions { expire_unreachable: expire }, &silent).await)
+            }
+            Verb::GcLater { repo } => {
+                self.told(store.queue(Some(&repo), Operation::Gc(GcOptions::default())).await)
+            }
             Verb::Fetch { repo, have } => {
                 let request = FetchRequest { have, ..FetchRequest::default() };
                 self.told(store.fetch(&repo, &request, &silent).await)
             }
-            Verb::Verify(repo) => self.told(store.verify(&repo, &silent).await),
+            Verb::Verify(repo) => {
+                self.told(store.verify(&repo, VerifyOptions::default(), &silent).await)
+            }
             Verb::Prune { grace, dry_run } => {
                 let options = PruneOptions {
                     grace: Duration::from_secs(grace),
@@ -130,7 +136,13 @@ impl Subject {
             }
             Verb::PruneLater => self.told(
                 store
-                    .queue_prune(PruneOptions { grace: Duration::ZERO, ..Default::default() })
+                    .queue(
+                        None,
+                        Operation::Prune(PruneOptions {
+                            grace: Duration::ZERO,
+                            ..Default::default()
+                        }),
+                    )
                     .await,
             ),
             Verb::Work => self.works().await,
@@ -302,7 +314,9 @@ async fn compare(
     }
     for repo in REPOS.map(|repo| repo.parse::<RepoName>().unwrap()) {
         for subject in [&one, &other] {
-            if let Ok(report) = subject.store.verify(&repo, &Progress::silent()).await {
+            if let Ok(report) =
+                subject.store.verify(&repo, VerifyOptions::default(), &Progress::silent()).await
+            {
                 assert!(report.ok, "seed {seed}: {:?}", report.problems);
             }
         }

@@ -8,7 +8,8 @@ use packhouse_core::Kind;
 use packhouse_host::catalog::{Catalog, PushedPack};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::{
-    CatalogPlace, FetchRequest, Progress, PushOptions, PushStatus, StoreOptions, Visibility,
+    CatalogPlace, FetchRequest, Progress, PushOptions, PushStatus, StoreOptions, VerifyOptions,
+    Visibility,
 };
 use packhouse_tests::conformance::desk;
 use packhouse_tests::model;
@@ -252,7 +253,7 @@ async fn a_first_push_of_1500_commits_is_read_right_before_postgres_knows_of_it(
 
     let all = store.fetch(&repo, &FetchRequest::default(), &silent).await.unwrap();
     assert_eq!((all.commit_count, all.missing), (pushed[0].commits, 0));
-    let verified = store.verify(&repo, &silent).await.unwrap();
+    let verified = store.verify(&repo, VerifyOptions::default(), &silent).await.unwrap();
     assert!(verified.ok, "{:?}", &verified.problems[..1]);
 
     let heads: Vec<String> = model::heads_of(&[pack]).into_values().collect();

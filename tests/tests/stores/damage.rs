@@ -11,8 +11,9 @@ use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions, store_metrics};
 use packhouse_host::{
-    Class, FetchRequest, JobStatus, MpackKey, Progress, PruneOptions, PruneReport, PushOptions,
-    PushReport, PushStatus, RepoName, Store, StoreOptions, VerifyReport, Visibility,
+    Class, FetchRequest, GcOptions, JobStatus, MpackKey, Progress, PruneOptions, PruneReport,
+    PushOptions, PushReport, PushStatus, RepoName, Store, StoreOptions, VerifyOptions,
+    VerifyReport, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::{self, Fault, Moment};
@@ -80,11 +81,11 @@ pub(super) async fn prune(store: &Store, options: PruneOptions) -> PruneReport {
 }
 
 pub(super) async fn verify(on: &TestStore) -> VerifyReport {
-    on.store.verify(&on.repo, &silent()).await.unwrap()
+    on.store.verify(&on.repo, VerifyOptions::default(), &silent()).await.unwrap()
 }
 
 pub(super) async fn repair(on: &TestStore) -> VerifyReport {
-    on.store.repair(&on.repo, &silent()).await.unwrap()
+    on.store.verify(&on.repo, VerifyOptions::REPAIR, &silent()).await.unwrap()
 }
 
 /// What the repo is known to have lost, by its report and its summary; read by a later process.
@@ -118,7 +119,7 @@ async fn prune_keeps_the_sources_of_a_pack_that_is_missing_or_damaged() {
         });
         let files: Vec<_> = theirs.iter().map(|pack| on.file(pack)).collect();
         on.store.push(&other, &files, PushOptions::default(), &silent()).await.unwrap();
-        on.store.gc(&other, &silent()).await.unwrap();
+        on.store.gc(&other, GcOptions::default(), &silent()).await.unwrap();
 
         harm.does(&file(&on.data(), &key));
         for dry_run in [true, false] {
@@ -161,7 +162,7 @@ async fn a_pack_of_two_repos_stays_while_either_lacks_its_replacement() {
     on.store.create_repo(&other, Visibility::Public).await.unwrap();
     let files: Vec<_> = packs()[..2].iter().map(|pack| on.file(pack)).collect();
     on.store.push(&other, &files, PushOptions::default(), &silent()).await.unwrap();
-    on.store.gc(&other, &silent()).await.unwrap();
+    on.store.gc(&other, GcOptions::default(), &silent()).await.unwrap();
     Harm::Flipped.does(&file(&on.data(), &key));
     let report = prune(&on.store, NOW).await;
     assert_eq!((report.packs_deleted, report.packs_kept), (0, 3), "{report:?}");
@@ -169,7 +170,7 @@ async fn a_pack_of_two_repos_stays_while_either_lacks_its_replacement() {
     on.store.delete_repo(&on.repo).await.unwrap();
     let report = prune(&on.store, NOW).await;
     assert_eq!((report.packs_deleted, report.packs_kept), (4, 0), "{report:?}");
-    assert!(on.store.verify(&other, &silent()).await.unwrap().ok);
+    assert!(on.store.verify(&other, VerifyOptions::default(), &silent()).await.unwrap().ok);
 }
 
 #[tokio::test]
@@ -398,13 +399,16 @@ async fn law_5_a_repair_that_fails_anywhere_makes_nothing_worse() {
             let fault = Fault::at(call, moment);
             let store =
                 faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
-            let failed = store.repair(&on.repo, &silent()).await.is_err();
+            let failed = store.verify(&on.repo, VerifyOptions::REPAIR, &silent()).await.is_err();
             assert_eq!(failed, fault.struck(), "call {call} {moment:?}");
             drop(store);
             let store = options(folder.path()).open().await.unwrap();
-            assert!(store.repair(&on.repo, &silent()).await.unwrap().ok, "call {call} {moment:?}");
+            assert!(
+                store.verify(&on.repo, VerifyOptions::REPAIR, &silent()).await.unwrap().ok,
+                "call {call} {moment:?}"
+            );
             assert_eq!(
-                store.gc(&on.repo, &silent()).await.unwrap().consolidated_key,
+                store.gc(&on.repo, GcOptions::default(), &silent()).await.unwrap().consolidated_key,
                 Some(key),
                 "call {call} {moment:?}"
             );

@@ -10,7 +10,8 @@ use std::time::Duration;
 use packhouse_host::clock::{FixedClock, SystemClock};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{
-    GcReport, Progress, PruneOptions, PushOptions, Store, StoreOptions, Visibility,
+    GcOptions, GcReport, Operation, Progress, PruneOptions, PushOptions, Store, StoreOptions,
+    Visibility,
 };
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::seed::{Chain, chain};
@@ -34,7 +35,10 @@ async fn force(store: &Store, from: &TestStore, pack: &[u8]) {
 }
 
 async fn expire(store: &Store, from: &TestStore, days: u32) -> GcReport {
-    store.gc_expiring(&from.repo, Some(DAY * days), &Progress::silent()).await.unwrap()
+    store
+        .gc(&from.repo, GcOptions { expire_unreachable: Some(DAY * days) }, &Progress::silent())
+        .await
+        .unwrap()
 }
 
 /// A repo whose branch led to `old` at first, and to `new` after a forced push on the tenth day.
@@ -59,8 +63,11 @@ fn objects(report: &GcReport) -> BTreeSet<String> {
 #[tokio::test]
 async fn what_nothing_reaches_is_kept_unless_somebody_asks() {
     let (store, old, new) = rewritten().await;
-    let report =
-        after(400, &store.data()).await.gc(&store.repo, &Progress::silent()).await.unwrap();
+    let report = after(400, &store.data())
+        .await
+        .gc(&store.repo, GcOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     assert_eq!((report.commits, report.dropped), (5, None));
     let wanted = [old.tip.clone(), new.tip.clone()];
     store.fetch(&wanted, &[]).await.unwrap();
@@ -76,7 +83,7 @@ async fn what_was_left_longer_ago_than_the_age_is_dropped_and_told_by_name() {
     let kept = expire(&late, &store, 21).await;
     assert_eq!((kept.commits, kept.dropped.unwrap().entities.len()), (5, 0));
     let planned = late
-        .plan_gc_expiring(&store.repo, Some(DAY * 19), &Progress::silent())
+        .plan_gc(&store.repo, GcOptions { expire_unreachable: Some(DAY * 19) }, &Progress::silent())
         .await
         .unwrap()
         .report;
@@ -149,7 +156,10 @@ async fn a_repo_without_branches_is_not_emptied() {
     });
     store.push_each(&loose).await;
     let late = after(400, &store.data()).await;
-    let error = late.gc_expiring(&store.repo, Some(DAY), &Progress::silent()).await.unwrap_err();
+    let error = late
+        .gc(&store.repo, GcOptions { expire_unreachable: Some(DAY) }, &Progress::silent())
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("repo delete"), "{error}");
     store.sound().await;
 }
@@ -185,7 +195,10 @@ async fn a_push_that_reaches_what_is_being_dropped_is_never_left_without_it() {
         let clock = FixedClock::starting_at("2027-03-02T09:00:00Z".parse().unwrap());
         let faulty = StoreOptions { clock: Arc::new(clock), ..options(&store.data()) };
         let faulty = faulty::open(faulty, Sandbox::reference(None).unwrap(), &fault).await.unwrap();
-        let done = faulty.gc_expiring(&store.repo, Some(DAY), &Progress::silent()).await.unwrap();
+        let done = faulty
+            .gc(&store.repo, GcOptions { expire_unreachable: Some(DAY) }, &Progress::silent())
+            .await
+            .unwrap();
         if !fault.struck() {
             assert!(call > 8, "{call} calls");
             break;
@@ -219,7 +232,7 @@ async fn a_deleted_repo_frees_its_name_and_its_packs_wait() {
     store.store.push(&other, &[shared], PushOptions::default(), &Progress::silent()).await.unwrap();
     let (answer, _) = store.fetch(&[], std::slice::from_ref(&pushed.tip)).await.unwrap();
     let file = answer.mpack_url.strip_prefix("file://").unwrap().to_owned();
-    store.store.queue_gc(&store.repo, None).await.unwrap();
+    store.store.queue(Some(&store.repo), Operation::Gc(GcOptions::default())).await.unwrap();
     let gone = store.store.delete_repo(&store.repo).await.unwrap();
     assert_eq!((gone.packs_waiting, gone.jobs_cancelled), (1, 1));
     assert!(!Path::new(&file).exists(), "what was assembled from it is gone at once");
@@ -278,7 +291,10 @@ async fn a_repo_that_is_deleted_meanwhile_stays_deleted() {
                     .push(&store.repo, &[file], PushOptions::default(), &Progress::silent())
                     .await
                     .map(drop),
-                _ => faulty.gc(&store.repo, &Progress::silent()).await.map(drop),
+                _ => faulty
+                    .gc(&store.repo, GcOptions::default(), &Progress::silent())
+                    .await
+                    .map(drop),
             };
             if !fault.struck() {
                 break;

@@ -8,8 +8,8 @@ use packhouse_host::clock::{FixedClock, SystemClock};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions};
 use packhouse_host::{
-    JobEnded, JobReport, JobStatus, Progress, PruneOptions, PushOptions, PushStatus, Store,
-    StoreOptions, Visibility,
+    GcOptions, JobEnded, JobReport, JobStatus, Operation, Progress, PruneOptions, PushOptions,
+    PushStatus, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::{self, Fault, Moment};
@@ -166,7 +166,7 @@ async fn a_worker_that_was_taken_for_dead_publishes_nothing() {
         store.push_each(&[chain(2, "a", None).pack]).await;
         let next = chain(2, "b", Some(&chain(2, "a", None).tip));
         store.push_each(&[&next.pack]).await;
-        store.store.queue_gc(&store.repo, None).await.unwrap();
+        store.store.queue(Some(&store.repo), Operation::Gc(GcOptions::default())).await.unwrap();
 
         let theirs = Fault::never();
         // By the system's clock it is later still, and what it stages has other names.
@@ -282,14 +282,21 @@ async fn many_workers_do_each_job_once() {
     for (repo, tip) in repos.iter().zip(tips) {
         let shown = store.store.repo(repo).await.unwrap();
         assert_eq!((shown.packs, shown.branch_heads.get("main")), (4, tip.as_ref()), "{repo}");
-        store.store.queue_gc(repo, None).await.unwrap();
-        store.store.queue_gc(repo, None).await.unwrap();
+        store.store.queue(Some(repo), Operation::Gc(GcOptions::default())).await.unwrap();
+        store.store.queue(Some(repo), Operation::Gc(GcOptions::default())).await.unwrap();
     }
     let (a, b) = tokio::join!(many(0), many(1));
     assert_eq!(a.len() + b.len(), repos.len(), "of two consolidations that wait, one will do");
     for repo in &repos {
         assert_eq!(store.store.repo(repo).await.unwrap().packs, 1);
-        assert!(store.store.verify(repo, &Progress::silent()).await.unwrap().ok);
+        assert!(
+            store
+                .store
+                .verify(repo, VerifyOptions::default(), &Progress::silent())
+                .await
+                .unwrap()
+                .ok
+        );
     }
 }
 
@@ -300,7 +307,12 @@ async fn what_fails_for_a_moment_is_tried_again_later_and_what_fails_for_good_is
         let store = TestStore::new().await;
         store.push_each(&[chain(2, "a", None).pack]).await;
         store.push_each(&[chain(2, "b", Some(&chain(2, "a", None).tip)).pack]).await;
-        let id = store.store.queue_gc(&store.repo, None).await.unwrap().job;
+        let id = store
+            .store
+            .queue(Some(&store.repo), Operation::Gc(GcOptions::default()))
+            .await
+            .unwrap()
+            .job;
         let fault = Fault::at(call, Moment::Before);
         let faulty = faulty::open(
             at(AN_HOUR_LATER, &store.data()),
@@ -346,7 +358,12 @@ async fn what_fails_for_a_moment_is_tried_again_later_and_what_fails_for_good_is
 
     // Five workers in a row die with it.
     let store = TestStore::new().await;
-    let id = store.store.queue_verify(&store.repo).await.unwrap().job;
+    let id = store
+        .store
+        .queue(Some(&store.repo), Operation::Verify(VerifyOptions::default()))
+        .await
+        .unwrap()
+        .job;
     let catalog = options(&store.data()).catalog.open().await.unwrap();
     let start: jiff::Timestamp = TOMORROW.parse().unwrap();
     for n in 0..5 {
@@ -376,7 +393,12 @@ async fn a_job_that_is_taken_back_publishes_nothing_more() {
     store.push_each(&[chain(2, "b", Some(&chain(2, "a", None).tip)).pack]).await;
     let mut lost = 0;
     for call in 0.. {
-        let id = store.store.queue_gc(&store.repo, None).await.unwrap().job;
+        let id = store
+            .store
+            .queue(Some(&store.repo), Operation::Gc(GcOptions::default()))
+            .await
+            .unwrap()
+            .job;
         let theirs = store.store.clone();
         let fault = Fault::meanwhile(call, &Fault::never(), move || {
             let theirs = theirs.clone();
@@ -405,7 +427,12 @@ async fn a_worker_that_is_asked_to_stop_gives_back_what_it_can_not_end() {
     let store = TestStore::new().await;
     store.push_each(&[chain(2, "a", None).pack]).await;
     store.push_each(&[chain(2, "b", Some(&chain(2, "a", None).tip)).pack]).await;
-    let id = store.store.queue_gc(&store.repo, None).await.unwrap().job;
+    let id = store
+        .store
+        .queue(Some(&store.repo), Operation::Gc(GcOptions::default()))
+        .await
+        .unwrap()
+        .job;
     let stop = Stop::default();
     let asked = stop.clone();
     // While it reads the repo's state; the wait is longer than its shutdown timeout.
@@ -448,7 +475,12 @@ async fn a_check_that_finds_damage_fails_and_says_where() {
         .find(|path| path.extension().is_some_and(|e| e == "mpack"))
         .unwrap();
     std::fs::remove_file(pack).unwrap();
-    let id = store.store.queue_verify(&store.repo).await.unwrap().job;
+    let id = store
+        .store
+        .queue(Some(&store.repo), Operation::Verify(VerifyOptions::default()))
+        .await
+        .unwrap()
+        .job;
     assert_eq!(work(&store.store, diligent("w")).await[0].outcome, "failed");
     assert!(job(&store, id).await.reason.unwrap().contains("packhouse verify a/b"));
 }

@@ -4,7 +4,9 @@
 
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::{FetchRequest, Progress, PushOptions, RepoName, Store};
+use packhouse_host::{
+    FetchRequest, GcOptions, Progress, PushOptions, RepoName, Store, VerifyOptions,
+};
 use packhouse_tests::faulty::{self, Fault, Moment};
 use packhouse_tests::store::{TestStore, options};
 use packhouse_tests::{model, store};
@@ -24,7 +26,7 @@ fn packs() -> Vec<Vec<u8>> {
 }
 
 async fn sound(store: &Store, repo: &RepoName, place: &str) {
-    let report = store.verify(repo, &Progress::silent()).await.unwrap();
+    let report = store.verify(repo, VerifyOptions::default(), &Progress::silent()).await.unwrap();
     assert!(report.ok, "{place}: {:?}", report.problems);
     assert_eq!(store.begin_writing().await.unwrap().in_use, 0, "{place}");
 }
@@ -46,13 +48,13 @@ async fn law_5_a_consolidation_that_fails_anywhere_loses_nothing_and_the_next_fi
             let fault = Fault::at(call, moment);
             let faulty =
                 faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
-            let failed = faulty.gc(&repo, &Progress::silent()).await.is_err();
+            let failed = faulty.gc(&repo, GcOptions::default(), &Progress::silent()).await.is_err();
             drop(faulty);
 
             let store = options(folder.path()).open().await.unwrap();
             assert_eq!(fetched(&store, &repo).await, expected, "{place}");
             sound(&store, &repo, &place).await;
-            let report = store.gc(&repo, &Progress::silent()).await.unwrap();
+            let report = store.gc(&repo, GcOptions::default(), &Progress::silent()).await.unwrap();
             assert_eq!(report.consolidated_key.unwrap().to_string(), key, "{place}");
             assert_eq!(fetched(&store, &repo).await, expected, "{place}");
             if !fault.struck() {
@@ -92,7 +94,7 @@ async fn law_5_a_push_that_fails_anywhere_is_there_whole_or_not_at_all() {
             sound(&store, &repo, &place).await;
             store.push(&repo, &files, PushOptions::default(), &Progress::silent()).await.unwrap();
             let key = store
-                .gc(&repo, &Progress::silent())
+                .gc(&repo, GcOptions::default(), &Progress::silent())
                 .await
                 .unwrap()
                 .consolidated_key

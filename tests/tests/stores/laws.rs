@@ -7,7 +7,9 @@ use std::time::Duration;
 use packhouse_host::clock::FixedClock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, SnapshotForm, history};
 use packhouse_host::sandbox::{Sandbox, SandboxLimits};
-use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions, Store, Visibility};
+use packhouse_host::{
+    Class, Error, FetchRequest, GcOptions, Progress, PushOptions, Store, VerifyOptions, Visibility,
+};
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::hostile::{Spoiled, reworded, spoiled};
 use packhouse_tests::store::{TestStore, options};
@@ -18,7 +20,15 @@ fn packs() -> Vec<Vec<u8>> {
 }
 
 async fn plan_digest(store: &TestStore) -> String {
-    store.store.plan_gc(&store.repo, &Progress::silent()).await.unwrap().report.plan_digest.unwrap()
+    store
+        .store
+        .plan_gc(&store.repo, GcOptions::default(), &Progress::silent())
+        .await
+        .unwrap()
+        .report
+        .phase
+        .plan_digest
+        .unwrap()
 }
 
 fn reference() -> Sandbox {
@@ -65,7 +75,7 @@ async fn law_2_payload_never_crosses_the_wall() {
             .unwrap();
     }
     tight.fetch(&store.repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
-    let report = tight.gc(&store.repo, &Progress::silent()).await.unwrap();
+    let report = tight.gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
     assert!(report.bytes_after > 30 << 20);
 }
 
@@ -75,14 +85,15 @@ async fn law_3_a_plan_is_a_value_and_is_applied_as_it_is() {
     let store = TestStore::new().await;
     store.push(&packs[..4]).await.unwrap();
     let before = serde_json::to_value(store.show().await).unwrap();
-    let plan = store.store.plan_gc(&store.repo, &Progress::silent()).await.unwrap();
+    let plan =
+        store.store.plan_gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
     let shown = plan.report.clone();
     assert_eq!(
         serde_json::to_value(store.show().await).unwrap(),
         before,
         "planning changes nothing"
     );
-    assert_eq!((shown.dry_run, shown.consolidated_key), (Some(true), None));
+    assert_eq!((shown.phase.dry_run, shown.consolidated_key), (true, None));
 
     let done = store.store.apply_gc(plan, &Progress::silent()).await.unwrap();
     assert_eq!(
@@ -99,8 +110,8 @@ async fn law_3_a_plan_that_time_has_overtaken_is_not_applied() {
     let store = TestStore::new().await;
     store.push(&packs[..3]).await.unwrap();
     let (one, other) = (
-        store.store.plan_gc(&store.repo, &Progress::silent()).await.unwrap(),
-        store.store.plan_gc(&store.repo, &Progress::silent()).await.unwrap(),
+        store.store.plan_gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap(),
+        store.store.plan_gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap(),
     );
     store.store.apply_gc(one, &Progress::silent()).await.unwrap();
     store.push(&packs[3..]).await.unwrap();
@@ -140,7 +151,10 @@ async fn law_4_a_component_that_lies_or_eats_costs_a_failed_job_and_nothing_else
     ];
     for (name, sandbox) in hostile {
         let hostile = with_sandbox(&store, sandbox).await;
-        let error = hostile.gc(&store.repo, &Progress::silent()).await.expect_err(name);
+        let error = hostile
+            .gc(&store.repo, GcOptions::default(), &Progress::silent())
+            .await
+            .expect_err(name);
         assert!(
             matches!(error, Error::Component { .. } | Error::Unproven { .. }),
             "{name}: {error}"
@@ -204,7 +218,7 @@ async fn law_6_publishing_touches_rows_for_packs_and_never_for_objects() {
             faulty::open(packhouse_tests::store::options(&store.data()), reference(), &fault)
                 .await
                 .unwrap();
-        counted.gc(&store.repo, &Progress::silent()).await.unwrap();
+        counted.gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
         counts.push(fault.rows());
     }
     assert!(counts[0] > 0 && counts[0] < 40, "{counts:?} rows for 5 packs");
@@ -279,9 +293,10 @@ async fn law_10_a_repo_holds_its_own_entities_only() {
     );
 
     // The other repo still reads the pack that this one has replaced.
-    let report = store.store.verify(&other, &Progress::silent()).await.unwrap();
+    let report =
+        store.store.verify(&other, VerifyOptions::default(), &Progress::silent()).await.unwrap();
     assert!(report.ok, "{:?}", report.problems);
-    let done = store.store.gc(&other, &Progress::silent()).await.unwrap();
+    let done = store.store.gc(&other, GcOptions::default(), &Progress::silent()).await.unwrap();
     let expected = model::consolidate(&packs[2..], &model::heads_of(&packs[2..]));
     assert_eq!(done.consolidated_key.unwrap().to_string(), model::key(&expected));
     store.sound().await;
@@ -317,7 +332,10 @@ async fn law_11_a_fixed_clock_gives_the_same_answers_to_the_letter() {
             store.push(&repo, &[file], PushOptions::default(), &Progress::silent()).await.unwrap();
         }
         story.push(
-            serde_json::to_string(&store.gc(&repo, &Progress::silent()).await.unwrap()).unwrap(),
+            serde_json::to_string(
+                &store.gc(&repo, GcOptions::default(), &Progress::silent()).await.unwrap(),
+            )
+            .unwrap(),
         );
         story.push(serde_json::to_string(&store.repo(&repo).await.unwrap()).unwrap());
         let fetched =
@@ -348,6 +366,10 @@ async fn law_12_a_record_that_is_lost_is_an_error_that_names_it() {
     let error = store.fetch(&[], &[]).await.unwrap_err();
     assert_eq!(error.class(), Class::Damage, "{error}");
     assert!(error.to_string().contains(fixtures::CONSOLIDATED_KEY), "{error}");
-    let report = store.store.verify(&store.repo, &Progress::silent()).await.unwrap();
+    let report = store
+        .store
+        .verify(&store.repo, VerifyOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     assert!(!report.ok);
 }

@@ -6,7 +6,8 @@ use packhouse_host::catalog::entity_key;
 use packhouse_host::pack::Directory;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, history};
 use packhouse_host::{
-    Cause, Class, MpackKey, ProblemKind, Progress, PushOptions, RepoName, Visibility,
+    Cause, Class, GcOptions, MpackKey, ProblemKind, Progress, PushOptions, RepoName, VerifyOptions,
+    Visibility,
 };
 use packhouse_tests::random_history::random_history;
 use packhouse_tests::store::{TestStore, options};
@@ -106,7 +107,7 @@ proptest! {
                 for pack in &packs[..random.below(packs.len() + 1)] {
                     store.store.push(name, &[store.file(pack)], PushOptions::default(), &Progress::silent()).await.unwrap();
                     if random.below(4) == 0 {
-                        store.store.gc(name, &Progress::silent()).await.unwrap();
+                        store.store.gc(name, GcOptions::default(), &Progress::silent()).await.unwrap();
                     }
                 }
             }
@@ -173,7 +174,7 @@ proptest! {
             };
             let silent = Progress::silent();
             for pack in &packs {
-                let plan = store.store.plan_gc(&store.repo, &silent).await.unwrap();
+                let plan = store.store.plan_gc(&store.repo, GcOptions::default(), &silent).await.unwrap();
                 let stored = store.push(&[pack]).await.unwrap()[0].status == packhouse_host::PushStatus::Stored;
                 if stored {
                     look(Cause::Push).await;
@@ -267,14 +268,14 @@ async fn a_stamp_changes_when_anybody_writes_and_never_by_reading() {
         reader.summaries(None, 10).await.unwrap();
         reader.timeline(&store.repo, 10).await.unwrap();
         reader.gc_entries(&Default::default()).await.unwrap();
-        reader.plan_gc(&store.repo, &silent).await.unwrap();
+        reader.plan_gc(&store.repo, GcOptions::default(), &silent).await.unwrap();
         reader.change_stamp().await.unwrap();
         // On a server, what others do to other databases counts as well.
         if place::has_files() {
             look(false, "reading").await;
         }
     }
-    other.gc(&store.repo, &silent).await.unwrap();
+    other.gc(&store.repo, GcOptions::default(), &silent).await.unwrap();
     look(true, "a consolidation of another").await;
     store.gc().await.unwrap();
     look(true, "a run that was skipped and remembered").await;
@@ -297,7 +298,12 @@ async fn verify_finds_bytes_and_sums_that_are_not_those_of_the_records() {
              UPDATE repos SET needed_bytes = needed_bytes {repo} WHERE id = 1"
         );
         place::sql(&store.data(), change).await;
-        let problems = store.store.verify(&store.repo, &Progress::silent()).await.unwrap().problems;
+        let problems = store
+            .store
+            .verify(&store.repo, VerifyOptions::default(), &Progress::silent())
+            .await
+            .unwrap()
+            .problems;
         let Some(words) = words else {
             return assert_eq!(problems, [], "what nobody counted is no damage");
         };

@@ -8,13 +8,13 @@ use packhouse_host::clock::{Clock, FixedClock};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{
-    CatalogPlace, Error, FetchRequest, OpenError, Progress, PruneOptions, PruneReport, PushOptions,
-    RepoName, Store, StoreOptions, Visibility,
+    CatalogPlace, Error, FetchRequest, GcOptions, OpenError, Progress, PruneOptions, PruneReport,
+    PushOptions, RepoName, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
-use packhouse_tests::faulty::{self, Fault, Moment};
+use packhouse_tests::faulty::{Fault, Moment};
 use packhouse_tests::store::{TestStore, options};
-use packhouse_tests::{fixtures, model, place};
+use packhouse_tests::{faulty, fixtures, model, place};
 
 const NOW: PruneOptions = PruneOptions {
     grace: Duration::ZERO,
@@ -133,7 +133,9 @@ async fn a_pack_on_any_repos_shelf_stays() {
         (3, 0),
         "one of four is the other repo's, too"
     );
-    assert!(store.store.verify(&other, &Progress::silent()).await.unwrap().ok);
+    assert!(
+        store.store.verify(&other, VerifyOptions::default(), &Progress::silent()).await.unwrap().ok
+    );
     store.sound().await;
     // When that repo no longer needs it either, it goes.
     store
@@ -141,9 +143,11 @@ async fn a_pack_on_any_repos_shelf_stays() {
         .push(&other, &[store.file(&packs[1])], PushOptions::default(), &Progress::silent())
         .await
         .unwrap();
-    store.store.gc(&other, &Progress::silent()).await.unwrap();
+    store.store.gc(&other, GcOptions::default(), &Progress::silent()).await.unwrap();
     assert_eq!(prune(&store.store, NOW).await.packs_deleted, 2);
-    assert!(store.store.verify(&other, &Progress::silent()).await.unwrap().ok);
+    assert!(
+        store.store.verify(&other, VerifyOptions::default(), &Progress::silent()).await.unwrap().ok
+    );
 }
 
 #[tokio::test]
@@ -432,7 +436,7 @@ impl Races {
         let fault = Fault::meanwhile(call, &self.others, move || {
             let (other, repo) = (other.clone(), repo.clone());
             async move {
-                other.gc(&repo, &Progress::silent()).await.unwrap();
+                other.gc(&repo, GcOptions::default(), &Progress::silent()).await.unwrap();
                 other.prune(prunes, &Progress::silent()).await.unwrap();
             }
         });
@@ -467,7 +471,10 @@ async fn a_verify_does_not_mind_that_its_packs_are_replaced_and_deleted() {
     for call in 0.. {
         let races = Races::new().await;
         let (store, fault) = races.raced(call).await;
-        let report = store.verify(&races.store.repo, &Progress::silent()).await.unwrap();
+        let report = store
+            .verify(&races.store.repo, VerifyOptions::default(), &Progress::silent())
+            .await
+            .unwrap();
         assert!(report.ok, "call {call}: {:?}", report.problems);
         if !fault.struck() {
             assert!(call > 6);
@@ -484,7 +491,7 @@ async fn a_consolidation_does_not_mind_that_another_one_was_first_and_deleted_it
             model::key(&model::consolidate(&races.packs[..3], &races.store.heads().await));
         let (store, fault) = races.raced(call).await;
         let done = store
-            .gc(&races.store.repo, &Progress::silent())
+            .gc(&races.store.repo, GcOptions::default(), &Progress::silent())
             .await
             .unwrap_or_else(|error| panic!("call {call}: {error}"));
         assert_eq!(done.consolidated_key.unwrap().to_string(), expected, "call {call}");
@@ -546,7 +553,12 @@ async fn a_push_keeps_the_pack_that_somebody_is_about_to_delete() {
             .unwrap_or_else(|e| panic!("call {call}: {e}"));
         // The process that waited for the push goes on now.
         prune(&races.other, NOW).await;
-        let report = races.store.store.verify(&other_repo, &Progress::silent()).await.unwrap();
+        let report = races
+            .store
+            .store
+            .verify(&other_repo, VerifyOptions::default(), &Progress::silent())
+            .await
+            .unwrap();
         assert!(report.ok, "call {call}: {:?}", report.problems);
         races.store.sound().await;
         if !fault.struck() {
@@ -575,7 +587,7 @@ async fn nothing_is_lost_to_a_pruner_of_orphans_whose_clock_is_ahead() {
                     )
                     .await
                     .map(|_| ()),
-                "gc" => store.gc(&repo, &silent).await.map(|_| ()),
+                "gc" => store.gc(&repo, GcOptions::default(), &silent).await.map(|_| ()),
                 _ => store.fetch(&repo, &FetchRequest::default(), &silent).await.map(|_| ()),
             };
             done.unwrap_or_else(|error| panic!("{verb}, call {call}: {error}"));

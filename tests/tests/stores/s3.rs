@@ -7,7 +7,9 @@ use std::time::Duration;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::Traffic;
-use packhouse_host::{Error, FetchRequest, Progress, Storage, Store, StoreOptions};
+use packhouse_host::{
+    Error, FetchRequest, GcOptions, Progress, Storage, Store, StoreOptions, VerifyOptions,
+};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::{self, Fault, Moment};
 use packhouse_tests::fixtures::{CONSOLIDATED_BYTES, CONSOLIDATED_KEY, muse_cli};
@@ -258,7 +260,8 @@ async fn packs_that_the_spool_can_not_hold_are_refused_before_they_are_downloade
     bucket.budget = bytes - 1;
     let bounded = bounded.open().await.unwrap();
     let before = bounded.traffic();
-    let error = bounded.gc(&store.repo, &Progress::silent()).await.unwrap_err();
+    let error =
+        bounded.gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap_err();
     assert!(matches!(error, Error::SpoolTooSmall { needed, .. } if needed == bytes), "{error:?}");
     assert!(error.to_string().contains(&format!("PACKHOUSE_SPOOL_BYTES={bytes}")), "{error}");
     assert_eq!(between(before, bounded.traffic()), Traffic::default());
@@ -279,14 +282,14 @@ async fn a_consolidation_asks_for_each_pack_once() {
     let stored = store.show().await.bytes;
     let cold = without_copies(&store).await;
     let before = cold.traffic();
-    let report = cold.gc(&store.repo, &Progress::silent()).await.unwrap();
+    let report = cold.gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
     let taken = between(before, cold.traffic());
     println!("{N} packs, {stored} bytes, became one of {} bytes: {taken:?}", report.bytes_after);
     // Its directory and itself, of each pack; the new pack and its directory, each sent and
     // checked; the new pack once more, read back; and before the first write, the identity of the
     // vault and its catalogs.
     assert_eq!((taken.requests, taken.write_requests), (2 * N + 7, 3));
-    let directories = 72 * report.proven.unwrap().records + 200 * N;
+    let directories = 72 * report.phase.proven.unwrap().records + 200 * N;
     let down = stored + report.bytes_after;
     assert!(taken.bytes_down >= down && taken.bytes_down < down + 3 * directories, "{taken:?}");
     assert!(
@@ -323,7 +326,7 @@ async fn large_packs_are_not_downloaded_for_what_needs_little_of_them() {
     again.push_each(&history(&large)).await;
     let far = without_copies(&again).await;
     let before = far.traffic();
-    let plan = far.plan_gc(&again.repo, &Progress::silent()).await.unwrap();
+    let plan = far.plan_gc(&again.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
     let taken = between(before, far.traffic());
     assert!(taken.bytes_down < stored / 2, "planning took {taken:?} of {stored}");
     assert_eq!(far.apply_gc(plan, &Progress::silent()).await.unwrap().consolidated_key, expected);
@@ -369,7 +372,8 @@ async fn law_5_on_s3_a_consolidation_that_fails_anywhere_loses_nothing_and_the_n
             let fault = Fault::at(call, moment);
             let at = || elsewhere(&filled, folder.path(), &prefix);
             let faulty = faulty::open(at(), sandbox.clone(), &fault).await.unwrap();
-            let failed = faulty.gc(&filled.repo, &Progress::silent()).await.is_err();
+            let failed =
+                faulty.gc(&filled.repo, GcOptions::default(), &Progress::silent()).await.is_err();
             drop(faulty);
 
             let store = faulty::open(at(), sandbox.clone(), &Fault::never()).await.unwrap();
@@ -381,8 +385,16 @@ async fn law_5_on_s3_a_consolidation_that_fails_anywhere_loses_nothing_and_the_n
                 get(&answer.mpack_url).await.unwrap()
             };
             assert!(fetched().await == expected, "{place}");
-            assert!(store.verify(&filled.repo, &Progress::silent()).await.unwrap().ok, "{place}");
-            let report = store.gc(&filled.repo, &Progress::silent()).await.unwrap();
+            assert!(
+                store
+                    .verify(&filled.repo, VerifyOptions::default(), &Progress::silent())
+                    .await
+                    .unwrap()
+                    .ok,
+                "{place}"
+            );
+            let report =
+                store.gc(&filled.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
             assert_eq!(report.consolidated_key.unwrap().to_string(), key, "{place}");
             assert!(fetched().await == expected, "{place}");
             if !fault.struck() {

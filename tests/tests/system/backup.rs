@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::{BackupOptions, Progress};
+use packhouse_host::{BackupOptions, Progress, VerifyOptions};
 use packhouse_tests::binary::{Packhouse, program};
 use packhouse_tests::faulty::{self, Fault, Moment, copy_files};
 use packhouse_tests::store::{TestStore, options};
@@ -296,7 +296,8 @@ async fn a_backup_that_fails_anywhere_leaves_the_one_before_or_none() {
             let restored = tempfile::tempdir().unwrap();
             faulty::copy_files(&old, restored.path());
             let restored = options(restored.path()).open_existing().await.unwrap();
-            let report = restored.verify(&store.repo, &progress).await.unwrap();
+            let report =
+                restored.verify(&store.repo, VerifyOptions::default(), &progress).await.unwrap();
             assert!(report.ok, "call {call}, {moment:?}: {:?}", report.problems);
             store.store.back_up(&old, BackupOptions { update: true }, &progress).await.unwrap();
             if !fault.struck() {

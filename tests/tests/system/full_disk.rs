@@ -14,8 +14,8 @@ use packhouse_host::clock::FixedClock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{
-    CatalogPlace, Error, FetchRequest, GcRecord, JobStatus, Policy, Progress, PruneOptions,
-    PushOptions, RepoName, Result, Store, StoreOptions, Task, Visibility,
+    CatalogPlace, Error, FetchRequest, GcOptions, GcRecord, JobStatus, Operation, Policy, Progress,
+    PruneOptions, PushOptions, RepoName, Result, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::conformance::desk::{Desk, at, head, key, name, pack, unused_id};
@@ -54,8 +54,8 @@ async fn furnish(catalog: &Arc<dyn Catalog>) {
     desk.consolidate(3).await;
     desk.push(vec![pack(4, 80..90)]).await;
     catalog.add_token(&token("good")).await.unwrap();
-    for task in [VERIFY, VERIFY, VERIFY] {
-        catalog.add_job(&NewJob { repo: Some(desk.repo), task, now: at(0) }).await.unwrap();
+    for operation in [VERIFY, VERIFY, VERIFY] {
+        catalog.add_job(&NewJob { repo: Some(desk.repo), operation, now: at(0) }).await.unwrap();
     }
     let (_, fence) = catalog.take_job("w", at(1), at(99)).await.unwrap().unwrap();
     catalog.end_job(fence, &JobEnd::Failed("it failed".into()), at(2)).await.unwrap().unwrap();
@@ -68,7 +68,7 @@ fn answer(repo: i64, until: i64) -> NewAnswer {
     NewAnswer { repo, plan: "p".into(), bytes: 1, caller: String::new(), expires_at: at(until) }
 }
 
-const VERIFY: Task = Task::Verify {};
+const VERIFY: Operation = Operation::Verify(VerifyOptions { repair: false });
 const FAILED: i64 = 1;
 const RUNNING: i64 = 2;
 const QUEUED: i64 = 3;
@@ -206,7 +206,7 @@ fn writes() -> Vec<Write> {
         write!(
             "add_job",
             |c| c
-                .add_job(&NewJob { repo: Some(repo(c).await), task: VERIFY, now: at(1) })
+                .add_job(&NewJob { repo: Some(repo(c).await), operation: VERIFY, now: at(1) })
                 .await
                 .map(|_| true),
             |c| c.job(QUEUED + 1).await.unwrap().is_some()
@@ -381,9 +381,11 @@ fn verbs() -> Vec<Verb> {
                 .map(drop),
             |s, _f| !s.jobs(None, None, None, 9).await.unwrap().is_empty()
         ),
-        verb!("gc", |s, _f| s.gc(&a_b(), &Progress::silent()).await.map(drop), |s, _f| {
-            s.repo(&a_b()).await.unwrap().packs == 1
-        }),
+        verb!(
+            "gc",
+            |s, _f| s.gc(&a_b(), GcOptions::default(), &Progress::silent()).await.map(drop),
+            |s, _f| s.repo(&a_b()).await.unwrap().packs == 1
+        ),
         verb!("fetch", |s, _f| fetched(s).await, |s, _f| {
             // It has answered, or it has not: its reservation blocks nothing.
             fetched(s).await.is_ok()
@@ -479,7 +481,10 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
                     );
                 }
                 for repo in fresh.repos().await.unwrap() {
-                    let found = fresh.verify(&repo.repo, &Progress::silent()).await.unwrap();
+                    let found = fresh
+                        .verify(&repo.repo, VerifyOptions::default(), &Progress::silent())
+                        .await
+                        .unwrap();
                     assert!(found.ok, "{place}: {:?}", found.problems);
                 }
                 // With room again, the same process goes on.
@@ -605,7 +610,7 @@ async fn prune_makes_room_on_a_full_disk_that_has_none_for_the_files_of_sqlite()
                 let silent = Progress::silent();
                 store.push(&a_b(), &[file], PushOptions::default(), &silent).await.unwrap();
             }
-            store.gc(&a_b(), &Progress::silent()).await.unwrap();
+            store.gc(&a_b(), GcOptions::default(), &Progress::silent()).await.unwrap();
         }
         closed(&folder.path().join("catalog.db")).await;
         assert!(!folder.path().join("catalog.db-shm").exists());
@@ -615,7 +620,9 @@ async fn prune_makes_room_on_a_full_disk_that_has_none_for_the_files_of_sqlite()
         assert_eq!(report.packs_deleted, 3, "{pages} pages: {report:?}");
         let report = store.prune(at_once(), &Progress::silent()).await.unwrap();
         assert_eq!(report.packs_deleted, 0, "{pages} pages: it is forgotten: {report:?}");
-        assert!(store.verify(&a_b(), &Progress::silent()).await.unwrap().ok);
+        assert!(
+            store.verify(&a_b(), VerifyOptions::default(), &Progress::silent()).await.unwrap().ok
+        );
         disk.free();
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use packhouse_host::sample::{HistoryOptions, history};
 use packhouse_host::sandbox::{Sandbox, SandboxLimits};
-use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions, Store, Visibility};
+use packhouse_host::{
+    Class, Error, FetchRequest, GcOptions, Progress, PushOptions, Store, Visibility,
+};
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::fixtures;
 use packhouse_tests::model;
@@ -156,13 +158,17 @@ async fn law_4_no_misdeed_in_a_consolidation_gets_through() {
         let place = Place::told(misdeed).await;
         if says == "NONE" {
             // Refused each time it asks for nonsense, it plans as it should.
-            place.hostile.gc(&place.store.repo, &Progress::silent()).await.unwrap();
+            place
+                .hostile
+                .gc(&place.store.repo, GcOptions::default(), &Progress::silent())
+                .await
+                .unwrap();
             place.store.sound().await;
             continue;
         }
         place
             .fails(misdeed, says, async |store| {
-                store.gc(&place.store.repo, &Progress::silent()).await
+                store.gc(&place.store.repo, GcOptions::default(), &Progress::silent()).await
             })
             .await;
         assert_eq!(
@@ -226,7 +232,11 @@ async fn law_4_a_component_hands_over_no_more_than_it_may() {
         Sandbox::load(&component, None, SandboxLimits { memory: 1 << 30, ..LIMITS }).unwrap();
     let hostile =
         faulty::open(options(&place.store.data()), sandbox, &Fault::never()).await.unwrap();
-    let error = hostile.gc(&place.store.repo, &Progress::silent()).await.unwrap_err().to_string();
+    let error = hostile
+        .gc(&place.store.repo, GcOptions::default(), &Progress::silent())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("fuel"), "{error}");
 }
 
@@ -247,7 +257,11 @@ async fn law_4_no_misdeed_in_a_push_gets_through() {
 #[tokio::test]
 async fn without_a_misdeed_it_gives_the_packs_of_the_reference() {
     let place = Place::told("nothing-that-it-knows").await;
-    let done = place.hostile.gc(&place.store.repo, &Progress::silent()).await.unwrap();
+    let done = place
+        .hostile
+        .gc(&place.store.repo, GcOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     let twin = Place::told("nothing-that-it-knows").await;
     assert_eq!(done.consolidated_key, twin.store.gc().await.unwrap().consolidated_key);
 }

@@ -9,8 +9,8 @@ use packhouse_host::clock::FixedClock;
 use packhouse_host::report::Cause;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::{
-    CatalogPlace, Error, Progress, PruneOptions, PushOptions, RepoName, RestoreError, Store,
-    StoreOptions, Visibility,
+    CatalogPlace, Error, GcOptions, Progress, PruneOptions, PushOptions, RepoName, RestoreError,
+    Store, StoreOptions, VerifyOptions, Visibility,
 };
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -132,17 +132,17 @@ async fn a_store_of_the_first_migration_is_brought_up_to_date_and_estimates_what
         assert!(pack.needed_bytes <= pack.bytes, "{pack:?}");
     }
     assert_eq!(store.timeline(&repo, 10).await.unwrap(), [], "nobody counted");
-    let verified = store.verify(&repo, &silent).await.unwrap();
+    let verified = store.verify(&repo, VerifyOptions::default(), &silent).await.unwrap();
     assert!(verified.ok, "{:?}", verified.problems);
 
     push(&store, 3).await;
-    let report = store.gc(&repo, &silent).await.unwrap();
+    let report = store.gc(&repo, GcOptions::default(), &silent).await.unwrap();
     let timeline = store.timeline(&repo, 10).await.unwrap();
     assert_eq!(
         timeline.iter().map(|m| (m.cause, m.packs)).collect::<Vec<_>>(),
         [(Cause::Push, 4), (Cause::Consolidation, 1)]
     );
     assert_eq!((timeline[0].bytes, timeline[1].bytes), (report.bytes_before, report.bytes_after));
-    let verified = store.verify(&repo, &silent).await.unwrap();
+    let verified = store.verify(&repo, VerifyOptions::default(), &silent).await.unwrap();
     assert!(verified.ok, "{:?}", verified.problems);
 }

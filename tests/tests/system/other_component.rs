@@ -9,7 +9,7 @@ use packhouse_host::clock::SystemClock;
 use packhouse_host::sample::{HistoryOptions, SnapshotForm, history};
 use packhouse_host::sandbox::{Sandbox, SandboxLimits};
 use packhouse_host::vault::local::LocalVault;
-use packhouse_host::{FetchRequest, Progress, PushOptions, Store, Visibility};
+use packhouse_host::{FetchRequest, GcOptions, Progress, PushOptions, Store, Visibility};
 use packhouse_tests::{fixtures, model};
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn a_component_gives_the_packs_of_the_model() {
         let expected = model::key(&model::consolidate(packs, &heads));
         let before =
             store.fetch(&repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
-        let done = store.gc(&repo, &Progress::silent()).await.unwrap();
+        let done = store.gc(&repo, GcOptions::default(), &Progress::silent()).await.unwrap();
         assert_eq!(done.consolidated_key.unwrap().to_string(), expected, "corpus {n}");
         let after =
             store.fetch(&repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use packhouse_host::sample::{HistoryOptions, write_history};
-use packhouse_host::{Class, Error, Progress, Remote, RemoteOptions};
+use packhouse_host::{Class, Error, Inspect, Progress, Remote, RemoteOptions, VerifyOptions};
 use packhouse_tests::binary::{Packhouse, Ran};
 use packhouse_tests::server::Served;
 use serde_json::{Value, json};
@@ -321,7 +321,8 @@ async fn a_run_outlives_a_line_that_breaks_and_a_server_that_forgets() {
     let sink = heard.clone();
     let progress = Progress::new(move |event| sink.lock().unwrap().push(event.done));
     let remote = Remote::new(RemoteOptions::of(url)).unwrap();
-    let report = remote.verify(&"a/b".parse().unwrap(), &progress).await.unwrap();
+    let report =
+        remote.verify(&"a/b".parse().unwrap(), VerifyOptions::default(), &progress).await.unwrap();
     assert!(report.ok && report.bytes_checked == 3);
     assert_eq!(*heard.lock().unwrap(), [1, 9]);
     let events = ["GET events", "GET events", "GET events"];
@@ -329,7 +330,7 @@ async fn a_run_outlives_a_line_that_breaks_and_a_server_that_forgets() {
         asked.lock().unwrap()[..],
         ["PUT", events[0], events[1], events[2], "PUT", "GET events"]
     );
-    assert!(remote.connection().borrow().down.is_none());
+    assert!(remote.connection().unwrap().borrow().down.is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -352,7 +353,8 @@ async fn whoever_stops_tells_the_server_and_waits_for_the_end() {
     })
     .unwrap();
     let (asking, repo) = (progress.clone(), "a/b".parse().unwrap());
-    let running = tokio::spawn(async move { remote.verify(&repo, &asking).await });
+    let running =
+        tokio::spawn(async move { remote.verify(&repo, VerifyOptions::default(), &asking).await });
     progress.cancel();
     tokio::task::spawn_blocking(move || stopped.wait()).await.unwrap();
     assert!(!running.is_finished(), "the run has not ended yet");

@@ -9,8 +9,8 @@ use packhouse_host::clock::{Clock, FixedClock};
 use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{
-    Class, GcReport, Progress, PruneOptions, PruneReport, PushOptions, PushStatus, Store,
-    StoreOptions,
+    Class, GcOptions, GcReport, Operation, Progress, PruneOptions, PruneReport, PushOptions,
+    PushStatus, Store, StoreOptions,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::{self, Fault};
@@ -248,7 +248,9 @@ async fn rewritten() -> (TestStore, Chain) {
 
 async fn expire(store: &TestStore, day: i64, age: u32) -> GcReport {
     let late = after(day, &store.data()).await;
-    late.gc_expiring(&store.repo, Some(DAY * age), &Progress::silent()).await.unwrap()
+    late.gc(&store.repo, GcOptions { expire_unreachable: Some(DAY * age) }, &Progress::silent())
+        .await
+        .unwrap()
 }
 
 fn dropped(report: &GcReport) -> usize {
@@ -336,7 +338,10 @@ async fn a_push_of_what_is_being_dropped_is_never_answered_in_vain() {
         let dropping = StoreOptions { clock, ..options(&store.data()) };
         let dropping =
             faulty::open(dropping, Sandbox::reference(None).unwrap(), &fault).await.unwrap();
-        dropping.gc_expiring(&store.repo, Some(DAY), &Progress::silent()).await.unwrap();
+        dropping
+            .gc(&store.repo, GcOptions { expire_unreachable: Some(DAY) }, &Progress::silent())
+            .await
+            .unwrap();
         if !fault.struck() {
             assert!(call > 8, "{call} calls");
             break;
@@ -400,8 +405,18 @@ async fn whoever_deletes_with_a_clock_that_is_ahead_is_refused() {
         let wrong = skewed(&right, hours, &store.data()).await;
         let refused = [
             prune(&wrong).await.unwrap_err(),
-            wrong.gc_expiring(&store.repo, Some(DAY), &Progress::silent()).await.unwrap_err(),
-            wrong.plan_gc_expiring(&store.repo, Some(DAY), &Progress::silent()).await.unwrap_err(),
+            wrong
+                .gc(&store.repo, GcOptions { expire_unreachable: Some(DAY) }, &Progress::silent())
+                .await
+                .unwrap_err(),
+            wrong
+                .plan_gc(
+                    &store.repo,
+                    GcOptions { expire_unreachable: Some(DAY) },
+                    &Progress::silent(),
+                )
+                .await
+                .unwrap_err(),
         ];
         for refused in refused {
             let words = refused.to_string();
@@ -420,11 +435,12 @@ async fn what_a_machine_with_a_wrong_clock_publishes_is_dated_by_the_catalog() {
     for hours in [365 * 24, -365 * 24] {
         let store = consolidated().await;
         let wrong = skewed(&later(1), hours, &store.data()).await;
-        wrong.gc(&store.repo, &Progress::silent()).await.unwrap();
+        wrong.gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
         let due = prune(&after(2, &store.data()).await).await.unwrap().next_due.unwrap();
         let day = |days| later(days).external(jiff::Timestamp::MIN);
         assert!(due > day(9) && due < day(10), "{hours}: {due}");
-        let job = wrong.queue_gc(&store.repo, None).await.unwrap().job;
+        let job =
+            wrong.queue(Some(&store.repo), Operation::Gc(GcOptions::default())).await.unwrap().job;
         let asked = store.store.job(job).await.unwrap().run_at;
         assert!(asked > day(1) && asked < day(2), "{hours}: {asked}");
     }
@@ -434,7 +450,11 @@ async fn what_a_machine_with_a_wrong_clock_publishes_is_dated_by_the_catalog() {
 async fn a_time_in_the_future_counts_from_when_it_is_seen() {
     let store = consolidated().await;
     // Both clocks were wrong then.
-    after(365, &store.data()).await.gc(&store.repo, &Progress::silent()).await.unwrap();
+    after(365, &store.data())
+        .await
+        .gc(&store.repo, GcOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     let dry = PruneOptions { dry_run: true, ..PruneOptions::default() };
     let seen = after(1, &store.data()).await;
     for options in [dry, PruneOptions::default()] {

@@ -15,7 +15,9 @@ use flate2::write::GzEncoder;
 use packhouse_host::sample::{HistoryOptions, history};
 use packhouse_host::sandbox::{Planner, Sandbox, SandboxLimits};
 use packhouse_host::tape::Verdict;
-use packhouse_host::{Class, Error, FetchRequest, Progress, PushOptions, TapeError, tape};
+use packhouse_host::{
+    Class, Error, FetchRequest, GcOptions, Progress, PushOptions, TapeError, tape,
+};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::Fault;
 use packhouse_tests::hostile::{Spoiled, reworded, spoiled};
@@ -514,7 +516,11 @@ async fn a_run_that_was_stopped_is_on_tape_and_stops_again() {
     let hostile =
         faulty::open(options(&store.data()), traps.clone(), &Fault::never()).await.unwrap();
     let tape = store.data().join("stopped.tape");
-    hostile.recording(&tape).gc(&store.repo, &Progress::silent()).await.unwrap_err();
+    hostile
+        .recording(&tape)
+        .gc(&store.repo, GcOptions::default(), &Progress::silent())
+        .await
+        .unwrap_err();
     assert!(text(&tape).contains("\n{\"result\":{\"stopped\":\"it trapped"));
     assert_eq!(tape::replay(&tape, &traps).unwrap().verdict, Verdict::Identical);
     let honest = tape::replay(&tape, &reference()).unwrap();
@@ -529,8 +535,12 @@ async fn a_host_that_failed_is_on_tape_and_fails_again() {
         std::fs::remove_file(pack).unwrap();
     }
     let tape = store.data().join("failed.tape");
-    let error =
-        store.store.recording(&tape).gc(&store.repo, &Progress::silent()).await.unwrap_err();
+    let error = store
+        .store
+        .recording(&tape)
+        .gc(&store.repo, GcOptions::default(), &Progress::silent())
+        .await
+        .unwrap_err();
     assert_eq!(error.class(), Class::Damage, "{error}");
     assert!(
         text(&tape).contains("\"trap\":\"pack sha256:"),
@@ -560,7 +570,7 @@ async fn a_huge_history_goes_on_tape_and_replays() {
         .await
         .unwrap();
     recording("fetch").fetch(&store.repo, &FetchRequest::default(), &silent).await.unwrap();
-    recording("gc").gc(&store.repo, &silent).await.unwrap();
+    recording("gc").gc(&store.repo, GcOptions::default(), &silent).await.unwrap();
     for verb in ["push", "fetch", "gc"] {
         let replayed = tape::replay(&at(verb), &reference()).unwrap();
         assert_eq!((replayed.verdict, replayed.divergence), (Verdict::Identical, None), "{verb}");
@@ -589,7 +599,8 @@ async fn law_2_payload_is_on_no_tape() {
             .await;
         let tape = store.data().join("gc.tape");
         let recording = store.store.recording(&tape);
-        let done = recording.gc(&store.repo, &Progress::silent()).await.unwrap();
+        let done =
+            recording.gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
         sizes.push((done.bytes_after, recording.recorded().unwrap().bytes));
     }
     assert!(sizes[1].0 > 100 * sizes[0].0, "{sizes:?}");

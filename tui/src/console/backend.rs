@@ -10,7 +10,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 pub(super) use packhouse_host::report::RepoDetail as Detail;
 use packhouse_host::{
-    Class, Error, Event, GcEntry, GcQuery, GcReport, Progress, RepoName, RepoSummary, VerifyReport,
+    Class, Error, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Progress, RepoName, RepoSummary,
+    VerifyReport,
 };
 use tokio::sync::watch;
 
@@ -46,7 +47,7 @@ pub(super) trait Backend: Send + Sync + 'static {
         &self,
         repo: &RepoName,
         control: Control,
-    ) -> impl Future<Output = BackendResult<(GcReport, Self::Plan)>> + Send;
+    ) -> impl Future<Output = BackendResult<(GcPlanReport, Self::Plan)>> + Send;
 
     /// Runs exactly this plan, or fails with [`FailureKind::Conflict`] if the repo has changed
     /// since.

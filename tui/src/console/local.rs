@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{
-    GcEntry, GcPlan, GcQuery, GcReport, RepoName, RepoSummary, Store, VerifyReport,
+    GcEntry, GcOptions, GcPlan, GcPlanReport, GcQuery, GcReport, RepoName, RepoSummary, Store,
+    VerifyOptions, VerifyReport,
 };
 
 use super::backend::{
@@ -14,12 +15,6 @@ use super::backend::{
 
 /// Time between two checks of the catalog's stamp. A check takes microseconds.
 const POLL_EVERY: Duration = Duration::from_secs(1);
-
-/// Entries of a repo's timeline: more than a chart has columns.
-const MOMENTS: u32 = 500;
-
-/// Consolidations in the history of a repo.
-const HISTORY: u32 = 50;
 
 /// A store that this process has opened.
 pub(super) struct LocalBackend {
@@ -53,12 +48,21 @@ impl Backend for LocalBackend {
     }
 
     async fn show(&self, repo: &RepoName) -> BackendResult<Detail> {
-        Ok(self.store.detail(repo, MOMENTS, HISTORY).await?)
+        Ok(self.store.detail(repo).await?)
     }
 
-    async fn plan(&self, repo: &RepoName, control: Control) -> BackendResult<(GcReport, GcPlan)> {
+    async fn plan(
+        &self,
+        repo: &RepoName,
+        control: Control,
+    ) -> BackendResult<(GcPlanReport, GcPlan)> {
         let progress = control.progress();
-        let plan = until_stopped(self.store.plan_gc(repo, &progress), &progress, &control).await?;
+        let plan = until_stopped(
+            self.store.plan_gc(repo, GcOptions::default(), &progress),
+            &progress,
+            &control,
+        )
+        .await?;
         Ok((plan.report.clone(), plan))
     }
 
@@ -78,12 +82,18 @@ impl Backend for LocalBackend {
 
     async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
         let progress = control.progress();
-        until_stopped(self.store.gc(repo, &progress), &progress, &control).await
+        until_stopped(self.store.gc(repo, GcOptions::default(), &progress), &progress, &control)
+            .await
     }
 
     async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
         let progress = control.progress();
-        until_stopped(self.store.verify(repo, &progress), &progress, &control).await
+        until_stopped(
+            self.store.verify(repo, VerifyOptions::default(), &progress),
+            &progress,
+            &control,
+        )
+        .await
     }
 
     async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {

@@ -1,7 +1,9 @@
 //! Messages, which change the model, and effects, which the model requests.
 
 use crossterm::event::MouseEvent;
-use packhouse_host::{Event, GcEntry, GcQuery, GcReport, RepoName, RepoSummary, VerifyReport};
+use packhouse_host::{
+    Event, GcEntry, GcPlanReport, GcQuery, GcReport, RepoName, RepoSummary, VerifyReport,
+};
 
 use super::backend::{BackendResult, Connection, Detail};
 use super::keys::Key;
@@ -39,7 +41,7 @@ pub(super) enum Msg {
     /// [`Effect::Show`] ended.
     Shown(Ticket, BackendResult<Box<Detail>>),
     /// [`Effect::Plan`] ended. The runner keeps the plan under the ticket.
-    Planned(Ticket, BackendResult<GcReport>),
+    Planned(Ticket, BackendResult<GcPlanReport>),
     /// Progress, the latest of each ticket.
     Progress(Vec<(Ticket, Event)>),
     /// [`Effect::Run`] or [`Effect::Consolidate`] ended.

@@ -9,7 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{
-    Class, Error, GcEntry, GcQuery, GcReport, Remote, RepoName, RepoSummary, VerifyReport,
+    Class, Error, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Inspect, PlannedGc, Remote,
+    RepoName, RepoSummary, VerifyOptions, VerifyReport,
 };
 
 use tokio::sync::watch;
@@ -36,9 +37,8 @@ pub(super) struct RemoteBackend {
 impl RemoteBackend {
     /// The backend of a server. Must be called within a tokio runtime.
     pub(super) fn new(remote: Remote) -> Self {
-        let connection = Arc::new(watch::Sender::new(connection_of(&remote.connection().borrow())));
-        let (mut changes, sender, client) =
-            (remote.connection(), connection.clone(), remote.clone());
+        let connection = Arc::new(watch::Sender::new(connection_of(&status(&remote).borrow())));
+        let (mut changes, sender, client) = (status(&remote), connection.clone(), remote.clone());
         let listener = tokio::spawn(async move {
             while changes.changed().await.is_ok() {
                 update_connection(&client, &sender);
@@ -61,11 +61,16 @@ impl Drop for RemoteBackend {
     }
 }
 
+/// The remote's connection.
+fn status(remote: &Remote) -> watch::Receiver<packhouse_host::ConnectionStatus> {
+    remote.connection().expect("a remote has one")
+}
+
 /// Updates the connection. It is read under the lock of the sender, so that an older state never
 /// overwrites a newer one.
 fn update_connection(remote: &Remote, connection: &watch::Sender<Connection>) {
     connection.send_if_modified(|connection| {
-        let now = connection_of(&remote.connection().borrow());
+        let now = connection_of(&status(remote).borrow());
         let other = *connection != now;
         *connection = now;
         other
@@ -82,8 +87,7 @@ fn connection_of(connection: &packhouse_host::remote::ConnectionStatus) -> Conne
 }
 
 impl Backend for RemoteBackend {
-    /// The displayed plan. The server plans again, and runs the plan if it is the same.
-    type Plan = GcReport;
+    type Plan = Box<dyn PlannedGc>;
 
     fn now(&self) -> Timestamp {
         SystemClock.now()
@@ -105,36 +109,32 @@ impl Backend for RemoteBackend {
         self.completed(self.remote.detail(repo).await)
     }
 
-    async fn plan(&self, repo: &RepoName, control: Control) -> BackendResult<(GcReport, GcReport)> {
+    async fn plan(
+        &self,
+        repo: &RepoName,
+        control: Control,
+    ) -> BackendResult<(GcPlanReport, Self::Plan)> {
         let progress = control.progress();
-        let planned =
-            until_stopped(self.remote.plan_gc_expiring(repo, None, &progress), &progress, &control)
-                .await;
-        let report = self.completed(planned)?;
-        Ok((report.clone(), report))
+        let planning = self.remote.plan_gc(repo, GcOptions::default(), &progress);
+        let plan = self.completed(until_stopped(planning, &progress, &control).await)?;
+        Ok((plan.report().clone(), plan))
     }
 
-    async fn run(&self, plan: GcReport, control: Control) -> BackendResult<GcReport> {
+    async fn run(&self, plan: Self::Plan, control: Control) -> BackendResult<GcReport> {
         let progress = control.progress();
-        self.completed(
-            until_stopped(self.remote.apply_planned(&plan, None, &progress), &progress, &control)
-                .await,
-        )
+        self.completed(until_stopped(plan.apply(&progress), &progress, &control).await)
     }
 
     async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
         let progress = control.progress();
-        self.completed(
-            until_stopped(self.remote.gc_expiring(repo, None, &progress), &progress, &control)
-                .await,
-        )
+        let running = self.remote.gc(repo, GcOptions::default(), &progress);
+        self.completed(until_stopped(running, &progress, &control).await)
     }
 
     async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
         let progress = control.progress();
-        self.completed(
-            until_stopped(self.remote.verify(repo, &progress), &progress, &control).await,
-        )
+        let running = self.remote.verify(repo, VerifyOptions::default(), &progress);
+        self.completed(until_stopped(running, &progress, &control).await)
     }
 
     async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {

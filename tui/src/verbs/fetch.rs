@@ -14,6 +14,7 @@ use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{plural, size, time};
 use crate::verbs::record;
+use crate::verbs::record::Recorder;
 
 /// Fetches a pack.
 pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> {
@@ -31,9 +32,9 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
             .as_deref()
             .map(|record| record::of_repo(record, &args.repo, false))
             .transpose()?;
-        let store = record::onto(&context.client().await?, tape.as_deref())?;
-        let report = store.fetch(&args.repo, &request, watch.progress()).await;
-        record::print_tape(&store, tape.as_deref(), &context.output);
+        let recorder = Recorder::new(&context.client().await?, tape, context)?;
+        let report = recorder.client().fetch(&args.repo, &request, watch.progress()).await;
+        recorder.print_tape(&context.output);
         report.map_err(|error| with_output(error, &request))
     })
     .await?;

@@ -1,6 +1,6 @@
 //! `packhouse gc`: consolidates the packs of each repo into one, or shows the plan.
 
-use packhouse_host::{GcCost, GcDropped, GcProof, GcReport};
+use packhouse_host::{GcCost, GcDropped, GcOptions, GcPlanReport, GcProof, GcReport, Operation};
 
 use crate::args::Gc;
 use crate::context::Context;
@@ -10,17 +10,18 @@ use crate::output::Output;
 use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{change, count, duration, plural, size};
-use crate::verbs::record;
+use crate::verbs::record::{self, Recorder};
 
 /// Consolidates repos, or shows their plans.
 pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
+    let options = GcOptions { expire_unreachable: args.expire_unreachable };
     let watch = context.bars.watch(BAR_DELAY);
     let progress = watch.progress();
     watched(output, progress, async {
-        let store = context.client_for(args.dry_run).await?;
+        let client = context.client_for(args.dry_run).await?;
         let repos = match args.all {
-            true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
+            true => client.repos().await?.into_iter().map(|repo| repo.repo).collect(),
             false => args.repos,
         };
         if repos.is_empty() {
@@ -28,25 +29,27 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
         }
         super::each(&repos, context, async |repo| {
             if args.later {
-                return super::jobs::print_queued(
-                    &store.queue_gc(repo, args.expire_unreachable).await?,
-                    output,
-                );
+                let queued = client.queue(Some(repo), Operation::Gc(options)).await?;
+                return super::jobs::print_queued(&queued, output);
             }
             let tape = args
                 .record
                 .as_deref()
                 .map(|record| record::of_repo(record, repo, repos.len() > 1))
                 .transpose()?;
-            let store = record::onto(&store, tape.as_deref())?;
-            let outcome = match args.dry_run {
-                true => store.planned(repo, args.expire_unreachable, progress).await,
-                false => store.gc_expiring(repo, args.expire_unreachable, progress).await,
-            };
-            // A failed run has a tape, too.
-            record::print_tape(&store, tape.as_deref(), output);
-            let report = outcome?;
-            output.result(&report, || describe(&report, output))?;
+            let recorder = Recorder::new(&client, tape, context)?;
+            if args.dry_run {
+                let planned = recorder.client().plan_gc(repo, options, progress).await;
+                // A failed run has a tape, too.
+                recorder.print_tape(output);
+                let planned = planned?;
+                output.result(planned.report(), || describe_plan(planned.report(), output))?;
+            } else {
+                let done = recorder.client().gc(repo, options, progress).await;
+                recorder.print_tape(output);
+                let report = done?;
+                output.result(&report, || describe(&report, output))?;
+            }
             Ok(Exit::Done)
         })
         .await
@@ -54,8 +57,40 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
     .await
 }
 
-/// Describes a consolidation or its plan.
+/// Describes a consolidation.
 fn describe(report: &GcReport, output: &Output) -> Vec<String> {
+    let mut lines = describe_packs(report, false, output);
+    if report.skipped {
+        return lines;
+    }
+    if let Some(key) = &report.consolidated_key {
+        lines.push(format!("  {} {key}", output.paint(Tone::Dim, "pack")));
+    }
+    lines.extend(report.dropped.as_ref().map(|dropped| losses(dropped, false, output)));
+    if let Some(proven) = &report.phase.proven {
+        lines.push(format!("  {} {}", output.paint(Tone::Dim, "verified"), proof(proven)));
+    }
+    lines
+}
+
+/// Describes the plan of a consolidation.
+fn describe_plan(report: &GcPlanReport, output: &Output) -> Vec<String> {
+    let mut lines = describe_packs(report, true, output);
+    if report.skipped {
+        return lines;
+    }
+    if let Some(digest) = &report.phase.plan_digest {
+        lines.push(format!("  {} {digest}", output.paint(Tone::Dim, "plan")));
+    }
+    lines.extend(report.dropped.as_ref().map(|dropped| losses(dropped, true, output)));
+    if let Some(cost) = &report.phase.cost {
+        lines.push(format!("  {} {}", output.paint(Tone::Dim, "cost"), price(cost)));
+    }
+    lines
+}
+
+/// Describes the packs before and after, and what they hold; or says that there is nothing to do.
+fn describe_packs<P>(report: &GcReport<P>, planned: bool, output: &Output) -> Vec<String> {
     let name = output.paint(Tone::Name, &report.repo);
     if report.skipped {
         let why = if report.packs_before == 0 {
@@ -68,7 +103,6 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
             output.paint(Tone::Dim, format!("nothing to do: {why}"))
         )];
     }
-    let planned = report.dry_run.unwrap_or_default();
     let packs = format!("{} → {}", plural(report.packs_before, "pack"), count(report.packs_after));
     let sizes = format!(
         "{} → {} ({})",
@@ -81,29 +115,17 @@ fn describe(report: &GcReport, output: &Output) -> Vec<String> {
         Tone::Dim,
         format!("{} in {}", if planned { "planned" } else { "done" }, duration(report.elapsed_ms)),
     );
-    let mut lines = vec![format!("{name}  {}  {sizes}  {time}", output.paint(tone, packs))];
-    lines.push(format!(
-        "  {}, {}, {}, {}; {} removed",
-        plural(report.commits, "commit"),
-        plural(report.snapshots, "snapshot"),
-        plural(report.objects, "object"),
-        plural(report.tags, "tag"),
-        plural(report.duplicates_dropped, "duplicate"),
-    ));
-    if let Some(key) = &report.consolidated_key {
-        lines.push(format!("  {} {key}", output.paint(Tone::Dim, "pack")));
-    }
-    if let Some(digest) = &report.plan_digest {
-        lines.push(format!("  {} {digest}", output.paint(Tone::Dim, "plan")));
-    }
-    lines.extend(report.dropped.as_ref().map(|dropped| losses(dropped, planned, output)));
-    if let Some(proven) = &report.proven {
-        lines.push(format!("  {} {}", output.paint(Tone::Dim, "verified"), proof(proven)));
-    }
-    if let Some(cost) = &report.cost {
-        lines.push(format!("  {} {}", output.paint(Tone::Dim, "cost"), price(cost)));
-    }
-    lines
+    vec![
+        format!("{name}  {}  {sizes}  {time}", output.paint(tone, packs)),
+        format!(
+            "  {}, {}, {}, {}; {} removed",
+            plural(report.commits, "commit"),
+            plural(report.snapshots, "snapshot"),
+            plural(report.objects, "object"),
+            plural(report.tags, "tag"),
+            plural(report.duplicates_dropped, "duplicate"),
+        ),
+    ]
 }
 
 /// Describes the unreachable records that are dropped.
@@ -166,7 +188,7 @@ fn price(cost: &GcCost) -> String {
 #[cfg(test)]
 mod tests {
     use indicatif::{MultiProgress, ProgressDrawTarget};
-    use packhouse_host::MpackKey;
+    use packhouse_host::{GcDone, GcPlanned, MpackKey};
 
     use super::*;
     use crate::args::Globals;
@@ -194,17 +216,17 @@ mod tests {
             rows_changed: 15,
             elapsed_ms: 412,
             component: "sha256:ab".into(),
-            dry_run: None,
-            plan_digest: None,
-            cost: None,
+            phase: GcDone {
+                plan_digest: None,
+                proven: Some(GcProof {
+                    entities: 145,
+                    records: 145,
+                    objects_hashed: 112,
+                    bytes_read_back: 791_982,
+                    sources_hashed: 3,
+                }),
+            },
             dropped: None,
-            proven: Some(GcProof {
-                entities: 145,
-                records: 145,
-                objects_hashed: 112,
-                bytes_read_back: 791_982,
-                sources_hashed: 3,
-            }),
         }
     }
 
@@ -232,15 +254,15 @@ mod tests {
             peak_disk: 802_510,
             expected_ms: Some(1_500),
         };
-        let plan = GcReport {
-            consolidated_key: None,
-            dry_run: Some(true),
-            plan_digest: Some("sha256:cd".into()),
-            cost: Some(cost),
-            proven: None,
-            ..report()
+        let planned = |cost| {
+            let phase = GcPlanned {
+                dry_run: true,
+                plan_digest: Some("sha256:cd".into()),
+                cost: Some(cost),
+            };
+            GcPlanReport { consolidated_key: None, ..report().with_phase(phase) }
         };
-        let lines = describe(&plan, &plain());
+        let lines = describe_plan(&planned(cost), &plain());
         assert!(lines[0].ends_with("planned in 412 ms"), "{lines:?}");
         assert_eq!(
             lines[2..],
@@ -249,14 +271,11 @@ mod tests {
                 "  cost reads 2.0 MiB, writes 773.4 KiB, uses 783.7 KiB of disk until the old packs are deleted; about 1.5 s"
             ]
         );
-        let far = GcReport {
-            cost: Some(GcCost { bytes_to_download: 1_048_576, ..cost }),
-            ..plan.clone()
-        };
-        assert!(describe(&far, &plain())[3].starts_with("  cost downloads 1.0 MiB, reads"));
-        let first = GcReport { cost: Some(GcCost { expected_ms: None, ..cost }), ..plan };
+        let far = planned(GcCost { bytes_to_download: 1_048_576, ..cost });
+        assert!(describe_plan(&far, &plain())[3].starts_with("  cost downloads 1.0 MiB, reads"));
+        let first = planned(GcCost { expected_ms: None, ..cost });
         assert!(
-            describe(&first, &plain())[3].ends_with("deleted"),
+            describe_plan(&first, &plain())[3].ends_with("deleted"),
             "there is no estimate before the first measurement"
         );
     }

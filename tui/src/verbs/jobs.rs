@@ -71,7 +71,7 @@ fn list(jobs: &[JobReport], output: &Output) -> anyhow::Result<()> {
         let since = job.finished_at.or(job.started_at).unwrap_or(job.created_at);
         table.row([
             job.id.to_string().into(),
-            job.task.name().into(),
+            job.operation.job_type().into(),
             Cell::new(Tone::Name, of(job)),
             Cell::new(tone(job.status), job.status.as_str()),
             job.attempt.to_string().into(),
@@ -97,7 +97,12 @@ const fn tone(status: JobStatus) -> Tone {
 
 fn headline(job: &JobReport, output: &Output) -> String {
     let status = output.paint(tone(job.status), job.status.as_str());
-    format!("job {}  {}  {}  {status}", job.id, job.task.name(), output.paint(Tone::Name, of(job)))
+    format!(
+        "job {}  {}  {}  {status}",
+        job.id,
+        job.operation.job_type(),
+        output.paint(Tone::Name, of(job))
+    )
 }
 
 fn describe(job: &JobReport, output: &Output) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! `packhouse prune`: deletes packs that are no longer needed.
 
-use packhouse_host::{Error, PruneOptions, PruneReport};
+use packhouse_host::{Error, Operation, PruneOptions, PruneReport};
 
 use crate::args::Prune;
 use crate::context::Context;
@@ -18,10 +18,8 @@ pub(crate) async fn run(args: Prune, context: &Context) -> anyhow::Result<Exit> 
         args;
     let options = PruneOptions { grace, orphans, newer, dry_run, trust_verified };
     if args.later {
-        return super::jobs::print_queued(
-            &context.client().await?.queue_prune(options).await?,
-            &context.output,
-        );
+        let queued = context.client().await?.queue(None, Operation::Prune(options)).await?;
+        return super::jobs::print_queued(&queued, &context.output);
     }
     let pruned = watched(&context.output, watch.progress(), async {
         Ok(context.client_for(dry_run).await?.prune(options, watch.progress()).await?)

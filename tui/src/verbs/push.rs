@@ -12,6 +12,7 @@ use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{count, escaped, short_id, size};
 use crate::verbs::record;
+use crate::verbs::record::Recorder;
 
 /// Pushes files.
 pub(crate) async fn run(args: Push, context: &Context) -> anyhow::Result<Exit> {
@@ -23,13 +24,14 @@ pub(crate) async fn run(args: Push, context: &Context) -> anyhow::Result<Exit> {
             .map(|record| record::of_repo(record, &args.repo, false))
             .transpose()?;
         let client = context.client().await.map_err(|error| without_store(error, &args.repo))?;
-        let store = record::onto(&client, tape.as_deref())?;
+        let recorder = Recorder::new(&client, tape, context)?;
+        let store = recorder.client();
         let (options, progress) = (PushOptions { force: args.force }, watch.progress());
         let reports = match args.later {
             false => store.push(&args.repo, &args.files, options, progress).await,
             true => store.push_async(&args.repo, &args.files, options, progress).await,
         };
-        record::print_tape(&store, tape.as_deref(), &context.output);
+        recorder.print_tape(&context.output);
         Ok(reports?)
     })
     .await?;

@@ -1,25 +1,61 @@
 //! `--record`: records the planning to a tape.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use packhouse_host::files::folder_for_user;
-use packhouse_host::{Error, RepoName};
+use packhouse_host::{Client, Error, RepoName, Store};
 
-use crate::client::Client;
+use crate::context::Context;
 use crate::output::Output;
 use crate::text::{escaped, plural, size};
 
-/// The store, recording to `tape` if there is one.
-pub(super) fn onto(client: &Client, tape: Option<&Path>) -> anyhow::Result<Client> {
-    match (client, tape) {
-        (client, None) => Ok(client.clone()),
-        (Client::Local(store), Some(tape)) => Ok(Client::Local(store.recording(tape))),
-        (Client::Remote(remote), Some(_)) => {
+/// A client whose planning is recorded, if it is to be.
+pub(super) struct Recorder {
+    client: Arc<dyn Client>,
+    /// The same store, and its tape.
+    recording: Option<(Store, PathBuf)>,
+}
+
+impl Recorder {
+    /// The client that the context has opened, recording to `tape` if there is one.
+    pub(super) fn new(
+        client: &Arc<dyn Client>,
+        tape: Option<PathBuf>,
+        context: &Context,
+    ) -> anyhow::Result<Recorder> {
+        let Some(tape) = tape else {
+            return Ok(Recorder { client: client.clone(), recording: None });
+        };
+        let Some(store) = context.opened_store() else {
             let message = format!(
                 "--record needs the store itself, which is on {}; run it there, without --remote",
-                remote.place()
+                client.place()
             );
-            Err(Error::Usage(message).into())
+            return Err(Error::Usage(message).into());
+        };
+        let store = store.recording(&tape);
+        Ok(Recorder { client: Arc::new(store.clone()), recording: Some((store, tape)) })
+    }
+
+    /// The client.
+    pub(super) fn client(&self) -> &dyn Client {
+        self.client.as_ref()
+    }
+
+    /// Prints where the tape is, or that there is none.
+    pub(super) fn print_tape(&self, output: &Output) {
+        let Some((store, tape)) = &self.recording else { return };
+        let file = escaped(&tape.display().to_string());
+        match store.recorded() {
+            Some(recorded) => {
+                output.note(format!(
+                    "Recorded {} ({}) to {file}",
+                    plural(recorded.calls, "call"),
+                    size(recorded.bytes)
+                ));
+            }
+            None => output.note(format!("Nothing was planned, so no tape was written to {file}")),
         }
     }
 }
@@ -42,22 +78,6 @@ pub(super) fn of_repo(record: &Path, repo: &RepoName, several: bool) -> anyhow::
         folder_for_user(record);
     }
     Ok(record.join(format!("{}.tape", repo.to_string().replace('/', "+"))))
-}
-
-/// Prints where the tape is, or that there is none.
-pub(super) fn print_tape(client: &Client, tape: Option<&Path>, output: &Output) {
-    let (Some(tape), Client::Local(store)) = (tape, client) else { return };
-    let file = escaped(&tape.display().to_string());
-    match store.recorded() {
-        Some(recorded) => {
-            output.note(format!(
-                "Recorded {} ({}) to {file}",
-                plural(recorded.calls, "call"),
-                size(recorded.bytes)
-            ));
-        }
-        None => output.note(format!("Nothing was planned, so no tape was written to {file}")),
-    }
 }
 
 #[cfg(test)]

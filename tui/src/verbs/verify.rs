@@ -1,9 +1,8 @@
 //! `packhouse verify`: reads and hashes all packs, and lists problems.
 
-use packhouse_host::{NEWER_WAY_OUT, VerifyReport};
+use packhouse_host::{NEWER_WAY_OUT, Operation, VerifyOptions, VerifyReport};
 
 use crate::args::Verify;
-use crate::client::Client;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
@@ -14,7 +13,7 @@ use crate::text::{escaped, plural, size};
 
 /// Verifies the named repos, or all.
 pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit> {
-    let output = &context.output;
+    let (output, options) = (&context.output, VerifyOptions { repair: args.repair });
     let watch = context.bars.watch(BAR_DELAY);
     let progress = watch.progress();
     watched(output, progress, async {
@@ -23,8 +22,8 @@ pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit>
             true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
             false => args.repos,
         };
-        if let Client::Local(store) = &store
-            && !args.later
+        if !args.later
+            && let Some(store) = context.opened_store()
             && let Some(newer) = store.newer_packs().await?
         {
             output.warning(format!("{newer}. {NEWER_WAY_OUT}"));
@@ -34,12 +33,10 @@ pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit>
         }
         super::each(&repos, context, async |repo| {
             if args.later {
-                return super::jobs::print_queued(&store.queue_verify(repo).await?, output);
+                let queued = store.queue(Some(repo), Operation::Verify(options)).await?;
+                return super::jobs::print_queued(&queued, output);
             }
-            let report = match args.repair {
-                true => store.repair(repo, progress).await?,
-                false => store.verify(repo, progress).await?,
-            };
+            let report = store.verify(repo, options, progress).await?;
             output.result(&report, || describe(&report, output))?;
             Ok(if report.ok { Exit::Done } else { Exit::Damage })
         })

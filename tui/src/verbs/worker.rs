@@ -96,7 +96,7 @@ pub(super) fn line(ended: &JobEnded, output: &Output) -> String {
     format!(
         "job {}  {}  {}  {}{packs}  {}{why}",
         job.id,
-        job.task.name(),
+        job.operation.job_type(),
         output.paint(Tone::Name, of),
         output.paint(tone, ended.outcome),
         output.paint(Tone::Dim, duration(ended.elapsed_ms)),

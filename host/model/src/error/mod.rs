@@ -296,6 +296,13 @@ pub enum Error {
         reason: String,
     },
 
+    /// The report is not one of the operation.
+    #[error("the store reported {what} for another operation")]
+    UnexpectedReport {
+        /// What it is a report of.
+        what: &'static str,
+    },
+
     /// A result that has no JSON form.
     #[error("the result can't be serialised: {0}")]
     Serialization(#[source] serde_json::Error),

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::job::is_zero;
 use super::{GcEntry, GcRecord, JobReport, Moment, PackReport, RepoReport, RepoSummary};
 use crate::names::{RepoName, Visibility};
 
@@ -121,49 +120,6 @@ pub struct Changes {
     pub stamp: u64,
 }
 
-/// Work for a worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", deny_unknown_fields)]
-pub enum JobRequest {
-    /// Consolidates a repo.
-    #[serde(rename = "mpack.gc")]
-    Gc {
-        /// `OWNER/SLUG`.
-        repo: RepoName,
-        /// Drops what has been unreachable for so many seconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schema(maximum = 9007199254740991u64)]
-        expire_unreachable_seconds: Option<u64>,
-    },
-    /// Verifies a repo: reads and hashes everything.
-    #[serde(rename = "mpack.verify")]
-    Verify {
-        /// `OWNER/SLUG`.
-        repo: RepoName,
-    },
-    /// Deletes unused packs.
-    #[serde(rename = "mpack.prune")]
-    Prune {
-        /// How long ago a pack must have been replaced, in seconds.
-        #[serde(default = "grace")]
-        #[schema(maximum = 9007199254740991u64)]
-        grace_seconds: u64,
-        /// Whether to delete packs that no repo knows as well.
-        #[serde(default)]
-        orphans: bool,
-        /// How recently a pack that replaces others must have been read and hashed whole to be
-        /// trusted, in seconds. 0: it is read now.
-        #[serde(default, skip_serializing_if = "is_zero")]
-        #[schema(maximum = 9007199254740991u64)]
-        trust_verified_seconds: u64,
-    },
-}
-
-/// A day longer than the URL of a fetch can be valid.
-const fn grace() -> u64 {
-    8 * 24 * 3600
-}
-
 /// Which policies to check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -174,86 +130,6 @@ pub struct PolicyRequest {
     /// Whether to queue the consolidations that are due.
     #[serde(default)]
     pub queue: bool,
-}
-
-/// Work that a server runs at once, with a stream of events.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum RunRequest {
-    /// Shows what a consolidation would do, and changes nothing.
-    Plan {
-        /// `OWNER/SLUG`.
-        repo: RepoName,
-        /// Drops what has been unreachable for so many seconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schema(maximum = 9007199254740991u64)]
-        expire_unreachable_seconds: Option<u64>,
-    },
-    /// Consolidates a repo.
-    Gc {
-        /// `OWNER/SLUG`.
-        repo: RepoName,
-        /// The digest of a plan that was shown: exactly that is applied, or nothing. `nothing` is
-        /// the digest of a plan that has nothing to do.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schema(pattern = "^(nothing|sha256:[0-9a-f]{64})$")]
-        plan_digest: Option<String>,
-        /// Drops what has been unreachable for so many seconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[schema(maximum = 9007199254740991u64)]
-        expire_unreachable_seconds: Option<u64>,
-    },
-    /// Verifies a repo: reads and hashes everything.
-    Verify {
-        /// `OWNER/SLUG`.
-        repo: RepoName,
-        /// Whether to repair what can be repaired.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        repair: bool,
-    },
-    /// Deletes unused packs.
-    Prune {
-        /// How long ago a pack must have been replaced, in seconds.
-        #[serde(default = "grace")]
-        #[schema(maximum = 9007199254740991u64)]
-        grace_seconds: u64,
-        /// Whether to delete packs that no repo knows as well.
-        #[serde(default)]
-        orphans: bool,
-        /// Only reports what would be deleted.
-        #[serde(default)]
-        dry_run: bool,
-        /// How recently a pack that replaces others must have been read and hashed whole to be
-        /// trusted, in seconds. 0: it is read now.
-        #[serde(default, skip_serializing_if = "is_zero")]
-        #[schema(maximum = 9007199254740991u64)]
-        trust_verified_seconds: u64,
-    },
-}
-
-impl RunRequest {
-    /// The digest of a plan that has nothing to do, in [`RunRequest::Gc`].
-    pub const NOTHING: &str = "nothing";
-
-    /// The kind of work, in a word.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            RunRequest::Plan { .. } => "plan",
-            RunRequest::Gc { .. } => "gc",
-            RunRequest::Verify { .. } => "verify",
-            RunRequest::Prune { .. } => "prune",
-        }
-    }
-
-    /// Its repo; none: the whole store.
-    pub const fn repo(&self) -> Option<&RepoName> {
-        match self {
-            RunRequest::Plan { repo, .. }
-            | RunRequest::Gc { repo, .. }
-            | RunRequest::Verify { repo, .. } => Some(repo),
-            RunRequest::Prune { .. } => None,
-        }
-    }
 }
 
 /// The state of a run.

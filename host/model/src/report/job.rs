@@ -8,70 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::GcReport;
-use crate::names::{MpackKey, RepoName};
-
-/// A pack that waits to be indexed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct QueuedPack {
-    /// Its key: it is in storage already.
-    pub mpack_key: MpackKey,
-    /// The file that was pushed, as it was named.
-    pub file: String,
-}
-
-/// What a job does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(tag = "type", content = "payload")]
-pub enum Task {
-    /// Indexes stored packs: the second half of a push.
-    #[serde(rename = "mpack.index")]
-    Index {
-        /// The packs: all of them or none.
-        packs: Vec<QueuedPack>,
-        /// Whether to move branches even when the heads don't descend from each other.
-        force: bool,
-    },
-    /// Consolidates a repo.
-    #[serde(rename = "mpack.gc")]
-    Gc {
-        /// Drops what has been unreachable for so many seconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        expire_unreachable_seconds: Option<u64>,
-    },
-    /// Deletes unused packs.
-    #[serde(rename = "mpack.prune")]
-    Prune {
-        /// How long ago a pack must have been replaced, in seconds.
-        grace_seconds: u64,
-        /// Whether to delete packs that no repo knows as well.
-        orphans: bool,
-        /// How recently a pack that replaces others must have been read and hashed whole to be
-        /// trusted, in seconds. 0: it is read now.
-        #[serde(default, skip_serializing_if = "is_zero")]
-        trust_verified_seconds: u64,
-    },
-    /// Verifies a repo: reads and hashes everything.
-    #[serde(rename = "mpack.verify")]
-    Verify {},
-}
-
-/// Omitted from JSON.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks in this way")]
-pub(super) const fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-impl Task {
-    /// The type's name.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Task::Index { .. } => "mpack.index",
-            Task::Gc { .. } => "mpack.gc",
-            Task::Prune { .. } => "mpack.prune",
-            Task::Verify {} => "mpack.verify",
-        }
-    }
-}
+use crate::names::RepoName;
+use crate::operation::Operation;
 
 /// The status of a job.
 #[derive(
@@ -137,9 +75,9 @@ pub struct JobReport {
     pub id: i64,
     /// Its repo; none: the whole store.
     pub repo: Option<RepoName>,
-    /// `type` and `payload`.
+    /// What it does: `type` and `payload`.
     #[serde(flatten)]
-    pub task: Task,
+    pub operation: Operation,
     /// Its status.
     pub status: JobStatus,
     /// How often it was started.

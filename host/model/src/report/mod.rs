@@ -21,15 +21,12 @@ use utoipa::ToSchema;
 use crate::names::{MpackKey, RepoName};
 
 pub use api::{
-    Changes, FetchBody, HistoryPage, JobPage, JobRequest, NewRepo, PolicyRequest, RepoDetail,
-    RepoPage, RunEvent, RunFailed, RunReport, RunRequest, RunState, StatusReport, Step,
-    SweptReport,
+    Changes, FetchBody, HistoryPage, JobPage, NewRepo, PolicyRequest, RepoDetail, RepoPage,
+    RunEvent, RunFailed, RunReport, RunState, StatusReport, Step, SweptReport,
 };
 pub use backup::{BackupProblem, BackupReport};
 pub use damage::{Damage, KeptPack, Repaired};
-pub use job::{
-    JobEnded, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Queued, QueuedPack, Task,
-};
+pub use job::{JobEnded, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Queued};
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
 pub use prune::PruneReport;
@@ -101,17 +98,17 @@ impl GcRecord {
     }
 }
 
-/// `gc` of one repo, done or planned. The catalog keeps those that were done: what is added later
-/// is optional.
+/// `gc` of one repo: what is the same for a plan and for its result; `phase` has the rest. The
+/// catalog keeps reports: what is added later is optional.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct GcReport {
+pub struct GcReport<P = GcDone> {
     /// `OWNER/SLUG`.
     pub repo: RepoName,
     /// Packs before.
     pub packs_before: u64,
     /// Packs after.
     pub packs_after: u64,
-    /// The one pack. Null for an empty repo, and for a dry run that would consolidate.
+    /// The one pack. Null for an empty repo, and for a plan that would consolidate.
     pub consolidated_key: Option<MpackKey>,
     /// Whether there was nothing to do.
     pub skipped: bool,
@@ -134,24 +131,66 @@ pub struct GcReport {
     /// Digest of the component that planned it.
     pub component: String,
     /// Rows of the catalog that publishing inserted or changed: as many as there are packs and
-    /// shelves, however many objects there are.
+    /// shelves, however many objects there are. 0 for a plan.
     pub rows_changed: u64,
-    /// Present, and true, for a dry run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dry_run: Option<bool>,
-    /// For a dry run that would consolidate: the digest of the plan. The catalog keeps it with a
-    /// run that did the plan.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub plan_digest: Option<String>,
-    /// For a plan that would consolidate: what that would cost.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cost: Option<GcCost>,
+    /// What only a plan has, or only a result.
+    #[serde(flatten)]
+    pub phase: P,
     /// What was dropped as unreachable, with `--expire-unreachable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped: Option<GcDropped>,
+}
+
+/// `gc --dry-run` of one repo.
+pub type GcPlanReport = GcReport<GcPlanned>;
+
+/// What only the report of a plan has.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GcPlanned {
+    /// Always true.
+    pub dry_run: bool,
+    /// The digest of the plan, if it would consolidate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_digest: Option<String>,
+    /// What it would cost, if it would consolidate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<GcCost>,
+}
+
+/// What only the report of a consolidation has that was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GcDone {
+    /// The digest of the plan that was applied. Only the catalog keeps it; answers leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_digest: Option<String>,
     /// What was proven before publishing; present exactly when a consolidation was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proven: Option<GcProof>,
+}
+
+impl<P> GcReport<P> {
+    /// The same report in another phase.
+    pub fn with_phase<Q>(self, phase: Q) -> GcReport<Q> {
+        GcReport {
+            repo: self.repo,
+            packs_before: self.packs_before,
+            packs_after: self.packs_after,
+            consolidated_key: self.consolidated_key,
+            skipped: self.skipped,
+            objects: self.objects,
+            commits: self.commits,
+            snapshots: self.snapshots,
+            tags: self.tags,
+            bytes_before: self.bytes_before,
+            bytes_after: self.bytes_after,
+            duplicates_dropped: self.duplicates_dropped,
+            elapsed_ms: self.elapsed_ms,
+            component: self.component,
+            rows_changed: self.rows_changed,
+            phase,
+            dropped: self.dropped,
+        }
+    }
 }
 
 /// Entities that no branch, tag or release had reached for the age that was given.

@@ -3,10 +3,9 @@
 use packhouse_model::report::{RunEvent, RunFailed, Step};
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    Content, OpenApi as Document, Ref, RefOr, ResponseBuilder, Schema, SecurityRequirement,
+    Content, OpenApi as Document, Ref, RefOr, ResponseBuilder, SecurityRequirement,
 };
 
 use super::super::problem::ProblemBody;
@@ -38,14 +37,6 @@ pub(super) fn begun() -> Document {
 
 /// Adds the errors that any route may return.
 pub(super) fn finished(mut document: Document) -> Document {
-    // Unknown names are refused, and the document says so: the derived schema of an enum does not.
-    for (name, schema) in
-        document.components.iter_mut().flat_map(|components| &mut components.schemas)
-    {
-        if let (true, RefOr::T(Schema::OneOf(one_of))) = (STRICT.contains(&name.as_str()), schema) {
-            one_of.items.iter_mut().for_each(closed);
-        }
-    }
     for path in document.paths.paths.values_mut() {
         for operation in operations(path) {
             with_problems(operation);
@@ -53,15 +44,6 @@ pub(super) fn finished(mut document: Document) -> Document {
         }
     }
     document
-}
-
-/// Request bodies that are one of several types.
-const STRICT: [&str; 2] = ["RunRequest", "JobRequest"];
-
-fn closed(item: &mut RefOr<Schema>) {
-    if let RefOr::T(Schema::Object(object)) = item {
-        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
-    }
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {

@@ -1,7 +1,5 @@
 //! Jobs: list, queue, retry, cancel.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -9,17 +7,17 @@ use futures::FutureExt;
 use packhouse_model::access::Caller;
 use packhouse_model::error::Error;
 use packhouse_model::names::RepoName;
-use packhouse_model::options::PruneOptions;
-use packhouse_model::report::{JobPage, JobReport, JobRequest, JobStatus, Queued};
+use packhouse_model::operation::JobRequest;
+use packhouse_model::report::{JobPage, JobReport, JobStatus, Queued};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::super::permission::{administers_all, administers_some, sees};
+use super::super::permission::{administers_some, sees};
 use super::super::problem::ApiResult;
 use super::super::state::{AppState, SharedState};
 use super::extract::{JsonBody, PathParams, QueryParams};
-use super::paging::{MAX_SAFE_INTEGER, before, count, limit, page_of};
-use super::repo::{administered, store_to_list};
+use super::paging::{MAX_SAFE_INTEGER, before, limit, page_of};
+use super::repo::{store_to_change, store_to_list};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -64,33 +62,9 @@ pub(super) async fn queue(
     Extension(caller): Extension<Caller>,
     JsonBody(asked): JsonBody<JobRequest>,
 ) -> ApiResult<(StatusCode, Json<Queued>)> {
-    let queued = match asked {
-        JobRequest::Gc { repo, expire_unreachable_seconds } => {
-            let store = administered(&state, &caller, &repo).await?;
-            let age = count("expire_unreachable_seconds", expire_unreachable_seconds)?;
-            store.queue_gc(&repo, age.map(Duration::from_secs)).await?
-        }
-        JobRequest::Verify { repo } => {
-            administered(&state, &caller, &repo).await?.queue_verify(&repo).await?
-        }
-        JobRequest::Prune { grace_seconds, orphans, trust_verified_seconds } => {
-            administers_all(&caller)?;
-            count("grace_seconds", Some(grace_seconds))?;
-            count("trust_verified_seconds", Some(trust_verified_seconds))?;
-            let (grace, trust_verified) =
-                (Duration::from_secs(grace_seconds), Duration::from_secs(trust_verified_seconds));
-            state
-                .store
-                .queue_prune(PruneOptions {
-                    grace,
-                    orphans,
-                    newer: false,
-                    dry_run: false,
-                    trust_verified,
-                })
-                .await?
-        }
-    };
+    let store = store_to_change(&state, &caller, asked.repo.as_ref()).await?;
+    asked.check()?;
+    let queued = store.queue(asked.repo.as_ref(), asked.operation).await?;
     Ok((StatusCode::ACCEPTED, Json(queued)))
 }
 

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use packhouse_model::access::{Caller, Scope};
 use packhouse_model::names::RepoName;
+use packhouse_model::operation::{GcOptions, Operation};
 use packhouse_model::report::{Policy, PolicyCheck, PolicyReport, PolicyRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -80,7 +81,8 @@ pub(super) async fn check(
     let mut checks = store.check_policies(None, false).await?;
     checks.retain(|check| caller.may(Scope::Admin, &check.repo));
     for check in checks.iter_mut().filter(|check| check.due && queue) {
-        check.job = Some(store.queue_gc(&check.repo, None).await?.job);
+        let gc = Operation::Gc(GcOptions::default());
+        check.job = Some(store.queue(Some(&check.repo), gc).await?.job);
     }
     Ok(Json(checks))
 }

@@ -4,9 +4,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use packhouse_model::access::{Caller, Scope};
+use packhouse_model::client::RestoreOptions;
 use packhouse_model::error::Error;
 use packhouse_model::names::{RepoId, RepoName};
-use packhouse_model::options::RestoreOptions;
 use packhouse_model::report::{
     DeleteReport, NewRepo, RepoDetail, RepoPage, RepoReport, RepoSummary,
 };
@@ -19,12 +19,6 @@ use super::super::state::{AppState, SharedState};
 use super::extract::{JsonBody, PathParams, QueryParams};
 use super::paging::{MAX_SAFE_INTEGER, count, limit, text};
 use super::repo::repo_of;
-
-/// Moments of a repo's timeline: more than a chart has columns.
-const MOMENTS: u32 = 500;
-
-/// Consolidations in a repo's history.
-const HISTORY: u32 = 50;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -269,7 +263,7 @@ pub(super) async fn detail(
     PathParams(path): PathParams<(String, String)>,
 ) -> ApiResult<Json<RepoDetail>> {
     let authorized = repo_of(&state, &caller, &path).await?;
-    Ok(Json(authorized.store(&state).detail(&authorized.repo, MOMENTS, HISTORY).await?))
+    Ok(Json(authorized.store(&state).detail(&authorized.repo).await?))
 }
 
 /// A repo.

@@ -11,7 +11,8 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::{Extension, Json};
 use futures::{Stream, StreamExt, stream};
 use packhouse_model::access::Caller;
-use packhouse_model::report::{RunEvent, RunReport, RunRequest};
+use packhouse_model::operation::RunRequest;
+use packhouse_model::report::{RunEvent, RunReport};
 use packhouse_model::text::escaped;
 use tokio::sync::watch;
 use utoipa::IntoParams;
@@ -24,7 +25,6 @@ use super::super::revocation::token_revoked;
 use super::super::runs::Run;
 use super::super::state::{AppState, SharedState};
 use super::extract::{JsonBody, PathParams};
-use super::paging::count;
 use super::repo::store_to_change;
 
 /// Between two tellings: people don't read faster.
@@ -72,41 +72,13 @@ async fn begin(
     PathParams(id): PathParams<String>,
     JsonBody(asked): JsonBody<RunRequest>,
 ) -> ApiResult<(StatusCode, Json<RunReport>)> {
-    let store = store_to_change(&state, &caller, asked.repo()).await?;
+    let store = store_to_change(&state, &caller, asked.repo.as_ref()).await?;
     if !(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
         return Err(Problem::malformed("a run id has 32 lower-case hexadecimal digits"));
     }
-    checked(&asked)?;
+    asked.check()?;
     let run = state.runs.begin(&id, asked, caller, store)?;
     Ok((StatusCode::ACCEPTED, Json(run.report())))
-}
-
-fn checked(asked: &RunRequest) -> ApiResult<()> {
-    match asked {
-        RunRequest::Plan { expire_unreachable_seconds, .. } => {
-            count("expire_unreachable_seconds", *expire_unreachable_seconds)?;
-        }
-        RunRequest::Gc { expire_unreachable_seconds, plan_digest, .. } => {
-            count("expire_unreachable_seconds", *expire_unreachable_seconds)?;
-            let is_digest = |text: &str| {
-                let hex = text.strip_prefix("sha256:").unwrap_or_default();
-                text == RunRequest::NOTHING
-                    || (hex.len() == 64
-                        && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
-            };
-            if plan_digest.as_deref().is_some_and(|digest| !is_digest(digest)) {
-                return Err(Problem::malformed(
-                    "plan_digest is not a plan digest: expected sha256: and 64 hexadecimal digits",
-                ));
-            }
-        }
-        RunRequest::Prune { grace_seconds, trust_verified_seconds, .. } => {
-            count("grace_seconds", Some(*grace_seconds))?;
-            count("trust_verified_seconds", Some(*trust_verified_seconds))?;
-        }
-        RunRequest::Verify { .. } => {}
-    }
-    Ok(())
 }
 
 /// A run, if the caller may see it. Others don't learn whether it exists.

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::StatusCode;
 use packhouse_model::access::Caller;
-use packhouse_model::report::RunRequest;
+use packhouse_model::operation::RunRequest;
 use packhouse_store::Store;
 use tokio::sync::Semaphore;
 

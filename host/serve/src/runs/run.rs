@@ -4,8 +4,9 @@ use std::sync::{Arc, MutexGuard};
 
 use jiff::Timestamp;
 use packhouse_model::access::Caller;
+use packhouse_model::operation::RunRequest;
 use packhouse_model::progress::Progress;
-use packhouse_model::report::{RunEvent, RunReport, RunRequest, RunState};
+use packhouse_model::report::{RunEvent, RunReport, RunState};
 use packhouse_store::Store;
 use tokio::sync::watch;
 
@@ -23,7 +24,6 @@ pub(crate) struct Run {
     pub(super) store: Store,
     pub(super) started_at: Timestamp,
     pub(super) progress: Progress,
-    stop: watch::Sender<bool>,
     pub(super) events: Arc<RunProgress>,
 }
 
@@ -33,33 +33,17 @@ impl Run {
         let events = Arc::<RunProgress>::default();
         let steps = events.clone();
         let progress = Progress::new(move |event| steps.step(event));
-        Run {
-            id: id.to_owned(),
-            asked,
-            caller,
-            store,
-            started_at,
-            progress,
-            stop: watch::Sender::new(false),
-            events,
-        }
+        Run { id: id.to_owned(), asked, caller, store, started_at, progress, events }
     }
 
     /// Cancels it at its next safe point.
     pub(crate) fn stop(&self) {
         self.progress.cancel();
-        self.stop.send_replace(true);
-    }
-
-    /// Ends when it should stop.
-    pub(super) async fn stopped(&self) {
-        // The sender is its own.
-        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
     }
 
     /// Whether a caller may see it: an administrator of its repo, or of the store.
     pub(crate) fn is_seen_by(&self, caller: &Caller) -> bool {
-        sees(caller, self.asked.repo())
+        sees(caller, self.asked.repo.as_ref())
     }
 
     /// Fires after each event.
@@ -91,8 +75,8 @@ impl Run {
         let end: Option<&RunEnd> = log.end();
         RunReport {
             id: self.id.clone(),
-            kind: self.asked.kind().to_owned(),
-            repo: self.asked.repo().cloned(),
+            kind: self.asked.operation.kind().to_owned(),
+            repo: self.asked.repo.clone(),
             state: match end.map(|end| &end.outcome) {
                 None => RunState::Running,
                 Some(Ok(_)) => RunState::Done,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use packhouse_host::StoreOptions;
 use packhouse_model::access::{Caller, NewToken, Scope, TokenText};
 use packhouse_model::names::Visibility;
-use packhouse_model::report::{RunRequest, RunState};
+use packhouse_model::operation::{Operation, RunRequest, VerifyOptions};
+use packhouse_model::report::RunState;
 use packhouse_store::Store;
 use tempfile::TempDir;
 
@@ -30,6 +31,14 @@ async fn served() -> (TempDir, Store, Arc<Runs>, Caller) {
     (folder, store, Arc::new(Runs::new(Tasks::default())), caller)
 }
 
+fn verify(repo: &str) -> RunRequest {
+    RunRequest {
+        repo: Some(repo.parse().unwrap()),
+        operation: Operation::Verify(VerifyOptions::default()),
+        plan_digest: None,
+    }
+}
+
 async fn ended(run: &Run) {
     let mut bell = run.events.bell();
     while run.events.log().end().is_none() {
@@ -41,9 +50,8 @@ async fn ended(run: &Run) {
 async fn a_run_that_waits_for_room_is_not_begun_when_its_token_was_revoked_meanwhile() {
     let (_folder, store, runs, caller) = served().await;
     let Caller::Bearer { token, .. } = &caller else { panic!("{caller:?}") };
-    let verify = || RunRequest::Verify { repo: "a/b".parse().unwrap(), repair: false };
     let others = runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
-    let run = runs.begin(ID, verify(), caller.clone(), store.clone()).unwrap();
+    let run = runs.begin(ID, verify("a/b"), caller.clone(), store.clone()).unwrap();
     store.revoke_token(token).await.unwrap();
     drop(others);
     ended(&run).await;
@@ -59,8 +67,7 @@ async fn a_run_is_about_the_repo_that_was_meant_and_not_about_another_of_its_nam
     let (id, _) = store.named(&repo).await.unwrap().unwrap();
     let meant = store.pinned(&repo, &id);
     let others = runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
-    let verify = RunRequest::Verify { repo: repo.clone(), repair: false };
-    let run = runs.begin(ID, verify, caller, meant).unwrap();
+    let run = runs.begin(ID, verify("a/b"), caller, meant).unwrap();
     store.delete_repo(&repo).await.unwrap();
     store.create_repo(&repo, Visibility::Public).await.unwrap();
     drop(others);

@@ -1,15 +1,13 @@
 //! The work of a run.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use packhouse_model::error::{Class, Error, Result};
 use packhouse_model::names::RepoName;
-use packhouse_model::options::PruneOptions;
+use packhouse_model::operation::{GcOptions, Operation, Report, RunRequest};
 use packhouse_model::progress::Progress;
-use packhouse_model::report::{GcReport, RunFailed, RunRequest, RunState, Step};
+use packhouse_model::report::{GcReport, RunFailed, RunState, Step};
 use packhouse_store::Store;
-use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -68,33 +66,15 @@ async fn work(room: Arc<Semaphore>, run: &Run) -> Result<Box<RawValue>> {
     if let Err(problem) = check_token(&run.store, &run.caller).await {
         return Err(Error::TokenEnded { reason: problem.detail });
     }
-    let (store, progress) = (&run.store, &run.progress);
-    let age = |seconds: Option<u64>| seconds.map(Duration::from_secs);
-    match &run.asked {
-        RunRequest::Plan { repo, expire_unreachable_seconds } => answer(
-            &store.plan_gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?.report,
-        ),
-        RunRequest::Gc { repo, plan_digest: None, expire_unreachable_seconds } => {
-            answer(&store.gc_expiring(repo, age(*expire_unreachable_seconds), progress).await?)
+    let (store, progress, asked) = (&run.store, &run.progress, &run.asked);
+    let report = match (&asked.repo, &asked.operation, &asked.plan_digest) {
+        (Some(repo), Operation::Gc(options), Some(digest)) => {
+            Report::Gc(Box::new(as_planned(store, repo, *options, digest, progress).await?))
         }
-        RunRequest::Gc { repo, plan_digest: Some(digest), expire_unreachable_seconds } => answer(
-            &as_planned(store, repo, digest, age(*expire_unreachable_seconds), progress).await?,
-        ),
-        RunRequest::Verify { repo, repair: false } => answer(&store.verify(repo, progress).await?),
-        RunRequest::Verify { repo, repair: true } => answer(&store.repair(repo, progress).await?),
-        RunRequest::Prune { grace_seconds, orphans, dry_run, trust_verified_seconds } => {
-            let (grace, trust_verified) =
-                (Duration::from_secs(*grace_seconds), Duration::from_secs(*trust_verified_seconds));
-            let options = PruneOptions {
-                grace,
-                orphans: *orphans,
-                newer: false,
-                dry_run: *dry_run,
-                trust_verified,
-            };
-            answer(&store.prune(options, progress).await?)
-        }
-    }
+        (repo, operation, _) => store.run(repo.as_ref(), operation, progress).await?,
+    };
+    // Reports are plain data, whose maps have strings as keys.
+    to_raw_value(&report).map_err(Error::Serialization)
 }
 
 /// Waits until there is room for one more.
@@ -102,12 +82,12 @@ async fn wait_for_room(room: Arc<Semaphore>, run: &Run) -> Result<OwnedSemaphore
     if let Ok(room) = room.clone().try_acquire_owned() {
         return Ok(room);
     }
-    let repo = run.asked.repo().map_or_else(|| "the store".to_owned(), RepoName::to_string);
+    let repo = run.asked.repo.as_ref().map_or_else(|| "the store".to_owned(), RepoName::to_string);
     run.events.add(Step { repo, phase: "queued".into(), done: 0, total: 0 });
     tokio::select! {
         // The semaphore is never closed.
         room = room.acquire_owned() => room.map_err(|_| Error::Cancelled),
-        () = run.stopped() => Err(Error::Cancelled),
+        () = run.progress.cancelled() => Err(Error::Cancelled),
     }
 }
 
@@ -116,12 +96,12 @@ async fn wait_for_room(room: Arc<Semaphore>, run: &Run) -> Result<OwnedSemaphore
 async fn as_planned(
     store: &Store,
     repo: &RepoName,
+    options: GcOptions,
     digest: &str,
-    age: Option<Duration>,
     progress: &Progress,
 ) -> Result<GcReport> {
-    let plan = store.plan_gc_expiring(repo, age, progress).await?;
-    let same = plan.report.plan_digest.as_deref().unwrap_or(RunRequest::NOTHING) == digest;
+    let plan = store.plan_gc(repo, options, progress).await?;
+    let same = plan.report.phase.plan_digest.as_deref().unwrap_or(RunRequest::NOTHING) == digest;
     // A push that came since would stay beside the new pack, which was not what the plan showed.
     if !same || !store.is_current(&plan).await? {
         // A client that starts a run again after a restart of the server may have had it done
@@ -132,9 +112,4 @@ async fn as_planned(
         return Err(Error::PlanChanged(repo.clone()));
     }
     store.apply_gc(plan, progress).await
-}
-
-fn answer(report: &impl Serialize) -> Result<Box<RawValue>> {
-    // Reports are plain data, whose maps have strings as keys.
-    to_raw_value(report).map_err(Error::Serialization)
 }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use packhouse_catalog::{Catalog, DamageFindings, LockGuard, LockMode};
 use packhouse_model::error::{BackupError, Result};
 use packhouse_model::names::{MpackKey, RepoName};
+use packhouse_model::operation::VerifyOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{BackupProblem, BackupReport, Damage, ProblemKind};
 use packhouse_vault::ListedPack;
@@ -363,7 +364,7 @@ impl Store {
         let mut problems = Vec::new();
         let (there, here) = (work.folder().display().to_string(), self.vault.place());
         for repo in copy.names().await? {
-            for problem in copy.verify(&repo, progress).await?.problems {
+            for problem in copy.verify(&repo, VerifyOptions::default(), progress).await?.problems {
                 let detail = problem.detail.replace(&there, &here);
                 let (kind, entity, pack) = (problem.kind, problem.entity, problem.pack);
                 problems.push(BackupProblem { repo: repo.clone(), kind, entity, pack, detail });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use packhouse_core::{Kind, Plan, Step};
 use packhouse_model::error::{Class, Error};
+use packhouse_model::operation::GcOptions;
 use packhouse_model::progress::Progress;
 use packhouse_pack::scan::scan;
 
@@ -15,7 +16,11 @@ use super::Fixture;
 async fn caught(lie: impl Fn(&mut Plan, &[Arc<[u8]>])) -> Error {
     let fixture = Fixture::with_history().await;
     let (before, fetched) = (fixture.report().await, fixture.fetch().await);
-    let mut plan = fixture.store.plan_gc(&fixture.repo, &Progress::silent()).await.unwrap();
+    let mut plan = fixture
+        .store
+        .plan_gc(&fixture.repo, GcOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     let work = plan.work.as_mut().expect("there are four packs");
     let sources: Vec<Arc<[u8]>> = {
         let mut bytes = Vec::new();
@@ -185,7 +190,11 @@ async fn law_4_a_flipped_byte_in_any_record_is_caught() {
     for (kind, pack) in Kind::ALL.into_iter().flat_map(|kind| (0..4).map(move |pack| (kind, pack)))
     {
         let fixture = Fixture::with_history().await;
-        let plan = fixture.store.plan_gc(&fixture.repo, &Progress::silent()).await.unwrap();
+        let plan = fixture
+            .store
+            .plan_gc(&fixture.repo, GcOptions::default(), &Progress::silent())
+            .await
+            .unwrap();
         let directory = &plan.work.as_ref().unwrap().packs[pack].directory;
         let Some(row) = directory.rows().filter(|r| r.kind == kind).last() else { continue };
         let path = fixture.store.vault.open(&directory.key).await.unwrap().unwrap().path;
@@ -195,7 +204,7 @@ async fn law_4_a_flipped_byte_in_any_record_is_caught() {
         let before = fixture.report().await;
         let error = fixture
             .store
-            .gc(&fixture.repo, &Progress::silent())
+            .gc(&fixture.repo, GcOptions::default(), &Progress::silent())
             .await
             .expect_err("damage was published");
         assert_eq!(error.class(), Class::Damage, "{kind}: {error}");

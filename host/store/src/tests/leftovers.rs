@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use packhouse_catalog::entity_of;
 use packhouse_core::Kind;
+use packhouse_model::operation::{GcOptions, VerifyOptions};
 use packhouse_model::progress::Progress;
 use packhouse_vault::SweepResult;
 
@@ -44,10 +45,14 @@ async fn directories_are_a_cache() {
         }
     }
     assert_eq!(harmed, 4);
-    let verified = fixture.store.verify(&fixture.repo, &Progress::silent()).await.unwrap();
+    let verified = fixture
+        .store
+        .verify(&fixture.repo, VerifyOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     assert!(verified.ok, "a missing directory is no damage: {:?}", verified.problems);
     assert_eq!(verified.repaired.unwrap().len(), 2, "a wrong one is rebuilt");
-    fixture.store.gc(&fixture.repo, &Progress::silent()).await.unwrap();
+    fixture.store.gc(&fixture.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
     fixture.assert_unharmed(&before, "after the directories were made anew").await;
 }
 
@@ -71,15 +76,15 @@ async fn clients_are_asked_for_objects_of_a_pack_that_is_known_to_be_damaged() {
     let all: Vec<String> = objects(&|_| true).into_iter().collect();
     assert!(store.missing_objects(repo, all.clone(), true).await.unwrap().is_empty());
     std::fs::remove_file(store.vault.place_of(&shelf.pack.key)).unwrap();
-    assert!(!store.verify(repo, &Progress::silent()).await.unwrap().ok);
+    assert!(!store.verify(repo, VerifyOptions::default(), &Progress::silent()).await.unwrap().ok);
     let asked: BTreeSet<String> =
         store.missing_objects(repo, all.clone(), true).await.unwrap().into_iter().collect();
     assert!(!asked.is_empty() && asked == objects(&|on| on == shelf.id));
-    assert!(store.repair(repo, &Progress::silent()).await.is_ok());
+    assert!(store.verify(repo, VerifyOptions::REPAIR, &Progress::silent()).await.is_ok());
     let again = history_pack(1);
     fixture.push("again.mpack", &again).await;
     assert!(store.missing_objects(repo, all, true).await.unwrap().is_empty());
-    assert!(store.verify(repo, &Progress::silent()).await.unwrap().ok);
+    assert!(store.verify(repo, VerifyOptions::default(), &Progress::silent()).await.unwrap().ok);
 }
 
 /// A pack of [`Fixture::with_history`].

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog_sql::sqlite::SqliteCatalog;
+use packhouse_model::client::{FetchRequest, PushOptions};
 use packhouse_model::clock::FixedClock;
 use packhouse_model::names::{RepoName, Visibility};
-use packhouse_model::options::{FetchRequest, PushOptions};
+use packhouse_model::operation::VerifyOptions;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{FetchReport, RepoReport};
 use packhouse_sample::{HistoryOptions, history};
@@ -92,7 +93,11 @@ impl Fixture {
 
     /// Nothing is damaged, and a fetch gives what it gave.
     pub(super) async fn assert_unharmed(&self, before: &FetchReport, when: &str) {
-        let verified = self.store.verify(&self.repo, &Progress::silent()).await.unwrap();
+        let verified = self
+            .store
+            .verify(&self.repo, VerifyOptions::default(), &Progress::silent())
+            .await
+            .unwrap();
         assert!(verified.ok, "{when}: {:?}", verified.problems);
         assert_eq!(
             self.fetch().await.mpack_key,

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use packhouse_model::options::FetchRequest;
+use packhouse_model::client::FetchRequest;
+use packhouse_model::operation::{GcOptions, VerifyOptions};
 use packhouse_model::progress::Progress;
-use packhouse_model::report::GcReport;
+use packhouse_model::report::GcDropped;
 use packhouse_sample::{HeadStyle, HistoryOptions, history};
 
 use super::{Fixture, open};
@@ -37,7 +38,7 @@ async fn with_loose_packs() -> (Fixture, Vec<String>, Vec<String>) {
     };
     let dropped = async |kind: &str| -> Vec<String> {
         let plan = expire(&after(&fixture, 400).await, &fixture, true).await;
-        let all = plan.dropped.unwrap().entities;
+        let all = plan.entities;
         all.iter().filter_map(|text| text.strip_prefix(kind)).map(str::to_owned).collect()
     };
     let packs = history(&loose);
@@ -50,15 +51,15 @@ async fn with_loose_packs() -> (Fixture, Vec<String>, Vec<String>) {
     (fixture, commits, objects)
 }
 
-async fn expire(store: &Store, fixture: &Fixture, dry_run: bool) -> GcReport {
-    if dry_run {
-        return store
-            .plan_gc_expiring(&fixture.repo, Some(90 * DAY), &Progress::silent())
-            .await
-            .unwrap()
-            .report;
-    }
-    store.gc_expiring(&fixture.repo, Some(90 * DAY), &Progress::silent()).await.unwrap()
+/// What a consolidation drops, or would drop.
+async fn expire(store: &Store, fixture: &Fixture, dry_run: bool) -> GcDropped {
+    let options = GcOptions { expire_unreachable: Some(90 * DAY) };
+    let (repo, silent) = (&fixture.repo, Progress::silent());
+    let dropped = match dry_run {
+        true => store.plan_gc(repo, options, &silent).await.unwrap().report.dropped,
+        false => store.gc(repo, options, &silent).await.unwrap().dropped,
+    };
+    dropped.unwrap()
 }
 
 #[tokio::test]
@@ -75,7 +76,7 @@ async fn an_object_that_is_not_missing_and_a_commit_that_is_acknowledged_are_kep
             .await
             .unwrap();
         assert_eq!(ack, [commits[0].clone()]);
-        let planned = expire(&after(&fixture, 320).await, &fixture, true).await.dropped.unwrap();
+        let planned = expire(&after(&fixture, 320).await, &fixture, true).await;
         let is_dropped = |id: &String| planned.entities.iter().any(|entity| entity.ends_with(id));
         let reported = [&objects[0], &objects[1], &commits[0]];
         assert!(
@@ -85,13 +86,17 @@ async fn an_object_that_is_not_missing_and_a_commit_that_is_acknowledged_are_kep
         );
     }
     let done = expire(&after(&fixture, 320).await, &fixture, false).await;
-    assert!(done.dropped.unwrap().objects > 0, "what nobody was told of is dropped");
+    assert!(done.objects > 0, "what nobody was told of is dropped");
     let missing = store
         .missing_objects(&fixture.repo, vec![objects[0].clone(), objects[1].clone()], false)
         .await
         .unwrap();
     assert!(missing.is_empty(), "{missing:?}");
-    let verified = fixture.store.verify(&fixture.repo, &Progress::silent()).await.unwrap();
+    let verified = fixture
+        .store
+        .verify(&fixture.repo, VerifyOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     assert!(verified.ok, "{:?}", verified.problems);
     // With all that the commit reaches: its pack can be fetched.
     let request = FetchRequest { want: vec![commits[0].clone()], ..Default::default() };
@@ -104,8 +109,14 @@ async fn with_an_age_of_nothing_nothing_is_recent() {
     let (fixture, _, objects) = with_loose_packs().await;
     let store = after(&fixture, 300).await;
     store.missing_objects(&fixture.repo, objects.clone(), true).await.unwrap();
-    let done =
-        store.gc_expiring(&fixture.repo, Some(Duration::ZERO), &Progress::silent()).await.unwrap();
-    assert_eq!(done.dropped.unwrap().objects, objects.len() as u64);
+    let done = store
+        .gc(
+            &fixture.repo,
+            GcOptions { expire_unreachable: Some(Duration::ZERO) },
+            &Progress::silent(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(done.objects, objects.len() as u64);
     assert_eq!(store.missing_objects(&fixture.repo, objects.clone(), true).await.unwrap(), objects);
 }

@@ -1,8 +1,9 @@
 //! Law 6: publishing compares. Interleavings are forced, not hoped for: a plan is made, something
 //! else happens, the plan is applied.
 
+use packhouse_model::client::PushOptions;
 use packhouse_model::error::{Class, Error};
-use packhouse_model::options::PushOptions;
+use packhouse_model::operation::GcOptions;
 use packhouse_model::progress::Progress;
 use packhouse_sample::{HistoryOptions, history};
 
@@ -16,7 +17,11 @@ async fn law_6_a_push_that_lands_meanwhile_keeps_its_shelf() {
     for (i, pack) in packs[..3].iter().enumerate() {
         fixture.push(&format!("{i}.mpack"), pack).await;
     }
-    let plan = fixture.store.plan_gc(&fixture.repo, &Progress::silent()).await.unwrap();
+    let plan = fixture
+        .store
+        .plan_gc(&fixture.repo, GcOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
     fixture.push("late.mpack", &packs[3]).await;
     let whole = fixture.fetch().await;
     let done = fixture.store.apply_gc(plan, &Progress::silent()).await.unwrap();
@@ -27,7 +32,8 @@ async fn law_6_a_push_that_lands_meanwhile_keeps_its_shelf() {
         "the consolidated pack, and the one that came meanwhile"
     );
     fixture.assert_unharmed(&whole, "a push during a consolidation").await;
-    let done = fixture.store.gc(&fixture.repo, &Progress::silent()).await.unwrap();
+    let done =
+        fixture.store.gc(&fixture.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
     assert_eq!(done.packs_before, 2);
     fixture.assert_unharmed(&whole, "after the next consolidation").await;
 }
@@ -37,13 +43,21 @@ async fn law_6_of_two_consolidations_one_publishes() {
     let fixture = Fixture::with_history().await;
     let other = open(fixture.folder.path(), 0).await;
     let whole = fixture.fetch().await;
-    let first = fixture.store.plan_gc(&fixture.repo, &Progress::silent()).await.unwrap();
-    let second = other.plan_gc(&fixture.repo, &Progress::silent()).await.unwrap();
-    assert_eq!(first.report.plan_digest, second.report.plan_digest, "a plan is a value");
+    let first = fixture
+        .store
+        .plan_gc(&fixture.repo, GcOptions::default(), &Progress::silent())
+        .await
+        .unwrap();
+    let second =
+        other.plan_gc(&fixture.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
+    assert_eq!(
+        first.report.phase.plan_digest, second.report.phase.plan_digest,
+        "a plan is a value"
+    );
     let done = fixture.store.apply_gc(first, &Progress::silent()).await.unwrap();
     let error = other.apply_gc(second, &Progress::silent()).await.expect_err("both published");
     assert_eq!(error.class(), Class::Conflict, "{error}");
-    let again = other.gc(&fixture.repo, &Progress::silent()).await.unwrap();
+    let again = other.gc(&fixture.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
     assert!(again.skipped);
     assert_eq!(again.consolidated_key, done.consolidated_key);
     fixture.assert_unharmed(&whole, "after two consolidations").await;
@@ -63,7 +77,11 @@ async fn law_6_publishing_changes_rows_by_packs_not_by_objects() {
         for (i, pack) in history(&options).into_iter().enumerate() {
             fixture.push(&format!("{i}.mpack"), &pack).await;
         }
-        let done = fixture.store.gc(&fixture.repo, &Progress::silent()).await.unwrap();
+        let done = fixture
+            .store
+            .gc(&fixture.repo, GcOptions::default(), &Progress::silent())
+            .await
+            .unwrap();
         assert_eq!(done.packs_before, 5);
         rows.push(done.rows_changed);
     }
@@ -99,7 +117,11 @@ async fn cancelled_work_changes_nothing() {
     let before = fixture.fetch().await;
     let progress = Progress::silent();
     progress.cancel();
-    let error = fixture.store.gc(&fixture.repo, &progress).await.expect_err("it went on");
+    let error = fixture
+        .store
+        .gc(&fixture.repo, GcOptions::default(), &progress)
+        .await
+        .expect_err("it went on");
     assert!(matches!(error, Error::Cancelled), "{error}");
     let report = fixture.report().await;
     assert_eq!((report.packs, report.last_gc), (4, None));

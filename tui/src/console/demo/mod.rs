@@ -27,7 +27,7 @@ use jiff::Timestamp;
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::sample::Random;
 use packhouse_host::{
-    Error, GcEntry, GcQuery, GcReport, Problem, RepoName, RepoSummary, VerifyReport,
+    Error, GcEntry, GcPlanReport, GcQuery, GcReport, Problem, RepoName, RepoSummary, VerifyReport,
 };
 use tokio::sync::watch;
 
@@ -215,7 +215,11 @@ impl Backend for Demo {
         })
     }
 
-    async fn plan(&self, repo: &RepoName, control: Control) -> BackendResult<(GcReport, Planned)> {
+    async fn plan(
+        &self,
+        repo: &RepoName,
+        control: Control,
+    ) -> BackendResult<(GcPlanReport, Planned)> {
         self.called("plan", &repo.to_string())?;
         self.do_plan(repo, &control).await
     }

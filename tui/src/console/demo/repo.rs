@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use packhouse_host::sample::Random;
 use packhouse_host::{
-    Cause, GcCost, GcProof, GcRecord, GcReport, Moment, MpackKey, PackReport, Problem, RepoId,
-    RepoName, RepoReport, RepoSummary, Visibility,
+    Cause, GcCost, GcDone, GcPlanReport, GcPlanned, GcProof, GcRecord, GcReport, Moment, MpackKey,
+    PackReport, Problem, RepoId, RepoName, RepoReport, RepoSummary, Visibility,
 };
 
 /// Bytes that a consolidation writes per millisecond.
@@ -156,7 +156,7 @@ impl Repo {
     }
 
     /// Plans a consolidation.
-    pub(super) fn plan(&self, component: &str) -> GcReport {
+    pub(super) fn plan(&self, component: &str) -> GcPlanReport {
         let skipped = self.packs.len() < 2;
         let (bytes, needed) = (self.bytes(), self.packs.iter().map(|pack| pack.needed_bytes).sum());
         let cost = GcCost {
@@ -168,7 +168,7 @@ impl Repo {
         };
         let mut digest = [0; 32];
         Random::stream(self.generation, bytes).fill(&mut digest);
-        GcReport {
+        GcPlanReport {
             repo: self.name.clone(),
             packs_before: self.packs.len() as u64,
             packs_after: self.packs.len().min(1) as u64,
@@ -188,11 +188,12 @@ impl Repo {
             elapsed_ms: 40 + self.entities() / 2000,
             component: component.to_owned(),
             rows_changed: 0,
-            dry_run: Some(true),
-            plan_digest: (!skipped).then(|| MpackKey::new(digest).to_string()),
-            cost: (!skipped).then_some(cost),
+            phase: GcPlanned {
+                dry_run: true,
+                plan_digest: (!skipped).then(|| MpackKey::new(digest).to_string()),
+                cost: (!skipped).then_some(cost),
+            },
             dropped: None,
-            proven: None,
         }
     }
 
@@ -201,8 +202,13 @@ impl Repo {
     }
 
     /// Runs a plan: one pack replaces the others, which are pending deletion.
-    pub(super) fn consolidate(&mut self, plan: GcReport, took_ms: u64, at: Timestamp) -> GcReport {
-        let mut report = GcReport { dry_run: None, plan_digest: None, cost: None, ..plan };
+    pub(super) fn consolidate(
+        &mut self,
+        plan: GcPlanReport,
+        took_ms: u64,
+        at: Timestamp,
+    ) -> GcReport {
+        let mut report = plan.with_phase(GcDone::default());
         report.elapsed_ms += took_ms;
         if report.skipped {
             return report;
@@ -210,7 +216,7 @@ impl Repo {
         let (entities, key) = (self.entities(), self.key());
         report.consolidated_key = Some(key);
         report.rows_changed = report.packs_before + 3;
-        report.proven = Some(GcProof {
+        report.phase.proven = Some(GcProof {
             entities,
             records: entities,
             objects_hashed: report.objects,

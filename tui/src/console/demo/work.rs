@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use packhouse_host::{Error, Event, GcReport, Phase, RepoName, VerifyReport};
+use packhouse_host::{Error, Event, GcPlanReport, GcReport, Phase, RepoName, VerifyReport};
 
 use super::history::{COMPONENT, consolidated, failed, refused};
 use super::{Demo, Inside, Pace};
@@ -18,7 +18,7 @@ const TRIES: usize = 3;
 /// A planned consolidation.
 #[derive(Debug)]
 pub(in crate::console) struct Planned {
-    report: GcReport,
+    report: GcPlanReport,
     /// The generation of the repo when it was planned.
     generation: u64,
 }
@@ -35,7 +35,7 @@ impl Demo {
         &self,
         repo: &RepoName,
         control: &Control,
-    ) -> BackendResult<(GcReport, Planned)> {
+    ) -> BackendResult<(GcPlanReport, Planned)> {
         let planned = self.planned(repo)?;
         let steps = 3 + planned.report.packs_before / 60;
         for _ in 0..steps {

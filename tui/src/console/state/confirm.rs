@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use packhouse_host::{Event, GcReport, RepoName, RepoSummary};
+use packhouse_host::{Event, GcPlanReport, RepoName, RepoSummary};
 
 use super::{Choice, Cursor, Input, Why};
 use crate::console::backend::{BackendResult, Failure};
@@ -53,9 +53,9 @@ pub(in crate::console) enum PlanState {
     /// In progress, with its last step.
     Planning(Option<Event>),
     /// The plan is kept under the dialog's ticket.
-    Ready(Box<GcReport>),
+    Ready(Box<GcPlanReport>),
     /// Nothing to do.
-    Idle(Box<GcReport>),
+    Idle(Box<GcPlanReport>),
     /// Planning failed.
     Failed(Failure),
 }
@@ -192,7 +192,7 @@ impl ConfirmDialog {
     }
 
     /// Takes the plan. If there is nothing to do or planning failed, there is nothing to confirm.
-    pub(in crate::console) fn take(&mut self, answer: BackendResult<GcReport>) {
+    pub(in crate::console) fn take(&mut self, answer: BackendResult<GcPlanReport>) {
         if let Subject::One(_, state) = &mut self.subject {
             *state = match answer {
                 Ok(report) if report.skipped => PlanState::Idle(Box::new(report)),

@@ -123,12 +123,12 @@ async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Plac
     assert!(before.packs > 2 && before.duplicate_bytes > 0);
     let (planned, plan) = backend.plan(&repo, idle()).await.unwrap();
     assert_eq!(backend.summary(&repo).await.unwrap(), before);
-    assert!(!planned.skipped && planned.proven.is_none() && planned.plan_digest.is_some());
+    assert!(!planned.skipped && planned.phase.plan_digest.is_some());
     assert_eq!(
         (planned.packs_before, planned.packs_after, planned.bytes_before),
         (before.packs, 1, before.bytes)
     );
-    assert_eq!(planned.cost.unwrap().bytes_to_write, planned.bytes_after);
+    assert_eq!(planned.phase.cost.unwrap().bytes_to_write, planned.bytes_after);
 
     let steps = std::sync::Arc::new(AtomicUsize::new(0));
     let counter = steps.clone();
@@ -137,7 +137,7 @@ async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Plac
     let done = backend.run(plan, counting).await.unwrap();
     assert!(steps.load(Ordering::Relaxed) > 2, "no progress was reported");
     assert_eq!((done.packs_after, done.bytes_after), (1, planned.bytes_after));
-    let proven = done.proven.unwrap();
+    let proven = done.phase.proven.unwrap();
     assert_eq!(proven.entities, done.objects + done.commits + done.snapshots + done.tags);
     assert_eq!((proven.objects_hashed, proven.bytes_read_back), (done.objects, done.bytes_after));
     let after = backend.summary(&repo).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Plac
 
     let newest = backend.history(&all("")).await.unwrap().remove(0);
     assert_eq!((&newest.repo, &newest.record.outcome[..]), (&repo, "consolidated"));
-    assert_eq!(newest.report.unwrap().proven, done.proven);
+    assert_eq!(newest.report.unwrap().phase.proven, done.phase.proven);
     let found = backend.history(&all(&repo.to_string().to_uppercase())).await.unwrap();
     assert!(!found.is_empty() && found.iter().all(|entry| entry.repo == repo));
     assert_eq!(backend.history(&all("no such % thing")).await.unwrap(), []);

@@ -7,7 +7,7 @@ use jiff::ToSpan;
 use packhouse_host::Phase;
 use ratatui::style::Modifier;
 
-use super::fake::{gc_report, now, summary};
+use super::fake::{gc_plan, now, summary};
 use super::update::{failure, model, press};
 use super::{Console, text};
 use crate::console::app::Exit;
@@ -242,7 +242,7 @@ fn a_displayed_plan_can_still_be_run() {
     let mut model = model();
     update(&mut model, up(12));
     let ticket = super::update::planned(&press(&mut model, &["g"]));
-    update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
+    update(&mut model, Msg::Planned(ticket, Ok(gc_plan(&summary("a/b", 3)))));
     update(&mut model, down());
     assert!(matches!(press(&mut model, &["y"])[..], [Effect::Run(_, of)] if of == ticket));
     assert_eq!(model.runs.current().map(|run| run.ticket), Some(Ticket(ticket.0)));

@@ -1,7 +1,9 @@
 //! Test data: repos with round numbers, and their reports.
 
 use jiff::Timestamp;
-use packhouse_host::{GcProof, GcRecord, GcReport, MpackKey, RepoSummary};
+use packhouse_host::{
+    GcDone, GcPlanReport, GcPlanned, GcProof, GcRecord, GcReport, MpackKey, RepoSummary,
+};
 
 /// The time of every test.
 pub(in crate::console) fn now() -> Timestamp {
@@ -73,12 +75,15 @@ pub(in crate::console) fn gc_report(repo: &RepoSummary) -> GcReport {
         elapsed_ms: 1234,
         component: component(),
         rows_changed: if skipped { 0 } else { 7 },
-        dry_run: None,
-        plan_digest: None,
-        cost: None,
+        phase: GcDone { plan_digest: None, proven: (!skipped).then_some(proven) },
         dropped: None,
-        proven: (!skipped).then_some(proven),
     }
+}
+
+/// The report of its plan.
+pub(in crate::console) fn gc_plan(repo: &RepoSummary) -> GcPlanReport {
+    let phase = GcPlanned { dry_run: true, plan_digest: None, cost: None };
+    gc_report(repo).with_phase(phase)
 }
 
 fn component() -> String {

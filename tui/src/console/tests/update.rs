@@ -3,7 +3,7 @@
 use jiff::ToSpan;
 use packhouse_host::{Event, GcEntry, Phase, RepoName, RepoSummary};
 
-use super::fake::{gc_report, last_gc, summary};
+use super::fake::{gc_plan, last_gc, summary};
 use super::{key, model_of};
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::demo::Demo;
@@ -61,7 +61,7 @@ pub(super) fn planned(effects: &[Effect]) -> Ticket {
 fn only_a_displayed_plan_can_be_run_and_only_once() {
     let mut model = model();
     let ticket = planned(&press(&mut model, &["g", "y"]));
-    update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
+    update(&mut model, Msg::Planned(ticket, Ok(gc_plan(&summary("a/b", 3)))));
     let run = press(&mut model, &["y"]);
     assert!(matches!(run[..], [Effect::Run(_, of)] if of == ticket), "{run:?}");
     assert_eq!(press(&mut model, &["y"]), []);
@@ -78,7 +78,7 @@ fn keys_that_come_faster_than_frames_confirm_nothing() {
     assert_eq!((model.place(), model.runs.len()), (Place::Confirm, 0));
     let ticket = planned(&typed(&mut model, &["Esc", "Esc", "g"]));
     update(&mut model, Msg::Drawn(Extent::default()));
-    update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
+    update(&mut model, Msg::Planned(ticket, Ok(gc_plan(&summary("a/b", 3)))));
     assert_eq!(typed(&mut model, &["y"]), [], "the last frame had no plan");
     update(&mut model, Msg::Drawn(Extent::default()));
     assert!(matches!(typed(&mut model, &["y"])[..], [Effect::Run(..)]));
@@ -89,11 +89,11 @@ fn a_declined_plan_is_dropped_whenever_it_comes() {
     let mut model = model();
     let ticket = planned(&press(&mut model, &["g"]));
     assert_eq!(press(&mut model, &["Esc"]), [Effect::Cancel(ticket)]);
-    let late = update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
+    let late = update(&mut model, Msg::Planned(ticket, Ok(gc_plan(&summary("a/b", 3)))));
     assert_eq!(late, [Effect::Forget(ticket)]);
 
     let ticket = planned(&press(&mut model, &["g"]));
-    update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
+    update(&mut model, Msg::Planned(ticket, Ok(gc_plan(&summary("a/b", 3)))));
     assert_eq!(press(&mut model, &["Enter"]), [Effect::Forget(ticket)]);
 }
 
@@ -101,7 +101,7 @@ fn a_declined_plan_is_dropped_whenever_it_comes() {
 fn a_preview_asks_for_confirmation_on_request() {
     let mut model = model();
     let ticket = planned(&press(&mut model, &["p"]));
-    update(&mut model, Msg::Planned(ticket, Ok(gc_report(&summary("a/b", 3)))));
+    update(&mut model, Msg::Planned(ticket, Ok(gc_plan(&summary("a/b", 3)))));
     assert_eq!((model.place(), press(&mut model, &["y", "Enter"])), (Place::Preview, vec![]));
     assert_eq!(press(&mut model, &["g"]), [], "the displayed plan is the one to confirm");
     assert!(matches!(press(&mut model, &["y"])[..], [Effect::Run(_, of)] if of == ticket));

@@ -35,7 +35,7 @@
 
 mod many;
 
-use packhouse_host::{Event, GcReport};
+use packhouse_host::{Event, GcPlanReport};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -122,7 +122,7 @@ fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {
     Line::styled(fit(&capitalized(&escaped(&step)), room), model.styles.busy())
 }
 
-fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
+fn plan(model: &Model, report: &GcPlanReport, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
     let fact = |name, value: &str| long_fact(styles, name, value, room);
     let duplicates = match report.duplicates_dropped {
@@ -137,7 +137,7 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
         &shrunk(styles, report.bytes_before, report.bytes_after, "unchanged"),
     ));
     lines.extend(fact("Duplicates", &duplicates));
-    if let Some(cost) = &report.cost {
+    if let Some(cost) = &report.phase.cost {
         let time = cost.expected_ms.map_or_else(
             || "unknown before the first run".to_owned(),
             |ms| format!("about {}", duration(ms)),
@@ -156,7 +156,7 @@ fn plan(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     let all = contents(report.objects, report.commits, report.snapshots, report.tags);
     lines.extend(fact("Contents", &format!("{all} (unchanged)")));
     lines.push(Line::default());
-    if let Some(digest) = &report.plan_digest {
+    if let Some(digest) = &report.phase.plan_digest {
         lines.extend(fact("Plan", digest));
     }
     lines.extend(fact("Component", &report.component));

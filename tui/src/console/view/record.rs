@@ -73,7 +73,7 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
             &format!("{} changed", plural(report.rows_changed, "row")),
             room,
         ));
-        lines.extend(proof(model, report.proven.as_ref(), room));
+        lines.extend(proof(model, report.phase.proven.as_ref(), room));
         return lines;
     }
     if let Some(key) = &record.consolidated_key {

@@ -111,7 +111,7 @@ fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'stat
     lines.extend(facts(model, report, room));
     let old = format!("{}, kept until packhouse prune deletes them", size(report.bytes_before));
     lines.extend(long_fact(styles, "Old packs", &old, room));
-    lines.extend(proof(model, report.proven.as_ref(), room));
+    lines.extend(proof(model, report.phase.proven.as_ref(), room));
     lines
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use packhouse_host::{
-    FetchReport, FetchRequest, GcReport, PushOptions, RepoName, RepoReport, Store, StoreOptions,
-    VerifyReport, Visibility,
+    FetchReport, FetchRequest, GcOptions, GcReport, PushOptions, RepoName, RepoReport, Store,
+    StoreOptions, VerifyOptions, VerifyReport, Visibility,
 };
 use tokio::time::Instant;
 
@@ -101,9 +101,9 @@ async fn play(folder: &Path, watch: &Watch, context: &Context) -> anyhow::Result
     )?;
     let mut outcomes = Vec::new();
     for (repo, before) in fragmented.into_iter().zip(before) {
-        let gc = store.gc(&repo.repo, watch.progress()).await?;
+        let gc = store.gc(&repo.repo, GcOptions::default(), watch.progress()).await?;
         output::consolidated(&gc, output)?;
-        let verify = store.verify(&repo.repo, watch.progress()).await?;
+        let verify = store.verify(&repo.repo, VerifyOptions::default(), watch.progress()).await?;
         ensure!(verify.ok, "{} is damaged after consolidation: {:?}", repo.repo, verify.problems);
         let after = fetch(&store, &repo.repo, &repo.halfway, watch).await?;
         check_fetches(&repo.repo, &before, &after)?;

@@ -2,7 +2,7 @@
 //! version.
 
 use packhouse_host::report::StatusReport;
-use packhouse_host::{Error, Remote};
+use packhouse_host::{Client, Error, Inspect, Remote};
 
 use super::{Check, FEW_BYTES, TOO_FEW_BYTES};
 use crate::text::size;

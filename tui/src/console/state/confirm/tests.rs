@@ -56,7 +56,7 @@ fn repos_with_nothing_to_do_are_skipped_by_name() {
 fn a_plan_that_was_not_drawn_cannot_be_confirmed() {
     let mut dialog = ConfirmDialog::one("a/b".parse().unwrap(), Ticket(1), true);
     dialog.drawn();
-    dialog.take(Ok(crate::console::tests::fake::gc_report(&summary("a/b", 3))));
+    dialog.take(Ok(crate::console::tests::fake::gc_plan(&summary("a/b", 3))));
     assert!(dialog.confirm().is_none(), "the frame had no plan yet");
     dialog.drawn();
     assert!(dialog.confirm().is_some());
@@ -78,7 +78,7 @@ fn a_single_remaining_repo_shows_its_own_plan() {
 #[test]
 fn a_preview_cannot_be_confirmed() {
     let mut dialog = ConfirmDialog::one("a/b".parse().unwrap(), Ticket(1), false);
-    dialog.take(Ok(crate::console::tests::fake::gc_report(&summary("a/b", 3))));
+    dialog.take(Ok(crate::console::tests::fake::gc_plan(&summary("a/b", 3))));
     dialog.drawn();
     assert!(dialog.confirm().is_none());
     let mut dialog = many(3);

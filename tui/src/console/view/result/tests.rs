@@ -78,7 +78,7 @@ fn past(outcome: &str, report: bool) -> Model {
 #[test]
 fn the_displayed_verification_is_that_of_the_host() {
     let mut report = gc_report(&summary("gabriel/notes", 7));
-    report.proven = Some(packhouse_host::GcProof {
+    report.phase.proven = Some(packhouse_host::GcProof {
         entities: 1001,
         records: 1002,
         objects_hashed: 1003,
@@ -96,7 +96,7 @@ fn the_displayed_verification_is_that_of_the_host() {
     ] {
         assert!(seen.contains(text), "“{text}” is missing on\n{seen}");
     }
-    report.proven = None;
+    report.phase.proven = None;
     let seen = shown(&ended(Ok(Outcome::Consolidated(Box::new(report)))), 120, 24);
     assert!(
         seen.contains("This result has no verification report.") && !seen.contains('✓'),

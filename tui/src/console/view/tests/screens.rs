@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use packhouse_host::{
-    Cause, Damage, Event, GcCost, GcEntry, GcReport, Moment, MpackKey, PackReport, Phase, RepoId,
+    Cause, Damage, Event, GcCost, GcEntry, GcPlanned, Moment, MpackKey, PackReport, Phase, RepoId,
     RepoName, RepoReport, RepoSummary, Visibility,
 };
 
@@ -14,7 +14,7 @@ use crate::console::state::{
     Asks, Choice, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Palette, PlanState, Repo,
     Screen, Subject, Work,
 };
-use crate::console::tests::fake::{gc_report, last_gc, now, summary};
+use crate::console::tests::fake::{gc_plan, gc_report, last_gc, now, summary};
 
 /// Text that a store may contain, and that a terminal must not get.
 const FOREIGN: &str = "東京\u{1b}[2J\u{202e}\r\n\tZoë e\u{301} 👩‍👩‍👧 \u{0}x";
@@ -173,11 +173,8 @@ fn ready() -> PlanState {
         expected_ms: None,
     };
     let digest = format!("sha256:{}", "1f".repeat(32));
-    PlanState::Ready(Box::new(GcReport {
-        plan_digest: Some(digest),
-        cost: Some(cost),
-        ..gc_report(&summary("gabriel/notes", 7))
-    }))
+    let phase = GcPlanned { dry_run: true, plan_digest: Some(digest), cost: Some(cost) };
+    PlanState::Ready(Box::new(gc_report(&summary("gabriel/notes", 7)).with_phase(phase)))
 }
 
 fn failed() -> Failure {
@@ -263,7 +260,7 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
         "plan, idle",
         with_dialog(
             one(false),
-            Some(PlanState::Idle(Box::new(gc_report(&summary("gabriel/notes", 1))))),
+            Some(PlanState::Idle(Box::new(gc_plan(&summary("gabriel/notes", 1))))),
         ),
     );
     add("plan, three", with_dialog(many(3, true), None));

@@ -1,0 +1,270 @@
+//! Operations: the work on packs that takes long, as values. Catalog, worker, server, remote, verbs
+//! and console pass them on without looking into them.
+//!
+//! An option is a field here, and has the same name in three kinds of JSON:
+//!
+//! ```text
+//! a job of the catalog   { "type": "mpack.gc", "payload": { OPTIONS } }           Operation
+//! POST jobs              { "type": "mpack.gc", "repo": "OWNER/SLUG", OPTIONS }    JobRequest
+//! PUT runs/ID            { "kind": "gc", "repo": "OWNER/SLUG", OPTIONS }          RunRequest
+//! ```
+//!
+//! The digest of a plan that was shown is no option: it stands beside the operation in a
+//! [`RunRequest`].
+
+mod report;
+mod request;
+mod schema;
+mod seconds;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::error::{Error, Result};
+use crate::names::MpackKey;
+
+pub use report::Report;
+pub use request::{JobRequest, RunRequest};
+
+/// Work on packs that takes long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "payload")]
+pub enum Operation {
+    /// Indexes stored packs: the second half of a push.
+    #[serde(rename = "mpack.index")]
+    Index(IndexOptions),
+    /// Plans a consolidation, and changes nothing. Never a job.
+    #[serde(skip)]
+    Plan(GcOptions),
+    /// Consolidates a repo.
+    #[serde(rename = "mpack.gc")]
+    Gc(GcOptions),
+    /// Verifies a repo: reads and hashes everything.
+    #[serde(rename = "mpack.verify")]
+    Verify(VerifyOptions),
+    /// Deletes unused packs.
+    #[serde(rename = "mpack.prune")]
+    Prune(PruneOptions),
+}
+
+/// Which packs to index.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct IndexOptions {
+    /// The packs: all of them or none.
+    pub packs: Vec<QueuedPack>,
+    /// Whether to move branches even when the heads don't descend from each other.
+    pub force: bool,
+}
+
+/// A pack that waits to be indexed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QueuedPack {
+    /// Its key: it is in storage already.
+    pub mpack_key: MpackKey,
+    /// The file that was pushed, as it was named.
+    pub file: String,
+}
+
+/// How to consolidate a repo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GcOptions {
+    /// Drops what no branch, tag or release has reached for so many seconds.
+    #[serde(
+        rename = "expire_unreachable_seconds",
+        default,
+        with = "seconds::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<u64>, maximum = 9007199254740991u64)]
+    pub expire_unreachable: Option<Duration>,
+}
+
+/// How to verify a repo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct VerifyOptions {
+    /// Whether to repair what can be repaired.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repair: bool,
+}
+
+impl VerifyOptions {
+    /// Repairs what can be repaired.
+    pub const REPAIR: VerifyOptions = VerifyOptions { repair: true };
+}
+
+/// Which packs to delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PruneOptions {
+    /// How long ago a pack must have been replaced, in seconds.
+    #[serde(rename = "grace_seconds", default = "eight_days", with = "seconds")]
+    #[schema(value_type = u64, maximum = 9007199254740991u64)]
+    pub grace: Duration,
+    /// Whether to delete packs that no repo knows as well, when they are older than a day.
+    #[serde(default)]
+    pub orphans: bool,
+    /// Whether they are deleted even where the catalog looks older than they are, and they may be
+    /// all that is left of pushes. In no JSON: only for who works on the machine of the store.
+    #[serde(skip)]
+    pub newer: bool,
+    /// Only reports what would be deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// How recently a pack that replaces others must have been read and hashed whole to be
+    /// trusted, in seconds. 0: it is read now.
+    #[serde(
+        rename = "trust_verified_seconds",
+        default,
+        with = "seconds",
+        skip_serializing_if = "seconds::is_zero"
+    )]
+    #[schema(value_type = u64, maximum = 9007199254740991u64)]
+    pub trust_verified: Duration,
+}
+
+/// A day longer than the URL of a fetch can be valid.
+const fn eight_days() -> Duration {
+    Duration::from_secs(8 * 24 * 3600)
+}
+
+impl Default for PruneOptions {
+    /// Replaced more than eight days ago: a day longer than the URL of a fetch can be valid.
+    fn default() -> Self {
+        PruneOptions {
+            grace: eight_days(),
+            orphans: false,
+            newer: false,
+            dry_run: false,
+            trust_verified: Duration::ZERO,
+        }
+    }
+}
+
+/// Numbers in requests are at most that: what JavaScript counts exactly.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// Options that no job has: their caller waits for the report.
+const NOT_IN_JOBS: [&str; 2] = ["repair", "dry_run"];
+
+impl Operation {
+    /// One of each, with default options.
+    fn each() -> [Operation; 5] {
+        [
+            Operation::Index(IndexOptions::default()),
+            Operation::Plan(GcOptions::default()),
+            Operation::Gc(GcOptions::default()),
+            Operation::Verify(VerifyOptions::default()),
+            Operation::Prune(PruneOptions::default()),
+        ]
+    }
+
+    /// Its kind, in a word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Operation::Index(_) => "index",
+            Operation::Plan(_) => "plan",
+            Operation::Gc(_) => "gc",
+            Operation::Verify(_) => "verify",
+            Operation::Prune(_) => "prune",
+        }
+    }
+
+    /// The type of its jobs.
+    pub const fn job_type(&self) -> &'static str {
+        match self {
+            Operation::Index(_) => "mpack.index",
+            Operation::Plan(_) => "mpack.plan",
+            Operation::Gc(_) => "mpack.gc",
+            Operation::Verify(_) => "mpack.verify",
+            Operation::Prune(_) => "mpack.prune",
+        }
+    }
+
+    /// Whether it is about one repo. Else it is about the whole store.
+    pub const fn needs_repo(&self) -> bool {
+        !matches!(self, Operation::Prune(_))
+    }
+
+    /// The options, by their names in JSON.
+    fn options(&self) -> Map<String, Value> {
+        let options = match self {
+            Operation::Index(options) => serde_json::to_value(options),
+            Operation::Plan(options) | Operation::Gc(options) => serde_json::to_value(options),
+            Operation::Verify(options) => serde_json::to_value(options),
+            Operation::Prune(options) => serde_json::to_value(options),
+        };
+        match options {
+            Ok(Value::Object(options)) => options,
+            // Options are structs of plain data: writing them does not fail.
+            _ => Map::new(),
+        }
+    }
+
+    /// The same operation with other options. Unknown ones are refused.
+    fn with(&self, options: Map<String, Value>) -> serde_json::Result<Operation> {
+        Ok(match self {
+            Operation::Index(_) => Operation::Index(request::strict(options)?),
+            Operation::Plan(_) => Operation::Plan(request::strict(options)?),
+            Operation::Gc(_) => Operation::Gc(request::strict(options)?),
+            Operation::Verify(_) => Operation::Verify(request::strict(options)?),
+            Operation::Prune(_) => Operation::Prune(request::strict(options)?),
+        })
+    }
+
+    fn options_schema(&self) -> RefOr<Schema> {
+        match self {
+            Operation::Index(_) => IndexOptions::schema(),
+            Operation::Plan(_) | Operation::Gc(_) => GcOptions::schema(),
+            Operation::Verify(_) => VerifyOptions::schema(),
+            Operation::Prune(_) => PruneOptions::schema(),
+        }
+    }
+
+    /// Refuses numbers that a client in JavaScript could not have meant.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the option, and what is expected.
+    pub fn check_numbers(&self) -> Result<()> {
+        let too_large = |value: &Value| value.as_u64().is_some_and(|n| n > MAX_SAFE_INTEGER);
+        match self.options().into_iter().find(|(_, value)| too_large(value)) {
+            Some((name, value)) => {
+                Err(Error::Usage(format!("{name} is {value}: expected at most {MAX_SAFE_INTEGER}")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What a job of this operation does: the same, with times in whole seconds.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for what can't be a job, or has an option that jobs don't have.
+    pub fn as_job(&self) -> Result<Operation> {
+        let refused = |why: &str| Error::Usage(format!("{} can't be queued: {why}", self.kind()));
+        if matches!(self, Operation::Index(_) | Operation::Plan(_)) {
+            return Err(refused("it is a part of another operation"));
+        }
+        let options = self.options();
+        if let Some(option) = NOT_IN_JOBS.into_iter().find(|name| options.contains_key(*name)) {
+            return Err(refused(&format!("jobs don't have the option {option}")));
+        }
+        self.with(options).map_err(|error| refused(&error.to_string()))
+    }
+
+    /// Refuses what needs the machine of the store.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn check_remote(&self) -> Result<()> {
+        match self {
+            Operation::Prune(PruneOptions { newer: true, .. }) => Err(Error::Usage(
+                "--delete-newer-than-catalog needs access to the catalog and the packs; run it on the store's machine, without --remote".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+}

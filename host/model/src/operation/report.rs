@@ -1,0 +1,72 @@
+//! What an operation reports.
+
+use serde::Serialize;
+
+use super::Operation;
+use crate::error::Error;
+use crate::report::{GcPlanReport, GcReport, PruneReport, PushReport, VerifyReport};
+
+/// What an operation reports. Its JSON is that of the report.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Report {
+    /// Of [`Operation::Index`]: one for each pack.
+    Index(Vec<PushReport>),
+    /// Of [`Operation::Plan`].
+    Plan(Box<GcPlanReport>),
+    /// Of [`Operation::Gc`].
+    Gc(Box<GcReport>),
+    /// Of [`Operation::Verify`].
+    Verify(VerifyReport),
+    /// Of [`Operation::Prune`].
+    Prune(Box<PruneReport>),
+}
+
+impl Report {
+    /// Reads the report of an operation.
+    ///
+    /// # Errors
+    /// When the JSON is of something else.
+    pub fn read(operation: &Operation, json: &str) -> serde_json::Result<Report> {
+        Ok(match operation {
+            Operation::Index(_) => Report::Index(serde_json::from_str(json)?),
+            Operation::Plan(_) => Report::Plan(serde_json::from_str(json)?),
+            Operation::Gc(_) => Report::Gc(serde_json::from_str(json)?),
+            Operation::Verify(_) => Report::Verify(serde_json::from_str(json)?),
+            Operation::Prune(_) => Report::Prune(serde_json::from_str(json)?),
+        })
+    }
+
+    /// What it found that is bad, and what to do about it; none: nothing.
+    pub fn problem(&self) -> Option<String> {
+        match self {
+            Report::Verify(report) => report.problems.first().map(|first| {
+                let count = match report.problems.len() {
+                    1 => "1 problem".to_owned(),
+                    count => format!("{count} problems"),
+                };
+                let (detail, repo) = (&first.detail, &report.repo);
+                format!("{count} found, the first: {detail}. All of them: packhouse verify {repo}")
+            }),
+            Report::Prune(report) => report.kept.first().map(|first| {
+                format!(
+                    "{} kept, since something is damaged, the first: {}: {}",
+                    report.packs_kept, first.repo, first.detail
+                )
+            }),
+            Report::Index(_) | Report::Plan(_) | Report::Gc(_) => None,
+        }
+    }
+
+    /// The error for a report of another operation than was asked for.
+    pub fn unexpected(&self) -> Error {
+        let what = match self {
+            Report::Index(_) => "a push",
+            Report::Plan(_) => "a plan",
+            Report::Gc(_) => "a consolidation",
+            Report::Verify(_) => "a verification",
+            Report::Prune(_) => "a deletion",
+        };
+        Error::UnexpectedReport { what }
+    }
+}
