@@ -12,8 +12,7 @@ use packhouse_model::error::Error;
 use packhouse_model::names::unusable;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::PushReport;
-use packhouse_store::{PushPreconditions, StagedPack, UploadProgress, blocking};
-use packhouse_vault::StagedFile;
+use packhouse_store::{PushPreconditions, StagedFile, StagedPack, UploadProgress, blocking};
 use serde::Serialize;
 use url::Url;
 
