@@ -18,7 +18,7 @@ use packhouse_model::error::Error;
 use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::FetchReport;
-use packhouse_vault::StoredPack;
+use packhouse_store::StoredPack;
 use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 use url::Url;

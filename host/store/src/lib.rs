@@ -52,12 +52,12 @@ mod verify_catalog;
 use std::sync::Arc;
 
 use clock_skew::SharedSkew;
-use packhouse_catalog::{AnswerBudget, Catalog, Fence, RepoRow, Totals};
+use packhouse_catalog::{Catalog, Fence, RepoRow, Totals};
 use packhouse_model::clock::Clock;
 use packhouse_model::error::{Error, OpenError, Result};
 use packhouse_model::names::{RepoId, RepoName};
 use packhouse_run::Planner;
-use packhouse_vault::{StagedFile, SweepResult, Traffic, Vault};
+use packhouse_vault::{SweepResult, Traffic, Vault};
 use record::TapeRecorder;
 
 pub use packhouse_model::blocking::{blocking, joined};
@@ -67,6 +67,13 @@ pub use gc::GcPlan;
 pub use preconditions::PushPreconditions;
 pub use receive::{StagedPack, UploadProgress};
 pub use releases::MAX_RELEASE_BYTES;
+
+// What the methods take and return: callers need not depend on the ports.
+pub use packhouse_catalog::answers::STRANGERS;
+pub use packhouse_catalog::{AnswerBudget, PutRelease, ReleaseRow};
+pub use packhouse_pack::pipeline::{CHUNK, Produce};
+pub use packhouse_pack::scan::MAX_RECORD;
+pub use packhouse_vault::{StagedFile, StoredPack};
 
 /// How often a verb starts again when the repo changes under it, before it gives up as busy.
 const TRIES: usize = 8;

@@ -13,6 +13,7 @@ mod foreign;
 mod full_disk;
 mod hostile_component;
 mod hosts;
+mod import_circles;
 mod law_9;
 mod laws_page;
 mod many;

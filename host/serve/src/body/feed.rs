@@ -90,7 +90,7 @@ mod tests {
 
     use futures::stream;
     use packhouse_model::error::Error;
-    use packhouse_pack::pipeline::{CHUNK, Produce};
+    use packhouse_store::{CHUNK, Produce};
 
     use super::super::source::BodySource;
     use super::*;

@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use packhouse_model::error::{Error, Result};
-use packhouse_pack::pipeline::{CHUNK, Produce};
+use packhouse_store::{CHUNK, Produce};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// Chunks of a body that wait to be written. Their size depends on the network: some kilobytes.

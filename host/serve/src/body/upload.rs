@@ -7,9 +7,7 @@ use axum::body::Bytes;
 use futures::Stream;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::progress::Progress;
-use packhouse_pack::pipeline::Produce;
-use packhouse_store::{StagedPack, UploadProgress, blocking, joined};
-use packhouse_vault::StagedFile;
+use packhouse_store::{Produce, StagedFile, StagedPack, UploadProgress, blocking, joined};
 
 use super::super::guard::Authorized;
 use super::super::problem::ApiResult;

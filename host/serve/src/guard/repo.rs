@@ -2,12 +2,10 @@
 
 use std::net::IpAddr;
 
-use packhouse_catalog::AnswerBudget;
-use packhouse_catalog::answers::STRANGERS;
 use packhouse_model::access::{Caller, Scope};
 use packhouse_model::names::{RepoId, RepoName, Visibility};
 use packhouse_model::text::escaped;
-use packhouse_store::{AnswerQuota, Store};
+use packhouse_store::{AnswerBudget, AnswerQuota, STRANGERS, Store};
 
 use super::super::address::ClientAddress;
 use super::super::problem::{ApiResult, Problem};

@@ -13,8 +13,7 @@ use packhouse_model::error::ExhaustedBudget;
 use packhouse_model::names::MpackKey;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::FetchReport;
-use packhouse_store::Store;
-use packhouse_vault::StoredPack;
+use packhouse_store::{Store, StoredPack};
 use serde::{Deserialize, Serialize};
 
 use super::super::assembly::assembling;

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 
 use packhouse_core::msgpack::{put_array, put_map, put_str};
 use packhouse_model::error::{Error, Result};
-use packhouse_pack::pipeline::{CHUNK, Produce};
+use packhouse_store::{CHUNK, Produce};
 
 use super::sections::{Object, Records};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use packhouse_model::text::escaped;
-use packhouse_pack::scan::MAX_RECORD;
+use packhouse_store::MAX_RECORD;
 
 use super::super::body_reader::BodyReader;
 use crate::limits::{BRANCHES, RECORDS};

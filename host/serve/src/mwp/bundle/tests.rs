@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use packhouse_core::msgpack::put_array;
-use packhouse_pack::pipeline::Produce;
+use packhouse_store::Produce;
 use proptest::prelude::*;
 
 use super::*;
