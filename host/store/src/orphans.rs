@@ -3,7 +3,6 @@
 use jiff::SignedDuration;
 use packhouse_catalog::LockMode;
 use packhouse_model::error::{DeletionError, Result};
-use packhouse_model::operation::PruneOptions;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::KeptPack;
 use packhouse_vault::ListedPack;

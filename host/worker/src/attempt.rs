@@ -1,6 +1,6 @@
 //! What is done for a job.
 
-use packhouse_model::error::{Error, JobError, Result};
+use packhouse_model::error::{JobError, Result};
 use packhouse_model::operation::Report;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::JobReport;

@@ -16,17 +16,17 @@ use packhouse_store::{PushPreconditions, StagedFile, StagedPack, UploadProgress,
 use serde::Serialize;
 use url::Url;
 
-use super::bundle;
-use super::bundle::AssembledBody;
-use super::super::packs;
 use super::super::body::content_length;
 use super::super::body::feed::Allowance;
 use super::super::body::upload::spool;
 use super::super::guard::Authorized;
 use super::super::negotiation::Accept;
+use super::super::packs;
 use super::super::permits::FairPermit;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
+use super::bundle;
+use super::bundle::AssembledBody;
 
 #[derive(Serialize)]
 struct Stored {
