@@ -67,7 +67,7 @@ const LOG_ROOM: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Store {
     catalog: Arc<dyn Catalog>,
-    vault: Arc<dyn Vault>,
+    vault: Vault,
     planner: Arc<dyn Planner>,
     clock: Arc<dyn Clock>,
     /// What is done before this store first writes: see [`Store::begin_writing`].
@@ -103,7 +103,7 @@ impl Store {
     /// [`Error::WrongStorage`] where the vault is not the one that the catalog's packs are in.
     pub async fn with_parts(
         catalog: Arc<dyn Catalog>,
-        vault: Arc<dyn Vault>,
+        vault: Vault,
         planner: Arc<dyn Planner>,
         clock: Arc<dyn Clock>,
     ) -> Result<Store> {
@@ -176,7 +176,7 @@ impl Store {
                 }
                 Ok(()) => {}
             }
-            let swept = self.vault.sweep().await?;
+            let swept = self.vault.sweep()?;
             if swept.removed > 0 {
                 tracing::info!("removed {} files of an earlier run from staging", swept.removed);
             }

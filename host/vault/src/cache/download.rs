@@ -1,172 +1,216 @@
-//! Objects from the bucket, in parts, a few at once.
+//! Objects from a remote store, in parts, a few at once.
 
+use std::io::{Error as IoError, ErrorKind};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::path::Path as Key;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt};
+use packhouse_model::blocking::blocking;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::files::key_of;
 use packhouse_model::names::MpackKey;
-use packhouse_vault::{StagedFile, StoredPack};
 use ring::digest::{Context, SHA256};
+use tokio::sync::Semaphore;
 
-use super::S3Vault;
-use super::failed::{is_gone, is_out_of_range};
-use super::parts::{PART, PERMIT, disk, split};
+use crate::objects::ObjectName;
+use crate::packs::{ObjectInfo, ObjectPart, RemotePackStore, StoredPack};
+use crate::staging::{StagedFile, Staging};
 
-/// Parts of one pack that are got at once; see [`S3Vault::permits`] for all of them.
+/// Bytes of a part: large enough that a request's fixed cost does not matter, small enough to be
+/// got again.
+const PART: u64 = 8 << 20;
+/// Bytes that are downloaded at once count in these.
+const PERMIT: u64 = 1 << 20;
+/// Parts that are downloaded at once, of all packs together: that is what it takes of memory.
+const AT_ONCE: u64 = 8;
+/// Parts of one pack that are got at once; see [`Downloader::permits`] for all of them.
 const GETTING: usize = 8;
 
 /// What was downloaded.
 pub(super) struct DownloadedFile {
     pub(super) staged: StagedFile,
-    pub(super) bytes: u64,
-    pub(super) etag: Option<String>,
+    pub(super) object: ObjectInfo,
 }
 
 impl DownloadedFile {
     /// As a pack that is deleted when it is closed.
-    pub(super) fn unnamed(self, place: PathBuf) -> Result<StoredPack> {
+    pub(super) fn unnamed(self, place: impl Into<PathBuf>) -> Result<StoredPack> {
         let file =
             self.staged.file.try_clone().map_err(Error::io("opening", self.staged.path()))?;
-        Ok(StoredPack { file, path: place, bytes: self.bytes })
+        Ok(StoredPack { file, path: place.into(), bytes: self.object.bytes })
     }
 }
 
-impl S3Vault {
-    /// Some bytes of an object, with its size and ETag. `etag`: only of that object.
+/// Downloads to staging.
+#[derive(Debug)]
+pub(super) struct Downloader {
+    packs: Arc<dyn RemotePackStore>,
+    staging: Arc<dyn Staging>,
+    /// One for each [`PERMIT`] bytes that may be on their way.
+    permits: Semaphore,
+}
+
+impl Downloader {
+    pub(super) fn new(packs: Arc<dyn RemotePackStore>, staging: Arc<dyn Staging>) -> Downloader {
+        let permits = Semaphore::new((AT_ONCE * PART / PERMIT) as usize);
+        Downloader { packs, staging, permits }
+    }
+
+    /// Where objects are downloaded from.
+    pub(super) fn packs(&self) -> &dyn RemotePackStore {
+        self.packs.as_ref()
+    }
+
+    /// Some bytes of an object. `version`: only of that one.
     async fn get(
         &self,
-        from: &Key,
+        from: &ObjectName,
         range: Range<u64>,
-        etag: Option<&str>,
-    ) -> object_store::Result<(Vec<u8>, u64, Option<String>)> {
+        version: Option<&str>,
+    ) -> Result<Option<ObjectPart>> {
         let permits = (range.end - range.start).div_ceil(PERMIT).max(1);
         // The semaphore is never closed.
         let _permits = self.permits.acquire_many(u32::try_from(permits).unwrap_or(1)).await;
-        let options = GetOptions {
-            range: Some(GetRange::Bounded(range)),
-            if_match: etag.map(str::to_owned),
-            ..GetOptions::default()
-        };
-        let found = self.store.get_opts(from, options).await?;
-        let (size, etag) = (found.meta.size, found.meta.e_tag.clone());
-        Ok((found.bytes().await?.into(), size, etag))
+        self.packs.get(from, range, version).await
     }
 
     /// The first bytes of an object; `None` when it is not there. `expected` bytes at most, if so
     /// many are expected.
-    async fn first(
+    async fn first(&self, from: &ObjectName, expected: Option<u64>) -> Result<Option<ObjectPart>> {
+        self.get(from, 0..expected.unwrap_or(PART).clamp(1, PART), None).await
+    }
+
+    /// More bytes of an object that was there.
+    async fn more(
         &self,
-        from: &Key,
-        expected: Option<u64>,
-    ) -> Result<Option<(Vec<u8>, u64, Option<String>)>> {
-        let range = 0..expected.unwrap_or(PART).clamp(1, PART);
-        match self.get(from, range, None).await {
-            Ok(found) => Ok(Some(found)),
-            Err(e) if is_gone(&e) => Ok(None),
-            // Of an empty object there is no first byte.
-            Err(e) if is_out_of_range(&e) => match self.store.head(from).await {
-                Ok(found) if found.size == 0 => Ok(Some((Vec::new(), 0, found.e_tag))),
-                _ => Err(self.failed("downloading", from, e)),
-            },
-            Err(e) => Err(self.failed("downloading", from, e)),
+        from: &ObjectName,
+        range: Range<u64>,
+        version: Option<&str>,
+    ) -> Result<Vec<u8>> {
+        let gone = || {
+            let place = self.packs.place_of(from);
+            Error::io("downloading", place)(IoError::from(ErrorKind::NotFound))
+        };
+        Ok(self.get(from, range, version).await?.ok_or_else(gone)?.bytes)
+    }
+
+    /// All bytes of an object, a part after the other; `None` when it is not there.
+    async fn in_order(
+        &self,
+        from: &ObjectName,
+        mut take: impl FnMut(Vec<u8>) + Send,
+    ) -> Result<Option<()>> {
+        let Some(first) = self.first(from, None).await? else { return Ok(None) };
+        let (begun, version) = (first.bytes.len() as u64, first.object.version.as_deref());
+        take(first.bytes);
+        let rest = split(begun..first.object.bytes).map(|range| self.more(from, range, version));
+        let mut rest = stream::iter(rest).buffered(GETTING);
+        while let Some(part) = rest.next().await {
+            take(part?);
         }
+        Ok(Some(()))
+    }
+
+    /// An object in memory; `None` when it is not there.
+    pub(super) async fn read(&self, from: &ObjectName) -> Result<Option<Vec<u8>>> {
+        let mut all = Vec::new();
+        let take = |part| if all.is_empty() { all = part } else { all.extend(part) };
+        let found = self.in_order(from, take).await?;
+        Ok(found.map(|()| all))
+    }
+
+    /// The hash of an object, of which nothing is kept but a few parts at a time; `None` when it is
+    /// not there.
+    pub(super) async fn hash(&self, from: &ObjectName) -> Result<Option<MpackKey>> {
+        let mut sum = Context::new(&SHA256);
+        let found = self.in_order(from, |part| sum.update(&part)).await?;
+        Ok(found.map(|()| {
+            let mut key = [0; 32];
+            key.copy_from_slice(sum.finish().as_ref());
+            MpackKey::new(key)
+        }))
     }
 
     /// Gets ranges into a file, at the places where they are in the object.
     async fn get_into(
         &self,
-        from: &Key,
+        from: &ObjectName,
         staged: &StagedFile,
-        ranges: impl Iterator<Item = Range<u64>>,
-        etag: Option<&str>,
+        ranges: impl Iterator<Item = Range<u64>> + Send,
+        version: Option<&str>,
     ) -> Result<()> {
         let file = Arc::new(staged.file.try_clone().map_err(Error::io("opening", staged.path()))?);
         let (file, path) = (&file, staged.path());
         stream::iter(ranges)
             .map(|range| async move {
                 let at = range.start;
-                let (bytes, _, _) = self
-                    .get(from, range, etag)
-                    .await
-                    .map_err(|e| self.failed("downloading", from, e))?;
-                let file = file.clone();
-                disk(move || file.write_all_at(&bytes, at))
-                    .await
-                    .map_err(Error::io("writing", path))
+                let bytes = self.more(from, range, version).await?;
+                let (file, path) = (file.clone(), path.to_owned());
+                let write = move || file.write_all_at(&bytes, at);
+                blocking(move || write().map_err(Error::io("writing", path))).await
             })
             .buffer_unordered(GETTING)
             .try_collect()
             .await
     }
 
-    /// An object in memory; `None` when it is not there.
-    pub(super) async fn download_bytes(&self, from: &Key) -> Result<Option<Vec<u8>>> {
-        let Some((mut all, size, etag)) = self.first(from, None).await? else { return Ok(None) };
-        let rest =
-            split(all.len() as u64..size, PART).map(|range| self.get(from, range, etag.as_deref()));
-        let mut rest = stream::iter(rest).buffered(GETTING);
-        while let Some(part) = rest.next().await {
-            all.extend(part.map_err(|e| self.failed("downloading", from, e))?.0);
+    /// Fails before something is downloaded that the disk can't hold.
+    fn need_space(&self, bytes: u64) -> Result<()> {
+        let free = self.staging.free_bytes()?;
+        if free >= bytes {
+            return Ok(());
         }
-        Ok(Some(all))
-    }
-
-    /// The hash of an object, of which nothing is kept but a few parts at a time; `None` when it is
-    /// not there.
-    pub(super) async fn hash_object(&self, from: &Key) -> Result<Option<MpackKey>> {
-        let Some((first, size, etag)) = self.first(from, None).await? else { return Ok(None) };
-        let mut sum = Context::new(&SHA256);
-        sum.update(&first);
-        let rest = split(first.len() as u64..size, PART)
-            .map(|range| self.get(from, range, etag.as_deref()));
-        let mut rest = stream::iter(rest).buffered(GETTING);
-        while let Some(part) = rest.next().await {
-            sum.update(&part.map_err(|e| self.failed("downloading", from, e))?.0);
-        }
-        let mut key = [0; 32];
-        key.copy_from_slice(sum.finish().as_ref());
-        Ok(Some(MpackKey::new(key)))
+        let source = IoError::new(
+            ErrorKind::StorageFull,
+            format!(
+                "not enough disk space for a copy of a pack: {bytes} bytes needed, {free} free"
+            ),
+        );
+        Err(Error::io("writing to", self.staging.folder())(source))
     }
 
     /// Downloads an object to staging; `None` when it is not there.
-    async fn download(&self, from: &Key, expected: Option<u64>) -> Result<Option<DownloadedFile>> {
-        let Some((first, bytes, etag)) = self.first(from, expected).await? else { return Ok(None) };
-        self.need_space(bytes)?;
-        let staged = self.staging.make_any()?;
+    async fn download(
+        &self,
+        from: &ObjectName,
+        expected: Option<u64>,
+    ) -> Result<Option<DownloadedFile>> {
+        let Some(first) = self.first(from, expected).await? else { return Ok(None) };
+        let ObjectPart { bytes: first, object } = first;
+        self.need_space(object.bytes)?;
+        let staged = self.staging.stage_unnamed()?;
         let begun = first.len() as u64;
         staged
             .file
-            .set_len(bytes)
+            .set_len(object.bytes)
             .and_then(|()| staged.file.write_all_at(&first, 0))
             .map_err(Error::io("writing", staged.path()))?;
         drop(first);
-        self.get_into(from, &staged, split(begun..bytes, PART), etag.as_deref()).await?;
-        Ok(Some(DownloadedFile { staged, bytes, etag }))
+        let rest = split(begun..object.bytes);
+        self.get_into(from, &staged, rest, object.version.as_deref()).await?;
+        Ok(Some(DownloadedFile { staged, object }))
     }
 
     /// Downloads a pack, and once more when it is not what its key says; whether it is.
     pub(super) async fn download_pack(
         &self,
-        from: &Key,
+        from: &ObjectName,
         key: &MpackKey,
         expected: Option<u64>,
     ) -> Result<Option<(DownloadedFile, bool)>> {
         for again in [true, false] {
             let Some(got) = self.download(from, expected).await? else { return Ok(None) };
-            let (file, path) = (got.staged.file.try_clone(), got.staged.path().to_owned());
-            let found = disk(move || key_of(&file?)).await.map_err(Error::io("reading", path))?;
+            let path = got.staged.path().to_owned();
+            let file = got.staged.file.try_clone().map_err(Error::io("reading", &path))?;
+            let found = blocking(move || key_of(&file).map_err(Error::io("reading", path))).await?;
             if found == *key || !again {
                 return Ok(Some((got, found == *key)));
             }
             tracing::warn!(
                 "{} does not match its hash; downloading it again",
-                self.place.object(from)
+                self.packs.place_of(from)
             );
         }
         unreachable!("the last download is answered")
@@ -176,25 +220,22 @@ impl S3Vault {
     /// not there.
     pub(super) async fn download_parts(
         &self,
-        from: &Key,
+        from: &ObjectName,
         parts: &[Range<u64>],
-        place: &Path,
     ) -> Result<Option<StoredPack>> {
-        let found = match self.store.head(from).await {
-            Ok(found) => found,
-            Err(e) if is_gone(&e) => return Ok(None),
-            Err(e) => return Err(self.failed("looking for", from, e)),
-        };
+        let Some(object) = self.packs.info(from).await? else { return Ok(None) };
         self.need_space(parts.iter().map(|part| part.end - part.start).sum())?;
-        let staged = self.staging.make_any()?;
-        staged.file.set_len(found.size).map_err(Error::io("writing", staged.path()))?;
-        let ranges: Vec<_> = parts
-            .iter()
-            .flat_map(|part| split(part.start..part.end.min(found.size), PART))
-            .collect();
-        self.get_into(from, &staged, ranges.into_iter(), found.e_tag.as_deref()).await?;
-        DownloadedFile { staged, bytes: found.size, etag: found.e_tag }
-            .unnamed(place.to_owned())
-            .map(Some)
+        let staged = self.staging.stage_unnamed()?;
+        staged.file.set_len(object.bytes).map_err(Error::io("writing", staged.path()))?;
+        let ranges: Vec<_> =
+            parts.iter().flat_map(|part| split(part.start..part.end.min(object.bytes))).collect();
+        self.get_into(from, &staged, ranges.into_iter(), object.version.as_deref()).await?;
+        DownloadedFile { staged, object }.unnamed(self.packs.place_of(from)).map(Some)
     }
+}
+
+/// Ranges of a part each, the last of what is left.
+fn split(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    let end = range.end;
+    range.step_by(PART as usize).map(move |start| start..(start + PART).min(end))
 }

@@ -1,18 +1,13 @@
-//! Prefetching the packs of a run, many at once: whole, as cached copies; or, of large packs, the
-//! parts that are read.
+//! How packs are prefetched for a run: whole, as cached copies; or, of large packs, the parts that
+//! are read.
 
 use std::ops::Range;
-use std::path::Path;
 
-use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_model::error::Result;
 use packhouse_model::names::MpackKey;
-use packhouse_vault::{PrefetchRequest, StoredPack};
 
-use super::S3Vault;
+use super::spool::Spool;
 
-/// Packs that are downloaded at once. The number of bytes is bounded elsewhere.
-const PACKS_AT_ONCE: usize = 16;
 /// Bytes between two parts that are rather got than left out: asking twice takes longer.
 const MAX_GAP: u64 = 512 << 10;
 /// A pack up to here is got whole: that is one request.
@@ -20,83 +15,54 @@ const SMALL_PACK: u64 = 4 << 20;
 /// Packs of which only parts are held: each is an open file until the run ends.
 const MAX_PARTIAL: usize = 64;
 
+/// A pack that a run will read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrefetchRequest {
+    /// The pack.
+    pub key: MpackKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The only bytes of it that will be read, in order and apart; none: all of it may be.
+    pub parts: Option<Vec<Range<u64>>>,
+}
+
+impl PrefetchRequest {
+    /// Bytes of it that will be read.
+    pub fn to_read(&self) -> u64 {
+        self.parts
+            .as_ref()
+            .map_or(self.bytes, |parts| parts.iter().map(|part| part.end - part.start).sum())
+    }
+}
+
 /// How a pack is prefetched.
-enum Extent {
+pub(super) enum Extent {
     Whole,
     Parts(Vec<Range<u64>>),
 }
 
-impl S3Vault {
-    /// Prefetches packs; returns those of which it downloaded only parts.
-    pub(super) async fn prefetch_all(
-        &self,
-        wanted: &[PrefetchRequest],
-    ) -> Result<Vec<(usize, StoredPack)>> {
-        let jobs = self.jobs(wanted)?;
-        let brought = stream::iter(jobs).map(|(n, extent)| async move {
-            let partly = self.prefetch_one(&wanted[n], extent).await?;
-            Ok(partly.map(|stored| (n, stored)))
-        });
-        brought
-            .buffer_unordered(PACKS_AT_ONCE)
-            .try_filter_map(|partly| std::future::ready(Ok(partly)))
-            .try_collect()
-            .await
-    }
-
-    /// What to do for each. Whole packs that the spool could not hold together are left to be got
-    /// when they are read.
-    fn jobs(&self, wanted: &[PrefetchRequest]) -> Result<Vec<(usize, Extent)>> {
-        let (mut jobs, mut partly, mut whole) = (Vec::new(), 0, 0);
-        for (n, pack) in wanted.iter().enumerate() {
-            let parts = pack.parts.as_deref().map(|parts| joined(parts, MAX_GAP));
-            match parts {
-                Some(parts)
-                    if partly < MAX_PARTIAL
-                        && pays(&parts, pack.bytes)
-                        && !self.spool.has(&pack.key)? =>
-                {
-                    partly += 1;
-                    jobs.push((n, Extent::Parts(parts)));
-                }
-                _ => {
-                    whole += pack.bytes;
-                    if whole <= self.spool.budget() {
-                        jobs.push((n, Extent::Whole));
-                    }
+/// How each is prefetched, by its index. Whole packs that the spool could not hold together are
+/// left to be got when they are read.
+pub(super) fn extents(wanted: &[PrefetchRequest], spool: &Spool) -> Result<Vec<(usize, Extent)>> {
+    let (mut extents, mut partly, mut whole) = (Vec::new(), 0, 0);
+    for (n, pack) in wanted.iter().enumerate() {
+        let parts = pack.parts.as_deref().map(|parts| joined(parts, MAX_GAP));
+        match parts {
+            Some(parts)
+                if partly < MAX_PARTIAL && pays(&parts, pack.bytes) && !spool.has(&pack.key)? =>
+            {
+                partly += 1;
+                extents.push((n, Extent::Parts(parts)));
+            }
+            _ => {
+                whole += pack.bytes;
+                if whole <= spool.budget() {
+                    extents.push((n, Extent::Whole));
                 }
             }
         }
-        Ok(jobs)
     }
-
-    async fn prefetch_one(
-        &self,
-        pack: &PrefetchRequest,
-        extent: Extent,
-    ) -> Result<Option<StoredPack>> {
-        let object = self.object(&pack.key, "mpack");
-        match extent {
-            Extent::Parts(parts) => {
-                self.download_parts(&object, &parts, Path::new(&self.place.object(&object))).await
-            }
-            Extent::Whole => self.cache_whole(&pack.key, pack.bytes).await.map(|()| None),
-        }
-    }
-
-    /// Makes sure that there is a copy of a pack, and that the pack exists.
-    async fn cache_whole(&self, key: &MpackKey, bytes: u64) -> Result<()> {
-        let object = self.object(key, "mpack");
-        if self.spool.has(key)? {
-            // The copy of a deleted or rewritten object stays: it may be the last intact one.
-            let Some(now) = self.head(&object).await? else { return Ok(()) };
-            if self.spool.of_object(key, now.e_tag.as_deref(), now.size)?.is_none() {
-                self.download_again(&object, key, Some(bytes)).await?;
-            }
-            return Ok(());
-        }
-        self.cached(&object, key, Some(bytes)).await.map(|_| ())
-    }
+    Ok(extents)
 }
 
 /// Whether getting parts is so much less than the pack that the pack need not be kept.
