@@ -15,6 +15,7 @@ mod fetch;
 mod gc;
 mod history;
 mod jobs;
+mod known_packs;
 mod load;
 mod newer;
 mod operate;
@@ -32,10 +33,12 @@ mod releases;
 mod repair;
 mod replaced;
 mod repo;
+mod save;
 mod storage;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod verify;
 
 use std::sync::Arc;
@@ -107,7 +110,7 @@ impl Store {
         planner: Arc<dyn Planner>,
         clock: Arc<dyn Clock>,
     ) -> Result<Store> {
-        vault.consult(Arc::new(prefetch::PacksOf(catalog.clone())));
+        vault.consult(Arc::new(known_packs::PacksOf(catalog.clone())));
         let (begun, skew) = (Arc::default(), SharedSkew::default());
         let store = Store {
             catalog,
