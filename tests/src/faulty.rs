@@ -522,6 +522,12 @@ impl Catalog for FaultyCatalog {
     async fn copy_to(&self, file: &Path) -> Result<()> {
         self.fault.around(self.inner.copy_to(file)).await
     }
+    async fn open_copy(&self, file: &Path) -> Result<Arc<dyn Catalog>> {
+        self.inner.open_copy(file).await
+    }
+    async fn settle_copy(&self, file: &Path) -> Result<()> {
+        self.inner.settle_copy(file).await
+    }
     async fn close(&self) {
         self.inner.close().await;
     }
