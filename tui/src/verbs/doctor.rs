@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::serve::OpenFiles;
-use packhouse_host::vault::s3::S3Vault;
+use packhouse_host::vault::s3;
 use packhouse_host::{Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, StoreOptions};
 use serde::Serialize;
 
@@ -244,7 +244,7 @@ fn open_files(files: OpenFiles) -> Check {
 async fn bucket(packs: &Storage) -> Option<Check> {
     const CHECK: &str = "bucket";
     let Storage::S3(options) = packs else { return None };
-    Some(match S3Vault::ask(options).await {
+    Some(match s3::ask(options).await {
         Ok(place) => Check::ok(CHECK, format!("{place} can be reached and listed")),
         Err(error) => Check::fail(
             CHECK,
@@ -259,7 +259,7 @@ async fn trial(packs: &Storage) -> Option<Check> {
     const CHECK: &str = "trial write";
     let Storage::S3(options) = packs else { return None };
     let checksum = options.checksum.as_str();
-    Some(match S3Vault::probe(options, SystemClock.random_id()).await {
+    Some(match s3::probe(options, SystemClock.random_id()).await {
         Ok(trial) if trial.notices_changes => Check::ok(
             CHECK,
             format!(
