@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use packhouse_host::{Client, Error, Remote, RemoteOptions, Result, Store, StoreOptions};
 
-use crate::args::Globals;
+use crate::globals::Globals;
 use crate::output::Output;
 use crate::place;
 use crate::progress::Bars;

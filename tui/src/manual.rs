@@ -11,7 +11,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
 
 /// The markers around the generated part.
 const FROM: &str =
-    "<!-- verbs: made from tui/src/args.rs; UPDATE_DOCS=1 cargo test -p packhouse manual -->\n";
+    "<!-- verbs: made from tui/src/verbs; UPDATE_DOCS=1 cargo test -p packhouse manual -->\n";
 const TO: &str = "<!-- end of verbs -->\n";
 
 /// All verbs in the order of `packhouse --help`, after their common options.

@@ -199,7 +199,7 @@ mod tests {
     use packhouse_host::Phase;
 
     use super::*;
-    use crate::args::When;
+    use crate::globals::When;
     use crate::style::Environment;
 
     fn event(phase: Phase, done: u64, total: u64) -> Event {

@@ -3,10 +3,11 @@
 
 use std::fmt::Write;
 
+use super::args::ConsoleArgs;
 use super::keys::{Action, Keymap, Place, Row, TABLE};
 use super::settings::{Hints, Settings};
 use super::state::Filter;
-use crate::args::{ConsoleArgs, When};
+use crate::globals::When;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.md");
 

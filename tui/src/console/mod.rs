@@ -14,6 +14,7 @@
 //! 8. [`settings`]: options and the config file; [`log_file`]: the log.
 
 mod app;
+mod args;
 mod backend;
 #[doc(hidden)]
 pub mod bench;
@@ -46,11 +47,11 @@ use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{Error, Remote, RemoteOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::args::ConsoleArgs;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::place;
 use app::App;
+pub(crate) use args::ConsoleArgs;
 use backend::Backend;
 use demo::{Demo, Pace};
 use keys::Keymap;

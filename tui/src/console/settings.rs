@@ -20,10 +20,11 @@ use std::path::PathBuf;
 use directories::BaseDirs;
 use packhouse_host::Error;
 
-use crate::args::{ConsoleArgs, When};
+use super::args::ConsoleArgs;
+pub(super) use super::args::ThemeName;
+use crate::globals::When;
 use crate::style::Environment;
 
-pub(super) use crate::args::ThemeName;
 use file::File;
 
 /// The settings of the console.

@@ -8,6 +8,7 @@ mod remote;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::serve::OpenFiles;
@@ -15,13 +16,20 @@ use packhouse_host::vault::s3::S3Vault;
 use packhouse_host::{Damage, Error, NEWER_WAY_OUT, RepoName, RepoReport, Storage, StoreOptions};
 use serde::Serialize;
 
-use crate::args::Doctor;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::place;
 use crate::style::{Environment, Tone};
 use crate::text::{escaped, plural, size, time};
+
+/// `packhouse doctor …`
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Also check that no other user can read this private key (of `packhouse serve --tls-key`)
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+}
 
 /// With less, a push of ordinary packs may not fit.
 const FEW_BYTES: u64 = 1 << 30;

@@ -1,12 +1,20 @@
 //! `packhouse migrate`: migrates the catalog, or lists pending migrations.
 
+use clap::Args;
 use serde::Serialize;
 
-use crate::args::Migrate;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::place;
 use crate::style::Tone;
+
+/// `packhouse migrate …`
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// Only list pending migrations; exit 1 if there are any
+    #[arg(long)]
+    check: bool,
+}
 
 /// The applied and pending migrations of the catalog.
 #[derive(Debug, Serialize)]

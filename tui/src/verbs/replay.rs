@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use packhouse_host::Error;
 use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::tape::{self, Replay as Replayed, Verdict};
 
-use crate::args::Replay;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -14,6 +14,17 @@ use crate::place;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{count, escaped, plural, short_id};
+
+/// `packhouse replay …`
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Tapes, or folders of tapes
+    #[arg(value_name = "TAPE", required = true)]
+    tapes: Vec<PathBuf>,
+    /// Print the tape as JSON lines without running it
+    #[arg(long)]
+    dump: bool,
+}
 
 /// Replays tapes, or prints them.
 pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit> {
@@ -195,4 +206,19 @@ fn sum(replayed: &[Replayed], tapes: usize) -> String {
         counts.push(format!("{} not replayed", tapes - replayed.len()));
     }
     format!("{}: {}", plural(tapes as u64, "tape"), counts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::args::read;
+    use crate::verbs::Verb;
+
+    #[test]
+    fn it_takes_tapes_and_a_component() {
+        let Verb::Replay(replay) = read("replay t d --component c").unwrap().verb else {
+            panic!("not replay")
+        };
+        assert_eq!(replay.tapes.len(), 2);
+        assert_eq!(read("replay").unwrap_err().exit_code(), 2);
+    }
 }

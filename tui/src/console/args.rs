@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ValueEnum};
+use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 /// `packhouse console …`
-#[derive(Debug, Default, ClapArgs)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct ConsoleArgs {
     /// Use a generated store in memory: needs no store and keeps nothing
     #[arg(long)]
