@@ -12,8 +12,9 @@ use super::demo::{Demo, Pace};
 use super::keys::{Key, Keymap};
 use super::msg::{Effect, Msg};
 use super::state::{Model, PAGE};
+use super::theme::{Styles, Theme};
 use super::update::update;
-use super::view::{Styles, Theme, view};
+use super::view::view;
 
 /// A console that has loaded a demo store.
 pub struct Bench {

@@ -6,7 +6,8 @@
 //!    it.
 //! 2. [`state`]: the model; [`msg`]: messages and effects.
 //! 3. [`update`]: applies a message to the model, and returns effects. No I/O.
-//! 4. [`view`]: draws the model. One file per screen, with the same names as in [`state`].
+//! 4. [`view`]: draws the model, in the styles of [`theme`]. One file per screen, with the same
+//!    names as in [`state`].
 //! 5. [`keys`]: the table of keys, for input, the footer and the help.
 //! 6. [`effects`]: runs effects as tasks, which end with a message; [`app`]: the event loop.
 //! 7. [`terminal`]: sets the modes of the terminal, and restores them however the console ends;
@@ -34,6 +35,7 @@ mod remote;
 mod settings;
 mod state;
 mod terminal;
+mod theme;
 mod update;
 mod view;
 
@@ -58,10 +60,10 @@ use keys::Keymap;
 use local::LocalBackend;
 use log_file::LogMessage;
 use remote::RemoteBackend;
-use settings::{Hints, Settings, ThemeName};
+use settings::{Hints, Settings};
 use state::Model;
 use terminal::Guard;
-use view::{Styles, Theme};
+use theme::Styles;
 
 /// The seed of the demo store, so that it is always the same.
 const SEED: u64 = 1;
@@ -106,13 +108,8 @@ async fn show(
     keymap: Keymap,
     logged: UnboundedReceiver<LogMessage>,
 ) -> anyhow::Result<Exit> {
-    let theme = match settings.theme {
-        ThemeName::Default => Theme::Default,
-        ThemeName::Light => Theme::Light,
-        ThemeName::Mono => Theme::Mono,
-    };
     let model = Model::new(
-        Styles { theme, ascii: settings.ascii },
+        Styles { theme: settings.theme, ascii: settings.ascii },
         keymap,
         settings.read_only,
         backend.place(),

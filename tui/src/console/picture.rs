@@ -20,7 +20,8 @@ use super::keys::{Action, Keymap};
 use super::msg::Effect;
 use super::state::{Column, Model, PAGE, Work};
 use super::tests::fake::now;
-use super::view::{Styles, Theme, view};
+use super::theme::{Styles, Theme};
+use super::view::view;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.svg");
 

@@ -161,11 +161,17 @@ impl Keymap {
 
     /// The displayed key of an action.
     pub(super) fn key_of(&self, action: Action) -> String {
-        let binding = self.bindings.iter().find(|binding| binding.row.action == action);
-        binding
-            .and_then(|binding| binding.keys.first())
-            .map_or_else(String::new, ToString::to_string)
+        displayed(self.bindings.iter().find(|binding| binding.row.action == action))
     }
+
+    /// The displayed key of an action in a place; empty if it is not in that place.
+    pub(super) fn key_in(&self, place: Place, action: Action) -> String {
+        displayed(self.of_place(place).find(|binding| binding.row.action == action))
+    }
+}
+
+fn displayed(binding: Option<&Binding>) -> String {
+    binding.and_then(|binding| binding.keys.first()).map_or_else(String::new, ToString::to_string)
 }
 
 #[cfg(test)]

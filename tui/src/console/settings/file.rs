@@ -9,12 +9,13 @@ use packhouse_host::Error;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
-use super::{KeyChange, ThemeName};
+use super::KeyChange;
+use crate::console::theme::Theme;
 
 /// A parsed config file.
 #[derive(Debug, Default)]
 pub(super) struct File {
-    pub(super) theme: Option<ThemeName>,
+    pub(super) theme: Option<Theme>,
     pub(super) ascii: Option<bool>,
     pub(super) mouse: Option<bool>,
     pub(super) keys: Vec<KeyChange>,
@@ -24,7 +25,7 @@ pub(super) struct File {
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    theme: Option<ThemeName>,
+    theme: Option<Theme>,
     ascii: Option<bool>,
     mouse: Option<bool>,
     #[serde(default)]
@@ -122,7 +123,7 @@ mod tests {
         let file = file.unwrap();
         assert_eq!(
             (file.theme, file.ascii, file.mouse),
-            (Some(ThemeName::Light), Some(true), Some(true))
+            (Some(Theme::Light), Some(true), Some(true))
         );
         let change = |action: &str, keys: &[&str], line| KeyChange {
             action: action.into(),

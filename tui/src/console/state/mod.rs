@@ -39,7 +39,7 @@ use packhouse_host::{GcEntry, RepoName};
 use super::backend;
 use super::keys::{Keymap, Place};
 use super::msg::{Effect, Extent, Ticket};
-use super::view::Styles;
+use super::theme::Styles;
 
 /// The model.
 #[derive(Debug)]

@@ -15,8 +15,9 @@ use crate::console::backend::{Connection, ConnectionState, FailureKind};
 use crate::console::demo::Demo;
 use crate::console::msg::{Effect, Extent, Msg, Ticket};
 use crate::console::state::{Level, Model};
+use crate::console::theme::{Styles, Theme};
 use crate::console::update::update;
-use crate::console::view::{Styles, Theme, view};
+use crate::console::view::view;
 
 fn up(ms: u64) -> Msg {
     Msg::Connection(Connection {

@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{connection, key_in};
+use super::connection;
 use crate::console::cells::{fit, pad, tail, width};
 use crate::console::keys::{Action, Binding, Place};
 use crate::console::state::{Model, Screen, Subject};
@@ -70,7 +70,7 @@ fn path(model: &Model) -> Vec<String> {
 /// line, but not for the connection and the name of the store.
 fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
     let styles = model.styles;
-    let refresh = key_in(model, Place::Repos, Action::Refresh);
+    let refresh = model.keymap.key_in(Place::Repos, Action::Refresh);
     let unwatched = [format!("not watching, {refresh} reloads"), "not watching".to_owned()];
     let wanted = [
         (if model.read_only { vec!["read-only".to_owned()] } else { Vec::new() }, styles.strong()),

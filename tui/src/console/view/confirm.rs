@@ -41,8 +41,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{answers, inner, long_fact, shrunk, split, way_out};
-use super::{contents, failure_lines, key_in, plain, room, scrolled, styled};
+use super::parts::{
+    answers, contents, failure_lines, inner, long_fact, plain, room, scrolled, shrunk, split,
+    styled, way_out,
+};
 use crate::console::cells::{fit, tail, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
@@ -177,12 +179,12 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             Span::styled(format!("  {key}"), styles.strong()),
         ]
     };
-    let cancel = |place, action| button("Cancel", key_in(model, place, action));
+    let cancel = |place, action| button("Cancel", model.keymap.key_in(place, action));
     let (mut more, mut below) = (Vec::new(), Vec::new());
     let default = match &dialog.asks {
         Asks::Nothing => {
             below = styled(wrap(&only_shown(model, dialog), room), styles.quiet());
-            button("Close", key_in(model, Place::Preview, Action::Back))
+            button("Close", model.keymap.key_in(Place::Preview, Action::Back))
         }
         Asks::Key => cancel(Place::Confirm, Action::Decline),
         Asks::Count(_) => cancel(Place::Typing, Action::Cancel),
@@ -196,7 +198,7 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             ]);
         }
         (Asks::Count(input), Subject::Many(repos)) => {
-            let enter = key_in(model, Place::Typing, Action::Accept);
+            let enter = model.keymap.key_in(Place::Typing, Action::Accept);
             let number = repos.len();
             let short = format!("Type {number}, {enter}:");
             let asks = format!("To confirm, type {number} and press {enter}:");
@@ -227,7 +229,7 @@ fn only_shown(model: &Model, dialog: &ConfirmDialog) -> String {
         (true, true) => "Preview only: the console is read-only.".to_owned(),
         (true, false) => format!(
             "Preview only. Press {} to run it.",
-            key_in(model, Place::Preview, Action::Consolidate)
+            model.keymap.key_in(Place::Preview, Action::Consolidate)
         ),
     }
 }

@@ -16,7 +16,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
-use super::{room, scrolled};
+use super::parts::{room, scrolled};
 use crate::console::cells::{pad, wrap};
 use crate::console::keys::{Action, Binding, Place};
 use crate::console::msg::Extent;

@@ -7,12 +7,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{Styles, key_in};
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::keys::{Action, Place};
 use crate::console::msg::Extent;
 use crate::console::state::{Model, Outcome, RECONNECTING, RunState, Work};
+use crate::console::theme::Styles;
 use crate::text::{ago, capitalized, count, escaped, plural, size};
 
 /// Width of the names of facts.
@@ -74,6 +74,13 @@ pub(super) fn long_fact(
     values.map(|(at, value)| fact(styles, if at == 0 { name } else { "" }, &value, room)).collect()
 }
 
+/// The whole key of a pack; if it does not fit, without the name of the hash, like the file name.
+pub(super) fn key_fact(styles: Styles, key: &str, room: usize) -> Vec<Line<'static>> {
+    let fits = long_fact(styles, "Pack", key, room);
+    let bare = key.strip_prefix("sha256:").filter(|_| fits.len() > 1);
+    bare.map_or(fits, |bare| long_fact(styles, "Pack", bare, room))
+}
+
 /// A heading after a blank line.
 pub(super) fn heading(model: &Model, text: &'static str) -> [Line<'static>; 2] {
     [Line::default(), Line::from(Span::styled(text, model.styles.quiet()))]
@@ -114,14 +121,14 @@ pub(super) fn way_out(
 
 /// What to do in the console; the message of the failure says what to do about its cause.
 fn next(model: &Model, place: Place, work: Work, kind: FailureKind) -> Option<String> {
-    let key = |action| Some(key_in(model, place, action)).filter(|key| !key.is_empty());
+    let key = |action| Some(model.keymap.key_in(place, action)).filter(|key| !key.is_empty());
     let again = match work {
         Work::Consolidate => Action::Consolidate,
         Work::Verify => Action::Verify,
     };
     Some(match (kind, work) {
         (FailureKind::Unreachable, Work::Consolidate) if place != Place::Preview => {
-            let key = key_in(model, place, Action::History);
+            let key = model.keymap.key_in(place, Action::History);
             format!("After reconnecting, press {key}: its result is in the history.")
         }
         (FailureKind::Unreachable, Work::Verify) => {

@@ -32,9 +32,12 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
+use super::chart;
 use super::packs::Packs;
-use super::parts::{inner, long_fact, say_more};
-use super::{chart, contents, fact, failure_lines, last_gc_text, room, scrolled, state_text};
+use super::parts::{
+    contents, fact, failure_lines, inner, last_gc_text, long_fact, room, say_more, scrolled,
+    state_text,
+};
 use crate::console::backend::Detail;
 use crate::console::cells::{fit, pad, wrap};
 use crate::console::msg::Extent;

@@ -17,10 +17,9 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::widgets::Paragraph;
 
-use super::parts::inner;
+use super::parts::{inner, plain, room};
 use super::run::{seconds, since};
 use super::table::{Beside, Table, list};
-use super::{key_in, plain, room};
 use crate::console::backend::FailureKind;
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Place};
@@ -70,7 +69,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 }
 
 fn how_to_start(model: &Model) -> String {
-    let key = |action| key_in(model, Place::Repos, action);
+    let key = |action| model.keymap.key_in(Place::Repos, action);
     let mut ways = vec![format!("{} verifies one", key(Action::Verify))];
     if !model.read_only {
         ways.insert(0, format!("{} consolidates a repo", key(Action::Consolidate)));

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::{Styles, Theme, view};
+use super::view;
 use crate::console::keys::Keymap;
 use crate::console::msg::{Extent, Ticket};
 use crate::console::state::{Model, Repo, Screen};
 use crate::console::tests::fake::{now, summary};
+use crate::console::theme::{Styles, Theme};
 use screens::{detail, screens, with_repo};
 
 /// A console without any data.
