@@ -4,8 +4,8 @@
 //!
 //! 1. [`backend`]: what the console needs from a store; [`local`], [`remote`] and [`demo`] provide
 //!    it.
-//! 2. [`state`]: the model; [`msg`]: messages and effects.
-//! 3. [`update`]: applies a message to the model, and returns effects. No I/O.
+//! 2. [`state`]: the model, plain data; [`msg`]: messages and effects.
+//! 3. [`update`]: applies a message to the model, and returns effects, which only it makes. No I/O.
 //! 4. [`view`]: draws the model, in the styles of [`theme`]. One file per screen, with the same
 //!    names as in [`state`].
 //! 5. [`keys`]: the table of keys, for input, the footer and the help.

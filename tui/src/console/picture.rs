@@ -17,8 +17,7 @@ use ratatui::style::{Color, Modifier};
 use super::backend::Backend;
 use super::demo::{Demo, Pace, REPOS};
 use super::keys::{Action, Keymap};
-use super::msg::Effect;
-use super::state::{Column, Model, PAGE, Work};
+use super::state::{Call, Column, Model, PAGE, Work};
 use super::tests::fake::now;
 use super::theme::{Styles, Theme};
 use super::view::view;
@@ -246,17 +245,11 @@ fn console() -> Model {
     model
 }
 
-/// Adds a running consolidation. Its effect is a verification, because without a confirmation there
+/// Adds a running consolidation. Its call is a verification, because without a confirmation there
 /// is no permit for a consolidation.
 fn start_consolidation(model: &mut Model, repo: RepoName, total: u64) {
     let ticket = model.ticket();
-    model.runs.ask(
-        ticket,
-        repo.clone(),
-        Work::Consolidate,
-        Effect::Verify(ticket, repo.clone()),
-        now(),
-    );
+    model.runs.ask(ticket, repo.clone(), Work::Consolidate, Call::Verify, now());
     model.runs.start(now());
     let step = |done| Event { repo: repo.to_string(), phase: Phase::Splice, done, total };
     model.runs.step(ticket, step(0), now() - SignedDuration::from_secs(9));

@@ -1,6 +1,10 @@
 //! Which actions are enabled. Those that would do nothing are not offered.
 
-use super::{ConfirmDialog, Leave, Model, PlanState, Run, RunState, Screen, Subject};
+use super::confirm::{ConfirmDialog, PlanState, Subject};
+use super::model::Model;
+use super::palette::Palette;
+use super::run::{Run, RunState};
+use super::screen::{Leave, Screen};
 use crate::console::keys::{Action, Place};
 
 impl Model {
@@ -11,7 +15,7 @@ impl Model {
 
     /// Whether an action would do something in a place: the current one, or the one below the
     /// palette.
-    pub(super) fn is_enabled_in(&self, place: Place, action: Action) -> bool {
+    fn is_enabled_in(&self, place: Place, action: Action) -> bool {
         use Action::{
             Back, CancelQueued, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview,
             SortNext, Stop, Verify, Wait,
@@ -40,6 +44,13 @@ impl Model {
             | (Place::Log, Action::Log) => false,
             _ => true,
         }
+    }
+
+    /// A palette with the actions that are enabled in the current place.
+    pub(in crate::console) fn new_palette(&self) -> Palette {
+        let place = self.place_below();
+        let all = self.keymap.of_place(place).map(|binding| binding.row.action);
+        Palette::new(place, all.filter(|action| !self.is_enabled_in(place, *action)).collect())
     }
 
     /// The displayed or selected run.

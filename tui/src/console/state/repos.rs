@@ -9,10 +9,14 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use packhouse_host::{RepoName, RepoSummary};
 
-use super::{Column, Cursor, Filter, Input, Totals};
+use super::column::Column;
+use super::cursor::Cursor;
+use super::filter::Filter;
+use super::input::Input;
+use super::ticket::Ticket;
+use super::totals::Totals;
 use crate::console::backend::{BackendResult, Failure};
 use crate::console::keys::Action;
-use crate::console::msg::Ticket;
 
 /// Repos per page.
 pub(in crate::console) const PAGE: u32 = 1000;

@@ -7,8 +7,8 @@ use super::fake::summary;
 use super::update::{failure, model, model_with, name, planned, press};
 use crate::console::backend::FailureKind;
 use crate::console::keys::{Action, Place};
-use crate::console::msg::{Effect, Extent, Msg};
-use crate::console::state::{Level, Model};
+use crate::console::msg::{Effect, Msg};
+use crate::console::state::{Extent, Level, Model};
 use crate::console::update::update;
 
 #[test]

@@ -11,8 +11,8 @@ use super::{key, model_of};
 use crate::console::backend::{Backend, Control};
 use crate::console::demo::{Demo, Pace};
 use crate::console::keys::{Key, Place, TABLE};
-use crate::console::msg::{Effect, Msg, Ticket};
-use crate::console::state::{Asks, Model, PAGE, PlanState, Subject, Work};
+use crate::console::msg::{Effect, Msg};
+use crate::console::state::{Asks, Model, PAGE, PlanState, Subject, Ticket, Work};
 use crate::console::tests::fake::now;
 use crate::console::update::update;
 

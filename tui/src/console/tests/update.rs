@@ -8,8 +8,8 @@ use super::{key, model_of};
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::demo::Demo;
 use crate::console::keys::Place;
-use crate::console::msg::{Effect, Extent, Msg, Ticket};
-use crate::console::state::{Leave, Level, Model, Screen};
+use crate::console::msg::{Effect, Msg};
+use crate::console::state::{Extent, Leave, Level, Model, Screen, Ticket};
 use crate::console::update::update;
 
 /// A model that has loaded these repos.

@@ -1,9 +1,9 @@
 //! Handles actions.
 
-use super::{ask, work};
+use super::{ask, reload, work};
 use crate::console::keys::{Action, Place};
-use crate::console::msg::{Effect, Ticket};
-use crate::console::state::{Asks, Cursor, Leave, Model, Outcome, Palette, Repo, RunState, Screen};
+use crate::console::msg::Effect;
+use crate::console::state::{Asks, Cursor, Leave, Model, Outcome, Repo, RunState, Screen, Ticket};
 use crate::text::count;
 
 /// Handles an action in the current place.
@@ -11,14 +11,15 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if moved(model, action) {
         let ticket = model.ticket();
         let on_history = matches!(model.place(), Place::History | Place::Search);
-        return on_history.then(|| model.history.more(ticket)).flatten().into_iter().collect();
+        let query = on_history.then(|| model.history.more(ticket)).flatten();
+        return query.map(|query| Effect::History(ticket, query)).into_iter().collect();
     }
     match action {
         Action::Open => return open(model),
         Action::Consolidate => return ask::ask(model, true),
         Action::Preview => return ask::ask(model, false),
         Action::Verify => return ask::verify(model),
-        Action::Refresh => return refresh(model),
+        Action::Refresh => return reload::and_watch(model),
         Action::Filter => match model.place() {
             Place::History => model.history.typing = true,
             _ => model.repos.typing = true,
@@ -37,10 +38,10 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::History => {
             go(model, |screen| matches!(screen, Screen::History), Screen::History);
             let ticket = model.ticket();
-            return vec![model.history.begin(ticket)];
+            return vec![Effect::History(ticket, model.history.begin(ticket))];
         }
         Action::Help => model.help = Some(Cursor::default()),
-        Action::Palette => model.palette = Some(Palette::new(model)),
+        Action::Palette => model.palette = Some(model.new_palette()),
         Action::Back => return back(model),
         Action::Quit => return quit(model),
         Action::Suspend => return vec![Effect::Suspend],
@@ -108,7 +109,7 @@ pub(super) fn search_again(model: &mut Model) -> Vec<Effect> {
     }
     let ticket = model.ticket();
     model.history.cursor = Cursor::default();
-    vec![model.history.begin(ticket)]
+    vec![Effect::History(ticket, model.history.begin(ticket))]
 }
 
 fn accept(model: &mut Model) -> Vec<Effect> {
@@ -171,12 +172,6 @@ fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
         Some(at) => model.screens.truncate(at + 1),
         None => model.screens.push(screen),
     }
-}
-
-fn refresh(model: &mut Model) -> Vec<Effect> {
-    let mut effects = model.refresh();
-    effects.extend(model.watch_again());
-    effects
 }
 
 fn back(model: &mut Model) -> Vec<Effect> {

@@ -47,9 +47,8 @@ use super::parts::{
 };
 use crate::console::cells::{fit, tail, width, wrap};
 use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
 use crate::console::state::{
-    Asks, ConfirmDialog, Model, PlanState, RECONNECTING, Subject, Work, step_text,
+    Asks, ConfirmDialog, Extent, Model, PlanState, RECONNECTING, Subject, Work, step_text,
 };
 use crate::text::{capitalized, count, duration, escaped, plural, size};
 

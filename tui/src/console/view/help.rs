@@ -19,8 +19,7 @@ use ratatui::widgets::Clear;
 use super::parts::{room, scrolled};
 use crate::console::cells::{pad, wrap};
 use crate::console::keys::{Action, Binding, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Cursor, Model};
+use crate::console::state::{Cursor, Extent, Model};
 
 /// Width of the keys.
 const KEYS: usize = 17;

@@ -21,8 +21,7 @@ use super::parts::{failure_lines, inner, plain, room, split};
 use super::table::{Beside, Table, list};
 use crate::console::cells::{fit, wrap};
 use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Model, RECONNECTING};
+use crate::console::state::{Extent, Model, RECONNECTING};
 use crate::text::{ago, count, duration, escaped, plural, size};
 
 /// The columns beside the repo, the most important first.

@@ -36,8 +36,7 @@ mod table;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 
-use super::msg::Extent;
-use super::state::{Model, Screen};
+use super::state::{Extent, Model, Screen};
 use parts::{plain, scrolled};
 
 /// Draws everything. Returns the scroll area.

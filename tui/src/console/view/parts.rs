@@ -10,8 +10,7 @@ use ratatui::widgets::Paragraph;
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Model, Outcome, RECONNECTING, RunState, Work};
+use crate::console::state::{Extent, Model, Outcome, RECONNECTING, RunState, Work};
 use crate::console::theme::Styles;
 use crate::text::{ago, capitalized, count, escaped, plural, size};
 

@@ -40,8 +40,7 @@ use super::parts::{
 };
 use crate::console::backend::Detail;
 use crate::console::cells::{fit, pad, wrap};
-use crate::console::msg::Extent;
-use crate::console::state::{Item, Model, Outcome, Repo, RunState};
+use crate::console::state::{Extent, Item, Model, Outcome, Repo, RunState};
 use crate::text::{ago, capitalized, count, duration, escaped, percent, plural, size};
 
 /// Maximum number of lines of an error in the list of consolidations; the history has all.

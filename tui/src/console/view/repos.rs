@@ -23,8 +23,7 @@ use super::columns::Columns;
 use super::parts::{failure_lines, inner, plain, room, split};
 use crate::console::cells::{fit, width, wrap};
 use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Column, Model, PAGE, RECONNECTING};
+use crate::console::state::{Column, Extent, Model, PAGE, RECONNECTING};
 use crate::console::theme::Styles;
 use crate::text::{count, escaped, plural, size};
 

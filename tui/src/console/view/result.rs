@@ -43,8 +43,7 @@ use super::parts::{
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::cells::{width, wrap};
 use crate::console::keys::Place;
-use crate::console::msg::Extent;
-use crate::console::state::{Model, Outcome, Run, Work};
+use crate::console::state::{Extent, Model, Outcome, Run, Work};
 use crate::text::{capitalized, count, duration, escaped, plural, size};
 
 /// Draws the screen.

@@ -23,8 +23,7 @@ use super::table::{Beside, Table, list};
 use crate::console::backend::FailureKind;
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Model, Outcome, Run, RunState};
+use crate::console::state::{Extent, Model, Outcome, Run, RunState};
 use crate::text::{ago, capitalized, count, duration, escaped, percent, plural, size};
 
 const BAR: usize = 10;

@@ -8,8 +8,7 @@ use ratatui::widgets::Paragraph;
 
 use super::parts::split;
 use crate::console::cells::pad;
-use crate::console::msg::Extent;
-use crate::console::state::Cursor;
+use crate::console::state::{Cursor, Extent};
 use crate::console::theme::Styles;
 
 /// Minimum and maximum width of the first column.

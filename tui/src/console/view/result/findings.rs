@@ -23,8 +23,7 @@ use ratatui::widgets::Paragraph;
 
 use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Cursor, Model};
+use crate::console::state::{Cursor, Extent, Model};
 use crate::console::view::parts::{
     fact, inner, key_fact, long_fact, room, say_more, scrolled, split, styled,
 };

@@ -2,8 +2,7 @@ use packhouse_host::{GcEntry, MpackKey, Problem, ProblemKind, VerifyReport};
 
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::keys::Keymap;
-use crate::console::msg::Effect;
-use crate::console::state::{Cursor, Model, Outcome, Screen, Work};
+use crate::console::state::{Call, Cursor, Model, Outcome, Screen, Work};
 use crate::console::tests::fake::{gc_report, last_gc, now, summary};
 use crate::console::view::tests::{model, shown};
 
@@ -26,7 +25,7 @@ fn ended(end: Result<Outcome, Failure>) -> Model {
         (model.ticket(), "gabriel/notes".parse::<packhouse_host::RepoName>().unwrap());
     let work =
         if matches!(end, Ok(Outcome::Verified(_))) { Work::Verify } else { Work::Consolidate };
-    model.runs.ask(ticket, repo.clone(), work, Effect::Verify(ticket, repo), now());
+    model.runs.ask(ticket, repo, work, Call::Verify, now());
     model.runs.start(now());
     model.runs.end(ticket, end, now());
     model.screens.push(Screen::Run(ticket));

@@ -3,15 +3,13 @@ use packhouse_host::{Event, Phase, RepoName, VerifyReport};
 
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::keys::Keymap;
-use crate::console::msg::{Effect, Ticket};
-use crate::console::state::{Model, Outcome, Screen, Work};
+use crate::console::state::{Call, Model, Outcome, Screen, Ticket, Work};
 use crate::console::tests::fake::{gc_report, now, summary};
 use crate::console::view::tests::{model, shown};
 
 fn ask(model: &mut Model, repo: &str, work: Work) -> Ticket {
     let (ticket, repo) = (model.ticket(), repo.parse::<RepoName>().unwrap());
-    let effect = Effect::Verify(ticket, repo.clone());
-    model.runs.ask(ticket, repo, work, effect, model.now);
+    model.runs.ask(ticket, repo, work, Call::Verify, model.now);
     ticket
 }
 

@@ -9,8 +9,7 @@ use ratatui::backend::TestBackend;
 
 use super::view;
 use crate::console::keys::Keymap;
-use crate::console::msg::{Extent, Ticket};
-use crate::console::state::{Model, Repo, Screen};
+use crate::console::state::{Extent, Model, Repo, Screen, Ticket};
 use crate::console::tests::fake::{now, summary};
 use crate::console::theme::{Styles, Theme};
 use screens::{detail, screens, with_repo};

@@ -9,9 +9,8 @@ use packhouse_host::{
 use super::model;
 use crate::console::backend::{Connection, ConnectionState, Detail, Failure, FailureKind};
 use crate::console::keys::{Action, Keymap};
-use crate::console::msg::Effect;
 use crate::console::state::{
-    Asks, Choice, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Palette, PlanState, Repo,
+    Asks, Call, Choice, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, PlanState, Repo,
     Screen, Subject, Work,
 };
 use crate::console::tests::fake::{gc_plan, gc_report, last_gc, now, summary};
@@ -183,8 +182,7 @@ fn failed() -> Failure {
 
 fn ask(model: &mut Model, repo: &str) {
     let (ticket, repo) = (model.ticket(), repo.parse::<RepoName>().unwrap());
-    let effect = Effect::Verify(ticket, repo.clone());
-    model.runs.ask(ticket, repo, Work::Verify, effect, now());
+    model.runs.ask(ticket, repo, Work::Verify, Call::Verify, now());
     model.runs.start(now());
     let step = Event { repo: FOREIGN.to_owned(), phase: Phase::Splice, done: 340, total: 791 };
     model.runs.step(ticket, step, now());
@@ -346,7 +344,7 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     leave.leave = Some(Leave::Asking);
     add("leave", leave);
     let mut palette = with_repos();
-    palette.palette = Some(Palette::new(&palette));
+    palette.palette = Some(palette.new_palette());
     palette.palette.as_mut().unwrap().input.paste("repo");
     add("palette", palette);
     let mut help = with_repos();
