@@ -21,6 +21,7 @@ use directories::BaseDirs;
 use packhouse_host::Error;
 
 use super::args::ConsoleArgs;
+use super::keys::KeyChange;
 use super::theme::Theme;
 use crate::globals::When;
 use crate::style::Environment;
@@ -41,17 +42,6 @@ pub(super) struct Settings {
     pub(super) demo: bool,
     /// Changed keys, in the order of the file.
     pub(super) keys: Vec<KeyChange>,
-}
-
-/// Changed keys of an action.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KeyChange {
-    /// Name of the action, not checked yet.
-    pub(super) action: String,
-    /// Names of the keys.
-    pub(super) keys: Vec<String>,
-    /// Position for errors: `FILE:LINE`.
-    pub(super) place: String,
 }
 
 /// Settings from the environment.

@@ -6,8 +6,6 @@ mod table;
 
 use std::fmt;
 
-use super::settings::KeyChange;
-
 pub(super) use key::Key;
 pub(super) use table::{Action, Place, Row, TABLE};
 
@@ -24,6 +22,17 @@ pub(super) struct Keymap {
 pub(super) struct Binding {
     pub(super) row: &'static Row,
     pub(super) keys: Vec<Key>,
+}
+
+/// Changed keys of an action, as the config has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeyChange {
+    /// Name of the action, not checked yet.
+    pub(super) action: String,
+    /// Names of the keys.
+    pub(super) keys: Vec<String>,
+    /// Position for errors: `FILE:LINE`.
+    pub(super) place: String,
 }
 
 /// Why the keys of a config are invalid.

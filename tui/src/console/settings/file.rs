@@ -9,7 +9,7 @@ use packhouse_host::Error;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
-use super::KeyChange;
+use crate::console::keys::KeyChange;
 use crate::console::theme::Theme;
 
 /// A parsed config file.
