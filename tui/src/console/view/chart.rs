@@ -247,7 +247,11 @@ mod tests {
             for (room, height) in
                 [(0, 0), (1, 30), (20, 30), (78, 8), (78, 30), (110, 30), (198, 50), (3000, 50)]
             {
-                text(&timeline, room, height);
+                let styles = Styles { theme: Theme::Mono, ascii: false };
+                let drawn = lines(styles, &timeline, now(), room, height);
+                assert!(drawn.len() <= height, "{} lines of {height}", drawn.len());
+                let widest = drawn.iter().map(Line::width).max().unwrap_or_default();
+                assert!(widest <= room, "{widest} cells of {room}");
             }
         }
     }

@@ -188,11 +188,19 @@ fn ask(model: &mut Model, repo: &str) {
     model.runs.step(ticket, step, now());
 }
 
-/// All screens, with their names.
-pub(super) fn screens() -> Vec<(&'static str, Model)> {
-    let mut screens = vec![("nothing known", model()), ("repos", with_repos())];
-    let mut add = |name, model: Model| screens.push((name, model));
+/// Screens with their names.
+type Screens = Vec<(&'static str, Model)>;
 
+/// All screens.
+pub(super) fn screens() -> Screens {
+    let known = vec![("nothing known", model()), ("repos", with_repos())];
+    [known, lists(), repos(), plans(), runs(), past(), above()].into_iter().flatten().collect()
+}
+
+/// The list of repos.
+fn lists() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     let mut busy = with_repos();
     (busy.read_only, busy.unwatched, busy.keymap) = (true, true, Keymap::new(true));
     busy.repos.sort(Action::SortNext, now());
@@ -216,7 +224,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     foreign.repos.take(Err(failed()), now());
     foreign.repos.paste_filter("東京", now());
     add("repos, hostile", foreign);
+    screens
+}
 
+/// One repo.
+fn repos() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     let mut reading = with_repos();
     let ticket = reading.ticket();
     reading.screens.push(Screen::Repo(Box::new(Repo::new("a/b".parse().unwrap(), ticket))));
@@ -246,7 +260,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
         repo.take(Err(failed()));
     }
     add("repo, failed", broken);
+    screens
+}
 
+/// Confirm dialogs.
+fn plans() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     add("plan, planning", with_dialog(one(true), None));
     add("plan, ready", with_dialog(one(true), Some(ready())));
     let mut renewed = with_dialog(one(true), Some(ready()));
@@ -285,7 +305,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     dialog.drawn();
     assert!(dialog.confirm().is_none());
     add("plan, many", typing);
+    screens
+}
 
+/// Runs, and the results of runs.
+fn runs() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     let mut runs = with_repos();
     runs.screens.push(Screen::Runs);
     ask(&mut runs, "gabriel/notes");
@@ -304,7 +330,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     );
     done.screens.push(Screen::Run(ticket));
     add("result", done);
+    screens
+}
 
+/// The history and the log.
+fn past() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     let entry = || GcEntry {
         id: 1,
         repo: "a/b".parse().unwrap(),
@@ -324,7 +356,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     log.log.say(now(), Level::Error, FOREIGN.repeat(4));
     log.screens.push(Screen::Log);
     add("log", log);
+    screens
+}
 
+/// What is above a screen: a lost connection, dialogs and the help.
+fn above() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     let mut cut = with_repos();
     ask(&mut cut, "gabriel/notes");
     let state = ConnectionState::Down {
