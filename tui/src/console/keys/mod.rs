@@ -1,11 +1,13 @@
 //! The table of keys. Input handling, the footer, the help, the palette and docs/console.md all use
 //! it. The config can change keys; a conflict is an error.
 
+mod change;
 mod key;
 mod table;
 
 use std::fmt;
 
+pub(super) use change::KeyChange;
 pub(super) use key::Key;
 pub(super) use table::{Action, Place, Row, TABLE};
 
@@ -22,17 +24,6 @@ pub(super) struct Keymap {
 pub(super) struct Binding {
     pub(super) row: &'static Row,
     pub(super) keys: Vec<Key>,
-}
-
-/// Changed keys of an action, as the config has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KeyChange {
-    /// Name of the action, not checked yet.
-    pub(super) action: String,
-    /// Names of the keys.
-    pub(super) keys: Vec<String>,
-    /// Position for errors: `FILE:LINE`.
-    pub(super) place: String,
 }
 
 /// Why the keys of a config are invalid.
@@ -66,7 +57,7 @@ impl Keymap {
         for change in changes {
             let fail = |message: String| KeymapError(format!("{}: {message}", change.place));
             let Some(binding) =
-                map.bindings.iter_mut().find(|binding| binding.row.name == change.action)
+                map.bindings.iter_mut().find(|binding| binding.row.name == change.row_name())
             else {
                 let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
                 return Err(fail(format!(
@@ -87,7 +78,7 @@ impl Keymap {
             changes
                 .iter()
                 .rev()
-                .find(|change| names.contains(&change.action.as_str()))
+                .find(|change| names.contains(&change.row_name()))
                 .map_or("the table of keys", |c| &c.place)
         };
         if let Some((key, at, [first, second])) = map.clash() {
@@ -252,6 +243,9 @@ mod tests {
         assert_eq!(map.lookup(Place::Repos, "F5".parse().unwrap()), Some(Action::Consolidate));
         assert_eq!(map.lookup(Place::Repos, "g".parse().unwrap()), None);
         assert_eq!(map.key_of(Action::Consolidate), "F5");
+        // So do configs that were written before the actions had these names.
+        let former = Keymap::with(&[change("stop", &["F8"])], false).unwrap();
+        assert_eq!(former.lookup(Place::Run, "F8".parse().unwrap()), Some(Action::Stop));
         // Two actions may change places.
         let swapped =
             Keymap::with(&[change("runs", &["h"]), change("history", &["w"])], false).unwrap();
@@ -274,6 +268,8 @@ mod tests {
             "console.toml:3: g is bound to both `consolidate` and `verify` (repos); change one of them"
         );
         assert!(refused(&[change("erase", &["x"])]).contains("a character of the text"));
+        let former = refused(&[change("leave-now", &["w"])]);
+        assert!(former.contains("`quit-when-done` and `quit-now`"), "{former}");
     }
 
     #[test]

@@ -114,6 +114,6 @@ mod tests {
         };
         assert!(names(&model).contains(&"consolidate") && !names(&model).contains(&"clear"));
         model.screens.push(Screen::Runs);
-        assert!(!names(&model).contains(&"runs") && !names(&model).contains(&"cancel-waiting"));
+        assert!(!names(&model).contains(&"runs") && !names(&model).contains(&"cancel-queued"));
     }
 }

@@ -103,23 +103,23 @@ fn disabled_actions_are_not_offered() {
     };
     let mut model = model_with(vec![summary("a/b", 1)]);
     press(&mut model, &["w"]);
-    lacks(&model, &["open", "stop", "cancel-waiting", "runs"]);
+    lacks(&model, &["open", "cancel-run", "cancel-queued", "runs"]);
     press(&mut model, &["h"]);
     lacks(&model, &["history", "open"]);
     press(&mut model, &["l"]);
     lacks(&model, &["log"]);
     press(&mut model, &["Esc", "Esc", "Esc", "v"]);
-    assert!(offered(&model).contains(&"stop"));
+    assert!(offered(&model).contains(&"cancel-run"));
     press(&mut model, &["x"]);
-    lacks(&model, &["stop"]);
+    lacks(&model, &["cancel-run"]);
     press(&mut model, &["Ctrl-c"]);
-    assert!(offered(&model).contains(&"wait"));
+    assert!(offered(&model).contains(&"quit-when-done"));
     // The store is local, so runs can be cancelled.
-    lacks(&model, &["leave-now"]);
+    lacks(&model, &["quit-now"]);
     press(&mut model, &["w"]);
-    lacks(&model, &["wait"]);
+    lacks(&model, &["quit-when-done"]);
     press(&mut model, &["x"]);
-    lacks(&model, &["stop-all"]);
+    lacks(&model, &["cancel-all"]);
     // The repo has only one pack.
     press(&mut model, &["Esc"]);
     let ticket = model.runs.current().unwrap().ticket;
