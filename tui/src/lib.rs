@@ -2,7 +2,7 @@
 //! This file only wires: arguments, output, log, runtime, verb, exit code.
 //!
 //! In reading order: `args` parses the command line, `globals` are the options of every verb,
-//! `place` says where the store is, `client` is that store or a server, `verbs` has the verbs, each
+//! `location` says where the store is, `context` opens it or a server, `verbs` has the verbs, each
 //! with its arguments; `output`, `style`, `text`, `table` and `progress` print the results; `exit`
 //! and `interrupt` end the call.
 
@@ -12,11 +12,11 @@ mod context;
 mod exit;
 mod globals;
 mod interrupt;
+mod location;
 mod logging;
 #[cfg(test)]
 mod manual;
 mod output;
-mod place;
 mod progress;
 mod style;
 mod table;

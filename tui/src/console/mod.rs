@@ -51,7 +51,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::place;
+use crate::location;
 use app::App;
 pub(crate) use args::ConsoleArgs;
 use backend::Backend;
@@ -95,7 +95,7 @@ pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result
 
 /// Refuses to start without a store, and points new users to the demo.
 async fn require_store(context: &Context) -> anyhow::Result<()> {
-    let Some(absent) = place::options(&context.globals)?.absent().await? else { return Ok(()) };
+    let Some(absent) = location::options(&context.globals)?.absent().await? else { return Ok(()) };
     Err(Error::Unsupported(format!(
         "{absent}. To try the console without a store: packhouse console --demo"
     ))

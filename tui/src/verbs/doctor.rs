@@ -17,8 +17,8 @@ use packhouse_host::{Storage, StoreOptions};
 use self::check::{Check, Status};
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::location;
 use crate::output::Output;
-use crate::place;
 
 /// `packhouse doctor …`
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub(crate) async fn run(args: &Doctor, context: &Context) -> anyhow::Result<Exit
     results.print(args.tls_key.as_deref().map(privacy::tls_key))?;
     match context.remote()? {
         Some(remote) => results.print(remote::checks(&remote).await)?,
-        None => check_store(place::options(&context.globals)?, &mut results).await?,
+        None => check_store(location::options(&context.globals)?, &mut results).await?,
     }
     results.print([machine::terminal(output)])?;
     Ok(results.exit)

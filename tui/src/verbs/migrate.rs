@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::place;
+use crate::location;
 use crate::style::Tone;
 
 /// `packhouse migrate …`
@@ -30,7 +30,7 @@ struct Report {
 /// Lists pending migrations; without `--check`, applies them first.
 pub(crate) async fn run(args: &Migrate, context: &Context) -> anyhow::Result<Exit> {
     context.require_local("migrate")?;
-    let options = place::options(&context.globals)?;
+    let options = location::options(&context.globals)?;
     // On a database server this creates the tables; a folder is created with its first repo.
     let absent = options.absent().await?;
     let catalog = options.catalog;

@@ -9,8 +9,8 @@ use packhouse_host::tape::{self, Replay as Replayed, Verdict};
 
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::location;
 use crate::output::Output;
-use crate::place;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{count, escaped, plural, short_id};
@@ -103,7 +103,7 @@ fn listed(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 
 /// The component to replay with. Uses the compilation cache of the store, if there is one.
 async fn sandbox(context: &Context) -> anyhow::Result<Sandbox> {
-    let options = place::options(&context.globals)?;
+    let options = location::options(&context.globals)?;
     let cache = options.cache.filter(|cache| cache.is_dir());
     let made = tokio::task::spawn_blocking(move || match options.component {
         None => Sandbox::reference(cache.as_deref()),
