@@ -172,11 +172,11 @@ fn options(args: Serve) -> ServeOptions {
         rate: args.rate,
         burst: args.rate.saturating_mul(10),
         connections: args.connections as usize,
-        connections_of_one: args.connections_per_address.map(|most| most as usize),
+        connections_per_address: args.connections_per_address.map(|most| most as usize),
         idle: args.idle,
         slowest: args.min_rate,
         answers: args.answers,
-        answers_of_one: args.answers_per_token,
+        answers_per_token: args.answers_per_token,
         keep_free: args.keep_free,
         ..ServeLimits::default()
     };
