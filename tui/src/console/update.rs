@@ -12,7 +12,7 @@ mod loaded;
 mod reload;
 mod work;
 
-use super::keys::Place;
+use super::keys::Focus;
 use super::msg::{Effect, Msg};
 use super::state::{Extent, Model, Outcome};
 
@@ -83,7 +83,7 @@ fn tick(model: &mut Model) -> Vec<Effect> {
 /// A frame was drawn. What it has shown can be confirmed.
 fn drawn(model: &mut Model, extent: Extent) {
     model.extent = extent;
-    let in_sight = matches!(model.place(), Place::Preview | Place::Confirm | Place::Typing);
+    let in_sight = matches!(model.focus(), Focus::Preview | Focus::Confirm | Focus::Typing);
     if let Some(dialog) = model.dialog.as_mut().filter(|_| in_sight) {
         dialog.drawn();
     }

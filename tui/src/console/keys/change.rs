@@ -8,7 +8,7 @@ pub(in crate::console) struct KeyChange {
     /// Names of the keys.
     pub(in crate::console) keys: Vec<String>,
     /// Position for errors: `FILE:LINE`.
-    pub(in crate::console) place: String,
+    pub(in crate::console) position: String,
 }
 
 /// Former names of actions, which configs may still use, and their names.

@@ -57,8 +57,9 @@ impl File {
         let mut keys: Vec<_> = written.keys.into_iter().collect();
         keys.sort_by_key(|(action, _)| action.span().start);
         let change = |(action, OneOrMore(keys)): (Spanned<String>, OneOrMore)| {
-            let place = format!("{}:{}", path.display(), position(text, action.span().start).0);
-            KeyChange { action: action.into_inner(), keys, place }
+            let line = position(text, action.span().start).0;
+            let position = format!("{}:{line}", path.display());
+            KeyChange { action: action.into_inner(), keys, position }
         };
         let keys = keys.into_iter().map(change).collect();
         Ok(File { theme: written.theme, ascii: written.ascii, mouse: written.mouse, keys })
@@ -128,7 +129,7 @@ mod tests {
         let change = |action: &str, keys: &[&str], line| KeyChange {
             action: action.into(),
             keys: keys.iter().map(|key| (*key).into()).collect(),
-            place: format!("f/console.toml:{line}"),
+            position: format!("f/console.toml:{line}"),
         };
         assert_eq!(
             file.keys,

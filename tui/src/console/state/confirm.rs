@@ -10,7 +10,7 @@ use super::cursor::Cursor;
 use super::input::Input;
 use super::ticket::{Abandoned, Ticket};
 use crate::console::backend::{BackendResult, Failure};
-use crate::console::keys::Place;
+use crate::console::keys::Focus;
 
 /// For more repos than this, the operator has to type their number.
 const MAX_BY_KEY: usize = 10;
@@ -145,12 +145,12 @@ impl ConfirmDialog {
         };
     }
 
-    /// The place for keys.
-    pub(in crate::console) fn place(&self) -> Place {
+    /// Which keys it takes.
+    pub(in crate::console) fn focus(&self) -> Focus {
         match self.asks {
-            Asks::Nothing => Place::Preview,
-            Asks::Key => Place::Confirm,
-            Asks::Count(_) => Place::Typing,
+            Asks::Nothing => Focus::Preview,
+            Asks::Key => Focus::Confirm,
+            Asks::Count(_) => Focus::Typing,
         }
     }
 

@@ -16,7 +16,7 @@ use super::runs::Runs;
 use super::screen::{Leave, Screen};
 use super::ticket::Ticket;
 use crate::console::backend::Connection;
-use crate::console::keys::{Keymap, Place};
+use crate::console::keys::{Focus, Keymap};
 use crate::console::theme::Styles;
 
 /// The model.
@@ -98,32 +98,32 @@ impl Model {
         }
     }
 
-    /// The place that receives keys.
-    pub(in crate::console) fn place(&self) -> Place {
+    /// What receives keys.
+    pub(in crate::console) fn focus(&self) -> Focus {
         match (&self.help, &self.palette) {
-            (Some(_), _) => Place::Help,
-            (None, Some(_)) => Place::Palette,
-            (None, None) => self.place_below(),
+            (Some(_), _) => Focus::Help,
+            (None, Some(_)) => Focus::Palette,
+            (None, None) => self.focus_below(),
         }
     }
 
-    /// The place below help and palette.
-    pub(in crate::console) fn place_below(&self) -> Place {
+    /// What receives them when help and palette are closed.
+    pub(in crate::console) fn focus_below(&self) -> Focus {
         match (&self.leave, &self.dialog, self.screens.last()) {
-            (Some(_), ..) => Place::Leave,
-            (_, Some(dialog), _) => dialog.place(),
-            (.., Some(Screen::Repo(_))) => Place::Repo,
-            (.., Some(Screen::Runs)) => Place::Runs,
+            (Some(_), ..) => Focus::Leave,
+            (_, Some(dialog), _) => dialog.focus(),
+            (.., Some(Screen::Repo(_))) => Focus::Repo,
+            (.., Some(Screen::Runs)) => Focus::Runs,
             (.., Some(Screen::Run(ticket))) => match self.runs.get(*ticket) {
-                Some(run) if run.is_open() => Place::Run,
-                _ => Place::Done,
+                Some(run) if run.is_open() => Focus::Run,
+                _ => Focus::Done,
             },
-            (.., Some(Screen::History)) if self.history.typing => Place::Search,
-            (.., Some(Screen::History)) => Place::History,
-            (.., Some(Screen::Record(..))) => Place::Record,
-            (.., Some(Screen::Log)) => Place::Log,
-            (.., None) if self.repos.typing => Place::Filter,
-            (.., None) => Place::Repos,
+            (.., Some(Screen::History)) if self.history.typing => Focus::Search,
+            (.., Some(Screen::History)) => Focus::History,
+            (.., Some(Screen::Record(..))) => Focus::Record,
+            (.., Some(Screen::Log)) => Focus::Log,
+            (.., None) if self.repos.typing => Focus::Filter,
+            (.., None) => Focus::Repos,
         }
     }
 

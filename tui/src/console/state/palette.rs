@@ -1,27 +1,27 @@
-//! The command palette: all actions of the current place, found by name.
+//! The command palette: all actions of the current focus, found by name.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use super::cursor::Cursor;
 use super::input::Input;
-use crate::console::keys::{Action, Binding, Keymap, Place, Row};
+use crate::console::keys::{Action, Binding, Focus, Keymap, Row};
 
 /// The open palette.
 #[derive(Debug)]
 pub(in crate::console) struct Palette {
     pub(in crate::console) input: Input,
     pub(in crate::console) cursor: Cursor,
-    /// The place for which it was opened.
-    place: Place,
+    /// The focus for which it was opened.
+    focus: Focus,
     /// Actions that are disabled there.
     idle: Vec<Action>,
 }
 
 impl Palette {
-    /// The actions of a place, except for those that are disabled there.
-    pub(super) fn new(place: Place, idle: Vec<Action>) -> Palette {
-        Palette { input: Input::default(), cursor: Cursor::default(), place, idle }
+    /// The actions of a focus, except for those that are disabled there.
+    pub(super) fn new(focus: Focus, idle: Vec<Action>) -> Palette {
+        Palette { input: Input::default(), cursor: Cursor::default(), focus, idle }
     }
 
     /// Actions that match the input, the best first.
@@ -37,7 +37,7 @@ impl Palette {
                 && !self.idle.contains(action)
         };
         let mut found: Vec<(Option<u32>, &Binding)> = keymap
-            .of_place(self.place)
+            .in_focus(self.focus)
             .filter(enabled)
             .filter_map(|binding| {
                 let name =

@@ -6,7 +6,7 @@ use packhouse_host::{Problem, ProblemKind, VerifyReport};
 use super::fake::summary;
 use super::update::{failure, model, model_with, name, planned, press};
 use crate::console::backend::FailureKind;
-use crate::console::keys::{Action, Place};
+use crate::console::keys::{Action, Focus};
 use crate::console::msg::{Effect, Msg};
 use crate::console::state::{Extent, Level, Model};
 use crate::console::update::update;
@@ -93,7 +93,7 @@ fn disabled_actions_are_not_offered() {
     let offered = |model: &Model| -> Vec<&str> {
         let bindings = model
             .keymap
-            .of_place(model.place())
+            .in_focus(model.focus())
             .filter(|b| !b.row.hint.is_empty() && model.is_enabled(b.row.action));
         bindings.map(|binding| binding.row.name).collect()
     };
@@ -124,7 +124,7 @@ fn disabled_actions_are_not_offered() {
     press(&mut model, &["Esc"]);
     let ticket = model.runs.current().unwrap().ticket;
     update(&mut model, Msg::Verified(ticket, Err(failure(FailureKind::Cancelled))));
-    assert_eq!(model.place(), Place::Done);
+    assert_eq!(model.focus(), Focus::Done);
     lacks(&model, &["consolidate", "preview"]);
 }
 

@@ -6,14 +6,14 @@ use packhouse_host::{GcPlanReport, RepoName, RepoSummary};
 
 use super::work;
 use crate::console::backend::BackendResult;
-use crate::console::keys::Place;
+use crate::console::keys::Focus;
 use crate::console::msg::Effect;
 use crate::console::state::{Call, Choice, ConfirmDialog, Confirmed, Level, Model, Ticket, Work};
 use crate::text::count;
 
 /// The marked repos, if an action applies to them.
 fn marked(model: &Model) -> Vec<RepoSummary> {
-    if model.place() == Place::Repos { model.repos.marked() } else { Vec::new() }
+    if model.focus() == Focus::Repos { model.repos.marked() } else { Vec::new() }
 }
 
 /// Repos with such a run queued or active.

@@ -3,14 +3,14 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::act::{act, search_again};
-use crate::console::keys::{Action, Key, Place};
+use crate::console::keys::{Action, Focus, Key};
 use crate::console::msg::Effect;
 use crate::console::state::{Asks, Extent, Model};
 
 /// A key.
 pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
     model.dirty |= model.notice.take().is_some();
-    let Some(action) = model.keymap.lookup(model.place(), key) else { return Vec::new() };
+    let Some(action) = model.keymap.lookup(model.focus(), key) else { return Vec::new() };
     model.dirty = true;
     act(model, action)
 }
@@ -18,18 +18,18 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
 /// Pasted text.
 pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     model.dirty = true;
-    match model.place() {
-        Place::Filter => model.repos.paste_filter(text, model.now),
-        Place::Search => {
+    match model.focus() {
+        Focus::Filter => model.repos.paste_filter(text, model.now),
+        Focus::Search => {
             model.history.paste(text);
             return search_again(model);
         }
-        Place::Palette => {
+        Focus::Palette => {
             if let Some(palette) = &mut model.palette {
                 palette.input.paste(text);
             }
         }
-        Place::Typing => {
+        Focus::Typing => {
             if let Some(Asks::Count(input)) = model.dialog.as_mut().map(|dialog| &mut dialog.asks) {
                 input.paste(text);
             }
@@ -55,9 +55,9 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 }
 
 fn click(model: &mut Model, row: u16) -> Vec<Effect> {
-    use Place::{Done, Filter, History, Log, Palette, Repo, Repos, Runs};
+    use Focus::{Done, Filter, History, Log, Palette, Repo, Repos, Runs};
     let is_list =
-        matches!(model.place(), Repos | Filter | Repo | Runs | Done | History | Log | Palette);
+        matches!(model.focus(), Repos | Filter | Repo | Runs | Done | History | Log | Palette);
     let Some(line) = line_at(&model.extent, row).filter(|_| is_list) else { return Vec::new() };
     model.dirty = true;
     let selected = match model.scrolled() {
@@ -72,9 +72,9 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
             selected
         }
     };
-    match model.place() {
-        Place::Palette if selected => act(model, Action::Accept),
-        Place::Repos | Place::Runs | Place::History if selected => act(model, Action::Open),
+    match model.focus() {
+        Focus::Palette if selected => act(model, Action::Accept),
+        Focus::Repos | Focus::Runs | Focus::History if selected => act(model, Action::Open),
         _ => Vec::new(),
     }
 }

@@ -46,7 +46,7 @@ use super::parts::{
     styled, way_out,
 };
 use crate::console::cells::{fit, tail, width, wrap};
-use crate::console::keys::{Action, Place};
+use crate::console::keys::{Action, Focus};
 use crate::console::state::{
     Asks, ConfirmDialog, Extent, Model, PlanState, RECONNECTING, Subject, Work, step_text,
 };
@@ -108,7 +108,7 @@ fn one(
         }
         PlanState::Failed(failure) => {
             lines.extend(failure_lines(styles, "Planning", failure, room));
-            lines.extend(way_out(model, Place::Preview, Work::Consolidate, failure.kind, room));
+            lines.extend(way_out(model, Focus::Preview, Work::Consolidate, failure.kind, room));
         }
     }
     lines.extend(many::left_out(model, dialog, room));
@@ -178,15 +178,15 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             Span::styled(format!("  {key}"), styles.strong()),
         ]
     };
-    let cancel = |place, action| button("Cancel", model.keymap.key_in(place, action));
+    let cancel = |focus, action| button("Cancel", model.keymap.key_in(focus, action));
     let (mut more, mut below) = (Vec::new(), Vec::new());
     let default = match &dialog.asks {
         Asks::Nothing => {
             below = styled(wrap(&only_shown(model, dialog), room), styles.quiet());
-            button("Close", model.keymap.key_in(Place::Preview, Action::Back))
+            button("Close", model.keymap.key_in(Focus::Preview, Action::Back))
         }
-        Asks::Key => cancel(Place::Confirm, Action::Decline),
-        Asks::Count(_) => cancel(Place::Typing, Action::Cancel),
+        Asks::Key => cancel(Focus::Confirm, Action::Decline),
+        Asks::Count(_) => cancel(Focus::Typing, Action::Cancel),
     };
     match (&dialog.asks, &dialog.subject) {
         (Asks::Key, _) if dialog.is_ready() => {
@@ -197,7 +197,7 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             ]);
         }
         (Asks::Count(input), Subject::Many(repos)) => {
-            let enter = model.keymap.key_in(Place::Typing, Action::Accept);
+            let enter = model.keymap.key_in(Focus::Typing, Action::Accept);
             let number = repos.len();
             let short = format!("Type {number}, {enter}:");
             let asks = format!("To confirm, type {number} and press {enter}:");
@@ -228,7 +228,7 @@ fn only_shown(model: &Model, dialog: &ConfirmDialog) -> String {
         (true, true) => "Preview only: the console is read-only.".to_owned(),
         (true, false) => format!(
             "Preview only. Press {} to run it.",
-            model.keymap.key_in(Place::Preview, Action::Consolidate)
+            model.keymap.key_in(Focus::Preview, Action::Consolidate)
         ),
     }
 }

@@ -20,7 +20,7 @@ use ratatui::widgets::Paragraph;
 use super::parts::{failure_lines, inner, plain, room, split};
 use super::table::{Beside, Table, list};
 use crate::console::cells::{fit, wrap};
-use crate::console::keys::{Action, Place};
+use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model, RECONNECTING};
 use crate::text::{ago, count, duration, escaped, plural, size};
 
@@ -101,7 +101,7 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
 /// Why there are no rows, and what to do.
 fn nothing(model: &Model) -> String {
     let history = &model.history;
-    let key = |action| model.keymap.key_in(Place::History, action);
+    let key = |action| model.keymap.key_in(Focus::History, action);
     if history.failure.is_some() {
         return format!("Press {} to retry.", key(Action::Refresh));
     }
@@ -111,7 +111,7 @@ fn nothing(model: &Model) -> String {
         (true, "") => "No consolidations yet.".to_owned(),
         (true, text) => {
             let way = if history.typing {
-                format!("{} clears the search.", model.keymap.key_in(Place::Search, Action::Cancel))
+                format!("{} clears the search.", model.keymap.key_in(Focus::Search, Action::Cancel))
             } else {
                 format!("Press {} to search again.", key(Action::Filter))
             };

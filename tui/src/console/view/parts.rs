@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::cells::{fit, pad, width, wrap};
-use crate::console::keys::{Action, Place};
+use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model, Outcome, RECONNECTING, RunState, Work};
 use crate::console::theme::Styles;
 use crate::text::{ago, capitalized, count, escaped, plural, size};
@@ -109,25 +109,25 @@ pub(super) fn failure_lines(
 /// What to do about a failure, after a blank line.
 pub(super) fn way_out(
     model: &Model,
-    place: Place,
+    focus: Focus,
     work: Work,
     kind: FailureKind,
     room: usize,
 ) -> Vec<Line<'static>> {
-    let Some(next) = next(model, place, work, kind) else { return Vec::new() };
+    let Some(next) = next(model, focus, work, kind) else { return Vec::new() };
     [vec![Line::default()], long_fact(model.styles, "Next", &next, room)].concat()
 }
 
 /// What to do in the console; the message of the failure says what to do about its cause.
-fn next(model: &Model, place: Place, work: Work, kind: FailureKind) -> Option<String> {
-    let key = |action| Some(model.keymap.key_in(place, action)).filter(|key| !key.is_empty());
+fn next(model: &Model, focus: Focus, work: Work, kind: FailureKind) -> Option<String> {
+    let key = |action| Some(model.keymap.key_in(focus, action)).filter(|key| !key.is_empty());
     let again = match work {
         Work::Consolidate => Action::Consolidate,
         Work::Verify => Action::Verify,
     };
     Some(match (kind, work) {
-        (FailureKind::Unreachable, Work::Consolidate) if place != Place::Preview => {
-            let key = model.keymap.key_in(place, Action::History);
+        (FailureKind::Unreachable, Work::Consolidate) if focus != Focus::Preview => {
+            let key = model.keymap.key_in(focus, Action::History);
             format!("After reconnecting, press {key}: its result is in the history.")
         }
         (FailureKind::Unreachable, Work::Verify) => {
@@ -138,7 +138,7 @@ fn next(model: &Model, place: Place, work: Work, kind: FailureKind) -> Option<St
             format!("After reconnecting, close this and press {} again.", key(again)?)
         }
         (FailureKind::Refused | FailureKind::Conflict, Work::Consolidate)
-            if place == Place::Preview =>
+            if focus == Focus::Preview =>
         {
             format!("Fix the cause, close this and press {} again.", key(again)?)
         }

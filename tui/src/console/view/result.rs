@@ -42,7 +42,7 @@ use super::parts::{
 };
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::cells::{width, wrap};
-use crate::console::keys::Place;
+use crate::console::keys::Focus;
 use crate::console::state::{Extent, Model, Outcome, Run, Work};
 use crate::text::{capitalized, count, duration, escaped, plural, size};
 
@@ -81,7 +81,7 @@ fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line
     let mut lines = styled(wrap(&format!("{} {word}.", capitalized(work.noun())), room), style);
     lines.extend([plain(wrap(meaning, room)), vec![Line::default()]].concat());
     lines.extend(plain(wrap(&escaped(&failure.message), room)));
-    lines.extend(way_out(model, Place::Done, work, failure.kind, room));
+    lines.extend(way_out(model, Focus::Done, work, failure.kind, room));
     lines
 }
 

@@ -22,7 +22,7 @@ use super::run::{seconds, since};
 use super::table::{Beside, Table, list};
 use crate::console::backend::FailureKind;
 use crate::console::cells::wrap;
-use crate::console::keys::{Action, Place};
+use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model, Outcome, Run, RunState};
 use crate::text::{ago, capitalized, count, duration, escaped, percent, plural, size};
 
@@ -68,7 +68,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 }
 
 fn how_to_start(model: &Model) -> String {
-    let key = |action| model.keymap.key_in(Place::Repos, action);
+    let key = |action| model.keymap.key_in(Focus::Repos, action);
     let mut ways = vec![format!("{} verifies one", key(Action::Verify))];
     if !model.read_only {
         ways.insert(0, format!("{} consolidates a repo", key(Action::Consolidate)));

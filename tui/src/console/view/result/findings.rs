@@ -22,7 +22,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use crate::console::cells::{fit, pad, width, wrap};
-use crate::console::keys::{Action, Place};
+use crate::console::keys::{Action, Focus};
 use crate::console::state::{Cursor, Extent, Model};
 use crate::console::view::parts::{
     fact, inner, key_fact, long_fact, room, say_more, scrolled, split, styled,
@@ -167,6 +167,6 @@ fn next(model: &Model, kind: ProblemKind) -> String {
     };
     format!(
         "{what} Then press {} to verify again.",
-        model.keymap.key_in(Place::Done, Action::Verify)
+        model.keymap.key_in(Focus::Done, Action::Verify)
     )
 }
