@@ -113,11 +113,9 @@ fn status_of(error: &Error) -> StatusCode {
         // The server's clock, or the catalog's, is wrong.
         Error::Deletion(DeletionError::ClockSkew(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         Error::Deletion(_) => StatusCode::CONFLICT,
-        Error::Backup(
-            BackupError::OnServer { .. }
-            | BackupError::CatalogNotAFile(_)
-            | BackupError::PacksNotFiles(_),
-        ) => StatusCode::NOT_IMPLEMENTED,
+        Error::Backup(BackupError::OnServer { .. } | BackupError::CatalogNotAFile(_)) => {
+            StatusCode::NOT_IMPLEMENTED
+        }
         Error::Backup(_) => StatusCode::CONFLICT,
         Error::Usage(_) | Error::Name(_) | Error::UnknownWant { .. } => {
             StatusCode::UNPROCESSABLE_ENTITY

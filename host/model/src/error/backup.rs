@@ -21,10 +21,6 @@ pub enum BackupError {
     #[error("the catalog {0} is not a file and can't be copied")]
     CatalogNotAFile(String),
 
-    /// The packs are on a server.
-    #[error("the packs in {0} are not files")]
-    PacksNotFiles(String),
-
     /// The folder is in the store itself.
     #[error("{} is in the store itself, {}; name a folder elsewhere", folder.display(), store.display())]
     InStore {

@@ -35,7 +35,7 @@ use super::inputs::Input;
 use super::keys::{Key, Keymap};
 use super::state::Model;
 use super::terminal::Outlet;
-use super::view::{Styles, Theme};
+use super::theme::{Styles, Theme};
 
 /// A timeout that only a hanging test reaches.
 const HUNG: Duration = Duration::from_secs(60);
