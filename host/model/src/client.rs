@@ -1,8 +1,8 @@
 //! A store as verbs and console use it: on this machine, or behind a server.
 //!
-//! The store and the remote implement [`Client`]; the console's test doubles and its demo only the
-//! part of it that the console uses, [`Inspect`]. Store and remote report the same, and fail with
-//! the same messages; a remote also fails when its server can't be reached or refuses.
+//! The store and the remote implement [`Client`]. Both report the same, and fail with the same
+//! messages; a remote also fails when its server can't be reached or refuses. [`Inspect`] is the
+//! part of it that a console needs.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use crate::report::{
     Queued, RepoDetail, RepoReport, RepoSummary, VerifyReport,
 };
 
-/// A store as the console uses it: to look at its repos, to consolidate and to verify them.
+/// A store as a console needs it: to look at its repos, to consolidate and to verify them.
 #[async_trait]
 pub trait Inspect: Send + Sync {
     /// Where it is: a path or a URL, without secrets.

@@ -6,6 +6,8 @@ use packhouse_model::access::Caller;
 use packhouse_model::report::{BranchDeleteReport, BranchReport};
 use serde::Deserialize;
 use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::super::problem::ApiResult;
 use super::super::state::SharedState;
@@ -13,10 +15,14 @@ use super::extract::{PathParams, QueryParams};
 use super::repo::repo_of;
 use super::repos::RepoPath;
 
+pub(super) fn routes() -> OpenApiRouter<SharedState> {
+    OpenApiRouter::new().routes(routes!(list, delete))
+}
+
 /// Lists the branches of a repo by name, also those that are hidden from clients.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The branches", body = Vec<BranchReport>)))]
-pub(super) async fn list(
+async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
@@ -36,7 +42,7 @@ pub(super) struct BranchParams {
 /// Deletes a branch. Commits that only it reached are unreachable from now on.
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}/branches", tag = "repos", params(RepoPath, BranchParams),
     responses((status = 200, description = "The deleted branch, and its head", body = BranchDeleteReport)))]
-pub(super) async fn delete(
+async fn delete(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,

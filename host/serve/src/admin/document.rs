@@ -1,6 +1,6 @@
 //! The OpenAPI document: the parts that don't belong to a single route.
 
-use packhouse_model::report::{RunEvent, RunFailed, Step};
+use packhouse_model::report::{GcDone, RunEvent, RunFailed, Step};
 use utoipa::OpenApi;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -10,10 +10,11 @@ use utoipa::openapi::{
 
 use super::super::problem::ProblemBody;
 
+// A parameter of a generic type is not collected by itself: `GcDone` is part of a `GcReport`.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "packhouse", description = "The administration API of a packhouse store. Errors are a ProblemBody."),
-    components(schemas(ProblemBody, RunEvent, RunFailed, Step)),
+    components(schemas(ProblemBody, RunEvent, RunFailed, Step, GcDone)),
     tags(
         (name = "store", description = "The store as a whole"),
         (name = "repos", description = "Repos and their packs"),

@@ -8,6 +8,8 @@ use packhouse_model::names::RepoName;
 use packhouse_model::report::{GcEntry, GcQuery, HistoryPage};
 use serde::Deserialize;
 use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::super::permission::sees;
 use super::super::problem::ApiResult;
@@ -15,6 +17,10 @@ use super::super::state::SharedState;
 use super::extract::QueryParams;
 use super::paging::{before, limit, page_of, text};
 use super::repo::store_to_list;
+
+pub(super) fn routes() -> OpenApiRouter<SharedState> {
+    OpenApiRouter::new().routes(routes!(list))
+}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -36,7 +42,7 @@ pub(super) struct HistoryParams {
 /// Lists consolidations, newest first.
 #[utoipa::path(get, path = "/history", tag = "store", params(HistoryParams),
     responses((status = 200, description = "A page of consolidations", body = HistoryPage)))]
-pub(super) async fn list(
+async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(which): QueryParams<HistoryParams>,

@@ -11,6 +11,8 @@ use packhouse_model::operation::JobRequest;
 use packhouse_model::report::{JobPage, JobReport, JobStatus, Queued};
 use serde::Deserialize;
 use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::super::permission::{administers_some, sees};
 use super::super::problem::ApiResult;
@@ -18,6 +20,14 @@ use super::super::state::{AppState, SharedState};
 use super::extract::{JsonBody, PathParams, QueryParams};
 use super::paging::{MAX_SAFE_INTEGER, before, limit, page_of};
 use super::repo::{store_to_change, store_to_list};
+
+pub(super) fn routes() -> OpenApiRouter<SharedState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, queue))
+        .routes(routes!(show))
+        .routes(routes!(retry))
+        .routes(routes!(cancel))
+}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -39,7 +49,7 @@ pub(super) struct JobsParams {
 /// Lists jobs, newest first.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobsParams),
     responses((status = 200, description = "A page of jobs", body = JobPage)))]
-pub(super) async fn list(
+async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(which): QueryParams<JobsParams>,
@@ -57,7 +67,7 @@ pub(super) async fn list(
 /// Queues a job; returns the one that waits already, if it does the same.
 #[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobRequest,
     responses((status = 202, description = "The job", body = Queued)))]
-pub(super) async fn queue(
+async fn queue(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     JsonBody(asked): JsonBody<JobRequest>,
@@ -90,7 +100,7 @@ async fn job_of(state: &AppState, caller: &Caller, id: i64) -> ApiResult<JobRepo
 /// Returns a job, with its result.
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
-pub(super) async fn show(
+async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<i64>,
@@ -101,7 +111,7 @@ pub(super) async fn show(
 /// Retries a failed or cancelled job.
 #[utoipa::path(post, path = "/jobs/{id}/retry", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
-pub(super) async fn retry(
+async fn retry(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<i64>,
@@ -113,7 +123,7 @@ pub(super) async fn retry(
 /// Cancels a job that waits or runs.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
-pub(super) async fn cancel(
+async fn cancel(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<i64>,

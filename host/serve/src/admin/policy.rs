@@ -8,12 +8,18 @@ use packhouse_model::operation::{GcOptions, Operation};
 use packhouse_model::report::{Policy, PolicyCheck, PolicyReport, PolicyRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::super::problem::ApiResult;
 use super::super::state::SharedState;
 use super::extract::{JsonBody, QueryParams};
 use super::paging::count;
 use super::repo::{AdministeredQuery, store_to_change, store_to_list};
+
+pub(super) fn routes() -> OpenApiRouter<SharedState> {
+    OpenApiRouter::new().routes(routes!(show, set, unset)).routes(routes!(check))
+}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -26,7 +32,7 @@ pub(super) struct PolicyParams {
 /// Returns the policy of a repo, or the default policy.
 #[utoipa::path(get, path = "/policy", tag = "policies", params(PolicyParams),
     responses((status = 200, description = "The policy", body = PolicyReport)))]
-pub(super) async fn show(
+async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(PolicyParams { repo }): QueryParams<PolicyParams>,
@@ -38,7 +44,7 @@ pub(super) async fn show(
 /// Sets the policy. Rules that are null or omitted are removed.
 #[utoipa::path(put, path = "/policy", tag = "policies", params(PolicyParams), request_body = Policy,
     responses((status = 200, description = "The policy", body = PolicyReport)))]
-pub(super) async fn set(
+async fn set(
     State(state): State<SharedState>,
     AdministeredQuery(authorized): AdministeredQuery,
     JsonBody(policy): JsonBody<Policy>,
@@ -55,7 +61,7 @@ pub(super) async fn set(
 /// Resets the policy: the default policy applies again.
 #[utoipa::path(delete, path = "/policy", tag = "policies", params(PolicyParams),
     responses((status = 200, description = "The policy that applies now", body = PolicyReport)))]
-pub(super) async fn unset(
+async fn unset(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(PolicyParams { repo }): QueryParams<PolicyParams>,
@@ -67,7 +73,7 @@ pub(super) async fn unset(
 /// Returns which repos are due, and why; if requested, queues consolidations of those.
 #[utoipa::path(post, path = "/policy/check", tag = "policies", request_body = PolicyRequest,
     responses((status = 200, description = "Which repos are due", body = Vec<PolicyCheck>)))]
-pub(super) async fn check(
+async fn check(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     JsonBody(PolicyRequest { repo, queue }): JsonBody<PolicyRequest>,

@@ -12,6 +12,8 @@ use packhouse_model::report::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::super::permission::{administers_some, may_make, may_restore};
 use super::super::problem::ApiResult;
@@ -19,6 +21,15 @@ use super::super::state::{AppState, SharedState};
 use super::extract::{JsonBody, PathParams, QueryParams};
 use super::paging::{MAX_SAFE_INTEGER, count, limit, text};
 use super::repo::repo_of;
+
+pub(super) fn routes() -> OpenApiRouter<SharedState> {
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(show, delete))
+        .routes(routes!(restore))
+        .routes(routes!(summary))
+        .routes(routes!(detail))
+}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -90,7 +101,7 @@ pub(super) enum RepoListItem {
 /// Lists repos.
 #[utoipa::path(get, path = "/repos", tag = "repos", params(ReposParams),
     responses((status = 200, description = "A page of repos", body = RepoPage<RepoListItem>)))]
-pub(super) async fn list(
+async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(which): QueryParams<ReposParams>,
@@ -179,7 +190,7 @@ async fn viewed(
 /// Creates a repo.
 #[utoipa::path(post, path = "/repos", tag = "repos", request_body = NewRepo,
     responses((status = 201, description = "The repo", body = RepoReport)))]
-pub(super) async fn create(
+async fn create(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     JsonBody(new): JsonBody<NewRepo>,
@@ -191,7 +202,7 @@ pub(super) async fn create(
 /// Returns a repo: its packs, sizes and branches.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The repo", body = RepoReport)))]
-pub(super) async fn show(
+async fn show(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
@@ -204,7 +215,7 @@ pub(super) async fn show(
 /// prune has purged it.
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(RepoPath),
     responses((status = 200, description = "What it leaves behind", body = DeleteReport)))]
-pub(super) async fn delete(
+async fn delete(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
@@ -229,7 +240,7 @@ pub(super) struct RestoreParams {
 #[utoipa::path(post, path = "/repos/{owner}/{slug}/restore", tag = "repos",
     params(RepoPath, RestoreParams),
     responses((status = 200, description = "The repo", body = RepoReport)))]
-pub(super) async fn restore(
+async fn restore(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams((owner, slug)): PathParams<(String, String)>,
@@ -245,7 +256,7 @@ pub(super) async fn restore(
 /// Returns the summary of a repo.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/summary", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The line", body = RepoSummary)))]
-pub(super) async fn summary(
+async fn summary(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,
@@ -257,7 +268,7 @@ pub(super) async fn summary(
 /// Returns a repo in detail.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/detail", tag = "repos", params(RepoPath),
     responses((status = 200, description = "The repo in detail", body = RepoDetail)))]
-pub(super) async fn detail(
+async fn detail(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(path): PathParams<(String, String)>,

@@ -10,6 +10,8 @@ use packhouse_model::report::{Changes, StatusReport, SweptReport};
 use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::super::permission::administers_some;
 use super::super::problem::{ApiResult, Problem};
@@ -17,6 +19,10 @@ use super::super::revocation::check_token;
 use super::super::state::{AppState, SharedState};
 use super::extract::QueryParams;
 use super::paging::MAX_SAFE_INTEGER;
+
+pub(super) fn routes() -> OpenApiRouter<SharedState> {
+    OpenApiRouter::new().routes(routes!(status)).routes(routes!(changes))
+}
 
 /// How long a request waits for a change: shorter than the timeouts of proxies.
 const LONG_POLL: Duration = Duration::from_secs(20);
@@ -26,7 +32,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Returns information about the store, and the server's status.
 #[utoipa::path(get, path = "/status", tag = "store", responses((status = 200, description = "The status", body = StatusReport)))]
-pub(super) async fn status(
+async fn status(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
 ) -> ApiResult<Json<StatusReport>> {
@@ -56,7 +62,7 @@ pub(super) struct ChangesParams {
 /// Waits until the store's stamp changes, 20 seconds at most, and returns the stamp.
 #[utoipa::path(get, path = "/changes", tag = "store", params(ChangesParams),
     responses((status = 200, description = "The stamp; unchanged when nothing has changed", body = Changes)))]
-pub(super) async fn changes(
+async fn changes(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     QueryParams(ChangesParams { since }): QueryParams<ChangesParams>,

@@ -5,11 +5,17 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use packhouse_model::access::{Caller, NewToken, TokenReport};
 use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::super::permission::administers_all;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
 use super::extract::{JsonBody, PathParams};
+
+pub(super) fn routes() -> OpenApiRouter<SharedState> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke))
+}
 
 /// Longest lifetime of a token, in seconds: some 3000 years, as the document says.
 const LONGEST: u64 = 100_000_000_000;
@@ -17,7 +23,7 @@ const LONGEST: u64 = 100_000_000_000;
 /// Lists tokens, without their secrets.
 #[utoipa::path(get, path = "/tokens", tag = "tokens",
     responses((status = 200, description = "All tokens", body = Vec<TokenReport>)))]
-pub(super) async fn list(
+async fn list(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
 ) -> ApiResult<Json<Vec<TokenReport>>> {
@@ -28,7 +34,7 @@ pub(super) async fn list(
 /// Creates a token. Only this response contains its text.
 #[utoipa::path(post, path = "/tokens", tag = "tokens", request_body = NewToken,
     responses((status = 201, description = "The token", body = TokenReport)))]
-pub(super) async fn create(
+async fn create(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     JsonBody(new): JsonBody<NewToken>,
@@ -54,7 +60,7 @@ pub(super) struct TokenPath {
 /// Revokes a token.
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "tokens", params(TokenPath),
     responses((status = 200, description = "The token", body = TokenReport)))]
-pub(super) async fn revoke(
+async fn revoke(
     State(state): State<SharedState>,
     Extension(caller): Extension<Caller>,
     PathParams(id): PathParams<String>,

@@ -117,6 +117,6 @@ async fn with_an_age_of_nothing_nothing_is_recent() {
         )
         .await
         .unwrap();
-    assert_eq!(done.objects, objects.len() as u64);
+    assert_eq!(done.dropped.unwrap().objects, objects.len() as u64);
     assert_eq!(store.missing_objects(&fixture.repo, objects.clone(), true).await.unwrap(), objects);
 }
