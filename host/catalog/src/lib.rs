@@ -15,6 +15,7 @@
 mod access;
 pub mod answers;
 mod jobs;
+pub mod memory;
 mod releases;
 mod rows;
 

@@ -10,6 +10,8 @@
 //!   that may be the last good one ([`Vault::consult`]). [`Vault::open`] never returns a copy of a
 //!   deleted pack; [`Vault::open_uncached`] never returns a copy.
 
+pub mod memory;
+
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};

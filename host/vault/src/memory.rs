@@ -1,22 +1,27 @@
-//! A vault in memory: the port's laws in the shortest form.
+//! The vault in memory: for tests, demos and embedding. It is lost when the process ends.
+//!
+//! It is the port's laws in the shortest form. Only what the port says is a file is one, in a
+//! temporary folder: staged packs, and copies of packs while they are open.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_host::vault::{ListedPack, StagedFile, StoredPack, SweepResult, Vault};
-use packhouse_host::{Error, MpackKey, RepoId, Result};
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::{MpackKey, RepoId};
 use tempfile::TempDir;
+
+use crate::{ListedPack, StagedFile, StoredPack, SweepResult, Vault};
 
 type Map<K> = Mutex<BTreeMap<K, Arc<Vec<u8>>>>;
 
-/// Packs in memory. Only staging is on the disk: files are what the port is about.
+/// Packs in memory. It is empty at first, and each one is a vault of its own.
 #[derive(Debug)]
 pub struct MemoryVault {
     folder: TempDir,
@@ -27,26 +32,17 @@ pub struct MemoryVault {
     identity: Mutex<Option<[u8; 32]>>,
 }
 
-impl Default for MemoryVault {
-    fn default() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        MemoryVault {
-            folder,
-            packs: Map::default(),
-            directories: Map::default(),
-            answers: Map::default(),
-            catalogs: Mutex::default(),
-            identity: Mutex::default(),
-        }
-    }
-}
-
 fn failed(doing: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |source| Error::Io { doing, path: "memory".into(), source }
 }
 
+/// A map is whole between any two statements, whatever panicked meanwhile.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn get<K: Ord>(map: &Map<K>, key: &K) -> Option<Arc<Vec<u8>>> {
-    map.lock().expect("nobody panics with it").get(key).cloned()
+    locked(map).get(key).cloned()
 }
 
 /// Reads a staged file whole.
@@ -67,7 +63,23 @@ fn opened(bytes: Option<Arc<Vec<u8>>>) -> Result<Option<StoredPack>> {
 }
 
 impl MemoryVault {
-    /// What a URL of this vault leads to.
+    /// An empty vault.
+    ///
+    /// # Errors
+    /// When the temporary folder can't be created.
+    pub fn new() -> Result<MemoryVault> {
+        let folder = tempfile::tempdir().map_err(failed("creating a temporary folder for"))?;
+        Ok(MemoryVault {
+            folder,
+            packs: Map::default(),
+            directories: Map::default(),
+            answers: Map::default(),
+            catalogs: Mutex::default(),
+            identity: Mutex::default(),
+        })
+    }
+
+    /// The bytes that a URL of this vault leads to.
     pub fn follow(&self, url: &str) -> Option<Vec<u8>> {
         let key = |text: &str| text.parse::<MpackKey>().ok();
         let found = match url.strip_prefix("memory:")?.rsplit_once('/') {
@@ -104,17 +116,14 @@ impl Vault for MemoryVault {
         Ok(StagedFile::new(file, path))
     }
     async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
-        self.packs.lock().expect("nobody panics with it").insert(*key, read(&staged)?);
+        locked(&self.packs).insert(*key, read(&staged)?);
         Ok(())
     }
     async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         opened(get(&self.packs, key))
     }
     async fn put_directory(&self, key: &MpackKey, bytes: &[u8], _name: [u8; 16]) -> Result<()> {
-        self.directories
-            .lock()
-            .expect("nobody panics with it")
-            .insert(*key, Arc::new(bytes.to_vec()));
+        locked(&self.directories).insert(*key, Arc::new(bytes.to_vec()));
         Ok(())
     }
     async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
@@ -127,10 +136,7 @@ impl Vault for MemoryVault {
         key: &MpackKey,
         _ttl: Duration,
     ) -> Result<String> {
-        self.answers
-            .lock()
-            .expect("nobody panics with it")
-            .insert((repo.0.clone(), *key), read(&staged)?);
+        locked(&self.answers).insert((repo.0.clone(), *key), read(&staged)?);
         Ok(format!("memory:{}/{key}", repo.0))
     }
     async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, _ttl: Duration) -> Result<String> {
@@ -140,16 +146,16 @@ impl Vault for MemoryVault {
         opened(get(&self.answers, &(repo.0.clone(), *key)))
     }
     async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()> {
-        self.answers.lock().expect("nobody panics with it").remove(&(repo.0.clone(), *key));
+        locked(&self.answers).remove(&(repo.0.clone(), *key));
         Ok(())
     }
     async fn remove(&self, key: &MpackKey) -> Result<()> {
-        self.directories.lock().expect("nobody panics with it").remove(key);
-        self.packs.lock().expect("nobody panics with it").remove(key);
+        locked(&self.directories).remove(key);
+        locked(&self.packs).remove(key);
         Ok(())
     }
     async fn list(&self) -> Result<Vec<ListedPack>> {
-        let packs = self.packs.lock().expect("nobody panics with it");
+        let packs = locked(&self.packs);
         let listed = |(key, bytes): (&MpackKey, &Arc<Vec<u8>>)| ListedPack {
             key: *key,
             bytes: bytes.len() as u64,
@@ -159,20 +165,20 @@ impl Vault for MemoryVault {
     }
     async fn register(&self, catalog: &str) -> Result<Vec<String>> {
         let all = self.catalogs(catalog).await?;
-        self.catalogs.lock().expect("nobody panics with it").clone_from(&all);
+        locked(&self.catalogs).clone_from(&all);
         Ok(all)
     }
     async fn catalogs(&self, catalog: &str) -> Result<Vec<String>> {
-        let noted = self.catalogs.lock().expect("nobody panics with it").clone();
+        let noted = locked(&self.catalogs).clone();
         Ok(std::iter::once(catalog.to_owned())
             .chain(noted.into_iter().filter(|known| known != catalog))
             .collect())
     }
     async fn identity(&self) -> Result<Option<[u8; 32]>> {
-        Ok(*self.identity.lock().expect("nobody panics with it"))
+        Ok(*locked(&self.identity))
     }
     async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]> {
-        Ok(*self.identity.lock().expect("nobody panics with it").get_or_insert(fresh))
+        Ok(*locked(&self.identity).get_or_insert(fresh))
     }
     async fn sweep(&self) -> Result<SweepResult> {
         let mut swept = SweepResult::default();

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packhouse_host::vault::local::LocalVault;
+use packhouse_host::vault::memory::MemoryVault;
 use packhouse_host::vault::s3::S3Vault;
 use packhouse_host::vault::{PrefetchRequest, SweepResult};
 use packhouse_host::{Error, S3Options};
-use packhouse_tests::conformance::memory_vault::MemoryVault;
 use packhouse_tests::conformance::vault::{Subject, follow_file, pack, read};
 use packhouse_tests::s3::{S3Server, get};
 use packhouse_tests::vault_conformance;
 use tempfile::TempDir;
 
 async fn memory() -> (Subject, ()) {
-    let vault = Arc::new(MemoryVault::default());
+    let vault = Arc::new(MemoryVault::new().unwrap());
     let followed = vault.clone();
     (Subject::new(vault, move |url| std::future::ready(followed.follow(&url))), ())
 }
