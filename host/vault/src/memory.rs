@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -63,12 +63,20 @@ fn opened(bytes: Option<Arc<Vec<u8>>>) -> Result<Option<StoredPack>> {
 }
 
 impl MemoryVault {
-    /// An empty vault.
+    /// An empty vault. Staged packs are in a temporary folder.
     ///
     /// # Errors
-    /// When the temporary folder can't be created.
+    /// When the folder can't be created.
     pub fn new() -> Result<MemoryVault> {
-        let folder = tempfile::tempdir().map_err(failed("creating a temporary folder for"))?;
+        MemoryVault::in_folder(&std::env::temp_dir())
+    }
+
+    /// An empty vault whose temporary folder is in this one.
+    ///
+    /// # Errors
+    /// When the folder can't be created.
+    pub fn in_folder(folder: &Path) -> Result<MemoryVault> {
+        let folder = tempfile::tempdir_in(folder).map_err(failed("creating"))?;
         Ok(MemoryVault {
             folder,
             packs: Map::default(),

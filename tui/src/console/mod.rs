@@ -42,7 +42,6 @@ mod tests;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{Error, Remote, RemoteOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -52,7 +51,7 @@ use crate::exit::Exit;
 use crate::place;
 use app::App;
 use backend::Backend;
-use demo::{Demo, Pace};
+use demo::DemoBackend;
 use keys::Keymap;
 use local::LocalBackend;
 use log_file::LogMessage;
@@ -61,9 +60,6 @@ use settings::{Hints, Settings, ThemeName};
 use state::Model;
 use terminal::Guard;
 use view::{Styles, Theme};
-
-/// The seed of the demo store, so that it is always the same.
-const SEED: u64 = 1;
 
 /// Runs the console until the operator quits.
 ///
@@ -79,8 +75,7 @@ pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result
     }
     let logged = log_file::start(context, args.log.as_deref())?;
     if settings.demo {
-        show(Demo::new(demo::REPOS, SEED, Pace::Live, SystemClock.now()), settings, keymap, logged)
-            .await
+        show(DemoBackend::new(), settings, keymap, logged).await
     } else if let Some(options) = context.remote_options()? {
         // The console waits for its server without a limit.
         let remote = Remote::new(RemoteOptions { reconnect_timeout: None, ..options })?;
