@@ -55,7 +55,7 @@ pub mod sandbox {
 
 /// The vault port, and its adapters.
 pub mod vault {
-    pub use packhouse_storage::{Storage, local, s3};
+    pub use packhouse_storage::{Storage, s3};
     pub use packhouse_vault::*;
 }
 

@@ -10,8 +10,7 @@ use packhouse_model::clock::{Clock, SystemClock};
 use packhouse_model::error::{Error, Result};
 use packhouse_sandbox::Sandbox;
 use packhouse_storage::Storage;
-use packhouse_storage::local::LocalVault;
-use packhouse_storage::s3::S3Vault;
+use packhouse_storage::s3::S3Packs;
 use packhouse_store::Store;
 use packhouse_vault::{StorageContents, Vault};
 
@@ -112,17 +111,17 @@ impl StoreOptions {
         .await?;
         // Don't create a catalog if the bucket can't be used.
         let bucket = match &self.packs {
-            Storage::S3(bucket) => Some(Arc::new(S3Vault::open(bucket).await?)),
+            Storage::S3(bucket) => Some(S3Packs::open(bucket).await?.into_vault(bucket)?),
             Storage::Folder(_) => None,
         };
         let catalog = self.catalog.open_with(pending).await?;
-        let vault: Arc<dyn Vault> = match bucket {
+        let vault = match bucket {
             Some(bucket) => bucket,
             None => {
                 let folder = self.packs.folder();
                 check_folder(catalog.as_ref(), folder).await?;
                 std::fs::create_dir_all(folder).map_err(Error::io("creating", folder))?;
-                Arc::new(LocalVault::open(folder)?)
+                Vault::local(folder)?
             }
         };
         Store::with_parts(catalog, vault, Arc::new(sandbox), self.clock).await

@@ -1,6 +1,7 @@
 //! Ports that fail on purpose, or that count, around the real ones.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,11 +18,12 @@ use packhouse_host::catalog::{
 };
 use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::vault::local::LocalVault;
-use packhouse_host::vault::s3::S3Vault;
+use packhouse_host::vault::local::LocalPacks;
+use packhouse_host::vault::objects::ObjectName;
+use packhouse_host::vault::s3::{self, S3Packs};
 use packhouse_host::vault::{
-    DownloadEstimate, KnownPacks, ListedPack, PrefetchRequest, StagedFile, Storage, StoredPack,
-    SweepResult, Traffic, Vault,
+    FilePackStore, ListedPack, ObjectInfo, ObjectPart, PackStore, RemotePackStore, StagedFile,
+    Staging, StagingFolder, Storage, StoredPack, SweepResult, Traffic, Vault,
 };
 use packhouse_host::{
     DeletedRepo, Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy,
@@ -192,17 +194,23 @@ impl Fault {
 /// # Errors
 /// Those of opening it; also the fault.
 pub async fn open(options: StoreOptions, sandbox: Sandbox, fault: &Fault) -> Result<Store> {
-    let inner: Arc<dyn Vault> = match &options.packs {
+    let staging = |inner| Arc::new(FaultyStaging { inner, fault: fault.clone() });
+    let vault = match &options.packs {
         Storage::Folder(packs) => {
             let making = |source| Error::Io { doing: "creating", path: packs.clone(), source };
             std::fs::create_dir_all(packs).map_err(making)?;
-            Arc::new(LocalVault::open(packs)?)
+            let inner = LocalPacks::open(packs)?;
+            let staging = staging(StagingFolder::of(inner.root()));
+            Vault::new(Arc::new(FaultyPacks { inner, fault: fault.clone() }), staging)
         }
-        Storage::S3(options) => Arc::new(S3Vault::open(options).await?),
+        Storage::S3(options) => {
+            let inner = S3Packs::open(options).await?;
+            let packs = Arc::new(FaultyPacks { inner, fault: fault.clone() });
+            Vault::cached(packs, staging(s3::spool(options)?), options.budget)
+        }
     };
     let catalog = FaultyCatalog { inner: options.catalog.open().await?, fault: fault.clone() };
-    let vault = FaultyVault { inner, fault: fault.clone() };
-    Store::with_parts(Arc::new(catalog), Arc::new(vault), Arc::new(sandbox), options.clock).await
+    Store::with_parts(Arc::new(catalog), vault, Arc::new(sandbox), options.clock).await
 }
 
 /// Copies a store's folder, which is not open.
@@ -231,118 +239,118 @@ pub fn copy_files(from: &Path, to: &Path) {
     }
 }
 
+/// A pack store of either kind, with a fault.
 #[derive(Debug)]
-struct FaultyVault {
-    inner: Arc<dyn Vault>,
+struct FaultyPacks<P> {
+    inner: P,
     fault: Fault,
 }
 
 #[async_trait]
-impl Vault for FaultyVault {
+impl<P: PackStore> PackStore for FaultyPacks<P> {
     fn place(&self) -> String {
         self.inner.place()
     }
-    fn place_of(&self, key: &MpackKey) -> String {
-        self.inner.place_of(key)
+    fn place_of(&self, name: &ObjectName) -> String {
+        self.inner.place_of(name)
     }
-    async fn url_of(&self, key: &MpackKey, ttl: Duration) -> Result<String> {
-        self.inner.url_of(key, ttl).await
+    async fn url_of(&self, name: &ObjectName, ttl: Duration) -> Result<String> {
+        self.inner.url_of(name, ttl).await
     }
     fn longest_url(&self) -> Option<Duration> {
         self.inner.longest_url()
     }
-    fn folder(&self) -> PathBuf {
-        self.inner.folder()
+    async fn info(&self, name: &ObjectName) -> Result<Option<ObjectInfo>> {
+        self.fault.around(self.inner.info(name)).await
     }
-    fn is_remote(&self) -> bool {
-        self.inner.is_remote()
+    async fn write(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+        self.fault.around(self.inner.write(name, bytes)).await
     }
-    fn file_of(&self, key: &MpackKey) -> Option<PathBuf> {
-        self.inner.file_of(key)
+    async fn write_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+        match name {
+            ObjectName::Note(_) => self.inner.write_new(name, bytes).await,
+            _ => self.fault.around(self.inner.write_new(name, bytes)).await,
+        }
     }
-    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
-        if self.fault.fails() { Err(Fault::error()) } else { self.inner.stage(name) }
-    }
-    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
-        self.fault.around(self.inner.store(staged, key)).await
-    }
-    async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
-        self.fault.around(self.inner.open(key)).await
-    }
-    async fn open_uncached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
-        self.fault.around(self.inner.open_uncached(key)).await
-    }
-    async fn open_cached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
-        self.fault.around(self.inner.open_cached(key)).await
-    }
-    async fn size_of(&self, key: &MpackKey) -> Result<Option<u64>> {
-        self.fault.around(self.inner.size_of(key)).await
-    }
-    async fn hash_uncached(&self, key: &MpackKey) -> Result<Option<MpackKey>> {
-        self.fault.around(self.inner.hash_uncached(key)).await
-    }
-    async fn forget_damaged_copy(&self, key: &MpackKey) -> Result<bool> {
-        self.inner.forget_damaged_copy(key).await
-    }
-    fn consult(&self, known: Arc<dyn KnownPacks>) {
-        self.inner.consult(known);
-    }
-    async fn forget_copy(&self, key: &MpackKey) -> Result<bool> {
-        self.inner.forget_copy(key).await
-    }
-    async fn prefetch(&self, wanted: &[PrefetchRequest]) -> Result<Vec<(usize, StoredPack)>> {
-        self.fault.around(self.inner.prefetch(wanted)).await
-    }
-    fn download_estimate(&self, packs: &[(MpackKey, u64)]) -> Result<DownloadEstimate> {
-        self.inner.download_estimate(packs)
-    }
-    fn traffic(&self) -> Traffic {
-        self.inner.traffic()
-    }
-    async fn put_directory(&self, key: &MpackKey, bytes: &[u8], name: [u8; 16]) -> Result<()> {
-        self.fault.around(self.inner.put_directory(key, bytes, name)).await
-    }
-    async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
-        self.fault.around(self.inner.directory(key)).await
-    }
-    async fn store_answer(
-        &self,
-        staged: StagedFile,
-        repo: &RepoId,
-        key: &MpackKey,
-        ttl: Duration,
-    ) -> Result<String> {
-        self.fault.around(self.inner.store_answer(staged, repo, key, ttl)).await
-    }
-    async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, ttl: Duration) -> Result<String> {
-        self.inner.url_of_answer(repo, key, ttl).await
-    }
-    async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>> {
-        self.fault.around(self.inner.open_answer(repo, key)).await
-    }
-    async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()> {
-        self.fault.around(self.inner.remove_answer(repo, key)).await
-    }
-    async fn remove(&self, key: &MpackKey) -> Result<()> {
-        self.fault.around(self.inner.remove(key)).await
+    async fn remove(&self, name: &ObjectName) -> Result<()> {
+        self.fault.around(self.inner.remove(name)).await
     }
     async fn list(&self) -> Result<Vec<ListedPack>> {
         self.fault.around(self.inner.list()).await
     }
-    async fn register(&self, catalog: &str) -> Result<Vec<String>> {
-        self.inner.register(catalog).await
+    async fn notes(&self) -> Result<Vec<ObjectName>> {
+        self.inner.notes().await
     }
-    async fn catalogs(&self, catalog: &str) -> Result<Vec<String>> {
-        self.inner.catalogs(catalog).await
+    fn note_of(&self, catalog: &str) -> String {
+        self.inner.note_of(catalog)
     }
-    async fn identity(&self) -> Result<Option<[u8; 32]>> {
-        self.inner.identity().await
+}
+
+/// Whether reads of an object can fail: a store opens without a fault.
+fn may_fail(name: &ObjectName) -> bool {
+    !matches!(name, ObjectName::Note(_) | ObjectName::Identity)
+}
+
+#[async_trait]
+impl<P: FilePackStore> FilePackStore for FaultyPacks<P> {
+    async fn publish(&self, staged: StagedFile, name: &ObjectName) -> Result<()> {
+        self.fault.around(self.inner.publish(staged, name)).await
     }
-    async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]> {
-        self.fault.around(self.inner.identify(fresh)).await
+    async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
+        match may_fail(name) {
+            true => self.fault.around(self.inner.open(name)).await,
+            false => self.inner.open(name).await,
+        }
     }
-    async fn sweep(&self) -> Result<SweepResult> {
-        self.inner.sweep().await
+    fn file_of(&self, name: &ObjectName) -> Option<PathBuf> {
+        self.inner.file_of(name)
+    }
+}
+
+#[async_trait]
+impl<P: RemotePackStore> RemotePackStore for FaultyPacks<P> {
+    async fn get(
+        &self,
+        name: &ObjectName,
+        range: Range<u64>,
+        version: Option<&str>,
+    ) -> Result<Option<ObjectPart>> {
+        match may_fail(name) {
+            true => self.fault.around(self.inner.get(name, range, version)).await,
+            false => self.inner.get(name, range, version).await,
+        }
+    }
+    async fn put(
+        &self,
+        staged: &StagedFile,
+        name: &ObjectName,
+        key: &MpackKey,
+    ) -> Result<Option<String>> {
+        self.fault.around(self.inner.put(staged, name, key)).await
+    }
+    fn traffic(&self) -> Traffic {
+        self.inner.traffic()
+    }
+}
+
+#[derive(Debug)]
+struct FaultyStaging {
+    inner: StagingFolder,
+    fault: Fault,
+}
+
+impl Staging for FaultyStaging {
+    fn folder(&self) -> &Path {
+        self.inner.folder()
+    }
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
+        if self.fault.fails() { Err(Fault::error()) } else { self.inner.stage(name) }
+    }
+    fn stage_unnamed(&self) -> Result<StagedFile> {
+        if self.fault.fails() { Err(Fault::error()) } else { self.inner.stage_unnamed() }
+    }
+    fn sweep(&self) -> Result<SweepResult> {
+        self.inner.sweep()
     }
     fn free_bytes(&self) -> Result<u64> {
         if self.fault.fails() {
@@ -513,6 +521,12 @@ impl Catalog for FaultyCatalog {
     }
     async fn copy_to(&self, file: &Path) -> Result<()> {
         self.fault.around(self.inner.copy_to(file)).await
+    }
+    async fn open_copy(&self, file: &Path) -> Result<Arc<dyn Catalog>> {
+        self.inner.open_copy(file).await
+    }
+    async fn settle_copy(&self, file: &Path) -> Result<()> {
+        self.inner.settle_copy(file).await
     }
     async fn close(&self) {
         self.inner.close().await;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use packhouse_host::{Client, Error, Remote, RemoteOptions, Result, Store, StoreOptions};
 
-use crate::args::Globals;
+use crate::globals::Globals;
+use crate::location;
 use crate::output::Output;
-use crate::place;
 use crate::progress::Bars;
 use crate::style::{Environment, Style};
 
@@ -104,7 +104,7 @@ impl Context {
     /// The options for that server.
     pub(crate) fn remote_options(&self) -> anyhow::Result<Option<RemoteOptions>> {
         let Some(url) = &self.globals.remote else { return Ok(None) };
-        let token = place::token(self.globals.token_file.as_deref())?;
+        let token = location::token(self.globals.token_file.as_deref())?;
         Ok(Some(RemoteOptions { token, ..RemoteOptions::of(url) }))
     }
 
@@ -148,7 +148,7 @@ impl Context {
         &self,
         open: impl AsyncFnOnce(StoreOptions) -> Result<Store>,
     ) -> anyhow::Result<Store> {
-        let options = place::options(&self.globals)?;
+        let options = location::options(&self.globals)?;
         tracing::debug!(catalog = %options.catalog, packs = ?options.packs, "opening the store");
         let store = open(options).await?;
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());

@@ -26,6 +26,11 @@ pub(crate) enum Exit {
     Signal(u8),
 }
 
+/// A second Ctrl-C: the work was abandoned.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted; unreferenced files may remain, and nothing else was changed")]
+pub(crate) struct Interrupted;
+
 impl Exit {
     /// The exit code.
     pub(crate) const fn code(self) -> u8 {
@@ -43,7 +48,7 @@ impl Exit {
 
     /// The exit for an error. Errors of other crates count as refused.
     pub(crate) fn of(error: &anyhow::Error) -> Exit {
-        if error.is::<crate::interrupt::Interrupted>() {
+        if error.is::<Interrupted>() {
             return Exit::Interrupted;
         }
         match error.downcast_ref::<Error>().map(Error::class) {
@@ -148,7 +153,7 @@ mod tests {
         let error = anyhow::Error::from(Error::HeadConflict(Vec::new())).context("while pushing");
         assert_eq!(Exit::of(&error), Exit::Conflict);
         assert_eq!(Exit::of(&anyhow::anyhow!("something else")), Exit::Refused);
-        assert_eq!(Exit::of(&crate::interrupt::Interrupted.into()).code(), 130);
+        assert_eq!(Exit::of(&Interrupted.into()).code(), 130);
         assert_eq!(Exit::Signal(15).code(), 143);
     }
 

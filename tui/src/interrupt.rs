@@ -3,16 +3,10 @@
 use std::future::Future;
 
 use packhouse_host::Progress;
-
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Interrupted};
 use crate::output::Output;
-
-/// A second Ctrl-C: the work was abandoned.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted; unreferenced files may remain, and nothing else was changed")]
-pub(crate) struct Interrupted;
 
 /// Runs a verb. SIGTERM ends it at once, but temporary files are removed and the caller can still
 /// close the catalog. Verbs with `handles_signals` handle it themselves.

@@ -1,20 +1,22 @@
 //! The `packhouse` binary, as a library: benchmarks and generated docs need parts of the console.
 //! This file only wires: arguments, output, log, runtime, verb, exit code.
 //!
-//! In reading order: `args` has the verbs and their options, `place` says where the store is,
-//! `client` is that store or a server, `verbs` does the work; `output`, `style`, `text`, `table`
-//! and `progress` print it; `exit` and `interrupt` end the call.
+//! In reading order: `args` parses the command line, `globals` are the options of every verb,
+//! `location` says where the store is, `context` opens it or a server, `verbs` has the verbs, each
+//! with its arguments; `output`, `style`, `text`, `table` and `progress` print the results; `exit`
+//! and `interrupt` end the call.
 
 mod args;
 mod console;
 mod context;
 mod exit;
+mod globals;
 mod interrupt;
+mod location;
 mod logging;
 #[cfg(test)]
 mod manual;
 mod output;
-mod place;
 mod progress;
 mod style;
 mod table;
@@ -23,9 +25,9 @@ mod verbs;
 
 use std::process::ExitCode;
 
-use crate::args::Verb;
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::verbs::Verb;
 
 #[doc(hidden)]
 pub use crate::console::bench;

@@ -11,7 +11,7 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md");
 
 /// The markers around the generated part.
 const FROM: &str =
-    "<!-- verbs: made from tui/src/args.rs; UPDATE_DOCS=1 cargo test -p packhouse manual -->\n";
+    "<!-- verbs: made from tui/src/verbs; UPDATE_DOCS=1 cargo test -p packhouse manual -->\n";
 const TO: &str = "<!-- end of verbs -->\n";
 
 /// All verbs in the order of `packhouse --help`, after their common options.
@@ -144,7 +144,10 @@ fn the_page_lists_every_verb_and_its_options() {
 #[test]
 fn every_link_to_a_verb_leads_to_a_heading() {
     let verbs = verbs();
-    for link in verbs.split("](#").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0)) {
+    let links = verbs.split("](#").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+    let links: Vec<&str> = links.collect();
+    assert_eq!(links.len(), Args::command().get_subcommands().count());
+    for link in links {
         let heading = format!("\n### {}\n", link.replacen('-', " ", 1));
         assert!(verbs.contains(&heading), "#{link}");
     }

@@ -11,8 +11,8 @@ use std::sync::{Arc, OnceLock};
 use indicatif::MultiProgress;
 use serde::Serialize;
 
-use crate::args::Globals;
 use crate::exit::Exit;
+use crate::globals::Globals;
 use crate::style::{Style, Tone};
 use crate::table::Table;
 use crate::text::escaped;

@@ -196,20 +196,76 @@ fn draw(bar: &ProgressBar, seen: &Mutex<Seen>, event: Event) {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use indicatif::{ProgressDrawTarget, TermLike};
     use packhouse_host::Phase;
 
     use super::*;
-    use crate::args::When;
+    use crate::globals::When;
     use crate::style::Environment;
 
     fn event(phase: Phase, done: u64, total: u64) -> Event {
         Event { repo: "a/b".into(), phase, done, total }
     }
 
+    /// A terminal that keeps what is written to it.
+    #[derive(Clone, Debug, Default)]
+    struct Paper(Arc<Mutex<String>>);
+
+    impl TermLike for Paper {
+        fn width(&self) -> u16 {
+            80
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, line: &str) -> io::Result<()> {
+            self.write_str(line)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            self.0.lock().unwrap().clear();
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
-    fn the_templates_are_sound() {
+    fn both_templates_show_what_is_done_and_how_far() {
         for when in [When::Always, When::Never] {
-            bar_style(Style::choose(when, true, Environment::default()), &Arc::default());
+            let (paper, seen) = (Paper::default(), Arc::default());
+            let style = bar_style(Style::choose(when, true, Environment::default()), &seen);
+            let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
+            let bar = ProgressBar::with_draw_target(None, target).with_style(style);
+            draw(&bar, &seen, event(Phase::Splice, 512, 2048));
+            bar.force_draw();
+            let line = paper.0.lock().unwrap().clone();
+            for text in ["a/b  writing", "━", "512 B of 2.0 KiB"] {
+                assert!(line.contains(text), "{when:?}: {line}");
+            }
         }
     }
 
@@ -234,13 +290,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn hidden_bars_take_events_all_the_same() {
-        let bars = Bars::new(
-            MultiProgress::with_draw_target(indicatif::ProgressDrawTarget::hidden()),
-            false,
-            Style::PLAIN,
-        );
-        let watch = bars.watch(Duration::ZERO);
+    async fn work_without_a_bar_can_be_cancelled() {
+        let hidden = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
+        let watch = Bars::new(hidden, false, Style::PLAIN).watch(Duration::ZERO);
+        watch.about("checking");
+        assert!(watch.reveal.is_none() && watch.bar.is_hidden());
+        assert!(!watch.progress().is_cancelled());
         watch.progress().cancel();
+        assert!(watch.progress().is_cancelled());
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use clap::builder::styling::{AnsiColor, Style as Ansi};
 
-use crate::args::When;
+use crate::globals::When;
 
 /// The meaning of a piece of text, which decides its colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

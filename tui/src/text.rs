@@ -1,5 +1,7 @@
-//! Sizes, counts, times and untrusted text, formatted for people. The CLI and the console share
-//! these functions.
+//! Sizes, counts, times and untrusted text, formatted for people, and durations as people write
+//! them. The CLI and the console share these functions.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use packhouse_host::Phase;
@@ -55,6 +57,18 @@ pub(crate) fn duration(milliseconds: u64) -> String {
         60_000..3_600_000 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", count(seconds / 3600), seconds / 60 % 60),
     }
+}
+
+/// Parses a duration; a day has 24 hours, and a plain number is seconds.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a duration like 8d, 36h, 90m or 0s".to_owned();
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    let span: jiff::Span = text.parse().map_err(|_| expected())?;
+    let exact =
+        span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| expected())?;
+    Duration::try_from(exact).map_err(|_| expected())
 }
 
 /// How long ago something was, in its largest unit.

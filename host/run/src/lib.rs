@@ -82,7 +82,7 @@ impl RunPack {
 #[derive(Debug)]
 pub struct PackReader {
     repo: RepoName,
-    vault: Arc<dyn Vault>,
+    vault: Vault,
     runtime: Handle,
     packs: Arc<Vec<RunPack>>,
     /// Packs of which only parts are downloaded, with those parts: in order, and disjoint.
@@ -96,7 +96,7 @@ impl PackReader {
     /// The packs of a run, in the order of their numbers.
     pub fn new(
         repo: RepoName,
-        vault: Arc<dyn Vault>,
+        vault: Vault,
         runtime: Handle,
         packs: Arc<Vec<RunPack>>,
     ) -> PackReader {

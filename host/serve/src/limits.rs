@@ -24,7 +24,7 @@ pub struct ServeLimits {
     pub connections: usize,
     /// Of those, how many one address may have; a network where it is of version 6. None: half of
     /// them, also when there are fewer because few files may be open. Trusted proxies may have all.
-    pub connections_of_one: Option<usize>,
+    pub connections_per_address: Option<usize>,
     /// How long a connection may be idle.
     pub idle: Duration,
     /// Bytes a second with which a client must read an answer.
@@ -33,7 +33,7 @@ pub struct ServeLimits {
     /// disk, at most 64 GiB.
     pub answers: Option<u64>,
     /// Bytes of those of one token; none: a quarter of all.
-    pub answers_of_one: Option<u64>,
+    pub answers_per_token: Option<u64>,
     /// Bytes of the disk that answers leave to pushes; none: a tenth of it, at most 8 GiB.
     pub keep_free: Option<u64>,
 }
@@ -53,7 +53,7 @@ pub(super) struct AnswerLimits {
 impl AnswerLimits {
     pub(super) fn new(limits: &ServeLimits, disk: u64) -> AnswerLimits {
         let all = limits.answers.unwrap_or((disk / 4).min(64 << 30));
-        let of_token = limits.answers_of_one.unwrap_or(all / 4).min(all);
+        let of_token = limits.answers_per_token.unwrap_or(all / 4).min(all);
         let keep_free = limits.keep_free.unwrap_or((disk / 10).min(8 << 30));
         AnswerLimits { all, of_token, strangers: all / 2, of_address: of_token / 4, keep_free }
     }
@@ -69,11 +69,11 @@ impl Default for ServeLimits {
             rate: 1000,
             burst: 10_000,
             connections: 1024,
-            connections_of_one: None,
+            connections_per_address: None,
             idle: Duration::from_secs(60),
             slowest: 4 << 10,
             answers: None,
-            answers_of_one: None,
+            answers_per_token: None,
             keep_free: None,
         }
     }

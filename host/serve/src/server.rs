@@ -153,7 +153,7 @@ const METRICS_CONNECTIONS: usize = 16;
 fn metrics_limits(limits: &ServeLimits) -> ServeLimits {
     ServeLimits {
         connections: METRICS_CONNECTIONS,
-        connections_of_one: Some(METRICS_CONNECTIONS),
+        connections_per_address: Some(METRICS_CONNECTIONS),
         ..limits.clone()
     }
 }

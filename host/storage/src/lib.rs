@@ -1,17 +1,14 @@
-//! The vaults that keep packs: [files](local) in a folder, and [objects](s3) in a bucket, with
-//! copies of them on the local disk.
+//! Where packs are kept: in a folder, or in a bucket of [S3](s3).
 //!
 //! Only this crate names object_store.
 
-pub mod local;
-mod objects;
 pub mod s3;
-mod staging;
 
 use std::path::{Path, PathBuf};
 
 use packhouse_model::error::Result;
 use packhouse_vault::StorageContents;
+use packhouse_vault::local::LocalPacks;
 
 /// Where packs are kept.
 #[derive(Clone, Debug)]
@@ -37,8 +34,8 @@ impl Storage {
     /// What is in a storage, for a catalog with this identity that is missing. Creates nothing.
     pub async fn inspect(&self, catalog: &str) -> Result<StorageContents> {
         match self {
-            Storage::Folder(folder) => local::LocalVault::inspect(folder, catalog),
-            Storage::S3(options) => s3::S3Vault::inspect(options, catalog).await,
+            Storage::Folder(folder) => LocalPacks::inspect(folder, catalog),
+            Storage::S3(options) => s3::inspect(options, catalog).await,
         }
     }
 }

@@ -15,6 +15,7 @@ mod fetch;
 mod gc;
 mod history;
 mod jobs;
+mod known_packs;
 mod load;
 mod newer;
 mod operate;
@@ -32,10 +33,12 @@ mod releases;
 mod repair;
 mod replaced;
 mod repo;
+mod save;
 mod storage;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod verify;
 
 use std::sync::Arc;
@@ -74,7 +77,7 @@ const LOG_ROOM: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Store {
     catalog: Arc<dyn Catalog>,
-    vault: Arc<dyn Vault>,
+    vault: Vault,
     planner: Arc<dyn Planner>,
     clock: Arc<dyn Clock>,
     /// What is done before this store first writes: see [`Store::begin_writing`].
@@ -110,11 +113,11 @@ impl Store {
     /// [`Error::WrongStorage`] where the vault is not the one that the catalog's packs are in.
     pub async fn with_parts(
         catalog: Arc<dyn Catalog>,
-        vault: Arc<dyn Vault>,
+        vault: Vault,
         planner: Arc<dyn Planner>,
         clock: Arc<dyn Clock>,
     ) -> Result<Store> {
-        vault.consult(Arc::new(prefetch::PacksOf(catalog.clone())));
+        vault.consult(Arc::new(known_packs::PacksOf(catalog.clone())));
         let (begun, skew) = (Arc::default(), SharedSkew::default());
         let store = Store {
             catalog,
@@ -183,7 +186,7 @@ impl Store {
                 }
                 Ok(()) => {}
             }
-            let swept = self.vault.sweep().await?;
+            let swept = self.vault.sweep()?;
             if swept.removed > 0 {
                 tracing::info!("removed {} files of an earlier run from staging", swept.removed);
             }

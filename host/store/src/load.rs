@@ -202,7 +202,7 @@ impl Store {
 
     /// The same, for a caller who needs to know whether it was stored.
     pub(super) async fn put_directory(&self, directory: &Directory) -> Result<()> {
-        self.vault.put_directory(&directory.key, directory.as_bytes(), self.clock.random_id()).await
+        self.vault.put_directory(&directory.key, directory.as_bytes()).await
     }
 
     async fn rebuild_directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {

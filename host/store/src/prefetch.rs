@@ -3,37 +3,16 @@
 //! When packs are local files this does nothing.
 
 use std::ops::Range;
-use std::sync::Arc;
-use std::time::Duration;
 
-use async_trait::async_trait;
-use packhouse_catalog::{Catalog, PackRow};
+use packhouse_catalog::PackRow;
 use packhouse_core::{Kind, Plan, Rival as EncodingConflict, Span, Step};
 use packhouse_model::error::{Error, Result};
-use packhouse_model::names::{MpackKey, RepoName};
+use packhouse_model::names::RepoName;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_run::{PackReader, RunPack};
-use packhouse_vault::{KnownPacks, PrefetchRequest, StagedFile, Traffic};
+use packhouse_vault::PrefetchRequest;
 
 use super::Store;
-
-/// What a catalog knows of packs, for the vault.
-#[derive(Debug)]
-pub(super) struct PacksOf(pub(super) Arc<dyn Catalog>);
-
-#[async_trait]
-impl KnownPacks for PacksOf {
-    async fn knows(&self, keys: &[MpackKey]) -> Result<Vec<bool>> {
-        self.0.knows_packs(keys).await
-    }
-
-    async fn damaged(&self) -> Result<Vec<MpackKey>> {
-        self.0.damaged_packs().await
-    }
-}
-
-/// How often progress is reported and cancellation checked.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Bytes of packs that a run will read: in order and apart, a list for each pack.
 type Parts = Vec<Vec<Range<u64>>>;
@@ -161,53 +140,5 @@ impl Store {
             });
         }
         Ok(estimate.to_download)
-    }
-
-    /// Stores a staged file as the pack of a key, with progress.
-    pub(super) async fn store_with_progress(
-        &self,
-        repo: &str,
-        staged: StagedFile,
-        key: &MpackKey,
-        bytes: u64,
-        progress: &Progress,
-    ) -> Result<()> {
-        self.with_progress(
-            repo,
-            Phase::Publish,
-            bytes,
-            |traffic| traffic.bytes_up,
-            progress,
-            self.vault.store(staged, key),
-        )
-        .await
-    }
-
-    /// Reports the progress of a transfer of `total` bytes, and stops it when it is cancelled.
-    /// Concurrent transfers count as well: it is an estimate.
-    async fn with_progress<T>(
-        &self,
-        repo: &str,
-        phase: Phase,
-        total: u64,
-        moved: impl Fn(Traffic) -> u64,
-        progress: &Progress,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        let mut work = std::pin::pin!(work);
-        if !self.vault.is_remote() {
-            return work.await;
-        }
-        let before = moved(self.vault.traffic());
-        let mut looks = tokio::time::interval(POLL_INTERVAL);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                _ = looks.tick() => {
-                    let done = moved(self.vault.traffic()).saturating_sub(before);
-                    progress.at(repo, phase, done.min(total), total)?;
-                }
-            }
-        }
     }
 }

@@ -1,208 +1,280 @@
-//! The vault in memory: for tests, demos and embedding. It is lost when the process ends.
+//! Packs in memory: for tests, demos and embedding. They are lost when the process ends.
 //!
-//! It is the port's laws in the shortest form. Only what the port says is a file is one, in a
-//! temporary folder: staged packs, and copies of packs while they are open.
+//! It is the ports' laws in the shortest form. Only what the ports say is a file is one: staged
+//! packs, in a temporary folder, and packs while they are open.
 
-use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
-use std::io::Write;
+use std::collections::HashMap;
+use std::io::{Error as IoError, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_model::error::{Error, Result};
-use packhouse_model::names::{MpackKey, RepoId};
+use packhouse_model::names::MpackKey;
+use ring::digest::{SHA256, digest};
 use tempfile::TempDir;
 
-use crate::{ListedPack, StagedFile, StoredPack, SweepResult, Vault};
+use crate::objects::ObjectName;
+use crate::packs::{
+    FilePackStore, ListedPack, ObjectInfo, ObjectPart, PackStore, RemotePackStore, StoredPack,
+    Traffic,
+};
+use crate::staging::{StagedFile, Staging, StagingFolder, SweepResult};
+use crate::vault::Vault;
 
-type Map<K> = Mutex<BTreeMap<K, Arc<Vec<u8>>>>;
-
-/// Packs in memory. It is empty at first, and each one is a vault of its own.
-#[derive(Debug)]
-pub struct MemoryVault {
-    folder: TempDir,
-    packs: Map<MpackKey>,
-    directories: Map<MpackKey>,
-    answers: Map<(String, MpackKey)>,
-    catalogs: Mutex<Vec<String>>,
-    identity: Mutex<Option<[u8; 32]>>,
+/// An object: its bytes, and which version of it that is.
+#[derive(Clone, Debug)]
+struct Object {
+    bytes: Arc<[u8]>,
+    version: u64,
 }
 
-fn failed(doing: &'static str) -> impl Fn(std::io::Error) -> Error {
-    move |source| Error::Io { doing, path: "memory".into(), source }
+impl Object {
+    fn info(&self) -> ObjectInfo {
+        ObjectInfo { bytes: self.bytes.len() as u64, version: Some(self.version.to_string()) }
+    }
 }
 
-/// A map is whole between any two statements, whatever panicked meanwhile.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Packs in memory, at first none. It is a store of both kinds: its packs open as files, or are
+/// downloaded and uploaded. Then requests and bytes are counted.
+#[derive(Debug, Default)]
+pub struct MemoryPacks {
+    objects: Mutex<HashMap<ObjectName, Object>>,
+    versions: AtomicU64,
+    requests: AtomicU64,
+    bytes_up: AtomicU64,
+    bytes_down: AtomicU64,
 }
 
-fn get<K: Ord>(map: &Map<K>, key: &K) -> Option<Arc<Vec<u8>>> {
-    locked(map).get(key).cloned()
+fn failed(doing: &'static str) -> impl FnOnce(IoError) -> Error {
+    Error::io(doing, "memory")
+}
+
+impl MemoryPacks {
+    /// The map is whole between any two statements, whatever panicked meanwhile.
+    fn objects(&self) -> MutexGuard<'_, HashMap<ObjectName, Object>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn object(&self, name: &ObjectName) -> Option<Object> {
+        self.objects().get(name).cloned()
+    }
+
+    /// The bytes of an object.
+    pub fn bytes(&self, name: &ObjectName) -> Option<Vec<u8>> {
+        self.object(name).map(|object| object.bytes.to_vec())
+    }
+
+    /// Writes an object, which is a new version of it; returns the version.
+    pub fn put_bytes(&self, name: &ObjectName, bytes: &[u8]) -> String {
+        let version = self.versions.fetch_add(1, Ordering::Relaxed);
+        self.objects().insert(name.clone(), Object { bytes: bytes.into(), version });
+        version.to_string()
+    }
+
+    /// The bytes that a URL of these packs leads to.
+    pub fn follow(&self, url: &str) -> Option<Vec<u8>> {
+        let objects = self.objects();
+        let (_, object) = objects.iter().find(|(name, _)| self.place_of(name) == url)?;
+        Some(object.bytes.to_vec())
+    }
 }
 
 /// Reads a staged file whole.
-fn read(staged: &StagedFile) -> Result<Arc<Vec<u8>>> {
+fn read(staged: &StagedFile) -> Result<Vec<u8>> {
     let read = || {
         let mut bytes = vec![0; staged.file.metadata()?.len() as usize];
         staged.file.read_exact_at(&mut bytes, 0)?;
-        Ok(Arc::new(bytes))
+        Ok(bytes)
     };
     read().map_err(failed("reading"))
 }
 
-fn opened(bytes: Option<Arc<Vec<u8>>>) -> Result<Option<StoredPack>> {
-    let Some(bytes) = bytes else { return Ok(None) };
-    let mut file = tempfile::tempfile().map_err(failed("creating"))?;
-    file.write_all(&bytes).map_err(failed("writing"))?;
-    Ok(Some(StoredPack { file, path: "memory".into(), bytes: bytes.len() as u64 }))
-}
-
-impl MemoryVault {
-    /// An empty vault. Staged packs are in a temporary folder.
-    ///
-    /// # Errors
-    /// When the folder can't be created.
-    pub fn new() -> Result<MemoryVault> {
-        MemoryVault::in_folder(&std::env::temp_dir())
+#[async_trait]
+impl PackStore for MemoryPacks {
+    fn place(&self) -> String {
+        "memory".into()
     }
 
-    /// An empty vault whose temporary folder is in this one.
-    ///
-    /// # Errors
-    /// When the folder can't be created.
-    pub fn in_folder(folder: &Path) -> Result<MemoryVault> {
-        let folder = tempfile::tempdir_in(folder).map_err(failed("creating"))?;
-        Ok(MemoryVault {
-            folder,
-            packs: Map::default(),
-            directories: Map::default(),
-            answers: Map::default(),
-            catalogs: Mutex::default(),
-            identity: Mutex::default(),
-        })
+    fn place_of(&self, name: &ObjectName) -> String {
+        match name {
+            ObjectName::Pack(key) => format!("memory:{key}"),
+            ObjectName::Answer(repo, key) => format!("memory:{repo}/{key}"),
+            other => format!("memory:{other}"),
+        }
     }
 
-    /// The bytes that a URL of this vault leads to.
-    pub fn follow(&self, url: &str) -> Option<Vec<u8>> {
-        let key = |text: &str| text.parse::<MpackKey>().ok();
-        let found = match url.strip_prefix("memory:")?.rsplit_once('/') {
-            Some((repo, pack)) => get(&self.answers, &(repo.to_owned(), key(pack)?)),
-            None => get(&self.packs, &key(url.strip_prefix("memory:")?)?),
+    async fn url_of(&self, name: &ObjectName, _ttl: Duration) -> Result<String> {
+        Ok(self.place_of(name))
+    }
+
+    fn longest_url(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn info(&self, name: &ObjectName) -> Result<Option<ObjectInfo>> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(self.object(name).map(|object| object.info()))
+    }
+
+    async fn write(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+        self.put_bytes(name, bytes);
+        Ok(())
+    }
+
+    async fn write_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+        if self.object(name).is_none() {
+            self.put_bytes(name, bytes);
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, name: &ObjectName) -> Result<()> {
+        self.objects().remove(name);
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<ListedPack>> {
+        let listed = |(name, object): (&ObjectName, &Object)| match name {
+            ObjectName::Pack(key) => Some(ListedPack {
+                key: *key,
+                bytes: object.bytes.len() as u64,
+                modified: Timestamp::UNIX_EPOCH,
+            }),
+            _ => None,
         };
-        found.map(|bytes| bytes.to_vec())
+        Ok(self.objects().iter().filter_map(listed).collect())
+    }
+
+    async fn notes(&self) -> Result<Vec<ObjectName>> {
+        let is_note = |name: &&ObjectName| matches!(name, ObjectName::Note(_));
+        Ok(self.objects().keys().filter(is_note).cloned().collect())
+    }
+
+    fn note_of(&self, catalog: &str) -> String {
+        catalog.to_owned()
     }
 }
 
 #[async_trait]
-impl Vault for MemoryVault {
-    fn place(&self) -> String {
-        "memory".into()
-    }
-    fn place_of(&self, key: &MpackKey) -> String {
-        format!("memory:{key}")
-    }
-    async fn url_of(&self, key: &MpackKey, _ttl: Duration) -> Result<String> {
-        Ok(self.place_of(key))
-    }
-    fn folder(&self) -> PathBuf {
-        self.folder.path().to_owned()
-    }
-    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
-        let path = self.folder.path().join(hex::encode(name));
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(failed("creating"))?;
-        file.lock().map_err(failed("locking"))?;
-        Ok(StagedFile::new(file, path))
-    }
-    async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
-        locked(&self.packs).insert(*key, read(&staged)?);
+impl FilePackStore for MemoryPacks {
+    async fn publish(&self, staged: StagedFile, name: &ObjectName) -> Result<()> {
+        self.put_bytes(name, &read(&staged)?);
         Ok(())
     }
-    async fn open(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
-        opened(get(&self.packs, key))
+
+    async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
+        let Some(Object { bytes, .. }) = self.object(name) else { return Ok(None) };
+        let mut file = tempfile::tempfile().map_err(failed("creating"))?;
+        file.write_all(&bytes).map_err(failed("writing"))?;
+        Ok(Some(StoredPack { file, path: "memory".into(), bytes: bytes.len() as u64 }))
     }
-    async fn put_directory(&self, key: &MpackKey, bytes: &[u8], _name: [u8; 16]) -> Result<()> {
-        locked(&self.directories).insert(*key, Arc::new(bytes.to_vec()));
-        Ok(())
+
+    fn file_of(&self, _name: &ObjectName) -> Option<PathBuf> {
+        None
     }
-    async fn directory(&self, key: &MpackKey) -> Result<Option<Vec<u8>>> {
-        Ok(get(&self.directories, key).map(|bytes| bytes.to_vec()))
-    }
-    async fn store_answer(
+}
+
+#[async_trait]
+impl RemotePackStore for MemoryPacks {
+    async fn get(
         &self,
-        staged: StagedFile,
-        repo: &RepoId,
-        key: &MpackKey,
-        _ttl: Duration,
-    ) -> Result<String> {
-        locked(&self.answers).insert((repo.0.clone(), *key), read(&staged)?);
-        Ok(format!("memory:{}/{key}", repo.0))
-    }
-    async fn url_of_answer(&self, repo: &RepoId, key: &MpackKey, _ttl: Duration) -> Result<String> {
-        Ok(format!("memory:{}/{key}", repo.0))
-    }
-    async fn open_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<Option<StoredPack>> {
-        opened(get(&self.answers, &(repo.0.clone(), *key)))
-    }
-    async fn remove_answer(&self, repo: &RepoId, key: &MpackKey) -> Result<()> {
-        locked(&self.answers).remove(&(repo.0.clone(), *key));
-        Ok(())
-    }
-    async fn remove(&self, key: &MpackKey) -> Result<()> {
-        locked(&self.directories).remove(key);
-        locked(&self.packs).remove(key);
-        Ok(())
-    }
-    async fn list(&self) -> Result<Vec<ListedPack>> {
-        let packs = locked(&self.packs);
-        let listed = |(key, bytes): (&MpackKey, &Arc<Vec<u8>>)| ListedPack {
-            key: *key,
-            bytes: bytes.len() as u64,
-            modified: Timestamp::UNIX_EPOCH,
+        name: &ObjectName,
+        range: Range<u64>,
+        version: Option<&str>,
+    ) -> Result<Option<ObjectPart>> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let object = self.object(name);
+        let is_other = |version: &str| {
+            object.as_ref().is_none_or(|object| object.version.to_string() != version)
         };
-        Ok(packs.iter().map(listed).collect())
-    }
-    async fn register(&self, catalog: &str) -> Result<Vec<String>> {
-        let all = self.catalogs(catalog).await?;
-        locked(&self.catalogs).clone_from(&all);
-        Ok(all)
-    }
-    async fn catalogs(&self, catalog: &str) -> Result<Vec<String>> {
-        let noted = locked(&self.catalogs).clone();
-        Ok(std::iter::once(catalog.to_owned())
-            .chain(noted.into_iter().filter(|known| known != catalog))
-            .collect())
-    }
-    async fn identity(&self) -> Result<Option<[u8; 32]>> {
-        Ok(*locked(&self.identity))
-    }
-    async fn identify(&self, fresh: [u8; 32]) -> Result<[u8; 32]> {
-        Ok(*locked(&self.identity).get_or_insert(fresh))
-    }
-    async fn sweep(&self) -> Result<SweepResult> {
-        let mut swept = SweepResult::default();
-        for entry in std::fs::read_dir(self.folder.path()).map_err(failed("listing"))? {
-            let path = entry.map_err(failed("listing"))?.path();
-            match File::open(&path).map_err(failed("opening"))?.try_lock() {
-                Ok(()) => {
-                    std::fs::remove_file(&path).map_err(failed("removing"))?;
-                    swept.removed += 1;
-                }
-                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => swept.in_use += 1,
-            }
+        if version.is_some_and(is_other) {
+            return Err(failed("downloading")(IoError::other("it was written anew")));
         }
-        Ok(swept)
+        Ok(object.map(|object| {
+            let end = range.end.min(object.bytes.len() as u64);
+            let bytes = object.bytes[range.start.min(end) as usize..end as usize].to_vec();
+            self.bytes_down.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            ObjectPart { bytes, object: object.info() }
+        }))
     }
+
+    async fn put(
+        &self,
+        staged: &StagedFile,
+        name: &ObjectName,
+        key: &MpackKey,
+    ) -> Result<Option<String>> {
+        let bytes = read(staged)?;
+        if digest(&SHA256, &bytes).as_ref() != key.digest() {
+            return Err(failed("uploading")(IoError::other(format!("its hash is not {key}"))));
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.bytes_up.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(Some(self.put_bytes(name, &bytes)))
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic {
+            requests: self.requests.load(Ordering::Relaxed),
+            write_requests: 0,
+            bytes_up: self.bytes_up.load(Ordering::Relaxed),
+            bytes_down: self.bytes_down.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Staging in a temporary folder, of which no one asks how full its disk is.
+#[derive(Debug)]
+struct TemporaryStaging {
+    staging: StagingFolder,
+    _folder: TempDir,
+}
+
+impl Staging for TemporaryStaging {
+    fn folder(&self) -> &Path {
+        self.staging.folder()
+    }
+
+    fn stage(&self, name: [u8; 16]) -> Result<StagedFile> {
+        self.staging.stage(name)
+    }
+
+    fn stage_unnamed(&self) -> Result<StagedFile> {
+        self.staging.stage_unnamed()
+    }
+
+    fn sweep(&self) -> Result<SweepResult> {
+        self.staging.sweep()
+    }
+
     fn free_bytes(&self) -> Result<u64> {
         Ok(u64::MAX)
+    }
+}
+
+impl Vault {
+    /// A vault of packs in memory, which open as files.
+    ///
+    /// # Errors
+    /// When a temporary folder can't be created.
+    pub fn in_memory(packs: Arc<MemoryPacks>) -> Result<Vault> {
+        Vault::in_memory_staged_in(packs, &std::env::temp_dir())
+    }
+
+    /// The same, with the temporary folder in this one.
+    ///
+    /// # Errors
+    /// When a temporary folder can't be created.
+    pub fn in_memory_staged_in(packs: Arc<MemoryPacks>, folder: &Path) -> Result<Vault> {
+        let folder =
+            tempfile::tempdir_in(folder).map_err(failed("creating a temporary folder for"))?;
+        let staging = StagingFolder::of(folder.path());
+        Ok(Vault::new(packs, Arc::new(TemporaryStaging { staging, _folder: folder })))
     }
 }

@@ -6,7 +6,6 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ type Follow = Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = Option<Vec<u8>>>
 /// A vault under test, which is empty.
 pub struct Subject {
     /// The vault.
-    pub vault: Arc<dyn Vault>,
+    pub vault: Vault,
     /// Follows its URLs.
     pub follow: Follow,
     names: AtomicU64,
@@ -35,7 +34,7 @@ impl std::fmt::Debug for Subject {
 
 impl Subject {
     /// A vault, and how its URLs are followed.
-    pub fn new<F>(vault: Arc<dyn Vault>, follow: impl Fn(String) -> F + 'static) -> Subject
+    pub fn new<F>(vault: Vault, follow: impl Fn(String) -> F + 'static) -> Subject
     where
         F: Future<Output = Option<Vec<u8>>> + 'static,
     {
@@ -61,7 +60,7 @@ impl Subject {
     pub async fn stored(&self, bytes: &[u8]) -> MpackKey {
         let key = key(bytes);
         self.vault.store(self.staged(bytes), &key).await.unwrap();
-        self.vault.put_directory(&key, b"directory", self.name()).await.unwrap();
+        self.vault.put_directory(&key, b"directory").await.unwrap();
         key
     }
 }
@@ -101,11 +100,11 @@ pub async fn a_pack_is_visible_whole_or_not_at_all(on: &Subject) {
     assert!(on.vault.open(&key).await.unwrap().is_none());
     assert_eq!(on.vault.list().await.unwrap(), []);
     drop(on.staged(&bytes[..100]));
-    assert_eq!(on.vault.sweep().await.unwrap(), SweepResult { removed: 0, in_use: 1 });
+    assert_eq!(on.vault.sweep().unwrap(), SweepResult { removed: 0, in_use: 1 });
     staged.file.write_all(&bytes[500..]).unwrap();
     on.vault.store(staged, &key).await.unwrap();
     assert_eq!(read(&on.vault.open(&key).await.unwrap().unwrap()), bytes);
-    assert_eq!(on.vault.sweep().await.unwrap(), SweepResult::default());
+    assert_eq!(on.vault.sweep().unwrap(), SweepResult::default());
 }
 
 /// Also for the empty one, and for one of many parts.
@@ -118,7 +117,7 @@ pub async fn a_pack_of_any_size_comes_back_as_it_was(on: &Subject) {
             "{length} bytes, anew"
         );
         assert!(read(&on.vault.open(&key).await.unwrap().unwrap()) == bytes, "{length} bytes");
-        on.vault.forget_copy(&key).await.unwrap();
+        on.vault.forget_copy(&key).unwrap();
         assert!(
             read(&on.vault.open(&key).await.unwrap().unwrap()) == bytes,
             "{length} bytes, without a copy"
@@ -149,7 +148,7 @@ pub async fn what_is_missing_is_none(on: &Subject) {
     assert!(on.vault.open_cached(&key).await.unwrap().is_none());
     assert!(on.vault.directory(&key).await.unwrap().is_none());
     assert!(on.vault.open_answer(&repo, &key).await.unwrap().is_none());
-    assert!(!on.vault.forget_copy(&key).await.unwrap());
+    assert!(!on.vault.forget_copy(&key).unwrap());
     let wanted = PrefetchRequest { key, bytes: 100 << 20, parts: Some(vec![0..1, 50..60]) };
     let whole = PrefetchRequest { parts: None, ..wanted.clone() };
     assert!(on.vault.prefetch(&[wanted, whole]).await.unwrap().is_empty());
@@ -164,7 +163,7 @@ pub async fn a_directory_lies_beside_its_pack(on: &Subject) {
     on.vault.store(on.staged(&bytes), &key).await.unwrap();
     assert!(on.vault.directory(&key).await.unwrap().is_none());
     for directory in [pack(2, 50), pack(3, 9 << 20)] {
-        on.vault.put_directory(&key, &directory, on.name()).await.unwrap();
+        on.vault.put_directory(&key, &directory).await.unwrap();
         assert!(on.vault.directory(&key).await.unwrap().unwrap() == directory);
     }
     on.vault.remove(&key).await.unwrap();
@@ -252,7 +251,7 @@ pub async fn a_vault_has_one_identity(on: &Subject) {
         (vec![], vec!["c".to_owned()])
     );
     assert_eq!(
-        on.vault.sweep().await.unwrap(),
+        on.vault.sweep().unwrap(),
         SweepResult::default(),
         "and nothing is left of the making"
     );
@@ -263,7 +262,7 @@ pub async fn a_sweep_keeps_what_somebody_makes(on: &Subject) {
     let making = on.staged(b"half");
     let left = making.path().with_file_name("0123456789abcdef0123456789abcdef");
     std::fs::write(&left, b"left behind").unwrap();
-    assert_eq!(on.vault.sweep().await.unwrap(), SweepResult { removed: 1, in_use: 1 });
+    assert_eq!(on.vault.sweep().unwrap(), SweepResult { removed: 1, in_use: 1 });
     assert!(making.path().exists() && !left.exists());
     on.vault.store(making, &key(b"half")).await.unwrap();
     assert!(on.vault.open(&key(b"half")).await.unwrap().is_some());
@@ -307,7 +306,7 @@ pub async fn packs_that_were_brought_near_read_the_same(on: &Subject) {
     let mut wanted = Vec::new();
     for bytes in &packs {
         let key = on.stored(bytes).await;
-        on.vault.forget_copy(&key).await.unwrap();
+        on.vault.forget_copy(&key).unwrap();
         let parts =
             (bytes.len() > 1 << 20).then(|| vec![10..500, 600..700, (5 << 20)..(5 << 20) + 9]);
         wanted.push(PrefetchRequest { key, bytes: bytes.len() as u64, parts });
@@ -332,7 +331,7 @@ pub async fn packs_that_were_brought_near_read_the_same(on: &Subject) {
 pub async fn many_open_one_pack_at_once(on: &Subject) {
     let bytes = pack(1, 2 << 20);
     let key = on.stored(&bytes).await;
-    on.vault.forget_copy(&key).await.unwrap();
+    on.vault.forget_copy(&key).unwrap();
     let before = on.vault.traffic().bytes_down;
     let opening: Vec<_> = (0..8)
         .map(|_| {

@@ -12,7 +12,7 @@ use packhouse_host::catalog::memory::MemoryCatalog;
 use packhouse_host::clock::Clock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, history};
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::vault::local::LocalVault;
+use packhouse_host::vault::Vault;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions};
 use packhouse_host::{
     CatalogPlace, FetchRequest, GcOptions, GcQuery, Operation, Policy, Progress, PruneOptions,
@@ -77,7 +77,7 @@ struct Subject {
 impl Subject {
     async fn new(folder: PathBuf, catalog: Arc<dyn Catalog>, sandbox: &Sandbox) -> Subject {
         std::fs::create_dir_all(&folder).unwrap();
-        let vault = Arc::new(LocalVault::open(&folder).unwrap());
+        let vault = Vault::local(&folder).unwrap();
         let clock = Arc::new(StillClock::default());
         Subject {
             store: Store::with_parts(catalog, vault, Arc::new(sandbox.clone()), clock.clone())

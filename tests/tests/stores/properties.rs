@@ -10,7 +10,6 @@ use packhouse_host::run::{PackReader, RunHost, RunPack};
 use packhouse_host::sample::Random;
 use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::vault::Vault;
-use packhouse_host::vault::local::LocalVault;
 use packhouse_host::{Error, MpackKey};
 use packhouse_tests::memory::{MemoryHost, entity_id};
 use packhouse_tests::model;
@@ -32,11 +31,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 /// A run of the host over the packs that a run in memory has, in the same order.
-async fn hosted(
-    memory: &MemoryHost,
-    heads: Vec<packhouse_core::Head>,
-    vault: Arc<LocalVault>,
-) -> RunHost {
+async fn hosted(memory: &MemoryHost, heads: Vec<packhouse_core::Head>, vault: Vault) -> RunHost {
     let mut packs = Vec::new();
     for number in 0..memory.count() {
         let bytes = memory.pack(number);
@@ -65,7 +60,7 @@ proptest! {
         let native = consolidate(&mut memory).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let planned = wait(async {
-            let vault = Arc::new(LocalVault::open(folder.path()).unwrap());
+            let vault = Vault::local(folder.path()).unwrap();
             let heads = history.heads.iter().map(|(b, id)| packhouse_core::Head { branch: b.clone(), commit: entity_id(Kind::Commit, id) });
             let run = hosted(&memory, heads.collect(), vault).await;
             let sandbox = Sandbox::reference(None).unwrap();

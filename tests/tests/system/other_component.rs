@@ -8,7 +8,7 @@ use packhouse_host::catalog::sql::sqlite::SqliteCatalog;
 use packhouse_host::clock::SystemClock;
 use packhouse_host::sample::{HistoryOptions, SnapshotForm, history};
 use packhouse_host::sandbox::{Sandbox, SandboxLimits};
-use packhouse_host::vault::local::LocalVault;
+use packhouse_host::vault::Vault;
 use packhouse_host::{FetchRequest, GcOptions, Progress, PushOptions, Store, Visibility};
 use packhouse_tests::{fixtures, model};
 
@@ -21,7 +21,7 @@ async fn a_component_gives_the_packs_of_the_model() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::with_parts(
         Arc::new(SqliteCatalog::open(&folder.path().join("catalog.db")).await.unwrap()),
-        Arc::new(LocalVault::open(folder.path()).unwrap()),
+        Vault::local(folder.path()).unwrap(),
         Arc::new(Sandbox::load(&component, None, SandboxLimits::default()).unwrap()),
         Arc::new(SystemClock),
     )

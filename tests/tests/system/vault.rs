@@ -1,15 +1,14 @@
-//! One conformance suite over the vault port, on memory, on local files and on S3; and what only S3
-//! can get wrong.
+//! One conformance suite over the vault: on memory, with and without a cache, on local files and on
+//! S3; and what only S3 can get wrong.
 
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhouse_host::vault::local::LocalVault;
-use packhouse_host::vault::memory::MemoryVault;
-use packhouse_host::vault::s3::S3Vault;
-use packhouse_host::vault::{PrefetchRequest, SweepResult};
+use packhouse_host::vault::memory::MemoryPacks;
+use packhouse_host::vault::s3::S3Packs;
+use packhouse_host::vault::{PrefetchRequest, StagingFolder, SweepResult, Vault};
 use packhouse_host::{Error, S3Options};
 use packhouse_tests::conformance::vault::{Subject, follow_file, pack, read};
 use packhouse_tests::s3::{S3Server, get};
@@ -17,20 +16,25 @@ use packhouse_tests::vault_conformance;
 use tempfile::TempDir;
 
 async fn memory() -> (Subject, ()) {
-    let vault = Arc::new(MemoryVault::new().unwrap());
-    let followed = vault.clone();
-    (Subject::new(vault, move |url| std::future::ready(followed.follow(&url))), ())
+    let packs = Arc::new(MemoryPacks::default());
+    let vault = Vault::in_memory(packs.clone()).unwrap();
+    (Subject::new(vault, move |url| std::future::ready(packs.follow(&url))), ())
+}
+
+async fn cached() -> (Subject, TempDir) {
+    let (packs, spool) = (Arc::new(MemoryPacks::default()), tempfile::tempdir().unwrap());
+    let vault = Vault::cached(packs.clone(), Arc::new(StagingFolder::of(spool.path())), 1 << 30);
+    (Subject::new(vault, move |url| std::future::ready(packs.follow(&url))), spool)
 }
 
 async fn local() -> (Subject, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let vault = LocalVault::open(folder.path()).unwrap();
-    (Subject::new(Arc::new(vault), follow_file), folder)
+    (Subject::new(Vault::local(folder.path()).unwrap(), follow_file), folder)
 }
 
 async fn subject(options: &S3Options) -> Subject {
-    let vault = S3Vault::open(options).await.unwrap();
-    Subject::new(Arc::new(vault), |url| async move { get(&url).await })
+    let vault = S3Packs::open(options).await.unwrap().into_vault(options).unwrap();
+    Subject::new(vault, |url| async move { get(&url).await })
 }
 
 async fn s3() -> (Subject, (S3Server, TempDir)) {
@@ -39,6 +43,7 @@ async fn s3() -> (Subject, (S3Server, TempDir)) {
 }
 
 vault_conformance!(in_memory, super::memory());
+vault_conformance!(in_memory_behind_a_cache, super::cached());
 vault_conformance!(on_local_files, super::local());
 vault_conformance!(on_s3, super::s3());
 
@@ -57,7 +62,7 @@ fn spoil(file: &Path) {
 }
 
 async fn refused(options: &S3Options, words: &[&str]) {
-    let error = S3Vault::open(options).await.unwrap_err();
+    let error = S3Packs::open(options).await.unwrap_err();
     assert!(matches!(error, Error::Storage { .. }), "{error:?}");
     let text = error.to_string();
     for word in words {
@@ -162,7 +167,7 @@ async fn a_server_that_dies_within_an_upload_leaves_nothing_half_visible() {
     assert!(on.vault.open(&key).await.unwrap().is_none());
     assert_eq!(on.vault.list().await.unwrap(), []);
     assert_eq!(
-        on.vault.sweep().await.unwrap(),
+        on.vault.sweep().unwrap(),
         SweepResult::default(),
         "nothing is left on the local disk"
     );
@@ -227,9 +232,9 @@ async fn what_differs_from_its_key_is_given_but_never_kept() {
     );
     assert_ne!(on.vault.hash_uncached(&key).await.unwrap(), Some(key));
     assert!(!on.vault.forget_damaged_copy(&key).await.unwrap(), "it may be the last that is sound");
-    assert!(on.vault.forget_copy(&key).await.unwrap());
+    assert!(on.vault.forget_copy(&key).unwrap());
     assert!(read(&on.vault.open(&key).await.unwrap().unwrap()) != bytes);
-    assert!(!on.vault.forget_copy(&key).await.unwrap(), "no copy was kept");
+    assert!(!on.vault.forget_copy(&key).unwrap(), "no copy was kept");
     // Storing it again heals it.
     on.stored(&bytes).await;
     assert_eq!(read(&on.vault.open_uncached(&key).await.unwrap().unwrap()), bytes);
@@ -294,7 +299,7 @@ async fn little_of_a_large_pack_is_got_in_parts() {
     let on = subject(&server.options("p", spool.path())).await;
     let bytes = pack(1, 20 << 20);
     let key = on.stored(&bytes).await;
-    on.vault.forget_copy(&key).await.unwrap();
+    on.vault.forget_copy(&key).unwrap();
     let before = on.vault.traffic();
     let parts = vec![0..1000, 2000..3000, (15 << 20)..(15 << 20) + 10];
     let partly = on

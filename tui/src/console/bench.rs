@@ -9,8 +9,9 @@ use ratatui::backend::TestBackend;
 use super::keys::{Key, Keymap};
 use super::msg::{Effect, Msg};
 use super::state::{Model, PAGE};
-use super::update::update;
-use super::view::{Styles, Theme, view};
+use super::theme::{Styles, Theme};
+use super::update::{reload_list, update};
+use super::view::view;
 
 /// A console that has loaded many repos.
 pub struct Bench {
@@ -55,7 +56,7 @@ impl Bench {
 
     /// Loads the list again, page by page.
     pub fn read(&mut self, pages: Vec<Vec<RepoSummary>>) {
-        let Effect::List(ticket, _) = self.model.refresh_list() else { return };
+        let Effect::List(ticket, _) = reload_list(&mut self.model) else { return };
         for page in pages {
             update(&mut self.model, Msg::Listed(ticket, Ok(page)));
         }

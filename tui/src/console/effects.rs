@@ -11,8 +11,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::backend::{Backend, Control};
-use super::msg::{Effect, Msg, Ticket};
-use super::state::PAGE;
+use super::msg::{Effect, Msg};
+use super::state::{PAGE, Ticket};
 
 /// Time between two progress messages. People don't read faster, and each costs a frame.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);

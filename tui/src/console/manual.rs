@@ -3,10 +3,11 @@
 
 use std::fmt::Write;
 
-use super::keys::{Action, Keymap, Place, Row, TABLE};
+use super::args::ConsoleArgs;
+use super::keys::{Action, Focus, Keymap, Row, TABLE};
 use super::settings::{Hints, Settings};
 use super::state::Filter;
-use crate::args::{ConsoleArgs, When};
+use crate::globals::When;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.md");
 
@@ -17,7 +18,7 @@ const TO: &str = "<!-- end of keys -->\n";
 /// A heading, its text, and which rows it has.
 type Section = (&'static str, &'static str, fn(&Row) -> bool);
 
-/// Keys that many places share.
+/// Keys that work nearly everywhere.
 const SHARED: [Section; 4] = [
     ("Everywhere", "", everywhere),
     ("From every screen", "Except in dialogs and text inputs.", |row| {
@@ -35,27 +36,27 @@ const SHARED: [Section; 4] = [
     }),
 ];
 
-/// The keys of all places.
+/// The keys, by what has the focus.
 fn keys() -> String {
     let mut page = String::new();
     for (title, note, is) in SHARED {
         section(&mut page, title, note, TABLE.iter().filter(|row| is(row)));
     }
     let keymap = Keymap::new(false);
-    for place in Place::ALL {
+    for focus in Focus::ALL {
         let own = |row: &&'static Row| !SHARED.iter().any(|(.., is)| is(row));
         section(
             &mut page,
-            place.title(),
+            focus.title(),
             "",
-            keymap.of_place(place).map(|binding| binding.row).filter(own),
+            keymap.in_focus(focus).map(|binding| binding.row).filter(own),
         );
     }
     page
 }
 
 fn everywhere(row: &Row) -> bool {
-    Place::ALL.iter().all(|place| row.places.contains(place))
+    Focus::ALL.iter().all(|focus| row.works_in.contains(focus))
 }
 
 fn section(page: &mut String, title: &str, note: &str, rows: impl Iterator<Item = &'static Row>) {

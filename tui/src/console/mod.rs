@@ -4,9 +4,10 @@
 //!
 //! 1. [`backend`]: what the console needs from a store; [`local`], [`remote`] and [`demo`] provide
 //!    it.
-//! 2. [`state`]: the model; [`msg`]: messages and effects.
-//! 3. [`update`]: applies a message to the model, and returns effects. No I/O.
-//! 4. [`view`]: draws the model. One file per screen, with the same names as in [`state`].
+//! 2. [`state`]: the model, plain data; [`msg`]: messages and effects.
+//! 3. [`update`]: applies a message to the model, and returns effects, which only it makes. No I/O.
+//! 4. [`view`]: draws the model, in the styles of [`theme`]. One file per screen, with the same
+//!    names as in [`state`].
 //! 5. [`keys`]: the table of keys, for input, the footer and the help.
 //! 6. [`effects`]: runs effects as tasks, which end with a message; [`app`]: the event loop.
 //! 7. [`terminal`]: sets the modes of the terminal, and restores them however the console ends;
@@ -14,6 +15,7 @@
 //! 8. [`settings`]: options and the config file; [`log_file`]: the log.
 
 mod app;
+mod args;
 mod backend;
 #[doc(hidden)]
 pub mod bench;
@@ -33,6 +35,7 @@ mod remote;
 mod settings;
 mod state;
 mod terminal;
+mod theme;
 mod update;
 mod view;
 
@@ -45,21 +48,21 @@ use anyhow::{Context as _, bail};
 use packhouse_host::{Error, Remote, RemoteOptions};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::args::ConsoleArgs;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::place;
+use crate::location;
 use app::App;
+pub(crate) use args::ConsoleArgs;
 use backend::Backend;
 use demo::DemoBackend;
 use keys::Keymap;
 use local::LocalBackend;
 use log_file::LogMessage;
 use remote::RemoteBackend;
-use settings::{Hints, Settings, ThemeName};
+use settings::{Hints, Settings};
 use state::Model;
 use terminal::Guard;
-use view::{Styles, Theme};
+use theme::Styles;
 
 /// Runs the console until the operator quits.
 ///
@@ -87,7 +90,7 @@ pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result
 
 /// Refuses to start without a store, and points new users to the demo.
 async fn require_store(context: &Context) -> anyhow::Result<()> {
-    let Some(absent) = place::options(&context.globals)?.absent().await? else { return Ok(()) };
+    let Some(absent) = location::options(&context.globals)?.absent().await? else { return Ok(()) };
     Err(Error::Unsupported(format!(
         "{absent}. To try the console without a store: packhouse console --demo"
     ))
@@ -100,13 +103,8 @@ async fn show(
     keymap: Keymap,
     logged: UnboundedReceiver<LogMessage>,
 ) -> anyhow::Result<Exit> {
-    let theme = match settings.theme {
-        ThemeName::Default => Theme::Default,
-        ThemeName::Light => Theme::Light,
-        ThemeName::Mono => Theme::Mono,
-    };
     let model = Model::new(
-        Styles { theme, ascii: settings.ascii },
+        Styles { theme: settings.theme, ascii: settings.ascii },
         keymap,
         settings.read_only,
         backend.place(),

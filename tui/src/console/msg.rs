@@ -1,4 +1,4 @@
-//! Messages, which change the model, and effects, which the model requests.
+//! Messages, which change the model, and effects, which [`super::update`] requests.
 
 use crossterm::event::MouseEvent;
 use packhouse_host::{
@@ -7,11 +7,7 @@ use packhouse_host::{
 
 use super::backend::{BackendResult, Connection, Detail};
 use super::keys::Key;
-use super::state::{Level, Permit};
-
-/// The id of a request. It assigns a result to its request, and identifies late results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Ticket(pub(super) u64);
+use super::state::{Extent, Level, Permit, Ticket};
 
 /// A message.
 #[derive(Debug)]
@@ -87,19 +83,4 @@ pub(super) enum Effect {
     Suspend,
     /// Quit the console.
     Quit,
-}
-
-/// The scroll area of a screen, in lines.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Extent {
-    /// All lines.
-    pub(super) content: usize,
-    /// Visible lines.
-    pub(super) height: usize,
-    /// The first visible line.
-    pub(super) first: usize,
-    /// The row of the terminal of that line.
-    pub(super) row: u16,
-    /// If not every line can be selected: the item of each visible line.
-    pub(super) items: Vec<Option<usize>>,
 }

@@ -20,16 +20,18 @@ use std::path::PathBuf;
 use directories::BaseDirs;
 use packhouse_host::Error;
 
-use crate::args::{ConsoleArgs, When};
+use super::args::ConsoleArgs;
+use super::keys::KeyChange;
+use super::theme::Theme;
+use crate::globals::When;
 use crate::style::Environment;
 
-pub(super) use crate::args::ThemeName;
 use file::File;
 
 /// The settings of the console.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Settings {
-    pub(super) theme: ThemeName,
+    pub(super) theme: Theme,
     /// Draw with ASCII only.
     pub(super) ascii: bool,
     /// Capture the mouse.
@@ -40,17 +42,6 @@ pub(super) struct Settings {
     pub(super) demo: bool,
     /// Changed keys, in the order of the file.
     pub(super) keys: Vec<KeyChange>,
-}
-
-/// Changed keys of an action.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KeyChange {
-    /// Name of the action, not checked yet.
-    pub(super) action: String,
-    /// Names of the keys.
-    pub(super) keys: Vec<String>,
-    /// Position for errors: `FILE:LINE`.
-    pub(super) place: String,
 }
 
 /// Settings from the environment.
@@ -109,9 +100,9 @@ impl Settings {
     /// `--color never` overrides `--theme`: a theme without colours is `mono`.
     fn of(args: &ConsoleArgs, color: When, hints: Hints, file: File) -> Settings {
         let theme = match (args.theme, color) {
-            (_, When::Never) => ThemeName::Mono,
+            (_, When::Never) => Theme::Mono,
             (Some(theme), _) => theme,
-            (None, When::Auto) if hints.no_color => ThemeName::Mono,
+            (None, When::Auto) if hints.no_color => Theme::Mono,
             (None, _) => file.theme.unwrap_or_default(),
         };
         Settings {
@@ -142,7 +133,7 @@ mod tests {
         Settings::of(args, color, hints, File::parse(file, Path::new("f")).unwrap())
     }
 
-    fn theme(args: Option<ThemeName>, color: When, no_color: bool, file: &str) -> ThemeName {
+    fn theme(args: Option<Theme>, color: When, no_color: bool, file: &str) -> Theme {
         let args = ConsoleArgs { theme: args, ..ConsoleArgs::default() };
         settings(&args, color, Hints { no_color, ..UTF8 }, file).theme
     }
@@ -154,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_command_line_overrides_no_color_and_no_color_the_config() {
-        use ThemeName::{Default, Light, Mono};
+        use Theme::{Default, Light, Mono};
         for (args, color, no_color, file, expected) in [
             (None, When::Auto, false, "", Default),
             (None, When::Auto, false, "theme = 'light'", Light),

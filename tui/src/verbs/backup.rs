@@ -1,8 +1,10 @@
 //! `packhouse backup`: copies the store to another folder and verifies the copy.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use packhouse_host::{BackupOptions, BackupReport};
 
-use crate::args::Backup;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
@@ -10,6 +12,17 @@ use crate::output::Output;
 use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{count, duration, escaped, plural, size};
+
+/// `packhouse backup …`
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Folder for the backup; it must be empty or not exist yet
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Update the backup in DIR: add new packs, remove packs that are no longer needed
+    #[arg(long)]
+    update: bool,
+}
 
 /// Creates or updates a backup.
 pub(crate) async fn run(args: Backup, context: &Context) -> anyhow::Result<Exit> {

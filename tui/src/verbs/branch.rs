@@ -1,14 +1,37 @@
 //! `packhouse branch list|delete`.
 
-use packhouse_host::BranchReport;
+use clap::Subcommand;
+use packhouse_host::{BranchReport, RepoName};
 
-use crate::args::Branch;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::escaped;
 use crate::verbs::confirm::{confirm, require_yes};
+
+/// `packhouse branch …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Branch {
+    /// List the branches of a repo and their heads
+    List {
+        /// Name of the repo
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+    },
+    /// Delete a branch. Its commits stay until `packhouse gc --expire-unreachable AGE` drops them
+    Delete {
+        /// Name of the repo
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+        /// Name of the branch, or its escaped form as shown by `packhouse branch list`
+        #[arg(value_name = "NAME", allow_hyphen_values = true)]
+        name: String,
+        /// Skip the confirmation; required without a terminal
+        #[arg(long)]
+        yes: bool,
+    },
+}
 
 /// Lists branches, or deletes one.
 pub(crate) async fn run(args: Branch, context: &Context) -> anyhow::Result<Exit> {

@@ -1,16 +1,25 @@
 //! `packhouse completions`: prints a shell completion script.
 
-use clap::CommandFactory;
+use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::args::Args;
+use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
 
+/// `packhouse completions …`
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Shell to complete for
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
 /// Prints the script; with `--json`, as `script` of one document.
-pub(crate) fn run(shell: Shell, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Completions, context: &Context) -> anyhow::Result<Exit> {
+    let shell = args.shell;
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "packhouse", &mut script);
+    clap_complete::generate(shell, &mut args::Args::command(), "packhouse", &mut script);
     let script = String::from_utf8(script)?;
     match context.output.json() {
         true => context.output.result(

@@ -1,19 +1,30 @@
 //! `packhouse component`: shows or exports the component that plans the work.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use packhouse_artifact::{COMPONENT, WIT, WORLD};
 use packhouse_host::Error;
 use packhouse_host::files::{for_user, replaceable};
 use packhouse_host::sandbox::Sandbox;
 use serde::Serialize;
 
-use crate::args::Component;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::style::Tone;
 use crate::text;
+
+/// `packhouse component …`
+#[derive(Debug, Args)]
+pub(crate) struct Component {
+    /// Write the component to a file
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Print its WIT package
+    #[arg(long)]
+    wit: bool,
+}
 
 #[derive(Serialize)]
 struct Report {

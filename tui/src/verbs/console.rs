@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use packhouse_host::Error;
 
-use crate::args::ConsoleArgs;
+use crate::console::ConsoleArgs;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::style::Environment;

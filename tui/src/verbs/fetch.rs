@@ -1,10 +1,11 @@
 //! `packhouse fetch`: a pack with the wanted commits that the caller does not have.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use packhouse_host::{Error, FetchReport, FetchRequest};
+use clap::Args;
+use packhouse_host::{Error, FetchReport, FetchRequest, RepoName};
 
-use crate::args::Fetch;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
@@ -13,6 +14,29 @@ use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{plural, size, time};
 use crate::verbs::record::{self, Recorder};
+
+/// `packhouse fetch …`
+#[derive(Debug, Args)]
+pub(crate) struct Fetch {
+    /// Name of the repo
+    #[arg(value_name = "OWNER/SLUG")]
+    repo: RepoName,
+    /// Commits to fetch, with everything that they reach [default: every branch head]
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    want: Vec<String>,
+    /// Commits that you have already; unknown IDs are ignored
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    have: Vec<String>,
+    /// Lifetime of the URL in seconds, up to seven days
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    ttl: u64,
+    /// Also write the pack to a file
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Record the planning to a tape, for `packhouse replay`
+    #[arg(long, value_name = "TAPE")]
+    record: Option<PathBuf>,
+}
 
 /// Fetches a pack.
 pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> {
@@ -81,4 +105,32 @@ fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
         lines.push(output.paint(Tone::Warn, warning));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::args::read;
+    use crate::verbs::Verb;
+
+    #[test]
+    fn fetch_takes_lists_of_ids_and_a_week_at_most() {
+        let Verb::Fetch(fetch) = read("fetch a/b --want 1 2 --have 3 --want 4").unwrap().verb
+        else {
+            panic!("not fetch")
+        };
+        assert_eq!(
+            (fetch.want, fetch.have, fetch.ttl),
+            (vec!["1".into(), "2".into(), "4".into()], vec!["3".into()], 3600)
+        );
+        assert!(read("fetch a/b --ttl 604800").is_ok());
+        for line in [
+            "fetch a/b --ttl 0",
+            "fetch a/b --ttl 604801",
+            "fetch a/b --ttl -1",
+            "fetch a/b --ttl 1h",
+            "fetch",
+        ] {
+            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
 }

@@ -1,16 +1,47 @@
 //! `packhouse gc`: consolidates the packs of each repo into one, or shows the plan.
 
-use packhouse_host::{GcCost, GcDropped, GcOptions, GcPlanReport, GcProof, GcReport, Operation};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::args::Gc;
+use clap::{ArgGroup, Args};
+use packhouse_host::{
+    GcCost, GcDropped, GcOptions, GcPlanReport, GcProof, GcReport, Operation, RepoName,
+};
+
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::BAR_DELAY;
 use crate::style::Tone;
-use crate::text::{change, count, duration, plural, size};
+use crate::text::{change, count, duration, parse_duration, plural, size};
+use crate::verbs::each::each;
 use crate::verbs::record::{self, Recorder};
+
+/// `packhouse gc …`
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("which").required(true).args(["repos", "all"])))]
+pub(crate) struct Gc {
+    /// Repos to consolidate
+    #[arg(value_name = "OWNER/SLUG")]
+    repos: Vec<RepoName>,
+    /// Consolidate all repos
+    #[arg(long)]
+    all: bool,
+    /// Show the plan without changing anything
+    #[arg(long)]
+    dry_run: bool,
+    /// Queue a job for a worker instead
+    #[arg(long = "async", conflicts_with_all = ["dry_run", "record"])]
+    later: bool,
+    /// Drop what no branch, tag or release has reached for this long: 90d, 12h
+    #[arg(long, value_name = "AGE", value_parser = parse_duration, conflicts_with = "record")]
+    expire_unreachable: Option<Duration>,
+    /// Record the planning to a tape, for `packhouse replay`. With several repos, or if TAPE is a
+    /// folder, each repo gets its own tape in it
+    #[arg(long, value_name = "TAPE")]
+    record: Option<PathBuf>,
+}
 
 /// Consolidates repos, or shows their plans.
 pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
@@ -27,7 +58,7 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
         if repos.is_empty() {
             output.note("There are no repos; create one with: packhouse repo create OWNER/SLUG");
         }
-        super::each(&repos, context, async |repo| {
+        each(&repos, context, async |repo| {
             if args.later {
                 let queued = client.queue(Some(repo), Operation::Gc(options)).await?;
                 return super::jobs::print_queued(&queued, output);
@@ -191,8 +222,21 @@ mod tests {
     use packhouse_host::{GcDone, GcPlanned, MpackKey};
 
     use super::*;
-    use crate::args::Globals;
+    use crate::args::read;
+    use crate::globals::Globals;
     use crate::style::Style;
+    use crate::verbs::Verb;
+
+    #[test]
+    fn gc_wants_repos_or_all_and_not_both() {
+        assert!(matches!(read("gc --all").unwrap().verb, Verb::Gc(Gc { all: true, .. })));
+        assert!(
+            matches!(read("gc a/b c/d").unwrap().verb, Verb::Gc(Gc { repos, .. }) if repos.len() == 2)
+        );
+        for line in ["gc", "gc --dry-run", "gc --all a/b"] {
+            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
 
     fn plain() -> Output {
         let hidden = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());

@@ -1,14 +1,52 @@
 //! `packhouse jobs list|show|retry|cancel`.
 
-use packhouse_host::{JobReport, JobStatus, Queued};
+use clap::Subcommand;
+use packhouse_host::{JobReport, JobStatus, Queued, RepoName};
 
-use crate::args::Jobs;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{escaped, time};
+
+/// `packhouse jobs …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Jobs {
+    /// List jobs, newest first
+    List {
+        /// Filter by repo
+        #[arg(long, value_name = "OWNER/SLUG")]
+        repo: Option<RepoName>,
+        /// Filter by status: queued, running, done, failed, cancelled
+        #[arg(long, value_name = "STATUS")]
+        status: Option<JobStatus>,
+        /// Show only jobs before this one
+        #[arg(long, value_name = "ID")]
+        before: Option<i64>,
+        /// Maximum number of jobs to show
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: u32,
+    },
+    /// Show a job and its result
+    Show {
+        /// Job ID
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+    /// Retry a failed or cancelled job
+    Retry {
+        /// Job ID
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+    /// Cancel a queued or running job
+    Cancel {
+        /// Job ID
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+}
 
 /// Lists, shows, retries or cancels jobs.
 pub(crate) async fn run(args: Jobs, context: &Context) -> anyhow::Result<Exit> {

@@ -1,12 +1,20 @@
 //! `packhouse migrate`: migrates the catalog, or lists pending migrations.
 
+use clap::Args;
 use serde::Serialize;
 
-use crate::args::Migrate;
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::place;
+use crate::location;
 use crate::style::Tone;
+
+/// `packhouse migrate …`
+#[derive(Debug, Args)]
+pub(crate) struct Migrate {
+    /// Only list pending migrations; exit 1 if there are any
+    #[arg(long)]
+    check: bool,
+}
 
 /// The applied and pending migrations of the catalog.
 #[derive(Debug, Serialize)]
@@ -22,7 +30,7 @@ struct Report {
 /// Lists pending migrations; without `--check`, applies them first.
 pub(crate) async fn run(args: &Migrate, context: &Context) -> anyhow::Result<Exit> {
     context.require_local("migrate")?;
-    let options = place::options(&context.globals)?;
+    let options = location::options(&context.globals)?;
     // On a database server this creates the tables; a folder is created with its first repo.
     let absent = options.absent().await?;
     let catalog = options.catalog;

@@ -1,5 +1,5 @@
-//! The verbs, one file each. A verb opens what it needs, does work that Ctrl-C can stop, and prints
-//! the result.
+//! The verbs, one file each, with its arguments. A verb opens what it needs, does work that Ctrl-C
+//! can stop, and prints the result.
 
 mod backup;
 mod branch;
@@ -9,6 +9,7 @@ mod confirm;
 mod console;
 mod demo;
 mod doctor;
+mod each;
 mod fetch;
 mod gc;
 mod jobs;
@@ -25,11 +26,70 @@ mod token;
 mod verify;
 mod worker;
 
-use packhouse_host::{Error, RepoName};
+use clap::Subcommand;
 
-use crate::args::Verb;
+use crate::console::ConsoleArgs;
 use crate::context::Context;
 use crate::exit::Exit;
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Create, list, show, delete and restore repos
+    #[command(subcommand)]
+    Repo(repo::Repo),
+    /// List and delete the branches of a repo
+    #[command(subcommand)]
+    Branch(branch::Branch),
+    /// Store packs in a repo: all of the files, or none
+    Push(push::Push),
+    /// Consolidate the packs of a repo into one
+    Gc(gc::Gc),
+    /// Fetch the commits you don't have, as one pack
+    Fetch(fetch::Fetch),
+    /// Read and hash all packs; exit 4 if something is missing or damaged
+    Verify(verify::Verify),
+    /// Delete packs that were replaced long enough ago, and expired fetch results
+    Prune(prune::Prune),
+    /// Back up the store to another folder while it is in use, and verify the copy
+    Backup(backup::Backup),
+    /// Run the server: a remote for Muse clients, the console and the command line
+    Serve(Box<serve::Serve>),
+    /// Run a worker: it runs jobs that were queued with --async or by policies
+    Worker(worker::WorkerArgs),
+    /// List, show, retry and cancel jobs
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
+    /// Configure automatic consolidation, and check which repos are due
+    #[command(subcommand)]
+    Policy(policy::PolicyVerb),
+    /// Create, list and revoke access tokens of a server
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Print metrics of the store for Prometheus
+    Metrics,
+    /// Migrate the catalog to the current version, or list pending migrations
+    Migrate(migrate::Migrate),
+    /// Show the sandboxed component that plans the work, or export it
+    Component(component::Component),
+    /// Replay recorded runs without a store; exit 4 if the component behaves differently
+    Replay(replay::Replay),
+    /// Check the environment and the store for problems
+    Doctor(doctor::Doctor),
+    /// Interactive full-screen console
+    Console(ConsoleArgs),
+    /// Run a demo in a temporary folder
+    Demo(demo::Demo),
+    /// Print a shell completion script
+    Completions(completions::Completions),
+}
+
+impl Verb {
+    /// Whether the verb runs until it is stopped, and handles signals itself.
+    pub(crate) const fn handles_signals(&self) -> bool {
+        matches!(self, Verb::Serve(_) | Verb::Worker(_) | Verb::Console(_))
+    }
+}
 
 /// Runs a verb.
 pub(crate) async fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
@@ -61,82 +121,6 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Doctor(args) => doctor::run(&args, context).await,
         Verb::Console(args) => console::run(&args, context).await,
         Verb::Demo(args) => demo::run(&args, context).await,
-        Verb::Completions(args) => completions::run(args.shell, context),
-    }
-}
-
-/// Does the work for one repo after the other. A failure is printed and does not stop the others;
-/// the most severe exit is returned. An error that is not about a repo (a cancellation) ends the
-/// loop.
-async fn each(
-    repos: &[RepoName],
-    context: &Context,
-    mut work: impl AsyncFnMut(&RepoName) -> anyhow::Result<Exit>,
-) -> anyhow::Result<Exit> {
-    let mut worst = Exit::Done;
-    for repo in repos {
-        let exit = match work(repo).await {
-            Ok(exit) => exit,
-            Err(error) if repos.len() == 1 || ends_the_loop(&error) => return Err(error),
-            Err(error) => {
-                context.output.failure_of(Some(&repo.to_string()), &context.explained(error).await)
-            }
-        };
-        worst = worst.max(exit);
-    }
-    Ok(worst)
-}
-
-fn ends_the_loop(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<Error>().is_none_or(|error| matches!(error, Error::Cancelled))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::args::Globals;
-
-    fn names(names: &[&str]) -> Vec<RepoName> {
-        names.iter().map(|name| name.parse().unwrap()).collect()
-    }
-
-    async fn round(outcomes: Vec<anyhow::Result<Exit>>) -> (usize, anyhow::Result<Exit>) {
-        let context = Context::new(Globals { quiet: true, ..Globals::default() });
-        let repos: Vec<RepoName> =
-            (0..outcomes.len()).map(|n| format!("a/{n}").parse().unwrap()).collect();
-        let mut outcomes = outcomes.into_iter();
-        let ended = each(&repos, &context, async |_| outcomes.next().unwrap()).await;
-        (outcomes.len(), ended)
-    }
-
-    fn damage() -> anyhow::Error {
-        Error::MissingPack {
-            key: packhouse_host::MpackKey::new([0; 32]),
-            repo: names(&["a/1"]).remove(0),
-            place: "p".into(),
-        }
-        .into()
-    }
-
-    #[tokio::test]
-    async fn a_failing_repo_does_not_stop_the_others_and_the_most_severe_exit_counts() {
-        let busy = Error::HeadConflict(Vec::new()).into();
-        let refused = Error::Unsupported("x".into()).into();
-        let (left, ended) =
-            round(vec![Err(busy), Err(damage()), Ok(Exit::Done), Err(refused)]).await;
-        assert_eq!((left, ended.unwrap()), (0, Exit::Damage));
-    }
-
-    #[tokio::test]
-    async fn a_cancellation_ends_the_loop() {
-        let (left, ended) =
-            round(vec![Ok(Exit::Done), Err(Error::Cancelled.into()), Ok(Exit::Done)]).await;
-        assert_eq!((left, Exit::of(&ended.unwrap_err())), (1, Exit::Refused));
-    }
-
-    #[tokio::test]
-    async fn one_repo_alone_fails_with_its_error() {
-        let (_, ended) = round(vec![Err(damage())]).await;
-        assert_eq!(Exit::of(&ended.unwrap_err()), Exit::Damage);
+        Verb::Completions(args) => completions::run(&args, context),
     }
 }

@@ -1,13 +1,62 @@
 //! `packhouse policy show|set|check`: automatic consolidation.
 
-use packhouse_host::{Policy, PolicyCheck, PolicyReport};
+use std::time::Duration;
 
-use crate::args::PolicyVerb;
+use clap::{ArgGroup, Args, Subcommand};
+use packhouse_host::{Policy, PolicyCheck, PolicyReport, RepoName};
+
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::style::Tone;
-use crate::text::{duration, plural, size};
+use crate::text::{duration, parse_duration, plural, size};
+
+/// `packhouse policy …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Show the policy of a repo, or the default policy
+    Show {
+        /// Name of the repo
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: Option<RepoName>,
+    },
+    /// Set the policy; rules you leave out are removed
+    Set(PolicySet),
+    /// Check which repos are due for consolidation, and why
+    Check {
+        /// Name of the repo [default: all repos with more than one pack]
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: Option<RepoName>,
+        /// Queue a consolidation of each repo that is due
+        #[arg(long)]
+        queue: bool,
+    },
+}
+
+/// `packhouse policy set …`
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("what").required(true).multiple(true).args(["max_packs", "growth", "max_age", "off", "default"])))]
+pub(crate) struct PolicySet {
+    /// Name of the repo [default: all repos without a policy of their own]
+    #[arg(value_name = "OWNER/SLUG")]
+    repo: Option<RepoName>,
+    /// Consolidate a repo that has more packs than this
+    #[arg(long, value_name = "N")]
+    max_packs: Option<u64>,
+    /// Consolidate when the bytes pushed since the last consolidation exceed GROWTH times the
+    /// consolidated bytes; each byte is then written about 1 + 1/GROWTH times
+    #[arg(long, value_name = "GROWTH")]
+    growth: Option<f64>,
+    /// Consolidate when a pack has waited this long
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    max_age: Option<Duration>,
+    /// Turn automatic consolidation off
+    #[arg(long, conflicts_with_all = ["max_packs", "growth", "max_age", "default"])]
+    off: bool,
+    /// Reset to the default policy, or the default policy to the built-in one
+    #[arg(long, conflicts_with_all = ["max_packs", "growth", "max_age"])]
+    default: bool,
+}
 
 /// Shows, sets or checks policies.
 pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<Exit> {

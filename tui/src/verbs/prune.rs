@@ -1,15 +1,43 @@
 //! `packhouse prune`: deletes packs that are no longer needed.
 
+use std::time::Duration;
+
+use clap::Args;
 use packhouse_host::{Error, Operation, PruneOptions, PruneReport};
 
-use crate::args::Prune;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::BAR_DELAY;
 use crate::style::Tone;
-use crate::text::{escaped, plural, size, time};
+use crate::text::{escaped, parse_duration, plural, size, time};
+
+/// `packhouse prune …`
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    /// Keep packs this long after they were replaced: 36h, 8d, 0s. URLs from earlier fetches stop
+    /// working when their pack is deleted
+    #[arg(long, value_name = "DURATION", default_value = "8d", value_parser = parse_duration)]
+    grace: Duration,
+    /// Also delete packs in storage that no repo refers to, if they are older than a day. Reads all
+    /// packs that repos need first
+    #[arg(long)]
+    orphans: bool,
+    /// Don't read needed packs again that were verified within this time; 0s reads all of them
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
+    trust_verified: Duration,
+    /// With --orphans: delete packs even if the catalog looks older than they are (a restored
+    /// backup, a copy without its -wal). They may be the only copy of pushed data
+    #[arg(long, requires = "orphans", conflicts_with = "later")]
+    delete_newer_than_catalog: bool,
+    /// Show what would be deleted without deleting anything
+    #[arg(long)]
+    dry_run: bool,
+    /// Queue a job for a worker instead
+    #[arg(long = "async", conflicts_with = "dry_run")]
+    later: bool,
+}
 
 /// Deletes packs, or shows what would be deleted.
 pub(crate) async fn run(args: Prune, context: &Context) -> anyhow::Result<Exit> {
@@ -90,4 +118,31 @@ fn describe(report: &PruneReport, orphans: bool, output: &Output) -> Vec<String>
         );
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::args::read;
+    use crate::verbs::Verb;
+
+    #[test]
+    fn a_grace_is_a_duration() {
+        let grace = |line: &str| match read(line).unwrap().verb {
+            Verb::Prune(prune) => prune.grace.as_secs(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(grace("prune"), 8 * 24 * 3600);
+        for (line, seconds) in
+            [("0", 0), ("0s", 0), ("90", 90), ("36h", 129_600), ("1d12h", 129_600), ("1w", 604_800)]
+        {
+            assert_eq!(grace(&format!("prune --dry-run --grace {line}")), seconds, "{line}");
+        }
+        for line in ["-1s", "soon", "1mo", ""] {
+            assert_eq!(
+                read(&format!("prune --grace={line}")).unwrap_err().exit_code(),
+                2,
+                "{line}"
+            );
+        }
+    }
 }

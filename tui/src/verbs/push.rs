@@ -1,8 +1,10 @@
 //! `packhouse push`: stores files as packs of a repo, all or none.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use packhouse_host::{Error, PushOptions, PushReport, PushStatus, RepoName};
 
-use crate::args::Push;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
@@ -12,6 +14,26 @@ use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{count, escaped, short_id, size};
 use crate::verbs::record::{self, Recorder};
+
+/// `packhouse push …`
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// Name of the repo
+    #[arg(value_name = "OWNER/SLUG")]
+    repo: RepoName,
+    /// Pack files written by a Muse client
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Move branches even if their heads have diverged; the head in the last file wins
+    #[arg(long)]
+    force: bool,
+    /// Store the files now, and queue a job to index them
+    #[arg(long = "async", conflicts_with = "record")]
+    later: bool,
+    /// Record the planning to a tape, for `packhouse replay`
+    #[arg(long, value_name = "TAPE")]
+    record: Option<PathBuf>,
+}
 
 /// Pushes files.
 pub(crate) async fn run(args: Push, context: &Context) -> anyhow::Result<Exit> {

@@ -2,18 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use packhouse_host::Error;
 use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::tape::{self, Replay as Replayed, Verdict};
 
-use crate::args::Replay;
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::location;
 use crate::output::Output;
-use crate::place;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{count, escaped, plural, short_id};
+
+/// `packhouse replay …`
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Tapes, or folders of tapes
+    #[arg(value_name = "TAPE", required = true)]
+    tapes: Vec<PathBuf>,
+    /// Print the tape as JSON lines without running it
+    #[arg(long)]
+    dump: bool,
+}
 
 /// Replays tapes, or prints them.
 pub(crate) async fn run(args: Replay, context: &Context) -> anyhow::Result<Exit> {
@@ -92,7 +103,7 @@ fn listed(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 
 /// The component to replay with. Uses the compilation cache of the store, if there is one.
 async fn sandbox(context: &Context) -> anyhow::Result<Sandbox> {
-    let options = place::options(&context.globals)?;
+    let options = location::options(&context.globals)?;
     let cache = options.cache.filter(|cache| cache.is_dir());
     let made = tokio::task::spawn_blocking(move || match options.component {
         None => Sandbox::reference(cache.as_deref()),
@@ -195,4 +206,19 @@ fn sum(replayed: &[Replayed], tapes: usize) -> String {
         counts.push(format!("{} not replayed", tapes - replayed.len()));
     }
     format!("{}: {}", plural(tapes as u64, "tape"), counts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::args::read;
+    use crate::verbs::Verb;
+
+    #[test]
+    fn it_takes_tapes_and_a_component() {
+        let Verb::Replay(replay) = read("replay t d --component c").unwrap().verb else {
+            panic!("not replay")
+        };
+        assert_eq!(replay.tapes.len(), 2);
+        assert_eq!(read("replay").unwrap_err().exit_code(), 2);
+    }
 }

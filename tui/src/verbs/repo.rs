@@ -1,8 +1,8 @@
 //! `packhouse repo create|list|show|delete|restore`.
 
-use packhouse_host::{RepoReport, RestoreOptions, Visibility};
+use clap::Subcommand;
+use packhouse_host::{RepoId, RepoName, RepoReport, RestoreOptions, Visibility};
 
-use crate::args::Repo;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -10,6 +10,50 @@ use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{duration, escaped, plural, short_id, size, time};
 use crate::verbs::confirm::{confirm, require_yes};
+
+/// `packhouse repo …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Repo {
+    /// Create a repo
+    Create {
+        /// Name of the repo
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+        /// Make the repo readable only with a token for it
+        #[arg(long)]
+        private: bool,
+    },
+    /// Delete a repo. Its name is free at once; `repo restore` can restore it until `prune` deletes
+    /// its packs
+    Delete {
+        /// Name of the repo
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+        /// Skip the confirmation; required without a terminal
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Restore a deleted repo that `prune` has not removed yet
+    Restore {
+        /// Name of the deleted repo; if several had it, the last one deleted
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+        /// Restore the repo with this id, as `repo delete` printed it
+        #[arg(long, value_name = "REPO_ID", value_parser = |id: &str| Ok::<_, std::convert::Infallible>(RepoId(id.to_owned())))]
+        id: Option<RepoId>,
+        /// Restore it under this name
+        #[arg(long = "as", value_name = "OWNER/SLUG")]
+        new_name: Option<RepoName>,
+    },
+    /// List all repos
+    List,
+    /// Show one repo: packs, sizes, branches
+    Show {
+        /// Name of the repo
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+    },
+}
 
 /// Creates, lists, shows, deletes or restores repos.
 pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {

@@ -1,16 +1,63 @@
 //! `packhouse token create|list|revoke`: access tokens of a server.
 
+use std::time::Duration;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use packhouse_host::access::{NewToken, Reach, TokenReport};
+use packhouse_host::access::{NewToken, Reach, Scope, TokenReport};
 use packhouse_host::clock::{Clock, SystemClock};
 
-use crate::args::{Token, TokenCreate};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
-use crate::text::{escaped, time};
+use crate::text::{escaped, parse_duration, time};
+
+/// `packhouse token …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Create a token; it is shown only once
+    Create(TokenCreate),
+    /// List all tokens, oldest first, including revoked and expired ones
+    List,
+    /// Revoke a token
+    Revoke {
+        /// ID of the token, or the whole token
+        #[arg(value_name = "ID")]
+        token: String,
+    },
+}
+
+/// `packhouse token create …`
+#[derive(Debug, Args)]
+pub(crate) struct TokenCreate {
+    /// Permissions of the token; each scope includes those before it
+    #[arg(long, value_name = "SCOPE", value_parser = scopes())]
+    scope: Scope,
+    /// Repos that it covers: OWNER/SLUG, OWNER/* for all repos of an owner, * for all; repeatable.
+    /// Quote * in your shell
+    #[arg(long = "repo", value_name = "REPOS", required = true)]
+    repos: Vec<Reach>,
+    /// Description for the list of tokens
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    name: String,
+    /// Lifetime: 90d, 12h [default: until it is revoked]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    expires: Option<Duration>,
+}
+
+/// The scopes by name, each with its description.
+fn scopes() -> impl TypedValueParser<Value = Scope> {
+    let help = |scope| match scope {
+        Scope::Read => "fetch, and show repos",
+        Scope::Push => "also push",
+        Scope::Admin => "also manage repos, jobs, policies and tokens",
+    };
+    let values = Scope::ALL.map(|scope| PossibleValue::new(scope.as_str()).help(help(scope)));
+    PossibleValuesParser::new(values).try_map(|name| name.parse())
+}
 
 /// Creates, lists or revokes tokens.
 pub(crate) async fn run(args: Token, context: &Context) -> anyhow::Result<Exit> {
@@ -103,9 +150,29 @@ fn state(token: &TokenReport, now: Timestamp) -> (Tone, String) {
 
 #[cfg(test)]
 mod tests {
-    use packhouse_host::access::Scope;
-
     use super::*;
+    use crate::args::read;
+    use crate::verbs::Verb;
+
+    #[test]
+    fn a_token_needs_a_scope_and_repos() {
+        let Verb::Token(Token::Create(create)) =
+            read("token create --scope push --repo a/b --repo c/* --expires 2d").unwrap().verb
+        else {
+            panic!("not token create")
+        };
+        assert_eq!((create.scope, create.repos.len(), create.name.as_str()), (Scope::Push, 2, ""));
+        assert_eq!(create.expires.map(|expires| expires.as_secs()), Some(172_800));
+        for line in [
+            "--scope read",
+            "--repo a/b",
+            "--scope root --repo a/b",
+            "--scope read --repo a",
+            "--scope read --repo",
+        ] {
+            assert_eq!(read(&format!("token create {line}")).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
 
     #[test]
     fn a_state_says_since_when_or_until_when() {

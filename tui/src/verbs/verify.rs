@@ -1,8 +1,8 @@
 //! `packhouse verify`: reads and hashes all packs, and lists problems.
 
-use packhouse_host::{NEWER_WAY_OUT, Operation, VerifyOptions, VerifyReport};
+use clap::Args;
+use packhouse_host::{NEWER_WAY_OUT, Operation, RepoName, VerifyOptions, VerifyReport};
 
-use crate::args::Verify;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
@@ -10,6 +10,21 @@ use crate::output::Output;
 use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::text::{escaped, plural, size};
+use crate::verbs::each::each;
+
+/// `packhouse verify …`
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Repos to verify [default: all]
+    #[arg(value_name = "OWNER/SLUG")]
+    repos: Vec<RepoName>,
+    /// Repair missing and damaged packs from intact copies in the store
+    #[arg(long)]
+    repair: bool,
+    /// Queue a job for a worker instead
+    #[arg(long = "async", conflicts_with = "repair")]
+    later: bool,
+}
 
 /// Verifies the named repos, or all.
 pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit> {
@@ -31,7 +46,7 @@ pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit>
         if repos.is_empty() {
             output.note("There are no repos to verify.");
         }
-        super::each(&repos, context, async |repo| {
+        each(&repos, context, async |repo| {
             if args.later {
                 let queued = store.queue(Some(repo), Operation::Verify(options)).await?;
                 return super::jobs::print_queued(&queued, output);

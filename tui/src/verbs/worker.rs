@@ -2,21 +2,63 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use clap::Args;
 use packhouse_host::worker::{Metrics, Stop, Worker, WorkerOptions};
 use packhouse_host::{Error, JobEnded};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::style::Tone;
-use crate::text::{duration, escaped};
+use crate::text::{duration, escaped, parse_duration};
+
+/// `packhouse worker …`
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// Number of concurrent jobs
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    concurrency: u8,
+    /// Name of the worker in the list of jobs [default: host and process ID]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// How long a job stays assigned to a worker that no longer renews it
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = lease)]
+    lease: Duration,
+    /// Maximum number of attempts per job
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
+    attempts: u32,
+    /// How often to check repos against their policies
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration, conflicts_with = "no_policies")]
+    policies: Duration,
+    /// Run queued jobs only; ignore policies
+    #[arg(long)]
+    no_policies: bool,
+    /// Exit when no job is left
+    #[arg(long)]
+    drain: bool,
+    /// How long jobs may take to finish on shutdown before they go back to the queue
+    #[arg(long, alias = "patience", value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    shutdown_timeout: Duration,
+    /// Write metrics to this file, for the textfile collector of Prometheus
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+}
+
+/// A lease that is long enough to be renewed.
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease = parse_duration(text)?;
+    if lease < Duration::from_secs(1) {
+        return Err("expected a lease of at least one second".into());
+    }
+    Ok(lease)
+}
 
 /// Runs the worker. SIGTERM and Ctrl-C stop it; running jobs get time to finish, then they go back
 /// to the queue.
-pub(crate) async fn run(args: args::Worker, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) async fn run(args: WorkerArgs, context: &Context) -> anyhow::Result<Exit> {
     // First of all, so that signals count while the store is opened, too.
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -41,7 +41,7 @@ impl Connections {
             open: Mutex::default(),
             next: AtomicU64::new(0),
             most,
-            most_of_one: limits.connections_of_one.unwrap_or(most.div_ceil(2)).clamp(1, most),
+            most_of_one: limits.connections_per_address.unwrap_or(most.div_ceil(2)).clamp(1, most),
             idle: limits.idle,
             slowest: limits.slowest.max(1),
             proxies,

@@ -18,7 +18,7 @@ use super::response::TrackedBody;
 fn connections(most: usize, of_one: usize) -> Arc<Connections> {
     let limits = ServeLimits {
         connections: most,
-        connections_of_one: Some(of_one),
+        connections_per_address: Some(of_one),
         slowest: 1000,
         ..ServeLimits::default()
     };

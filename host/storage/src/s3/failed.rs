@@ -2,7 +2,7 @@
 
 use packhouse_model::error::Error;
 
-use super::client::BucketPath;
+use super::bucket_path::BucketPath;
 
 /// Whether the object is not there. A bucket that is not there is another matter.
 pub(super) fn is_gone(error: &object_store::Error) -> bool {

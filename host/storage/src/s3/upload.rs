@@ -11,6 +11,7 @@ use object_store::aws::AmazonS3;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as Key;
 use object_store::{ObjectStoreExt, PutPayload};
+use packhouse_model::blocking::blocking;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::MpackKey;
 use packhouse_vault::StagedFile;
@@ -18,9 +19,13 @@ use ring::digest::{Context, SHA256};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::S3Vault;
-use super::parts::{PART, PERMIT, disk, split};
+use super::client::Bucket;
 
+/// Bytes of a part, where 9000 of them are enough: large enough that a request's fixed cost does
+/// not matter, small enough to be sent again.
+const PART: u64 = 8 << 20;
+/// Larger parts are a multiple of this.
+const PART_STEP: u64 = 1 << 20;
 /// Up to here an object is sent in one request.
 const SINGLE: u64 = 16 << 20;
 /// Parts that a multipart upload may have, of the 10 000 that S3 allows.
@@ -57,12 +62,12 @@ impl Body {
         match self {
             Body::Bytes(bytes) => Ok(bytes[range.start as usize..range.end as usize].to_vec()),
             Body::File { file, path, .. } => {
-                let file = file.clone();
-                let read = disk(move || {
+                let (file, path) = (file.clone(), path.clone());
+                let read = move || {
                     let mut part = vec![0; (range.end - range.start) as usize];
                     file.read_exact_at(&mut part, range.start).map(|()| part)
-                });
-                read.await.map_err(Error::io("reading", path))
+                };
+                blocking(move || read().map_err(Error::io("reading", path))).await
             }
         }
     }
@@ -119,7 +124,7 @@ impl Drop for UnfinishedUpload {
     }
 }
 
-impl S3Vault {
+impl Bucket {
     /// Uploads an object; gives its ETag. It is visible when it is whole, or not at all.
     pub(super) async fn upload(&self, to: &Key, body: Body) -> Result<Option<String>> {
         let bytes = body.bytes();
@@ -174,15 +179,15 @@ impl S3Vault {
     /// Parts are read one after the other, to be hashed on the way, and sent a few at once.
     async fn send_parts(&self, to: &Key, id: &str, body: &Body) -> Result<Vec<PartId>> {
         let bytes = body.bytes();
-        let part = bytes.div_ceil(PARTS).next_multiple_of(PERMIT).max(PART);
+        let part = bytes.div_ceil(PARTS).next_multiple_of(PART_STEP).max(PART);
         let mut sum = Context::new(&SHA256);
         let mut sending = JoinSet::new();
         let mut parts: Vec<Option<PartId>> = Vec::new();
-        for (number, range) in split(0..bytes, part).enumerate() {
+        for (number, start) in (0..bytes).step_by(part as usize).enumerate() {
             if sending.len() >= SENDING {
                 self.note_part(to, &mut sending, &mut parts).await?;
             }
-            let read = body.part(range).await?;
+            let read = body.part(start..(start + part).min(bytes)).await?;
             sum.update(&read);
             parts.push(None);
             let (store, to, id) = (self.store.clone(), to.clone(), id.to_owned());

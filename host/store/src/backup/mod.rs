@@ -22,7 +22,7 @@ use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::operation::VerifyOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{BackupProblem, BackupReport, Damage, ProblemKind};
-use packhouse_vault::ListedPack;
+use packhouse_vault::{ListedPack, Vault};
 use ring::digest::{SHA256, digest};
 
 use self::folder::{BackupFolder, Manifest};
@@ -220,7 +220,7 @@ impl Store {
     /// The store of a copied catalog, with packs in a folder. It is not opened as others are: it
     /// has no name yet.
     fn with_files(&self, catalog: Arc<dyn Catalog>, folder: &Path) -> Result<Store> {
-        let vault = self.vault.in_folder(folder)?;
+        let vault = Vault::local(folder)?;
         Ok(Store {
             catalog,
             vault,

@@ -18,7 +18,7 @@ use packhouse_model::progress::Progress;
 use packhouse_model::report::{FetchReport, RepoReport};
 use packhouse_sample::{HistoryOptions, history};
 use packhouse_sandbox::Sandbox;
-use packhouse_storage::local::LocalVault;
+use packhouse_vault::Vault;
 use tempfile::TempDir;
 
 use super::Store;
@@ -35,7 +35,7 @@ pub(super) async fn open(folder: &Path, days: i64) -> Store {
     let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     Store::with_parts(
         Arc::new(SqliteCatalog::open(&folder.join("catalog.db")).await.unwrap()),
-        Arc::new(LocalVault::open(folder).unwrap()),
+        Vault::local(folder).unwrap(),
         Arc::new(Sandbox::reference(None).unwrap()),
         Arc::new(FixedClock::starting_at(start + SignedDuration::from_hours(24 * days))),
     )

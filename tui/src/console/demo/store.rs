@@ -11,11 +11,12 @@ use packhouse_host::catalog::memory::MemoryCatalog;
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::sample::{History, PackBuilder};
 use packhouse_host::sandbox::Sandbox;
-use packhouse_host::vault::Vault;
-use packhouse_host::vault::memory::MemoryVault;
+use packhouse_host::vault::memory::MemoryPacks;
+use packhouse_host::vault::objects::ObjectName;
+use packhouse_host::vault::{PackStore, Vault};
 use packhouse_host::{
-    Error, GcOptions, GcRecord, MpackKey, Progress, PruneOptions, PushOptions, RepoName, Result,
-    Store, VerifyOptions,
+    Error, GcOptions, GcRecord, Progress, PruneOptions, PushOptions, RepoName, Result, Store,
+    VerifyOptions,
 };
 use tempfile::NamedTempFile;
 
@@ -27,7 +28,8 @@ pub(in crate::console) struct Demo {
     pub(in crate::console) store: Store,
     pub(in crate::console) clock: Arc<DemoClock>,
     catalog: Arc<MemoryCatalog>,
-    vault: Arc<MemoryVault>,
+    /// All packs, to damage some.
+    stored: Arc<MemoryPacks>,
     /// The packs of each repo that are still to be pushed.
     histories: Mutex<BTreeMap<RepoName, History>>,
     /// Repos that get pushes while the demo runs.
@@ -49,16 +51,16 @@ impl Demo {
         let (repos, steps) = past(repos, seed, now);
         let began = steps.first().map_or(now, |step| step.at);
         let clock = Arc::new(DemoClock::starting_at(began, seed));
-        let (catalog, vault) = (Arc::new(MemoryCatalog::default()), Arc::new(vault()?));
-        let store =
-            Store::with_parts(catalog.clone(), vault.clone(), sandbox, clock.clone()).await?;
+        let (catalog, stored) = (Arc::new(MemoryCatalog::default()), Arc::default());
+        let vault = vault(&stored)?;
+        let store = Store::with_parts(catalog.clone(), vault, sandbox, clock.clone()).await?;
         let packs = |repo: &Repo| (repo.name.clone(), History::new(repo.packs.clone()));
         let growing = repos.iter().filter(|repo| repo.grows).map(|repo| repo.name.clone());
         let demo = Demo {
             store,
             clock,
             catalog,
-            vault,
+            stored,
             histories: Mutex::new(repos.iter().map(packs).collect()),
             growing: growing.collect(),
         };
@@ -129,38 +131,32 @@ impl Demo {
     async fn damage(&self, repo: &RepoName) -> Result<()> {
         let packs = self.store.packs(repo).await?;
         let mut needed = packs.iter().filter(|pack| pack.needed_records > 0).map(|pack| pack.key);
-        if let Some(key) = needed.next() {
-            self.change_byte(&key).await?;
+        if let Some(name) = needed.next().map(ObjectName::Pack) {
+            let mut bytes = self.stored.bytes(&name).unwrap_or_default();
+            let middle = bytes.len() / 2;
+            bytes.get_mut(middle).into_iter().for_each(|byte| *byte ^= 1);
+            self.stored.put_bytes(&name, &bytes);
         }
-        if let Some(key) = needed.next() {
-            self.vault.remove(&key).await?;
+        if let Some(name) = needed.next().map(ObjectName::Pack) {
+            self.stored.remove(&name).await?;
         }
         Ok(())
-    }
-
-    async fn change_byte(&self, key: &MpackKey) -> Result<()> {
-        let url = self.vault.place_of(key);
-        let mut bytes = self.vault.follow(&url).unwrap_or_default();
-        let middle = bytes.len() / 2;
-        bytes.get_mut(middle).into_iter().for_each(|byte| *byte ^= 1);
-        let mut staged = self.vault.stage(self.clock.random_id())?;
-        staged.file.write_all(&bytes).map_err(failed("writing"))?;
-        self.vault.store(staged, key).await
     }
 
     /// Removes all packs of a repo.
     #[cfg(test)]
     pub(in crate::console) async fn lose_packs(&self, repo: &RepoName) {
         for pack in self.store.packs(repo).await.unwrap() {
-            self.vault.remove(&pack.key).await.unwrap();
+            self.stored.remove(&ObjectName::Pack(pack.key)).await.unwrap();
         }
     }
 }
 
-/// A vault that stages packs in memory, if the system has a folder there: each of them would wait
-/// for a disk.
-fn vault() -> Result<MemoryVault> {
-    MemoryVault::in_folder(Path::new("/dev/shm")).or_else(|_| MemoryVault::new())
+/// A vault of these packs. It stages in memory, if the system has a folder there: each pack would
+/// wait for a disk.
+fn vault(packs: &Arc<MemoryPacks>) -> Result<Vault> {
+    Vault::in_memory_staged_in(packs.clone(), Path::new("/dev/shm"))
+        .or_else(|_| Vault::in_memory(packs.clone()))
 }
 
 /// A pack as a temporary file.

@@ -1,15 +1,15 @@
 //! The table of keys. Input handling, the footer, the help, the palette and docs/console.md all use
 //! it. The config can change keys; a conflict is an error.
 
+mod change;
 mod key;
 mod table;
 
 use std::fmt;
 
-use super::settings::KeyChange;
-
+pub(super) use change::KeyChange;
 pub(super) use key::Key;
-pub(super) use table::{Action, Place, Row, TABLE};
+pub(super) use table::{Action, Focus, Row, TABLE};
 
 /// The table with the keys of the config.
 #[derive(Clone, Debug)]
@@ -50,14 +50,14 @@ impl Keymap {
     /// The table with other keys for some actions.
     ///
     /// # Errors
-    /// For an unknown action or key, a key with two actions in one place, and a key that can't
+    /// For an unknown action or key, a key with two actions in one focus, and a key that can't
     /// confirm. Each error names its line in the config.
     pub(super) fn with(changes: &[KeyChange], read_only: bool) -> Result<Keymap, KeymapError> {
         let mut map = Keymap::new(read_only);
         for change in changes {
-            let fail = |message: String| KeymapError(format!("{}: {message}", change.place));
+            let fail = |message: String| KeymapError(format!("{}: {message}", change.position));
             let Some(binding) =
-                map.bindings.iter_mut().find(|binding| binding.row.name == change.action)
+                map.bindings.iter_mut().find(|binding| binding.row.name == change.row_name())
             else {
                 let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
                 return Err(fail(format!(
@@ -74,29 +74,29 @@ impl Keymap {
             }
         }
         // Name the last change of the config that causes a conflict.
-        let place = |names: [&str; 2]| {
+        let position = |names: [&str; 2]| {
             changes
                 .iter()
                 .rev()
-                .find(|change| names.contains(&change.action.as_str()))
-                .map_or("the table of keys", |c| &c.place)
+                .find(|change| names.contains(&change.row_name()))
+                .map_or("the table of keys", |c| &c.position)
         };
         if let Some((key, at, [first, second])) = map.clash() {
             return Err(KeymapError(format!(
                 "{}: {key} is bound to both `{first}` and `{second}` ({}); change one of them",
-                place([first, second]),
+                position([first, second]),
                 at.title().to_lowercase()
             )));
         }
         if let Some(key) = map.careless() {
             return Err(KeymapError(format!(
                 "{}: {key} can't be `confirm`: Enter, Space and keys that open the dialog are not allowed",
-                place(["confirm", "consolidate"])
+                position(["confirm", "consolidate"])
             )));
         }
-        if let Some(stuck) = Place::ALL
+        if let Some(stuck) = Focus::ALL
             .into_iter()
-            .find(|place| !map.of_place(*place).any(|b| !b.row.hint.is_empty()))
+            .find(|focus| !map.in_focus(*focus).any(|b| !b.row.hint.is_empty()))
         {
             return Err(KeymapError(format!(
                 "no key leaves this place: {}",
@@ -106,19 +106,19 @@ impl Keymap {
         Ok(map)
     }
 
-    /// A key with two actions in one place.
-    fn clash(&self) -> Option<(Key, Place, [&'static str; 2])> {
-        for place in Place::ALL {
+    /// A key with two actions in one focus.
+    fn clash(&self) -> Option<(Key, Focus, [&'static str; 2])> {
+        for focus in Focus::ALL {
             let mut seen: Vec<(Key, &Binding)> = Vec::new();
             for binding in
-                self.bindings.iter().filter(|binding| binding.row.places.contains(&place))
+                self.bindings.iter().filter(|binding| binding.row.works_in.contains(&focus))
             {
                 for key in &binding.keys {
-                    if place.takes_text() && key.typed().is_some() {
-                        return Some((*key, place, ["a character of the text", binding.row.name]));
+                    if focus.takes_text() && key.typed().is_some() {
+                        return Some((*key, focus, ["a character of the text", binding.row.name]));
                     }
                     if let Some((_, other)) = seen.iter().find(|(other, _)| other == key) {
-                        return Some((*key, place, [other.row.name, binding.row.name]));
+                        return Some((*key, focus, [other.row.name, binding.row.name]));
                     }
                     seen.push((*key, binding));
                 }
@@ -143,29 +143,35 @@ impl Keymap {
         })
     }
 
-    /// The action of a key in a place.
-    pub(super) fn lookup(&self, place: Place, key: Key) -> Option<Action> {
-        let bound = self.of_place(place).find(|binding| binding.keys.contains(&key));
+    /// The action of a key in a focus.
+    pub(super) fn lookup(&self, focus: Focus, key: Key) -> Option<Action> {
+        let bound = self.in_focus(focus).find(|binding| binding.keys.contains(&key));
         match bound {
             Some(binding) => Some(binding.row.action),
-            None => key.typed().filter(|_| place.takes_text()).map(Action::Type),
+            None => key.typed().filter(|_| focus.takes_text()).map(Action::Type),
         }
     }
 
-    /// The bindings of a place, in the order of the table.
-    pub(super) fn of_place(&self, place: Place) -> impl Iterator<Item = &Binding> {
+    /// The bindings of a focus, in the order of the table.
+    pub(super) fn in_focus(&self, focus: Focus) -> impl Iterator<Item = &Binding> {
         self.bindings
             .iter()
-            .filter(move |b| b.row.places.contains(&place) && !(self.read_only && b.row.changes))
+            .filter(move |b| b.row.works_in.contains(&focus) && !(self.read_only && b.row.changes))
     }
 
     /// The displayed key of an action.
     pub(super) fn key_of(&self, action: Action) -> String {
-        let binding = self.bindings.iter().find(|binding| binding.row.action == action);
-        binding
-            .and_then(|binding| binding.keys.first())
-            .map_or_else(String::new, ToString::to_string)
+        displayed(self.bindings.iter().find(|binding| binding.row.action == action))
     }
+
+    /// The displayed key of an action in a focus; empty if it is not in that focus.
+    pub(super) fn key_in(&self, focus: Focus, action: Action) -> String {
+        displayed(self.in_focus(focus).find(|binding| binding.row.action == action))
+    }
+}
+
+fn displayed(binding: Option<&Binding>) -> String {
+    binding.and_then(|binding| binding.keys.first()).map_or_else(String::new, ToString::to_string)
 }
 
 #[cfg(test)]
@@ -174,7 +180,7 @@ mod tests {
 
     fn change(action: &str, keys: &[&str]) -> KeyChange {
         let keys = keys.iter().map(|key| (*key).to_owned()).collect();
-        KeyChange { action: action.to_owned(), keys, place: "console.toml:3".to_owned() }
+        KeyChange { action: action.to_owned(), keys, position: "console.toml:3".to_owned() }
     }
 
     fn refused(changes: &[KeyChange]) -> String {
@@ -184,7 +190,7 @@ mod tests {
     #[test]
     fn no_key_has_two_actions_in_one_place() {
         assert_eq!(
-            Keymap::new(false).clash().map(|(key, place, names)| (key.to_string(), place, names)),
+            Keymap::new(false).clash().map(|(key, focus, names)| (key.to_string(), focus, names)),
             None
         );
         let mut names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
@@ -200,32 +206,32 @@ mod tests {
             map.bindings.iter().filter(|binding| binding.row.action == Action::Confirm).collect();
         assert_eq!(confirming.len(), 1);
         assert_eq!(confirming[0].keys, ["y".parse().unwrap()]);
-        assert_eq!(map.lookup(Place::Confirm, "Enter".parse().unwrap()), Some(Action::Decline));
-        assert_eq!(map.lookup(Place::Confirm, "g".parse().unwrap()), None);
-        assert_eq!(map.lookup(Place::Preview, "y".parse().unwrap()), None);
+        assert_eq!(map.lookup(Focus::Confirm, "Enter".parse().unwrap()), Some(Action::Decline));
+        assert_eq!(map.lookup(Focus::Confirm, "g".parse().unwrap()), None);
+        assert_eq!(map.lookup(Focus::Preview, "y".parse().unwrap()), None);
     }
 
     #[test]
     fn every_place_shows_how_to_leave_it() {
-        for place in Place::ALL {
+        for focus in Focus::ALL {
             // Esc does not quit the console: it is easily pressed once too often.
-            let key = if place == Place::Repos { "q" } else { "Esc" };
+            let key = if focus == Focus::Repos { "q" } else { "Esc" };
             let leaves = |binding: &Binding| {
                 binding.keys.contains(&key.parse().unwrap()) && !binding.row.hint.is_empty()
             };
-            assert!(Keymap::new(false).of_place(place).any(leaves), "{place:?}");
-            assert!(Keymap::new(true).of_place(place).any(leaves), "{place:?}, read-only");
+            assert!(Keymap::new(false).in_focus(focus).any(leaves), "{focus:?}");
+            assert!(Keymap::new(true).in_focus(focus).any(leaves), "{focus:?}, read-only");
         }
     }
 
     #[test]
     fn read_only_has_no_key_that_changes_a_store() {
         let map = Keymap::new(true);
-        for place in Place::ALL {
+        for focus in Focus::ALL {
             let changing = map
-                .of_place(place)
+                .in_focus(focus)
                 .find(|b| matches!(b.row.action, Action::Consolidate | Action::Confirm));
-            assert!(changing.is_none(), "{place:?}");
+            assert!(changing.is_none(), "{focus:?}");
         }
     }
 
@@ -234,13 +240,16 @@ mod tests {
         let map =
             Keymap::with(&[change("consolidate", &["F5", "m"]), change("log", &["L"])], false)
                 .unwrap();
-        assert_eq!(map.lookup(Place::Repos, "F5".parse().unwrap()), Some(Action::Consolidate));
-        assert_eq!(map.lookup(Place::Repos, "g".parse().unwrap()), None);
+        assert_eq!(map.lookup(Focus::Repos, "F5".parse().unwrap()), Some(Action::Consolidate));
+        assert_eq!(map.lookup(Focus::Repos, "g".parse().unwrap()), None);
         assert_eq!(map.key_of(Action::Consolidate), "F5");
-        // Two actions may change places.
+        // So do configs that were written before the actions had these names.
+        let former = Keymap::with(&[change("stop", &["F8"])], false).unwrap();
+        assert_eq!(former.lookup(Focus::Run, "F8".parse().unwrap()), Some(Action::Stop));
+        // Two actions may swap their keys.
         let swapped =
             Keymap::with(&[change("runs", &["h"]), change("history", &["w"])], false).unwrap();
-        assert_eq!(swapped.lookup(Place::Repos, "h".parse().unwrap()), Some(Action::Runs));
+        assert_eq!(swapped.lookup(Focus::Repos, "h".parse().unwrap()), Some(Action::Runs));
     }
 
     #[test]
@@ -259,6 +268,8 @@ mod tests {
             "console.toml:3: g is bound to both `consolidate` and `verify` (repos); change one of them"
         );
         assert!(refused(&[change("erase", &["x"])]).contains("a character of the text"));
+        let former = refused(&[change("leave-now", &["w"])]);
+        assert!(former.contains("`quit-when-done` and `quit-now`"), "{former}");
     }
 
     #[test]

@@ -62,7 +62,7 @@ pub(in crate::console) enum Action {
 
 /// The part of the console that receives keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::console) enum Place {
+pub(in crate::console) enum Focus {
     Repos,
     /// The input of the filter.
     Filter,
@@ -89,52 +89,52 @@ pub(in crate::console) enum Place {
     Help,
 }
 
-impl Place {
+impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Place; 16] = [
-        Place::Repos,
-        Place::Filter,
-        Place::Repo,
-        Place::Preview,
-        Place::Confirm,
-        Place::Typing,
-        Place::Runs,
-        Place::Run,
-        Place::Done,
-        Place::History,
-        Place::Search,
-        Place::Record,
-        Place::Log,
-        Place::Palette,
-        Place::Leave,
-        Place::Help,
+    pub(in crate::console) const ALL: [Focus; 16] = [
+        Focus::Repos,
+        Focus::Filter,
+        Focus::Repo,
+        Focus::Preview,
+        Focus::Confirm,
+        Focus::Typing,
+        Focus::Runs,
+        Focus::Run,
+        Focus::Done,
+        Focus::History,
+        Focus::Search,
+        Focus::Record,
+        Focus::Log,
+        Focus::Palette,
+        Focus::Leave,
+        Focus::Help,
     ];
 
     /// The heading in the help.
     pub(in crate::console) const fn title(self) -> &'static str {
         match self {
-            Place::Repos => "Repos",
-            Place::Filter => "Filter input",
-            Place::Repo => "Repo",
-            Place::Preview => "Plan preview",
-            Place::Confirm => "Confirm dialog",
-            Place::Typing => "Confirm dialog with a number",
-            Place::Runs => "Runs",
-            Place::Run => "Active run",
-            Place::Done => "Result",
-            Place::History => "History",
-            Place::Search => "Search input",
-            Place::Record => "History entry",
-            Place::Log => "Log",
-            Place::Palette => "Commands",
-            Place::Leave => "Quit dialog",
-            Place::Help => "Help",
+            Focus::Repos => "Repos",
+            Focus::Filter => "Filter input",
+            Focus::Repo => "Repo",
+            Focus::Preview => "Plan preview",
+            Focus::Confirm => "Confirm dialog",
+            Focus::Typing => "Confirm dialog with a number",
+            Focus::Runs => "Runs",
+            Focus::Run => "Active run",
+            Focus::Done => "Result",
+            Focus::History => "History",
+            Focus::Search => "Search input",
+            Focus::Record => "History entry",
+            Focus::Log => "Log",
+            Focus::Palette => "Commands",
+            Focus::Leave => "Quit dialog",
+            Focus::Help => "Help",
         }
     }
 
     /// Whether characters are text here.
     pub(in crate::console) const fn takes_text(self) -> bool {
-        matches!(self, Place::Filter | Place::Typing | Place::Search | Place::Palette)
+        matches!(self, Focus::Filter | Focus::Typing | Focus::Search | Focus::Palette)
     }
 }
 
@@ -146,7 +146,7 @@ pub(in crate::console) struct Row {
     pub(in crate::console) name: &'static str,
     pub(in crate::console) keys: &'static [Key],
     /// Where the action works.
-    pub(in crate::console) places: &'static [Place],
+    pub(in crate::console) works_in: &'static [Focus],
     /// The hint in the footer; empty to hide it.
     pub(in crate::console) hint: &'static str,
     /// The sentence in the help.
@@ -159,11 +159,11 @@ const fn row(
     action: Action,
     name: &'static str,
     keys: &'static [Key],
-    places: &'static [Place],
+    works_in: &'static [Focus],
     hint: &'static str,
     help: &'static str,
 ) -> Row {
-    Row { action, name, keys, places, hint, help, changes: false }
+    Row { action, name, keys, works_in, hint, help, changes: false }
 }
 
 const fn change(row: Row) -> Row {
@@ -176,71 +176,71 @@ const ENTER: Key = Key::plain(KeyCode::Enter);
 const ESC: Key = Key::plain(KeyCode::Esc);
 const TAB: Key = Key::plain(KeyCode::Tab);
 
-use Place as P;
+use Focus as F;
 
 /// Screens that scroll, and use letters as commands.
-const LETTERS: &[Place] =
-    &[P::Repos, P::Repo, P::Preview, P::Runs, P::Done, P::History, P::Record, P::Log, P::Help];
+const LETTERS: &[Focus] =
+    &[F::Repos, F::Repo, F::Preview, F::Runs, F::Done, F::History, F::Record, F::Log, F::Help];
 /// Everything that scrolls.
-const SCROLLED: &[Place] = &[
-    P::Repos,
-    P::Filter,
-    P::Repo,
-    P::Preview,
-    P::Confirm,
-    P::Typing,
-    P::Runs,
-    P::Done,
-    P::History,
-    P::Search,
-    P::Record,
-    P::Log,
-    P::Palette,
-    P::Help,
+const SCROLLED: &[Focus] = &[
+    F::Repos,
+    F::Filter,
+    F::Repo,
+    F::Preview,
+    F::Confirm,
+    F::Typing,
+    F::Runs,
+    F::Done,
+    F::History,
+    F::Search,
+    F::Record,
+    F::Log,
+    F::Palette,
+    F::Help,
 ];
 /// Where one repo is shown or selected.
-const ABOUT_REPO: &[Place] = &[P::Repos, P::Repo, P::Runs, P::Done, P::History, P::Record];
+const ABOUT_REPO: &[Focus] = &[F::Repos, F::Repo, F::Runs, F::Done, F::History, F::Record];
 /// Where the keys of other screens work.
-const SCREENS: &[Place] =
-    &[P::Repos, P::Repo, P::Preview, P::Runs, P::Run, P::Done, P::History, P::Record, P::Log];
-const TEXT: &[Place] = &[P::Filter, P::Search, P::Palette, P::Typing];
+const SCREENS: &[Focus] =
+    &[F::Repos, F::Repo, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Log];
+const TEXT: &[Focus] = &[F::Filter, F::Search, F::Palette, F::Typing];
 
 /// All actions. The footer shows as many hints as fit in this order, the most important first.
 #[rustfmt::skip]
 pub(in crate::console) const TABLE: &[Row] = &[
-    change(row(Action::Confirm, "confirm", &[Key::char('y')], &[P::Confirm], "run this plan", "Run the displayed plan")),
-    row(Action::Decline, "decline", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Confirm], "cancel", "Close the dialog without changing anything"),
-    row(Action::Wait, "wait", &[Key::char('w')], &[P::Leave], "wait, then quit", "Quit when all runs have finished"),
-    row(Action::Stop, "stop-all", &[Key::char('x')], &[P::Leave], "cancel all, then quit", "Cancel all runs at their next safe point, and quit"),
-    row(Action::Stop, "stop", &[Key::char('x')], &[P::Run, P::Runs], "cancel run", "Cancel the run at its next safe point"),
-    row(Action::LeaveNow, "leave-now", &[Key::char('l')], &[P::Leave], "quit now", "Quit at once while disconnected; runs continue on the server"),
-    row(Action::Decline, "stay", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[P::Leave], "stay", "Stay in the console"),
-    row(Action::Accept, "accept", &[ENTER], &[P::Filter, P::Search], "apply", "Apply the input"),
-    row(Action::Accept, "accept-count", &[ENTER], &[P::Typing], "confirm", "Run the plan if the number is correct"),
-    row(Action::Accept, "choose", &[ENTER], &[P::Palette], "run", "Run the selected command"),
+    change(row(Action::Confirm, "confirm", &[Key::char('y')], &[F::Confirm], "run this plan", "Run the displayed plan")),
+    row(Action::Decline, "decline", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[F::Confirm], "cancel", "Close the dialog without changing anything"),
+    row(Action::Wait, "quit-when-done", &[Key::char('w')], &[F::Leave], "wait, then quit", "Quit when all runs have finished"),
+    row(Action::Stop, "cancel-all", &[Key::char('x')], &[F::Leave], "cancel all, then quit", "Cancel all runs at their next safe point, and quit"),
+    row(Action::Stop, "cancel-run", &[Key::char('x')], &[F::Run, F::Runs], "cancel run", "Cancel the run at its next safe point"),
+    row(Action::LeaveNow, "quit-now", &[Key::char('l')], &[F::Leave], "quit now", "Quit at once while disconnected; runs continue on the server"),
+    row(Action::Decline, "stay", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[F::Leave], "stay", "Stay in the console"),
+    row(Action::Accept, "accept", &[ENTER], &[F::Filter, F::Search], "apply", "Apply the input"),
+    row(Action::Accept, "accept-count", &[ENTER], &[F::Typing], "confirm", "Run the plan if the number is correct"),
+    row(Action::Accept, "choose", &[ENTER], &[F::Palette], "run", "Run the selected command"),
     row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "Discard the input, and close"),
-    row(Action::Open, "open", &[ENTER], &[P::Repos, P::Runs, P::History], "open", "Open the selected item"),
-    row(Action::Mark, "mark", &[Key::char(' ')], &[P::Repos], "mark", "Mark or unmark the repo"),
-    change(row(Action::Consolidate, "consolidate", &[Key::char('g')], &[P::Repos, P::Repo, P::Preview, P::Done, P::Record], "consolidate", "Plan a consolidation of the repo or the marked repos, and ask to confirm it")),
-    row(Action::SortNext, "sort", &[Key::char('s')], &[P::Repos], "sort", "Sort by the next column"),
-    row(Action::Filter, "filter", &[Key::char('/')], &[P::Repos], "filter", "Filter repos: words of the name, packs>10, size>1G, reclaim>30%, gc>7d, state:failed"),
-    row(Action::Filter, "search", &[Key::char('/')], &[P::History], "search", "Search consolidations by repo, outcome, key or error"),
-    row(Action::Preview, "preview", &[Key::char('p')], &[P::Repos, P::Repo, P::Done, P::Record], "preview", "Show the plan of a consolidation without running it"),
-    row(Action::Verify, "verify", &[Key::char('v')], &[P::Repos, P::Repo, P::Preview, P::Done, P::Record], "verify", "Read and hash every pack of the repo or the marked repos"),
-    row(Action::Back, "back", &[ESC, Key::char('q')], &[P::Repo, P::Preview, P::Runs, P::Run, P::Done, P::History, P::Record, P::Log, P::Help], "back", "Go back"),
-    row(Action::CancelQueued, "cancel-waiting", &[Key::char('X')], &[P::Runs], "cancel queue", "Cancel all queued runs"),
+    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Runs, F::History], "open", "Open the selected item"),
+    row(Action::Mark, "mark", &[Key::char(' ')], &[F::Repos], "mark", "Mark or unmark the repo"),
+    change(row(Action::Consolidate, "consolidate", &[Key::char('g')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "consolidate", "Plan a consolidation of the repo or the marked repos, and ask to confirm it")),
+    row(Action::SortNext, "sort", &[Key::char('s')], &[F::Repos], "sort", "Sort by the next column"),
+    row(Action::Filter, "filter", &[Key::char('/')], &[F::Repos], "filter", "Filter repos: words of the name, packs>10, size>1G, reclaim>30%, gc>7d, state:failed"),
+    row(Action::Filter, "search", &[Key::char('/')], &[F::History], "search", "Search consolidations by repo, outcome, key or error"),
+    row(Action::Preview, "preview", &[Key::char('p')], &[F::Repos, F::Repo, F::Done, F::Record], "preview", "Show the plan of a consolidation without running it"),
+    row(Action::Verify, "verify", &[Key::char('v')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "verify", "Read and hash every pack of the repo or the marked repos"),
+    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Log, F::Help], "back", "Go back"),
+    row(Action::CancelQueued, "cancel-queued", &[Key::char('X')], &[F::Runs], "cancel queue", "Cancel all queued runs"),
     row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "Show queued, active and finished runs"),
     row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "Show all finished consolidations"),
-    row(Action::Back, "clear", &[ESC], &[P::Repos], "clear", "Unmark all repos, then clear the filter"),
-    row(Action::Quit, "out", &[Key::char('q')], &[P::Repos], "quit", "Quit the console"),
+    row(Action::Back, "clear", &[ESC], &[F::Repos], "clear", "Unmark all repos, then clear the filter"),
+    row(Action::Quit, "out", &[Key::char('q')], &[F::Repos], "quit", "Quit the console"),
     row(Action::Help, "help", &[Key::char('?')], SCREENS, "help", "Show this help"),
     row(Action::Palette, "palette", &[Key::char(':')], SCREENS, "commands", "Find a command by its name"),
     row(Action::Copy, "copy", &[Key::char('c')], ABOUT_REPO, "copy", "Copy the selected name, key or ID"),
-    row(Action::Refresh, "refresh", &[Key::char('r')], &[P::Repos, P::Repo, P::History], "refresh", "Reload from the store"),
+    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::History], "refresh", "Reload from the store"),
     row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),
-    row(Action::MarkAll, "mark-all", &[Key::char('a')], &[P::Repos], "", "Mark or unmark all displayed repos"),
-    row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[P::Repos], "", "Sort by the previous column"),
-    row(Action::SortTurn, "sort-turn", &[Key::char('o')], &[P::Repos], "", "Reverse the order"),
+    row(Action::MarkAll, "mark-all", &[Key::char('a')], &[F::Repos], "", "Mark or unmark all displayed repos"),
+    row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[F::Repos], "", "Sort by the previous column"),
+    row(Action::SortTurn, "sort-turn", &[Key::char('o')], &[F::Repos], "", "Reverse the order"),
     row(Action::Erase, "erase", &[Key::plain(KeyCode::Backspace)], TEXT, "", "Delete the last character"),
     row(Action::EraseWord, "erase-word", &[Key::ctrl('w')], TEXT, "", "Delete the last word"),
     row(Action::EraseAll, "erase-all", &[Key::ctrl('u')], TEXT, "", "Clear the input"),
@@ -248,11 +248,11 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Down, "down", &[DOWN], SCROLLED, "", "Move down"),
     row(Action::Up, "up-letter", &[Key::char('k')], LETTERS, "", "Move up"),
     row(Action::Down, "down-letter", &[Key::char('j')], LETTERS, "", "Move down"),
-    row(Action::Down, "next", &[TAB], &[P::Palette], "", "Move down"),
+    row(Action::Down, "next", &[TAB], &[F::Palette], "", "Move down"),
     row(Action::PageUp, "page-up", &[Key::plain(KeyCode::PageUp)], SCROLLED, "", "Move one page up"),
     row(Action::PageDown, "page-down", &[Key::plain(KeyCode::PageDown)], SCROLLED, "", "Move one page down"),
     row(Action::First, "first", &[Key::plain(KeyCode::Home)], SCROLLED, "", "Move to the top"),
     row(Action::Last, "last", &[Key::plain(KeyCode::End)], SCROLLED, "", "Move to the end"),
-    row(Action::Suspend, "suspend", &[Key::ctrl('z')], &Place::ALL, "", "Suspend the console; `fg` resumes it"),
-    row(Action::Quit, "quit", &[Key::ctrl('c')], &Place::ALL, "", "Quit the console, from anywhere"),
+    row(Action::Suspend, "suspend", &[Key::ctrl('z')], &Focus::ALL, "", "Suspend the console; `fg` resumes it"),
+    row(Action::Quit, "quit", &[Key::ctrl('c')], &Focus::ALL, "", "Quit the console, from anywhere"),
 ];

@@ -9,12 +9,13 @@ use packhouse_host::Error;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
-use super::{KeyChange, ThemeName};
+use crate::console::keys::KeyChange;
+use crate::console::theme::Theme;
 
 /// A parsed config file.
 #[derive(Debug, Default)]
 pub(super) struct File {
-    pub(super) theme: Option<ThemeName>,
+    pub(super) theme: Option<Theme>,
     pub(super) ascii: Option<bool>,
     pub(super) mouse: Option<bool>,
     pub(super) keys: Vec<KeyChange>,
@@ -24,7 +25,7 @@ pub(super) struct File {
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    theme: Option<ThemeName>,
+    theme: Option<Theme>,
     ascii: Option<bool>,
     mouse: Option<bool>,
     #[serde(default)]
@@ -56,8 +57,9 @@ impl File {
         let mut keys: Vec<_> = written.keys.into_iter().collect();
         keys.sort_by_key(|(action, _)| action.span().start);
         let change = |(action, OneOrMore(keys)): (Spanned<String>, OneOrMore)| {
-            let place = format!("{}:{}", path.display(), position(text, action.span().start).0);
-            KeyChange { action: action.into_inner(), keys, place }
+            let line = position(text, action.span().start).0;
+            let position = format!("{}:{line}", path.display());
+            KeyChange { action: action.into_inner(), keys, position }
         };
         let keys = keys.into_iter().map(change).collect();
         Ok(File { theme: written.theme, ascii: written.ascii, mouse: written.mouse, keys })
@@ -122,12 +124,12 @@ mod tests {
         let file = file.unwrap();
         assert_eq!(
             (file.theme, file.ascii, file.mouse),
-            (Some(ThemeName::Light), Some(true), Some(true))
+            (Some(Theme::Light), Some(true), Some(true))
         );
         let change = |action: &str, keys: &[&str], line| KeyChange {
             action: action.into(),
             keys: keys.iter().map(|key| (*key).into()).collect(),
-            place: format!("f/console.toml:{line}"),
+            position: format!("f/console.toml:{line}"),
         };
         assert_eq!(
             file.keys,

@@ -5,10 +5,12 @@ use std::collections::HashSet;
 
 use packhouse_host::{Event, GcPlanReport, RepoName, RepoSummary};
 
-use super::{Choice, Cursor, Input, Why};
+use super::choice::{Choice, Why};
+use super::cursor::Cursor;
+use super::input::Input;
+use super::ticket::{Abandoned, Ticket};
 use crate::console::backend::{BackendResult, Failure};
-use crate::console::keys::Place;
-use crate::console::msg::{Effect, Ticket};
+use crate::console::keys::Focus;
 
 /// For more repos than this, the operator has to type their number.
 const MAX_BY_KEY: usize = 10;
@@ -129,9 +131,9 @@ impl ConfirmDialog {
         }
     }
 
-    /// The effect that makes the plan, if the dialog needs one.
-    pub(in crate::console) fn plan(&self) -> Option<Effect> {
-        self.repo().map(|repo| Effect::Plan(self.ticket, repo.clone()))
+    /// The repo to plan, and the ticket of its plan, if the dialog needs one.
+    pub(in crate::console) fn to_plan(&self) -> Option<(Ticket, RepoName)> {
+        self.repo().map(|repo| (self.ticket, repo.clone()))
     }
 
     /// Asks for confirmation, if the plan was only displayed.
@@ -143,12 +145,12 @@ impl ConfirmDialog {
         };
     }
 
-    /// The place for keys.
-    pub(in crate::console) fn place(&self) -> Place {
+    /// Which keys it takes.
+    pub(in crate::console) fn focus(&self) -> Focus {
         match self.asks {
-            Asks::Nothing => Place::Preview,
-            Asks::Key => Place::Confirm,
-            Asks::Count(_) => Place::Typing,
+            Asks::Nothing => Focus::Preview,
+            Asks::Key => Focus::Confirm,
+            Asks::Count(_) => Focus::Typing,
         }
     }
 
@@ -230,11 +232,11 @@ impl ConfirmDialog {
         }
     }
 
-    /// The operator cancels. Returns the effect that cleans up.
-    pub(in crate::console) fn decline(self) -> Option<Effect> {
+    /// The operator cancels. Returns what is no longer wanted.
+    pub(in crate::console) fn decline(self) -> Option<Abandoned> {
         match self.subject {
-            Subject::One(_, PlanState::Planning(_)) => Some(Effect::Cancel(self.ticket)),
-            Subject::One(..) => Some(Effect::Forget(self.ticket)),
+            Subject::One(_, PlanState::Planning(_)) => Some(Abandoned::Call(self.ticket)),
+            Subject::One(..) => Some(Abandoned::Plan(self.ticket)),
             Subject::Many(_) => None,
         }
     }

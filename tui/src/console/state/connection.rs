@@ -1,8 +1,8 @@
 //! The connection to a remote store. While it is down, the console keeps what it has loaded.
 
-use super::{Model, Run};
+use super::model::Model;
+use super::run::Run;
 use crate::console::backend::{Failure, FailureKind};
-use crate::console::msg::Effect;
 
 /// Shown for everything that has to wait for the connection.
 pub(in crate::console) const RECONNECTING: &str = "reconnecting …";
@@ -19,19 +19,6 @@ impl Model {
         let unreachable = failure.kind == FailureKind::Unreachable;
         self.missed |= unreachable;
         unreachable && self.is_disconnected()
-    }
-
-    /// Reloads everything visible, and watches the store again.
-    pub(in crate::console) fn catch_up(&mut self) -> Vec<Effect> {
-        self.missed = false;
-        let mut effects = self.refresh();
-        effects.extend(self.watch_again());
-        effects
-    }
-
-    /// Watches the store again, if watching has ended.
-    pub(in crate::console) fn watch_again(&mut self) -> Option<Effect> {
-        std::mem::take(&mut self.unwatched).then_some(Effect::Watch(self.stamp))
     }
 
     /// The step of a run in a few words; while disconnected, only that. The run screen shows the

@@ -1,45 +1,56 @@
 //! Which actions are enabled. Those that would do nothing are not offered.
 
-use super::{ConfirmDialog, Leave, Model, PlanState, Run, RunState, Screen, Subject};
-use crate::console::keys::{Action, Place};
+use super::confirm::{ConfirmDialog, PlanState, Subject};
+use super::model::Model;
+use super::palette::Palette;
+use super::run::{Run, RunState};
+use super::screen::{Leave, Screen};
+use crate::console::keys::{Action, Focus};
 
 impl Model {
-    /// Whether an action would do something in the current place.
+    /// Whether an action would do something with the current focus.
     pub(in crate::console) fn is_enabled(&self, action: Action) -> bool {
-        self.is_enabled_in(self.place(), action)
+        self.is_enabled_in(self.focus(), action)
     }
 
-    /// Whether an action would do something in a place: the current one, or the one below the
+    /// Whether an action would do something with a focus: the current one, or the one below the
     /// palette.
-    pub(super) fn is_enabled_in(&self, place: Place, action: Action) -> bool {
+    fn is_enabled_in(&self, focus: Focus, action: Action) -> bool {
         use Action::{
             Back, CancelQueued, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview,
             SortNext, Stop, Verify, Wait,
         };
-        match (place, action) {
-            (Place::Leave, Wait) => self.leave == Some(Leave::Asking),
-            (Place::Leave, LeaveNow) => self.is_disconnected(),
-            (Place::Leave, Stop) => self.leave != Some(Leave::Stopping),
-            (Place::Preview | Place::Confirm, Confirm | Consolidate | Verify) => {
+        match (focus, action) {
+            (Focus::Leave, Wait) => self.leave == Some(Leave::Asking),
+            (Focus::Leave, LeaveNow) => self.is_disconnected(),
+            (Focus::Leave, Stop) => self.leave != Some(Leave::Stopping),
+            (Focus::Preview | Focus::Confirm, Confirm | Consolidate | Verify) => {
                 self.dialog.as_ref().is_some_and(|dialog| dialog.is_enabled(action))
             }
-            (Place::Repos, Back) => self.repos.marks() > 0 || !self.repos.filter().is_empty(),
-            (Place::Repos, Open | Mark | Consolidate | Preview | Verify | SortNext | Copy) => {
+            (Focus::Repos, Back) => self.repos.marks() > 0 || !self.repos.filter().is_empty(),
+            (Focus::Repos, Open | Mark | Consolidate | Preview | Verify | SortNext | Copy) => {
                 self.repos.shown() > 0
             }
-            (Place::Runs, Open | Copy) => self.runs.len() > 0,
-            (Place::Runs, CancelQueued) => self.runs.queued().next().is_some(),
-            (Place::Runs | Place::Run, Stop) => self.run_here().is_some_and(Run::can_be_stopped),
-            (Place::History, Open | Copy) => self.history.current().is_some(),
-            (Place::Repo | Place::Done | Place::Record, Consolidate | Preview) => {
+            (Focus::Runs, Open | Copy) => self.runs.len() > 0,
+            (Focus::Runs, CancelQueued) => self.runs.queued().next().is_some(),
+            (Focus::Runs | Focus::Run, Stop) => self.run_here().is_some_and(Run::can_be_stopped),
+            (Focus::History, Open | Copy) => self.history.current().is_some(),
+            (Focus::Repo | Focus::Done | Focus::Record, Consolidate | Preview) => {
                 self.has_several_packs()
             }
             // The current screen.
-            (Place::Runs, Action::Runs)
-            | (Place::History, Action::History)
-            | (Place::Log, Action::Log) => false,
+            (Focus::Runs, Action::Runs)
+            | (Focus::History, Action::History)
+            | (Focus::Log, Action::Log) => false,
             _ => true,
         }
+    }
+
+    /// A palette with the actions that are enabled with the current focus.
+    pub(in crate::console) fn new_palette(&self) -> Palette {
+        let focus = self.focus_below();
+        let all = self.keymap.in_focus(focus).map(|binding| binding.row.action);
+        Palette::new(focus, all.filter(|action| !self.is_enabled_in(focus, *action)).collect())
     }
 
     /// The displayed or selected run.

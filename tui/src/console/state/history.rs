@@ -2,10 +2,11 @@
 
 use packhouse_host::{GcEntry, GcQuery};
 
-use super::{Cursor, Input};
+use super::cursor::Cursor;
+use super::input::Input;
+use super::ticket::Ticket;
 use crate::console::backend::{BackendResult, Failure};
 use crate::console::keys::Action;
-use crate::console::msg::{Effect, Ticket};
 
 /// Consolidations per page.
 const PAGE: u32 = 200;
@@ -37,35 +38,36 @@ pub(in crate::console) struct History {
 }
 
 impl History {
-    /// Loads the newest page.
-    pub(in crate::console) fn begin(&mut self, ticket: Ticket) -> Effect {
+    /// Begins to load the newest page: returns its query.
+    pub(in crate::console) fn begin(&mut self, ticket: Ticket) -> GcQuery {
         self.loading = Some(ticket);
         self.searched = self.input.text().to_owned();
         (self.complete, self.continues, self.unanswered) = (false, false, true);
-        Effect::History(ticket, self.query(None))
+        self.query(None)
     }
 
-    /// Loads the next page when the cursor comes near the end.
-    pub(in crate::console) fn more(&mut self, ticket: Ticket) -> Option<Effect> {
+    /// Begins to load the next page when the cursor comes near the end: returns its query.
+    pub(in crate::console) fn more(&mut self, ticket: Ticket) -> Option<GcQuery> {
         let near = self.cursor.at(self.entries.len()) + PAGE as usize / 2 > self.entries.len();
         if !near || self.complete || self.loading.is_some() || self.failure.is_some() {
             return None;
         }
         let last = self.entries.last()?.id;
         (self.loading, self.continues) = (Some(ticket), true);
-        Some(Effect::History(ticket, self.query(Some(last))))
+        Some(self.query(Some(last)))
     }
 
     fn query(&self, before: Option<i64>) -> GcQuery {
         GcQuery { repo: None, text: self.searched.clone(), before, limit: PAGE }
     }
 
-    /// Takes a page. Returns the next request if the search text has changed meanwhile.
+    /// Takes a page. Returns the next query, of the ticket `next`, if the search text has changed
+    /// meanwhile.
     pub(in crate::console) fn take(
         &mut self,
         answer: BackendResult<Vec<GcEntry>>,
         next: Ticket,
-    ) -> Option<Effect> {
+    ) -> Option<GcQuery> {
         self.unanswered = false;
         match answer {
             Ok(page) => {
@@ -82,9 +84,9 @@ impl History {
         self.give_up(next)
     }
 
-    /// Ends a request that may have failed; `entries` stay. Returns the next request, as
+    /// Ends a request that may have failed; `entries` stay. Returns the next query, as
     /// [`History::take`] does.
-    pub(in crate::console) fn give_up(&mut self, next: Ticket) -> Option<Effect> {
+    pub(in crate::console) fn give_up(&mut self, next: Ticket) -> Option<GcQuery> {
         self.loading = None;
         self.outdated().then(|| self.begin(next))
     }

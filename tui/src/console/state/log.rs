@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use super::Cursor;
+use super::cursor::Cursor;
 
 /// Number of lines that are kept.
 const KEPT: usize = 2000;

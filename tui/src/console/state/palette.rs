@@ -1,29 +1,27 @@
-//! The command palette: all actions of the current place, found by name.
+//! The command palette: all actions of the current focus, found by name.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
-use super::{Cursor, Input, Model};
-use crate::console::keys::{Action, Binding, Keymap, Place, Row};
+use super::cursor::Cursor;
+use super::input::Input;
+use crate::console::keys::{Action, Binding, Focus, Keymap, Row};
 
 /// The open palette.
 #[derive(Debug)]
 pub(in crate::console) struct Palette {
     pub(in crate::console) input: Input,
     pub(in crate::console) cursor: Cursor,
-    /// The place for which it was opened.
-    place: Place,
+    /// The focus for which it was opened.
+    focus: Focus,
     /// Actions that are disabled there.
     idle: Vec<Action>,
 }
 
 impl Palette {
-    /// The actions of the current place.
-    pub(in crate::console) fn new(model: &Model) -> Palette {
-        let place = model.place_below();
-        let all = model.keymap.of_place(place).map(|binding| binding.row.action);
-        let idle = all.filter(|action| !model.is_enabled_in(place, *action)).collect();
-        Palette { input: Input::default(), cursor: Cursor::default(), place, idle }
+    /// The actions of a focus, except for those that are disabled there.
+    pub(super) fn new(focus: Focus, idle: Vec<Action>) -> Palette {
+        Palette { input: Input::default(), cursor: Cursor::default(), focus, idle }
     }
 
     /// Actions that match the input, the best first.
@@ -39,7 +37,7 @@ impl Palette {
                 && !self.idle.contains(action)
         };
         let mut found: Vec<(Option<u32>, &Binding)> = keymap
-            .of_place(self.place)
+            .in_focus(self.focus)
             .filter(enabled)
             .filter_map(|binding| {
                 let name =
@@ -68,14 +66,14 @@ impl Palette {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::state::Screen;
+    use crate::console::state::{Model, Screen};
     use crate::console::tests::update::model;
 
     #[test]
     fn actions_are_found_by_name_and_by_what_they_do() {
         let model = model();
         let keymap = &model.keymap;
-        let mut palette = Palette::new(&model);
+        let mut palette = model.new_palette();
         let chosen = |palette: &mut Palette, text: &str| {
             palette.input.act(Action::EraseAll);
             palette.input.paste(text);
@@ -94,7 +92,8 @@ mod tests {
                 palette.fitting(keymap).iter().map(|binding| binding.row.action).collect();
             assert!(!found.contains(&Action::Quit), "{text}: {found:?}");
         }
-        let changing = Palette::new(&model)
+        let changing = model
+            .new_palette()
             .fitting(&Keymap::new(true))
             .iter()
             .find(|b| b.row.changes)
@@ -106,7 +105,8 @@ mod tests {
     fn disabled_actions_are_left_out() {
         let mut model = model();
         let names = |model: &Model| -> Vec<&str> {
-            Palette::new(model)
+            model
+                .new_palette()
                 .fitting(&model.keymap)
                 .iter()
                 .map(|binding| binding.row.name)
@@ -114,6 +114,6 @@ mod tests {
         };
         assert!(names(&model).contains(&"consolidate") && !names(&model).contains(&"clear"));
         model.screens.push(Screen::Runs);
-        assert!(!names(&model).contains(&"runs") && !names(&model).contains(&"cancel-waiting"));
+        assert!(!names(&model).contains(&"runs") && !names(&model).contains(&"cancel-queued"));
     }
 }

@@ -2,9 +2,9 @@
 
 use packhouse_host::RepoName;
 
-use super::Cursor;
+use super::cursor::Cursor;
+use super::ticket::Ticket;
 use crate::console::backend::{BackendResult, Detail, Failure};
-use crate::console::msg::Ticket;
 
 /// [`crate::console::view`] draws it.
 #[derive(Debug)]

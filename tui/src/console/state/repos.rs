@@ -1,18 +1,26 @@
-//! The list of repos, with its filter, order, cursor and marks.
+//! The list of repos: its pages and its cursor; [`order`] has its filter and order, [`marks`] the
+//! marked repos.
 //!
 //! There may be 100 000 repos. They are loaded in pages sorted by name. The first load shows each
 //! page at once; a reload replaces the list when it is complete. The list is not sorted again for
 //! every page.
+
+mod marks;
+mod order;
 
 use std::collections::HashSet;
 
 use jiff::Timestamp;
 use packhouse_host::{RepoName, RepoSummary};
 
-use super::{Column, Cursor, Filter, Input, Totals};
+use super::column::Column;
+use super::cursor::Cursor;
+use super::filter::Filter;
+use super::input::Input;
+use super::ticket::Ticket;
+use super::totals::Totals;
 use crate::console::backend::{BackendResult, Failure};
 use crate::console::keys::Action;
-use crate::console::msg::Ticket;
 
 /// Repos per page.
 pub(in crate::console) const PAGE: u32 = 1000;
@@ -153,90 +161,6 @@ impl Repos {
             })
     }
 
-    /// Types into the filter.
-    pub(in crate::console) fn type_filter(&mut self, action: Action, now: Timestamp) {
-        if self.input.act(action) {
-            self.filter_again(now);
-        }
-    }
-
-    /// Pastes into the filter.
-    pub(in crate::console) fn paste_filter(&mut self, text: &str, now: Timestamp) {
-        self.input.paste(text);
-        self.filter_again(now);
-    }
-
-    /// Clears the filter.
-    pub(in crate::console) fn clear_filter(&mut self, now: Timestamp) {
-        self.input = Input::default();
-        self.filter_again(now);
-    }
-
-    fn filter_again(&mut self, now: Timestamp) {
-        let (filter, bad) = Filter::read(self.input.text());
-        self.filter = filter;
-        self.bad_filter = bad.map(|bad| bad.to_string());
-        self.arrange(now);
-    }
-
-    /// Changes the column or the order.
-    pub(in crate::console) fn sort(&mut self, action: Action, now: Timestamp) {
-        match action {
-            Action::SortNext => self.column = self.column.step(1),
-            Action::SortPrevious => self.column = self.column.step(Column::ALL.len() - 1),
-            _ => self.turned = !self.turned,
-        }
-        if action != Action::SortTurn {
-            self.turned = false;
-        }
-        self.arrange(now);
-        self.cursor = Cursor::default();
-    }
-
-    /// The column, and whether the order is ascending.
-    pub(in crate::console) fn sorted(&self) -> (Column, bool) {
-        (self.column, (self.column == Column::Name) != self.turned)
-    }
-
-    fn arrange(&mut self, now: Timestamp) {
-        let selected = self.current().map(|repo| repo.repo.clone());
-        self.arrange_at(selected, now);
-    }
-
-    /// Filters and sorts the list. The cursor stays on the same repo, if it is still there.
-    fn arrange_at(&mut self, selected: Option<RepoName>, now: Timestamp) {
-        let all = &self.all;
-        let mut shown: Vec<u32> = if self.filter.is_empty() {
-            (0..all.len() as u32).collect()
-        } else {
-            let fits = |at: &u32| {
-                self.filter
-                    .score(&all[*at as usize].name, &all[*at as usize].summary, now)
-                    .is_some()
-            };
-            (0..all.len() as u32).filter(fits).collect()
-        };
-        let (_, up) = self.sorted();
-        let repo = |at: &u32| &all[*at as usize].summary;
-        self.column.sort(&mut shown, up, repo);
-        let again = selected.and_then(|name| shown.iter().position(|at| repo(at).repo == name));
-        self.cursor.set(again.unwrap_or_else(|| self.cursor.at(shown.len())));
-        self.arranged = all.len();
-        self.shown = shown;
-        self.count_hidden();
-    }
-
-    fn count_hidden(&mut self) {
-        let seen = |marked: usize| {
-            marked - self.from(0).filter(|repo| self.is_marked(&repo.repo)).count().min(marked)
-        };
-        self.hidden = if self.marked.is_empty() || self.filter.is_empty() {
-            0
-        } else {
-            seen(self.marked.len())
-        };
-    }
-
     /// Sums cover all repos, not only those that match the filter.
     fn add_up(&mut self) {
         self.totals = Totals::of(self.all.iter().map(|row| &row.summary));
@@ -244,11 +168,6 @@ impl Repos {
 
     fn names(&self) -> impl Iterator<Item = &RepoName> {
         self.all.iter().map(|row| &row.summary.repo)
-    }
-
-    /// The text of the filter.
-    pub(in crate::console) fn filter(&self) -> &str {
-        self.input.text()
     }
 
     /// Number of loaded repos.
@@ -298,64 +217,6 @@ impl Repos {
             .binary_search_by(|row| row.summary.repo.cmp(name))
             .ok()
             .map(|at| &self.all[at].summary)
-    }
-
-    /// Marks or unmarks the selected repo, and moves to the next.
-    pub(in crate::console) fn mark(&mut self) {
-        if let Some(name) = self.current().map(|repo| repo.repo.clone()) {
-            if !self.marked.remove(&name) {
-                self.marked.insert(name);
-            }
-            self.cursor.act(Action::Down, self.shown.len(), 1);
-            self.count_hidden();
-        }
-    }
-
-    /// Marks all displayed repos; if all are marked, unmarks them.
-    pub(in crate::console) fn mark_all(&mut self) {
-        let shown: Vec<RepoName> = self.from(0).map(|repo| repo.repo.clone()).collect();
-        if shown.iter().all(|name| self.marked.contains(name)) {
-            self.marked.clear();
-        } else {
-            self.marked.extend(shown);
-        }
-        self.count_hidden();
-    }
-
-    /// Unmarks all repos; false if none was marked.
-    pub(in crate::console) fn unmark(&mut self) -> bool {
-        let any = !self.marked.is_empty();
-        self.marked.clear();
-        self.hidden = 0;
-        any
-    }
-
-    /// Whether a repo is marked.
-    pub(in crate::console) fn is_marked(&self, repo: &RepoName) -> bool {
-        self.marked.contains(repo)
-    }
-
-    /// The marked repos sorted by name, including hidden ones.
-    pub(in crate::console) fn marked(&self) -> Vec<RepoSummary> {
-        if self.marked.is_empty() {
-            return Vec::new();
-        }
-        self.all
-            .iter()
-            .map(|row| &row.summary)
-            .filter(|repo| self.marked.contains(&repo.repo))
-            .cloned()
-            .collect()
-    }
-
-    /// Number of marked repos that the filter hides.
-    pub(in crate::console) fn hidden_marks(&self) -> usize {
-        self.hidden
-    }
-
-    /// Number of marked repos.
-    pub(in crate::console) fn marks(&self) -> usize {
-        self.marked.len()
     }
 }
 

@@ -1,21 +1,14 @@
-//! Runs: consolidations and verifications that are queued, active or ended.
-
-use std::cmp::Reverse;
-use std::collections::{HashSet, VecDeque};
+//! A run: a consolidation or a verification that is queued, active or ended.
 
 use jiff::Timestamp;
 use packhouse_host::{Event, GcReport, RepoName, VerifyReport};
 
-use super::{Cursor, Speed};
-use crate::console::backend::{BackendResult, Failure, FailureKind};
-use crate::console::msg::{Effect, Ticket};
+use super::confirm::Permit;
+use super::cursor::Cursor;
+use super::speed::Speed;
+use super::ticket::{Abandoned, Ticket};
+use crate::console::backend::{Failure, FailureKind};
 use crate::text::{percent, phase};
-
-/// Concurrent runs: enough to keep two cores and a disk busy. The others are queued.
-pub(in crate::console) const CONCURRENCY: usize = 2;
-
-/// Number of ended runs that are kept. The history of the store goes further back.
-const REMEMBERED: usize = 1000;
 
 /// The kind of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +55,8 @@ pub(in crate::console) struct Run {
 /// The state of a run.
 #[derive(Debug)]
 pub(in crate::console) enum RunState {
-    /// Queued; starts with this effect.
-    Queued(Effect),
+    /// Queued; starts with this call.
+    Queued(Call),
     /// Running.
     Running {
         /// The latest progress.
@@ -75,6 +68,17 @@ pub(in crate::console) enum RunState {
     },
     /// Ended.
     Ended(Result<Outcome, Failure>),
+}
+
+/// The call that a run makes when it starts. Those that change the store carry a permit.
+#[derive(Debug)]
+pub(in crate::console) enum Call {
+    /// Run the plan of the run's ticket.
+    Plan(Permit),
+    /// Plan and run, for one of many repos.
+    Consolidate(Permit),
+    /// Verify the repo.
+    Verify,
 }
 
 /// The result of a successful run.
@@ -96,19 +100,21 @@ impl Run {
         !matches!(self.state, RunState::Ended(_))
     }
 
-    fn stop(&mut self, now: Timestamp) -> Option<Effect> {
+    /// Cancels the run: a queued one ends at once, a running one stops at its next safe point.
+    /// Returns what is no longer wanted.
+    pub(super) fn stop(&mut self, now: Timestamp) -> Option<Abandoned> {
         match &mut self.state {
             RunState::Ended(_) | RunState::Running { stopping: true, .. } => None,
             RunState::Running { stopping, .. } => {
                 *stopping = true;
-                Some(Effect::Cancel(self.ticket))
+                Some(Abandoned::Call(self.ticket))
             }
             RunState::Queued(_) => {
                 let message = "Cancelled before it started.".to_owned();
                 self.state =
                     RunState::Ended(Err(Failure { kind: FailureKind::Cancelled, message }));
                 self.ended = Some(now);
-                Some(Effect::Forget(self.ticket))
+                Some(Abandoned::Plan(self.ticket))
             }
         }
     }
@@ -132,181 +138,3 @@ pub(in crate::console) fn step_text(step: &Event) -> String {
         None => format!("{} …", phase(step.phase)),
     }
 }
-
-/// All runs since the console started, in the order in which they were queued.
-#[derive(Debug, Default)]
-pub(in crate::console) struct Runs {
-    all: VecDeque<Run>,
-    pub(in crate::console) cursor: Cursor,
-}
-
-impl Runs {
-    /// Queues a run.
-    pub(in crate::console) fn ask(
-        &mut self,
-        ticket: Ticket,
-        repo: RepoName,
-        work: Work,
-        effect: Effect,
-        now: Timestamp,
-    ) {
-        let selected = self.selected();
-        let planned = matches!(effect, Effect::Run(..));
-        let state = RunState::Queued(effect);
-        self.all.push_back(Run {
-            ticket,
-            repo,
-            work,
-            state,
-            planned,
-            queued_at: now,
-            began: None,
-            ended: None,
-            top: Cursor::default(),
-        });
-        // Drop the oldest ended run. If there is one, it is among the first, because runs start in
-        // this order.
-        if self.all.len() > REMEMBERED
-            && let Some(old) = self.all.iter().take(REMEMBERED).position(|run| !run.is_open())
-        {
-            self.all.remove(old);
-        }
-        self.select_again(selected);
-    }
-
-    /// Starts queued runs up to the concurrency limit, never two on one repo. Returns their
-    /// effects.
-    pub(in crate::console) fn start(&mut self, now: Timestamp) -> Vec<Effect> {
-        let (selected, mut effects) = (self.selected(), Vec::new());
-        let mut busy: Vec<RepoName> = self.running().map(|run| run.repo.clone()).collect();
-        for run in &mut self.all {
-            if busy.len() >= CONCURRENCY {
-                break;
-            }
-            if !matches!(run.state, RunState::Queued(_)) || busy.contains(&run.repo) {
-                continue;
-            }
-            let going = RunState::Running { step: None, speed: Speed::default(), stopping: false };
-            if let RunState::Queued(effect) = std::mem::replace(&mut run.state, going) {
-                run.began = Some(now);
-                busy.push(run.repo.clone());
-                effects.push(effect);
-            }
-        }
-        self.select_again(selected);
-        effects
-    }
-
-    /// The run of a ticket.
-    pub(in crate::console) fn get(&self, ticket: Ticket) -> Option<&Run> {
-        self.all.iter().find(|run| run.ticket == ticket)
-    }
-
-    /// The run of a ticket.
-    pub(in crate::console) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Run> {
-        self.all.iter_mut().find(|run| run.ticket == ticket)
-    }
-
-    /// All runs: first running, then queued in order, then ended ones, the latest first.
-    pub(in crate::console) fn listed(&self) -> Vec<&Run> {
-        let mut ended: Vec<&Run> = self.all.iter().rev().filter(|run| !run.is_open()).collect();
-        ended.sort_by_key(|run| Reverse(run.ended));
-        self.running().chain(self.queued()).chain(ended).collect()
-    }
-
-    /// Number of runs.
-    pub(in crate::console) fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// The selected run.
-    pub(in crate::console) fn current(&self) -> Option<&Run> {
-        self.listed().get(self.cursor.at(self.all.len())).copied()
-    }
-
-    /// The selected run, unless it is the first: on the first line the cursor stays on that line.
-    fn selected(&self) -> Option<Ticket> {
-        (self.cursor.at(self.all.len()) > 0).then(|| self.current().map(|run| run.ticket)).flatten()
-    }
-
-    /// Moves the cursor to the same run at its new position.
-    fn select_again(&mut self, selected: Option<Ticket>) {
-        let line =
-            selected.and_then(|ticket| self.listed().iter().position(|run| run.ticket == ticket));
-        if let Some(line) = line {
-            self.cursor.set(line);
-        }
-    }
-
-    /// Running runs, oldest first.
-    pub(in crate::console) fn running(&self) -> impl Iterator<Item = &Run> {
-        self.all.iter().filter(|run| run.is_running())
-    }
-
-    /// Queued runs, in order.
-    pub(in crate::console) fn queued(&self) -> impl Iterator<Item = &Run> {
-        self.all.iter().filter(|run| matches!(run.state, RunState::Queued(_)))
-    }
-
-    /// Queued and running runs, oldest first.
-    pub(in crate::console) fn open(&self) -> impl Iterator<Item = &Run> {
-        self.all.iter().filter(|run| run.is_open())
-    }
-
-    /// The latest run on a repo.
-    pub(in crate::console) fn of_repo(&self, repo: &RepoName) -> Option<&Run> {
-        self.all.iter().rev().find(|run| run.repo == *repo)
-    }
-
-    /// Takes progress. False if the run has ended already.
-    pub(in crate::console) fn step(
-        &mut self,
-        ticket: Ticket,
-        event: Event,
-        now: Timestamp,
-    ) -> bool {
-        match self.get_mut(ticket).map(|run| &mut run.state) {
-            Some(RunState::Running { step, speed, .. }) => {
-                speed.take(&event, now);
-                *step = Some(event);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Cancels runs: queued ones end at once, running ones stop at their next safe point. Returns
-    /// the effects.
-    pub(in crate::console) fn stop(&mut self, tickets: &[Ticket], now: Timestamp) -> Vec<Effect> {
-        let (selected, tickets) = (self.selected(), tickets.iter().collect::<HashSet<_>>());
-        let stopped = self.all.iter_mut().filter(|run| tickets.contains(&run.ticket));
-        let effects = stopped.filter_map(|run| run.stop(now)).collect();
-        self.select_again(selected);
-        effects
-    }
-
-    /// Takes the result of a run.
-    pub(in crate::console) fn end(
-        &mut self,
-        ticket: Ticket,
-        answer: BackendResult<Outcome>,
-        now: Timestamp,
-    ) {
-        let selected = self.selected();
-        if let Some(run) = self.get_mut(ticket) {
-            run.state = RunState::Ended(answer);
-            run.ended = Some(now);
-        }
-        self.select_again(selected);
-    }
-
-    /// Removes a run whose plan is displayed again.
-    pub(in crate::console) fn drop(&mut self, ticket: Ticket) {
-        let selected = self.selected().filter(|selected| *selected != ticket);
-        self.all.retain(|run| run.ticket != ticket);
-        self.select_again(selected);
-    }
-}
-
-#[cfg(test)]
-mod tests;

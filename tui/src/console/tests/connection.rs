@@ -13,10 +13,11 @@ use super::update::{failure, model, press};
 use super::{Console, text};
 use crate::console::app::Exit;
 use crate::console::backend::{Connection, ConnectionState, FailureKind};
-use crate::console::msg::{Effect, Extent, Msg, Ticket};
-use crate::console::state::{Level, Model};
-use crate::console::update::update;
-use crate::console::view::{Styles, Theme, view};
+use crate::console::msg::{Effect, Msg};
+use crate::console::state::{Extent, Level, Model, Ticket};
+use crate::console::theme::{Styles, Theme};
+use crate::console::update::{reload_all, reload_list, update};
+use crate::console::view::view;
 
 fn up(ms: u64) -> Msg {
     Msg::Connection(Connection {
@@ -45,7 +46,7 @@ fn loaded_data_stays_while_disconnected_and_is_reloaded_after_reconnecting() {
     update(&mut model, up(12));
     press(&mut model, &["Enter", "h"]);
     assert_eq!(update(&mut model, down()), []);
-    let effects = model.refresh();
+    let effects = reload_all(&mut model);
     let [Effect::List(list, None), Effect::Show(show, _), Effect::History(history, _)] =
         effects[..]
     else {
@@ -84,7 +85,7 @@ fn loaded_data_stays_while_disconnected_and_is_reloaded_after_reconnecting() {
 fn a_short_loss_is_caught_up_with_at_the_next_tick() {
     let mut model = model();
     update(&mut model, up(12));
-    let list = model.refresh_list();
+    let list = reload_list(&mut model);
     let Effect::List(ticket, None) = list else { panic!("{list:?}") };
     update(&mut model, Msg::Listed(ticket, Err(failure(FailureKind::Unreachable))));
     assert!(

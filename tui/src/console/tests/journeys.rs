@@ -13,7 +13,7 @@ use crate::console::app::Exit;
 use crate::console::backend::FailureKind;
 use crate::console::demo::{Demo, REPOS};
 use crate::console::inputs::Input;
-use crate::console::keys::Place;
+use crate::console::keys::Focus;
 
 #[tokio::test]
 async fn the_three_worst_repos_are_consolidated_with_displayed_keys() {
@@ -42,7 +42,7 @@ async fn the_three_worst_repos_are_consolidated_with_displayed_keys() {
     for repo in &worst {
         console.shows(repo);
     }
-    assert_eq!(console.app.model.place(), Place::Preview);
+    assert_eq!(console.app.model.focus(), Focus::Preview);
     console.press_shown(&["g consolidate", "y run this plan"]).await;
     for repo in &worst {
         console.shows(repo);
@@ -59,7 +59,7 @@ async fn the_three_worst_repos_are_consolidated_with_displayed_keys() {
     let proven = console.app.model.runs.current().map(|run| run.repo.to_string()).unwrap();
     assert!(worst.contains(&proven));
     console.press_shown(&["Esc back", "Esc back"]).await;
-    assert_eq!(console.app.model.place(), Place::Repos);
+    assert_eq!(console.app.model.focus(), Focus::Repos);
     for repo in
         console.app.model.repos.from(0).filter(|repo| worst.contains(&repo.repo.to_string()))
     {
@@ -99,7 +99,7 @@ async fn an_outdated_plan_is_not_run_and_the_new_one_is_displayed() {
     console.settle().await;
     // Pressing it twice confirms the old plan only.
     console.press(&["y", "y"]).await;
-    assert_eq!(console.app.model.place(), Place::Preview);
+    assert_eq!(console.app.model.focus(), Focus::Preview);
     console.shows("The repo changed while its plan was displayed, so nothing was done.");
     console.shows("8 → 1");
     assert_eq!(console.calls("run").len(), 1);
@@ -119,7 +119,7 @@ async fn the_history_is_searched_and_one_of_it_is_read() {
     assert_eq!(console.app.model.history.entries.len(), 1);
     console.shows("aster-studio/film-score-north");
     console.press(&["Enter", "Enter"]).await;
-    assert_eq!(console.app.model.place(), Place::Record);
+    assert_eq!(console.app.model.focus(), Focus::Record);
     console.shows("not enough disk space");
     console.press(&["Esc", "/", "Esc"]).await;
     assert!(console.app.model.history.entries.len() > 10);
@@ -202,7 +202,7 @@ async fn the_palette_finds_an_action_and_does_it() {
     console.press(&["Esc", ":"]).await;
     console.type_in("consol").await;
     console.press(&["Enter"]).await;
-    assert_eq!((console.app.model.place(), console.calls("run")), (Place::Confirm, vec![]));
+    assert_eq!((console.app.model.focus(), console.calls("run")), (Focus::Confirm, vec![]));
 }
 
 #[tokio::test]

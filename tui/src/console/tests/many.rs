@@ -3,20 +3,20 @@
 use super::fake_store::Fake;
 use super::{Console, demo, own_demo};
 use crate::console::backend::FailureKind;
-use crate::console::keys::Place;
+use crate::console::keys::Focus;
 
 #[tokio::test]
 async fn a_wrong_number_does_nothing_and_says_so() {
     let mut console = Console::on(demo().await, 120, 30).await;
     console.press(&["a", "g"]).await;
-    assert_eq!(console.app.model.place(), Place::Typing);
+    assert_eq!(console.app.model.focus(), Focus::Typing);
     console.press(&["y", "Enter"]).await;
     console.shows("Nothing was done");
     console.press(&["Backspace", "7", "Enter"]).await;
     console.shows("7 is not");
     assert_eq!(console.calls("consolidate"), [""; 0]);
     console.press(&["Esc"]).await;
-    assert_eq!((console.app.model.place(), console.calls("plan")), (Place::Repos, vec![]));
+    assert_eq!((console.app.model.focus(), console.calls("plan")), (Focus::Repos, vec![]));
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn of_five_runs_two_are_active_three_queued_and_one_is_cancelled() {
     store.hold("consolidate");
     let mut console = Console::on(store, 120, 30).await;
     console.press(&["a", "g", "y"]).await;
-    assert_eq!(console.app.model.place(), Place::Runs);
+    assert_eq!(console.app.model.focus(), Focus::Runs);
     console.shows("2 running, 3 queued");
     assert_eq!(console.calls("consolidate"), ["a/1", "a/2"]);
     // Active runs come first, and the first is selected.
@@ -72,7 +72,7 @@ async fn a_dialog_that_asks_for_a_number_scrolls() {
     console.press(&["a", "g"]).await;
     console.hides("tidal-lab/spring-cruise");
     console.press(&["End", "1"]).await;
-    assert_eq!(console.app.model.place(), Place::Typing);
+    assert_eq!(console.app.model.focus(), Focus::Typing);
     console.shows("tidal-lab/spring-cruise");
     console.press(&["Home", "PgDn", "Up"]).await;
     console.hides("tidal-lab/spring-cruise");

@@ -42,7 +42,7 @@ use super::keys::{Key, Keymap};
 use super::local::LocalBackend;
 use super::state::Model;
 use super::terminal::Outlet;
-use super::view::{Styles, Theme};
+use super::theme::{Styles, Theme};
 use fake::now;
 use fake_store::FakeStore;
 use script::Scripted;

@@ -6,9 +6,9 @@ use packhouse_host::{Problem, ProblemKind, VerifyReport};
 use super::fake::summary;
 use super::update::{failure, model, model_with, name, planned, press};
 use crate::console::backend::FailureKind;
-use crate::console::keys::{Action, Place};
-use crate::console::msg::{Effect, Extent, Msg};
-use crate::console::state::{Level, Model};
+use crate::console::keys::{Action, Focus};
+use crate::console::msg::{Effect, Msg};
+use crate::console::state::{Extent, Level, Model};
 use crate::console::update::update;
 
 #[test]
@@ -93,7 +93,7 @@ fn disabled_actions_are_not_offered() {
     let offered = |model: &Model| -> Vec<&str> {
         let bindings = model
             .keymap
-            .of_place(model.place())
+            .in_focus(model.focus())
             .filter(|b| !b.row.hint.is_empty() && model.is_enabled(b.row.action));
         bindings.map(|binding| binding.row.name).collect()
     };
@@ -103,28 +103,28 @@ fn disabled_actions_are_not_offered() {
     };
     let mut model = model_with(vec![summary("a/b", 1)]);
     press(&mut model, &["w"]);
-    lacks(&model, &["open", "stop", "cancel-waiting", "runs"]);
+    lacks(&model, &["open", "cancel-run", "cancel-queued", "runs"]);
     press(&mut model, &["h"]);
     lacks(&model, &["history", "open"]);
     press(&mut model, &["l"]);
     lacks(&model, &["log"]);
     press(&mut model, &["Esc", "Esc", "Esc", "v"]);
-    assert!(offered(&model).contains(&"stop"));
+    assert!(offered(&model).contains(&"cancel-run"));
     press(&mut model, &["x"]);
-    lacks(&model, &["stop"]);
+    lacks(&model, &["cancel-run"]);
     press(&mut model, &["Ctrl-c"]);
-    assert!(offered(&model).contains(&"wait"));
+    assert!(offered(&model).contains(&"quit-when-done"));
     // The store is local, so runs can be cancelled.
-    lacks(&model, &["leave-now"]);
+    lacks(&model, &["quit-now"]);
     press(&mut model, &["w"]);
-    lacks(&model, &["wait"]);
+    lacks(&model, &["quit-when-done"]);
     press(&mut model, &["x"]);
-    lacks(&model, &["stop-all"]);
+    lacks(&model, &["cancel-all"]);
     // The repo has only one pack.
     press(&mut model, &["Esc"]);
     let ticket = model.runs.current().unwrap().ticket;
     update(&mut model, Msg::Verified(ticket, Err(failure(FailureKind::Cancelled))));
-    assert_eq!(model.place(), Place::Done);
+    assert_eq!(model.focus(), Focus::Done);
     lacks(&model, &["consolidate", "preview"]);
 }
 

@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use super::fake_store::Fake;
 use super::{key, model_of};
 use crate::console::backend::{Backend, Control};
-use crate::console::keys::{Key, Place, TABLE};
-use crate::console::msg::{Effect, Msg, Ticket};
-use crate::console::state::{Asks, Model, PAGE, PlanState, Subject, Work};
+use crate::console::keys::{Focus, Key, TABLE};
+use crate::console::msg::{Effect, Msg};
+use crate::console::state::{Asks, Model, PAGE, PlanState, Subject, Ticket, Work};
 use crate::console::update::update;
 
 /// A model, and a fake store whose results arrive on request.
@@ -72,9 +72,9 @@ impl Bench {
         };
         ready
             && dialog.is_seen()
-            && match (self.model.place(), &dialog.asks, &dialog.subject) {
-                (Place::Confirm, Asks::Key, _) => pressed == key("y"),
-                (Place::Typing, Asks::Count(typed), Subject::Many(repos)) => {
+            && match (self.model.focus(), &dialog.asks, &dialog.subject) {
+                (Focus::Confirm, Asks::Key, _) => pressed == key("y"),
+                (Focus::Typing, Asks::Count(typed), Subject::Many(repos)) => {
                     pressed == key("Enter") && typed.text().trim() == repos.len().to_string()
                 }
                 _ => false,
@@ -271,28 +271,28 @@ fn a_confirmation_of_the_displayed_plan_runs_it() {
     assert_eq!(walk(false, blind), 0);
 }
 
-/// Keys that lead to each place, with more than ten fragmented repos. A read-only console can't
-/// reach some places.
-const WAYS: [(Place, &[&str]); 16] = [
-    (Place::Repos, &[]),
-    (Place::Filter, &["/"]),
-    (Place::Repo, &["Enter"]),
-    (Place::Preview, &["p"]),
-    (Place::Confirm, &["g"]),
-    (Place::Typing, &["a", "g"]),
-    (Place::Runs, &["w"]),
-    (Place::Run, &["HOLD", "v"]),
-    (Place::Done, &["v"]),
-    (Place::History, &["h"]),
-    (Place::Search, &["h", "/"]),
-    (Place::Record, &["h", "Enter"]),
-    (Place::Log, &["l"]),
-    (Place::Palette, &[":"]),
-    (Place::Leave, &["HOLD", "v", "Ctrl-c"]),
-    (Place::Help, &["?"]),
+/// Keys that lead to each focus, with more than ten fragmented repos. A read-only console can't
+/// reach some of them.
+const WAYS: [(Focus, &[&str]); 16] = [
+    (Focus::Repos, &[]),
+    (Focus::Filter, &["/"]),
+    (Focus::Repo, &["Enter"]),
+    (Focus::Preview, &["p"]),
+    (Focus::Confirm, &["g"]),
+    (Focus::Typing, &["a", "g"]),
+    (Focus::Runs, &["w"]),
+    (Focus::Run, &["HOLD", "v"]),
+    (Focus::Done, &["v"]),
+    (Focus::History, &["h"]),
+    (Focus::Search, &["h", "/"]),
+    (Focus::Record, &["h", "Enter"]),
+    (Focus::Log, &["l"]),
+    (Focus::Palette, &[":"]),
+    (Focus::Leave, &["HOLD", "v", "Ctrl-c"]),
+    (Focus::Help, &["?"]),
 ];
 
-/// A console in a place. After `HOLD`, no more results arrive.
+/// A console with a focus. After `HOLD`, no more results arrive.
 fn in_place(way: &[&str], read_only: bool) -> Bench {
     let mut bench = Bench::new(crowd(), read_only);
     let mut answering = true;
@@ -334,12 +334,12 @@ fn every_place_is_reached_and_no_key_of_a_read_only_console_changes_a_store() {
         .chain(named.map(str::to_owned))
         .chain(ctrl)
         .collect();
-    for (place, way) in WAYS {
-        assert_eq!(in_place(way, false).model.place(), place);
-        let reached = in_place(way, true).model.place();
+    for (focus, way) in WAYS {
+        assert_eq!(in_place(way, false).model.focus(), focus);
+        let reached = in_place(way, true).model.focus();
         assert!(
-            !matches!(reached, Place::Confirm | Place::Typing),
-            "a read-only console asks for confirmation in {place:?}"
+            !matches!(reached, Focus::Confirm | Focus::Typing),
+            "a read-only console asks for confirmation in {focus:?}"
         );
         for name in &all {
             let mut bench = in_place(way, true);

@@ -7,7 +7,8 @@ use ratatui::style::{Color, Modifier};
 use super::fake::{last_gc, summary};
 use super::fake_store::Fake;
 use super::{Console, text};
-use crate::console::view::{Styles, Theme, view};
+use crate::console::theme::{Styles, Theme};
+use crate::console::view::view;
 
 pub(super) const SIZES: [(u16, u16); 4] = [(60, 16), (80, 20), (120, 26), (200, 30)];
 

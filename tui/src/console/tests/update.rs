@@ -7,9 +7,9 @@ use super::fake::{gc_plan, last_gc, summary};
 use super::fake_store::Fake;
 use super::{key, model_of};
 use crate::console::backend::{Failure, FailureKind};
-use crate::console::keys::Place;
-use crate::console::msg::{Effect, Extent, Msg, Ticket};
-use crate::console::state::{Leave, Level, Model, Screen};
+use crate::console::keys::Focus;
+use crate::console::msg::{Effect, Msg};
+use crate::console::state::{Extent, Leave, Level, Model, Screen, Ticket};
 use crate::console::update::update;
 
 /// A model that has loaded these repos.
@@ -75,7 +75,7 @@ fn keys_that_come_faster_than_frames_confirm_nothing() {
     };
     // Some terminals paste text as single keys.
     assert_eq!(typed(&mut model, &["a", "g", "y", "y"]), []);
-    assert_eq!((model.place(), model.runs.len()), (Place::Confirm, 0));
+    assert_eq!((model.focus(), model.runs.len()), (Focus::Confirm, 0));
     let ticket = planned(&typed(&mut model, &["Esc", "Esc", "g"]));
     update(&mut model, Msg::Drawn(Extent::default()));
     update(&mut model, Msg::Planned(ticket, Ok(gc_plan(&summary("a/b", 3)))));
@@ -102,7 +102,7 @@ fn a_preview_asks_for_confirmation_on_request() {
     let mut model = model();
     let ticket = planned(&press(&mut model, &["p"]));
     update(&mut model, Msg::Planned(ticket, Ok(gc_plan(&summary("a/b", 3)))));
-    assert_eq!((model.place(), press(&mut model, &["y", "Enter"])), (Place::Preview, vec![]));
+    assert_eq!((model.focus(), press(&mut model, &["y", "Enter"])), (Focus::Preview, vec![]));
     assert_eq!(press(&mut model, &["g"]), [], "the displayed plan is the one to confirm");
     assert!(matches!(press(&mut model, &["y"])[..], [Effect::Run(_, of)] if of == ticket));
 }
@@ -266,7 +266,7 @@ fn pasted_text_is_typed_and_never_executed() {
     assert!(model.dialog.is_none() && model.notice.is_some());
     press(&mut model, &["/"]);
     update(&mut model, Msg::Paste("a/b\ny".to_owned()));
-    assert_eq!((model.repos.filter(), model.place()), ("a/b", Place::Filter));
+    assert_eq!((model.repos.filter(), model.focus()), ("a/b", Focus::Filter));
     press(&mut model, &["Esc", "g"]);
     assert_eq!(update(&mut model, Msg::Paste("y".to_owned())), []);
 }

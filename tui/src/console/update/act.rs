@@ -1,26 +1,27 @@
 //! Handles actions.
 
-use super::{ask, work};
-use crate::console::keys::{Action, Place};
-use crate::console::msg::{Effect, Ticket};
-use crate::console::state::{Asks, Cursor, Leave, Model, Outcome, Palette, Repo, RunState, Screen};
+use super::{ask, reload, work};
+use crate::console::keys::{Action, Focus};
+use crate::console::msg::Effect;
+use crate::console::state::{Asks, Cursor, Leave, Model, Outcome, Repo, RunState, Screen, Ticket};
 use crate::text::count;
 
-/// Handles an action in the current place.
+/// Handles an action with the current focus.
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if moved(model, action) {
         let ticket = model.ticket();
-        let on_history = matches!(model.place(), Place::History | Place::Search);
-        return on_history.then(|| model.history.more(ticket)).flatten().into_iter().collect();
+        let on_history = matches!(model.focus(), Focus::History | Focus::Search);
+        let query = on_history.then(|| model.history.more(ticket)).flatten();
+        return query.map(|query| Effect::History(ticket, query)).into_iter().collect();
     }
     match action {
         Action::Open => return open(model),
         Action::Consolidate => return ask::ask(model, true),
         Action::Preview => return ask::ask(model, false),
         Action::Verify => return ask::verify(model),
-        Action::Refresh => return refresh(model),
-        Action::Filter => match model.place() {
-            Place::History => model.history.typing = true,
+        Action::Refresh => return reload::and_watch(model),
+        Action::Filter => match model.focus() {
+            Focus::History => model.history.typing = true,
             _ => model.repos.typing = true,
         },
         Action::SortNext | Action::SortPrevious | Action::SortTurn => {
@@ -37,10 +38,10 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::History => {
             go(model, |screen| matches!(screen, Screen::History), Screen::History);
             let ticket = model.ticket();
-            return vec![model.history.begin(ticket)];
+            return vec![Effect::History(ticket, model.history.begin(ticket))];
         }
         Action::Help => model.help = Some(Cursor::default()),
-        Action::Palette => model.palette = Some(Palette::new(model)),
+        Action::Palette => model.palette = Some(model.new_palette()),
         Action::Back => return back(model),
         Action::Quit => return quit(model),
         Action::Suspend => return vec![Effect::Suspend],
@@ -68,7 +69,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 }
 
 fn moved(model: &mut Model, action: Action) -> bool {
-    let (page, leaving) = (model.extent.height, model.place() == Place::Leave);
+    let (page, leaving) = (model.extent.height, model.focus() == Focus::Leave);
     match model.scrolled() {
         Some((cursor, lines)) => cursor.act(action, lines, page),
         None if leaving => false,
@@ -77,13 +78,13 @@ fn moved(model: &mut Model, action: Action) -> bool {
 }
 
 fn typed(model: &mut Model, action: Action) -> Vec<Effect> {
-    match model.place() {
-        Place::Filter => model.repos.type_filter(action, model.now),
-        Place::Search => {
+    match model.focus() {
+        Focus::Filter => model.repos.type_filter(action, model.now),
+        Focus::Search => {
             model.history.type_text(action);
             return search_again(model);
         }
-        Place::Palette => {
+        Focus::Palette => {
             if let Some(palette) = &mut model.palette {
                 palette.input.act(action);
                 palette.cursor = Cursor::default();
@@ -108,15 +109,15 @@ pub(super) fn search_again(model: &mut Model) -> Vec<Effect> {
     }
     let ticket = model.ticket();
     model.history.cursor = Cursor::default();
-    vec![model.history.begin(ticket)]
+    vec![Effect::History(ticket, model.history.begin(ticket))]
 }
 
 fn accept(model: &mut Model) -> Vec<Effect> {
-    match model.place() {
-        Place::Filter => model.repos.typing = false,
-        Place::Search => model.history.typing = false,
-        Place::Typing => return ask::confirm(model),
-        Place::Palette => {
+    match model.focus() {
+        Focus::Filter => model.repos.typing = false,
+        Focus::Search => model.history.typing = false,
+        Focus::Typing => return ask::confirm(model),
+        Focus::Palette => {
             let chosen = model.palette.take().and_then(|palette| palette.chosen(&model.keymap));
             return chosen.map(|action| act(model, action)).unwrap_or_default();
         }
@@ -126,30 +127,30 @@ fn accept(model: &mut Model) -> Vec<Effect> {
 }
 
 fn cancel(model: &mut Model) -> Vec<Effect> {
-    match model.place() {
-        Place::Filter => {
+    match model.focus() {
+        Focus::Filter => {
             model.repos.typing = false;
             model.repos.clear_filter(model.now);
         }
-        Place::Search => {
+        Focus::Search => {
             model.history.typing = false;
             model.history.clear();
             return search_again(model);
         }
-        Place::Palette => model.palette = None,
+        Focus::Palette => model.palette = None,
         _ => return ask::decline(model),
     }
     Vec::new()
 }
 
 fn open(model: &mut Model) -> Vec<Effect> {
-    match model.place() {
-        Place::Runs => {
+    match model.focus() {
+        Focus::Runs => {
             if let Some(ticket) = model.runs.current().map(|run| run.ticket) {
                 work::show(model, ticket);
             }
         }
-        Place::History => {
+        Focus::History => {
             if let Some(entry) = model.history.current() {
                 let screen = Screen::Record(Box::new(entry.clone()), Cursor::default());
                 model.screens.push(screen);
@@ -171,12 +172,6 @@ fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
         Some(at) => model.screens.truncate(at + 1),
         None => model.screens.push(screen),
     }
-}
-
-fn refresh(model: &mut Model) -> Vec<Effect> {
-    let mut effects = model.refresh();
-    effects.extend(model.watch_again());
-    effects
 }
 
 fn back(model: &mut Model) -> Vec<Effect> {
@@ -209,8 +204,8 @@ fn quit(model: &mut Model) -> Vec<Effect> {
 
 /// Cancels the displayed or selected run; in the quit dialog, all runs.
 fn stop(model: &mut Model) -> Vec<Effect> {
-    let tickets: Vec<Ticket> = match (model.place(), model.screens.last()) {
-        (Place::Leave, _) => {
+    let tickets: Vec<Ticket> = match (model.focus(), model.screens.last()) {
+        (Focus::Leave, _) => {
             model.leave = Some(Leave::Stopping);
             model.runs.open().map(|run| run.ticket).collect()
         }

@@ -2,17 +2,18 @@
 
 use std::collections::HashSet;
 
-use packhouse_host::{RepoName, RepoSummary};
+use packhouse_host::{GcPlanReport, RepoName, RepoSummary};
 
 use super::work;
-use crate::console::keys::Place;
+use crate::console::backend::BackendResult;
+use crate::console::keys::Focus;
 use crate::console::msg::Effect;
-use crate::console::state::{Choice, ConfirmDialog, Confirmed, Model, Work};
+use crate::console::state::{Call, Choice, ConfirmDialog, Confirmed, Level, Model, Ticket, Work};
 use crate::text::count;
 
 /// The marked repos, if an action applies to them.
 fn marked(model: &Model) -> Vec<RepoSummary> {
-    if model.place() == Place::Repos { model.repos.marked() } else { Vec::new() }
+    if model.focus() == Focus::Repos { model.repos.marked() } else { Vec::new() }
 }
 
 /// Repos with such a run queued or active.
@@ -40,15 +41,34 @@ pub(super) fn ask(model: &mut Model, asking: bool) -> Vec<Effect> {
     } else {
         ConfirmDialog::of(choose(model, marked), model.ticket(), asking)
     };
-    let effect = dialog.plan();
+    let to_plan = dialog.to_plan();
     model.dialog = Some(dialog);
-    effect.into_iter().collect()
+    to_plan.map(|(ticket, repo)| Effect::Plan(ticket, repo)).into_iter().collect()
 }
 
 fn choose(model: &Model, marked: Vec<RepoSummary>) -> Choice {
     let busy = busy(model, Work::Consolidate);
     let shown: HashSet<&RepoName> = model.repos.from(0).map(|repo| &repo.repo).collect();
     Choice::of(marked, |repo| busy.contains(repo), |repo| shown.contains(repo))
+}
+
+/// A plan was made, or could not be made.
+pub(super) fn planned(
+    model: &mut Model,
+    ticket: Ticket,
+    answer: BackendResult<GcPlanReport>,
+) -> Vec<Effect> {
+    let Some(dialog) = model.dialog.as_mut().filter(|dialog| dialog.awaits(ticket)) else {
+        // Declined meanwhile.
+        return vec![Effect::Forget(ticket)];
+    };
+    if let (Err(failure), Some(repo)) = (&answer, dialog.repo()) {
+        let message = format!("{repo}: planning failed: {failure}");
+        model.log.say(model.now, Level::Error, message);
+    }
+    dialog.take(answer);
+    model.dirty = true;
+    Vec::new()
 }
 
 /// The operator confirms.
@@ -63,15 +83,15 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
     }
     match confirmed {
         Confirmed::Plan(permit, ticket, repo) => {
-            model.runs.ask(ticket, repo, Work::Consolidate, Effect::Run(permit, ticket), model.now);
+            model.runs.ask(ticket, repo, Work::Consolidate, Call::Plan(permit), model.now);
             work::show(model, ticket);
         }
         Confirmed::Many(permit, repos) => {
             work::show_all(model);
             for repo in repos {
                 let ticket = model.ticket();
-                let effect = Effect::Consolidate(permit.clone(), ticket, repo.clone());
-                model.runs.ask(ticket, repo, Work::Consolidate, effect, model.now);
+                let call = Call::Consolidate(permit.clone());
+                model.runs.ask(ticket, repo, Work::Consolidate, call, model.now);
             }
         }
     }
@@ -83,7 +103,8 @@ pub(super) fn decline(model: &mut Model) -> Vec<Effect> {
     if model.leave.take().is_some() {
         return Vec::new();
     }
-    model.dialog.take().and_then(ConfirmDialog::decline).into_iter().collect()
+    let abandoned = model.dialog.take().and_then(ConfirmDialog::decline);
+    abandoned.map(work::abandon).into_iter().collect()
 }
 
 /// Verifies the current or the marked repos, without a confirmation: it changes nothing.
@@ -97,7 +118,7 @@ pub(super) fn verify(model: &mut Model) -> Vec<Effect> {
     let mut effects = decline(model);
     if !work::show_open(model, &repo) {
         let ticket = model.ticket();
-        model.runs.ask(ticket, repo.clone(), Work::Verify, Effect::Verify(ticket, repo), model.now);
+        model.runs.ask(ticket, repo, Work::Verify, Call::Verify, model.now);
         work::show(model, ticket);
         effects.extend(work::start(model));
     }
@@ -113,7 +134,7 @@ fn verify_many(model: &mut Model, marked: Vec<RepoSummary>) -> Vec<Effect> {
             continue;
         }
         let ticket = model.ticket();
-        model.runs.ask(ticket, repo.clone(), Work::Verify, Effect::Verify(ticket, repo), model.now);
+        model.runs.ask(ticket, repo, Work::Verify, Call::Verify, model.now);
     }
     if skipped > 0 {
         model.notice = Some(format!("{} skipped: already being verified", count(skipped)));

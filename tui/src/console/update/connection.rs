@@ -1,5 +1,6 @@
 //! The connection to a remote store: what happens when it is lost and restored.
 
+use super::reload;
 use crate::console::backend::{Connection, ConnectionState};
 use crate::console::msg::Effect;
 use crate::console::state::{Level, Model};
@@ -24,7 +25,7 @@ pub(super) fn changed(model: &mut Model, connection: Connection) -> Vec<Effect> 
                 u64::try_from(model.now.duration_since(since).as_millis()).unwrap_or_default();
             let message = format!("Reconnected to {} after {}", model.store, duration(away));
             model.log.say(model.now, Level::Note, message);
-            model.catch_up()
+            reload::catch_up(model)
         }
         _ => Vec::new(),
     }

@@ -1,11 +1,13 @@
 //! Runs: shows, starts and cancels them, and handles their end.
 
-use packhouse_host::RepoName;
+use packhouse_host::{Event, RepoName};
 
+use super::reload;
 use crate::console::backend::{BackendResult, FailureKind};
-use crate::console::msg::{Effect, Ticket};
+use crate::console::msg::Effect;
 use crate::console::state::{
-    ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Run, RunState, Screen,
+    Abandoned, Call, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Run, RunState, Screen,
+    Started, Ticket,
 };
 use crate::text::plural;
 
@@ -36,17 +38,44 @@ pub(super) fn show_all(model: &mut Model) {
 /// Starts queued runs.
 pub(super) fn start(model: &mut Model) -> Vec<Effect> {
     let before: Vec<Ticket> = model.runs.running().map(|run| run.ticket).collect();
-    let effects = model.runs.start(model.now);
+    let started = model.runs.start(model.now);
     for run in model.runs.running().filter(|run| !before.contains(&run.ticket)) {
         let (level, message) = log_entry(run);
         model.log.say(model.now, level, message);
     }
-    effects
+    started.into_iter().map(call).collect()
+}
+
+/// Makes the call of a run.
+fn call(Started { ticket, repo, call }: Started) -> Effect {
+    match call {
+        Call::Plan(permit) => Effect::Run(permit, ticket),
+        Call::Consolidate(permit) => Effect::Consolidate(permit, ticket, repo),
+        Call::Verify => Effect::Verify(ticket, repo),
+    }
+}
+
+/// Ends what is no longer wanted.
+pub(super) fn abandon(abandoned: Abandoned) -> Effect {
+    match abandoned {
+        Abandoned::Call(ticket) => Effect::Cancel(ticket),
+        Abandoned::Plan(ticket) => Effect::Forget(ticket),
+    }
+}
+
+/// Takes progress of a plan or a run. False if it has ended already.
+pub(super) fn step(model: &mut Model, ticket: Ticket, event: Event) -> bool {
+    if let Some(dialog) = model.dialog.as_mut().filter(|dialog| dialog.awaits(ticket)) {
+        dialog.step(event);
+        return true;
+    }
+    model.runs.step(ticket, event, model.now)
 }
 
 /// Cancels runs.
 pub(super) fn stop(model: &mut Model, tickets: &[Ticket]) -> Vec<Effect> {
-    let mut effects = model.runs.stop(tickets, model.now);
+    let abandoned = model.runs.stop(tickets, model.now);
+    let mut effects: Vec<Effect> = abandoned.into_iter().map(abandon).collect();
     effects.extend(start(model));
     effects.extend(leave_when_done(model));
     effects
@@ -81,7 +110,7 @@ pub(super) fn ended(
     }
     let fresh = model.ticket();
     effects.push(Effect::Summarise(fresh, repo));
-    effects.extend(model.refresh_above());
+    effects.extend(reload::screens(model));
     effects
 }
 

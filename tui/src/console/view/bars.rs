@@ -11,9 +11,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{connection, key_in};
+use super::connection;
 use crate::console::cells::{fit, pad, tail, width};
-use crate::console::keys::{Action, Binding, Place};
+use crate::console::keys::{Action, Binding, Focus};
 use crate::console::state::{Model, Screen, Subject};
 use crate::text::{count, escaped, plural};
 
@@ -70,7 +70,7 @@ fn path(model: &Model) -> Vec<String> {
 /// line, but not for the connection and the name of the store.
 fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
     let styles = model.styles;
-    let refresh = key_in(model, Place::Repos, Action::Refresh);
+    let refresh = model.keymap.key_in(Focus::Repos, Action::Refresh);
     let unwatched = [format!("not watching, {refresh} reloads"), "not watching".to_owned()];
     let wanted = [
         (if model.read_only { vec!["read-only".to_owned()] } else { Vec::new() }, styles.strong()),
@@ -140,7 +140,7 @@ fn work(model: &Model) -> Vec<String> {
 /// Draws the footer.
 pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
     let room = usize::from(area.width).saturating_sub(2);
-    let bad = model.repos.bad_filter.as_ref().filter(|_| model.place() == Place::Filter);
+    let bad = model.repos.bad_filter.as_ref().filter(|_| model.focus() == Focus::Filter);
     let spans = match (typed(model), &model.notice) {
         (None, Some(notice)) => {
             vec![Span::styled(fit(&format!(" {}", escaped(notice)), room), model.styles.strong())]
@@ -170,10 +170,10 @@ pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
 
 /// The prompt and the input in the footer. The confirm dialog has an input of its own.
 fn typed(model: &Model) -> Option<(&'static str, &str)> {
-    match model.place() {
-        Place::Filter => Some(("filter: ", model.repos.filter())),
-        Place::Search => Some(("search: ", model.history.text())),
-        Place::Palette => model.palette.as_ref().map(|palette| (":", palette.input.text())),
+    match model.focus() {
+        Focus::Filter => Some(("filter: ", model.repos.filter())),
+        Focus::Search => Some(("search: ", model.history.text())),
+        Focus::Palette => model.palette.as_ref().map(|palette| (":", palette.input.text())),
         _ => None,
     }
 }
@@ -183,7 +183,7 @@ fn typed(model: &Model) -> Option<(&'static str, &str)> {
 fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
     let enabled =
         |binding: &&Binding| !binding.row.hint.is_empty() && model.is_enabled(binding.row.action);
-    let all: Vec<&Binding> = model.keymap.of_place(model.place()).filter(enabled).collect();
+    let all: Vec<&Binding> = model.keymap.in_focus(model.focus()).filter(enabled).collect();
     let kept: &[Action] =
         if room < ROOMY { &[Action::Help] } else { &[Action::Help, Action::Quit] };
     let (mut last, mut first): (Vec<&Binding>, Vec<&Binding>) =

@@ -25,8 +25,9 @@ use ratatui::symbols::Marker;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Axis, Block, Chart, Dataset, GraphType, Widget};
 
-use super::{Styles, fact};
+use super::parts::fact;
 use crate::console::cells::fit;
+use crate::console::theme::Styles;
 use crate::text::{ago, count, plural, size};
 
 /// Lines of a chart; with fewer it is unreadable.
@@ -195,7 +196,7 @@ fn bars(
 mod tests {
     use super::*;
     use crate::console::tests::fake::now;
-    use crate::console::view::Theme;
+    use crate::console::theme::Theme;
     use packhouse_host::Cause;
 
     fn moments(of: &[(i64, u64)]) -> Vec<Moment> {
@@ -246,7 +247,11 @@ mod tests {
             for (room, height) in
                 [(0, 0), (1, 30), (20, 30), (78, 8), (78, 30), (110, 30), (198, 50), (3000, 50)]
             {
-                text(&timeline, room, height);
+                let styles = Styles { theme: Theme::Mono, ascii: false };
+                let drawn = lines(styles, &timeline, now(), room, height);
+                assert!(drawn.len() <= height, "{} lines of {height}", drawn.len());
+                let widest = drawn.iter().map(Line::width).max().unwrap_or_default();
+                assert!(widest <= room, "{widest} cells of {room}");
             }
         }
     }

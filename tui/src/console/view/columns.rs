@@ -4,8 +4,7 @@ use packhouse_host::RepoSummary;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::parts::work_text;
-use super::{last_gc_text, state_text};
+use super::parts::{last_gc_text, state_text, work_text};
 use crate::console::cells::pad;
 use crate::console::state::{Column, Model};
 use crate::text::{count, escaped, percent, size};

@@ -41,13 +41,14 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{answers, inner, long_fact, shrunk, split, way_out};
-use super::{contents, failure_lines, key_in, plain, room, scrolled, styled};
+use super::parts::{
+    answers, contents, failure_lines, inner, long_fact, plain, room, scrolled, shrunk, split,
+    styled, way_out,
+};
 use crate::console::cells::{fit, tail, width, wrap};
-use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
+use crate::console::keys::{Action, Focus};
 use crate::console::state::{
-    Asks, ConfirmDialog, Model, PlanState, RECONNECTING, Subject, Work, step_text,
+    Asks, ConfirmDialog, Extent, Model, PlanState, RECONNECTING, Subject, Work, step_text,
 };
 use crate::text::{capitalized, count, duration, escaped, plural, size};
 
@@ -107,7 +108,7 @@ fn one(
         }
         PlanState::Failed(failure) => {
             lines.extend(failure_lines(styles, "Planning", failure, room));
-            lines.extend(way_out(model, Place::Preview, Work::Consolidate, failure.kind, room));
+            lines.extend(way_out(model, Focus::Preview, Work::Consolidate, failure.kind, room));
         }
     }
     lines.extend(many::left_out(model, dialog, room));
@@ -177,15 +178,15 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             Span::styled(format!("  {key}"), styles.strong()),
         ]
     };
-    let cancel = |place, action| button("Cancel", key_in(model, place, action));
+    let cancel = |focus, action| button("Cancel", model.keymap.key_in(focus, action));
     let (mut more, mut below) = (Vec::new(), Vec::new());
     let default = match &dialog.asks {
         Asks::Nothing => {
             below = styled(wrap(&only_shown(model, dialog), room), styles.quiet());
-            button("Close", key_in(model, Place::Preview, Action::Back))
+            button("Close", model.keymap.key_in(Focus::Preview, Action::Back))
         }
-        Asks::Key => cancel(Place::Confirm, Action::Decline),
-        Asks::Count(_) => cancel(Place::Typing, Action::Cancel),
+        Asks::Key => cancel(Focus::Confirm, Action::Decline),
+        Asks::Count(_) => cancel(Focus::Typing, Action::Cancel),
     };
     match (&dialog.asks, &dialog.subject) {
         (Asks::Key, _) if dialog.is_ready() => {
@@ -196,7 +197,7 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             ]);
         }
         (Asks::Count(input), Subject::Many(repos)) => {
-            let enter = key_in(model, Place::Typing, Action::Accept);
+            let enter = model.keymap.key_in(Focus::Typing, Action::Accept);
             let number = repos.len();
             let short = format!("Type {number}, {enter}:");
             let asks = format!("To confirm, type {number} and press {enter}:");
@@ -227,7 +228,7 @@ fn only_shown(model: &Model, dialog: &ConfirmDialog) -> String {
         (true, true) => "Preview only: the console is read-only.".to_owned(),
         (true, false) => format!(
             "Preview only. Press {} to run it.",
-            key_in(model, Place::Preview, Action::Consolidate)
+            model.keymap.key_in(Focus::Preview, Action::Consolidate)
         ),
     }
 }

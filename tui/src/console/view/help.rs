@@ -1,4 +1,4 @@
-//! The help: the table of keys, beginning with the current place.
+//! The help: the table of keys, beginning with the current focus.
 //!
 //! ```text
 //!  packhouse › help
@@ -16,11 +16,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
-use super::{room, scrolled};
+use super::parts::{room, scrolled};
 use crate::console::cells::{pad, wrap};
-use crate::console::keys::{Action, Binding, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Cursor, Model};
+use crate::console::keys::{Action, Binding, Focus};
+use crate::console::state::{Cursor, Extent, Model};
 
 /// Width of the keys.
 const KEYS: usize = 17;
@@ -28,23 +27,23 @@ const KEYS: usize = 17;
 /// Draws the help instead of the body.
 pub(super) fn draw(model: &Model, top: Cursor, frame: &mut Frame, area: Rect) -> Extent {
     frame.render_widget(Clear, area);
-    let here = model.place_below();
-    let others = Place::ALL.into_iter().filter(|place| *place != here);
+    let here = model.focus_below();
+    let others = Focus::ALL.into_iter().filter(|focus| *focus != here);
     let lines = std::iter::once(here)
         .chain(others)
-        .flat_map(|place| lines(model, place, place == here, room(area)))
+        .flat_map(|focus| lines(model, focus, focus == here, room(area)))
         .collect();
     scrolled(frame, area, lines, top.at(usize::MAX))
 }
 
-fn lines(model: &Model, place: Place, here: bool, room: usize) -> Vec<Line<'static>> {
+fn lines(model: &Model, focus: Focus, here: bool, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
-    let mut title = vec![Span::styled(place.title().to_uppercase(), styles.strong())];
+    let mut title = vec![Span::styled(focus.title().to_uppercase(), styles.strong())];
     if here {
         title.push(Span::styled(", current screen", styles.quiet()));
     }
     let mut lines = vec![Line::from(title)];
-    for (keys, help) in rows(model, place) {
+    for (keys, help) in rows(model, focus) {
         let mut keys = wrap(&keys.join(" "), KEYS - 3).into_iter();
         let mut help = wrap(help, room.saturating_sub(KEYS)).into_iter();
         loop {
@@ -63,13 +62,13 @@ fn lines(model: &Model, place: Place, here: bool, room: usize) -> Vec<Line<'stat
     lines
 }
 
-/// The rows of a place. Rows that differ only in their keys are joined.
-fn rows(model: &Model, place: Place) -> Vec<(Vec<String>, &'static str)> {
+/// The rows of a focus. Rows that differ only in their keys are joined.
+fn rows(model: &Model, focus: Focus) -> Vec<(Vec<String>, &'static str)> {
     let mut rows: Vec<(Action, Vec<String>, &'static str)> = Vec::new();
     // A local store has no connection.
     let applies =
         |binding: &&Binding| model.connection.is_some() || binding.row.action != Action::LeaveNow;
-    for binding in model.keymap.of_place(place).filter(applies) {
+    for binding in model.keymap.in_focus(focus).filter(applies) {
         let keys = binding.keys.iter().map(ToString::to_string);
         match rows
             .iter_mut()

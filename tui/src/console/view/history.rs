@@ -17,13 +17,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{inner, split};
+use super::parts::{failure_lines, inner, plain, room, split};
 use super::table::{Beside, Table, list};
-use super::{failure_lines, key_in, plain, room};
 use crate::console::cells::{fit, wrap};
-use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Model, RECONNECTING};
+use crate::console::keys::{Action, Focus};
+use crate::console::state::{Extent, Model, RECONNECTING};
 use crate::text::{ago, count, duration, escaped, plural, size};
 
 /// The columns beside the repo, the most important first.
@@ -103,7 +101,7 @@ fn sums(model: &Model, room: usize) -> Line<'static> {
 /// Why there are no rows, and what to do.
 fn nothing(model: &Model) -> String {
     let history = &model.history;
-    let key = |action| key_in(model, Place::History, action);
+    let key = |action| model.keymap.key_in(Focus::History, action);
     if history.failure.is_some() {
         return format!("Press {} to retry.", key(Action::Refresh));
     }
@@ -113,7 +111,7 @@ fn nothing(model: &Model) -> String {
         (true, "") => "No consolidations yet.".to_owned(),
         (true, text) => {
             let way = if history.typing {
-                format!("{} clears the search.", key_in(model, Place::Search, Action::Cancel))
+                format!("{} clears the search.", model.keymap.key_in(Focus::Search, Action::Cancel))
             } else {
                 format!("Press {} to search again.", key(Action::Filter))
             };

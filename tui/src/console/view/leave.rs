@@ -13,17 +13,17 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::parts::answers;
-use super::{dialog, key_in, plain};
+use super::dialog;
+use super::parts::{answers, plain};
 use crate::console::cells::{fit, wrap};
-use crate::console::keys::{Action, Place};
+use crate::console::keys::{Action, Focus};
 use crate::console::state::{Leave, Model};
 use crate::text::{count, escaped};
 
 /// Draws the dialog above the body.
 pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     let (styles, room) = (model.styles, dialog::room(area));
-    let key = |action| key_in(model, Place::Leave, action);
+    let key = |action| model.keymap.key_in(Focus::Leave, action);
     let wait = ("wait, then quit", key(Action::Wait));
     let (title, note, mut keys) = match leave {
         Leave::Asking => (

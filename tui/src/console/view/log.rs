@@ -21,12 +21,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line as Text, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{inner, say_more, split};
+use super::parts::{inner, plain, room, say_more, split, styled};
 use super::table::list;
-use super::{plain, room, styled};
 use crate::console::cells::{fit, pad, wrap};
-use crate::console::msg::Extent;
-use crate::console::state::{Level, LogLine, Model};
+use crate::console::state::{Extent, Level, LogLine, Model};
 use crate::text::escaped;
 
 /// Minimum rows of the list with its head, however long the selected line is.

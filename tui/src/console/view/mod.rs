@@ -32,19 +32,12 @@ mod result;
 mod run;
 mod runs;
 mod table;
-mod theme;
-
-use parts::{
-    contents, fact, failure_lines, heading, last_gc_text, plain, room, scrolled, state_text, styled,
-};
-pub(super) use theme::{Styles, Theme};
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
 
-use super::keys::{Action, Place};
-use super::msg::Extent;
-use super::state::{Model, Screen};
+use super::state::{Extent, Model, Screen};
+use parts::{plain, scrolled};
 
 /// Draws everything. Returns the scroll area.
 pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
@@ -89,12 +82,6 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         ascii::only(frame.buffer_mut());
     }
     extent
-}
-
-/// The displayed key of an action in a place.
-fn key_in(model: &Model, place: Place, action: Action) -> String {
-    let binding = model.keymap.of_place(place).find(|binding| binding.row.action == action);
-    binding.and_then(|binding| binding.keys.first()).map_or_else(String::new, ToString::to_string)
 }
 
 #[cfg(test)]

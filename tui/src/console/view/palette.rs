@@ -15,8 +15,7 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 
 use crate::console::cells::{fit, pad};
 use crate::console::keys::Binding;
-use crate::console::msg::Extent;
-use crate::console::state::{Model, Palette};
+use crate::console::state::{Extent, Model, Palette};
 
 /// The maximum size of the box.
 const COLUMNS: u16 = 110;

@@ -7,12 +7,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{Styles, key_in};
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::cells::{fit, pad, width, wrap};
-use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Model, Outcome, RECONNECTING, RunState, Work};
+use crate::console::keys::{Action, Focus};
+use crate::console::state::{Extent, Model, Outcome, RECONNECTING, RunState, Work};
+use crate::console::theme::Styles;
 use crate::text::{ago, capitalized, count, escaped, plural, size};
 
 /// Width of the names of facts.
@@ -74,6 +73,13 @@ pub(super) fn long_fact(
     values.map(|(at, value)| fact(styles, if at == 0 { name } else { "" }, &value, room)).collect()
 }
 
+/// The whole key of a pack; if it does not fit, without the name of the hash, like the file name.
+pub(super) fn key_fact(styles: Styles, key: &str, room: usize) -> Vec<Line<'static>> {
+    let fits = long_fact(styles, "Pack", key, room);
+    let bare = key.strip_prefix("sha256:").filter(|_| fits.len() > 1);
+    bare.map_or(fits, |bare| long_fact(styles, "Pack", bare, room))
+}
+
 /// A heading after a blank line.
 pub(super) fn heading(model: &Model, text: &'static str) -> [Line<'static>; 2] {
     [Line::default(), Line::from(Span::styled(text, model.styles.quiet()))]
@@ -103,25 +109,25 @@ pub(super) fn failure_lines(
 /// What to do about a failure, after a blank line.
 pub(super) fn way_out(
     model: &Model,
-    place: Place,
+    focus: Focus,
     work: Work,
     kind: FailureKind,
     room: usize,
 ) -> Vec<Line<'static>> {
-    let Some(next) = next(model, place, work, kind) else { return Vec::new() };
+    let Some(next) = next(model, focus, work, kind) else { return Vec::new() };
     [vec![Line::default()], long_fact(model.styles, "Next", &next, room)].concat()
 }
 
 /// What to do in the console; the message of the failure says what to do about its cause.
-fn next(model: &Model, place: Place, work: Work, kind: FailureKind) -> Option<String> {
-    let key = |action| Some(key_in(model, place, action)).filter(|key| !key.is_empty());
+fn next(model: &Model, focus: Focus, work: Work, kind: FailureKind) -> Option<String> {
+    let key = |action| Some(model.keymap.key_in(focus, action)).filter(|key| !key.is_empty());
     let again = match work {
         Work::Consolidate => Action::Consolidate,
         Work::Verify => Action::Verify,
     };
     Some(match (kind, work) {
-        (FailureKind::Unreachable, Work::Consolidate) if place != Place::Preview => {
-            let key = key_in(model, place, Action::History);
+        (FailureKind::Unreachable, Work::Consolidate) if focus != Focus::Preview => {
+            let key = model.keymap.key_in(focus, Action::History);
             format!("After reconnecting, press {key}: its result is in the history.")
         }
         (FailureKind::Unreachable, Work::Verify) => {
@@ -132,7 +138,7 @@ fn next(model: &Model, place: Place, work: Work, kind: FailureKind) -> Option<St
             format!("After reconnecting, close this and press {} again.", key(again)?)
         }
         (FailureKind::Refused | FailureKind::Conflict, Work::Consolidate)
-            if place == Place::Preview =>
+            if focus == Focus::Preview =>
         {
             format!("Fix the cause, close this and press {} again.", key(again)?)
         }

@@ -32,12 +32,10 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::parts::shrunk;
-use super::result::{done, facts, key_fact, proof};
-use super::{fact, plain, room, scrolled, styled};
+use super::parts::{fact, key_fact, plain, room, scrolled, shrunk, styled};
+use super::result::{done, facts, proof};
 use crate::console::cells::wrap;
-use crate::console::msg::Extent;
-use crate::console::state::{Cursor, Model};
+use crate::console::state::{Cursor, Extent, Model};
 use crate::text::{ago, duration, escaped, plural};
 
 /// Draws the screen.

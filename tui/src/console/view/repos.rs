@@ -20,12 +20,11 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::columns::Columns;
-use super::parts::{inner, split};
-use super::{Styles, failure_lines, key_in, plain, room};
+use super::parts::{failure_lines, inner, plain, room, split};
 use crate::console::cells::{fit, width, wrap};
-use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Column, Model, PAGE, RECONNECTING};
+use crate::console::keys::{Action, Focus};
+use crate::console::state::{Column, Extent, Model, PAGE, RECONNECTING};
+use crate::console::theme::Styles;
 use crate::text::{count, escaped, plural, size};
 
 /// Width of the filter beside the number of matches.
@@ -179,15 +178,15 @@ fn nothing(model: &Model) -> Option<String> {
         );
     }
     if repos.len() == 0 {
-        let again = key_in(model, Place::Repos, Action::Refresh);
+        let again = model.keymap.key_in(Focus::Repos, Action::Refresh);
         let failed = repos.failure.as_ref().map(|_| format!("Press {again} to retry."));
         let reading =
             if model.is_disconnected() { "Reconnecting …" } else { "Loading repos …" };
         return Some(failed.unwrap_or_else(|| reading.to_owned()));
     }
-    let (place, action) =
-        if repos.typing { (Place::Filter, Action::Cancel) } else { (Place::Repos, Action::Back) };
-    let key = key_in(model, place, action);
+    let (focus, action) =
+        if repos.typing { (Focus::Filter, Action::Cancel) } else { (Focus::Repos, Action::Back) };
+    let key = model.keymap.key_in(focus, action);
     let so_far = if repos.known { "" } else { " so far" };
     Some(format!("No matches{so_far} for “{}”. {key} clears the filter.", escaped(repos.filter())))
 }

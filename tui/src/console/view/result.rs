@@ -37,13 +37,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::parts::{long_fact, shrunk, way_out};
-use super::{Styles, contents, fact, heading, plain, room, scrolled, styled};
+use super::parts::{
+    contents, fact, heading, key_fact, long_fact, plain, room, scrolled, shrunk, styled, way_out,
+};
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::cells::{width, wrap};
-use crate::console::keys::Place;
-use crate::console::msg::Extent;
-use crate::console::state::{Model, Outcome, Run, Work};
+use crate::console::keys::Focus;
+use crate::console::state::{Extent, Model, Outcome, Run, Work};
 use crate::text::{capitalized, count, duration, escaped, plural, size};
 
 /// Draws the screen.
@@ -81,7 +81,7 @@ fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line
     let mut lines = styled(wrap(&format!("{} {word}.", capitalized(work.noun())), room), style);
     lines.extend([plain(wrap(meaning, room)), vec![Line::default()]].concat());
     lines.extend(plain(wrap(&escaped(&failure.message), room)));
-    lines.extend(way_out(model, Place::Done, work, failure.kind, room));
+    lines.extend(way_out(model, Focus::Done, work, failure.kind, room));
     lines
 }
 
@@ -144,13 +144,6 @@ pub(super) fn facts(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'
     lines.extend(long_fact(styles, "Contents", &all, room));
     lines.push(fact(styles, "Planned by", &format!("component {}", report.component), room));
     lines
-}
-
-/// The whole key of a pack; if it does not fit, without the name of the hash, like the file name.
-pub(super) fn key_fact(styles: Styles, key: &str, room: usize) -> Vec<Line<'static>> {
-    let fits = long_fact(styles, "Pack", key, room);
-    let bare = key.strip_prefix("sha256:").filter(|_| fits.len() > 1);
-    bare.map_or(fits, |bare| long_fact(styles, "Pack", bare, room))
 }
 
 /// What the host verified before publishing, in its own numbers; nothing is derived here.

@@ -31,11 +31,10 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::parts::long_fact;
-use super::{fact, plain, result, room, scrolled, styled};
+use super::parts::{fact, long_fact, plain, room, scrolled, styled};
+use super::result;
 use crate::console::cells::{pad, wrap};
-use crate::console::msg::Extent;
-use crate::console::state::{Model, RECONNECTING, Run, RunState, Work};
+use crate::console::state::{Extent, Model, RECONNECTING, Run, RunState, Work};
 use crate::text::{self, ago, duration, percent, plural, size};
 
 /// Width of the names of facts.

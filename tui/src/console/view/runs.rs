@@ -17,15 +17,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::widgets::Paragraph;
 
-use super::parts::inner;
+use super::parts::{inner, plain, room};
 use super::run::{seconds, since};
 use super::table::{Beside, Table, list};
-use super::{key_in, plain, room};
 use crate::console::backend::FailureKind;
 use crate::console::cells::wrap;
-use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Model, Outcome, Run, RunState};
+use crate::console::keys::{Action, Focus};
+use crate::console::state::{Extent, Model, Outcome, Run, RunState};
 use crate::text::{ago, capitalized, count, duration, escaped, percent, plural, size};
 
 const BAR: usize = 10;
@@ -70,7 +68,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 }
 
 fn how_to_start(model: &Model) -> String {
-    let key = |action| key_in(model, Place::Repos, action);
+    let key = |action| model.keymap.key_in(Focus::Repos, action);
     let mut ways = vec![format!("{} verifies one", key(Action::Verify))];
     if !model.read_only {
         ways.insert(0, format!("{} consolidates a repo", key(Action::Consolidate)));

@@ -6,11 +6,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::Styles;
 use super::parts::split;
 use crate::console::cells::pad;
-use crate::console::msg::Extent;
-use crate::console::state::Cursor;
+use crate::console::state::{Cursor, Extent};
+use crate::console::theme::Styles;
 
 /// Minimum and maximum width of the first column.
 const LEAST: usize = 16;

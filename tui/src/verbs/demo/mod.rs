@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use clap::Args;
 use packhouse_host::{
     FetchReport, FetchRequest, GcOptions, GcReport, PushOptions, RepoName, RepoReport, Store,
     StoreOptions, VerifyOptions, VerifyReport, Visibility,
@@ -19,11 +20,19 @@ use packhouse_host::{
 use tokio::time::Instant;
 
 use self::repos::{Scenario, scenarios};
-use crate::args::{Demo, When};
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::globals::When;
 use crate::interrupt::watched;
 use crate::progress::Watch;
+
+/// `packhouse demo …`
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Print plain lines, without progress bars and colours
+    #[arg(long)]
+    headless: bool,
+}
 
 /// The results for one repo.
 struct RepoOutcome {

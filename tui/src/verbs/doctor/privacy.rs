@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use packhouse_host::StoreOptions;
 
-use super::Check;
+use super::check::Check;
 
 /// The folders of a store.
 const FOLDERS: [&str; 6] = ["packs", "answers", "staging", "catalogs", "spool", "cache"];

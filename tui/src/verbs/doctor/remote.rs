@@ -4,7 +4,7 @@
 use packhouse_host::report::StatusReport;
 use packhouse_host::{Client, Error, Inspect, Remote};
 
-use super::{Check, FEW_BYTES, TOO_FEW_BYTES};
+use super::check::Check;
 use crate::text::size;
 
 /// Runs the checks. If the server can't be reached, that is the only result.
@@ -61,12 +61,6 @@ fn version(status: &StatusReport) -> Check {
 }
 
 fn space(status: &StatusReport) -> Check {
-    const CHECK: &str = "free space";
     let detail = format!("{} free on the disk of the server", size(status.free_bytes));
-    const WAY_OUT: &str = "free some space on the server";
-    match status.free_bytes {
-        ..TOO_FEW_BYTES => Check::fail(CHECK, detail, WAY_OUT),
-        TOO_FEW_BYTES..FEW_BYTES => Check::warn(CHECK, detail, WAY_OUT),
-        FEW_BYTES.. => Check::ok(CHECK, detail),
-    }
+    Check::of_space(status.free_bytes, detail, "free some space on the server")
 }

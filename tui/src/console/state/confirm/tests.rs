@@ -21,7 +21,7 @@ fn of(marked: Vec<RepoSummary>) -> ConfirmDialog {
 fn more_than_ten_repos_ask_for_their_number() {
     assert!(matches!(many(10).confirm(), Some(Confirmed::Many(_, repos)) if repos.len() == 10));
     let mut dialog = many(11);
-    assert_eq!(dialog.place(), Place::Typing);
+    assert_eq!(dialog.focus(), Focus::Typing);
     assert!(
         dialog.confirm().is_none()
             && dialog.refusal.take().is_some_and(|text| text.contains("Type 11 to confirm"))
@@ -37,7 +37,7 @@ fn more_than_ten_repos_ask_for_their_number() {
 #[test]
 fn repos_with_nothing_to_do_are_skipped_by_name() {
     let mut dialog = of(vec![summary("a/a", 1), summary("a/b", 0)]);
-    assert_eq!(dialog.place(), Place::Preview);
+    assert_eq!(dialog.focus(), Focus::Preview);
     assert!(dialog.confirm().is_none());
     let mut dialog = of(vec![
         summary("a/a", 1),

@@ -24,8 +24,7 @@ use ratatui::text::Line;
 
 use crate::console::cells::{fit, pad, wrap};
 use crate::console::state::{Asks, ConfirmDialog, Model, Totals, Why};
-use crate::console::view::parts::long_fact;
-use crate::console::view::{plain, styled};
+use crate::console::view::parts::{long_fact, plain, styled};
 use crate::text::{count, escaped, percent, plural, size};
 
 /// Maximum number of repos in a list.

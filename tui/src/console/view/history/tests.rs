@@ -5,7 +5,7 @@ use crate::console::backend::{Failure, FailureKind};
 use crate::console::keys::Action;
 use crate::console::state::{Level, Model, Screen};
 use crate::console::tests::fake::{last_gc, now};
-use crate::console::view::tests::{model, shown};
+use crate::console::view::tests::{can_be_drawn_at_any_size, model, shown};
 
 fn entry(id: i64, repo: &str, outcome: &str) -> GcEntry {
     let mut record = last_gc(outcome, "2026-07-01T09:30:00Z");
@@ -137,28 +137,14 @@ fn untrusted_text_breaks_neither_history_nor_log() {
         entry.record.error = Some("\u{202e}東京\r\n".repeat(50));
     });
     history.history.paste(&"東京".repeat(100));
-    for model in [history, log()] {
-        for (columns, rows) in
-            [(1, 1), (2, 9), (20, 5), (40, 6), (60, 15), (80, 24), (120, 40), (200, 50)]
-        {
-            let seen = shown(&model, columns, rows);
-            assert!(!seen.contains(['\u{1b}', '\u{202e}', '\r']), "{seen}");
-        }
-    }
+    can_be_drawn_at_any_size("history, hostile", history);
+    can_be_drawn_at_any_size("log, hostile", log());
 }
 
 #[test]
-#[ignore = "for people to look at"]
-fn show() {
+fn history_can_be_drawn_at_any_size() {
     let mut empty = with(vec![]);
     empty.history.paste("nothing");
-    for model in [some(), empty, log()] {
-        for columns in [60, 80, 120, 200] {
-            eprintln!(
-                "{:═^columns$}\n{}",
-                format!(" {columns} "),
-                shown(&model, columns as u16, 14)
-            );
-        }
-    }
+    can_be_drawn_at_any_size("history", some());
+    can_be_drawn_at_any_size("history, no matches", empty);
 }

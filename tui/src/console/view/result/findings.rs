@@ -21,13 +21,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::key_fact;
 use crate::console::cells::{fit, pad, width, wrap};
-use crate::console::keys::{Action, Place};
-use crate::console::msg::Extent;
-use crate::console::state::{Cursor, Model};
-use crate::console::view::parts::{inner, long_fact, say_more, split};
-use crate::console::view::{fact, key_in, room, scrolled, styled};
+use crate::console::keys::{Action, Focus};
+use crate::console::state::{Cursor, Extent, Model};
+use crate::console::view::parts::{
+    fact, inner, key_fact, long_fact, room, say_more, scrolled, split, styled,
+};
 use crate::text::{count, escaped, plural, size};
 
 /// Rows for the details, if there are enough.
@@ -166,5 +165,8 @@ fn next(model: &Model, kind: ProblemKind) -> String {
             "Delete the .dir file of this key, next to its .mpack file; it is created again when needed. Nothing is lost."
         }
     };
-    format!("{what} Then press {} to verify again.", key_in(model, Place::Done, Action::Verify))
+    format!(
+        "{what} Then press {} to verify again.",
+        model.keymap.key_in(Focus::Done, Action::Verify)
+    )
 }

@@ -2,10 +2,9 @@ use packhouse_host::{GcEntry, MpackKey, Problem, ProblemKind, VerifyReport};
 
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::keys::Keymap;
-use crate::console::msg::Effect;
-use crate::console::state::{Cursor, Model, Outcome, Screen, Work};
+use crate::console::state::{Call, Cursor, Model, Outcome, Screen, Work};
 use crate::console::tests::fake::{gc_report, last_gc, now, summary};
-use crate::console::view::tests::{model, shown};
+use crate::console::view::tests::{can_be_drawn_at_any_size, model, shown};
 
 const KINDS: [ProblemKind; 7] = [
     ProblemKind::MissingPack,
@@ -26,7 +25,7 @@ fn ended(end: Result<Outcome, Failure>) -> Model {
         (model.ticket(), "gabriel/notes".parse::<packhouse_host::RepoName>().unwrap());
     let work =
         if matches!(end, Ok(Outcome::Verified(_))) { Work::Verify } else { Work::Consolidate };
-    model.runs.ask(ticket, repo.clone(), work, Effect::Verify(ticket, repo), now());
+    model.runs.ask(ticket, repo, work, Call::Verify, now());
     model.runs.start(now());
     model.runs.end(ticket, end, now());
     model.screens.push(Screen::Run(ticket));
@@ -205,36 +204,25 @@ fn untrusted_text_breaks_no_result() {
     }
     let message = foreign.clone();
     let failed = ended(Err(Failure { kind: FailureKind::Refused, message }));
-    for model in [entry, failed, found(3, 1, &foreign), past("failed", false)] {
-        for (columns, rows) in SIZES {
-            let seen = shown(&model, columns, rows);
-            assert!(!seen.contains(['\u{1b}', '\u{202e}', '\r', '\t']), "{seen}");
-        }
-    }
+    can_be_drawn_at_any_size("record, hostile", entry);
+    can_be_drawn_at_any_size("result, hostile", failed);
+    can_be_drawn_at_any_size("findings, hostile", found(3, 1, &foreign));
 }
 
 #[test]
-#[ignore = "for people to look at"]
-fn show() {
-    let report = || Box::new(gc_report(&summary("gabriel/notes", 7)));
+fn every_result_can_be_drawn_at_any_size() {
+    let report = Box::new(gc_report(&summary("gabriel/notes", 7)));
     let detail = "/srv/packs/ab/abcd.mpack is not there; restore it from a backup";
-    let models = [
-        ended(Ok(Outcome::Consolidated(report()))),
-        failed(FailureKind::Conflict),
-        failed(FailureKind::Damage),
-        found(0, 0, ""),
-        found(3, 0, detail),
-        found(100, 50, detail),
-        past("consolidated", true),
-        past("failed", false),
-    ];
-    for model in models {
-        for columns in [60, 80, 120] {
-            eprintln!(
-                "{:═^columns$}\n{}",
-                format!(" {columns} "),
-                shown(&model, columns as u16, columns as u16 / 5 + 4)
-            );
-        }
+    for (name, model) in [
+        ("consolidated", ended(Ok(Outcome::Consolidated(report)))),
+        ("conflict", failed(FailureKind::Conflict)),
+        ("damage", failed(FailureKind::Damage)),
+        ("no findings", found(0, 0, "")),
+        ("findings", found(3, 0, detail)),
+        ("many findings", found(100, 50, detail)),
+        ("record, consolidated", past("consolidated", true)),
+        ("record, failed", past("failed", false)),
+    ] {
+        can_be_drawn_at_any_size(name, model);
     }
 }

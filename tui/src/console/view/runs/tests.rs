@@ -3,15 +3,13 @@ use packhouse_host::{Event, Phase, RepoName, VerifyReport};
 
 use crate::console::backend::{Failure, FailureKind};
 use crate::console::keys::Keymap;
-use crate::console::msg::{Effect, Ticket};
-use crate::console::state::{Model, Outcome, Screen, Work};
+use crate::console::state::{Call, Model, Outcome, Screen, Ticket, Work};
 use crate::console::tests::fake::{gc_report, now, summary};
-use crate::console::view::tests::{model, shown};
+use crate::console::view::tests::{can_be_drawn_at_any_size, model, shown};
 
 fn ask(model: &mut Model, repo: &str, work: Work) -> Ticket {
     let (ticket, repo) = (model.ticket(), repo.parse::<RepoName>().unwrap());
-    let effect = Effect::Verify(ticket, repo.clone());
-    model.runs.ask(ticket, repo, work, effect, model.now);
+    model.runs.ask(ticket, repo, work, Call::Verify, model.now);
     ticket
 }
 
@@ -170,35 +168,29 @@ fn a_queued_run_shows_its_position() {
 
 #[test]
 fn no_number_breaks_the_layout() {
-    let (mut model, writing, _) = busy();
-    let most = u64::MAX;
-    go_on(
-        &mut model,
-        writing,
-        Phase::Prove,
-        &[(12_000, 0), (13_000, 1), (14_000, 2), (15_000, most / 3)],
-        most,
-    );
-    for screen in [Screen::Runs, Screen::Run(writing)] {
-        model.screens.push(screen);
-        for (columns, rows) in [(1, 1), (2, 9), (20, 5), (60, 15), (80, 24), (120, 40), (200, 50)] {
-            shown(&model, columns, rows);
-        }
+    for (name, screen) in [
+        ("runs, of any number", (|_| Screen::Runs) as fn(Ticket) -> Screen),
+        ("run, of any number", Screen::Run),
+    ] {
+        let (mut model, writing, _) = busy();
+        let steps = [(12_000, 0), (13_000, 1), (14_000, 2), (15_000, u64::MAX / 3)];
+        go_on(&mut model, writing, Phase::Prove, &steps, u64::MAX);
+        model.screens.push(screen(writing));
+        let seen = shown(&model, 200, 20);
+        assert!(seen.contains("33 %") && seen.contains("of 16.0 EiB"), "{seen}");
+        can_be_drawn_at_any_size(name, model);
     }
 }
 
 #[test]
-#[ignore = "for people to look at"]
-fn show() {
-    let (mut model, writing, waiting) = busy();
-    for screen in [Screen::Runs, Screen::Run(writing), Screen::Run(waiting)] {
-        model.screens.push(screen);
-        for columns in [60, 80, 120, 200] {
-            eprintln!(
-                "{:═^columns$}\n{}",
-                format!(" {columns} "),
-                shown(&model, columns as u16, 18)
-            );
-        }
+fn every_run_can_be_drawn_at_any_size() {
+    for (name, screen) in [
+        ("runs", (|_, _| Screen::Runs) as fn(Ticket, Ticket) -> Screen),
+        ("active run", |writing, _| Screen::Run(writing)),
+        ("queued run", |_, waiting| Screen::Run(waiting)),
+    ] {
+        let (mut model, writing, waiting) = busy();
+        model.screens.push(screen(writing, waiting));
+        can_be_drawn_at_any_size(name, model);
     }
 }

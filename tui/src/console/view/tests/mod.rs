@@ -7,11 +7,11 @@ use std::collections::BTreeSet;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::{Styles, Theme, view};
+use super::view;
 use crate::console::keys::Keymap;
-use crate::console::msg::{Extent, Ticket};
-use crate::console::state::{Model, Repo, Screen};
+use crate::console::state::{Extent, Model, Repo, Screen, Ticket};
 use crate::console::tests::fake::{now, summary};
+use crate::console::theme::{Styles, Theme};
 use screens::{detail, screens, with_repo};
 
 /// A console without any data.
@@ -55,17 +55,32 @@ const SIZES: [(u16, u16); 12] = [
     (7, 100),
 ];
 
+/// Checks that a screen can be drawn at any size, and that it gives the terminal no command.
+///
+/// With `SHOW_SCREENS` it is printed as well, of `COLUMNS` and `LINES`, with `ASCII` in ASCII:
+/// `SHOW_SCREENS=1 cargo test -p packhouse at_any_size -- --nocapture --test-threads 1`.
+pub(in crate::console) fn can_be_drawn_at_any_size(name: &str, mut model: Model) {
+    for (columns, rows) in SIZES {
+        let (text, extent) = drawn(&model, columns, rows);
+        assert!(
+            !text.contains(['\u{1b}', '\u{202e}', '\t', '\r', '\0']),
+            "{name} at {columns}x{rows}:\n{text}"
+        );
+        assert!(extent.height <= usize::from(rows), "{name} at {columns}x{rows}: {extent:?}");
+    }
+    if std::env::var_os("SHOW_SCREENS").is_some() {
+        let number = |name, default| {
+            std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+        };
+        model.styles.ascii = std::env::var_os("ASCII").is_some();
+        eprintln!("=== {name}\n{}", shown(&model, number("COLUMNS", 80), number("LINES", 24)));
+    }
+}
+
 #[test]
 fn every_screen_can_be_drawn_at_any_size() {
     for (name, model) in screens() {
-        for (columns, rows) in SIZES {
-            let (text, extent) = drawn(&model, columns, rows);
-            assert!(
-                !text.contains(['\u{1b}', '\u{202e}', '\t', '\r', '\0']),
-                "{name} at {columns}x{rows}:\n{text}"
-            );
-            assert!(extent.height <= usize::from(rows), "{name} at {columns}x{rows}: {extent:?}");
-        }
+        can_be_drawn_at_any_size(name, model);
     }
 }
 
@@ -213,18 +228,4 @@ fn input_is_in_the_footer() {
     );
     assert_eq!(footer("palette", 80), " :repo▏ Enter run  Esc cancel");
     assert_eq!(footer("palette", 7), " :…o▏");
-}
-
-/// Shows all screens, of `COLUMNS` and `LINES`, with `ASCII` in ASCII: `cargo test -p packhouse
-/// show_all_screens -- --ignored --nocapture`.
-#[test]
-#[ignore = "for people to look at"]
-fn show_all_screens() {
-    let number = |name, default| {
-        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
-    };
-    for (name, mut model) in screens() {
-        model.styles.ascii = std::env::var_os("ASCII").is_some();
-        eprintln!("=== {name}\n{}", shown(&model, number("COLUMNS", 80), number("LINES", 24)));
-    }
 }

@@ -9,9 +9,8 @@ use packhouse_host::{
 use super::model;
 use crate::console::backend::{Connection, ConnectionState, Detail, Failure, FailureKind};
 use crate::console::keys::{Action, Keymap};
-use crate::console::msg::Effect;
 use crate::console::state::{
-    Asks, Choice, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Palette, PlanState, Repo,
+    Asks, Call, Choice, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, PlanState, Repo,
     Screen, Subject, Work,
 };
 use crate::console::tests::fake::{gc_plan, gc_report, last_gc, now, summary};
@@ -183,18 +182,25 @@ fn failed() -> Failure {
 
 fn ask(model: &mut Model, repo: &str) {
     let (ticket, repo) = (model.ticket(), repo.parse::<RepoName>().unwrap());
-    let effect = Effect::Verify(ticket, repo.clone());
-    model.runs.ask(ticket, repo, Work::Verify, effect, now());
+    model.runs.ask(ticket, repo, Work::Verify, Call::Verify, now());
     model.runs.start(now());
     let step = Event { repo: FOREIGN.to_owned(), phase: Phase::Splice, done: 340, total: 791 };
     model.runs.step(ticket, step, now());
 }
 
-/// All screens, with their names.
-pub(super) fn screens() -> Vec<(&'static str, Model)> {
-    let mut screens = vec![("nothing known", model()), ("repos", with_repos())];
-    let mut add = |name, model: Model| screens.push((name, model));
+/// Screens with their names.
+type Screens = Vec<(&'static str, Model)>;
 
+/// All screens.
+pub(super) fn screens() -> Screens {
+    let known = vec![("nothing known", model()), ("repos", with_repos())];
+    [known, lists(), repos(), plans(), runs(), past(), above()].into_iter().flatten().collect()
+}
+
+/// The list of repos.
+fn lists() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     let mut busy = with_repos();
     (busy.read_only, busy.unwatched, busy.keymap) = (true, true, Keymap::new(true));
     busy.repos.sort(Action::SortNext, now());
@@ -218,7 +224,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     foreign.repos.take(Err(failed()), now());
     foreign.repos.paste_filter("東京", now());
     add("repos, hostile", foreign);
+    screens
+}
 
+/// One repo.
+fn repos() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     let mut reading = with_repos();
     let ticket = reading.ticket();
     reading.screens.push(Screen::Repo(Box::new(Repo::new("a/b".parse().unwrap(), ticket))));
@@ -248,7 +260,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
         repo.take(Err(failed()));
     }
     add("repo, failed", broken);
+    screens
+}
 
+/// Confirm dialogs.
+fn plans() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     add("plan, planning", with_dialog(one(true), None));
     add("plan, ready", with_dialog(one(true), Some(ready())));
     let mut renewed = with_dialog(one(true), Some(ready()));
@@ -287,7 +305,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     dialog.drawn();
     assert!(dialog.confirm().is_none());
     add("plan, many", typing);
+    screens
+}
 
+/// Runs, and the results of runs.
+fn runs() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     let mut runs = with_repos();
     runs.screens.push(Screen::Runs);
     ask(&mut runs, "gabriel/notes");
@@ -306,7 +330,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     );
     done.screens.push(Screen::Run(ticket));
     add("result", done);
+    screens
+}
 
+/// The history and the log.
+fn past() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     let entry = || GcEntry {
         id: 1,
         repo: "a/b".parse().unwrap(),
@@ -326,7 +356,13 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     log.log.say(now(), Level::Error, FOREIGN.repeat(4));
     log.screens.push(Screen::Log);
     add("log", log);
+    screens
+}
 
+/// What is above a screen: a lost connection, dialogs and the help.
+fn above() -> Screens {
+    let mut screens = Vec::new();
+    let mut add = |name, model: Model| screens.push((name, model));
     let mut cut = with_repos();
     ask(&mut cut, "gabriel/notes");
     let state = ConnectionState::Down {
@@ -346,7 +382,7 @@ pub(super) fn screens() -> Vec<(&'static str, Model)> {
     leave.leave = Some(Leave::Asking);
     add("leave", leave);
     let mut palette = with_repos();
-    palette.palette = Some(Palette::new(&palette));
+    palette.palette = Some(palette.new_palette());
     palette.palette.as_mut().unwrap().input.paste("repo");
     add("palette", palette);
     let mut help = with_repos();

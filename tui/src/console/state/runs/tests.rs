@@ -1,16 +1,18 @@
-use super::*;
-use crate::console::tests::fake::now;
 use jiff::SignedDuration;
+
+use super::*;
+use crate::console::backend::{Failure, FailureKind};
+use crate::console::tests::fake::now;
 
 fn ask(runs: &mut Runs, ticket: u64, repo: &str) {
     let repo: RepoName = repo.parse().unwrap();
-    let effect = Effect::Verify(Ticket(ticket), repo.clone());
-    runs.ask(Ticket(ticket), repo, Work::Verify, effect, now());
+    runs.ask(Ticket(ticket), repo, Work::Verify, Call::Verify, now());
 }
 
 fn started(runs: &mut Runs) -> Vec<u64> {
-    let ticket = |effect| {
-        if let Effect::Verify(ticket, _) = effect { ticket.0 } else { panic!("{effect:?}") }
+    let ticket = |started: Started| {
+        assert!(matches!(started.call, Call::Verify), "{started:?}");
+        started.ticket.0
     };
     runs.start(now()).into_iter().map(ticket).collect()
 }
@@ -26,8 +28,8 @@ fn two_run_at_once_and_never_on_one_repo() {
     runs.end(Ticket(3), Err(Failure { kind: FailureKind::Refused, message: String::new() }), now());
     assert_eq!(started(&mut runs), [4]);
     // Cancelled while queued.
-    assert_eq!(runs.stop(&[Ticket(2)], now()), [Effect::Forget(Ticket(2))]);
-    assert_eq!(runs.stop(&[Ticket(1)], now()), [Effect::Cancel(Ticket(1))]);
+    assert_eq!(runs.stop(&[Ticket(2)], now()), [Abandoned::Plan(Ticket(2))]);
+    assert_eq!(runs.stop(&[Ticket(1)], now()), [Abandoned::Call(Ticket(1))]);
     assert!(runs.stop(&[Ticket(1)], now()).is_empty());
     runs.end(
         Ticket(1),

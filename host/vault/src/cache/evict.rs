@@ -1,24 +1,27 @@
 //! Eviction of local copies: the least recently used, and none that may be the last good one.
 //!
-//! | the catalog | the bucket | the copy |
+//! | the catalog | the remote store | the copy |
 //! |---|---|---|
 //! | does not know the pack | | goes: it was pruned, or is an answer |
 //! | knows it as damaged | | stays |
-//! | knows it | has it, with the copy's ETag and size | goes |
+//! | knows it | has it, with the copy's version and size | goes |
 //! | knows it | has another object under its key, whose hash is the key | goes |
 //! | knows it | does not have it, or has something else | stays |
 //!
-//! Where catalog or bucket don't answer, copies stay as well. So the spool may exceed its budget.
+//! If catalog or store don't answer, copies stay as well. So the spool may exceed its budget.
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::MpackKey;
 
-use super::S3Vault;
-use super::spool::Copy;
+use super::download::Downloader;
+use super::spool::{Copy, Spool};
+use crate::objects::ObjectName;
 
 /// Copies that the catalog is asked about at once.
 const BATCH: usize = 16;
@@ -26,10 +29,44 @@ const BATCH: usize = 16;
 /// How long the catalog may take: the caller may hold connections that the answer needs.
 const CATALOG_TIMEOUT: Duration = Duration::from_secs(5);
 
-impl S3Vault {
+/// What the catalog knows of packs.
+#[async_trait]
+pub trait KnownPacks: Send + Sync + std::fmt::Debug {
+    /// For each key, whether a repo or a job needs that pack, or may need it again.
+    async fn knows(&self, keys: &[MpackKey]) -> Result<Vec<bool>>;
+
+    /// Packs that are known to be damaged.
+    async fn damaged(&self) -> Result<Vec<MpackKey>>;
+}
+
+/// Which copies may go.
+#[derive(Debug)]
+pub(super) struct Evictor {
+    /// What the catalog knows of packs.
+    known_packs: OnceLock<Arc<dyn KnownPacks>>,
+    /// Whether it was said that the spool is larger than its budget.
+    exceeded: Once,
+}
+
+impl Evictor {
+    pub(super) fn new() -> Evictor {
+        Evictor { known_packs: OnceLock::new(), exceeded: Once::new() }
+    }
+
+    /// Asks a catalog from now on.
+    pub(super) fn consult(&self, known: Arc<dyn KnownPacks>) {
+        // Of two catalogs the first counts: each has a vault of its own.
+        let _ = self.known_packs.set(known);
+    }
+
     /// Evicts copies until the others fit. The newest stays.
-    pub(super) async fn evict(&self, newest: &Path) -> Result<()> {
-        let (mut excess, copies) = self.spool.excess(newest)?;
+    pub(super) async fn evict(
+        &self,
+        spool: &Spool,
+        remote: &Downloader,
+        newest: &Path,
+    ) -> Result<()> {
+        let (mut excess, copies) = spool.excess(newest)?;
         if excess == 0 {
             return Ok(());
         }
@@ -41,7 +78,7 @@ impl S3Vault {
                 if excess == 0 {
                     return Ok(());
                 }
-                if known && (damaged.contains(&copy.key) || !self.is_stored(copy).await) {
+                if known && (damaged.contains(&copy.key) || !is_stored(copy, remote).await) {
                     kept += 1;
                     continue;
                 }
@@ -54,7 +91,7 @@ impl S3Vault {
             self.exceeded.call_once(|| {
                 tracing::warn!(
                     "local copies are kept beyond PACKHOUSE_SPOOL_BYTES, because their packs were not found intact in {} (number of copies: {kept}); run: packhouse verify --repair",
-                    self.place.all()
+                    remote.packs().place()
                 );
             });
         }
@@ -80,22 +117,21 @@ impl S3Vault {
             }
         }
     }
+}
 
-    /// Whether the bucket has what a copy is of.
-    async fn is_stored(&self, copy: &Copy) -> bool {
-        let object = self.object(&copy.key, "mpack");
-        let stored = async {
-            let Some(found) = self.head(&object).await? else { return Ok(false) };
-            if found.size != copy.bytes {
-                return Ok(false);
-            }
-            // An object that was written anew may be another one.
-            Ok(copy.is_of(found.e_tag.as_deref())
-                || self.hash_object(&object).await? == Some(copy.key))
-        };
-        stored.await.unwrap_or_else(|error: Error| {
-            tracing::warn!("the local copy of pack {} is not evicted: {error}", copy.key);
-            false
-        })
-    }
+/// Whether the remote store has what a copy is of.
+async fn is_stored(copy: &Copy, remote: &Downloader) -> bool {
+    let object = ObjectName::Pack(copy.key);
+    let stored = async {
+        let Some(found) = remote.packs().info(&object).await? else { return Ok(false) };
+        if found.bytes != copy.bytes {
+            return Ok(false);
+        }
+        // An object that was written anew may be another one.
+        Ok(copy.is_of(found.version.as_deref()) || remote.hash(&object).await? == Some(copy.key))
+    };
+    stored.await.unwrap_or_else(|error: Error| {
+        tracing::warn!("the local copy of pack {} is not evicted: {error}", copy.key);
+        false
+    })
 }

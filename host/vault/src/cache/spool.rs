@@ -1,8 +1,8 @@
 //! Copies of packs on the local disk. [`super::evict`] evicts the least recently used.
 //!
 //! ```text
-//! packs/ab/abcd….ETAG   a copy; ETAG names the version of the object
-//! staging/…             being downloaded, or being made
+//! packs/ab/abcd….VERSION   a copy; VERSION names the version of the object
+//! staging/…                being downloaded, or being made
 //! ```
 //!
 //! Copies are named by their content, so stores and processes may share a spool. A copy is renamed
@@ -18,11 +18,12 @@ use std::time::SystemTime;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::files::{is_plain, key_of, known_in};
 use packhouse_model::names::MpackKey;
-use packhouse_vault::{StagedFile, StoredPack};
 use ring::digest::{SHA256, digest};
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, futimens};
 
 use crate::objects::{is_hex, is_pack_folder};
+use crate::packs::StoredPack;
+use crate::staging::StagedFile;
 
 /// The copies in a folder.
 #[derive(Clone, Debug)]
@@ -40,9 +41,9 @@ pub(super) struct Copy {
 }
 
 impl Copy {
-    /// Whether it is a copy of the object that has an ETag.
-    pub(super) fn is_of(&self, etag: Option<&str>) -> bool {
-        self.path.extension().is_some_and(|version| version == short(etag).as_str())
+    /// Whether it is a copy of a version of the object.
+    pub(super) fn is_of(&self, version: Option<&str>) -> bool {
+        self.path.extension().is_some_and(|copied| copied == short(version).as_str())
     }
 
     /// Removes it. Who has it open goes on reading.
@@ -51,9 +52,9 @@ impl Copy {
     }
 }
 
-/// A short name for an object's ETag.
-fn short(etag: Option<&str>) -> String {
-    hex::encode(&digest(&SHA256, etag.unwrap_or_default().as_bytes()).as_ref()[..8])
+/// A short name for an object's version.
+fn short(version: Option<&str>) -> String {
+    hex::encode(&digest(&SHA256, version.unwrap_or_default().as_bytes()).as_ref()[..8])
 }
 
 impl Spool {
@@ -94,14 +95,14 @@ impl Spool {
         Ok(None)
     }
 
-    /// Opens the copy of an object that has an ETag and a size.
+    /// Opens the copy of a version of an object, of its size.
     pub(super) fn of_object(
         &self,
         key: &MpackKey,
-        etag: Option<&str>,
+        version: Option<&str>,
         bytes: u64,
     ) -> Result<Option<StoredPack>> {
-        let path = self.folder_of(key).join(format!("{}.{}", key.hex(), short(etag)));
+        let path = self.folder_of(key).join(format!("{}.{}", key.hex(), short(version)));
         Ok(open(path)?.filter(|found| found.bytes == bytes))
     }
 
@@ -111,7 +112,7 @@ impl Spool {
         &self,
         staged: StagedFile,
         key: &MpackKey,
-        etag: Option<&str>,
+        version: Option<&str>,
     ) -> Result<Option<PathBuf>> {
         let bytes = staged.file.metadata().map_err(Error::io("measuring", staged.path()))?.len();
         if bytes > self.budget {
@@ -119,7 +120,7 @@ impl Spool {
         }
         let folder = self.folder_of(key);
         std::fs::create_dir_all(&folder).map_err(Error::io("creating", &folder))?;
-        let path = folder.join(format!("{}.{}", key.hex(), short(etag)));
+        let path = folder.join(format!("{}.{}", key.hex(), short(version)));
         std::fs::rename(staged.path(), &path).map_err(Error::io("publishing", &path))?;
         touch(&staged.file);
         staged.keep();
@@ -190,8 +191,8 @@ impl Spool {
 
 /// The digits of the key in the name of a copy.
 fn is_copy(name: &str) -> Option<&str> {
-    let (key, etag) = name.split_once('.')?;
-    (is_hex(key, 64) && is_hex(etag, 16)).then_some(key)
+    let (key, version) = name.split_once('.')?;
+    (is_hex(key, 64) && is_hex(version, 16)).then_some(key)
 }
 
 /// The key in the name of a copy.
@@ -229,10 +230,10 @@ fn remove(path: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::staging::Staging;
+    use crate::staging::{Staging, StagingFolder};
 
     fn staged(folder: &Path, bytes: usize) -> StagedFile {
-        let staged = Staging::of(folder).make_any().unwrap();
+        let staged = StagingFolder::of(folder).stage_unnamed().unwrap();
         staged.file.set_len(bytes as u64).unwrap();
         staged
     }

@@ -6,7 +6,7 @@ use directories::BaseDirs;
 use packhouse_host::{CatalogPlace, Error, S3Options, Storage, StoreOptions};
 use url::Url;
 
-use crate::args::Globals;
+use crate::globals::Globals;
 
 /// The locations of the store that the global options name.
 pub(crate) fn options(globals: &Globals) -> anyhow::Result<StoreOptions> {

@@ -1,0 +1,250 @@
+//! Packs as local files.
+//!
+//! ```text
+//! packs/ab/abcd….mpack     a pack, by its key
+//! packs/ab/abcd….dir       its directory
+//! answers/REPO/abcd….mpack an assembled answer
+//! staging/RANDOM           being made; locked by its maker
+//! catalogs/abcd…           where a catalog is that has packs here
+//! storage-id               which vault it is, for catalogs to know it by
+//! ```
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use packhouse_model::blocking::blocking;
+use packhouse_model::error::{Error, Result};
+use packhouse_model::files::{file_url, is_plain, known_in};
+
+use crate::contents::StorageContents;
+use crate::objects::{ObjectName, is_pack_folder, pack_of};
+use crate::packs::{FilePackStore, ListedPack, ObjectInfo, PackStore, StoredPack};
+use crate::staging::{StagedFile, Staging, StagingFolder};
+
+/// Packs in a folder.
+#[derive(Debug)]
+pub struct LocalPacks {
+    root: PathBuf,
+    /// For small objects.
+    staging: StagingFolder,
+}
+
+impl LocalPacks {
+    /// Opens an existing folder. Subfolders are created with the first file.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn open(root: &Path) -> Result<LocalPacks> {
+        let root = root.canonicalize().map_err(Error::io("finding", root))?;
+        Ok(LocalPacks { staging: StagingFolder::of(&root), root })
+    }
+
+    /// The folder, without links on the way.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The content of a folder that may have packs, or may not exist. Creates nothing.
+    ///
+    /// # Errors
+    /// When it can't be listed.
+    pub fn inspect(root: &Path, catalog: &str) -> Result<StorageContents> {
+        let place = root.display().to_string();
+        let Ok(root) = root.canonicalize() else {
+            return Ok(StorageContents {
+                place,
+                has_packs: false,
+                notes: Vec::new(),
+                note: catalog.to_owned(),
+            });
+        };
+        let note = note_of(&root, catalog);
+        let mut has_packs = false;
+        for (folder, path) in pack_folders(&root)? {
+            has_packs = has_packs || !known_in(&path, |name| pack_of(&folder, name))?.is_empty();
+        }
+        let notes = known_in(&root.join("catalogs"), ObjectName::note_of)?;
+        let notes =
+            notes.iter().filter_map(|(_, note)| std::fs::read_to_string(note).ok()).collect();
+        Ok(StorageContents { place, has_packs, notes, note })
+    }
+
+    fn path(&self, name: &ObjectName) -> PathBuf {
+        self.root.join(name.to_string())
+    }
+
+    /// A small object in staging.
+    fn staged(&self, bytes: &[u8], path: &Path) -> Result<StagedFile> {
+        let mut staged = self.staging.stage_unnamed()?;
+        staged.file.write_all(bytes).map_err(Error::io("writing", path))?;
+        Ok(staged)
+    }
+}
+
+/// What the note of a catalog says. A catalog in the vault's folder may move with it.
+fn note_of(root: &Path, catalog: &str) -> String {
+    let path = Path::new(catalog);
+    path.strip_prefix(root).unwrap_or(path).display().to_string()
+}
+
+/// The folders of packs, with their names.
+fn pack_folders(root: &Path) -> Result<Vec<(String, PathBuf)>> {
+    known_in(&root.join("packs"), |name| is_pack_folder(name).then(|| name.to_owned()))
+}
+
+fn open(path: PathBuf) -> io::Result<Option<StoredPack>> {
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    let found = file.metadata()?;
+    Ok(found.is_file().then(|| StoredPack { file, path, bytes: found.len() }))
+}
+
+/// A rename that is durable: the folders of both have been synced, and those that were made.
+fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
+    loop {
+        match std::fs::rename(from, to) {
+            Ok(()) => break,
+            Err(e) if e.kind() == ErrorKind::NotFound && from.exists() => make_folders(to)?,
+            Err(e) => return Err(e),
+        }
+    }
+    sync_folder_of(to)?;
+    if from.parent() == to.parent() { Ok(()) } else { sync_folder_of(from) }
+}
+
+/// Makes the folders above a path durably.
+fn make_folders(path: &Path) -> io::Result<()> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    let made: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    std::fs::create_dir_all(folder)?;
+    made.into_iter().try_for_each(sync_folder_of)
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+#[async_trait]
+impl PackStore for LocalPacks {
+    fn place(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn place_of(&self, name: &ObjectName) -> String {
+        self.path(name).display().to_string()
+    }
+
+    async fn url_of(&self, name: &ObjectName, _ttl: Duration) -> Result<String> {
+        Ok(file_url(&self.path(name)))
+    }
+
+    fn longest_url(&self) -> Option<Duration> {
+        None
+    }
+
+    async fn info(&self, name: &ObjectName) -> Result<Option<ObjectInfo>> {
+        let path = self.path(name);
+        blocking(move || match open(path.clone()) {
+            Ok(found) => Ok(found.map(|found| ObjectInfo { bytes: found.bytes, version: None })),
+            Err(e) => Err(Error::io("looking for", path)(e)),
+        })
+        .await
+    }
+
+    async fn write(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+        // Through a temporary file as well, yet without waiting for the disk.
+        let path = self.path(name);
+        let staged = self.staged(bytes, &path)?;
+        std::fs::rename(staged.path(), &path).map_err(Error::io("publishing", &path))?;
+        staged.keep();
+        Ok(())
+    }
+
+    async fn write_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+        let path = self.path(name);
+        let staged = self.staged(bytes, &path)?;
+        staged.file.sync_all().map_err(Error::io("writing", &path))?;
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(Error::io("creating", folder))?;
+        }
+        // A link, and no rename: of two who are the first, the second finds that of the first.
+        match std::fs::hard_link(staged.path(), &path) {
+            Err(e) if e.kind() != ErrorKind::AlreadyExists => {
+                // Not every file system has links. Then who is last wins, and the next look says
+                // who that is.
+                std::fs::rename(staged.path(), &path).map_err(Error::io("writing", &path))?;
+                staged.keep();
+            }
+            Ok(()) | Err(_) => drop(staged),
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, name: &ObjectName) -> Result<()> {
+        let path = self.path(name);
+        blocking(move || match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => Err(Error::io("removing", path)(e)),
+            Ok(()) | Err(_) => Ok(()),
+        })
+        .await
+    }
+
+    async fn list(&self) -> Result<Vec<ListedPack>> {
+        let root = self.root.clone();
+        blocking(move || {
+            let mut packs = Vec::new();
+            for (folder, path) in pack_folders(&root)? {
+                for (key, path) in known_in(&path, |name| pack_of(&folder, name))? {
+                    // Another process may have removed it since.
+                    let Ok(found) = path.metadata() else { continue };
+                    if found.is_file() {
+                        let modified =
+                            found.modified().ok().and_then(|at| Timestamp::try_from(at).ok());
+                        packs.push(ListedPack {
+                            key,
+                            bytes: found.len(),
+                            modified: modified.unwrap_or(Timestamp::MAX),
+                        });
+                    }
+                }
+            }
+            Ok(packs)
+        })
+        .await
+    }
+
+    async fn notes(&self) -> Result<Vec<ObjectName>> {
+        let found = known_in(&self.root.join("catalogs"), ObjectName::note_of)?;
+        Ok(found.into_iter().filter(|(_, path)| is_plain(path)).map(|(note, _)| note).collect())
+    }
+
+    fn note_of(&self, catalog: &str) -> String {
+        note_of(&self.root, catalog)
+    }
+}
+
+#[async_trait]
+impl FilePackStore for LocalPacks {
+    async fn publish(&self, staged: StagedFile, name: &ObjectName) -> Result<()> {
+        let (from, to) = (staged.path().to_owned(), self.path(name));
+        blocking(move || rename_durably(&from, &to).map_err(Error::io("publishing", to))).await?;
+        staged.keep();
+        Ok(())
+    }
+
+    async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
+        let path = self.path(name);
+        blocking(move || open(path.clone()).map_err(Error::io("opening", path))).await
+    }
+
+    fn file_of(&self, name: &ObjectName) -> Option<PathBuf> {
+        Some(self.path(name))
+    }
+}

@@ -1,0 +1,16 @@
+//! The scroll area of a screen.
+
+/// The scroll area of a screen, in lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::console) struct Extent {
+    /// All lines.
+    pub(in crate::console) content: usize,
+    /// Visible lines.
+    pub(in crate::console) height: usize,
+    /// The first visible line.
+    pub(in crate::console) first: usize,
+    /// The row of the terminal of that line.
+    pub(in crate::console) row: u16,
+    /// If not every line can be selected: the item of each visible line.
+    pub(in crate::console) items: Vec<Option<usize>>,
+}

@@ -1,0 +1,95 @@
+use super::term::State;
+use super::*;
+use crate::console::tests::fake::{now, summary};
+
+fn passes(text: &str, repo: &RepoSummary) -> bool {
+    let name = repo.repo.to_string();
+    let (mut filter, bad) = Filter::read(text);
+    assert_eq!(bad, None);
+    filter.score(&name, repo, now()).is_some()
+}
+
+#[test]
+fn words_are_fuzzy_and_terms_are_exact() {
+    let repo = RepoSummary {
+        bytes: 3 << 30,
+        duplicate_bytes: 1 << 30,
+        stored_bytes: 3 << 30,
+        ..summary("studio/album", 12)
+    };
+    for yes in [
+        "",
+        "alb",
+        "sdal",
+        "album studio",
+        "packs>11",
+        "packs=12",
+        "packs<=12",
+        "packs > 11  alb",
+        "packs >= 12",
+        "size> 2.9G",
+        "size>2.9G",
+        "size<3.5GiB",
+        "reclaim>30%",
+        "reclaim>=1G",
+        "alb packs>10 size>1G reclaim>30%",
+        "gc:never",
+        "gc>7d",
+        "state:merge",
+        "state:fragmented",
+        "objects<1k",
+    ] {
+        assert!(passes(yes, &repo), "{yes}");
+    }
+    for no in [
+        "xyz",
+        "Album",
+        "packs>12",
+        "packs<12",
+        "size>3G",
+        "reclaim>34%",
+        "alb packs>12",
+        "gc:failed",
+        "state:ok",
+        "gc<7d",
+    ] {
+        assert!(!passes(no, &repo), "{no}");
+    }
+}
+
+#[test]
+fn ages_are_those_of_the_last_consolidation() {
+    let mut repo = summary("a/b", 1);
+    repo.last_gc = Some(crate::console::tests::fake::last_gc("failed", "2026-06-24T12:00:00Z"));
+    assert!(
+        passes("gc>6d", &repo)
+            && !passes("gc>2w", &repo)
+            && passes("gc:failed", &repo)
+            && !passes("gc:never", &repo)
+    );
+}
+
+#[test]
+fn a_bad_term_is_named_with_what_is_expected() {
+    for (bad, words) in [
+        ("packs>x", "a number such as"),
+        ("packs>", "a number such as"),
+        ("size>1Q", "a size such as"),
+        ("size>-1", "a size such as"),
+        ("reclaim>x%", "percent"),
+        ("gc>7", "an age such as"),
+        ("gc:maybe", "never or failed"),
+        ("state:fine", "empty, ok, fragmented or failed"),
+        ("colour:red", "only state: and gc:"),
+        ("stars>5", "can be compared"),
+    ] {
+        let (filter, error) = Filter::read(&format!("alb {bad} gc:never"));
+        assert_eq!(
+            (filter.words.atoms.len(), filter.terms),
+            (1, vec![Term::State(State::Never)]),
+            "the rest holds"
+        );
+        let error = error.unwrap().to_string();
+        assert!(error.starts_with(&format!("`{bad}`: ")) && error.contains(words), "{error}");
+    }
+}

@@ -1,0 +1,207 @@
+//! The model of the console as a whole.
+
+use jiff::Timestamp;
+use packhouse_host::RepoName;
+
+use super::confirm::ConfirmDialog;
+use super::cursor::Cursor;
+use super::extent::Extent;
+use super::history::History;
+use super::log::Log;
+use super::palette::Palette;
+use super::repo::Repo;
+use super::repos::Repos;
+use super::run::{Outcome, RunState};
+use super::runs::Runs;
+use super::screen::{Leave, Screen};
+use super::ticket::Ticket;
+use crate::console::backend::Connection;
+use crate::console::keys::{Focus, Keymap};
+use crate::console::theme::Styles;
+
+/// The model.
+#[derive(Debug)]
+pub(in crate::console) struct Model {
+    pub(in crate::console) styles: Styles,
+    pub(in crate::console) keymap: Keymap,
+    /// Whether actions that change the store are disabled.
+    pub(in crate::console) read_only: bool,
+    /// The name of the store.
+    pub(in crate::console) store: String,
+    /// The time of the last message.
+    pub(in crate::console) now: Timestamp,
+    /// The minute of the last frame, to update relative times.
+    pub(in crate::console) minute: i64,
+    /// Whether the screen must be drawn again.
+    pub(in crate::console) dirty: bool,
+    /// The scroll area of the last frame.
+    pub(in crate::console) extent: Extent,
+    /// The first screen, which is always open.
+    pub(in crate::console) repos: Repos,
+    /// The screens above it, the visible one last.
+    pub(in crate::console) screens: Vec<Screen>,
+    /// The confirm dialog, instead of the screen.
+    pub(in crate::console) dialog: Option<ConfirmDialog>,
+    /// The quit dialog, above everything except the help.
+    pub(in crate::console) leave: Option<Leave>,
+    /// The help, with its scroll position.
+    pub(in crate::console) help: Option<Cursor>,
+    pub(in crate::console) palette: Option<Palette>,
+    pub(in crate::console) runs: Runs,
+    pub(in crate::console) history: History,
+    pub(in crate::console) log: Log,
+    /// A notice about the last action, until the next key.
+    pub(in crate::console) notice: Option<String>,
+    /// Whether watching has failed, so that changes by others are not displayed.
+    pub(in crate::console) unwatched: bool,
+    /// The stamp of the store when it was last watched.
+    pub(in crate::console) stamp: Option<u64>,
+    /// The connection to a remote store; none for a local one.
+    pub(in crate::console) connection: Option<Connection>,
+    /// Whether a load failed while disconnected, and must be repeated.
+    pub(in crate::console) missed: bool,
+    tickets: u64,
+}
+
+impl Model {
+    /// An empty model.
+    pub(in crate::console) fn new(
+        styles: Styles,
+        keymap: Keymap,
+        read_only: bool,
+        store: String,
+    ) -> Self {
+        Model {
+            styles,
+            keymap,
+            read_only,
+            store,
+            now: Timestamp::UNIX_EPOCH,
+            minute: 0,
+            dirty: true,
+            extent: Extent::default(),
+            repos: Repos::default(),
+            screens: Vec::new(),
+            dialog: None,
+            leave: None,
+            help: None,
+            palette: None,
+            runs: Runs::default(),
+            history: History::default(),
+            log: Log::default(),
+            notice: None,
+            unwatched: false,
+            stamp: None,
+            connection: None,
+            missed: false,
+            tickets: 0,
+        }
+    }
+
+    /// What receives keys.
+    pub(in crate::console) fn focus(&self) -> Focus {
+        match (&self.help, &self.palette) {
+            (Some(_), _) => Focus::Help,
+            (None, Some(_)) => Focus::Palette,
+            (None, None) => self.focus_below(),
+        }
+    }
+
+    /// What receives them when help and palette are closed.
+    pub(in crate::console) fn focus_below(&self) -> Focus {
+        match (&self.leave, &self.dialog, self.screens.last()) {
+            (Some(_), ..) => Focus::Leave,
+            (_, Some(dialog), _) => dialog.focus(),
+            (.., Some(Screen::Repo(_))) => Focus::Repo,
+            (.., Some(Screen::Runs)) => Focus::Runs,
+            (.., Some(Screen::Run(ticket))) => match self.runs.get(*ticket) {
+                Some(run) if run.is_open() => Focus::Run,
+                _ => Focus::Done,
+            },
+            (.., Some(Screen::History)) if self.history.typing => Focus::Search,
+            (.., Some(Screen::History)) => Focus::History,
+            (.., Some(Screen::Record(..))) => Focus::Record,
+            (.., Some(Screen::Log)) => Focus::Log,
+            (.., None) if self.repos.typing => Focus::Filter,
+            (.., None) => Focus::Repos,
+        }
+    }
+
+    /// The displayed or selected repo.
+    pub(in crate::console) fn current_repo(&self) -> Option<RepoName> {
+        if let Some(dialog) = &self.dialog {
+            return dialog.repo().cloned();
+        }
+        match self.screens.last() {
+            Some(Screen::Repo(repo)) => Some(repo.name.clone()),
+            Some(Screen::Runs) => self.runs.current().map(|run| run.repo.clone()),
+            Some(Screen::Run(ticket)) => self.runs.get(*ticket).map(|run| run.repo.clone()),
+            Some(Screen::History) => self.history.current().map(|entry| entry.repo.clone()),
+            Some(Screen::Record(entry, _)) => Some(entry.repo.clone()),
+            Some(Screen::Log) => None,
+            None => self.repos.current().map(|repo| repo.repo.clone()),
+        }
+    }
+
+    /// A new ticket.
+    pub(in crate::console) fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    /// The repo screen that waits for a ticket.
+    pub(in crate::console) fn repo_awaiting(&mut self, ticket: Ticket) -> Option<&mut Repo> {
+        self.screens.iter_mut().find_map(|screen| match screen {
+            Screen::Repo(repo) if repo.loading == Some(ticket) => Some(repo.as_mut()),
+            _ => None,
+        })
+    }
+
+    /// The cursor that arrow keys move, and its number of lines. For text, the cursor is the first
+    /// visible line, and the lines are those of the last frame.
+    pub(in crate::console) fn scrolled(&mut self) -> Option<(&mut Cursor, usize)> {
+        let text = self.extent.content.saturating_sub(self.extent.height) + 1;
+        if let Some(top) = &mut self.help {
+            return Some((top, text));
+        }
+        if let Some(palette) = &mut self.palette {
+            let lines = palette.fitting(&self.keymap).len();
+            return Some((&mut palette.cursor, lines));
+        }
+        if self.leave.is_some() {
+            return None;
+        }
+        if let Some(dialog) = &mut self.dialog {
+            return Some((&mut dialog.top, text));
+        }
+        match self.screens.last_mut()? {
+            Screen::Repo(repo) => {
+                let items = repo.items();
+                Some((&mut repo.cursor, items))
+            }
+            Screen::Runs => {
+                let lines = self.runs.len();
+                Some((&mut self.runs.cursor, lines))
+            }
+            Screen::Run(ticket) => {
+                let run = self.runs.get_mut(*ticket)?;
+                let findings = match &run.state {
+                    RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {
+                        Some(report.problems.len())
+                    }
+                    _ => None,
+                };
+                Some((&mut run.top, findings.unwrap_or(text)))
+            }
+            Screen::History => {
+                let lines = self.history.entries.len();
+                Some((&mut self.history.cursor, lines))
+            }
+            Screen::Record(_, top) => Some((top, text)),
+            Screen::Log => {
+                let lines = self.log.newest().len();
+                Some((&mut self.log.cursor, lines))
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Input: keys, pasted text and the mouse.
+
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+
+use super::act::{act, search_again};
+use crate::console::keys::{Action, Focus, Key};
+use crate::console::msg::Effect;
+use crate::console::state::{Asks, Extent, Model};
+
+/// A key.
+pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
+    model.dirty |= model.notice.take().is_some();
+    let Some(action) = model.keymap.lookup(model.focus(), key) else { return Vec::new() };
+    model.dirty = true;
+    act(model, action)
+}
+
+/// Pasted text.
+pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
+    model.dirty = true;
+    match model.focus() {
+        Focus::Filter => model.repos.paste_filter(text, model.now),
+        Focus::Search => {
+            model.history.paste(text);
+            return search_again(model);
+        }
+        Focus::Palette => {
+            if let Some(palette) = &mut model.palette {
+                palette.input.paste(text);
+            }
+        }
+        Focus::Typing => {
+            if let Some(Asks::Count(input)) = model.dialog.as_mut().map(|dialog| &mut dialog.asks) {
+                input.paste(text);
+            }
+        }
+        _ => {
+            model.notice =
+                Some("Nothing to paste into here; / filters the list of repos.".to_owned())
+        }
+    }
+    Vec::new()
+}
+
+/// The wheel scrolls; a click selects a line, and a click on the selected line opens it.
+pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
+    let action = match event.kind {
+        MouseEventKind::ScrollUp => Action::Up,
+        MouseEventKind::ScrollDown => Action::Down,
+        MouseEventKind::Down(MouseButton::Left) => return click(model, event.row),
+        _ => return Vec::new(),
+    };
+    model.dirty = true;
+    act(model, action)
+}
+
+fn click(model: &mut Model, row: u16) -> Vec<Effect> {
+    use Focus::{Done, Filter, History, Log, Palette, Repo, Repos, Runs};
+    let is_list =
+        matches!(model.focus(), Repos | Filter | Repo | Runs | Done | History | Log | Palette);
+    let Some(line) = line_at(&model.extent, row).filter(|_| is_list) else { return Vec::new() };
+    model.dirty = true;
+    let selected = match model.scrolled() {
+        Some((cursor, lines)) => {
+            let selected = cursor.at(lines) == line;
+            cursor.set(line);
+            selected
+        }
+        None => {
+            let selected = model.repos.cursor().at(model.repos.shown()) == line;
+            model.repos.select(line);
+            selected
+        }
+    };
+    match model.focus() {
+        Focus::Palette if selected => act(model, Action::Accept),
+        Focus::Repos | Focus::Runs | Focus::History if selected => act(model, Action::Open),
+        _ => Vec::new(),
+    }
+}
+
+/// The item on a row of the terminal.
+fn line_at(extent: &Extent, row: u16) -> Option<usize> {
+    let below = usize::from(row.checked_sub(extent.row)?);
+    let line = Some(extent.first + below)
+        .filter(|line| below < extent.height && *line < extent.content)?;
+    if extent.items.is_empty() { Some(line) } else { *extent.items.get(below)? }
+}

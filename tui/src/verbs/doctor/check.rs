@@ -1,0 +1,134 @@
+//! The result of one check.
+
+use packhouse_host::{Damage, RepoName, RepoReport};
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::style::Tone;
+use crate::text::{escaped, time};
+
+/// With less, a push of ordinary packs may not fit.
+const FEW_BYTES: u64 = 1 << 30;
+/// With less, not even the catalog can be written.
+const TOO_FEW_BYTES: u64 = 16 << 20;
+
+/// How serious a result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Status {
+    Ok,
+    Warn,
+    Fail,
+}
+
+/// The result of one check.
+#[derive(Debug, Serialize)]
+pub(super) struct Check {
+    pub(super) check: &'static str,
+    pub(super) status: Status,
+    pub(super) detail: String,
+    pub(super) way_out: Option<String>,
+    /// Whether the problem is damage.
+    #[serde(skip)]
+    pub(super) damage: bool,
+}
+
+impl Check {
+    /// All is well.
+    pub(super) fn ok(check: &'static str, detail: impl Into<String>) -> Check {
+        Check { check, status: Status::Ok, detail: detail.into(), way_out: None, damage: false }
+    }
+
+    /// Needs attention, with a way out.
+    pub(super) fn warn(
+        check: &'static str,
+        detail: impl Into<String>,
+        way_out: impl Into<String>,
+    ) -> Check {
+        Check {
+            check,
+            status: Status::Warn,
+            detail: detail.into(),
+            way_out: Some(way_out.into()),
+            damage: false,
+        }
+    }
+
+    /// Does not work, with a way out.
+    pub(super) fn fail(
+        check: &'static str,
+        detail: impl Into<String>,
+        way_out: impl Into<String>,
+    ) -> Check {
+        Check {
+            check,
+            status: Status::Fail,
+            detail: detail.into(),
+            way_out: Some(way_out.into()),
+            damage: false,
+        }
+    }
+
+    /// A check for each known damage.
+    pub(super) fn of_damage(repos: &[RepoReport]) -> Vec<Check> {
+        let all = repos
+            .iter()
+            .flat_map(|repo| repo.damaged.iter().map(move |damage| (&repo.repo, damage)));
+        let check = |(repo, damage): (&RepoName, &Damage)| {
+            let what = damage
+                .mpack_key
+                .map_or_else(|| "its index".to_owned(), |key| format!("pack {key}"));
+            let Damage { since, found_by, detail, .. } = damage;
+            let detail = format!(
+                "{repo}: {what} is damaged: {detail} (found by {found_by}, {})",
+                time(*since)
+            );
+            Check {
+                damage: true,
+                ..Check::fail("damage", detail, format!("packhouse verify --repair {repo}"))
+            }
+        };
+        all.map(check).collect()
+    }
+
+    /// Whether `free` bytes of a disk are enough.
+    pub(super) fn of_space(free: u64, detail: String, way_out: &str) -> Check {
+        const CHECK: &str = "free space";
+        match free {
+            ..TOO_FEW_BYTES => Check::fail(CHECK, detail, way_out),
+            TOO_FEW_BYTES..FEW_BYTES => Check::warn(CHECK, detail, way_out),
+            FEW_BYTES.. => Check::ok(CHECK, detail),
+        }
+    }
+
+    /// The exit code of this check alone.
+    pub(super) fn exit(&self) -> Exit {
+        match (self.status, self.damage) {
+            (_, true) => Exit::Damage,
+            (Status::Fail, false) => Exit::Refused,
+            (Status::Ok | Status::Warn, false) => Exit::Done,
+        }
+    }
+
+    /// The check for people: a line, and one for the way out.
+    pub(super) fn describe(&self, output: &Output) -> Vec<String> {
+        let (tone, status) = match self.status {
+            Status::Ok => (Tone::Good, "ok  "),
+            Status::Warn => (Tone::Warn, "warn"),
+            Status::Fail => (Tone::Bad, "fail"),
+        };
+        let mut lines = vec![format!(
+            "{}  {:<12}  {}",
+            output.paint(tone, status),
+            self.check,
+            escaped(&self.detail)
+        )];
+        lines.extend(
+            self.way_out.as_ref().map(|way_out| {
+                format!("{:20}{}", "", output.paint(Tone::Strong, escaped(way_out)))
+            }),
+        );
+        lines
+    }
+}

@@ -1,0 +1,131 @@
+//! Checks of the store: the bucket, the catalog, the repos, and the component that plans.
+
+use std::path::PathBuf;
+
+use packhouse_host::clock::{Clock, SystemClock};
+use packhouse_host::sandbox::{Planner, Sandbox};
+use packhouse_host::vault::s3;
+use packhouse_host::{Error, NEWER_WAY_OUT, Storage, StoreOptions};
+
+use super::check::Check;
+use crate::text::plural;
+
+/// Whether the bucket can be reached, if packs are in one.
+pub(super) async fn bucket(packs: &Storage) -> Option<Check> {
+    const CHECK: &str = "bucket";
+    let Storage::S3(options) = packs else { return None };
+    Some(match s3::ask(options).await {
+        Ok(place) => Check::ok(CHECK, format!("{place} can be reached and listed")),
+        Err(error) => Check::fail(
+            CHECK,
+            error.to_string(),
+            "see docs/operations.md for what packhouse needs from S3",
+        ),
+    })
+}
+
+/// Whether the bucket stores what is written to it, if packs are in one.
+pub(super) async fn trial(packs: &Storage) -> Option<Check> {
+    const CHECK: &str = "trial write";
+    let Storage::S3(options) = packs else { return None };
+    let checksum = options.checksum.as_str();
+    Some(match s3::probe(options, SystemClock.random_id()).await {
+        Ok(trial) if trial.notices_changes => Check::ok(
+            CHECK,
+            format!(
+                "{} is writable, and rejects corrupted uploads (checksum {checksum})",
+                trial.place
+            ),
+        ),
+        Ok(trial) => Check::warn(
+            CHECK,
+            format!(
+                "{} is writable, but accepts corrupted uploads (checksum {checksum})",
+                trial.place
+            ),
+            "use https:// to reach it, and run packhouse verify regularly; or use a server that verifies uploads",
+        ),
+        Err(error) => Check::fail(
+            CHECK,
+            error.to_string(),
+            "see docs/operations.md for what packhouse needs from S3",
+        ),
+    })
+}
+
+/// Whether the catalog can be opened, and all repos can be read.
+pub(super) async fn checks(options: StoreOptions) -> Vec<Check> {
+    let catalog = options.catalog.to_string();
+    const WAY_OUT: &str = "follow the message; otherwise restore the folder from a backup";
+    let store = match options.open_to_read().await {
+        Ok(store) => store,
+        Err(Error::NoStore { instead, .. }) => {
+            let way_out = "create one with: packhouse repo create OWNER/SLUG; to check another store, name it with --data";
+            return vec![Check::fail(
+                "catalog",
+                format!("there is no store: {catalog} {instead}"),
+                way_out,
+            )];
+        }
+        Err(error) => return vec![Check::fail("catalog", error.to_string(), WAY_OUT)],
+    };
+    let repos = match store.repos().await {
+        Ok(repos) => repos,
+        Err(error) => return vec![Check::fail("catalog", error.to_string(), WAY_OUT)],
+    };
+    let mut checks = vec![Check::ok(
+        "catalog",
+        format!("{catalog} can be opened; {}", plural(repos.len() as u64, "repo")),
+    )];
+    match store.newer_packs().await {
+        Ok(None) => {}
+        Ok(Some(newer)) => checks.push(Check::warn("packs", newer.to_string(), NEWER_WAY_OUT)),
+        Err(error) => checks.push(Check::fail("packs", error.to_string(), WAY_OUT)),
+    }
+    let mut unread = 0;
+    for repo in &repos {
+        if let Err(error) = store.repo(&repo.repo).await {
+            unread += 1;
+            checks.push(Check::fail(
+                "repos",
+                format!("{}: {error}", repo.repo),
+                format!("packhouse verify {}", repo.repo),
+            ));
+        }
+    }
+    let damage = Check::of_damage(&repos);
+    if !damage.is_empty() {
+        checks.extend(damage);
+        return checks;
+    }
+    let piled = repos.iter().filter(|repo| repo.packs > 1).count() as u64;
+    if unread == 0 && piled == 0 {
+        checks.push(Check::ok("repos", "all can be read, and none is fragmented"));
+    } else if unread == 0 {
+        let detail = format!("all can be read; fragmented: {}", plural(piled, "repo"));
+        checks.push(Check::warn("repos", detail, "packhouse gc --all"));
+    }
+    checks
+}
+
+/// Compiles the component without a cache: the one in `other`, if given.
+pub(super) async fn component(other: Option<PathBuf>) -> Check {
+    const CHECK: &str = "component";
+    let way_out = match other {
+        None => {
+            "this binary is damaged, or the system forbids executable memory; reinstall it, and check the security settings"
+        }
+        Some(_) => {
+            "remove --component and PACKHOUSE_COMPONENT, or use a component with the WIT of `packhouse component --wit`"
+        }
+    };
+    let compiled = tokio::task::spawn_blocking(move || match other {
+        None => Sandbox::reference(None),
+        Some(file) => Sandbox::open(&file, None),
+    });
+    match compiled.await {
+        Ok(Ok(sandbox)) => Check::ok(CHECK, format!("compiles: {}", sandbox.digest())),
+        Ok(Err(error)) => Check::fail(CHECK, error.to_string(), way_out),
+        Err(panic) => Check::fail(CHECK, panic.to_string(), way_out),
+    }
+}
