@@ -16,7 +16,6 @@
 //! * [`store`]: the library, on a store of its own.
 //! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own;
 //!   [`pooler`]: one in front of it.
-//! * [`memory_catalog`]: a catalog in memory, which says what the port means.
 
 pub mod binary;
 pub mod cases;
@@ -28,7 +27,6 @@ pub mod faulty;
 pub mod fixtures;
 pub mod hostile;
 pub mod memory;
-pub mod memory_catalog;
 pub mod model;
 pub mod place;
 pub mod pooler;

@@ -17,6 +17,7 @@ pub mod answers;
 mod deletions;
 mod jobs;
 mod locks;
+pub mod memory;
 mod publications;
 mod releases;
 mod rows;

@@ -264,7 +264,16 @@ impl Vault {
     /// # Errors
     /// When a temporary folder can't be created.
     pub fn in_memory(packs: Arc<MemoryPacks>) -> Result<Vault> {
-        let folder = tempfile::tempdir().map_err(failed("creating a temporary folder for"))?;
+        Vault::in_memory_staged_in(packs, &std::env::temp_dir())
+    }
+
+    /// The same, with the temporary folder in this one.
+    ///
+    /// # Errors
+    /// When a temporary folder can't be created.
+    pub fn in_memory_staged_in(packs: Arc<MemoryPacks>, folder: &Path) -> Result<Vault> {
+        let folder =
+            tempfile::tempdir_in(folder).map_err(failed("creating a temporary folder for"))?;
         let staging = StagingFolder::of(folder.path());
         Ok(Vault::new(packs, Arc::new(TemporaryStaging { staging, _folder: folder })))
     }

@@ -1,9 +1,8 @@
 //! What every adapter of a port must do: each law or promise of its docs is a function, and every
 //! adapter keeps them all.
 //!
-//! Those of the [`vault`] run on local files, on S3, and in memory. Those of the catalog
-//! port run on SQLite, on Postgres, and on [`crate::memory_catalog`], over a fresh catalog each
-//! (`tests/catalog`).
+//! Those of the [`vault`] run on local files, on S3, and in memory. Those of the catalog port run on
+//! SQLite, on Postgres, and in memory, over a fresh catalog each (`tests/catalog`).
 //!
 //! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]),
 //! reported to clients ([`freshening`]) and read ([`reading`], [`large`]); known [`damage`];

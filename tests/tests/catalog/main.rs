@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use packhouse_host::CatalogPlace;
 use packhouse_host::catalog::Catalog;
+use packhouse_host::catalog::memory::MemoryCatalog;
 use packhouse_tests::conformance;
-use packhouse_tests::memory_catalog::MemoryCatalog;
 use packhouse_tests::postgres::cluster;
 use tempfile::TempDir;
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_host::catalog::Catalog;
+use packhouse_host::catalog::memory::MemoryCatalog;
 use packhouse_host::clock::Clock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, Random, history};
 use packhouse_host::sandbox::Sandbox;
@@ -17,7 +18,6 @@ use packhouse_host::{
     CatalogPlace, FetchRequest, GcOptions, GcQuery, Operation, Policy, Progress, PruneOptions,
     PushOptions, RepoName, Result, Store, VerifyOptions, Visibility,
 };
-use packhouse_tests::memory_catalog::MemoryCatalog;
 use packhouse_tests::postgres::cluster;
 use packhouse_tests::random_history::random_history;
 use serde::Serialize;

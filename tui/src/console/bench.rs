@@ -1,14 +1,11 @@
-//! What `benches/console.rs` measures: a console on a large demo store, without event loop and
-//! terminal.
+//! What `benches/console.rs` measures: a console with many repos, without event loop and terminal.
 
-use futures::FutureExt;
+use jiff::{SignedDuration, Timestamp};
 use packhouse_host::RepoSummary;
-use packhouse_host::clock::{Clock, SystemClock};
+use packhouse_host::sample::Random;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use super::backend::Backend;
-use super::demo::{Demo, Pace};
 use super::keys::{Key, Keymap};
 use super::msg::{Effect, Msg};
 use super::state::{Model, PAGE};
@@ -16,7 +13,7 @@ use super::theme::{Styles, Theme};
 use super::update::{reload_list, update};
 use super::view::view;
 
-/// A console that has loaded a demo store.
+/// A console that has loaded many repos.
 pub struct Bench {
     model: Model,
     terminal: Terminal<TestBackend>,
@@ -33,26 +30,20 @@ impl Bench {
     /// A console on `repos` repos, in a terminal of this size.
     ///
     /// # Panics
-    /// If the demo store does not list at once.
+    /// If drawing fails.
     pub fn new(repos: usize, columns: u16, rows: u16) -> Bench {
-        let demo = Demo::new(repos, 1, Pace::Live, SystemClock.now());
-        let mut pages: Vec<Vec<RepoSummary>> = Vec::new();
-        loop {
-            let last = pages.last().and_then(|page| page.last()).map(|repo| repo.repo.clone());
-            let page = demo
-                .list(last.as_ref(), PAGE)
-                .now_or_never()
-                .and_then(Result::ok)
-                .expect("the demo lists at once");
-            let ended = page.len() < PAGE as usize;
-            pages.push(page);
-            if ended {
-                break;
-            }
+        let mut random = Random::new(1);
+        let repos: Vec<RepoSummary> =
+            (0..repos).map(|number| summary(number, &mut random)).collect();
+        let mut pages: Vec<Vec<RepoSummary>> =
+            repos.chunks(PAGE as usize).map(<[RepoSummary]>::to_vec).collect();
+        // A full page is not the last one.
+        if pages.last().is_none_or(|page| page.len() == PAGE as usize) {
+            pages.push(Vec::new());
         }
         let terminal =
             Terminal::new(TestBackend::new(columns, rows)).expect("a terminal in memory");
-        let mut bench = Bench { model: model(&demo), terminal, pages };
+        let mut bench = Bench { model: model(), terminal, pages };
         bench.read(bench.pages.clone());
         bench.draw();
         bench
@@ -109,9 +100,39 @@ impl Bench {
     }
 }
 
-fn model(demo: &Demo) -> Model {
+/// A repo: most have some packs, some have one, a few have hundreds.
+fn summary(number: usize, random: &mut Random) -> RepoSummary {
+    let packs = match random.below(100) {
+        0..2 => 180 + random.below(400) as u64,
+        2..60 => 2 + random.below(40) as u64,
+        _ => 1,
+    };
+    let bytes = packs * (4096 + random.below(12 << 20) as u64);
+    RepoSummary {
+        repo: format!("owner-{:03}/takes-{number:06}", number / 500)
+            .parse()
+            .expect("letters and digits are a name"),
+        packs,
+        objects: packs * 16,
+        commits: packs * 2,
+        snapshots: packs * 2,
+        tags: 0,
+        bytes,
+        stored_bytes: bytes,
+        duplicate_bytes: if packs > 1 { bytes / 100 * random.below(60) as u64 } else { 0 },
+        superseded_bytes: 0,
+        last_gc: None,
+        damaged: 0,
+        created_at: NOW - SignedDuration::from_hours(random.below(20_000) as i64),
+    }
+}
+
+/// The time of the benchmark.
+const NOW: Timestamp = Timestamp::constant(1_782_907_200, 0);
+
+fn model() -> Model {
     let styles = Styles { theme: Theme::Default, ascii: false };
-    let mut model = Model::new(styles, Keymap::new(false), false, demo.place());
-    model.now = demo.now();
+    let mut model = Model::new(styles, Keymap::new(false), false, "bench".to_owned());
+    model.now = NOW;
     model
 }

@@ -45,9 +45,10 @@ mod tests;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use packhouse_host::{Error, Remote, RemoteOptions};
 use app::App;
 use backend::Backend;
-use demo::{Demo, Pace};
+use demo::DemoBackend;
 use keys::Keymap;
 use local::LocalBackend;
 use log_file::LogMessage;
@@ -66,9 +67,6 @@ use crate::location;
 
 pub(crate) use args::ConsoleArgs;
 
-/// The seed of the demo store, so that it is always the same.
-const SEED: u64 = 1;
-
 /// Runs the console until the operator quits.
 ///
 /// After a signal it returns as usual: the terminal is restored, and runs were cancelled at a safe
@@ -83,8 +81,7 @@ pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result
     }
     let logged = log_file::start(context, args.log.as_deref())?;
     if settings.demo {
-        show(Demo::new(demo::REPOS, SEED, Pace::Live, SystemClock.now()), settings, keymap, logged)
-            .await
+        show(DemoBackend::new(), settings, keymap, logged).await
     } else if let Some(options) = context.remote_options()? {
         // The console waits for its server without a limit.
         let remote = Remote::new(RemoteOptions { reconnect_timeout: None, ..options })?;

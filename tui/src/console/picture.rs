@@ -3,15 +3,13 @@
 
 mod svg;
 
-use futures::FutureExt;
 use jiff::SignedDuration;
 use packhouse_host::{Event, Phase, RepoName, RepoSummary};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 
-use super::backend::Backend;
-use super::demo::{Demo, Pace, REPOS};
+use super::demo::{Demo, PLACE, REPOS};
 use super::keys::{Action, Keymap};
 use super::state::{Call, Column, Model, PAGE, Work};
 use super::tests::fake::now;
@@ -23,18 +21,14 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.svg");
 
 /// The console with the demo store, sorted by reclaimable bytes: some repos are marked, and one is
 /// being consolidated.
-fn console() -> Model {
-    let demo = Demo::new(REPOS, 1, Pace::Held, now());
+async fn console() -> Model {
+    let demo = Demo::build(REPOS, 1, now()).await.expect("a store in memory");
     let styles = Styles { theme: Theme::Default, ascii: false };
-    let mut model = Model::new(styles, Keymap::new(false), false, demo.place());
+    let mut model = Model::new(styles, Keymap::new(false), false, PLACE.to_owned());
     model.now = now();
     let ticket = model.ticket();
     model.repos.begin(ticket, now());
-    let repos = demo
-        .list(None, PAGE)
-        .now_or_never()
-        .expect("a demo store in a test does not wait")
-        .expect("a list");
+    let repos = demo.store.summaries(None, PAGE).await.expect("a list");
     model.repos.take(Ok(repos), now());
     while model.repos.sorted().0 != Column::Reclaimable {
         model.repos.sort(Action::SortNext, now());
@@ -64,18 +58,18 @@ fn start_consolidation(model: &mut Model, repo: RepoName, total: u64) {
     model.runs.step(ticket, step(total / 1000 * 435), now());
 }
 
-fn frame(columns: u16, rows: u16) -> Buffer {
+async fn frame(columns: u16, rows: u16) -> Buffer {
     let mut terminal =
         Terminal::new(TestBackend::new(columns, rows)).expect("a terminal in memory");
-    let model = console();
+    let model = console().await;
     terminal.draw(|frame| _ = view(&model, frame)).expect("a frame in memory");
     terminal.backend().buffer().clone()
 }
 
-#[test]
-fn the_picture_matches_the_console() {
+#[tokio::test]
+async fn the_picture_matches_the_console() {
     let drawn = svg(
-        &frame(100, 26),
+        &frame(100, 26).await,
         "The packhouse console: repos sorted by reclaimable bytes, three marked, one being consolidated",
     );
     assert!(drawn.len() < 40_000, "{} bytes", drawn.len());

@@ -1,159 +1,145 @@
-//! Generates the history of the demo repos: their pushes and consolidations.
+//! What has happened in the demo store: when its repos were created, pushed to and consolidated.
+
+use std::ops::Range;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_host::sample::Random;
-use packhouse_host::{
-    Cause, DamageError, Error, GcEntry, GcRecord, GcReport, Problem, ProblemKind, RepoName,
-    Visibility,
-};
+use packhouse_host::sample::{HistoryOptions, Random};
+use packhouse_host::{RepoName, Visibility};
 
-use super::names::{self, Kind, Property};
-use super::repo::{PushProfile, Repo};
-
-/// The component of the demo.
-pub(super) const COMPONENT: &str =
-    "sha256:3f9a6d0c5be1742288a1c4e05d7730b6f1c29be40a8816d59c07be63fa21d4e8";
-
-/// The folder of the packs in the demo.
-const PACKS: &str = "/srv/muse";
+use super::names::{Kind, NAMES, Property};
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-/// Creates a repo at the time `now`, and its consolidations, which have no IDs yet.
-pub(super) fn generate(number: usize, seed: u64, now: Timestamp) -> Option<(Repo, Vec<GcEntry>)> {
-    let mut random = Random::stream(seed, number as u64);
-    let (name, kind, property) = names::nth(number, &mut random);
-    let name: RepoName = name.parse().ok()?;
-    let mut between = |least: i64, most: i64| {
-        least + random.below(usize::try_from(most - least).unwrap_or(0)) as i64
-    };
-    // Age of the repo and of its last push in seconds, number of pushes, and percent of duplicates.
-    let (age, last, pushes, repeats) = match kind {
-        Kind::ManyPacks => {
-            (between(300, 1500) * DAY, between(600, 20 * HOUR), between(180, 640), between(52, 66))
-        }
-        Kind::Growing => {
-            (between(40, 900) * DAY, between(120, 9 * DAY), between(3, 48), between(4, 38))
-        }
-        Kind::New => (between(2, 20) * DAY, between(300, 2 * DAY), between(1, 4), between(0, 20)),
-        Kind::OnePack => {
-            (between(90, 1200) * DAY, between(3, 90) * DAY, between(2, 40), between(5, 35))
-        }
-        Kind::Empty => (between(1, 30) * DAY, 0, 0, 0),
-    };
-    // From 100 KiB to 12 MiB, evenly on a logarithmic scale.
-    let bytes = match kind {
-        Kind::ManyPacks => between(2 << 20, 9 << 20),
-        _ => (100 << 10) << between(0, 7),
-    };
-    let profile = PushProfile { bytes: bytes.unsigned_abs(), repeats: repeats.unsigned_abs() };
-    let ago = |seconds: i64| now - SignedDuration::from_secs(seconds);
+/// A repo of the demo store.
+#[derive(Clone, Debug)]
+pub(super) struct Repo {
+    pub(super) name: RepoName,
+    pub(super) visibility: Visibility,
+    /// Whether it gets pushes while the demo runs.
+    pub(super) grows: bool,
+    /// The packs that are pushed to it.
+    pub(super) packs: HistoryOptions,
+}
 
-    let mut events: Vec<(Timestamp, Cause)> =
-        (1..pushes).map(|_| (ago(between(last, age)), Cause::Push)).collect();
-    if pushes > 0 {
-        events.push((ago(last), Cause::Push));
-    }
-    // One consolidation after the last push, or some before it.
-    match kind {
-        Kind::OnePack => events.push((ago(between(HOUR, last)), Cause::Consolidation)),
-        Kind::Growing => {
-            let some = between(0, 3);
-            events
-                .extend((0..some).map(|_| (ago(between(last + HOUR, age)), Cause::Consolidation)));
-        }
-        _ => {}
-    }
-    events.sort_by_key(|(at, _)| *at);
+/// What happens to a repo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Create,
+    /// So many packs are pushed at once.
+    Push(usize),
+    Consolidate,
+    /// A consolidation fails: the disk is full.
+    FailConsolidation,
+    /// One of its packs is changed and another one removed; a verification finds that.
+    Damage,
+    /// Packs of all repos are deleted that were replaced long ago.
+    Prune,
+}
 
-    let mut repo = Repo::new(name, ago(age + 600), random);
-    let mut history = Vec::new();
-    for (at, cause) in events {
-        match cause {
-            Cause::Push => repo.push(profile, at),
-            Cause::Consolidation => {
-                let plan = repo.plan(COMPONENT);
-                let took = Repo::estimate(plan.bytes_after);
-                let report = repo.consolidate(plan, took, at);
-                history.push(consolidated(&mut repo, report, at));
-                // Packs that an older consolidation replaced were pruned.
-                repo.waiting.retain(|pack| {
-                    pack.retired_at
-                        .is_some_and(|then| now.duration_since(then).as_secs() < 30 * DAY)
-                });
+/// Something that happens to a repo, by its position.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) at: Timestamp,
+    pub(super) repo: usize,
+    pub(super) action: Action,
+}
+
+/// The past of one repo: how old it is, and how it was used.
+struct Past {
+    /// Seconds since it was created.
+    age: i64,
+    /// Seconds since the last push.
+    last: i64,
+    pushes: i64,
+    packs_per_push: Range<i64>,
+    consolidations: Vec<i64>,
+}
+
+/// The first repos of the demo store, and all that has happened to them, oldest first.
+pub(super) fn past(repos: usize, seed: u64, now: Timestamp) -> (Vec<Repo>, Vec<Step>) {
+    let (mut all, mut steps) = (Vec::new(), Vec::new());
+    for (name, kind, property) in NAMES.into_iter().take(repos) {
+        let Ok(name) = name.parse::<RepoName>() else { continue };
+        let mut random = Random::stream(seed, all.len() as u64);
+        let ago = |seconds: i64| now - SignedDuration::from_secs(seconds);
+        let past = Past::of(kind, &mut random);
+        let mut step = |seconds, action| {
+            steps.push(Step { at: ago(seconds), repo: all.len(), action });
+        };
+        step(past.age + 10 * 60, Action::Create);
+        for push in 0..past.pushes {
+            let at = if push == 0 { past.last } else { between(&mut random, past.last..past.age) };
+            step(at, Action::Push(between(&mut random, past.packs_per_push.clone()) as usize));
+        }
+        past.consolidations.iter().for_each(|at| step(*at, Action::Consolidate));
+        match property {
+            Property::None | Property::Private => {}
+            Property::GcFailed => step(2754, Action::FailConsolidation),
+            Property::Damaged => step(1903, Action::Damage),
+        }
+        let private = property == Property::Private;
+        all.push(Repo {
+            name,
+            visibility: if private { Visibility::Private } else { Visibility::Public },
+            grows: matches!(kind, Kind::Growing | Kind::New) && property != Property::Damaged,
+            packs: packs(kind, property, seed, &mut random),
+        });
+    }
+    steps.push(Step {
+        at: now - SignedDuration::from_secs(3 * DAY),
+        repo: 0,
+        action: Action::Prune,
+    });
+    steps.sort_by_key(|step| step.at);
+    (all, steps)
+}
+
+impl Past {
+    fn of(kind: Kind, random: &mut Random) -> Past {
+        let mut between = |range| between(random, range);
+        let (age, last, pushes, packs_per_push) = match kind {
+            Kind::ManyPacks => {
+                (between(300..1500) * DAY, between(600..20 * HOUR), between(9..11), 12..15)
             }
-        }
+            Kind::Growing => (between(40..900) * DAY, between(120..9 * DAY), between(3..8), 1..4),
+            Kind::New => (between(2..20) * DAY, between(300..2 * DAY), between(1..4), 1..2),
+            Kind::OnePack => (between(90..1200) * DAY, between(3..90) * DAY, between(2..6), 1..3),
+            Kind::Empty => (between(1..30) * DAY, 0, 0, 1..2),
+        };
+        // One consolidation after the last push, or some before it.
+        let consolidations = match kind {
+            Kind::OnePack => vec![between(HOUR..last)],
+            Kind::Growing => {
+                let many = between(0..3);
+                (0..many).map(|_| between(last + HOUR..age)).collect()
+            }
+            Kind::ManyPacks | Kind::New | Kind::Empty => Vec::new(),
+        };
+        Past { age, last, pushes, packs_per_push, consolidations }
     }
-    match property {
-        Property::None => {}
-        Property::Private => repo.visibility = Visibility::Private,
-        Property::GcFailed => history.push(failed(&mut repo, &no_space(), 812, ago(2754))),
-        Property::Damaged => repo.problems = damage(&mut repo),
+}
+
+/// The packs of a repo: small, because they are made when the demo starts.
+fn packs(kind: Kind, property: Property, seed: u64, random: &mut Random) -> HistoryOptions {
+    let many = kind == Kind::ManyPacks;
+    let is_small = many || property == Property::Damaged;
+    // From 500 bytes to 8 KiB, evenly on a logarithmic scale.
+    let bytes = if is_small { 600 } else { 500 << random.below(5) };
+    HistoryOptions {
+        seed: seed ^ random.next(),
+        pushes: usize::MAX,
+        commits_per_push: 1 + if many { 0 } else { random.below(3) },
+        objects_per_commit: 2 + random.below(3),
+        object_bytes: bytes / 2..2 * bytes,
+        overlap: many || random.below(3) > 0,
+        tags: random.below(4) == 0,
+        ..HistoryOptions::default()
     }
-    Some((repo, history))
 }
 
-/// The history entry of a consolidation, without an ID.
-pub(super) fn consolidated(repo: &mut Repo, report: GcReport, at: Timestamp) -> GcEntry {
-    let record = GcRecord::done(&report, at);
-    repo.last_gc = Some(record.clone());
-    let report = (!report.skipped).then_some(report);
-    GcEntry { id: 0, repo: repo.name.clone(), record, report }
-}
-
-/// The history entry of a failed consolidation, without an ID.
-pub(super) fn failed(repo: &mut Repo, error: &Error, elapsed_ms: u64, at: Timestamp) -> GcEntry {
-    let record = GcRecord::failed(error, elapsed_ms, COMPONENT, at);
-    repo.last_gc = Some(record.clone());
-    GcEntry { id: 0, repo: repo.name.clone(), record, report: None }
-}
-
-fn no_space() -> Error {
-    let source = std::io::Error::new(
-        std::io::ErrorKind::StorageFull,
-        "not enough disk space: 205.0 MiB needed, 64.0 MiB free",
-    );
-    Error::Io { doing: "writing a pack in", path: PACKS.into(), source }
-}
-
-/// Damages two packs.
-fn damage(repo: &mut Repo) -> Vec<Problem> {
-    let (other, object) = (repo.key(), repo.key());
-    let key = |nth: usize| repo.packs.get(nth).or(repo.packs.first()).map(|pack| pack.key);
-    let place = |nth| key(nth).map(|key| place_of(&key.hex())).unwrap_or_default();
-    vec![
-        Problem {
-            kind: ProblemKind::DamagedPack,
-            entity: None,
-            pack: key(1),
-            detail: format!("hash mismatch: got {other}; restore {} from a backup", place(1)),
-        },
-        Problem {
-            kind: ProblemKind::LostEntity,
-            entity: Some(format!("object {object}")),
-            pack: key(2),
-            detail: format!(
-                "the index refers to this pack, which does not contain it; restore {} from a backup",
-                place(2)
-            ),
-        },
-    ]
-}
-
-/// The error of consolidating a damaged repo.
-pub(super) fn refused(repo: &Repo, problem: &Problem) -> Error {
-    let key = problem.pack.or(repo.packs.first().map(|pack| pack.key));
-    let Some(key) = key else { return Error::UnknownRepo(repo.name.clone()) };
-    let detail = problem.detail.split("; restore").next().unwrap_or_default().to_owned();
-    Error::Damage(DamageError::DamagedPack {
-        key,
-        repo: repo.name.clone(),
-        place: place_of(&key.hex()),
-        detail,
-    })
-}
-
-fn place_of(hex: &str) -> String {
-    format!("{PACKS}/packs/{}/{hex}.mpack", hex.get(..2).unwrap_or_default())
+/// A number in a range.
+fn between(random: &mut Random, range: Range<i64>) -> i64 {
+    let size = usize::try_from(range.end - range.start).unwrap_or_default();
+    range.start + random.below(size) as i64
 }

@@ -1,7 +1,5 @@
 //! The names of the repos in the demo store: those of a studio, a lab, an archive and some people.
 
-use packhouse_host::sample::Random;
-
 /// The kind of a repo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -24,14 +22,14 @@ pub(super) enum Property {
     Private,
     /// Its last consolidation failed.
     GcFailed,
-    /// Two of its packs are damaged.
+    /// One of its packs has other bytes, and another one is gone.
     Damaged,
 }
 
 use Kind::{Empty, Growing, ManyPacks, New, OnePack};
 
-/// The repos of every demo store, the most interesting first, so that a small store has them, too.
-const REPOS: [(&str, Kind, Property); 40] = [
+/// The repos of the demo store, the most interesting first, so that a small store has them, too.
+pub(super) const NAMES: [(&str, Kind, Property); 40] = [
     ("city-archive/radio-1974", ManyPacks, Property::None),
     ("gabriel/notes", Growing, Property::None),
     ("aster-studio/film-score-north", Growing, Property::GcFailed),
@@ -73,40 +71,3 @@ const REPOS: [(&str, Kind, Property); 40] = [
     ("okafor/remixes", OnePack, Property::None),
     ("okafor/tour-diary", Empty, Property::None),
 ];
-
-const OWNERS: [&str; 8] = [
-    "aster-studio",
-    "city-archive",
-    "tidal-lab",
-    "okafor",
-    "north-choir",
-    "radio-kite",
-    "hall-seven",
-    "field-unit",
-];
-const FIRST: [&str; 16] = [
-    "amber", "winter", "second", "open", "low", "paper", "late", "harbour", "glass", "night",
-    "copper", "long", "quiet", "river", "northern", "spare",
-];
-const LAST: [&str; 16] = [
-    "takes", "sessions", "stems", "talks", "loops", "mixes", "notes", "scores", "patches",
-    "drafts", "tapes", "masters", "sketches", "reels", "samples", "live",
-];
-
-/// The repo with a number: its name, kind and special property.
-pub(super) fn nth(number: usize, random: &mut Random) -> (String, Kind, Property) {
-    if let Some((name, kind, property)) = REPOS.get(number) {
-        return ((*name).to_owned(), *kind, *property);
-    }
-    let mut one_of = |words: &[&'static str]| words[random.below(words.len())];
-    let (owner, first, last) = (one_of(&OWNERS), one_of(&FIRST), one_of(&LAST));
-    let kind = match random.below(100) {
-        0..2 => ManyPacks,
-        2..50 => Growing,
-        50..60 => New,
-        60..92 => OnePack,
-        _ => Empty,
-    };
-    // The number makes names unique.
-    (format!("{owner}/{first}-{last}-{number:05}"), kind, Property::None)
-}

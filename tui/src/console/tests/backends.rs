@@ -8,14 +8,15 @@ use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::serve::{ServeLimits, ServeOptions, Server};
 use packhouse_host::worker::Stop;
 use packhouse_host::{
-    GcQuery, Progress, PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions,
+    Event, GcQuery, Progress, PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions,
     Visibility,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::fake::now;
 use crate::console::backend::{Backend, ConnectionState, Control, FailureKind};
-use crate::console::demo::Demo;
+use crate::console::demo::{Demo, DemoBackend, REPOS};
 use crate::console::local::LocalBackend;
 use crate::console::remote::RemoteBackend;
 
@@ -325,37 +326,57 @@ impl Place for Served {
     }
 }
 
-/// The demo store.
-struct Generated(Demo);
+/// The demo store, with all its repos.
+struct InMemory {
+    demo: Demo,
+    backend: LocalBackend,
+}
 
-impl Place for Generated {
-    type Backend = Demo;
+impl Place for InMemory {
+    type Backend = LocalBackend;
 
-    fn backend(&self) -> &Demo {
-        &self.0
+    fn backend(&self) -> &LocalBackend {
+        &self.backend
     }
 
     fn worn(&self) -> RepoName {
-        "a/worn".parse().unwrap()
+        "city-archive/radio-1974".parse().unwrap()
     }
 
     fn torn(&self) -> RepoName {
-        "a/torn".parse().unwrap()
+        "tidal-lab/reef-soundscapes".parse().unwrap()
     }
 
     async fn push(&self, repo: &RepoName) {
-        self.0.advance(60);
-        self.0.pushed(&repo.to_string());
+        self.demo.push(repo, 2).await.unwrap();
     }
 
     async fn tear(&self) {
-        self.0.fail("plan", FailureKind::Damage, "a pack is missing");
+        self.demo.lose_packs(&self.torn()).await;
     }
 }
 
 #[tokio::test]
 async fn the_demo_store() {
-    the_whole_suite(&Generated(Demo::of(&[("a/torn", 6), ("a/worn", 6), ("z/empty", 0)]))).await;
+    let demo = Demo::build(REPOS, 1, now()).await.unwrap();
+    let backend = LocalBackend::new(demo.store.clone());
+    the_whole_suite(&InMemory { demo, backend }).await;
+}
+
+#[tokio::test]
+async fn the_demo_shows_its_runs_at_work_and_they_can_be_cancelled() {
+    let backend = DemoBackend::new();
+    let repos = backend.list(None, 100).await.unwrap();
+    assert_eq!(repos.len(), REPOS);
+    let (stop, stopped) = watch::channel(false);
+    let stop_halfway = move |event: Event| {
+        if event.done > 0 {
+            stop.send_replace(true);
+        }
+    };
+    let failure = backend.consolidate(&repos[0].repo, Control::new(stop_halfway, stopped)).await;
+    assert_eq!(failure.unwrap_err().kind, FailureKind::Cancelled);
+    assert_eq!(backend.summary(&repos[0].repo).await.unwrap(), repos[0]);
 }
 
 #[tokio::test]

@@ -8,11 +8,11 @@ use packhouse_host::Phase;
 use ratatui::style::Modifier;
 
 use super::fake::{gc_plan, now, summary};
+use super::fake_store::Fake;
 use super::update::{failure, model, press};
 use super::{Console, text};
 use crate::console::app::Exit;
 use crate::console::backend::{Connection, ConnectionState, FailureKind};
-use crate::console::demo::Demo;
 use crate::console::msg::{Effect, Msg};
 use crate::console::state::{Extent, Level, Model, Ticket};
 use crate::console::theme::{Styles, Theme};
@@ -121,14 +121,14 @@ fn seconds_count_only_while_disconnected() {
 
 #[tokio::test]
 async fn runs_keep_their_step_while_disconnected() {
-    let demo = Demo::three().remote();
-    demo.hold("run");
-    let mut console = Console::on(demo, 120, 26).await;
+    let store = Fake::three().remote();
+    store.hold("run");
+    let mut console = Console::on(store, 120, 26).await;
     console.shows("remote 12 ms");
     console.press(&["g", "y"]).await;
-    console.demo.report_progress(Phase::Splice, 43, 100);
+    console.store.report_progress(Phase::Splice, 43, 100);
     console.until_seen("43 %").await;
-    console.demo.disconnect("connection refused");
+    console.store.disconnect("connection refused");
     console.settle().await;
     for text in [
         "Disconnected 0 s · data 0 s old · retrying · connection refused",
@@ -151,37 +151,37 @@ async fn runs_keep_their_step_while_disconnected() {
     console.press(&["h"]).await;
     console.shows("Reconnecting …");
     console.press(&["w", "Enter"]).await;
-    console.demo.answer_after(15);
+    console.store.answer_after(15);
     console.until_seen("remote 15 ms").await;
     console.settle().await;
     console.hides("econnecting …");
     console.shows("43 %");
-    console.demo.release();
+    console.store.release();
     console.until_seen("Consolidated 7 packs into 1").await;
 }
 
 #[tokio::test]
 async fn changes_are_displayed_after_reconnecting_and_watching_continues() {
-    let mut console = Console::on(Demo::three().remote(), 120, 26).await;
+    let mut console = Console::on(Fake::three().remote(), 120, 26).await;
     console.press(&["Enter"]).await;
-    console.demo.advance(6);
-    console.demo.disconnect("no route to host");
+    console.store.advance(6);
+    console.store.disconnect("no route to host");
     // It watches until the first change.
-    console.demo.put(&summary("okafor/new", 3));
+    console.store.put(&summary("okafor/new", 3));
     console.settle().await;
     console.shows("112 objects");
-    console.demo.advance(14);
+    console.store.advance(14);
     console.until_seen("Disconnected 14 s · data 20 s old · retrying · no route to host").await;
     console.press(&["r", "Esc"]).await;
     console.hides("okafor/new");
     console.hides("Loading the repos failed");
     console.shows("gabriel/photos");
-    console.demo.answer_after(12);
+    console.store.answer_after(12);
     console.until_seen("okafor/new").await;
     console.settle().await;
     console.hides("not watching");
-    console.demo.put(&summary("okafor/newer", 3));
-    console.demo.advance(30);
+    console.store.put(&summary("okafor/newer", 3));
+    console.store.advance(30);
     console.until_seen("okafor/newer").await;
     let about: Vec<&str> = console.app.model.log.newest().map(|line| line.text.as_str()).collect();
     assert_eq!(
@@ -192,25 +192,25 @@ async fn changes_are_displayed_after_reconnecting_and_watching_continues() {
 
 #[tokio::test]
 async fn a_plan_waits_for_the_connection() {
-    let demo = Demo::three().remote();
-    demo.hold("plan");
-    let mut console = Console::on(demo, 80, 20).await;
-    console.demo.disconnect("connection refused");
+    let store = Fake::three().remote();
+    store.hold("plan");
+    let mut console = Console::on(store, 80, 20).await;
+    console.store.disconnect("connection refused");
     console.press(&["g"]).await;
     console.shows("Planning: reconnecting …");
-    console.demo.answer_after(12);
-    console.demo.release();
+    console.store.answer_after(12);
+    console.store.release();
     console.until_seen("730.8 KiB").await;
     assert_eq!(console.calls("plan"), ["gabriel/notes"]);
 }
 
 #[tokio::test]
 async fn lost_runs_say_where_their_result_is() {
-    let demo = Demo::three().remote();
+    let store = Fake::three().remote();
     for verb in ["run", "verify", "plan"] {
-        demo.fail(verb, FailureKind::Unreachable, "the server at example.org does not answer");
+        store.fail(verb, FailureKind::Unreachable, "the server at example.org does not answer");
     }
-    let mut console = Console::on(demo, 120, 26).await;
+    let mut console = Console::on(store, 120, 26).await;
     console.press(&["g"]).await;
     console.shows("After reconnecting, close this and press g again.");
     console.press(&["Esc", "g", "y"]).await;
@@ -225,13 +225,13 @@ async fn lost_runs_say_where_their_result_is() {
 
 #[tokio::test]
 async fn quitting_while_disconnected_leaves_runs_behind() {
-    let demo = Demo::three().remote();
-    demo.hold("verify");
-    let mut console = Console::on(demo, 80, 20).await;
+    let store = Fake::three().remote();
+    store.hold("verify");
+    let mut console = Console::on(store, 80, 20).await;
     console.press(&["v", "Ctrl-c", "l"]).await;
     console.hides("quit now");
     assert_eq!(console.exit, None, "runs can be cancelled while connected");
-    console.demo.disconnect("connection refused");
+    console.store.disconnect("connection refused");
     console.settle().await;
     console.shows("Disconnected. If you quit now, the results are in the history later.");
     console.press_shown(&["l quit now"]).await;
@@ -252,17 +252,17 @@ fn a_displayed_plan_can_still_be_run() {
 /// The console after 14 seconds without a connection, in a theme, with the style of the line below
 /// the header.
 async fn picture(theme: Theme, (columns, rows): (u16, u16), keys: &[&str]) -> String {
-    let demo = Demo::three().remote();
-    demo.hold("run");
-    let mut console = Console::on(demo, columns, rows).await;
+    let store = Fake::three().remote();
+    store.hold("run");
+    let mut console = Console::on(store, columns, rows).await;
     console.press(&["g", "y"]).await;
-    console.demo.report_progress(Phase::Splice, 348_365, 810_990);
+    console.store.report_progress(Phase::Splice, 348_365, 810_990);
     console.until_seen("42 %").await;
     console.press(keys).await;
-    console.demo.advance(6);
-    console.demo.disconnect("connection refused");
+    console.store.advance(6);
+    console.store.disconnect("connection refused");
     console.settle().await;
-    console.demo.advance(14);
+    console.store.advance(14);
     console.until_seen("Disconnected 14 s").await;
     console.app.model.styles = Styles { theme, ascii: false };
     console.app.terminal.draw(|frame| _ = view(&console.app.model, frame)).unwrap();

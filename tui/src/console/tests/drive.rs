@@ -1,20 +1,20 @@
-//! Sends keys to the real event loop with a demo store, and checks the screen.
+//! Sends keys to the real event loop with a fake store, and checks the screen.
 
 use crossterm::event::Event;
 use packhouse_host::{Phase, Problem, ProblemKind};
 
 use super::fake::summary;
+use super::fake_store::Fake;
 use super::{Console, HUNG};
 use crate::console::app::Exit;
 use crate::console::backend::FailureKind;
-use crate::console::demo::Demo;
 use crate::console::inputs::Input;
 
 #[tokio::test]
 async fn a_repo_is_found_planned_consolidated_and_verified() {
-    let demo = Demo::three();
-    demo.hold("run");
-    let mut console = Console::on(demo, 120, 30).await;
+    let store = Fake::three();
+    store.hold("run");
+    let mut console = Console::on(store, 120, 30).await;
     console.shows("Fragmented (7 packs)");
     console.press(&["Enter"]).await;
     console.shows("112 objects, 14 commits, 14 snapshots, 0 tags");
@@ -23,10 +23,10 @@ async fn a_repo_is_found_planned_consolidated_and_verified() {
     console.shows("812.0 KiB");
     console.shows("730.8 KiB");
     console.press(&["y"]).await;
-    console.demo.report_progress(Phase::Splice, 43, 100);
+    console.store.report_progress(Phase::Splice, 43, 100);
     console.until_seen("43 %").await;
     console.shows("writing");
-    console.demo.release();
+    console.store.release();
     console.until_seen("Consolidated 7 packs into 1").await;
     console.shows("112 objects");
     console.press(&["Esc"]).await;
@@ -40,7 +40,7 @@ async fn a_repo_is_found_planned_consolidated_and_verified() {
 #[tokio::test]
 async fn neither_enter_nor_g_confirms() {
     for no in ["Enter", "g", "n", "q", "Esc", "Space"] {
-        let mut console = Console::on(Demo::three(), 80, 20).await;
+        let mut console = Console::on(Fake::three(), 80, 20).await;
         console.press(&["g", no]).await;
         assert_eq!(console.calls("run"), [""; 0], "{no} ran it");
         if no == "g" || no == "Space" {
@@ -53,29 +53,29 @@ async fn neither_enter_nor_g_confirms() {
 
 #[tokio::test]
 async fn a_yes_before_there_is_a_plan_does_nothing() {
-    let demo = Demo::three();
-    demo.hold("plan");
-    let mut console = Console::on(demo, 80, 20).await;
+    let store = Fake::three();
+    store.hold("plan");
+    let mut console = Console::on(store, 80, 20).await;
     console.press(&["g", "y"]).await;
     console.shows("Planning");
-    console.demo.release();
+    console.store.release();
     console.until_seen("730.8 KiB").await;
-    assert_eq!(console.demo.calls(), ["list", "plan gabriel/notes"]);
+    assert_eq!(console.store.calls(), ["list", "plan gabriel/notes"]);
 }
 
 #[tokio::test]
 async fn declining_stops_the_planning() {
-    let demo = Demo::three();
-    demo.hold("plan");
-    let mut console = Console::on(demo, 80, 20).await;
+    let store = Fake::three();
+    store.hold("plan");
+    let mut console = Console::on(store, 80, 20).await;
     console.press(&["g", "Esc"]).await;
-    assert_eq!(console.demo.held(), 0);
+    assert_eq!(console.store.held(), 0);
     console.shows("Fragmented (7 packs)");
 }
 
 #[tokio::test]
 async fn one_pack_is_nothing_to_do() {
-    let mut console = Console::on(Demo::three(), 80, 20).await;
+    let mut console = Console::on(Fake::three(), 80, 20).await;
     console.press(&["Down", "g", "y"]).await;
     console.shows("Nothing to do");
     console.hides("run this plan");
@@ -84,21 +84,21 @@ async fn one_pack_is_nothing_to_do() {
 
 #[tokio::test]
 async fn runs_continue_behind_other_screens() {
-    let demo = Demo::three();
-    demo.hold("run");
-    let mut console = Console::on(demo, 100, 20).await;
+    let store = Fake::three();
+    store.hold("run");
+    let mut console = Console::on(store, 100, 20).await;
     console.press(&["g", "y", "Esc"]).await;
-    console.demo.report_progress(Phase::Prove, 1, 2);
+    console.store.report_progress(Phase::Prove, 1, 2);
     console.until_seen("running: gabriel/notes verifying 50 %").await;
     // Asking again shows the active run, and plans nothing.
     console.press(&["g"]).await;
     console.shows("gabriel/notes › consolidation");
     console.press(&["q"]).await;
-    console.demo.release();
+    console.store.release();
     console.until_seen("OK").await;
     console.settle().await;
     console.hides("Fragmented (7 packs)");
-    let calls = console.demo.calls();
+    let calls = console.store.calls();
     assert_eq!(
         calls[..4],
         ["list", "plan gabriel/notes", "run gabriel/notes", "summary gabriel/notes"]
@@ -107,9 +107,9 @@ async fn runs_continue_behind_other_screens() {
 
 #[tokio::test]
 async fn runs_can_be_cancelled() {
-    let demo = Demo::three();
-    demo.hold("run");
-    let mut console = Console::on(demo, 80, 20).await;
+    let store = Fake::three();
+    store.hold("run");
+    let mut console = Console::on(store, 80, 20).await;
     console.press(&["g", "y", "x"]).await;
     console.until_seen("cancelled").await;
     console.shows("Nothing was changed");
@@ -119,9 +119,9 @@ async fn runs_can_be_cancelled() {
 
 #[tokio::test]
 async fn quitting_with_active_runs_asks_and_stays_by_default() {
-    let demo = Demo::three();
-    demo.hold("verify");
-    let mut console = Console::on(demo, 80, 20).await;
+    let store = Fake::three();
+    store.hold("verify");
+    let mut console = Console::on(store, 80, 20).await;
     for stay in ["Enter", "Esc", "n", "q"] {
         console.press(&["v", "Ctrl-c"]).await;
         console.shows("Quit while runs are active?");
@@ -131,37 +131,37 @@ async fn quitting_with_active_runs_asks_and_stays_by_default() {
     }
     console.press(&["Ctrl-c", "w"]).await;
     console.shows("Quitting when all runs have finished");
-    console.demo.release();
+    console.store.release();
     console.turn_until(|console| console.exit.is_some()).await;
     assert_eq!(console.exit, Some(Exit::Quit));
 }
 
 #[tokio::test]
 async fn quitting_can_cancel_runs() {
-    let demo = Demo::three();
-    demo.hold("verify");
-    let mut console = Console::on(demo, 80, 20).await;
+    let store = Fake::three();
+    store.hold("verify");
+    let mut console = Console::on(store, 80, 20).await;
     console.press(&["v", "Esc", "q", "x"]).await;
-    assert_eq!((console.exit, console.demo.held()), (Some(Exit::Quit), 0));
+    assert_eq!((console.exit, console.store.held()), (Some(Exit::Quit), 0));
 }
 
 #[tokio::test]
 async fn damage_is_displayed_before_quitting() {
-    let demo = Demo::three();
-    demo.hold("verify");
-    demo.damage(vec![problem("bytes differ")]);
-    let mut console = Console::on(demo, 80, 20).await;
+    let store = Fake::three();
+    store.hold("verify");
+    store.damage(vec![problem("bytes differ")]);
+    let mut console = Console::on(store, 80, 20).await;
     console.press(&["v", "Ctrl-c", "w"]).await;
-    console.demo.release();
+    console.store.release();
     console.until_seen("1 problem found").await;
     assert_eq!(console.exit, None);
 }
 
 #[tokio::test]
 async fn findings_are_shown_and_marked_in_the_list() {
-    let demo = Demo::three();
-    demo.damage((0..30).map(|n| problem(&format!("finding number {n}"))).collect());
-    let mut console = Console::on(demo, 100, 20).await;
+    let store = Fake::three();
+    store.damage((0..30).map(|n| problem(&format!("finding number {n}"))).collect());
+    let mut console = Console::on(store, 100, 20).await;
     console.press(&["v"]).await;
     console.shows("30 problems found");
     console.hides("finding number 29");
@@ -173,23 +173,23 @@ async fn findings_are_shown_and_marked_in_the_list() {
 
 #[tokio::test]
 async fn errors_are_displayed_where_they_belong_and_stay() {
-    let demo = Demo::three();
-    demo.fail("list", FailureKind::Refused, "the catalog is \x1b[2Jlocked");
-    let mut console = Console::on(demo, 80, 20).await;
+    let store = Fake::three();
+    store.fail("list", FailureKind::Refused, "the catalog is \x1b[2Jlocked");
+    let mut console = Console::on(store, 80, 20).await;
     console.shows("Loading the repos failed.");
     console.shows("the catalog is \\u{1b}[2Jlocked");
     console.press(&["r"]).await;
     console.shows("Fragmented (7 packs)");
     console.hides("locked");
 
-    console.demo.fail("plan", FailureKind::Damage, "pack x is damaged");
+    console.store.fail("plan", FailureKind::Damage, "pack x is damaged");
     console.press(&["g"]).await;
     console.shows("Planning found damage.");
     console.press(&["y"]).await;
     console.shows("pack x is damaged");
     console.press(&["Esc"]).await;
 
-    console.demo.fail("run", FailureKind::Refused, "there is no space left");
+    console.store.fail("run", FailureKind::Refused, "there is no space left");
     console.press(&["g", "y"]).await;
     console.shows("there is no space left");
     console.press(&["Esc"]).await;
@@ -204,10 +204,10 @@ async fn errors_are_displayed_where_they_belong_and_stay() {
 
 #[tokio::test]
 async fn a_long_error_can_be_read_to_its_end() {
-    let demo = Demo::three();
+    let store = Fake::three();
     let long: Vec<String> = (0..200).map(|n| format!("reason-{n}")).collect();
-    demo.fail("run", FailureKind::Refused, &long.join(" "));
-    let mut console = Console::on(demo, 60, 15).await;
+    store.fail("run", FailureKind::Refused, &long.join(" "));
+    let mut console = Console::on(store, 60, 15).await;
     console.press(&["g", "y"]).await;
     console.shows("reason-0 ");
     console.hides("reason-199");
@@ -217,7 +217,7 @@ async fn a_long_error_can_be_read_to_its_end() {
 
 #[tokio::test]
 async fn the_filter_narrows_and_the_cursor_stays_on_its_repo() {
-    let mut console = Console::on(Demo::three(), 80, 20).await;
+    let mut console = Console::on(Fake::three(), 80, 20).await;
     console.press(&["/"]).await;
     console.type_in("pqx").await;
     console.shows("filter: pqx");
@@ -240,7 +240,7 @@ async fn the_filter_narrows_and_the_cursor_stays_on_its_repo() {
 async fn the_selected_row_stays_visible() {
     let names: Vec<String> = (0..500).map(|n| format!("owner/repo-{n:03}")).collect();
     let repos: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
-    let mut console = Console::on(Demo::of(&repos), 60, 15).await;
+    let mut console = Console::on(Fake::of(&repos), 60, 15).await;
     for key in ["End", "Up", "PgUp", "Home", "PgDn", "Down"] {
         console.press(&[key]).await;
         let selected = console.app.model.repos.current().unwrap().repo.to_string();
@@ -249,7 +249,7 @@ async fn the_selected_row_stays_visible() {
     // It stays on the same repo when another one is inserted before it.
     let selected = console.app.model.repos.current().unwrap().repo.to_string();
     assert_ne!(selected, "owner/repo-000");
-    console.demo.put(&summary("owner/a", 1));
+    console.store.put(&summary("owner/a", 1));
     console.press(&["r"]).await;
     console.shows(&selected);
     assert_eq!(console.app.model.repos.current().unwrap().repo.to_string(), selected);
@@ -257,7 +257,7 @@ async fn the_selected_row_stays_visible() {
 
 #[tokio::test]
 async fn help_begins_with_the_current_place() {
-    let mut console = Console::on(Demo::three(), 80, 20).await;
+    let mut console = Console::on(Fake::three(), 80, 20).await;
     console.press(&["Enter", "?"]).await;
     console.shows("REPO, current screen");
     console.press(&["End"]).await;
@@ -268,19 +268,19 @@ async fn help_begins_with_the_current_place() {
 
 #[tokio::test]
 async fn a_signal_ends_it_after_stopping_runs() {
-    let demo = Demo::three();
-    demo.hold("run");
-    let mut console = Console::on(demo, 80, 20).await;
+    let store = Fake::three();
+    store.hold("run");
+    let mut console = Console::on(store, 80, 20).await;
     console.press(&["g", "y"]).await;
-    assert_eq!(console.demo.held(), 1);
+    assert_eq!(console.store.held(), 1);
     console.send([Input::Signal(15)]);
     let exit = tokio::time::timeout(HUNG, console.app.run()).await.unwrap().unwrap();
-    assert_eq!((exit, console.demo.held()), (Exit::Signal(15), 0));
+    assert_eq!((exit, console.store.held()), (Exit::Signal(15), 0));
 }
 
 #[tokio::test]
 async fn nothing_is_drawn_when_nothing_changed() {
-    let mut console = Console::on(Demo::three(), 80, 20).await;
+    let mut console = Console::on(Fake::three(), 80, 20).await;
     let frames = console.app.terminal.get_frame().count();
     console.press(&["x", "y", "F", "F5"]).await;
     assert_eq!(console.app.terminal.get_frame().count(), frames);
@@ -290,7 +290,7 @@ async fn nothing_is_drawn_when_nothing_changed() {
 
 #[tokio::test]
 async fn another_size_is_drawn_anew() {
-    let mut console = Console::on(Demo::three(), 80, 20).await;
+    let mut console = Console::on(Fake::three(), 80, 20).await;
     for (columns, rows) in [(200, 50), (60, 15), (20, 4), (80, 20)] {
         console.app.terminal.backend_mut().resize(columns, rows);
         console.send([Input::Event(Event::Resize(columns, rows))]);

@@ -1,25 +1,23 @@
-//! Typical tasks of an operator, from the first key to the last, with the demo store.
+//! Typical tasks of an operator, from the first key to the last, with the demo store,
+//! which is a real one, and with a fake store.
 
 use crossterm::event::{Event, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use jiff::SignedDuration;
+use packhouse_host::RepoSummary;
 
-use super::Console;
 use super::fake::{now, summary};
+use super::fake_store::Fake;
 use super::screens::SIZES;
+use super::{Console, demo, own_demo};
 use crate::console::app::Exit;
 use crate::console::backend::FailureKind;
-use crate::console::demo::{Demo, Pace, REPOS};
+use crate::console::demo::{Demo, REPOS};
 use crate::console::inputs::Input;
 use crate::console::keys::Focus;
 
-fn demo() -> Demo {
-    Demo::new(REPOS, 1, Pace::Held, now())
-}
-
 #[tokio::test]
 async fn the_three_worst_repos_are_consolidated_with_displayed_keys() {
-    let demo = demo();
-    let mut console = Console::on(demo, 200, 50).await;
+    let mut console = Console::on(own_demo(REPOS).await, 200, 50).await;
     let mut worst: Vec<_> = console.app.model.repos.from(0).cloned().collect();
     worst.sort_by_key(|repo| std::cmp::Reverse(repo.reclaimable()));
     let before = console.app.model.repos.totals();
@@ -49,7 +47,7 @@ async fn the_three_worst_repos_are_consolidated_with_displayed_keys() {
     for repo in &worst {
         console.shows(repo);
     }
-    let mut ran = console.calls("run");
+    let mut ran = console.calls("consolidate");
     ran.sort();
     let mut all = worst.clone();
     all.sort();
@@ -78,7 +76,7 @@ async fn the_three_worst_repos_are_consolidated_with_displayed_keys() {
 
 #[tokio::test]
 async fn read_only_shows_plans_and_no_way_to_run_them() {
-    let mut console = Console::read_only(Demo::three(), 160, 30).await;
+    let mut console = Console::read_only(Fake::three(), 160, 30).await;
     console.shows("read-only");
     console.hides("g consolidate");
     console.press(&["p"]).await;
@@ -94,10 +92,10 @@ async fn read_only_shows_plans_and_no_way_to_run_them() {
 
 #[tokio::test]
 async fn an_outdated_plan_is_not_run_and_the_new_one_is_displayed() {
-    let mut console = Console::on(Demo::three(), 120, 30).await;
+    let mut console = Console::on(Fake::three(), 120, 30).await;
     console.press(&["g"]).await;
     console.shows("7 → 1");
-    console.demo.pushed("gabriel/notes");
+    console.store.pushed("gabriel/notes");
     console.settle().await;
     // Pressing it twice confirms the old plan only.
     console.press(&["y", "y"]).await;
@@ -113,7 +111,7 @@ async fn an_outdated_plan_is_not_run_and_the_new_one_is_displayed() {
 
 #[tokio::test]
 async fn the_history_is_searched_and_one_of_it_is_read() {
-    let mut console = Console::on(demo(), 120, 30).await;
+    let mut console = Console::on(demo().await, 120, 30).await;
     console.press(&["h"]).await;
     assert!(console.app.model.history.entries.len() > 10);
     console.press(&["/"]).await;
@@ -129,11 +127,13 @@ async fn the_history_is_searched_and_one_of_it_is_read() {
 
 #[tokio::test]
 async fn a_damaged_repo_is_found_and_not_consolidated() {
-    let mut console = Console::on(demo(), 120, 40).await;
+    let mut console = Console::on(own_demo(4).await, 120, 40).await;
     console.press(&["/"]).await;
-    console.type_in("hydrophone-array").await;
-    console.press(&["Enter", "v"]).await;
-    console.shows("2 problems found");
+    console.type_in("hydrophone").await;
+    console.press(&["Enter"]).await;
+    console.shows("tidal-lab/hydrophone-array");
+    console.press(&["v"]).await;
+    console.shows("problems found");
     console.press(&["Esc", "g", "y"]).await;
     console.shows("damage");
     let packs = console.app.model.repos.current().unwrap().packs;
@@ -142,7 +142,7 @@ async fn a_damaged_repo_is_found_and_not_consolidated() {
 
 #[tokio::test]
 async fn the_log_has_all_runs() {
-    let mut console = Console::on(Demo::three(), 120, 30).await;
+    let mut console = Console::on(Fake::three(), 120, 30).await;
     console.press(&["g", "y", "Esc", "v", "l"]).await;
     console.shows("gabriel/notes: consolidated 7 packs into one, sha256:");
     console.shows("gabriel/notes: verified, no problems");
@@ -150,9 +150,9 @@ async fn the_log_has_all_runs() {
 
 #[tokio::test]
 async fn an_error_in_the_log_is_shown_to_its_end() {
-    let mut console = Console::on(Demo::three(), 80, 24).await;
+    let mut console = Console::on(Fake::three(), 80, 24).await;
     let words: Vec<String> = (0..90).map(|n| format!("reason-{n}")).collect();
-    console.demo.fail("plan", FailureKind::Damage, &format!("{}; way-out", words.join(" ")));
+    console.store.fail("plan", FailureKind::Damage, &format!("{}; way-out", words.join(" ")));
     console.press(&["g", "Esc", "l"]).await;
     console.shows("planning failed: reason-0");
     console.shows("way-out");
@@ -161,7 +161,7 @@ async fn an_error_in_the_log_is_shown_to_its_end() {
 
 #[tokio::test]
 async fn a_click_on_a_line_of_a_repo_points_to_it() {
-    let mut console = Console::on(Demo::three(), 120, 40).await;
+    let mut console = Console::on(Fake::three(), 120, 40).await;
     console.press(&["Enter"]).await;
     for text in ["sha256:4f4f", "sha256:"] {
         let screen = console.screen();
@@ -180,20 +180,20 @@ async fn a_click_on_a_line_of_a_repo_points_to_it() {
 #[tokio::test]
 async fn the_heading_of_a_long_list_stays() {
     for (columns, rows) in SIZES {
-        let mut console = Console::on(Demo::of(&[("a/1", 200)]), columns, rows).await;
+        let mut console = Console::on(Fake::of(&[("a/1", 200)]), columns, rows).await;
         console.press(&["Enter", "PgDn", "PgDn", "PgDn"]).await;
         let heading = console.screen().lines().nth(1).unwrap_or_default().to_owned();
         assert!(heading.starts_with(" PACKS") && heading.contains("SIZE"), "{}", console.screen());
     }
     // A low terminal still has a line for the timeline.
-    let mut console = Console::on(Demo::of(&[("a/1", 200)]), 60, 20).await;
+    let mut console = Console::on(Fake::of(&[("a/1", 200)]), 60, 20).await;
     console.press(&["Enter"]).await;
     console.shows("200 now, peak 200");
 }
 
 #[tokio::test]
 async fn the_palette_finds_an_action_and_does_it() {
-    let mut console = Console::on(Demo::three(), 120, 30).await;
+    let mut console = Console::on(Fake::three(), 120, 30).await;
     console.press(&[":"]).await;
     console.type_in("hash every").await;
     console.press_shown(&["Enter run"]).await;
@@ -207,7 +207,7 @@ async fn the_palette_finds_an_action_and_does_it() {
 
 #[tokio::test]
 async fn copied_text_is_on_the_clipboard_and_displayed() {
-    let mut console = Console::on(Demo::three(), 120, 30).await;
+    let mut console = Console::on(Fake::three(), 120, 30).await;
     console.press(&["c", "Down", "Enter", "Down", "c"]).await;
     let copied = console.copied.lock().unwrap().clone();
     assert!(copied[0] == "gabriel/notes" && copied[1].starts_with("sha256:"), "{copied:?}");
@@ -216,7 +216,7 @@ async fn copied_text_is_on_the_clipboard_and_displayed() {
 
 #[tokio::test]
 async fn repos_are_found_by_their_properties() {
-    let mut console = Console::on(demo(), 160, 30).await;
+    let mut console = Console::on(demo().await, 160, 30).await;
     console.press(&["/"]).await;
     for (typed, wanted) in [
         (
@@ -244,30 +244,32 @@ async fn repos_are_found_by_their_properties() {
 
 #[tokio::test]
 async fn a_list_of_many_pages_is_read_to_its_end() {
-    let console = Console::on(Demo::new(2500, 3, Pace::Held, now()), 120, 30).await;
+    let names: Vec<String> = (0..2500).map(|n| format!("owner/repo-{n:04}")).collect();
+    let repos: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    let console = Console::on(Fake::of(&repos), 120, 30).await;
     assert_eq!(console.app.model.repos.shown(), 2500);
-    assert_eq!(console.demo.calls().len(), 3);
+    assert_eq!(console.store.calls().len(), 3);
     console.shows("2,500 repos");
 }
 
 #[tokio::test]
 async fn changes_by_others_are_displayed() {
-    let mut console = Console::on(Demo::three(), 120, 30).await;
-    console.demo.put(&summary("anna/new", 3));
+    let mut console = Console::on(Fake::three(), 120, 30).await;
+    console.store.put(&summary("anna/new", 3));
     console.settle().await;
     assert!(console.app.model.repos.stale);
     // The list is reloaded automatically, once loading is a small part of the time.
-    console.demo.advance(3);
+    console.store.advance(3);
     console.until_seen("anna/new").await;
-    console.demo.remove("anna/new");
-    console.demo.advance(3);
+    console.store.remove("anna/new");
+    console.store.advance(3);
     console.turn_until(|console| console.app.model.repos.len() == 3).await;
 }
 
 #[tokio::test]
 async fn a_deleted_repo_is_reported() {
-    let mut console = Console::on(Demo::three(), 120, 30).await;
-    console.demo.remove("gabriel/notes");
+    let mut console = Console::on(Fake::three(), 120, 30).await;
+    console.store.remove("gabriel/notes");
     console.settle().await;
     console.press(&["Enter"]).await;
     console.shows("there is no repo `gabriel/notes`");
@@ -275,44 +277,30 @@ async fn a_deleted_repo_is_reported() {
     console.shows("there is no repo `gabriel/notes`");
 }
 
-#[test]
-fn equal_seeds_give_equal_stores_and_some_of_everything() {
-    let summaries = |seed, repos| {
-        use crate::console::backend::Backend;
-        use futures::FutureExt;
-        Demo::new(repos, seed, Pace::Held, now())
-            .list(None, u32::MAX)
-            .now_or_never()
-            .unwrap()
-            .unwrap()
+#[tokio::test]
+async fn equal_seeds_give_equal_stores_and_some_of_everything() {
+    let summaries = async |seed, repos| {
+        let demo = Demo::build(repos, seed, now()).await.unwrap();
+        demo.store.summaries(None, u32::MAX).await.unwrap()
     };
-    assert_eq!(summaries(1, REPOS), summaries(1, REPOS));
-    assert_ne!(summaries(1, REPOS), summaries(2, REPOS));
-    for seed in 0..20 {
-        let all = summaries(seed, REPOS);
-        assert_eq!(all.len(), REPOS);
-        let bad = all
-            .iter()
-            .filter(|repo| repo.packs > 100 && repo.reclaimable() * 10 > repo.bytes * 4)
-            .count();
-        let (consolidated, empty) = (
-            all.iter().filter(|repo| repo.packs == 1).count(),
-            all.iter().filter(|repo| repo.packs == 0).count(),
-        );
-        assert!(
-            bad == 3 && consolidated > 8 && empty == 2,
-            "{seed}: {bad} bad, {consolidated} consolidated, {empty} empty"
-        );
-        for repo in &all {
-            assert!(
-                repo.created_at < now() && repo.duplicate_bytes < repo.bytes.max(1),
-                "{repo:?}"
-            );
-            assert!(
-                repo.last_gc
-                    .as_ref()
-                    .is_none_or(|last| last.finished_at < now() - SignedDuration::from_secs(1))
-            );
-        }
+    let all = summaries(1, REPOS).await;
+    assert_eq!(all.len(), REPOS);
+    assert_eq!(summaries(1, REPOS).await, all);
+    assert_ne!(summaries(2, 8).await, summaries(3, 8).await);
+    let those = |is: &dyn Fn(&RepoSummary) -> bool| all.iter().filter(|repo| is(repo)).count();
+    let of_last = |repo: &RepoSummary, outcome: &str| {
+        repo.last_gc.as_ref().is_some_and(|last| last.outcome == outcome)
+    };
+    assert_eq!(those(&|repo| repo.packs > 100 && repo.reclaimable() * 10 > repo.bytes * 4), 3);
+    assert!(those(&|repo| repo.packs == 1) > 8 && those(&|repo| repo.packs == 0) == 2);
+    assert!(those(&|repo| repo.packs > 1) > 10);
+    assert_eq!(those(&|repo| of_last(repo, "failed")), 1);
+    assert!(those(&|repo| of_last(repo, "consolidated")) > 10);
+    assert_eq!(those(&|repo| repo.damaged > 0), 1);
+    assert!(those(&|repo| repo.superseded_bytes > 0) > 2);
+    for repo in &all {
+        assert!(repo.created_at < now() && repo.duplicate_bytes < repo.bytes.max(1), "{repo:?}");
+        let last = repo.last_gc.as_ref().map(|last| last.finished_at);
+        assert!(last.is_none_or(|last| last < now() - SignedDuration::from_secs(1)), "{repo:?}");
     }
 }

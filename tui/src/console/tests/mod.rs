@@ -2,19 +2,24 @@
 //! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`] and [`many`] for the real
 //! loop, [`connection`] for a remote store, [`backends`] for stores, [`panic`] for bugs.
 //!
-//! Here: a console with a demo store and a terminal in memory, driven by the real event loop. It
+//! Stores: [`fake_store`] is one of round numbers, [`demo`] the demo, which is a real one; both are
+//! under the control of a test, as [`script`] says.
+//!
+//! Here: a console with such a store and a terminal in memory, driven by the real event loop. It
 //! waits until the loop is idle or something is on the screen, never for a time.
 
 mod backends;
 mod connection;
 mod drive;
 pub(in crate::console) mod fake;
+mod fake_store;
 mod journeys;
 mod many;
 mod offers;
 mod panic;
 mod safety;
 mod screens;
+mod script;
 pub(in crate::console) mod update;
 
 use std::collections::VecDeque;
@@ -27,15 +32,20 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use futures::stream::{self, Stream};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use tokio::sync::OnceCell;
 
 use super::app::{App, Exit};
 use super::backend::Backend;
-use super::demo::Demo;
+use super::demo::{Demo, REPOS};
 use super::inputs::Input;
 use super::keys::{Key, Keymap};
+use super::local::LocalBackend;
 use super::state::Model;
 use super::terminal::Outlet;
 use super::theme::{Styles, Theme};
+use fake::now;
+use fake_store::FakeStore;
+use script::Scripted;
 
 /// A timeout that only a hanging test reaches.
 const HUNG: Duration = Duration::from_secs(60);
@@ -43,9 +53,9 @@ const HUNG: Duration = Duration::from_secs(60);
 type Inputs = Pin<Box<dyn Stream<Item = Input> + Send>>;
 
 /// A console under test.
-struct Console {
-    app: App<Demo, TestBackend, Inputs>,
-    demo: Arc<Demo>,
+struct Console<B: Backend = FakeStore> {
+    app: App<Scripted<B>, TestBackend, Inputs>,
+    store: Arc<Scripted<B>>,
     pending: Arc<Mutex<VecDeque<Input>>>,
     /// Copied texts, the latest last.
     copied: Arc<Mutex<Vec<String>>>,
@@ -74,20 +84,20 @@ impl Outlet for Paper {
     }
 }
 
-impl Console {
-    /// A console with a demo store, once it is loaded.
-    async fn on(demo: Demo, columns: u16, rows: u16) -> Console {
-        Console::open(demo, columns, rows, false).await
+impl<B: Backend> Console<B> {
+    /// A console with a store, once it is loaded.
+    async fn on(store: Scripted<B>, columns: u16, rows: u16) -> Console<B> {
+        Console::open(store, columns, rows, false).await
     }
 
     /// A read-only console.
-    async fn read_only(demo: Demo, columns: u16, rows: u16) -> Console {
-        Console::open(demo, columns, rows, true).await
+    async fn read_only(store: Scripted<B>, columns: u16, rows: u16) -> Console<B> {
+        Console::open(store, columns, rows, true).await
     }
 
-    async fn open(demo: Demo, columns: u16, rows: u16, read_only: bool) -> Console {
-        let model = model_of(&demo, read_only);
-        let demo = Arc::new(demo);
+    async fn open(store: Scripted<B>, columns: u16, rows: u16, read_only: bool) -> Console<B> {
+        let model = model_of(&store, read_only);
+        let store = Arc::new(store);
         let pending = Arc::<Mutex<VecDeque<Input>>>::default();
         let queue = pending.clone();
         // Needs no waker: tests only add inputs between two turns of the loop.
@@ -102,8 +112,8 @@ impl Console {
         let copied = Arc::<Mutex<Vec<String>>>::default();
         let outlet = Box::new(Paper(copied.clone()));
         let app =
-            App::new(model, demo.clone(), terminal, Box::pin(inputs) as Inputs, outlet).unwrap();
-        let mut console = Console { app, demo, pending, copied, exit: None };
+            App::new(model, store.clone(), terminal, Box::pin(inputs) as Inputs, outlet).unwrap();
+        let mut console = Console { app, store, pending, copied, exit: None };
         console.settle().await;
         console
     }
@@ -144,8 +154,8 @@ impl Console {
     /// Turns the loop until nothing is left to do, except for calls that the test holds.
     async fn settle(&mut self) {
         self.turn_until(|console| {
-            let quiet = console.pending.lock().unwrap().is_empty() && console.demo.is_seen();
-            quiet && console.app.is_idle_but_for(console.demo.held())
+            let quiet = console.pending.lock().unwrap().is_empty() && console.store.is_seen();
+            quiet && console.app.is_idle_but_for(console.store.held())
         })
         .await;
     }
@@ -156,7 +166,7 @@ impl Console {
             .await;
     }
 
-    async fn turn_until(&mut self, done: impl Fn(&Console) -> bool) {
+    async fn turn_until(&mut self, done: impl Fn(&Console<B>) -> bool) {
         let turning = async {
             while self.exit.is_none() && !done(self) {
                 self.exit = self.app.turn().await.unwrap();
@@ -184,15 +194,29 @@ impl Console {
     /// The calls of a method.
     fn calls(&self, verb: &str) -> Vec<String> {
         let about = |call: String| call.strip_prefix(verb)?.strip_prefix(' ').map(str::to_owned);
-        self.demo.calls().into_iter().filter_map(about).collect()
+        self.store.calls().into_iter().filter_map(about).collect()
     }
 }
 
-/// An empty model of a console with a demo store.
-fn model_of(demo: &Demo, read_only: bool) -> Model {
+/// The demo, for tests that only read it.
+async fn demo() -> Scripted<LocalBackend> {
+    static DEMO: OnceCell<Demo> = OnceCell::const_new();
+    let build = || async { Demo::build(REPOS, 1, now()).await.unwrap() };
+    let demo = DEMO.get_or_init(build).await;
+    Scripted::new(LocalBackend::new(demo.store.clone()), demo.clock.clone())
+}
+
+/// A demo of its own, with the first `repos` repos.
+async fn own_demo(repos: usize) -> Scripted<LocalBackend> {
+    let demo = Demo::build(repos, 1, now()).await.unwrap();
+    Scripted::new(LocalBackend::new(demo.store), demo.clock)
+}
+
+/// An empty model of a console with a store.
+fn model_of<B: Backend>(store: &B, read_only: bool) -> Model {
     let styles = Styles { theme: Theme::Mono, ascii: false };
-    let mut model = Model::new(styles, Keymap::new(read_only), read_only, demo.place());
-    model.now = demo.now();
+    let mut model = Model::new(styles, Keymap::new(read_only), read_only, store.place());
+    model.now = store.now();
     model
 }
 

@@ -6,7 +6,7 @@ use std::io::Read;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 use super::Console;
-use crate::console::demo::Demo;
+use super::fake_store::Fake;
 use crate::console::terminal::{Guard, Outlet};
 
 const BUG: &str = "a bug on purpose";
@@ -58,7 +58,7 @@ fn panics_in_a_terminal() {
 #[tokio::test]
 #[should_panic(expected = "a bug in show, on purpose")]
 async fn a_task_that_panics_ends_the_console() {
-    let mut console = Console::on(Demo::three(), 80, 20).await;
-    console.demo.panic("show");
+    let mut console = Console::on(Fake::three(), 80, 20).await;
+    console.store.panic("show");
     console.press(&["Enter"]).await;
 }

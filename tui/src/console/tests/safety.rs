@@ -7,20 +7,19 @@ use futures::FutureExt;
 use proptest::prelude::*;
 use tokio::sync::watch;
 
+use super::fake_store::Fake;
 use super::{key, model_of};
 use crate::console::backend::{Backend, Control};
-use crate::console::demo::{Demo, Pace};
 use crate::console::keys::{Focus, Key, TABLE};
 use crate::console::msg::{Effect, Msg};
 use crate::console::state::{Asks, Model, PAGE, PlanState, Subject, Ticket, Work};
-use crate::console::tests::fake::now;
 use crate::console::update::update;
 
-/// A model, and a demo store whose results arrive on request.
+/// A model, and a fake store whose results arrive on request.
 struct Bench {
     model: Model,
-    demo: Demo,
-    plans: BTreeMap<Ticket, <Demo as Backend>::Plan>,
+    store: Fake,
+    plans: BTreeMap<Ticket, <Fake as Backend>::Plan>,
     /// Effects without a result.
     open: Vec<Effect>,
     /// Confirmed consolidations, and those that were started.
@@ -29,11 +28,11 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(demo: Demo, read_only: bool) -> Bench {
-        let mut model = model_of(&demo, read_only);
+    fn new(store: Fake, read_only: bool) -> Bench {
+        let mut model = model_of(&store, read_only);
         let open = update(&mut model, Msg::Started);
         let (plans, confirmed, started) = Default::default();
-        let mut bench = Bench { model, demo, plans, open, confirmed, started };
+        let mut bench = Bench { model, store, plans, open, confirmed, started };
         bench.answer_all();
         bench
     }
@@ -88,17 +87,17 @@ impl Bench {
             return false;
         }
         let control = Control::new(|_| {}, watch::channel(false).1);
-        let demo = &self.demo;
+        let store = &self.store;
         let msg = match self.open.remove(0) {
             Effect::List(ticket, after) => {
-                Msg::Listed(ticket, at_once(demo.list(after.as_ref(), PAGE)))
+                Msg::Listed(ticket, at_once(store.list(after.as_ref(), PAGE)))
             }
-            Effect::Summarise(_, repo) => Msg::Summarised(at_once(demo.summary(&repo))),
+            Effect::Summarise(_, repo) => Msg::Summarised(at_once(store.summary(&repo))),
             Effect::Show(ticket, repo) => {
-                Msg::Shown(ticket, at_once(demo.show(&repo)).map(Box::new))
+                Msg::Shown(ticket, at_once(store.show(&repo)).map(Box::new))
             }
             Effect::Plan(ticket, repo) => {
-                let planned = at_once(demo.plan(&repo, control));
+                let planned = at_once(store.plan(&repo, control));
                 let report = planned.map(|(report, plan)| {
                     self.plans.insert(ticket, plan);
                     report
@@ -107,18 +106,18 @@ impl Bench {
             }
             Effect::Run(_, ticket) => {
                 let plan = self.plans.remove(&ticket).expect("only plans are run, and only once");
-                Msg::Consolidated(ticket, at_once(demo.run(plan, control)))
+                Msg::Consolidated(ticket, at_once(store.run(plan, control)))
             }
             Effect::Consolidate(_, ticket, repo) => {
-                Msg::Consolidated(ticket, at_once(demo.consolidate(&repo, control)))
+                Msg::Consolidated(ticket, at_once(store.consolidate(&repo, control)))
             }
             Effect::Verify(ticket, repo) => {
-                Msg::Verified(ticket, at_once(demo.verify(&repo, control)))
+                Msg::Verified(ticket, at_once(store.verify(&repo, control)))
             }
             Effect::History(ticket, query) => {
-                Msg::Remembered(ticket, at_once(demo.history(&query)))
+                Msg::Remembered(ticket, at_once(store.history(&query)))
             }
-            Effect::Watch(since) => match demo.watch(since).now_or_never() {
+            Effect::Watch(since) => match store.watch(since).now_or_never() {
                 Some(answer) => Msg::Changed(answer),
                 // Keep watching.
                 None => return self.answer_after(Effect::Watch(since)),
@@ -157,18 +156,27 @@ impl Bench {
     }
 
     fn runs(&self) -> usize {
-        self.demo.calls().iter().filter(|call| call.starts_with("run ")).count()
+        let runs = |call: &&String| call.starts_with("run ") || call.starts_with("consolidate ");
+        self.store.calls().iter().filter(runs).count()
     }
 }
 
-/// A result of the demo store, which is available at once.
+/// A result of the fake store, which is available at once.
 fn at_once<T>(work: impl Future<Output = T>) -> T {
-    work.now_or_never().expect("the demo store does not wait")
+    work.now_or_never().expect("the fake store does not wait")
 }
 
-/// A store with more than twelve fragmented repos.
-fn crowd() -> Demo {
-    Demo::new(24, 7, Pace::Held, now())
+/// A store with more than twelve fragmented repos, and a history.
+fn crowd() -> Fake {
+    let names: Vec<String> = (0..24).map(|n| format!("owner/repo-{n:02}")).collect();
+    let packs = |n| [40, 5, 3, 7, 0, 23, 2, 6][n % 8];
+    let repos: Vec<(&str, u64)> =
+        names.iter().enumerate().map(|(n, name)| (name.as_str(), packs(n))).collect();
+    let store = Fake::of(&repos);
+    for name in names.iter().skip(1).step_by(8) {
+        store.consolidated(name, "2026-06-30T12:00:00Z");
+    }
+    store
 }
 
 /// A random step.
@@ -208,13 +216,13 @@ fn walk(read_only: bool, steps: Vec<Step>) -> usize {
             Step::BackendResult => drop(bench.answer()),
             Step::Draw => bench.draw(),
             Step::Tick => {
-                bench.demo.advance(3);
-                bench.model.now = bench.demo.now();
+                bench.store.advance(3);
+                bench.model.now = bench.store.now();
                 bench.send(Msg::Tick);
             }
             Step::Push(nth) => {
-                let repos = at_once(bench.demo.list(None, 100)).unwrap();
-                bench.demo.pushed(&repos[nth % repos.len()].repo.to_string());
+                let repos = at_once(bench.store.list(None, 100)).unwrap();
+                bench.store.pushed(&repos[nth % repos.len()].repo.to_string());
             }
         }
     }
@@ -357,7 +365,6 @@ fn only_the_right_number_runs_many() {
         bench.send(Msg::Paste(typed));
         assert_eq!(bench.runs(), 0);
         bench.press(&["Enter"]);
-        // One of them is damaged; only the number of starts counts here.
         assert_eq!(bench.runs(), if right { many } else { 0 });
         assert_eq!(bench.model.dialog.is_none(), right);
     }

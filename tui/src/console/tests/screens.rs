@@ -5,27 +5,27 @@ use packhouse_host::{MpackKey, Phase, Problem, ProblemKind};
 use ratatui::style::{Color, Modifier};
 
 use super::fake::{last_gc, summary};
+use super::fake_store::Fake;
 use super::{Console, text};
-use crate::console::demo::Demo;
 use crate::console::theme::{Styles, Theme};
 use crate::console::view::view;
 
 pub(super) const SIZES: [(u16, u16); 4] = [(60, 16), (80, 20), (120, 26), (200, 30)];
 
 /// The screen after some keys, at all sizes.
-async fn pictures(demo: impl Fn() -> Demo, keys: &[&str]) -> String {
-    pictures_after(demo, keys, async |_| {}).await
+async fn pictures(store: impl Fn() -> Fake, keys: &[&str]) -> String {
+    pictures_after(store, keys, async |_| {}).await
 }
 
 /// The same, after a further step.
 async fn pictures_after(
-    demo: impl Fn() -> Demo,
+    store: impl Fn() -> Fake,
     keys: &[&str],
     then: impl AsyncFn(&mut Console),
 ) -> String {
     let mut pictures = String::new();
     for (columns, rows) in SIZES {
-        let mut console = Console::on(demo(), columns, rows).await;
+        let mut console = Console::on(store(), columns, rows).await;
         console.press(keys).await;
         then(&mut console).await;
         pictures += &format!(
@@ -39,24 +39,24 @@ async fn pictures_after(
 }
 
 /// Fragmented repos; the consolidation of one has failed.
-fn busy() -> Demo {
-    let demo = Demo::three();
-    demo.put(&summary("studio/album", 23));
+fn busy() -> Fake {
+    let store = Fake::three();
+    store.put(&summary("studio/album", 23));
     let mut failed = summary("lab/genome-2019", 4);
     failed.last_gc = Some(last_gc("failed", "2026-06-29T08:00:00Z"));
-    demo.put(&failed);
-    demo
+    store.put(&failed);
+    store
 }
 
-fn damaged(detail: &str) -> Demo {
-    let demo = Demo::three();
+fn damaged(detail: &str) -> Fake {
+    let store = Fake::three();
     let pack = Some(MpackKey::new([0x1f; 32]));
     let entity = Some(format!("object sha256:{}", "0e".repeat(32)));
-    demo.damage(vec![
+    store.damage(vec![
         Problem { kind: ProblemKind::DamagedPack, entity, pack, detail: detail.to_owned() },
         Problem { kind: ProblemKind::MissingPack, entity: None, pack, detail: detail.to_owned() },
     ]);
-    demo
+    store
 }
 
 #[tokio::test]
@@ -82,17 +82,17 @@ async fn bad_filter() {
 
 #[tokio::test]
 async fn repo() {
-    insta::assert_snapshot!("repo", pictures(Demo::three, &["Enter"]).await);
+    insta::assert_snapshot!("repo", pictures(Fake::three, &["Enter"]).await);
 }
 
 #[tokio::test]
 async fn plan() {
-    insta::assert_snapshot!("plan", pictures(Demo::three, &["g"]).await);
+    insta::assert_snapshot!("plan", pictures(Fake::three, &["g"]).await);
 }
 
 #[tokio::test]
 async fn plan_of_many() {
-    let many = || Demo::of(&(0..12).map(|n| (NAMES[n], 2 + n as u64)).collect::<Vec<_>>());
+    let many = || Fake::of(&(0..12).map(|n| (NAMES[n], 2 + n as u64)).collect::<Vec<_>>());
     insta::assert_snapshot!("plan_of_many", pictures(many, &["a", "g", "1", "1", "Enter"]).await);
 }
 
@@ -114,12 +114,13 @@ const NAMES: [&str; 12] = [
 #[tokio::test]
 async fn running() {
     let held = || {
-        let demo = busy();
-        demo.hold("run");
-        demo
+        let store = busy();
+        store.hold("run");
+        store.hold("consolidate");
+        store
     };
     let progressed = async |console: &mut Console| {
-        console.demo.report_progress(Phase::Splice, 348_365, 810_990);
+        console.store.report_progress(Phase::Splice, 348_365, 810_990);
         console.until_seen("42 %").await;
     };
     insta::assert_snapshot!("run", pictures_after(held, &["g", "y"], progressed).await);
@@ -128,13 +129,13 @@ async fn running() {
 
 #[tokio::test]
 async fn consolidated() {
-    insta::assert_snapshot!("consolidated", pictures(Demo::three, &["g", "y"]).await);
+    insta::assert_snapshot!("consolidated", pictures(Fake::three, &["g", "y"]).await);
 }
 
 #[tokio::test]
 async fn findings() {
-    let demo = || damaged("hash mismatch: got sha256:00; restore that file from a backup");
-    insta::assert_snapshot!("findings", pictures(demo, &["v", "Down"]).await);
+    let store = || damaged("hash mismatch: got sha256:00; restore that file from a backup");
+    insta::assert_snapshot!("findings", pictures(store, &["v", "Down"]).await);
 }
 
 #[tokio::test]
@@ -158,21 +159,21 @@ async fn log() {
 #[tokio::test]
 async fn leave() {
     let held = || {
-        let demo = Demo::three();
-        demo.hold("verify");
-        demo
+        let store = Fake::three();
+        store.hold("verify");
+        store
     };
     insta::assert_snapshot!("leave", pictures(held, &["v", "Ctrl-c"]).await);
 }
 
 #[tokio::test]
 async fn palette() {
-    insta::assert_snapshot!("palette", pictures(Demo::three, &[":", "s", "o", "r"]).await);
+    insta::assert_snapshot!("palette", pictures(Fake::three, &[":", "s", "o", "r"]).await);
 }
 
 #[tokio::test]
 async fn help() {
-    insta::assert_snapshot!("help", pictures(Demo::three, &["?"]).await);
+    insta::assert_snapshot!("help", pictures(Fake::three, &["?"]).await);
 }
 
 #[tokio::test]
@@ -193,15 +194,15 @@ async fn hostile_text_and_tiny_terminals_break_nothing() {
             &[":", "🦀"],
         ] {
             for ascii in [false, true] {
-                let demo = damaged(&hostile);
+                let store = damaged(&hostile);
                 let mut worst = summary(&long, u64::from(u8::MAX));
                 worst.last_gc = Some(last_gc("failed", "2026-07-01T09:30:00Z"));
                 if let Some(last) = &mut worst.last_gc {
                     (last.outcome, last.error) = (hostile.clone(), Some(hostile.clone()));
                 }
-                demo.put(&summary("a/a", 2));
-                demo.put(&worst);
-                let mut console = Console::on(demo, columns, rows).await;
+                store.put(&summary("a/a", 2));
+                store.put(&worst);
+                let mut console = Console::on(store, columns, rows).await;
                 (console.app.model.styles.ascii, console.app.model.dirty) = (ascii, true);
                 console.settle().await;
                 console.press(keys).await;

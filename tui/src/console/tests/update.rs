@@ -4,9 +4,9 @@ use jiff::ToSpan;
 use packhouse_host::{Event, GcEntry, Phase, RepoName, RepoSummary};
 
 use super::fake::{gc_plan, last_gc, summary};
+use super::fake_store::Fake;
 use super::{key, model_of};
 use crate::console::backend::{Failure, FailureKind};
-use crate::console::demo::Demo;
 use crate::console::keys::Focus;
 use crate::console::msg::{Effect, Msg};
 use crate::console::state::{Extent, Leave, Level, Model, Screen, Ticket};
@@ -14,7 +14,7 @@ use crate::console::update::update;
 
 /// A model that has loaded these repos.
 pub(super) fn model_with(repos: Vec<RepoSummary>) -> Model {
-    let mut model = model_of(&Demo::of(&[]), false);
+    let mut model = model_of(&Fake::of(&[]), false);
     assert_eq!(update(&mut model, Msg::Started), [Effect::Watch(None)]);
     let effects = update(&mut model, Msg::Changed(Ok(5)));
     assert_eq!(effects, [Effect::Watch(Some(5)), Effect::List(Ticket(1), None)]);
@@ -133,7 +133,7 @@ fn loaded_data_stays_when_loading_fails() {
 #[test]
 fn a_long_list_comes_in_pages() {
     let all: Vec<RepoSummary> = (0..2500).map(|n| summary(&format!("o/r{n:04}"), 2)).collect();
-    let mut model = model_of(&Demo::of(&[]), false);
+    let mut model = model_of(&Fake::of(&[]), false);
     update(&mut model, Msg::Changed(Ok(1)));
     // Each page is displayed when it arrives.
     for (page, next, selected) in [
@@ -164,7 +164,7 @@ fn a_change_of_the_store_is_loaded_at_the_next_tick_and_not_all_the_time() {
 
 #[test]
 fn a_store_that_cannot_be_watched_is_loaded_all_the_same() {
-    let mut model = model_of(&Demo::of(&[]), false);
+    let mut model = model_of(&Fake::of(&[]), false);
     update(&mut model, Msg::Started);
     assert_eq!(
         update(&mut model, Msg::Changed(Err(failure(FailureKind::Refused)))),

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{Counts, Edges, EntityId, Kind};
-use packhouse_host::catalog::{
+use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
+use packhouse_model::report::{
+    Damage, DeletedRepo, GcEntry, GcRecord, GcReport, JobStatus, Policy, RepoSummary,
+};
+
+use super::jobs::Job;
+use crate::{
     DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, PackChange, PackRow, ReleaseRow,
     RepoRestoration, RepoRow, RestoreOutcome, RetiredPack, Shelf, Sums, TokenRow, UnneededPack,
     entity_of,
 };
-use packhouse_host::{
-    Damage, DeletedRepo, GcEntry, GcRecord, GcReport, JobStatus, MpackKey, Policy, RepoId,
-    RepoName, RepoSummary, ShelfId, Visibility,
-};
-
-use super::jobs::Job;
 
 /// Everything.
 #[derive(Clone, Debug, Default)]
@@ -232,7 +232,12 @@ impl State {
         }
     }
 
-    pub(super) fn summary(&self, repo: i64) -> RepoSummary {
+    /// The last run of each repo.
+    pub(super) fn last_runs(&self) -> BTreeMap<i64, &GcRecord> {
+        self.runs.iter().map(|run| (run.repo, &run.record)).collect()
+    }
+
+    pub(super) fn summary(&self, repo: i64, last_gc: Option<&GcRecord>) -> RepoSummary {
         let RepoRow { name, sums, created_at, .. } = self.row(repo);
         let needed = sums.needed_bytes.expect("here everything is counted");
         RepoSummary {
@@ -246,7 +251,7 @@ impl State {
             stored_bytes: sums.stored_bytes,
             duplicate_bytes: if sums.packs > 1 { sums.bytes.saturating_sub(needed) } else { 0 },
             superseded_bytes: sums.stored_bytes - sums.bytes,
-            last_gc: self.runs.iter().rfind(|run| run.repo == repo).map(|run| run.record.clone()),
+            last_gc: last_gc.cloned(),
             damaged: self.damage(repo).len() as u64,
             created_at,
         }

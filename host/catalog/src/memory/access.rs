@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_host::catalog::{Access, TokenRow};
-use packhouse_host::{Error, Result};
+use packhouse_model::error::{Error, Result};
 
 use super::MemoryCatalog;
+use crate::{Access, TokenRow};
 
 fn taken() -> Error {
     Error::Catalog {

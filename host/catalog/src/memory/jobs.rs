@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_host::catalog::{Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
-use packhouse_host::{IndexOptions, JobReport, JobStatus, MpackKey, Operation, Policy, Result};
+use packhouse_model::error::Result;
+use packhouse_model::names::MpackKey;
+use packhouse_model::operation::{IndexOptions, Operation};
+use packhouse_model::report::{JobReport, JobStatus, Policy};
 
 use super::state::State;
 use super::{MemoryCatalog, deleted};
+use crate::{Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
 
 /// A job.
 #[derive(Clone, Debug)]

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_host::catalog::answers::{AnswerUsage, STRANGERS};
-use packhouse_host::catalog::{AnswerBudget, Answers, NewAnswer};
-use packhouse_host::error::ExhaustedBudget;
-use packhouse_host::{MpackKey, RepoId, Result};
+use packhouse_model::error::{ExhaustedBudget, Result};
+use packhouse_model::names::{MpackKey, RepoId};
 
 use super::MemoryCatalog;
 use super::state::KeptAnswer;
+use crate::answers::{AnswerUsage, STRANGERS};
+use crate::{AnswerBudget, Answers, NewAnswer};
 
 #[async_trait]
 impl Answers for MemoryCatalog {

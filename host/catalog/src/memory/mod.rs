@@ -1,8 +1,12 @@
-//! The catalog port in memory: what its laws mean, as plainly as possible.
+//! The catalog in memory: for tests, demos and embedding. It is lost when the process ends.
 //!
-//! One mutex around plain maps, so each call is atomic. A snapshot is a copy. What SQL keeps up to
-//! date (counts of shelves, sums of repos) is counted again for each call; nothing here knows how
-//! the databases do it. Where a database and this differ, one of them misreads the port.
+//! It is also the reference that the databases are compared with, so it is as plain as possible:
+//! one mutex around maps, so each call is atomic; a snapshot is a copy of the repo. What SQL keeps
+//! up to date (counts of shelves, sums of repos) is counted again for each call. Where a database
+//! and this one differ, one of them misreads the port.
+//!
+//! A publication that contradicts the index (a new entity that it has, a moved one that it does
+//! not have) panics: it is a bug of the caller.
 
 mod access;
 mod answers;
@@ -17,20 +21,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_host::catalog::{
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
+use packhouse_model::report::{DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
+use tokio::sync::RwLock;
+
+use self::state::{GcRun, Repo, State};
+use crate::{
     BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
     LockGuard, LockMode, PublishOutcome, Push, RepoRestoration, RepoRow, RestoreOutcome, Snapshot,
     Totals, UnneededPack,
 };
-use packhouse_host::{
-    DeletedRepo, Error, GcEntry, GcRecord, GcReport, MpackKey, RepoId, RepoName, RepoSummary,
-    Result, Visibility,
-};
-use tokio::sync::RwLock;
 
-use self::state::{GcRun, Repo, State};
-
-/// A catalog that is deleted when it is dropped.
+/// A catalog in memory. It is empty at first, and each one is a catalog of its own.
+///
+/// A repo of a few thousand entities is read in milliseconds, and thousands of repos are listed in
+/// as much: each call counts what it returns, so use a database for more.
 #[derive(Debug)]
 pub struct MemoryCatalog {
     number: u64,
@@ -154,12 +160,14 @@ impl Catalog for MemoryCatalog {
 
     async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
         let state = self.read();
-        Ok(state.page(after, limit).into_iter().map(|repo| state.summary(repo)).collect())
+        let last = state.last_runs();
+        let summary = |repo| state.summary(repo, last.get(&repo).copied());
+        Ok(state.page(after, limit).into_iter().map(summary).collect())
     }
 
     async fn summary(&self, name: &RepoName) -> Result<Option<RepoSummary>> {
         let state = self.read();
-        Ok(state.named(name).map(|repo| state.summary(repo)))
+        Ok(state.named(name).map(|repo| state.summary(repo, state.last_runs().get(&repo).copied())))
     }
 
     async fn probe_writing(&self) -> Result<()> {
@@ -170,7 +178,7 @@ impl Catalog for MemoryCatalog {
         let state = self.read();
         let mut totals = Totals::default();
         for repo in state.page(None, u32::MAX) {
-            let summary = state.summary(repo);
+            let summary = state.summary(repo, None);
             totals.repos += 1;
             totals.most_packs = totals.most_packs.max(summary.packs);
             totals.packs += summary.packs;

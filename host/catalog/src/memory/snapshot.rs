@@ -7,16 +7,19 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{Edges, EntityId, Head};
-use packhouse_host::catalog::{
-    EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
-};
-use packhouse_host::{Damage, MpackKey, Result, ShelfId};
+use packhouse_model::error::Result;
+use packhouse_model::names::{MpackKey, ShelfId};
+use packhouse_model::report::Damage;
 
 use super::state::{Repo, State};
+use crate::{
+    EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
+};
 
 struct Copy {
     row: RepoRow,
     repo: Repo,
+    /// Those of its shelves, and those that it has retired.
     packs: BTreeMap<MpackKey, PackRow>,
     damage: Vec<Damage>,
 }
@@ -24,10 +27,11 @@ struct Copy {
 /// A repo as it is now; none when it was deleted.
 pub(super) fn of(state: &State, number: i64) -> Option<Box<dyn Snapshot>> {
     let repo = state.repos.get(&number).filter(|repo| !repo.is_deleted())?;
+    let keys = repo.shelves.values().map(|shelf| shelf.pack).chain(repo.retired.keys().copied());
     Some(Box::new(Copy {
         row: state.row(number),
         repo: repo.clone(),
-        packs: state.packs.clone(),
+        packs: keys.map(|key| (key, state.packs[&key].clone())).collect(),
         damage: state.damage(number),
     }))
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use packhouse_core::Kind;
-use packhouse_host::catalog::{
+use packhouse_model::names::{MpackKey, ShelfId};
+use packhouse_model::report::Cause;
+
+use super::state::{Mapped, OneShelf, Repo, State};
+use crate::{
     BranchDeletion, Consolidation, EntityKey, PackChange, PackRow, PublishOutcome, Push,
     PushedPack, Sums, entity_of,
 };
-use packhouse_host::{Cause, MpackKey, ShelfId};
-
-use super::state::{Mapped, OneShelf, Repo, State};
 
 impl State {
     pub(super) fn publish_push(&mut self, push: &Push) -> PublishOutcome {

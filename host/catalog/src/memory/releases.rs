@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use packhouse_core::Kind;
-use packhouse_host::Result;
-use packhouse_host::catalog::{PutRelease, ReleaseRow, Releases, entity_key};
+use packhouse_model::error::Result;
 
 use super::MemoryCatalog;
+use crate::{PutRelease, ReleaseRow, Releases, entity_key};
 
 #[async_trait]
 impl Releases for MemoryCatalog {
