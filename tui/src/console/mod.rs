@@ -45,7 +45,6 @@ mod tests;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use packhouse_host::{Error, Remote, RemoteOptions};
 use app::App;
 use backend::Backend;
 use demo::DemoBackend;
