@@ -1,4 +1,4 @@
-//! Jobs in the catalog: one statement gives a job to one worker.
+//! Jobs in the catalog: one statement assigns a job to one worker.
 
 use jiff::Timestamp;
 use packhouse_catalog::{Fence, JobEnd, JobQuery, NewJob};
@@ -17,8 +17,8 @@ macro_rules! listing {
     };
 }
 
-/// Puts a job down; gives its number, or that of the one that waits already. None when its repo was
-/// deleted.
+/// Queues a job; returns its number, or that of the queued one that already does the same. None if
+/// its repo was deleted.
 pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     if let Some(repo) = job.repo {
         let row = tx.maybe(E::LOCK_REPO, args![repo]).await?;
@@ -27,19 +27,19 @@ pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResu
         }
     }
     loop {
-        // Looked for before another one is put down: Postgres would draw a number for that one, and
-        // jobs would be numbered with gaps.
+        // Looked up before another one is inserted: Postgres would use up a number for that one,
+        // and leave gaps.
         if let Some(waiting) = waiting::<E>(tx, job).await? {
             return Ok(Some(waiting));
         }
-        // None: another process was first, and by the next look a worker may have taken that job.
+        // None: another process was first, and by the next lookup a worker may have taken that job.
         if let Some(added) = insert::<E>(tx, job).await? {
             return Ok(Some(added));
         }
     }
 }
 
-/// The job that waits already, where one is enough.
+/// The queued job that already does the same, for types of which one is enough.
 async fn waiting<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     if !matches!(job.operation, Operation::Gc(_) | Operation::Prune(_)) {
         return Ok(None);
@@ -53,7 +53,7 @@ async fn waiting<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Opti
     Ok(waiting.map(|row| row.int("id")))
 }
 
-/// Puts a job down, unless one waits that is enough.
+/// Inserts a job, unless a queued one already does the same.
 async fn insert<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     let payload = payload(&job.operation)?;
     let added = tx
@@ -101,14 +101,14 @@ pub(super) async fn counts<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     reader.all("SELECT type, status, count(*) AS jobs FROM jobs GROUP BY type, status ORDER BY type, status", args![]).await
 }
 
-/// Who takes a job, when, and until when.
+/// The worker that takes a job, the time, and the end of the lease.
 pub(super) struct TakeParams<'a> {
     pub(super) worker: &'a str,
     pub(super) now: Timestamp,
     pub(super) lease_until: Timestamp,
 }
 
-/// Gives the job that has been due for longest.
+/// Takes the job that has been due for longest.
 pub(super) async fn take<E: Engine>(
     tx: &mut Writing<E>,
     params: &TakeParams<'_>,
@@ -125,7 +125,7 @@ pub(super) async fn take<E: Engine>(
     Ok(one(tx, fence.job).await?.map(|row| (row, fence)))
 }
 
-/// Keeps a job for longer.
+/// Renews the lease of a job.
 pub(super) async fn renew<E: Engine>(
     tx: &mut Writing<E>,
     params: &(Fence, Timestamp),
@@ -147,7 +147,7 @@ pub(super) struct EndParams<'a> {
     pub(super) now: Timestamp,
 }
 
-/// Ends an attempt.
+/// Finishes an attempt.
 pub(super) async fn end<E: Engine>(
     tx: &mut Writing<E>,
     params: &EndParams<'_>,
@@ -182,8 +182,7 @@ pub(super) async fn end<E: Engine>(
     one(tx, job).await
 }
 
-/// Puts a job back among those that wait. Where another of its kind waits already, that one will
-/// do.
+/// Queues a job again, unless a queued one already does the same.
 async fn again<E: Engine>(
     tx: &mut Writing<E>,
     EndParams { fence, now, .. }: &EndParams<'_>,
@@ -231,7 +230,7 @@ pub(super) async fn retry<E: Engine>(
     if !matches!(row.text("status"), "failed" | "cancelled") {
         return Ok(None);
     }
-    // Where another of its kind waits already, that one will do.
+    // If a queued job already does the same, that one is enough.
     let other = tx
         .maybe(
             "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.type = j.type AND o.status = 'queued'
@@ -288,7 +287,7 @@ pub(super) async fn cancel<E: Engine>(
     one(tx, params.id).await
 }
 
-/// For each key, whether a job waits with that pack.
+/// For each key, whether an unfinished job needs that pack.
 pub(super) async fn waiting_packs<E: Engine>(
     engine: &E,
     keys: &[MpackKey],

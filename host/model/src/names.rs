@@ -32,7 +32,7 @@ impl MpackKey {
         &self.0
     }
 
-    /// The digest in hex, without the prefix: the stem of the pack's file.
+    /// The digest in hexadecimal, without the prefix: the stem of the pack's file name.
     pub fn hex(&self) -> String {
         hex::encode(self.0)
     }
@@ -78,7 +78,7 @@ impl<'de> Deserialize<'de> for MpackKey {
 /// `OWNER/SLUG`.
 ///
 /// Either part: 1 to 100 characters out of letters, digits, `.`, `_` and `-`, starting with a
-/// letter or a digit. So a name is never a path that leads elsewhere.
+/// letter or a digit. Therefore a name is never a path to another place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoName {
     owner: String,
@@ -160,7 +160,7 @@ impl fmt::Display for RepoId {
     }
 }
 
-/// A place in a repo's index that holds one pack at a time.
+/// A slot that index rows of a repo point to; it holds one pack at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShelfId(pub i64);
 
@@ -175,7 +175,7 @@ pub enum Visibility {
 }
 
 impl Visibility {
-    /// As it is written in the catalog and in JSON.
+    /// Its name in the catalog and in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             Visibility::Public => "public",

@@ -1,7 +1,7 @@
 //! One pass over a pack: finds every record, hashes every object, and trusts nothing.
 //!
-//! Memory is a window and a row a record. A claimed length or count is not used before the bytes
-//! are there.
+//! Memory use is a window plus one row per record. A claimed length or count is not used before the
+//! bytes are there.
 
 mod records;
 mod values;
@@ -18,27 +18,27 @@ use super::window::Bytes;
 
 pub use super::window::Source;
 
-/// Largest commit, snapshot or tag, in bytes: a component reads them whole.
+/// Largest commit, snapshot or tag, in bytes: a component reads whole records.
 pub const MAX_RECORD: u64 = 256 << 20;
 /// Longest branch name, in bytes.
 const MAX_BRANCH: usize = 255;
-/// Most branches that a pack may name: they are held in memory and written into one header.
+/// Maximum number of branches of a pack: they are kept in memory and written into one header.
 const MAX_BRANCHES: u32 = 65_536;
-/// What a scan found.
+/// The result of a scan.
 #[derive(Debug, Default)]
 pub struct ScannedPack {
-    /// A row a record, by offset.
+    /// One row per record, by offset.
     pub rows: Vec<Row>,
     /// `branch_heads`, by branch name.
     pub heads: Vec<Head>,
     /// The first branch name that a push may not use. Packs from before names had a grammar may
     /// have one.
     pub bad_branch: Option<BadPack>,
-    /// The texts of tags' ids, which rows hold as digests only.
+    /// The texts of tags' ids; rows contain only their digests.
     pub tag_ids: Vec<(EntityId, String)>,
     /// Objects whose content was hashed and matches their id.
     pub objects_hashed: u64,
-    /// Bytes that were read, to the last.
+    /// Number of bytes that were read.
     pub bytes: u64,
 }
 
@@ -56,7 +56,7 @@ impl ScannedPack {
     }
 }
 
-/// What is wrong with a pack, and where.
+/// The error in a pack, and its position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}, at byte {offset}", record.as_ref().map_or_else(String::new, |record| format!("{record}: ")))]
 pub struct BadPack {
@@ -81,7 +81,7 @@ pub enum ScanError {
 
 type Result<T> = std::result::Result<T, ScanError>;
 
-/// Scans a whole pack. `tick` gets the bytes done, about once a window.
+/// Scans a whole pack. `tick` gets the number of bytes done, about once per window.
 pub fn scan<S: Source>(source: S, tick: impl FnMut(u64) -> io::Result<()>) -> Result<ScannedPack> {
     let mut scan =
         Scan { bytes: Bytes::new(source, tick), found: ScannedPack::default(), record: None };

@@ -19,7 +19,7 @@ impl ConnectionMonitor {
         self.0.subscribe()
     }
 
-    /// The server was heard; as the answer to a question, after so long.
+    /// The server has sent data; for a response, with the latency of the request.
     pub(super) fn heard(&self, at: Timestamp, latency: Option<Duration>) {
         self.0.send_modify(|status| {
             status.down = None;
@@ -28,10 +28,10 @@ impl ConnectionMonitor {
         });
     }
 
-    /// The server could not be asked.
+    /// The server could not be reached.
     pub(super) fn lost(&self, at: Timestamp, why: &str) {
         self.0.send_modify(|status| match &mut status.down {
-            // It has been down since then, perhaps for another reason by now.
+            // It has been unreachable since then, perhaps for another reason by now.
             Some((_, before)) => why.clone_into(before),
             None => status.down = Some((at, why.to_owned())),
         });

@@ -1,5 +1,5 @@
-//! Runs: started under an id of ours, and followed to their end, through lost connections and
-//! restarts of the server.
+//! Runs: started under an id that the client generates, and followed to their end, through lost
+//! connections and restarts of the server.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use super::Remote;
 use super::call::{CallError, ClientResult};
 use super::sse::{Event, Events};
 
-/// First pause before the server is asked again.
+/// First pause before a retry.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Longest pause.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How long a server may be silent that gives a sign of life every 10 seconds.
+/// How long a server may be silent; it sends a keep-alive every 10 seconds.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// How often cancellation is checked.
@@ -31,7 +31,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long a cancelled client waits for an unreachable server.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request may take that is answered at once.
+/// Timeout of requests that the server answers at once.
 const ANSWER: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
@@ -50,15 +50,15 @@ struct RemoteRun<'a> {
     id: String,
     asked: &'a RunRequest,
     progress: &'a Progress,
-    /// The number of the last event that was heard.
+    /// The number of the last event received.
     last: u64,
-    /// Whether the server knows that it should stop.
+    /// Whether the server has received the cancellation.
     stopping: bool,
     heard_at: Instant,
     pause: Duration,
 }
 
-/// Runs it there, and reports progress here.
+/// Runs it on the server, and reports progress here.
 pub(super) async fn run(
     remote: &Remote,
     asked: &RunRequest,
@@ -84,11 +84,11 @@ pub(super) async fn run(
     let ended = loop {
         match run.listen().await {
             Ok(Some(ended)) => break ended,
-            // The server closes the line when it stops.
+            // The server closes the connection when it shuts down.
             Ok(None) => {
                 run.again(remote.client.silent("the server has closed the connection")).await?
             }
-            // It was started again, and knows nothing of it.
+            // The server was restarted, and does not know the run.
             Err(CallError::Refused(StatusCode::NOT_FOUND, _)) if progress.is_cancelled() => {
                 return Err(Error::Cancelled);
             }
@@ -123,10 +123,10 @@ impl RemoteRun<'_> {
         self.pause = FIRST_PAUSE;
     }
 
-    /// Waits before the next try, if there is to be one.
+    /// Waits before the next retry, if there is one.
     async fn again(&mut self, failed: CallError) -> Result<()> {
         match &failed {
-            // It is busy, or something before it finds it away.
+            // The server is busy, or a proxy in front can't reach it.
             CallError::Refused(status, _)
                 if status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS => {}
             CallError::Refused(..) => return Err(failed.into()),
@@ -148,7 +148,7 @@ impl RemoteRun<'_> {
         Ok(())
     }
 
-    /// Listens until the run has ended, or the server closes the line.
+    /// Reads events until the run has finished, or the server closes the connection.
     async fn listen(&mut self) -> ClientResult<Option<Event>> {
         let client = self.remote.client.clone();
         let request = client
@@ -189,7 +189,7 @@ impl RemoteRun<'_> {
         }
     }
 
-    /// Takes an event. Gives the one that ends the run.
+    /// Handles an event. Returns the one that ends the run.
     fn handle(&mut self, event: Event) -> Option<Event> {
         self.last = event.id.unwrap_or(self.last);
         if event.name != "progress" {
@@ -203,7 +203,7 @@ impl RemoteRun<'_> {
         None
     }
 
-    /// What the verb has answered.
+    /// The result of the verb.
     fn read(&self, ended: &Event) -> Result<Report> {
         let client = &self.remote.client;
         if ended.name == "done" {

@@ -1,4 +1,4 @@
-//! A whole history, push by push, out of a seed.
+//! Generates a history from a seed, push by push.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -13,37 +13,37 @@ use super::pack::{CommitSpec, Encoding, IdForm, PackBuilder, SnapshotSpec, TagSp
 use super::random::Random;
 use super::value::Value;
 
-/// In which form snapshots are written.
+/// The form of snapshots.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SnapshotForm {
-    /// All hold the whole tree.
+    /// All have the whole tree.
     #[default]
     Whole,
-    /// All but the first hold changes against their parent.
+    /// All but the first have the changes to their parent.
     Delta,
-    /// Every third holds the whole tree.
+    /// Every third has the whole tree.
     Mixed,
 }
 
 /// Which branch heads packs name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeadStyle {
-    /// Every branch there is, at its place after the push, as the client does.
+    /// All branches, with their heads after the push, as the client does.
     #[default]
     Client,
-    /// A branch of its own for each push, so that packs can be pushed in any order without a
+    /// A separate branch for each push, so that packs can be pushed in any order without a
     /// conflict.
     OwnBranch,
     /// None.
     Absent,
 }
 
-/// What history to make. Contents, paths and messages follow from the seed.
+/// Options of a history. Contents, paths and messages follow from the seed.
 #[derive(Clone, Debug)]
 pub struct HistoryOptions {
-    /// Another seed makes another history.
+    /// Another seed gives another history.
     pub seed: u64,
-    /// How many packs.
+    /// Number of packs.
     pub pushes: usize,
     /// New commits in each, with a snapshot each.
     pub commits_per_push: usize,
@@ -60,7 +60,7 @@ pub struct HistoryOptions {
     /// Whether packs repeat records of earlier ones: as many objects as they have new ones, and the
     /// commits, snapshots and tags of the push before; some in other encodings.
     pub overlap: bool,
-    /// Whether ids carry the prefix `sha256:`.
+    /// Whether ids have the prefix `sha256:`.
     pub prefixed_ids: bool,
     /// Size in bytes of one more object, in the push in the middle.
     pub large_object: Option<usize>,
@@ -92,8 +92,8 @@ pub fn history(options: &HistoryOptions) -> Vec<Vec<u8>> {
     History::new(options.clone()).map(PackBuilder::finish).collect()
 }
 
-/// Writes the packs of a history to `dir`, which must be there, and answers the files in push
-/// order. Holds one pack at a time.
+/// Writes the packs of a history to `dir`, which must exist, and returns the files in push order.
+/// Keeps one pack in memory at a time.
 ///
 /// # Errors
 /// When a file can't be written.
@@ -117,7 +117,7 @@ struct Line {
     tree: BTreeMap<String, String>,
 }
 
-/// Makes the packs of a history one after the other.
+/// Generates the packs of a history one after the other.
 #[derive(Debug)]
 pub struct History {
     options: HistoryOptions,
@@ -245,7 +245,7 @@ impl History {
         let at = time_of(self.commits);
         let id = SnapshotSpec::id_of(self.form, &line.tree);
         let ops = operations(&before, &upsert, &remove);
-        // A tree that was there before keeps its snapshot, and so the form of its record.
+        // A tree that occurred before keeps its snapshot, and therefore the form of its record.
         if self.seen.insert(id.clone()) {
             let snapshot = self.snapshot(&id, &line, upsert, remove, &at);
             pack.snapshot(&snapshot);
@@ -419,7 +419,7 @@ fn metadata(commit: u64) -> Value {
     Value::map([("tempo", tempo), ("takes", Value::Array(vec![Value::Int(1), Value::Nil]))])
 }
 
-/// What changed, as the client notes it in `structured_delta`.
+/// The changes, as the client records them in `structured_delta`.
 fn operations(
     before: &BTreeMap<String, String>,
     upsert: &[(String, String)],

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use packhouse_model::client::FetchRequest;
 
-/// Limits of a server. Those on counts are the protocol's.
+/// Limits of a server. The limits on counts are those of the protocol.
 #[derive(Clone, Debug)]
 pub struct ServeLimits {
     /// Largest body with packs or objects, in bytes.
@@ -16,36 +16,36 @@ pub struct ServeLimits {
     pub making: usize,
     /// How long a client may be silent in the middle of a body.
     pub silence: Duration,
-    /// Requests a second of one caller, over a while; 0: any number.
+    /// Sustained requests per second of one caller; 0 for no limit.
     pub rate: u32,
-    /// Requests of one caller at once, beyond the rate.
+    /// Burst of requests of one caller, beyond the rate.
     pub burst: u32,
-    /// Connections that may be open at once.
+    /// Maximum number of open connections.
     pub connections: usize,
-    /// Of those, how many one address may have; a network where it is of version 6. None: half of
-    /// them, also when there are fewer because few files may be open. Trusted proxies may have all.
+    /// Maximum number per address, or per network for IPv6. None: half of all, also if there are
+    /// fewer because of the limit on open files. Trusted proxies may use all.
     pub connections_per_address: Option<usize>,
     /// How long a connection may be idle.
     pub idle: Duration,
-    /// Bytes a second with which a client must read an answer.
+    /// Minimum rate in bytes per second at which a client must read a response.
     pub slowest: u64,
-    /// Bytes of assembled answers that are kept, of all servers of a store; none: a quarter of the
-    /// disk, at most 64 GiB.
+    /// Maximum bytes of fetch results of all servers of a store; none: a quarter of the disk, at
+    /// most 64 GiB.
     pub answers: Option<u64>,
-    /// Bytes of those of one token; none: a quarter of all.
+    /// Maximum bytes of those of one token; none: a quarter of all.
     pub answers_per_token: Option<u64>,
-    /// Bytes of the disk that answers leave to pushes; none: a tenth of it, at most 8 GiB.
+    /// Bytes of disk reserved for pushes; none: a tenth of the disk, at most 8 GiB.
     pub keep_free: Option<u64>,
 }
 
-/// What assembled answers may take of the disk.
+/// The disk budgets of fetch results.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AnswerLimits {
     pub(super) all: u64,
     pub(super) of_token: u64,
-    /// Of all those without a token together: half of all.
+    /// Of all callers without a token together: half of all.
     pub(super) strangers: u64,
-    /// Of one address without a token: a quarter of what a token has.
+    /// Of one address without a token: a quarter of that of a token.
     pub(super) of_address: u64,
     pub(super) keep_free: u64,
 }
@@ -85,25 +85,25 @@ pub(super) const BODY: usize = 8 << 20;
 /// Largest body with wants and haves, in bytes: 100 000 ids of 73 bytes on either side, and room.
 pub(super) const FETCH_BODY: usize = 16 << 20;
 
-/// Largest body of the administration other than packs, in bytes.
+/// Largest body of the admin API other than packs, in bytes.
 pub(super) const JSON: usize = 1 << 20;
 
-/// Up to here a body is short, in bytes.
+/// Maximum size of a short body, in bytes.
 pub(super) const SHORT: usize = 64 << 10;
 
 /// Bytes of short bodies that are in memory at once; others wait.
 pub(super) const SHORT_BODY_MEMORY: usize = 8 << 20;
 
-/// Bytes of longer ones other than uploads; others wait. What is read from them, and answered,
-/// takes as much again, each.
+/// Bytes of longer ones other than uploads; others wait. The decoded values and the response each
+/// need as much again.
 pub(super) const BODY_MEMORY: usize = 32 << 20;
 
-/// Bytes of either that one token may take, or one address without one: half.
+/// Bytes of either that one token may use, or one address without one: half.
 pub(super) const fn of_one(memory: usize) -> usize {
     memory / 2
 }
 
-/// How long one waits for that memory.
+/// How long a body waits for that memory.
 pub(super) const BODY_MEMORY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a client may take for one.
@@ -112,10 +112,10 @@ pub(super) const BODY_WITHIN: Duration = Duration::from_secs(30);
 /// How long a client may be silent in the middle of one.
 pub(super) const BODY_SILENCE: Duration = Duration::from_secs(10);
 
-/// Connections beyond the limit, on which health is answered and all else with 503.
+/// Connections beyond the limit, on which health checks work and everything else gets 503.
 pub(super) const RESERVED: usize = 8;
 
-/// How long a client may read nothing, or too slowly, in the middle of an answer.
+/// How long a client may read nothing, or too slowly, in the middle of a response.
 pub(super) const STALL: Duration = Duration::from_secs(30);
 
 /// Requests of one HTTP/2 connection at once.
@@ -128,7 +128,7 @@ pub(super) const RESETS: usize = 20;
 /// Largest head of a request, in bytes.
 pub(super) const HEAD: u32 = 32 << 10;
 
-/// The interval of HTTP/2 pings, and the timeout of an answer.
+/// The interval of HTTP/2 pings, and the timeout of a reply.
 pub(super) const PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(20));
 
 /// How long a client may take for the handshake of TLS.
@@ -143,13 +143,14 @@ pub(super) const UPLOADS_OF_ONE: usize = 16;
 /// How long an upload waits for its turn.
 pub(super) const UPLOAD_SLOT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Answers that are assembled at once.
+/// Fetch results that are assembled at once.
 pub(super) const ASSEMBLED: usize = 8;
 
-/// Packs that are sent at once and not kept, because their callers' answers fill their quotas.
+/// Packs that are sent at once and not kept, because the fetch results of their callers fill their
+/// quotas.
 pub(super) const UNKEPT: usize = 16;
 
-/// Of those, what one caller may have.
+/// Maximum number of those per caller.
 pub(super) const UNKEPT_OF_ONE: usize = 4;
 
 /// How long a fetch waits for that.

@@ -1,9 +1,9 @@
-//! Answers to fetches whose URLs have expired: they are removed, unless the repo lacks something
-//! that may be in one.
+//! Fetch results whose URLs have expired: they are deleted, unless the repo is damaged and one of
+//! them may contain the lost data.
 //!
-//! `prune` reads and hashes what the repo needs first, as before it deletes a pack. Fetches, servers
-//! and workers look more often: they check that each pack exists with the right size, and that no
-//! damage is remembered.
+//! `prune` first reads and hashes the packs that the repo needs, as before it deletes a pack.
+//! Fetches, servers and workers check more often, but only that each pack exists with the right
+//! size, and that there is no known damage.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ impl Store {
         now: Timestamp,
         found_by: &str,
     ) -> Result<u64> {
-        // Most repos have none, and need not wait for a lock.
+        // Most repos have no expired answers, and need not wait for a lock.
         if self.catalog.expired_answers(repo, now).await?.is_empty() {
             return Ok(0);
         }
@@ -39,8 +39,8 @@ impl Store {
         self.remove_answers(repo, id, now).await
     }
 
-    /// Whether a repo lacks something, as far as it shows without reading packs. What is found is
-    /// recorded.
+    /// Whether a repo has missing or damaged packs, as far as this is visible without reading
+    /// packs. Findings are recorded.
     async fn shows_lack(&self, needs: &RepoNeeds, found_by: &str) -> Result<bool> {
         if !needs.damage.is_empty() {
             return Ok(true);
@@ -64,8 +64,9 @@ impl Store {
         Ok(!findings.damaged.is_empty())
     }
 
-    /// Removes all answers of a repo that have expired, damaged or not. The file goes first: an
-    /// unrecorded answer would stay for ever. The same answer can't be assembled in the meantime.
+    /// Removes all answers of a repo that have expired, damaged or not. The file is deleted first:
+    /// an unrecorded answer would stay for ever. The same answer can't be assembled in the
+    /// meantime.
     pub(super) async fn remove_answers(
         &self,
         repo: i64,
@@ -85,8 +86,8 @@ impl Store {
         Ok(expired.len() as u64)
     }
 
-    /// Removes the answers of all repos that have expired, those of deleted repos included; gives
-    /// how many there were. Those of a repo that lacks something are kept.
+    /// Removes the expired answers of all repos, including deleted repos; returns how many. Those
+    /// of a damaged repo are kept.
     ///
     /// # Errors
     /// When the catalog can't be read, or a file can't be removed.
@@ -98,7 +99,7 @@ impl Store {
         Ok(expired)
     }
 
-    /// The same for `prune`, which reads what the repos need.
+    /// The same for `prune`, which reads the packs that the repos need.
     pub(super) async fn prune_answers(&self, pruning: &mut Pruning<'_>) -> Result<()> {
         let now = pruning.now;
         for (repo, id) in self.catalog.repos_with_expired_answers(now).await? {

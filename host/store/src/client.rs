@@ -12,7 +12,7 @@ use super::reach::nearest;
 use super::repo::named;
 use super::{Store, TRIES};
 
-/// A repo's heads, but for those that a client can't keep: it makes files of their names.
+/// A repo's heads, without those that a client can't store, because it stores branches as files.
 pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>> {
     let heads = snapshot.heads().await?;
     let row = snapshot.repo();
@@ -41,7 +41,7 @@ pub struct Refs {
 }
 
 impl Store {
-    /// Which repo has a name, and who may read it; none where there is no such repo.
+    /// The repo with a name, and who may read it; none if there is no such repo.
     pub async fn named(&self, repo: &RepoName) -> Result<Option<(RepoId, Visibility)>> {
         Ok(self.catalog.repo(repo).await?.map(|row| (row.repo_id, row.visibility)))
     }
@@ -53,7 +53,7 @@ impl Store {
         let heads = handed_out(snapshot.as_mut()).await?;
         let row = snapshot.repo();
         let stands = |branch: &&str| heads.iter().any(|head| head.branch == **branch);
-        // Of an empty repo, the one that is the default by then.
+        // For an empty repo, the branch that will be the default.
         let default =
             row.default_branch.as_deref().filter(|branch| heads.is_empty() || stands(branch));
         let other =
@@ -62,9 +62,9 @@ impl Store {
         Ok(Refs { repo_id: row.repo_id.clone(), default_branch, branch_heads: named(&heads) })
     }
 
-    /// Those of some objects that a repo does not hold, or holds in packs that are known to be
-    /// damaged only: sent again, they heal. A text that is no id is held nowhere. When the client
-    /// may push, it won't send the others: they are recent from now on.
+    /// Those of some objects that a repo does not have, or has only in packs with known damage:
+    /// pushing them again repairs the damage. A text that is not an id counts as missing. A client
+    /// with push access won't send the others: they are recent from now on.
     pub async fn missing_objects(
         &self,
         repo: &RepoName,
@@ -75,8 +75,8 @@ impl Store {
         Ok(objects.into_iter().zip(known).filter(|(_, known)| !known).map(|(id, _)| id).collect())
     }
 
-    /// Those commits of `have` that a repo knows; and of them the one that `want` leads to in the
-    /// fewest steps, if there is one.
+    /// Those of `have` that are commits of a repo; and the one among them that is the fewest steps
+    /// away from `want`, if there is one.
     pub async fn common(
         &self,
         repo: &RepoName,

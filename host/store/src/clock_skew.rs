@@ -1,9 +1,9 @@
-//! The time, when this machine's clock may be wrong.
+//! The time, in case this machine's clock is wrong.
 //!
-//! Times that are published decide later what is dropped or deleted, perhaps by another machine. So
+//! Published times decide later what is dropped or deleted, perhaps by another machine. Therefore
 //! this machine's clock is compared with that of the catalog: the database's, or that of the file
-//! system with the catalog's file. If they differ by much, the catalog's clock is used for all that
-//! is published, promised or expires; and nothing is deleted.
+//! system with the catalog's file. If they differ too much, the catalog's clock is used for
+//! publications and expiry, and nothing is deleted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -13,14 +13,14 @@ use packhouse_model::error::{ClockDifference, DeletionError, Result};
 
 use super::Store;
 
-/// Tolerated difference of two clocks. Signed requests of S3 allow a quarter of an hour; grace and
-/// tokens count in days.
+/// Tolerated difference of two clocks. Signed requests of S3 allow a quarter of an hour; grace
+/// periods and tokens last for days.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
-/// After so long the clocks are compared again.
+/// The interval at which the clocks are compared.
 const RECHECK_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 
-/// What is known of the catalog's clock.
+/// The last comparison with the catalog's clock.
 #[derive(Debug)]
 pub(super) struct ClockSkew {
     /// This machine's time when the two were compared, in milliseconds since 1970.
@@ -44,16 +44,16 @@ impl Default for ClockSkew {
 pub(super) type SharedSkew = Arc<ClockSkew>;
 
 impl Store {
-    /// The time, as far as it is known without asking the catalog.
+    /// The time by the last comparison, without a query of the catalog.
     pub fn now(&self) -> Timestamp {
         self.corrected(self.clock.now())
     }
 
-    /// The time, for what is published, promised or judged.
+    /// The time, for publications, expiry and checks.
     pub(crate) async fn time(&self) -> Result<Timestamp> {
         let here = self.clock.now();
         let last = self.skew.compared_at.load(Ordering::Relaxed);
-        // A clock that is set, in either direction, is compared at once.
+        // If the clock was set, in either direction, it is compared at once.
         let age = i128::from(here.as_millisecond()) - i128::from(last);
         if !(0..RECHECK_INTERVAL.as_millis()).contains(&age) {
             self.compare(here).await?;

@@ -1,8 +1,8 @@
 //! Damage: its record.
 //!
-//! What a verb finds missing or damaged is recorded in the catalog, with the time and the verb, and
-//! shown until it is found intact: by a verification, by a prune that reads it, or by storing the
-//! same bytes again. A damaged local copy of a pack is not damage.
+//! If a verb finds a missing or damaged pack, the catalog records it, with the time and the verb.
+//! It is shown until the pack is found intact: by a verification, by a prune that reads it, or by
+//! storing the same bytes again. A damaged local copy of a pack is not damage.
 
 use packhouse_catalog::{DamageFindings, PackRow};
 use packhouse_model::error::{DamageError, Error, Result};
@@ -11,11 +11,11 @@ use packhouse_model::report::Damage;
 
 use super::Store;
 
-/// Packs that are looked for at once.
+/// Number of packs that are checked in parallel.
 pub(super) const CONCURRENT_CHECKS: usize = 16;
 
 impl Store {
-    /// Passes on the result of a verb, and records damage that it has met.
+    /// Passes on the result of a verb, and records damage that it has found.
     pub(super) async fn remembering<T>(
         &self,
         repo: i64,
@@ -50,8 +50,7 @@ impl Store {
         done
     }
 
-    /// Remembers what reading packs has shown, if the catalog can be written: nothing depends on
-    /// it.
+    /// Records the findings of reading packs, if the catalog can be written: nothing depends on it.
     pub(super) async fn note_found(&self, findings: &DamageFindings) {
         let DamageFindings { sound, damaged, repo, .. } = findings;
         if sound.is_empty() && damaged.is_empty() && repo.is_none() {
@@ -62,8 +61,8 @@ impl Store {
         }
     }
 
-    /// What is wrong with a stored pack, as far as it shows without reading it; none: it exists,
-    /// and has the right size.
+    /// What is wrong with a stored pack, as far as this is visible without reading it; none if it
+    /// exists, and has the right size.
     pub(super) async fn looks_wrong(&self, pack: &PackRow) -> Result<Option<String>> {
         let place = self.vault.place_of(&pack.key);
         Ok(match self.vault.size_of(&pack.key).await? {
@@ -73,7 +72,7 @@ impl Store {
         })
     }
 
-    /// Fails for a pack that is missing, is of the wrong size, or is remembered as damaged.
+    /// Fails for a pack that is missing, has the wrong size, or has known damage.
     pub(super) async fn must_be_there(
         &self,
         repo: &RepoName,

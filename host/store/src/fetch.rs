@@ -1,4 +1,4 @@
-//! `fetch`: the pack that holds what `want` reaches and `have` does not.
+//! `fetch`: returns a pack with everything that `want` reaches and `have` does not.
 //!
 //! A stored pack that is exactly that is answered as it is; else one is assembled
 //! ([`super::assemble`]), and kept until it expires. Either is read whole before it is answered: a

@@ -1,4 +1,4 @@
-//! `push`: files become packs of a repo, all of them or none.
+//! `push`: stores files as packs of a repo, all of them or none.
 //!
 //! ```text
 //! receive  each file ─▶ staging, hashed, read back, scanned

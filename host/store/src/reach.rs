@@ -1,5 +1,4 @@
-//! Walks over the commit graph that the host makes itself, to check what a component says of it
-//! (law 4).
+//! Walks over the commit graph, with which the host checks the results of a component (law 4).
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -19,7 +18,8 @@ pub(super) async fn unreached(
     Walks::new(snapshot, &[]).unreached(from, targets).await
 }
 
-/// The one of `targets` that `from` leads to in the fewest steps; one leads to itself.
+/// The one of `targets` that is the fewest steps away from `from`; a commit is 0 steps away from
+/// itself.
 pub(super) async fn nearest(
     snapshot: &mut dyn Snapshot,
     from: &[EntityId],
@@ -33,13 +33,13 @@ pub(super) async fn nearest(
     Walks::new(snapshot, &[]).walk(from, visit).await
 }
 
-/// Commits that a walk reads first, beyond those that it needs: most walks end after a few steps.
+/// Number of commits that a walk first reads ahead: most walks end after a few steps.
 const FIRST_PAGE: u32 = 16;
 
-/// Walks over one state of a repo. What one has read of the graph, the next need not ask for.
+/// Walks over one state of a repo. They share the part of the graph that was already read.
 pub(super) struct Walks<'s> {
     snapshot: &'s mut dyn Snapshot,
-    /// What is known of commits; `None` for one that the repo does not have.
+    /// The known edges of commits; `None` for a commit that the repo does not have.
     edges: HashMap<EntityId, Option<Edges>>,
 }
 
@@ -64,10 +64,10 @@ impl<'s> Walks<'s> {
         Ok(targets)
     }
 
-    /// Visits commits and their ancestors, each once, breadth first, until `visit` says stop.
+    /// Visits commits and their ancestors, each once, breadth first, until `visit` stops the walk.
     ///
-    /// A level at a time: unknown edges of it are read together. Whatever the number of commits at
-    /// the start, the number of rows read is about that of the commits visited.
+    /// One level at a time: unknown edges of a level are read together. Regardless of the number of
+    /// commits at the start, the number of rows read is about the number of commits visited.
     async fn walk<T>(
         &mut self,
         from: &[EntityId],
@@ -85,7 +85,8 @@ impl<'s> Walks<'s> {
             let unknown: Vec<EntityId> =
                 level.iter().copied().filter(|id| !self.edges.contains_key(id)).collect();
             for page in unknown.chunks(MAX_ITEMS as usize) {
-                // Ancestors as well: they will be needed next. The longer a walk, the more.
+                // Reads ancestors ahead, too: they will be needed next. The longer the walk, the
+                // more.
                 let limit = (page.len() as u32).saturating_add(ahead).min(MAX_ITEMS);
                 let found = self.snapshot.history(page, limit).await?;
                 self.edges.extend(found.into_iter().map(|edges| (edges.commit, Some(edges))));

@@ -1,4 +1,4 @@
-//! `verify --repair`: missing or damaged data is restored from any intact copy that the repo has.
+//! `verify --repair`: restores missing and damaged data from any intact copy that the repo has.
 //!
 //! ```text
 //! verify ─▶ a local copy of the pack itself: stored again
@@ -6,7 +6,7 @@
 //!        ─▶ verify
 //! ```
 //!
-//! Packs of other repos are never read: a pack belongs to its repo alone (law 10).
+//! Packs of other repos are never read: a pack belongs only to its repo (law 10).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, Write};
@@ -27,16 +27,16 @@ use super::load::{distinct_packs, examine};
 use super::verify::Seen;
 use super::{Store, TRIES, blocking};
 
-/// Index rows that a page of the catalog holds.
+/// Page size of index rows.
 const PAGE: u32 = 8192;
 
 /// What to do about a pack of which no copy was found.
 const WHAT_IS_LEFT: &str = "no intact copy of its records was found in the store; push the same bytes again, or restore it from a backup";
 
-/// What the index maps to a pack that does not give it, with the shelf of that.
+/// Entities that the index maps to a pack that does not contain them, with the shelf.
 type Lost = BTreeMap<IndexRow, ShelfId>;
 
-/// A pack that holds some of it.
+/// A pack that contains some of them.
 struct Candidate {
     key: MpackKey,
     bytes: u64,
@@ -46,8 +46,7 @@ struct Candidate {
 }
 
 impl Store {
-    /// Checks everything of a repo and mends what it can; what the report then calls a problem is
-    /// what is left.
+    /// Verifies a repo and repairs what it can; the problems in the report are the remaining ones.
     pub async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         let row = self.known_repo(repo).await?;
         let mut repaired: Vec<Repaired> = Vec::new();
@@ -71,7 +70,7 @@ impl Store {
     /// Repairs what it can, and reports it. None: the repo has changed since.
     async fn mend(&self, seen: &Seen, progress: &Progress) -> Result<Option<Vec<Repaired>>> {
         let packs = seen.packs();
-        // Whatever is found is kept until it is on a shelf.
+        // The packs that are found are protected from deletion until they are on a shelf.
         let lock = self.catalog.lock(LockMode::Publishing).await?;
         let mut bad: BTreeMap<i64, &PackRow> = packs
             .iter()
@@ -135,7 +134,7 @@ impl Store {
         Ok(done)
     }
 
-    /// Finds packs that hold what is lost, and takes that from `lost`.
+    /// Finds packs that contain lost entities, and removes those from `lost`.
     async fn find(
         &self,
         seen: &Seen,
@@ -164,7 +163,7 @@ impl Store {
                 found.extend(take(lost, &candidate));
             }
         }
-        // What was assembled for a fetch of this repo becomes a pack of it.
+        // A pack that was assembled for a fetch of this repo becomes one of its packs.
         if !lost.is_empty() {
             for key in self.catalog.expired_answers(seen.row.id, Timestamp::MAX).await? {
                 let Some(stored) = self.vault.open_answer(&seen.row.repo_id, &key).await? else {
@@ -210,7 +209,7 @@ impl Store {
                     n => staged.file.write_all(&chunk[..n]).map_err(Error::io("writing", &path))?,
                 }
             }
-            // What was written is what is hashed.
+            // The written bytes are hashed, not those in memory.
             let written = packhouse_model::files::key_of(&staged.file)
                 .map_err(Error::io("reading", &path))?;
             Ok((written, staged))
@@ -223,7 +222,7 @@ impl Store {
     }
 }
 
-/// Reads a file whole; none when it is not an intact pack of its key.
+/// Reads a whole file; none if it is not an intact pack of its key.
 async fn read(stored: StoredPack, key: MpackKey) -> Result<Option<(Candidate, StoredPack)>> {
     let (examined, stored) =
         blocking(move || examine(&stored, |_| Ok(())).map(|examined| (examined, stored))).await?;
@@ -251,7 +250,7 @@ async fn is_as_seen(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<bool> {
         && standing(&snapshot.shelves().await?) == standing(&seen.shelves))
 }
 
-/// What the index maps to packs that do not give it.
+/// Entities that the index maps to packs that do not contain them.
 async fn lost_of(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<Lost> {
     let shelves: BTreeMap<ShelfId, i64> =
         seen.shelves.iter().map(|shelf| (shelf.id, shelf.pack.id)).collect();
@@ -274,7 +273,7 @@ async fn lost_of(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<Lost> {
     }
 }
 
-/// What a pack gives of what is lost: in the encoding that the index maps.
+/// The lost entities that a pack contains, in the encoding that the index maps.
 fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
     let mut moved = Vec::new();
     let mut taken = BTreeSet::new();
@@ -298,7 +297,7 @@ fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
     (!pack.moved.is_empty()).then_some(pack)
 }
 
-/// What was done, a line for each pack that something was taken from.
+/// What was repaired, one line for each lost pack.
 fn repaired(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> Vec<Repaired> {
     let pack_of: BTreeMap<ShelfId, &PackRow> =
         seen.shelves.iter().map(|shelf| (shelf.id, &shelf.pack)).collect();

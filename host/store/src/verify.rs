@@ -1,7 +1,7 @@
 //! `verify`: reads every pack on the repo's shelves, hashes every object, and compares with the
-//! directories, the index and the graph. Changes nothing but the record of damage, and directories
-//! that do not match their intact packs: a directory is a cache, and is rebuilt at once.
-//! [`super::repair`] repairs what else it can.
+//! directories, the index and the graph. Only changes the record of damage, and directories that do
+//! not match their intact packs: a directory is a cache, and is rebuilt at once. [`super::repair`]
+//! does other repairs.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
@@ -22,17 +22,17 @@ use super::load::{distinct_packs, examine};
 use super::verify_catalog::{Contents, verify_catalog};
 use super::{Store, blocking};
 
-/// What to do about a pack that is not what it was.
+/// What to do about a missing or damaged pack.
 pub(super) const WAY_OUT: &str =
     "run verify with --repair, push the same bytes again, or restore it from a backup";
 
-/// What a verification has seen.
+/// The data that a verification has read.
 pub(super) struct Seen {
     pub(super) report: VerifyReport,
-    /// The repo and its shelves, as they were.
+    /// The repo and its shelves, at the start.
     pub(super) row: RepoRow,
     pub(super) shelves: Vec<Shelf>,
-    /// What is in the packs that are intact, by the catalog's number of the pack.
+    /// The contents of the intact packs, by the catalog's number of the pack.
     pub(super) contents: BTreeMap<i64, Contents>,
 }
 
@@ -102,7 +102,7 @@ impl Store {
     /// what is left.
     ///
     /// # Errors
-    /// When the catalog can't be read, or the work is stopped. Damage is no error here but a
+    /// If the catalog can't be read, or the work is cancelled. Damage is not an error here, but a
     /// finding. [`packhouse_model::error::Error::Busy`] when a repo that is mended keeps changing.
     pub async fn verify(
         &self,
@@ -117,8 +117,8 @@ impl Store {
         Ok(self.verified(&row, WAY_OUT, progress).await?.report)
     }
 
-    /// Checks everything of a repo, and remembers what it finds. `way_out` says what to do about a
-    /// pack that is missing or damaged.
+    /// Verifies a repo, and records the findings. `way_out` says what to do about a missing or
+    /// damaged pack.
     pub(super) async fn verified(
         &self,
         row: &RepoRow,

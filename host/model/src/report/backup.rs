@@ -12,7 +12,7 @@ pub struct BackupReport {
     pub directory: String,
     /// Repos in it.
     pub repos: u64,
-    /// Packs in it: those that its catalog needs, and those that only wait for deletion.
+    /// Packs in it: those that its catalog needs, and those pending deletion.
     pub packs: u64,
     /// Their size in bytes.
     pub bytes: u64,
@@ -20,11 +20,11 @@ pub struct BackupReport {
     pub linked: u64,
     /// Packs that were copied now.
     pub copied: u64,
-    /// Packs that its catalog does not list any more and that were removed: with `--update`.
+    /// With `--update`: packs that its catalog does not list any more, and that were removed.
     pub removed: u64,
     /// Packs that were read and hashed in the copy.
     pub verified: u64,
-    /// Whether all packs that its catalog needs are there and intact.
+    /// Whether all packs that its catalog needs are present and intact.
     pub ok: bool,
     /// What is missing or damaged.
     pub problems: Vec<BackupProblem>,
@@ -32,7 +32,7 @@ pub struct BackupReport {
     pub elapsed_ms: u64,
 }
 
-/// Something in the store that could not be backed up, or is damaged.
+/// Data of the store that could not be backed up, or is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BackupProblem {
     /// `OWNER/SLUG`.
@@ -43,6 +43,6 @@ pub struct BackupProblem {
     pub entity: Option<String>,
     /// The affected pack.
     pub pack: Option<MpackKey>,
-    /// What was found, where, and the way out.
+    /// What was found, where, and what to do.
     pub detail: String,
 }

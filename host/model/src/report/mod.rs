@@ -163,7 +163,7 @@ pub struct GcDone {
     /// The digest of the plan that was applied. Only the catalog keeps it; answers leave it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_digest: Option<String>,
-    /// What was proven before publishing; present exactly when a consolidation was published.
+    /// What was verified before publishing; present exactly if a consolidation was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proven: Option<GcProof>,
 }
@@ -193,7 +193,7 @@ impl<P> GcReport<P> {
     }
 }
 
-/// Entities that no branch, tag or release had reached for the age that was given.
+/// Entities that no branch, tag or release had reached for the given age.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcDropped {
     /// Commits.
@@ -208,8 +208,8 @@ pub struct GcDropped {
     pub entities: Vec<String>,
 }
 
-/// What the host itself proved before it published a consolidation (law 4): counted while it was
-/// proven, never derived.
+/// What the host itself verified before it published a consolidation (law 4): counted during the
+/// verification, never derived.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcProof {
     /// Entities of the index that were found in the new pack, in the encoding that the index maps.
@@ -224,7 +224,7 @@ pub struct GcProof {
     pub sources_hashed: u64,
 }
 
-/// What doing as a plan says would cost.
+/// The cost of executing a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcCost {
     /// Bytes to read: the records that are copied, the packs that are hashed whole, and the new

@@ -32,7 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<SharedState> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct JobsParams {
-    /// Of one repo; none: of all that the caller administers.
+    /// Of one repo. Default: of all that the caller administers.
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     repo: Option<RepoName>,
     /// With this status.
@@ -64,7 +64,7 @@ async fn list(
     Ok(Json(JobPage { jobs, next }))
 }
 
-/// Queues a job; returns the one that waits already, if it does the same.
+/// Queues a job; returns the queued one that already does the same, if there is one.
 #[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobRequest,
     responses((status = 202, description = "The job", body = Queued)))]
 async fn queue(
@@ -120,7 +120,7 @@ async fn retry(
     Ok(Json(state.store.retry_job(job.id).await?))
 }
 
-/// Cancels a job that waits or runs.
+/// Cancels a queued or running job.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(JobPath),
     responses((status = 200, description = "The job", body = JobReport)))]
 async fn cancel(

@@ -82,7 +82,7 @@ pub(super) struct ReposParams {
     #[serde(default)]
     #[param(inline)]
     order: Order,
-    /// A part of their names, ignoring case.
+    /// A part of the name, ignoring case.
     #[param(max_length = 200, pattern = r"^[^\u0000-\u001f]*$")]
     filter: Option<String>,
     /// Number of repos to skip.
@@ -211,7 +211,7 @@ async fn show(
     Ok(Json(authorized.store(&state).repo(&authorized.repo).await?))
 }
 
-/// Deletes a repo: its packs wait for deletion, and its name is free. It can be restored until
+/// Deletes a repo: its packs are pending deletion, and its name is free. It can be restored until
 /// prune has purged it.
 #[utoipa::path(delete, path = "/repos/{owner}/{slug}", tag = "repos", params(RepoPath),
     responses((status = 200, description = "What it leaves behind", body = DeleteReport)))]
@@ -230,7 +230,7 @@ pub(super) struct RestoreParams {
     /// The id of the repo, if several of this name were deleted. Default: the last one.
     #[param(value_type = Option<String>, pattern = "^[0-9a-f]{32}$")]
     id: Option<RepoId>,
-    /// The name that it gets. Default: the one that it had.
+    /// The new name. Default: the one that it had.
     #[serde(rename = "as")]
     #[param(value_type = Option<String>, pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}/[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     new_name: Option<RepoName>,

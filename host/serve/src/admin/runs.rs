@@ -27,7 +27,7 @@ use super::super::state::{AppState, SharedState};
 use super::extract::{JsonBody, PathParams};
 use super::repo::store_to_change;
 
-/// Between two tellings: people don't read faster.
+/// Minimum interval of progress events: people don't read faster.
 const PACE: Duration = Duration::from_millis(50);
 
 /// Interval of keep-alive events: a client that misses some of them knows that the connection is
@@ -45,12 +45,12 @@ pub(super) fn routes() -> OpenApiRouter<SharedState> {
 #[into_params(parameter_in = Path)]
 #[expect(dead_code, reason = "it describes the path; axum reads that as it is")]
 struct RunPath {
-    /// What its client calls it: 32 hexadecimal digits, drawn at random.
+    /// The id that the client chose: 32 random hexadecimal digits.
     #[param(pattern = "^[0-9a-f]{32}$")]
     id: String,
 }
 
-/// Lists runs, the last begun first: those that are under way, and the last that ended.
+/// Lists runs, newest first: the queued and active ones, and the last finished ones.
 #[utoipa::path(get, path = "/runs", tag = "runs", responses((status = 200, description = "Runs", body = Vec<RunReport>)))]
 async fn list(
     State(state): State<SharedState>,
@@ -62,8 +62,8 @@ async fn list(
     Ok(Json(state.runs.seen_by(&caller).iter().map(brief).collect()))
 }
 
-/// Starts a run. The same request again returns the same run; another request under the same id is
-/// a conflict.
+/// Starts a run. Repeating the request returns the same run; another request with the same id is a
+/// conflict.
 #[utoipa::path(put, path = "/runs/{id}", tag = "runs", params(RunPath), request_body = RunRequest,
     responses((status = 202, description = "The run", body = RunReport)))]
 async fn begin(
@@ -103,7 +103,7 @@ async fn show(
     Ok(Json(run_of(&state, &caller, &id)?.report()))
 }
 
-/// Asks a run to stop at its next safe point. One that has ended stays as it is.
+/// Cancels a run at its next safe point. A finished run stays unchanged.
 #[utoipa::path(delete, path = "/runs/{id}", tag = "runs", params(RunPath),
     responses((status = 202, description = "The state of the run", body = RunReport)))]
 async fn stop(
@@ -140,7 +140,7 @@ async fn events(
         tokio::select! {
             () = state.tasks.closed() => {}
             () = token_revoked(&state.store, &caller) => {
-                // Who hears that the events end may take it that the run does not go on.
+                // A client may conclude from the end of the events that the run has stopped.
                 if run.caller == caller {
                     run.stop();
                 }

@@ -30,7 +30,7 @@ pub(super) async fn do_it(room: &Arc<Semaphore>, run: &Arc<Run>) {
             ended.await
         }
     };
-    // Others may have noticed first.
+    // Another task may have noticed first.
     let revoked = matches!(&ended, Ok(Err(error)) if error.is_cancelled())
         && check_token(&run.store, &run.caller).await.is_err();
     let outcome = match ended {
@@ -43,7 +43,7 @@ pub(super) async fn do_it(room: &Arc<Semaphore>, run: &Arc<Run>) {
     run.events.end(RunEnd { at: run.store.now(), outcome });
 }
 
-/// Why a run stops whose token is no longer valid.
+/// The error of a run whose token is no longer valid.
 const TOKEN_GONE: &str =
     "the token that started it has expired or was revoked; nothing more was published";
 
@@ -62,7 +62,7 @@ fn failed(error: &Error) -> RunFailed {
 
 async fn work(room: Arc<Semaphore>, run: &Run) -> Result<Box<RawValue>> {
     let _room = wait_for_room(room, run).await?;
-    // It may have waited for long.
+    // The wait may have been long.
     if let Err(problem) = check_token(&run.store, &run.caller).await {
         return Err(Error::TokenEnded { reason: problem.detail });
     }
@@ -77,7 +77,7 @@ async fn work(room: Arc<Semaphore>, run: &Run) -> Result<Box<RawValue>> {
     to_raw_value(&report).map_err(Error::Serialization)
 }
 
-/// Waits until there is room for one more.
+/// Waits for a slot.
 async fn wait_for_room(room: Arc<Semaphore>, run: &Run) -> Result<OwnedSemaphorePermit> {
     if let Ok(room) = room.clone().try_acquire_owned() {
         return Ok(room);
@@ -102,10 +102,10 @@ async fn as_planned(
 ) -> Result<GcReport> {
     let plan = store.plan_gc(repo, options, progress).await?;
     let same = plan.report.phase.plan_digest.as_deref().unwrap_or(RunRequest::NOTHING) == digest;
-    // A push that came since would stay beside the new pack, which was not what the plan showed.
+    // A push since then would leave a second pack, which is not what the plan showed.
     if !same || !store.is_current(&plan).await? {
-        // A client that starts a run again after a restart of the server may have had it done
-        // before: then that is the result.
+        // After a restart of the server, a client may start a run again that was already done: then
+        // that is the result.
         if let Some(done) = store.done_as_planned(repo, digest).await? {
             return Ok(done);
         }

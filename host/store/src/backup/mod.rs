@@ -4,11 +4,11 @@
 //! most packs ─▶ block deletion: catalog (one state), packs since ─▶ unblock ─▶ verify the copy ─▶ its name
 //! ```
 //!
-//! The catalog lists the packs, and packs never change: so the catalog is copied first and the
-//! packs after it, while [`LockMode::Publishing`] keeps packs from being deleted in between. Pushes
-//! go on. Most packs were linked or copied before that, so deletions don't wait long. A backup is
-//! complete, verified and durable, or does not exist; one that is updated is the old or the new
-//! one, whenever it is interrupted. See `docs/decisions/0018-backup.md`.
+//! The catalog lists the packs, and packs never change. Therefore the catalog is copied first, then
+//! the packs, while [`LockMode::Publishing`] blocks deletions. Pushes continue. Most packs are
+//! linked or copied before that, so deletions don't wait long. A backup is complete, verified and
+//! durable, or does not exist; if an update is interrupted, it is either the old or the new backup.
+//! See `docs/decisions/0018-backup.md`.
 
 mod folder;
 
@@ -29,20 +29,20 @@ use self::folder::{BackupFolder, Manifest};
 use super::load::hash;
 use super::{Store, blocking};
 
-/// Packs that a catalog is asked about at once.
+/// Number of packs per query of the catalog.
 const BATCH: usize = 64;
 
-/// Repos that a page of the catalog lists.
+/// Page size of lists of repos.
 const PAGE: u32 = 1000;
 
-/// How to back up.
+/// Options of a backup.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BackupOptions {
     /// Update an existing backup.
     pub update: bool,
 }
 
-/// What was done so far.
+/// What has been done so far.
 #[derive(Debug, Default)]
 struct BackupCounts {
     linked: u64,
@@ -118,7 +118,7 @@ impl Store {
         Ok(report)
     }
 
-    /// Refuses what is on a server.
+    /// Refuses stores on servers.
     fn is_in_files(&self) -> Result<()> {
         if self.catalog.is_file() && self.vault.file_of(&MpackKey::new([0; 32])).is_some() {
             return Ok(());
@@ -127,8 +127,8 @@ impl Store {
         Err(BackupError::OnServer { catalog, packs }.into())
     }
 
-    /// An existing backup must be of this store, and must not have been written to: those changes
-    /// would be lost.
+    /// An existing backup must be one of this store, and must not have been written to: those
+    /// changes would be lost.
     async fn own_backup(&self, work: &BackupFolder) -> Result<Manifest> {
         let mark = work.mark()?;
         let (folder, this) = (work.place().to_owned(), self.catalog.identity());
@@ -199,7 +199,7 @@ impl Store {
         if to.exists() {
             return Ok(());
         }
-        // A missing one was pruned; if it is needed, the verification reports it.
+        // A missing pack was pruned; if it is needed, the verification reports it.
         match work.take(&from, &to, self.clock.random_id())? {
             Some(true) => tally.copied += 1,
             Some(false) => tally.linked += 1,
@@ -208,8 +208,8 @@ impl Store {
         Ok(())
     }
 
-    /// The store of a copied catalog, with packs in a folder. It is not opened as others are: it
-    /// has no name yet.
+    /// The store of a copied catalog, with packs in a folder. It is not opened in the usual way,
+    /// because it does not have its final path yet.
     fn with_files(&self, catalog: Arc<dyn Catalog>, folder: &Path) -> Result<Store> {
         let vault = Vault::local(folder)?;
         Ok(Store {
@@ -222,8 +222,8 @@ impl Store {
         })
     }
 
-    /// Reads all of the copy. Gives what is wrong with it, the intact packs in it, and those that it
-    /// does not need.
+    /// Reads the whole copy. Returns its problems, its intact packs, and the packs that it does not
+    /// need.
     async fn checked(
         &self,
         copy: &Store,
@@ -239,8 +239,8 @@ impl Store {
         for key in bad_packs(&problems) {
             copy.vault.remove(&key).await?;
         }
-        // What the store lacks and the backup has: without a word it would be missed when the
-        // backup is.
+        // Packs that the store lacks and the backup has are reported: otherwise the loss would be
+        // noticed only after the backup is gone.
         let is_new = |lack: &&BackupProblem| {
             !problems.iter().any(|known| (&known.repo, known.pack) == (&lack.repo, lack.pack))
         };
@@ -251,7 +251,7 @@ impl Store {
         let sound = self.sound_packs(copy, known.values().copied().collect()).await?;
         let listed = copy.vault.list().await?.into_iter().map(|pack| pack.key);
         let unknown = listed.filter(|key| !known.contains_key(key));
-        // As long as something is wrong, nothing goes.
+        // As long as there are problems, nothing is removed.
         let removed =
             if problems.is_empty() || work.is_new() { unknown.collect() } else { Vec::new() };
         Ok((problems, sound, removed))
@@ -300,8 +300,8 @@ impl Store {
         Ok(sound)
     }
 
-    /// Keeps packs from being deleted. Where the store is read-only and has never been written to,
-    /// there is nothing to lock and no process that deletes.
+    /// Blocks the deletion of packs. If the store is read-only and was never written to, there is
+    /// nothing to lock, and no process that deletes.
     async fn no_deletions(&self) -> Result<Option<LockGuard>> {
         match self.catalog.lock(LockMode::Publishing).await {
             Err(error) if error.is_read_only() => {
@@ -312,8 +312,8 @@ impl Store {
         }
     }
 
-    /// The packs of this store that are missing, of the wrong size, or known to be damaged. What is
-    /// found is recorded.
+    /// The packs of this store that are missing, of the wrong size, or known to be damaged.
+    /// Findings are recorded.
     async fn lacks(&self) -> Result<Vec<BackupProblem>> {
         let mut lacks = Vec::new();
         let mut findings = DamageFindings::at(self.now());
@@ -354,7 +354,7 @@ impl Store {
         Ok(lacks)
     }
 
-    /// The problems that verifying the copy has found, as of the original.
+    /// The problems that the verification of the copy has found, as problems of the original.
     async fn problems(
         &self,
         copy: &Store,
@@ -374,7 +374,7 @@ impl Store {
     }
 }
 
-/// A problem of the store's pack, which the backup has.
+/// A problem of a pack of the store that the backup has.
 fn in_backup(mut lack: BackupProblem, store: &Store, work: &BackupFolder) -> BackupProblem {
     let file = lack.pack.and_then(|key| store.vault.file_of(&key));
     let within = file.as_deref().and_then(|file| file.strip_prefix(store.vault.folder()).ok());
@@ -390,7 +390,7 @@ fn in_backup(mut lack: BackupProblem, store: &Store, work: &BackupFolder) -> Bac
     lack
 }
 
-/// What a catalog holds, as a digest: it is another one when something was published since.
+/// A digest of a catalog's contents: it changes with each publication.
 async fn contents(catalog: &dyn Catalog) -> Result<String> {
     let mut text = String::new();
     let mut after = None;
