@@ -47,10 +47,8 @@ mod tests {
     use std::sync::Arc;
 
     use futures::FutureExt;
-    use packhouse_host::StoreOptions;
     use packhouse_model::access::{Caller, Scope};
     use packhouse_model::names::Visibility;
-    use tempfile::TempDir;
     use tokio::sync::{Semaphore, mpsc};
 
     use super::super::limits::ASSEMBLED;
@@ -60,9 +58,7 @@ mod tests {
     /// Clients that disconnect don't free permits whose work goes on.
     #[tokio::test]
     async fn a_place_goes_with_the_work_and_not_with_who_asked_for_it() {
-        let folder = TempDir::new().unwrap();
-        let store = StoreOptions::embedded(folder.path()).open().await.unwrap();
-        store.create_repo(&"a/b".parse().unwrap(), Visibility::Public).await.unwrap();
+        let store = crate::testing::store(Visibility::Public).await;
         let state = AppState::new(store, &ServeOptions::default()).await.unwrap();
         let authorized =
             Authorized::of(&state, Caller::Anyone, "a", "b", Scope::Read).await.unwrap();

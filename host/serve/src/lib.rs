@@ -56,6 +56,8 @@ mod shared;
 mod signed;
 mod state;
 mod tasks;
+#[cfg(test)]
+mod testing;
 
 pub use address::Network;
 pub use limits::ServeLimits;

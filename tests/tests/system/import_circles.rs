@@ -14,7 +14,7 @@ type Module = Vec<String>;
 type Imports = BTreeMap<Module, BTreeSet<Module>>;
 
 /// Larger circles that are left, and how many files each has. They may only shrink.
-const LEFT: [(&str, usize); 1] = [("host/model", 13)];
+const LEFT: [(&str, usize); 0] = [];
 
 #[test]
 fn no_circle_of_imports_has_more_than_three_files() {

@@ -51,7 +51,6 @@ use demo::DemoBackend;
 use keys::Keymap;
 use local::LocalBackend;
 use log_file::LogMessage;
-use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{Error, Remote, RemoteOptions};
 use remote::RemoteBackend;
 use settings::{Hints, Settings};

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use packhouse_host::StoreOptions;
 use packhouse_model::access::{Caller, NewToken, Scope, TokenText};
 use packhouse_model::names::Visibility;
 use packhouse_model::operation::{Operation, RunRequest, VerifyOptions};
 use packhouse_model::report::RunState;
 use packhouse_store::Store;
-use tempfile::TempDir;
 
 use super::super::tasks::Tasks;
 use super::{Run, Runs};
@@ -16,10 +14,8 @@ use super::{Run, Runs};
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
 /// A store with the repo `a/b`, its runs, and an administrator of all of it.
-async fn served() -> (TempDir, Store, Arc<Runs>, Caller) {
-    let folder = TempDir::new().unwrap();
-    let store = StoreOptions::embedded(folder.path()).open().await.unwrap();
-    store.create_repo(&"a/b".parse().unwrap(), Visibility::Private).await.unwrap();
+async fn served() -> (Store, Arc<Runs>, Caller) {
+    let store = crate::testing::store(Visibility::Private).await;
     let new = NewToken {
         name: String::new(),
         scope: Scope::Admin,
@@ -28,7 +24,7 @@ async fn served() -> (TempDir, Store, Arc<Runs>, Caller) {
     };
     let text: TokenText = store.create_token(new).await.unwrap().token.unwrap().parse().unwrap();
     let caller = store.caller(&text).await.unwrap().unwrap();
-    (folder, store, Arc::new(Runs::new(Tasks::default())), caller)
+    (store, Arc::new(Runs::new(Tasks::default())), caller)
 }
 
 fn verify(repo: &str) -> RunRequest {
@@ -48,7 +44,7 @@ async fn ended(run: &Run) {
 
 #[tokio::test]
 async fn a_run_that_waits_for_room_is_not_begun_when_its_token_was_revoked_meanwhile() {
-    let (_folder, store, runs, caller) = served().await;
+    let (store, runs, caller) = served().await;
     let Caller::Bearer { token, .. } = &caller else { panic!("{caller:?}") };
     let others = runs.room.acquire_many(super::AT_ONCE as u32).await.unwrap();
     let run = runs.begin(ID, verify("a/b"), caller.clone(), store.clone()).unwrap();
@@ -62,7 +58,7 @@ async fn a_run_that_waits_for_room_is_not_begun_when_its_token_was_revoked_meanw
 
 #[tokio::test]
 async fn a_run_is_about_the_repo_that_was_meant_and_not_about_another_of_its_name() {
-    let (_folder, store, runs, caller) = served().await;
+    let (store, runs, caller) = served().await;
     let repo = "a/b".parse().unwrap();
     let (id, _) = store.named(&repo).await.unwrap().unwrap();
     let meant = store.pinned(&repo, &id);
