@@ -3,14 +3,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 pub(super) use packhouse_host::report::RepoDetail as Detail;
 use packhouse_host::{
-    Class, Error, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Progress, RepoName, RepoSummary,
+    Class, Error, GcEntry, GcPlanReport, GcQuery, GcReport, Progress, RepoName, RepoSummary,
     VerifyReport,
 };
 use tokio::sync::watch;
@@ -18,7 +16,9 @@ use tokio::sync::watch;
 /// The result of a backend call.
 pub(super) type BackendResult<T> = Result<T, Failure>;
 
-/// A store, as the console sees it. Every method may take long; none may block its thread.
+/// A store, as the console sees it. Every method may take long; none may block its thread. A run is
+/// stopped by its [`Progress`]: it ends at its next safe point, and is never dropped, because only
+/// the host knows where stopping is safe.
 pub(super) trait Backend: Send + Sync + 'static {
     /// A planned consolidation that can be run as it is. Opaque to the console.
     type Plan: Send + 'static;
@@ -46,7 +46,7 @@ pub(super) trait Backend: Send + Sync + 'static {
     fn plan(
         &self,
         repo: &RepoName,
-        control: Control,
+        progress: &Progress,
     ) -> impl Future<Output = BackendResult<(GcPlanReport, Self::Plan)>> + Send;
 
     /// Runs exactly this plan, or fails with [`FailureKind::Conflict`] if the repo has changed
@@ -54,7 +54,7 @@ pub(super) trait Backend: Send + Sync + 'static {
     fn run(
         &self,
         plan: Self::Plan,
-        control: Control,
+        progress: &Progress,
     ) -> impl Future<Output = BackendResult<GcReport>> + Send;
 
     /// Plans and runs in one step, for one of many repos. The plan is not shown, so if the repo
@@ -62,14 +62,14 @@ pub(super) trait Backend: Send + Sync + 'static {
     fn consolidate(
         &self,
         repo: &RepoName,
-        control: Control,
+        progress: &Progress,
     ) -> impl Future<Output = BackendResult<GcReport>> + Send;
 
     /// Reads and hashes all packs of a repo.
     fn verify(
         &self,
         repo: &RepoName,
-        control: Control,
+        progress: &Progress,
     ) -> impl Future<Output = BackendResult<VerifyReport>> + Send;
 
     /// Ended consolidations of all repos or one, newest first. Fewer than the query's limit mean
@@ -123,58 +123,6 @@ impl Connection {
             ConnectionState::Down { since, .. } => Some(*since),
         }
     }
-}
-
-/// Reports the progress of a call, and tells the call to stop.
-#[derive(Clone)]
-pub(super) struct Control {
-    sink: Arc<dyn Fn(Event) + Send + Sync>,
-    stop: watch::Receiver<bool>,
-}
-
-impl Control {
-    /// Sends events to `sink`, from any thread; the call should stop once `stop` is true.
-    pub(super) fn new(
-        sink: impl Fn(Event) + Send + Sync + 'static,
-        stop: watch::Receiver<bool>,
-    ) -> Self {
-        Control { sink: Arc::new(sink), stop }
-    }
-
-    /// Reports progress.
-    pub(super) fn report(&self, event: Event) {
-        (self.sink)(event);
-    }
-
-    /// The progress callback for the host.
-    pub(super) fn progress(&self) -> Progress {
-        let control = self.clone();
-        Progress::new(move |event| control.report(event))
-    }
-
-    /// Returns when the call should stop; never otherwise.
-    pub(super) async fn stopped(&self) {
-        let mut stop = self.stop.clone();
-        if stop.wait_for(|stop| *stop).await.is_err() {
-            // The sender is gone, so the call is never stopped.
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-/// Awaits work to its end. If it should stop, it ends at its next safe point; it is never dropped,
-/// because only the host knows where stopping is safe.
-pub(super) async fn until_stopped<T>(
-    work: impl Future<Output = packhouse_host::Result<T>>,
-    progress: &Progress,
-    control: &Control,
-) -> BackendResult<T> {
-    let mut work = pin!(work);
-    tokio::select! {
-        done = &mut work => return Ok(done?),
-        () = control.stopped() => progress.cancel(),
-    }
-    Ok(work.await?)
 }
 
 /// Why a call failed.

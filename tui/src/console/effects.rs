@@ -6,11 +6,11 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use packhouse_host::Event;
-use tokio::sync::{Notify, mpsc, watch};
+use packhouse_host::{Event, Progress};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
-use super::backend::{Backend, Control};
+use super::backend::Backend;
 use super::msg::{Effect, Msg};
 use super::state::{PAGE, Ticket};
 
@@ -26,8 +26,8 @@ pub(super) struct Runner<B: Backend> {
     watching: JoinSet<()>,
     /// Plans that have not been run. They are kept here, so that the model is plain data.
     plans: Arc<Mutex<HashMap<Ticket, B::Plan>>>,
-    /// Senders that stop running tasks.
-    stops: HashMap<Ticket, watch::Sender<bool>>,
+    /// The progress of each task, which can stop it.
+    running: HashMap<Ticket, Progress>,
     steps: Arc<Steps>,
     reporter: JoinHandle<()>,
 }
@@ -50,7 +50,7 @@ impl<B: Backend> Runner<B> {
             tasks: JoinSet::new(),
             watching: JoinSet::new(),
             plans: Arc::default(),
-            stops: HashMap::new(),
+            running: HashMap::new(),
             steps,
             reporter,
         }
@@ -79,9 +79,9 @@ impl<B: Backend> Runner<B> {
                 });
             }
             Effect::Plan(ticket, repo) => {
-                let (control, plans) = (self.control(ticket), self.plans.clone());
+                let (progress, plans) = (self.progress(ticket), self.plans.clone());
                 self.spawn(ticket, async move {
-                    let planned = backend.plan(&repo, control).await;
+                    let planned = backend.plan(&repo, &progress).await;
                     let report = planned.map(|(report, plan)| {
                         locked(&plans).insert(ticket, plan);
                         report
@@ -93,27 +93,27 @@ impl<B: Backend> Runner<B> {
                 // Without a plan it is already running.
                 let plan = locked(&self.plans).remove(&ticket);
                 if let Some(plan) = plan {
-                    let control = self.control(ticket);
+                    let progress = self.progress(ticket);
                     self.spawn(ticket, async move {
-                        Msg::Consolidated(ticket, backend.run(plan, control).await)
+                        Msg::Consolidated(ticket, backend.run(plan, &progress).await)
                     });
                 }
             }
             Effect::Consolidate(_, ticket, repo) => {
-                let control = self.control(ticket);
+                let progress = self.progress(ticket);
                 self.spawn(ticket, async move {
-                    Msg::Consolidated(ticket, backend.consolidate(&repo, control).await)
+                    Msg::Consolidated(ticket, backend.consolidate(&repo, &progress).await)
                 });
             }
             Effect::Verify(ticket, repo) => {
-                let control = self.control(ticket);
+                let progress = self.progress(ticket);
                 self.spawn(ticket, async move {
-                    Msg::Verified(ticket, backend.verify(&repo, control).await)
+                    Msg::Verified(ticket, backend.verify(&repo, &progress).await)
                 });
             }
             Effect::Cancel(ticket) => {
-                if let Some(stop) = self.stops.get(&ticket) {
-                    stop.send_replace(true);
+                if let Some(progress) = self.running.get(&ticket) {
+                    progress.cancel();
                 }
             }
             Effect::Forget(ticket) => drop(locked(&self.plans).remove(&ticket)),
@@ -135,9 +135,7 @@ impl<B: Backend> Runner<B> {
 
     /// Tells all tasks to stop.
     pub(super) fn cancel_all(&mut self) {
-        for stop in self.stops.values() {
-            stop.send_replace(true);
-        }
+        self.running.values().for_each(Progress::cancel);
     }
 
     /// Number of tasks whose end was not handled yet.
@@ -150,7 +148,7 @@ impl<B: Backend> Runner<B> {
         tokio::select! {
             Some(ended) = self.tasks.join_next() => {
                 let ticket = ended?;
-                self.stops.remove(&ticket);
+                self.running.remove(&ticket);
                 locked(&self.steps.latest).remove(&ticket);
                 Ok(())
             }
@@ -159,15 +157,15 @@ impl<B: Backend> Runner<B> {
         }
     }
 
-    fn control(&mut self, ticket: Ticket) -> Control {
-        let (stop, stopped) = watch::channel(false);
-        self.stops.insert(ticket, stop);
+    /// The progress of a new task.
+    fn progress(&mut self, ticket: Ticket) -> Progress {
         let steps = self.steps.clone();
-        let sink = move |event| {
+        let progress = Progress::new(move |event| {
             locked(&steps.latest).insert(ticket, event);
             steps.news.notify_one();
-        };
-        Control::new(sink, stopped)
+        });
+        self.running.insert(ticket, progress.clone());
+        progress
     }
 
     fn spawn(&mut self, ticket: Ticket, work: impl Future<Output = Msg> + Send + 'static) {

@@ -5,13 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{
-    GcEntry, GcOptions, GcPlan, GcPlanReport, GcQuery, GcReport, RepoName, RepoSummary, Store,
-    VerifyOptions, VerifyReport,
+    GcEntry, GcOptions, GcPlan, GcPlanReport, GcQuery, GcReport, Progress, RepoName, RepoSummary,
+    Store, VerifyOptions, VerifyReport,
 };
 
-use super::backend::{
-    Backend, BackendResult, Control, Detail, Failure, FailureKind, until_stopped,
-};
+use super::backend::{Backend, BackendResult, Detail, Failure, FailureKind};
 
 /// Time between two checks of the catalog's stamp. A check takes microseconds.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -54,19 +52,13 @@ impl Backend for LocalBackend {
     async fn plan(
         &self,
         repo: &RepoName,
-        control: Control,
+        progress: &Progress,
     ) -> BackendResult<(GcPlanReport, GcPlan)> {
-        let progress = control.progress();
-        let plan = until_stopped(
-            self.store.plan_gc(repo, GcOptions::default(), &progress),
-            &progress,
-            &control,
-        )
-        .await?;
+        let plan = self.store.plan_gc(repo, GcOptions::default(), progress).await?;
         Ok((plan.report.clone(), plan))
     }
 
-    async fn run(&self, plan: GcPlan, control: Control) -> BackendResult<GcReport> {
+    async fn run(&self, plan: GcPlan, progress: &Progress) -> BackendResult<GcReport> {
         // The host would consolidate what was planned, and leave packs of later pushes as they are.
         // But the plan promised a single pack, so refuse.
         if !self.store.is_current(&plan).await? {
@@ -76,24 +68,15 @@ impl Backend for LocalBackend {
             );
             return Err(Failure { kind: FailureKind::Conflict, message });
         }
-        let progress = control.progress();
-        until_stopped(self.store.apply_gc(plan, &progress), &progress, &control).await
+        Ok(self.store.apply_gc(plan, progress).await?)
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
-        let progress = control.progress();
-        until_stopped(self.store.gc(repo, GcOptions::default(), &progress), &progress, &control)
-            .await
+    async fn consolidate(&self, repo: &RepoName, progress: &Progress) -> BackendResult<GcReport> {
+        Ok(self.store.gc(repo, GcOptions::default(), progress).await?)
     }
 
-    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
-        let progress = control.progress();
-        until_stopped(
-            self.store.verify(repo, VerifyOptions::default(), &progress),
-            &progress,
-            &control,
-        )
-        .await
+    async fn verify(&self, repo: &RepoName, progress: &Progress) -> BackendResult<VerifyReport> {
+        Ok(self.store.verify(repo, VerifyOptions::default(), progress).await?)
     }
 
     async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {

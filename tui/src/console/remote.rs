@@ -9,16 +9,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{
-    Class, Error, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Inspect, PlannedGc, Remote,
-    RepoName, RepoSummary, VerifyOptions, VerifyReport,
+    Class, Error, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Inspect, PlannedGc,
+    Progress, Remote, RepoName, RepoSummary, VerifyOptions, VerifyReport,
 };
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::backend::{
-    Backend, BackendResult, Connection, ConnectionState, Control, Detail, Failure, until_stopped,
-};
+use super::backend::{Backend, BackendResult, Connection, ConnectionState, Detail, Failure};
 
 /// First pause before the next request for changes.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -112,29 +110,23 @@ impl Backend for RemoteBackend {
     async fn plan(
         &self,
         repo: &RepoName,
-        control: Control,
+        progress: &Progress,
     ) -> BackendResult<(GcPlanReport, Self::Plan)> {
-        let progress = control.progress();
-        let planning = self.remote.plan_gc(repo, GcOptions::default(), &progress);
-        let plan = self.completed(until_stopped(planning, &progress, &control).await)?;
+        let plan =
+            self.completed(self.remote.plan_gc(repo, GcOptions::default(), progress).await)?;
         Ok((plan.report().clone(), plan))
     }
 
-    async fn run(&self, plan: Self::Plan, control: Control) -> BackendResult<GcReport> {
-        let progress = control.progress();
-        self.completed(until_stopped(plan.apply(&progress), &progress, &control).await)
+    async fn run(&self, plan: Self::Plan, progress: &Progress) -> BackendResult<GcReport> {
+        self.completed(plan.apply(progress).await)
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
-        let progress = control.progress();
-        let running = self.remote.gc(repo, GcOptions::default(), &progress);
-        self.completed(until_stopped(running, &progress, &control).await)
+    async fn consolidate(&self, repo: &RepoName, progress: &Progress) -> BackendResult<GcReport> {
+        self.completed(self.remote.gc(repo, GcOptions::default(), progress).await)
     }
 
-    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
-        let progress = control.progress();
-        let running = self.remote.verify(repo, VerifyOptions::default(), &progress);
-        self.completed(until_stopped(running, &progress, &control).await)
+    async fn verify(&self, repo: &RepoName, progress: &Progress) -> BackendResult<VerifyReport> {
+        self.completed(self.remote.verify(repo, VerifyOptions::default(), progress).await)
     }
 
     async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {

@@ -20,12 +20,12 @@ use jiff::Timestamp;
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::sample::Random;
 use packhouse_host::{
-    Error, Event, GcEntry, GcPlan, GcPlanReport, GcQuery, GcReport, Phase, RepoName, RepoSummary,
-    VerifyReport,
+    Error, Event, GcEntry, GcPlan, GcPlanReport, GcQuery, GcReport, Phase, Progress, RepoName,
+    RepoSummary, VerifyReport,
 };
 use tokio::sync::OnceCell;
 
-use super::backend::{Backend, BackendResult, Control, Detail};
+use super::backend::{Backend, BackendResult, Detail};
 use super::local::LocalBackend;
 #[cfg(test)]
 pub(super) use clock::DemoClock;
@@ -72,15 +72,15 @@ impl DemoBackend {
         &self,
         repo: &RepoName,
         (phase, total): (Phase, u64),
-        control: &Control,
+        progress: &Progress,
     ) -> BackendResult<()> {
         let steps = if total == 0 { FEW_STEPS } else { (total / (16 << 10)).clamp(10, 60) };
         for step in 0..steps {
             let done = (u128::from(total) * u128::from(step) / u128::from(steps)) as u64;
-            control.report(Event { repo: repo.to_string(), phase, done, total });
+            progress.emit(Event { repo: repo.to_string(), phase, done, total });
             tokio::select! {
                 biased;
-                () = control.stopped() => return Err(Error::Cancelled.into()),
+                () = progress.cancelled() => return Err(Error::Cancelled.into()),
                 () = tokio::time::sleep(STEP) => {}
             }
         }
@@ -124,33 +124,33 @@ impl Backend for DemoBackend {
     async fn plan(
         &self,
         repo: &RepoName,
-        control: Control,
+        progress: &Progress,
     ) -> BackendResult<(GcPlanReport, GcPlan)> {
         let local = self.local().await?;
-        self.walk(repo, (Phase::Plan, 0), &control).await?;
-        local.plan(repo, control).await
+        self.walk(repo, (Phase::Plan, 0), progress).await?;
+        local.plan(repo, progress).await
     }
 
-    async fn run(&self, plan: GcPlan, control: Control) -> BackendResult<GcReport> {
+    async fn run(&self, plan: GcPlan, progress: &Progress) -> BackendResult<GcReport> {
         let local = self.local().await?;
         let (repo, bytes) = (plan.report.repo.clone(), plan.report.bytes_after);
-        self.walk(&repo, (Phase::Splice, bytes), &control).await?;
-        local.run(plan, control).await
+        self.walk(&repo, (Phase::Splice, bytes), progress).await?;
+        local.run(plan, progress).await
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
+    async fn consolidate(&self, repo: &RepoName, progress: &Progress) -> BackendResult<GcReport> {
         let local = self.local().await?;
         let summary = local.summary(repo).await?;
-        self.walk(repo, (Phase::Plan, 0), &control).await?;
-        self.walk(repo, (Phase::Splice, summary.bytes - summary.duplicate_bytes), &control).await?;
-        local.consolidate(repo, control).await
+        self.walk(repo, (Phase::Plan, 0), progress).await?;
+        self.walk(repo, (Phase::Splice, summary.bytes - summary.duplicate_bytes), progress).await?;
+        local.consolidate(repo, progress).await
     }
 
-    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
+    async fn verify(&self, repo: &RepoName, progress: &Progress) -> BackendResult<VerifyReport> {
         let local = self.local().await?;
         let summary = local.summary(repo).await?;
-        self.walk(repo, (Phase::Verify, summary.bytes), &control).await?;
-        local.verify(repo, control).await
+        self.walk(repo, (Phase::Verify, summary.bytes), progress).await?;
+        local.verify(repo, progress).await
     }
 
     async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {

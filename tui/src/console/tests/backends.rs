@@ -1,6 +1,7 @@
 //! The tests that every backend must pass: the local store, a server, and the demo store.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt;
@@ -11,11 +12,11 @@ use packhouse_host::{
     Event, GcQuery, Progress, PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions,
     Visibility,
 };
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::fake::now;
-use crate::console::backend::{Backend, ConnectionState, Control, FailureKind};
+use crate::console::backend::{Backend, ConnectionState, FailureKind};
 use crate::console::demo::{Demo, DemoBackend, REPOS};
 use crate::console::local::LocalBackend;
 use crate::console::remote::RemoteBackend;
@@ -29,11 +30,6 @@ trait Place {
     async fn push(&self, repo: &RepoName);
     /// Makes planning of `torn` fail.
     async fn tear(&self);
-}
-
-/// A control that is not used.
-fn idle() -> Control {
-    Control::new(|_| {}, watch::channel(false).1)
 }
 
 fn all(text: &str) -> GcQuery {
@@ -122,7 +118,7 @@ async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Plac
     let (backend, repo) = (place.backend(), place.worn());
     let before = backend.summary(&repo).await.unwrap();
     assert!(before.packs > 2 && before.duplicate_bytes > 0);
-    let (planned, plan) = backend.plan(&repo, idle()).await.unwrap();
+    let (planned, plan) = backend.plan(&repo, &Progress::silent()).await.unwrap();
     assert_eq!(backend.summary(&repo).await.unwrap(), before);
     assert!(!planned.skipped && planned.phase.plan_digest.is_some());
     assert_eq!(
@@ -131,11 +127,10 @@ async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Plac
     );
     assert_eq!(planned.phase.cost.unwrap().bytes_to_write, planned.bytes_after);
 
-    let steps = std::sync::Arc::new(AtomicUsize::new(0));
+    let steps = Arc::new(AtomicUsize::new(0));
     let counter = steps.clone();
-    let counting =
-        Control::new(move |_| _ = counter.fetch_add(1, Ordering::Relaxed), watch::channel(false).1);
-    let done = backend.run(plan, counting).await.unwrap();
+    let counting = Progress::new(move |_| _ = counter.fetch_add(1, Ordering::Relaxed));
+    let done = backend.run(plan, &counting).await.unwrap();
     assert!(steps.load(Ordering::Relaxed) > 2, "no progress was reported");
     assert_eq!((done.packs_after, done.bytes_after), (1, planned.bytes_after));
     let proven = done.phase.proven.unwrap();
@@ -145,7 +140,7 @@ async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Plac
     assert_eq!((after.packs, after.bytes, after.duplicate_bytes), (1, done.bytes_after, 0));
     assert_eq!(after.superseded_bytes, before.superseded_bytes + before.bytes);
 
-    let (again, _) = backend.plan(&repo, idle()).await.unwrap();
+    let (again, _) = backend.plan(&repo, &Progress::silent()).await.unwrap();
     assert!(again.skipped && again.consolidated_key == done.consolidated_key);
 
     let newest = backend.history(&all("")).await.unwrap().remove(0);
@@ -160,10 +155,10 @@ async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Plac
 
 async fn a_plan_of_a_repo_that_has_changed_is_not_run(place: &impl Place) {
     let (backend, repo) = (place.backend(), place.torn());
-    let (_, plan) = backend.plan(&repo, idle()).await.unwrap();
+    let (_, plan) = backend.plan(&repo, &Progress::silent()).await.unwrap();
     place.push(&repo).await;
     let pushed = backend.summary(&repo).await.unwrap();
-    let failure = backend.run(plan, idle()).await.unwrap_err();
+    let failure = backend.run(plan, &Progress::silent()).await.unwrap_err();
     assert!(
         failure.kind == FailureKind::Conflict && failure.message.contains(&repo.to_string()),
         "{failure}"
@@ -173,23 +168,22 @@ async fn a_plan_of_a_repo_that_has_changed_is_not_run(place: &impl Place) {
 
 async fn verifying_finds_nothing_and_can_be_stopped(place: &impl Place) {
     let (backend, repo) = (place.backend(), place.torn());
-    let report = backend.verify(&repo, idle()).await.unwrap();
+    let report = backend.verify(&repo, &Progress::silent()).await.unwrap();
     assert!(report.ok && report.packs_checked > 0 && report.objects_checked > 0, "{report:?}");
-    let (stop, stopped) = watch::channel(true);
-    for failure in [
-        backend.verify(&repo, Control::new(|_| {}, stopped.clone())).await.err(),
-        backend.plan(&repo, Control::new(|_| {}, stopped.clone())).await.err(),
-    ] {
+    let cancelled = Progress::silent();
+    cancelled.cancel();
+    for failure in
+        [backend.verify(&repo, &cancelled).await.err(), backend.plan(&repo, &cancelled).await.err()]
+    {
         // A fast call may end before it is cancelled.
         assert!(failure.is_none_or(|failure| failure.kind == FailureKind::Cancelled));
     }
-    drop(stop);
 }
 
 async fn a_consolidation_at_once_is_remembered_however_it_ends(place: &impl Place) {
     let (backend, repo) = (place.backend(), place.torn());
     let newest = async || backend.history(&all("")).await.unwrap().remove(0);
-    assert_eq!(backend.consolidate(&repo, idle()).await.unwrap().packs_after, 1);
+    assert_eq!(backend.consolidate(&repo, &Progress::silent()).await.unwrap().packs_after, 1);
     assert_eq!(
         (newest().await.repo, newest().await.record.outcome),
         (repo.clone(), "consolidated".to_owned())
@@ -197,14 +191,14 @@ async fn a_consolidation_at_once_is_remembered_however_it_ends(place: &impl Plac
 
     place.push(&repo).await;
     place.tear().await;
-    let failure = backend.consolidate(&repo, idle()).await.unwrap_err();
+    let failure = backend.consolidate(&repo, &Progress::silent()).await.unwrap_err();
     let failed = newest().await;
     assert_eq!((failed.repo, &failed.record.outcome[..]), (repo.clone(), "failed"));
     assert_eq!(failed.record.error, Some(failure.message));
 
     // A plan alone is not in the history.
     place.tear().await;
-    assert!(backend.plan(&repo, idle()).await.is_err());
+    assert!(backend.plan(&repo, &Progress::silent()).await.is_err());
     assert_eq!(newest().await.id, failed.id);
 }
 
@@ -368,13 +362,18 @@ async fn the_demo_shows_its_runs_at_work_and_they_can_be_cancelled() {
     let backend = DemoBackend::new();
     let repos = backend.list(None, 100).await.unwrap();
     assert_eq!(repos.len(), REPOS);
-    let (stop, stopped) = watch::channel(false);
-    let stop_halfway = move |event: Event| {
+    let halfway = Arc::new(Notify::new());
+    let reached = halfway.clone();
+    let progress = Progress::new(move |event: Event| {
         if event.done > 0 {
-            stop.send_replace(true);
+            reached.notify_one();
         }
+    });
+    let cancelling = async {
+        halfway.notified().await;
+        progress.cancel();
     };
-    let failure = backend.consolidate(&repos[0].repo, Control::new(stop_halfway, stopped)).await;
+    let (failure, ()) = tokio::join!(backend.consolidate(&repos[0].repo, &progress), cancelling);
     assert_eq!(failure.unwrap_err().kind, FailureKind::Cancelled);
     assert_eq!(backend.summary(&repos[0].repo).await.unwrap(), repos[0]);
 }

@@ -9,13 +9,13 @@ use packhouse_host::clock::Clock;
 use packhouse_host::sample::Random;
 use packhouse_host::{
     Cause, Error, GcCost, GcEntry, GcPlanReport, GcPlanned, GcQuery, GcRecord, GcReport, Moment,
-    MpackKey, PackReport, Problem, RepoId, RepoName, RepoReport, RepoSummary, VerifyReport,
-    Visibility,
+    MpackKey, PackReport, Problem, Progress, RepoId, RepoName, RepoReport, RepoSummary,
+    VerifyReport, Visibility,
 };
 
 use super::fake::{gc_plan, gc_report, now, summary};
 use super::script::Scripted;
-use crate::console::backend::{Backend, BackendResult, Control, Detail, Failure, FailureKind};
+use crate::console::backend::{Backend, BackendResult, Detail, Failure, FailureKind};
 use crate::console::demo::{DemoClock, PLACE};
 
 /// Bytes of a pack that is pushed.
@@ -303,21 +303,25 @@ impl Backend for FakeStore {
         })
     }
 
-    async fn plan(&self, repo: &RepoName, _: Control) -> BackendResult<(GcPlanReport, Self::Plan)> {
+    async fn plan(
+        &self,
+        repo: &RepoName,
+        _: &Progress,
+    ) -> BackendResult<(GcPlanReport, Self::Plan)> {
         let found = self.repo(repo)?;
         Ok((found.plan(), (repo.clone(), found.generation)))
     }
 
-    async fn run(&self, (repo, generation): Self::Plan, _: Control) -> BackendResult<GcReport> {
+    async fn run(&self, (repo, generation): Self::Plan, _: &Progress) -> BackendResult<GcReport> {
         self.consolidated(&repo, generation, self.now())
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
-        let (_, plan) = self.plan(repo, control.clone()).await?;
-        self.run(plan, control).await
+    async fn consolidate(&self, repo: &RepoName, progress: &Progress) -> BackendResult<GcReport> {
+        let (_, plan) = self.plan(repo, progress).await?;
+        self.run(plan, progress).await
     }
 
-    async fn verify(&self, repo: &RepoName, _: Control) -> BackendResult<VerifyReport> {
+    async fn verify(&self, repo: &RepoName, _: &Progress) -> BackendResult<VerifyReport> {
         let (repo, problems) = (self.repo(repo)?, self.inside().problems.clone());
         let needed = repo.packs.iter().filter(|pack| pack.retired_at.is_none());
         Ok(VerifyReport {

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
+use packhouse_host::Progress;
 use proptest::prelude::*;
-use tokio::sync::watch;
 
 use super::fake_store::Fake;
 use super::{key, model_of};
-use crate::console::backend::{Backend, Control};
+use crate::console::backend::Backend;
 use crate::console::keys::{Focus, Key, TABLE};
 use crate::console::msg::{Effect, Msg};
 use crate::console::state::{Asks, Model, PAGE, PlanState, Subject, Ticket, Work};
@@ -86,7 +86,7 @@ impl Bench {
         if self.open.is_empty() {
             return false;
         }
-        let control = Control::new(|_| {}, watch::channel(false).1);
+        let progress = Progress::silent();
         let store = &self.store;
         let msg = match self.open.remove(0) {
             Effect::List(ticket, after) => {
@@ -97,7 +97,7 @@ impl Bench {
                 Msg::Shown(ticket, at_once(store.show(&repo)).map(Box::new))
             }
             Effect::Plan(ticket, repo) => {
-                let planned = at_once(store.plan(&repo, control));
+                let planned = at_once(store.plan(&repo, &progress));
                 let report = planned.map(|(report, plan)| {
                     self.plans.insert(ticket, plan);
                     report
@@ -106,13 +106,13 @@ impl Bench {
             }
             Effect::Run(_, ticket) => {
                 let plan = self.plans.remove(&ticket).expect("only plans are run, and only once");
-                Msg::Consolidated(ticket, at_once(store.run(plan, control)))
+                Msg::Consolidated(ticket, at_once(store.run(plan, &progress)))
             }
             Effect::Consolidate(_, ticket, repo) => {
-                Msg::Consolidated(ticket, at_once(store.consolidate(&repo, control)))
+                Msg::Consolidated(ticket, at_once(store.consolidate(&repo, &progress)))
             }
             Effect::Verify(ticket, repo) => {
-                Msg::Verified(ticket, at_once(store.verify(&repo, control)))
+                Msg::Verified(ticket, at_once(store.verify(&repo, &progress)))
             }
             Effect::History(ticket, query) => {
                 Msg::Remembered(ticket, at_once(store.history(&query)))

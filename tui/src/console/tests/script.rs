@@ -4,17 +4,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
 use jiff::Timestamp;
 use packhouse_host::clock::Clock;
 use packhouse_host::{
-    Error, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Phase, RepoName, RepoSummary,
+    Error, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Phase, Progress, RepoName, RepoSummary,
     VerifyReport,
 };
 use tokio::sync::{oneshot, watch};
 
 use crate::console::backend::{
-    Backend, BackendResult, Connection, ConnectionState, Control, Detail, Failure, FailureKind,
+    Backend, BackendResult, Connection, ConnectionState, Detail, Failure, FailureKind,
 };
 use crate::console::demo::DemoClock;
 
@@ -37,7 +36,7 @@ struct Controls {
     /// Calls that wait at each step.
     holding: Vec<&'static str>,
     /// The waiting calls, and how to continue them.
-    held: Vec<(Control, oneshot::Sender<()>)>,
+    held: Vec<(Progress, oneshot::Sender<()>)>,
     /// Fails the next call of a method; panics without a failure.
     failing: Vec<(&'static str, Option<Failure>)>,
     /// All calls, in order.
@@ -77,16 +76,15 @@ impl<B: Backend> Scripted<B> {
     /// Number of calls that wait for the test.
     pub(super) fn held(&self) -> usize {
         // Cancelled calls continue on their own.
-        let waits = |control: &Control| control.stopped().now_or_never().is_none();
         let held = &mut self.controls().held;
         held.retain(|(_, go)| !go.is_closed());
-        held.iter().filter(|(control, _)| waits(control)).count()
+        held.iter().filter(|(progress, _)| !progress.is_cancelled()).count()
     }
 
     /// Reports progress of all waiting calls.
     pub(super) fn report_progress(&self, phase: Phase, done: u64, total: u64) {
-        for (control, _) in &self.controls().held {
-            control.report(Event { repo: "any/repo".to_owned(), phase, done, total });
+        for (progress, _) in &self.controls().held {
+            progress.emit(Event { repo: "any/repo".to_owned(), phase, done, total });
         }
     }
 
@@ -185,7 +183,7 @@ impl<B: Backend> Scripted<B> {
         verb: &'static str,
         repo: &RepoName,
         phase: Phase,
-        control: &Control,
+        progress: &Progress,
     ) -> BackendResult<()> {
         let total = match (phase, self.inner.summary(repo).await) {
             (Phase::Splice, Ok(summary)) => summary.bytes - summary.duplicate_bytes,
@@ -193,24 +191,24 @@ impl<B: Backend> Scripted<B> {
             _ => 0,
         };
         for _ in 0..STEPS {
-            control.report(Event { repo: repo.to_string(), phase, done: 0, total });
+            progress.emit(Event { repo: repo.to_string(), phase, done: 0, total });
             tokio::select! {
                 biased;
-                () = control.stopped() => return Err(Error::Cancelled.into()),
-                () = self.pause(verb, control) => {}
+                () = progress.cancelled() => return Err(Error::Cancelled.into()),
+                () = self.pause(verb, progress) => {}
             }
         }
         Ok(())
     }
 
-    async fn pause(&self, verb: &'static str, control: &Control) {
+    async fn pause(&self, verb: &'static str, progress: &Progress) {
         let (go, resumed) = oneshot::channel();
         {
             let mut controls = self.controls();
             if !controls.holding.contains(&verb) {
                 return;
             }
-            controls.held.push((control.clone(), go));
+            controls.held.push((progress.clone(), go));
         }
         // A cancelled call is dropped here.
         let _ = resumed.await;
@@ -258,34 +256,34 @@ impl<B: Backend> Backend for Scripted<B> {
     async fn plan(
         &self,
         repo: &RepoName,
-        control: Control,
+        progress: &Progress,
     ) -> BackendResult<(GcPlanReport, Self::Plan)> {
         self.called("plan", &repo.to_string())?;
-        self.steps("plan", repo, Phase::Plan, &control).await?;
-        let (report, plan) = self.inner.plan(repo, control).await?;
+        self.steps("plan", repo, Phase::Plan, progress).await?;
+        let (report, plan) = self.inner.plan(repo, progress).await?;
         Ok((report, (repo.clone(), plan)))
     }
 
-    async fn run(&self, (repo, plan): Self::Plan, control: Control) -> BackendResult<GcReport> {
+    async fn run(&self, (repo, plan): Self::Plan, progress: &Progress) -> BackendResult<GcReport> {
         self.called("run", &repo.to_string())?;
-        self.steps("run", &repo, Phase::Splice, &control).await?;
-        let done = self.inner.run(plan, control).await;
+        self.steps("run", &repo, Phase::Splice, progress).await?;
+        let done = self.inner.run(plan, progress).await;
         self.changed();
         done
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
+    async fn consolidate(&self, repo: &RepoName, progress: &Progress) -> BackendResult<GcReport> {
         self.called("consolidate", &repo.to_string())?;
-        self.steps("consolidate", repo, Phase::Splice, &control).await?;
-        let done = self.inner.consolidate(repo, control).await;
+        self.steps("consolidate", repo, Phase::Splice, progress).await?;
+        let done = self.inner.consolidate(repo, progress).await;
         self.changed();
         done
     }
 
-    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
+    async fn verify(&self, repo: &RepoName, progress: &Progress) -> BackendResult<VerifyReport> {
         self.called("verify", &repo.to_string())?;
-        self.steps("verify", repo, Phase::Verify, &control).await?;
-        self.inner.verify(repo, control).await
+        self.steps("verify", repo, Phase::Verify, progress).await?;
+        self.inner.verify(repo, progress).await
     }
 
     async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
