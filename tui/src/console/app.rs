@@ -8,13 +8,14 @@ use std::time::Duration;
 use anyhow::bail;
 use crossterm::event::Event;
 use futures::stream::{Stream, StreamExt};
+use packhouse_host::ConnectionStatus;
 use ratatui::Terminal;
 use ratatui::backend::Backend as Display;
 use ratatui::layout::{Position, Rect};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::backend::{Backend, Connection};
+use super::backend::Backend;
 use super::effects::Runner;
 use super::inputs::Input;
 use super::keys::Key;
@@ -59,7 +60,7 @@ pub(super) struct App<B: Backend, D: Display, I> {
     runner: Runner<B>,
     messages: mpsc::UnboundedReceiver<Msg>,
     /// State of the connection to a remote store, while someone reports it.
-    connection: Option<watch::Receiver<Connection>>,
+    connection: Option<watch::Receiver<ConnectionStatus>>,
     inputs: I,
     tick: Interval,
     drawn: Option<Instant>,
@@ -266,13 +267,17 @@ where
 }
 
 /// The connection, if it has changed since the last call.
-fn changed_connection(connection: &mut Option<watch::Receiver<Connection>>) -> Option<Connection> {
+fn changed_connection(
+    connection: &mut Option<watch::Receiver<ConnectionStatus>>,
+) -> Option<ConnectionStatus> {
     let connection = connection.as_mut()?;
     connection.has_changed().ok()?.then(|| connection.borrow_and_update().clone())
 }
 
 /// Waits until the connection changes; forever if there is none.
-async fn next_connection(connection: &mut Option<watch::Receiver<Connection>>) -> Connection {
+async fn next_connection(
+    connection: &mut Option<watch::Receiver<ConnectionStatus>>,
+) -> ConnectionStatus {
     if let Some(receiver) = connection {
         if receiver.changed().await.is_ok() {
             return receiver.borrow_and_update().clone();

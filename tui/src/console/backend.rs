@@ -3,13 +3,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::time::Duration;
 
 use jiff::Timestamp;
 pub(super) use packhouse_host::report::RepoDetail as Detail;
 use packhouse_host::{
-    Class, Error, GcEntry, GcPlanReport, GcQuery, GcReport, Progress, RepoName, RepoSummary,
-    VerifyReport,
+    Class, ConnectionStatus, Error, GcEntry, GcPlanReport, GcQuery, GcReport, Progress, RepoName,
+    RepoSummary, VerifyReport,
 };
 use tokio::sync::watch;
 
@@ -85,43 +84,8 @@ pub(super) trait Backend: Send + Sync + 'static {
     /// [`FailureKind::Unreachable`]. The connection is reported as down before any call fails so,
     /// and as up whenever the store has responded. Waiting calls continue without help; the console
     /// repeats failed reads and watches; failed runs have ended.
-    fn connection(&self) -> Option<watch::Receiver<Connection>> {
+    fn connection(&self) -> Option<watch::Receiver<ConnectionStatus>> {
         None
-    }
-}
-
-/// The connection to a remote store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Connection {
-    /// Whether the store responds.
-    pub(super) state: ConnectionState,
-    /// Duration of the latest request; none before the first.
-    pub(super) latency: Option<Duration>,
-    /// When the store last responded: the age of what is displayed.
-    pub(super) heard_at: Option<Timestamp>,
-}
-
-/// Whether a remote store responds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ConnectionState {
-    /// The store responds.
-    Up,
-    /// The store does not respond; requests are retried.
-    Down {
-        /// Since when.
-        since: Timestamp,
-        /// The error. Untrusted text: escape it before drawing.
-        why: String,
-    },
-}
-
-impl Connection {
-    /// Since when the connection is down; none while it is up.
-    pub(super) fn down_since(&self) -> Option<Timestamp> {
-        match &self.state {
-            ConnectionState::Up => None,
-            ConnectionState::Down { since, .. } => Some(*since),
-        }
     }
 }
 

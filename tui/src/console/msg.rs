@@ -2,10 +2,11 @@
 
 use crossterm::event::MouseEvent;
 use packhouse_host::{
-    Event, GcEntry, GcPlanReport, GcQuery, GcReport, RepoName, RepoSummary, VerifyReport,
+    ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, RepoName, RepoSummary,
+    VerifyReport,
 };
 
-use super::backend::{BackendResult, Connection, Detail};
+use super::backend::{BackendResult, Detail};
 use super::keys::Key;
 use super::state::{Extent, Level, Permit, Ticket};
 
@@ -49,7 +50,7 @@ pub(super) enum Msg {
     /// [`Effect::Watch`] ended: the store has changed; this is its new stamp.
     Changed(BackendResult<u64>),
     /// The connection to the store has changed: see [`super::backend::Backend::connection`].
-    Connection(Connection),
+    Connection(ConnectionStatus),
 }
 
 /// A side effect, run outside of [`super::update`].

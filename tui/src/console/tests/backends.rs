@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::fake::now;
-use crate::console::backend::{Backend, ConnectionState, FailureKind};
+use crate::console::backend::{Backend, FailureKind};
 use crate::console::demo::{Demo, DemoBackend, REPOS};
 use crate::console::local::LocalBackend;
 use crate::console::remote::RemoteBackend;
@@ -388,7 +388,7 @@ async fn the_store_behind_a_server() {
     let served = Served::new().await;
     the_whole_suite(&served).await;
     let mut connection = served.backend.connection().unwrap();
-    assert_eq!(connection.borrow().state, ConnectionState::Up);
+    assert_eq!(connection.borrow().down, None);
     assert!(connection.borrow().latency.is_some() && connection.borrow().heard_at.is_some());
 
     served.stop.ask();

@@ -7,14 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use packhouse_host::clock::Clock;
 use packhouse_host::{
-    Error, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Phase, Progress, RepoName, RepoSummary,
-    VerifyReport,
+    ConnectionStatus, Error, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Phase, Progress,
+    RepoName, RepoSummary, VerifyReport,
 };
 use tokio::sync::{oneshot, watch};
 
-use crate::console::backend::{
-    Backend, BackendResult, Connection, ConnectionState, Detail, Failure, FailureKind,
-};
+use crate::console::backend::{Backend, BackendResult, Detail, Failure, FailureKind};
 use crate::console::demo::DemoClock;
 
 /// Steps of a held call.
@@ -27,7 +25,7 @@ pub(in crate::console) struct Scripted<B> {
     /// Changes with every change of the store.
     stamp: watch::Sender<u64>,
     /// The connection, if the store pretends to be remote.
-    connection: Mutex<Option<watch::Sender<Connection>>>,
+    connection: Mutex<Option<watch::Sender<ConnectionStatus>>>,
     controls: Mutex<Controls>,
 }
 
@@ -122,8 +120,8 @@ impl<B: Backend> Scripted<B> {
 
     /// Breaks the connection.
     pub(super) fn disconnect(&self, why: &str) {
-        let state = ConnectionState::Down { since: self.now(), why: why.to_owned() };
-        self.connected(|connection| connection.send_modify(|connection| connection.state = state));
+        let down = Some((self.now(), why.to_owned()));
+        self.connected(|connection| connection.send_modify(|status| status.down = down));
     }
 
     /// The store responds after `ms` milliseconds, which restores the connection.
@@ -137,15 +135,15 @@ impl<B: Backend> Scripted<B> {
         self.stamp.send_modify(|stamp| *stamp += 1);
     }
 
-    fn up(&self, ms: u64) -> Connection {
-        Connection {
-            state: ConnectionState::Up,
+    fn up(&self, ms: u64) -> ConnectionStatus {
+        ConnectionStatus {
+            down: None,
             latency: Some(Duration::from_millis(ms)),
             heard_at: Some(self.now()),
         }
     }
 
-    fn connected<T>(&self, read: impl FnOnce(&watch::Sender<Connection>) -> T) -> Option<T> {
+    fn connected<T>(&self, read: impl FnOnce(&watch::Sender<ConnectionStatus>) -> T) -> Option<T> {
         self.connection.lock().unwrap().as_ref().map(read)
     }
 
@@ -306,7 +304,7 @@ impl<B: Backend> Backend for Scripted<B> {
         }
     }
 
-    fn connection(&self) -> Option<watch::Receiver<Connection>> {
+    fn connection(&self) -> Option<watch::Receiver<ConnectionStatus>> {
         self.connected(watch::Sender::subscribe)
     }
 }

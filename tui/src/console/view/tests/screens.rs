@@ -2,12 +2,12 @@
 
 use jiff::SignedDuration;
 use packhouse_host::{
-    Cause, Damage, Event, GcCost, GcEntry, GcPlanned, Moment, MpackKey, PackReport, Phase, RepoId,
-    RepoName, RepoReport, RepoSummary, Visibility,
+    Cause, ConnectionStatus, Damage, Event, GcCost, GcEntry, GcPlanned, Moment, MpackKey,
+    PackReport, Phase, RepoId, RepoName, RepoReport, RepoSummary, Visibility,
 };
 
 use super::model;
-use crate::console::backend::{Connection, ConnectionState, Detail, Failure, FailureKind};
+use crate::console::backend::{Detail, Failure, FailureKind};
 use crate::console::keys::{Action, Keymap};
 use crate::console::state::{
     Asks, Call, Choice, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, PlanState, Repo,
@@ -365,12 +365,9 @@ fn above() -> Screens {
     let mut add = |name, model: Model| screens.push((name, model));
     let mut cut = with_repos();
     ask(&mut cut, "gabriel/notes");
-    let state = ConnectionState::Down {
-        since: now() - SignedDuration::from_secs(14),
-        why: FOREIGN.repeat(9),
-    };
-    cut.connection = Some(Connection {
-        state,
+    let down = Some((now() - SignedDuration::from_secs(14), FOREIGN.repeat(9)));
+    cut.connection = Some(ConnectionStatus {
+        down,
         latency: None,
         heard_at: Some(now() - SignedDuration::from_secs(20)),
     });
