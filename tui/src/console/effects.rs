@@ -6,26 +6,26 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use packhouse_host::{Event, Progress};
+use packhouse_host::{Event, GcOptions, Inspect, PlannedGc, Progress, VerifyOptions};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
-use super::backend::Backend;
+use super::failure::Failure;
 use super::msg::{Effect, Msg};
 use super::state::{PAGE, Ticket};
 
 /// Time between two progress messages. People don't read faster, and each costs a frame.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// Runs effects on a backend.
-pub(super) struct Runner<B: Backend> {
-    backend: Arc<B>,
+/// Runs effects on a store.
+pub(super) struct Runner {
+    store: Arc<dyn Inspect>,
     messages: mpsc::UnboundedSender<Msg>,
     tasks: JoinSet<Ticket>,
     /// Watches the store for changes, for as long as the console runs.
     watching: JoinSet<()>,
     /// Plans that have not been run. They are kept here, so that the model is plain data.
-    plans: Arc<Mutex<HashMap<Ticket, B::Plan>>>,
+    plans: Arc<Mutex<HashMap<Ticket, Box<dyn PlannedGc>>>>,
     /// The progress of each task, which can stop it.
     running: HashMap<Ticket, Progress>,
     steps: Arc<Steps>,
@@ -39,13 +39,13 @@ struct Steps {
     news: Notify,
 }
 
-impl<B: Backend> Runner<B> {
+impl Runner {
     /// A runner that sends results to `messages`.
-    pub(super) fn new(backend: Arc<B>, messages: mpsc::UnboundedSender<Msg>) -> Self {
+    pub(super) fn new(store: Arc<dyn Inspect>, messages: mpsc::UnboundedSender<Msg>) -> Self {
         let steps = Arc::<Steps>::default();
         let reporter = tokio::spawn(report_progress(steps.clone(), messages.clone()));
         Runner {
-            backend,
+            store,
             messages,
             tasks: JoinSet::new(),
             watching: JoinSet::new(),
@@ -56,37 +56,37 @@ impl<B: Backend> Runner<B> {
         }
     }
 
-    /// The backend, which also has the clock.
-    pub(super) fn backend(&self) -> &B {
-        &self.backend
-    }
-
     /// Starts an effect. Effects of the terminal belong to the event loop.
     pub(super) fn start(&mut self, effect: Effect) {
-        let backend = self.backend.clone();
+        let store = self.store.clone();
         match effect {
             Effect::List(ticket, after) => {
                 self.spawn(ticket, async move {
-                    Msg::Listed(ticket, backend.list(after.as_ref(), PAGE).await)
+                    let repos = store.summaries(after.as_ref(), PAGE).await;
+                    Msg::Listed(ticket, repos.map_err(Failure::from))
                 });
             }
             Effect::Summarise(ticket, repo) => {
-                self.spawn(ticket, async move { Msg::Summarised(backend.summary(&repo).await) });
+                self.spawn(ticket, async move {
+                    Msg::Summarised(store.summary(&repo).await.map_err(Failure::from))
+                });
             }
             Effect::Show(ticket, repo) => {
                 self.spawn(ticket, async move {
-                    Msg::Shown(ticket, backend.show(&repo).await.map(Box::new))
+                    let shown = store.detail(&repo).await;
+                    Msg::Shown(ticket, shown.map(Box::new).map_err(Failure::from))
                 });
             }
             Effect::Plan(ticket, repo) => {
                 let (progress, plans) = (self.progress(ticket), self.plans.clone());
                 self.spawn(ticket, async move {
-                    let planned = backend.plan(&repo, &progress).await;
-                    let report = planned.map(|(report, plan)| {
+                    let planned = store.plan_gc(&repo, GcOptions::default(), &progress).await;
+                    let report = planned.map(|plan| {
+                        let report = plan.report().clone();
                         locked(&plans).insert(ticket, plan);
                         report
                     });
-                    Msg::Planned(ticket, report)
+                    Msg::Planned(ticket, report.map_err(Failure::from))
                 });
             }
             Effect::Run(_, ticket) => {
@@ -95,20 +95,23 @@ impl<B: Backend> Runner<B> {
                 if let Some(plan) = plan {
                     let progress = self.progress(ticket);
                     self.spawn(ticket, async move {
-                        Msg::Consolidated(ticket, backend.run(plan, &progress).await)
+                        let done = plan.apply(&progress).await;
+                        Msg::Consolidated(ticket, done.map_err(Failure::from))
                     });
                 }
             }
             Effect::Consolidate(_, ticket, repo) => {
                 let progress = self.progress(ticket);
                 self.spawn(ticket, async move {
-                    Msg::Consolidated(ticket, backend.consolidate(&repo, &progress).await)
+                    let done = store.gc(&repo, GcOptions::default(), &progress).await;
+                    Msg::Consolidated(ticket, done.map_err(Failure::from))
                 });
             }
             Effect::Verify(ticket, repo) => {
                 let progress = self.progress(ticket);
                 self.spawn(ticket, async move {
-                    Msg::Verified(ticket, backend.verify(&repo, &progress).await)
+                    let done = store.verify(&repo, VerifyOptions::default(), &progress).await;
+                    Msg::Verified(ticket, done.map_err(Failure::from))
                 });
             }
             Effect::Cancel(ticket) => {
@@ -119,14 +122,16 @@ impl<B: Backend> Runner<B> {
             Effect::Forget(ticket) => drop(locked(&self.plans).remove(&ticket)),
             Effect::History(ticket, query) => {
                 self.spawn(ticket, async move {
-                    Msg::Remembered(ticket, backend.history(&query).await)
+                    let entries = store.gc_entries(&query).await;
+                    Msg::Remembered(ticket, entries.map_err(Failure::from))
                 });
             }
             Effect::Watch(since) => {
                 let messages = self.messages.clone();
                 self.watching.spawn(async move {
+                    let stamp = store.changed(since).await.map_err(Failure::from);
                     // The receiver is gone when the console quits.
-                    let _ = messages.send(Msg::Changed(backend.watch(since).await));
+                    let _ = messages.send(Msg::Changed(stamp));
                 });
             }
             Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
@@ -157,7 +162,8 @@ impl<B: Backend> Runner<B> {
         }
     }
 
-    /// The progress of a new task.
+    /// The progress of a new task. Cancelling it ends the task at its next safe point, which only
+    /// the host knows.
     fn progress(&mut self, ticket: Ticket) -> Progress {
         let steps = self.steps.clone();
         let progress = Progress::new(move |event| {
@@ -178,7 +184,7 @@ impl<B: Backend> Runner<B> {
     }
 }
 
-impl<B: Backend> Drop for Runner<B> {
+impl Drop for Runner {
     fn drop(&mut self) {
         self.reporter.abort();
     }

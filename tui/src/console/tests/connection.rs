@@ -12,7 +12,7 @@ use super::fake_store::Fake;
 use super::update::{failure, model, press};
 use super::{Console, text};
 use crate::console::app::Exit;
-use crate::console::backend::FailureKind;
+use crate::console::failure::FailureKind;
 use crate::console::msg::{Effect, Msg};
 use crate::console::state::{Extent, Level, Model, Ticket};
 use crate::console::theme::{Styles, Theme};

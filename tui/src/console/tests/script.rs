@@ -1,32 +1,37 @@
-//! A backend under the control of a test: calls are held and continued, made to fail, and recorded;
+//! A store under the control of a test: calls are held and continued, made to fail, and recorded;
 //! the connection to the store is lost and restored. Nothing here waits for time to pass.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::clock::Clock;
+use packhouse_host::operation::Report;
+use packhouse_host::report::RepoDetail;
 use packhouse_host::{
-    ConnectionStatus, Error, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Phase, Progress,
-    RepoName, RepoSummary, VerifyReport,
+    Class, ConnectionStatus, Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport,
+    Inspect, Operation, Phase, PlannedGc, Progress, RepoName, RepoSummary, Result,
 };
 use tokio::sync::{oneshot, watch};
 
-use crate::console::backend::{Backend, BackendResult, Detail, Failure, FailureKind};
 use crate::console::demo::DemoClock;
+use crate::console::failure::FailureKind;
 
 /// Steps of a held call.
 const STEPS: usize = 2;
 
-/// A backend, and the controls of a test.
+/// A store, and the controls of a test. All clones are one.
+#[derive(Clone)]
 pub(in crate::console) struct Scripted<B> {
     pub(super) inner: B,
     clock: Arc<DemoClock>,
     /// Changes with every change of the store.
     stamp: watch::Sender<u64>,
     /// The connection, if the store pretends to be remote.
-    connection: Mutex<Option<watch::Sender<ConnectionStatus>>>,
-    controls: Mutex<Controls>,
+    connection: Option<watch::Sender<ConnectionStatus>>,
+    controls: Arc<Mutex<Controls>>,
 }
 
 #[derive(Default)]
@@ -35,19 +40,29 @@ struct Controls {
     holding: Vec<&'static str>,
     /// The waiting calls, and how to continue them.
     held: Vec<(Progress, oneshot::Sender<()>)>,
-    /// Fails the next call of a method; panics without a failure.
-    failing: Vec<(&'static str, Option<Failure>)>,
+    /// Fails the next call of a method; panics without an error.
+    failing: Vec<(&'static str, Option<Error>)>,
     /// All calls, in order.
     calls: Vec<String>,
     /// The stamps of active watches.
     watching: Vec<u64>,
 }
 
-impl<B: Backend> Scripted<B> {
-    /// A backend with a clock.
+impl<B: Inspect + Clone + 'static> Scripted<B> {
+    /// A store with a clock.
     pub(in crate::console) fn new(inner: B, clock: Arc<DemoClock>) -> Scripted<B> {
         let (connection, controls) = Default::default();
         Scripted { inner, clock, stamp: watch::Sender::new(1), connection, controls }
+    }
+
+    /// The clock of the console.
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    /// The current time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Advances the clock.
@@ -57,8 +72,15 @@ impl<B: Backend> Scripted<B> {
 
     /// Fails the next call of a method.
     pub(super) fn fail(&self, verb: &'static str, kind: FailureKind, message: &str) {
-        let failure = Failure { kind, message: message.to_owned() };
-        self.controls().failing.push((verb, Some(failure)));
+        let of = |class| Error::Remote { class, message: message.to_owned() };
+        let error = match kind {
+            FailureKind::Refused => of(Class::Refused),
+            FailureKind::Conflict => of(Class::Conflict),
+            FailureKind::Damage => of(Class::Damage),
+            FailureKind::Cancelled => Error::Cancelled,
+            FailureKind::Unreachable => unreachable_because(message),
+        };
+        self.controls().failing.push((verb, Some(error)));
     }
 
     /// Panics in the next call of a method.
@@ -112,9 +134,8 @@ impl<B: Backend> Scripted<B> {
     }
 
     /// The same store as a remote store that has just responded.
-    pub(super) fn remote(self) -> Scripted<B> {
-        let connection = self.up(12);
-        *self.connection.lock().unwrap() = Some(watch::Sender::new(connection));
+    pub(super) fn remote(mut self) -> Scripted<B> {
+        self.connection = Some(watch::Sender::new(self.up(12)));
         self
     }
 
@@ -131,7 +152,7 @@ impl<B: Backend> Scripted<B> {
     }
 
     /// Notifies watchers.
-    pub(super) fn changed(&self) {
+    pub(super) fn notify(&self) {
         self.stamp.send_modify(|stamp| *stamp += 1);
     }
 
@@ -144,7 +165,7 @@ impl<B: Backend> Scripted<B> {
     }
 
     fn connected<T>(&self, read: impl FnOnce(&watch::Sender<ConnectionStatus>) -> T) -> Option<T> {
-        self.connection.lock().unwrap().as_ref().map(read)
+        self.connection.as_ref().map(read)
     }
 
     fn controls(&self) -> MutexGuard<'_, Controls> {
@@ -153,24 +174,23 @@ impl<B: Backend> Scripted<B> {
     }
 
     /// Records a call, and fails it if the test wants it.
-    fn called(&self, verb: &'static str, about: &str) -> BackendResult<()> {
+    fn called(&self, verb: &'static str, about: &str) -> Result<()> {
         self.controls().calls.push(format!("{verb} {about}").trim_end().to_owned());
         self.fails(verb)
     }
 
     /// Fails reads while disconnected, which runs wait for; and what the test wants to fail.
-    fn fails(&self, verb: &'static str) -> BackendResult<()> {
+    fn fails(&self, verb: &'static str) -> Result<()> {
         let down = self.connected(|connection| connection.borrow().down_since().is_some());
         if down == Some(true) && ["list", "summary", "show", "history", "watch"].contains(&verb) {
-            let message = "no response".to_owned();
-            return Err(Failure { kind: FailureKind::Unreachable, message });
+            return Err(unreachable_because("no response"));
         }
         let mut controls = self.controls();
         let Some(at) = controls.failing.iter().position(|(failing, _)| *failing == verb) else {
             return Ok(());
         };
         match controls.failing.remove(at).1 {
-            Some(failure) => Err(failure),
+            Some(error) => Err(error),
             None => panic!("a bug in {verb}, on purpose"),
         }
     }
@@ -182,7 +202,7 @@ impl<B: Backend> Scripted<B> {
         repo: &RepoName,
         phase: Phase,
         progress: &Progress,
-    ) -> BackendResult<()> {
+    ) -> Result<()> {
         let total = match (phase, self.inner.summary(repo).await) {
             (Phase::Splice, Ok(summary)) => summary.bytes - summary.duplicate_bytes,
             (Phase::Verify, Ok(summary)) => summary.bytes,
@@ -192,7 +212,7 @@ impl<B: Backend> Scripted<B> {
             progress.emit(Event { repo: repo.to_string(), phase, done: 0, total });
             tokio::select! {
                 biased;
-                () = progress.cancelled() => return Err(Error::Cancelled.into()),
+                () = progress.cancelled() => return Err(Error::Cancelled),
                 () = self.pause(verb, progress) => {}
             }
         }
@@ -213,6 +233,11 @@ impl<B: Backend> Scripted<B> {
     }
 }
 
+/// The error of a store that does not respond.
+fn unreachable_because(reason: &str) -> Error {
+    Error::Unreachable { url: "https://example.org".to_owned(), reason: reason.to_owned() }
+}
+
 /// An active watch.
 struct Watching<'a>(&'a Mutex<Controls>, u64);
 
@@ -225,71 +250,65 @@ impl Drop for Watching<'_> {
     }
 }
 
-impl<B: Backend> Backend for Scripted<B> {
-    type Plan = (RepoName, B::Plan);
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
+#[async_trait]
+impl<B: Inspect + Clone + 'static> Inspect for Scripted<B> {
     fn place(&self) -> String {
         self.inner.place()
     }
 
-    async fn list(&self, after: Option<&RepoName>, limit: u32) -> BackendResult<Vec<RepoSummary>> {
+    async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
         self.called("list", &after.map(|after| format!("after {after}")).unwrap_or_default())?;
-        self.inner.list(after, limit).await
+        self.inner.summaries(after, limit).await
     }
 
-    async fn summary(&self, repo: &RepoName) -> BackendResult<RepoSummary> {
+    async fn summary(&self, repo: &RepoName) -> Result<RepoSummary> {
         self.called("summary", &repo.to_string())?;
         self.inner.summary(repo).await
     }
 
-    async fn show(&self, repo: &RepoName) -> BackendResult<Detail> {
+    async fn detail(&self, repo: &RepoName) -> Result<RepoDetail> {
         self.called("show", &repo.to_string())?;
-        self.inner.show(repo).await
+        self.inner.detail(repo).await
     }
 
-    async fn plan(
+    async fn plan_gc(
         &self,
         repo: &RepoName,
+        options: GcOptions,
         progress: &Progress,
-    ) -> BackendResult<(GcPlanReport, Self::Plan)> {
+    ) -> Result<Box<dyn PlannedGc>> {
         self.called("plan", &repo.to_string())?;
         self.steps("plan", repo, Phase::Plan, progress).await?;
-        let (report, plan) = self.inner.plan(repo, progress).await?;
-        Ok((report, (repo.clone(), plan)))
+        let plan = self.inner.plan_gc(repo, options, progress).await?;
+        Ok(Box::new(ScriptedPlan { store: self.clone(), plan }))
     }
 
-    async fn run(&self, (repo, plan): Self::Plan, progress: &Progress) -> BackendResult<GcReport> {
-        self.called("run", &repo.to_string())?;
-        self.steps("run", &repo, Phase::Splice, progress).await?;
-        let done = self.inner.run(plan, progress).await;
-        self.changed();
+    async fn run(
+        &self,
+        repo: Option<&RepoName>,
+        operation: Operation,
+        progress: &Progress,
+    ) -> Result<Report> {
+        let (verb, phase) = match operation {
+            Operation::Gc(_) => ("consolidate", Phase::Splice),
+            _ => (operation.kind(), Phase::Verify),
+        };
+        let name = repo.expect("the console runs no operation on all repos");
+        self.called(verb, &name.to_string())?;
+        self.steps(verb, name, phase, progress).await?;
+        let done = self.inner.run(repo, operation, progress).await;
+        if verb == "consolidate" {
+            self.notify();
+        }
         done
     }
 
-    async fn consolidate(&self, repo: &RepoName, progress: &Progress) -> BackendResult<GcReport> {
-        self.called("consolidate", &repo.to_string())?;
-        self.steps("consolidate", repo, Phase::Splice, progress).await?;
-        let done = self.inner.consolidate(repo, progress).await;
-        self.changed();
-        done
-    }
-
-    async fn verify(&self, repo: &RepoName, progress: &Progress) -> BackendResult<VerifyReport> {
-        self.called("verify", &repo.to_string())?;
-        self.steps("verify", repo, Phase::Verify, progress).await?;
-        self.inner.verify(repo, progress).await
-    }
-
-    async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
+    async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
         self.called("history", &query.text)?;
-        self.inner.history(query).await
+        self.inner.gc_entries(query).await
     }
 
-    async fn watch(&self, since: Option<u64>) -> BackendResult<u64> {
+    async fn changed(&self, since: Option<u64>) -> Result<u64> {
         self.fails("watch")?;
         let mut stamp = self.stamp.subscribe();
         loop {
@@ -299,12 +318,41 @@ impl<B: Backend> Backend for Scripted<B> {
             }
             self.controls().watching.push(now);
             let _watching = Watching(&self.controls, now);
-            // Fails only if the backend was dropped.
+            // Fails only if the store was dropped.
             let _ = stamp.changed().await;
         }
     }
 
     fn connection(&self) -> Option<watch::Receiver<ConnectionStatus>> {
         self.connected(watch::Sender::subscribe)
+    }
+}
+
+/// A plan whose run is under the control of the test.
+struct ScriptedPlan<B> {
+    store: Scripted<B>,
+    plan: Box<dyn PlannedGc>,
+}
+
+impl<B> fmt::Debug for ScriptedPlan<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.plan.fmt(f)
+    }
+}
+
+#[async_trait]
+impl<B: Inspect + Clone + 'static> PlannedGc for ScriptedPlan<B> {
+    fn report(&self) -> &GcPlanReport {
+        self.plan.report()
+    }
+
+    async fn apply(self: Box<Self>, progress: &Progress) -> Result<GcReport> {
+        let ScriptedPlan { store, plan } = *self;
+        let repo = plan.report().repo.clone();
+        store.called("run", &repo.to_string())?;
+        store.steps("run", &repo, Phase::Splice, progress).await?;
+        let done = plan.apply(progress).await;
+        store.notify();
+        done
     }
 }
