@@ -8,13 +8,14 @@ use std::time::Duration;
 use anyhow::bail;
 use crossterm::event::Event;
 use futures::stream::{Stream, StreamExt};
+use packhouse_host::clock::Clock;
+use packhouse_host::{ConnectionStatus, Inspect};
 use ratatui::Terminal;
-use ratatui::backend::Backend as Display;
+use ratatui::backend::Backend;
 use ratatui::layout::{Position, Rect};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use super::backend::{Backend, Connection};
 use super::effects::Runner;
 use super::inputs::Input;
 use super::keys::Key;
@@ -51,15 +52,17 @@ pub(super) enum Exit {
 }
 
 /// The console, running.
-pub(super) struct App<B: Backend, D: Display, I> {
+pub(super) struct App<D: Backend, I> {
     pub(super) model: Model,
     /// Dropped before `terminal`, which would report an error if the terminal is gone.
     outlet: Box<dyn Outlet>,
     pub(super) terminal: Terminal<D>,
-    runner: Runner<B>,
+    /// The console reads no other clock.
+    clock: Arc<dyn Clock>,
+    runner: Runner,
     messages: mpsc::UnboundedReceiver<Msg>,
     /// State of the connection to a remote store, while someone reports it.
-    connection: Option<watch::Receiver<Connection>>,
+    connection: Option<watch::Receiver<ConnectionStatus>>,
     inputs: I,
     tick: Interval,
     drawn: Option<Instant>,
@@ -67,16 +70,16 @@ pub(super) struct App<B: Backend, D: Display, I> {
     suspended: bool,
 }
 
-impl<B, D, I> App<B, D, I>
+impl<D, I> App<D, I>
 where
-    B: Backend,
-    D: Display<Error: Send + Sync + 'static>,
+    D: Backend<Error: Send + Sync + 'static>,
     I: Stream<Item = Input> + Unpin,
 {
     /// Creates a console. Must be called within a tokio runtime.
     pub(super) fn new(
         model: Model,
-        backend: Arc<B>,
+        store: Arc<dyn Inspect>,
+        clock: Arc<dyn Clock>,
         terminal: Terminal<D>,
         inputs: I,
         outlet: Box<dyn Outlet>,
@@ -85,15 +88,16 @@ where
         sender.send(Msg::Started)?;
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut connection = backend.connection();
+        let mut connection = store.connection();
         if let Some(connection) = &mut connection {
             connection.mark_changed();
         }
-        let runner = Runner::new(backend, sender);
+        let runner = Runner::new(store, sender);
         Ok(App {
             model,
             outlet,
             terminal,
+            clock,
             runner,
             messages,
             connection,
@@ -212,7 +216,7 @@ where
     /// Applies a message to the model, and starts its effects: those of the terminal here, all
     /// others in the runner.
     fn apply(&mut self, msg: Msg) -> anyhow::Result<Option<Exit>> {
-        self.model.now = self.runner.backend().now();
+        self.model.now = self.clock.now();
         let mut exit = None;
         // The connection comes first, so that the model knows why a call failed.
         let mut effects = changed_connection(&mut self.connection)
@@ -266,13 +270,17 @@ where
 }
 
 /// The connection, if it has changed since the last call.
-fn changed_connection(connection: &mut Option<watch::Receiver<Connection>>) -> Option<Connection> {
+fn changed_connection(
+    connection: &mut Option<watch::Receiver<ConnectionStatus>>,
+) -> Option<ConnectionStatus> {
     let connection = connection.as_mut()?;
     connection.has_changed().ok()?.then(|| connection.borrow_and_update().clone())
 }
 
 /// Waits until the connection changes; forever if there is none.
-async fn next_connection(connection: &mut Option<watch::Receiver<Connection>>) -> Connection {
+async fn next_connection(
+    connection: &mut Option<watch::Receiver<ConnectionStatus>>,
+) -> ConnectionStatus {
     if let Some(receiver) = connection {
         if receiver.changed().await.is_ok() {
             return receiver.borrow_and_update().clone();

@@ -6,28 +6,28 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use packhouse_host::Event;
-use tokio::sync::{Notify, mpsc, watch};
+use packhouse_host::{Event, GcOptions, Inspect, PlannedGc, Progress, VerifyOptions};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
-use super::backend::{Backend, Control};
+use super::failure::Failure;
 use super::msg::{Effect, Msg};
 use super::state::{PAGE, Ticket};
 
 /// Time between two progress messages. People don't read faster, and each costs a frame.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// Runs effects on a backend.
-pub(super) struct Runner<B: Backend> {
-    backend: Arc<B>,
+/// Runs effects on a store.
+pub(super) struct Runner {
+    store: Arc<dyn Inspect>,
     messages: mpsc::UnboundedSender<Msg>,
     tasks: JoinSet<Ticket>,
     /// Watches the store for changes, for as long as the console runs.
     watching: JoinSet<()>,
     /// Plans that have not been run. They are kept here, so that the model is plain data.
-    plans: Arc<Mutex<HashMap<Ticket, B::Plan>>>,
-    /// Senders that stop running tasks.
-    stops: HashMap<Ticket, watch::Sender<bool>>,
+    plans: Arc<Mutex<HashMap<Ticket, Box<dyn PlannedGc>>>>,
+    /// The progress of each task, which can stop it.
+    running: HashMap<Ticket, Progress>,
     steps: Arc<Steps>,
     reporter: JoinHandle<()>,
 }
@@ -39,94 +39,99 @@ struct Steps {
     news: Notify,
 }
 
-impl<B: Backend> Runner<B> {
+impl Runner {
     /// A runner that sends results to `messages`.
-    pub(super) fn new(backend: Arc<B>, messages: mpsc::UnboundedSender<Msg>) -> Self {
+    pub(super) fn new(store: Arc<dyn Inspect>, messages: mpsc::UnboundedSender<Msg>) -> Self {
         let steps = Arc::<Steps>::default();
         let reporter = tokio::spawn(report_progress(steps.clone(), messages.clone()));
         Runner {
-            backend,
+            store,
             messages,
             tasks: JoinSet::new(),
             watching: JoinSet::new(),
             plans: Arc::default(),
-            stops: HashMap::new(),
+            running: HashMap::new(),
             steps,
             reporter,
         }
     }
 
-    /// The backend, which also has the clock.
-    pub(super) fn backend(&self) -> &B {
-        &self.backend
-    }
-
     /// Starts an effect. Effects of the terminal belong to the event loop.
     pub(super) fn start(&mut self, effect: Effect) {
-        let backend = self.backend.clone();
+        let store = self.store.clone();
         match effect {
             Effect::List(ticket, after) => {
                 self.spawn(ticket, async move {
-                    Msg::Listed(ticket, backend.list(after.as_ref(), PAGE).await)
+                    let repos = store.summaries(after.as_ref(), PAGE).await;
+                    Msg::Listed(ticket, repos.map_err(Failure::from))
                 });
             }
             Effect::Summarise(ticket, repo) => {
-                self.spawn(ticket, async move { Msg::Summarised(backend.summary(&repo).await) });
+                self.spawn(ticket, async move {
+                    Msg::Summarised(store.summary(&repo).await.map_err(Failure::from))
+                });
             }
             Effect::Show(ticket, repo) => {
                 self.spawn(ticket, async move {
-                    Msg::Shown(ticket, backend.show(&repo).await.map(Box::new))
+                    let shown = store.detail(&repo).await;
+                    Msg::Shown(ticket, shown.map(Box::new).map_err(Failure::from))
                 });
             }
             Effect::Plan(ticket, repo) => {
-                let (control, plans) = (self.control(ticket), self.plans.clone());
+                let (progress, plans) = (self.progress(ticket), self.plans.clone());
                 self.spawn(ticket, async move {
-                    let planned = backend.plan(&repo, control).await;
-                    let report = planned.map(|(report, plan)| {
+                    let planned = store.plan_gc(&repo, GcOptions::default(), &progress).await;
+                    let report = planned.map(|plan| {
+                        let report = plan.report().clone();
                         locked(&plans).insert(ticket, plan);
                         report
                     });
-                    Msg::Planned(ticket, report)
+                    Msg::Planned(ticket, report.map_err(Failure::from))
                 });
             }
             Effect::Run(_, ticket) => {
                 // Without a plan it is already running.
                 let plan = locked(&self.plans).remove(&ticket);
                 if let Some(plan) = plan {
-                    let control = self.control(ticket);
+                    let progress = self.progress(ticket);
                     self.spawn(ticket, async move {
-                        Msg::Consolidated(ticket, backend.run(plan, control).await)
+                        let done = plan.apply(&progress).await;
+                        Msg::Consolidated(ticket, done.map_err(Failure::from))
                     });
                 }
             }
             Effect::Consolidate(_, ticket, repo) => {
-                let control = self.control(ticket);
+                let progress = self.progress(ticket);
                 self.spawn(ticket, async move {
-                    Msg::Consolidated(ticket, backend.consolidate(&repo, control).await)
+                    let done = store.gc(&repo, GcOptions::default(), &progress).await;
+                    Msg::Consolidated(ticket, done.map_err(Failure::from))
                 });
             }
             Effect::Verify(ticket, repo) => {
-                let control = self.control(ticket);
+                let progress = self.progress(ticket);
                 self.spawn(ticket, async move {
-                    Msg::Verified(ticket, backend.verify(&repo, control).await)
+                    let done = store.verify(&repo, VerifyOptions::default(), &progress).await;
+                    Msg::Verified(ticket, done.map_err(Failure::from))
                 });
             }
             Effect::Cancel(ticket) => {
-                if let Some(stop) = self.stops.get(&ticket) {
-                    stop.send_replace(true);
+                if let Some(progress) = self.running.get(&ticket) {
+                    progress.cancel();
                 }
             }
             Effect::Forget(ticket) => drop(locked(&self.plans).remove(&ticket)),
             Effect::History(ticket, query) => {
                 self.spawn(ticket, async move {
-                    Msg::Remembered(ticket, backend.history(&query).await)
+                    let entries = store.gc_entries(&query).await;
+                    Msg::Remembered(ticket, entries.map_err(Failure::from))
                 });
             }
             Effect::Watch(since) => {
                 let messages = self.messages.clone();
                 self.watching.spawn(async move {
+                    let stamp = store.changed(since).await.map_err(Failure::from);
                     // The receiver is gone when the console quits.
-                    let _ = messages.send(Msg::Changed(backend.watch(since).await));
+                    let _ = messages.send(Msg::Changed(stamp));
                 });
             }
             Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
@@ -135,9 +140,7 @@ impl<B: Backend> Runner<B> {
 
     /// Tells all tasks to stop.
     pub(super) fn cancel_all(&mut self) {
-        for stop in self.stops.values() {
-            stop.send_replace(true);
-        }
+        self.running.values().for_each(Progress::cancel);
     }
 
     /// Number of tasks whose end was not handled yet.
@@ -150,7 +153,7 @@ impl<B: Backend> Runner<B> {
         tokio::select! {
             Some(ended) = self.tasks.join_next() => {
                 let ticket = ended?;
-                self.stops.remove(&ticket);
+                self.running.remove(&ticket);
                 locked(&self.steps.latest).remove(&ticket);
                 Ok(())
             }
@@ -159,15 +162,16 @@ impl<B: Backend> Runner<B> {
         }
     }
 
-    fn control(&mut self, ticket: Ticket) -> Control {
-        let (stop, stopped) = watch::channel(false);
-        self.stops.insert(ticket, stop);
+    /// The progress of a new task. Cancelling it ends the task at its next safe point, which only
+    /// the host knows.
+    fn progress(&mut self, ticket: Ticket) -> Progress {
         let steps = self.steps.clone();
-        let sink = move |event| {
+        let progress = Progress::new(move |event| {
             locked(&steps.latest).insert(ticket, event);
             steps.news.notify_one();
-        };
-        Control::new(sink, stopped)
+        });
+        self.running.insert(ticket, progress.clone());
+        progress
     }
 
     fn spawn(&mut self, ticket: Ticket, work: impl Future<Output = Msg> + Send + 'static) {
@@ -180,7 +184,7 @@ impl<B: Backend> Runner<B> {
     }
 }
 
-impl<B: Backend> Drop for Runner<B> {
+impl Drop for Runner {
     fn drop(&mut self) {
         self.reporter.abort();
     }

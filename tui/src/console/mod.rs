@@ -2,8 +2,8 @@
 //!
 //! In reading order:
 //!
-//! 1. [`backend`]: what the console needs from a store; [`local`], [`remote`] and [`demo`] provide
-//!    it.
+//! 1. The store is an [`Inspect`]: one on this machine, a server, or the [`demo`]. [`failure`]: why
+//!    a call to it failed.
 //! 2. [`state`]: the model, plain data; [`msg`]: messages and effects.
 //! 3. [`update`]: applies a message to the model, and returns effects, which only it makes. No I/O.
 //! 4. [`view`]: draws the model, in the styles of [`theme`]. One file per screen, with the same
@@ -16,22 +16,20 @@
 
 mod app;
 mod args;
-mod backend;
 #[doc(hidden)]
 pub mod bench;
 mod cells;
 mod demo;
 mod effects;
+mod failure;
 mod inputs;
 mod keys;
-mod local;
 mod log_file;
 #[cfg(test)]
 mod manual;
 mod msg;
 #[cfg(test)]
 mod picture;
-mod remote;
 mod settings;
 mod state;
 mod terminal;
@@ -46,13 +44,11 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use app::App;
-use backend::Backend;
 use demo::DemoBackend;
 use keys::Keymap;
-use local::LocalBackend;
 use log_file::LogMessage;
-use packhouse_host::{Error, Remote, RemoteOptions};
-use remote::RemoteBackend;
+use packhouse_host::clock::SystemClock;
+use packhouse_host::{Error, Inspect, Remote, RemoteOptions};
 use settings::{Hints, Settings};
 use state::Model;
 use terminal::Guard;
@@ -78,15 +74,15 @@ pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result
         require_store(context).await?;
     }
     let logged = log_file::start(context, args.log.as_deref())?;
-    if settings.demo {
-        show(DemoBackend::new(), settings, keymap, logged).await
+    let store: Arc<dyn Inspect> = if settings.demo {
+        Arc::new(DemoBackend::new())
     } else if let Some(options) = context.remote_options()? {
         // The console waits for its server without a limit.
-        let remote = Remote::new(RemoteOptions { reconnect_timeout: None, ..options })?;
-        show(RemoteBackend::new(remote), settings, keymap, logged).await
+        Arc::new(Remote::new(RemoteOptions { reconnect_timeout: None, ..options })?)
     } else {
-        show(LocalBackend::new(context.open("console").await?), settings, keymap, logged).await
-    }
+        Arc::new(context.open("console").await?)
+    };
+    show(store, settings, keymap, logged).await
 }
 
 /// Refuses to start without a store, and points new users to the demo.
@@ -96,7 +92,7 @@ async fn require_store(context: &Context) -> anyhow::Result<()> {
 }
 
 async fn show(
-    backend: impl Backend,
+    store: Arc<dyn Inspect>,
     settings: Settings,
     keymap: Keymap,
     logged: UnboundedReceiver<LogMessage>,
@@ -105,7 +101,7 @@ async fn show(
         Styles { theme: settings.theme, ascii: settings.ascii },
         keymap,
         settings.read_only,
-        backend.place(),
+        store.place(),
     );
     let inputs = inputs::inputs(logged).context("listening for signals failed")?;
     // The theme decides about colours. On its own, crossterm would write empty colours under
@@ -113,7 +109,8 @@ async fn show(
     crossterm::style::force_color_output(true);
     let guard = Guard::enter(settings.mouse).context("preparing the terminal failed")?;
     let terminal = guard.terminal()?;
-    let exit = App::new(model, Arc::new(backend), terminal, inputs, Box::new(guard))?.run().await?;
+    let (clock, outlet) = (Arc::new(SystemClock), Box::new(guard));
+    let exit = App::new(model, store, clock, terminal, inputs, outlet)?.run().await?;
     match exit {
         app::Exit::Quit => Ok(Exit::Done),
         app::Exit::Signal(number) => Ok(Exit::Signal(number)),

@@ -1,11 +1,13 @@
 //! Messages, which change the model, and effects, which [`super::update`] requests.
 
 use crossterm::event::MouseEvent;
+use packhouse_host::report::RepoDetail;
 use packhouse_host::{
-    Event, GcEntry, GcPlanReport, GcQuery, GcReport, RepoName, RepoSummary, VerifyReport,
+    ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, RepoName, RepoSummary,
+    VerifyReport,
 };
 
-use super::backend::{BackendResult, Connection, Detail};
+use super::failure::BackendResult;
 use super::keys::Key;
 use super::state::{Extent, Level, Permit, Ticket};
 
@@ -35,7 +37,7 @@ pub(super) enum Msg {
     /// [`Effect::Summarise`] ended.
     Summarised(BackendResult<RepoSummary>),
     /// [`Effect::Show`] ended.
-    Shown(Ticket, BackendResult<Box<Detail>>),
+    Shown(Ticket, BackendResult<Box<RepoDetail>>),
     /// [`Effect::Plan`] ended. The runner keeps the plan under the ticket.
     Planned(Ticket, BackendResult<GcPlanReport>),
     /// Progress, the latest of each ticket.
@@ -48,8 +50,10 @@ pub(super) enum Msg {
     Remembered(Ticket, BackendResult<Vec<GcEntry>>),
     /// [`Effect::Watch`] ended: the store has changed; this is its new stamp.
     Changed(BackendResult<u64>),
-    /// The connection to the store has changed: see [`super::backend::Backend::connection`].
-    Connection(Connection),
+    /// The connection to the store has changed. It is down before a call fails for that reason: see
+    /// [`packhouse_host::Inspect::connection`]. When it is up again, the console repeats failed
+    /// reads; failed runs have ended.
+    Connection(ConnectionStatus),
 }
 
 /// A side effect, run outside of [`super::update`].

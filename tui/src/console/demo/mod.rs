@@ -5,8 +5,9 @@
 //! 1. [`names`]: the repos. [`history`]: what has happened to them, generated from a seed.
 //! 2. [`store`]: the real store on the catalog and the vault in memory, in which all that happens,
 //!    at the times that [`clock`] shows. Equal seeds and times give equal stores.
-//! 3. Here: its backend. The store is built when it is first asked, so the console appears at once.
-//!    Packs in memory are too fast to watch, so work has a pace, and sometimes a push arrives.
+//! 3. Here: the demo as the console inspects it. The store is built when it is first asked, so the
+//!    console appears at once. Packs in memory are too fast to watch, so work has a pace, and
+//!    sometimes a push arrives.
 
 mod clock;
 mod history;
@@ -16,17 +17,16 @@ mod store;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use packhouse_host::clock::{Clock, SystemClock};
+use async_trait::async_trait;
+use packhouse_host::operation::Report;
+use packhouse_host::report::RepoDetail;
 use packhouse_host::sample::Random;
 use packhouse_host::{
-    Error, Event, GcEntry, GcPlan, GcPlanReport, GcQuery, GcReport, Phase, RepoName, RepoSummary,
-    VerifyReport,
+    Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Inspect, Operation, Phase,
+    PlannedGc, Progress, RepoName, RepoSummary, Result,
 };
 use tokio::sync::OnceCell;
 
-use super::backend::{Backend, BackendResult, Control, Detail};
-use super::local::LocalBackend;
 #[cfg(test)]
 pub(super) use clock::DemoClock;
 pub(super) use store::Demo;
@@ -46,7 +46,7 @@ const STEP: Duration = Duration::from_millis(100);
 /// Steps without a number of bytes, such as planning.
 const FEW_STEPS: u64 = 4;
 
-/// The demo store as the backend of the console.
+/// The demo store, as the console inspects it.
 pub(super) struct DemoBackend {
     demo: OnceCell<Demo>,
     random: Mutex<Random>,
@@ -58,33 +58,14 @@ impl DemoBackend {
         DemoBackend { demo: OnceCell::new(), random: Mutex::new(Random::new(SEED)) }
     }
 
-    /// The store, once it is built.
-    async fn demo(&self) -> BackendResult<&Demo> {
-        Ok(self.demo.get_or_try_init(|| Demo::of_today(REPOS, SEED)).await?)
+    /// The demo, once it is built.
+    async fn demo(&self) -> Result<&Demo> {
+        self.demo.get_or_try_init(|| Demo::of_today(REPOS, SEED)).await
     }
 
-    async fn local(&self) -> BackendResult<LocalBackend> {
-        Ok(LocalBackend::new(self.demo().await?.store.clone()))
-    }
-
-    /// Goes through a phase in steps, for one to six seconds.
-    async fn walk(
-        &self,
-        repo: &RepoName,
-        (phase, total): (Phase, u64),
-        control: &Control,
-    ) -> BackendResult<()> {
-        let steps = if total == 0 { FEW_STEPS } else { (total / (16 << 10)).clamp(10, 60) };
-        for step in 0..steps {
-            let done = (u128::from(total) * u128::from(step) / u128::from(steps)) as u64;
-            control.report(Event { repo: repo.to_string(), phase, done, total });
-            tokio::select! {
-                biased;
-                () = control.stopped() => return Err(Error::Cancelled.into()),
-                () = tokio::time::sleep(STEP) => {}
-            }
-        }
-        Ok(())
+    /// The store itself: its work has no pace.
+    async fn store(&self) -> Result<&dyn Inspect> {
+        Ok(&self.demo().await?.store)
     }
 
     /// Waits for the next push. Returns the number of the repo that gets it.
@@ -98,73 +79,101 @@ impl DemoBackend {
     }
 }
 
-impl Backend for DemoBackend {
-    type Plan = GcPlan;
-
-    fn now(&self) -> Timestamp {
-        SystemClock.now()
-    }
-
+#[async_trait]
+impl Inspect for DemoBackend {
     fn place(&self) -> String {
         PLACE.to_owned()
     }
 
-    async fn list(&self, after: Option<&RepoName>, limit: u32) -> BackendResult<Vec<RepoSummary>> {
-        self.local().await?.list(after, limit).await
+    async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
+        self.store().await?.summaries(after, limit).await
     }
 
-    async fn summary(&self, repo: &RepoName) -> BackendResult<RepoSummary> {
-        self.local().await?.summary(repo).await
+    async fn summary(&self, repo: &RepoName) -> Result<RepoSummary> {
+        self.store().await?.summary(repo).await
     }
 
-    async fn show(&self, repo: &RepoName) -> BackendResult<Detail> {
-        self.local().await?.show(repo).await
+    async fn detail(&self, repo: &RepoName) -> Result<RepoDetail> {
+        self.store().await?.detail(repo).await
     }
 
-    async fn plan(
-        &self,
-        repo: &RepoName,
-        control: Control,
-    ) -> BackendResult<(GcPlanReport, GcPlan)> {
-        let local = self.local().await?;
-        self.walk(repo, (Phase::Plan, 0), &control).await?;
-        local.plan(repo, control).await
+    async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
+        self.store().await?.gc_entries(query).await
     }
 
-    async fn run(&self, plan: GcPlan, control: Control) -> BackendResult<GcReport> {
-        let local = self.local().await?;
-        let (repo, bytes) = (plan.report.repo.clone(), plan.report.bytes_after);
-        self.walk(&repo, (Phase::Splice, bytes), &control).await?;
-        local.run(plan, control).await
-    }
-
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
-        let local = self.local().await?;
-        let summary = local.summary(repo).await?;
-        self.walk(repo, (Phase::Plan, 0), &control).await?;
-        self.walk(repo, (Phase::Splice, summary.bytes - summary.duplicate_bytes), &control).await?;
-        local.consolidate(repo, control).await
-    }
-
-    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
-        let local = self.local().await?;
-        let summary = local.summary(repo).await?;
-        self.walk(repo, (Phase::Verify, summary.bytes), &control).await?;
-        local.verify(repo, control).await
-    }
-
-    async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
-        self.local().await?.history(query).await
-    }
-
-    async fn watch(&self, since: Option<u64>) -> BackendResult<u64> {
-        let local = self.local().await?;
+    async fn changed(&self, since: Option<u64>) -> Result<u64> {
+        let store = self.store().await?;
         loop {
             let repo = tokio::select! {
-                changed = local.watch(since) => return changed,
+                changed = store.changed(since) => return changed,
                 repo = self.next_push() => repo,
             };
             self.demo().await?.push_to_any(repo).await?;
         }
     }
+
+    async fn plan_gc(
+        &self,
+        repo: &RepoName,
+        options: GcOptions,
+        progress: &Progress,
+    ) -> Result<Box<dyn PlannedGc>> {
+        let store = self.store().await?;
+        walk(repo, Phase::Plan, 0, progress).await?;
+        Ok(Box::new(DemoPlan(store.plan_gc(repo, options, progress).await?)))
+    }
+
+    async fn run(
+        &self,
+        repo: Option<&RepoName>,
+        operation: Operation,
+        progress: &Progress,
+    ) -> Result<Report> {
+        let store = self.store().await?;
+        if let Some(repo) = repo {
+            let summary = store.summary(repo).await?;
+            match operation {
+                Operation::Gc(_) => {
+                    let bytes = summary.bytes - summary.duplicate_bytes;
+                    walk(repo, Phase::Plan, 0, progress).await?;
+                    walk(repo, Phase::Splice, bytes, progress).await?;
+                }
+                Operation::Verify(_) => walk(repo, Phase::Verify, summary.bytes, progress).await?,
+                Operation::Index(_) | Operation::Plan(_) | Operation::Prune(_) => {}
+            }
+        }
+        store.run(repo, operation, progress).await
+    }
+}
+
+/// A plan of the demo store, which takes its time.
+#[derive(Debug)]
+struct DemoPlan(Box<dyn PlannedGc>);
+
+#[async_trait]
+impl PlannedGc for DemoPlan {
+    fn report(&self) -> &GcPlanReport {
+        self.0.report()
+    }
+
+    async fn apply(self: Box<Self>, progress: &Progress) -> Result<GcReport> {
+        let report = self.report();
+        walk(&report.repo, Phase::Splice, report.bytes_after, progress).await?;
+        self.0.apply(progress).await
+    }
+}
+
+/// Goes through a phase in steps, for one to six seconds.
+async fn walk(repo: &RepoName, phase: Phase, total: u64, progress: &Progress) -> Result<()> {
+    let steps = if total == 0 { FEW_STEPS } else { (total / (16 << 10)).clamp(10, 60) };
+    for step in 0..steps {
+        let done = (u128::from(total) * u128::from(step) / u128::from(steps)) as u64;
+        progress.emit(Event { repo: repo.to_string(), phase, done, total });
+        tokio::select! {
+            biased;
+            () = progress.cancelled() => return Err(Error::Cancelled),
+            () = tokio::time::sleep(STEP) => {}
+        }
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use super::choice::{Choice, Why};
 use super::cursor::Cursor;
 use super::input::Input;
 use super::ticket::{Abandoned, Ticket};
-use crate::console::backend::{BackendResult, Failure};
+use crate::console::failure::{BackendResult, Failure};
 use crate::console::keys::Focus;
 
 /// For more repos than this, the operator has to type their number.

@@ -2,7 +2,7 @@
 
 use super::model::Model;
 use super::run::Run;
-use crate::console::backend::{Failure, FailureKind};
+use crate::console::failure::{Failure, FailureKind};
 
 /// Shown for everything that has to wait for the connection.
 pub(in crate::console) const RECONNECTING: &str = "reconnecting …";

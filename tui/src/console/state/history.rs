@@ -5,7 +5,7 @@ use packhouse_host::{GcEntry, GcQuery};
 use super::cursor::Cursor;
 use super::input::Input;
 use super::ticket::Ticket;
-use crate::console::backend::{BackendResult, Failure};
+use crate::console::failure::{BackendResult, Failure};
 use crate::console::keys::Action;
 
 /// Consolidations per page.

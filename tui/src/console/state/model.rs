@@ -1,7 +1,7 @@
 //! The model of the console as a whole.
 
 use jiff::Timestamp;
-use packhouse_host::RepoName;
+use packhouse_host::{ConnectionStatus, RepoName};
 
 use super::confirm::ConfirmDialog;
 use super::cursor::Cursor;
@@ -15,7 +15,6 @@ use super::run::{Outcome, RunState};
 use super::runs::Runs;
 use super::screen::{Leave, Screen};
 use super::ticket::Ticket;
-use crate::console::backend::Connection;
 use crate::console::keys::{Focus, Keymap};
 use crate::console::theme::Styles;
 
@@ -57,7 +56,7 @@ pub(in crate::console) struct Model {
     /// The stamp of the store when it was last watched.
     pub(in crate::console) stamp: Option<u64>,
     /// The connection to a remote store; none for a local one.
-    pub(in crate::console) connection: Option<Connection>,
+    pub(in crate::console) connection: Option<ConnectionStatus>,
     /// Whether a load failed while disconnected, and must be repeated.
     pub(in crate::console) missed: bool,
     tickets: u64,

@@ -1,16 +1,17 @@
 //! The repo screen: the details of a repo, and the selected line.
 
 use packhouse_host::RepoName;
+use packhouse_host::report::RepoDetail;
 
 use super::cursor::Cursor;
 use super::ticket::Ticket;
-use crate::console::backend::{BackendResult, Detail, Failure};
+use crate::console::failure::{BackendResult, Failure};
 
 /// [`crate::console::view`] draws it.
 #[derive(Debug)]
 pub(in crate::console) struct Repo {
     pub(in crate::console) name: RepoName,
-    pub(in crate::console) known: Option<Box<Detail>>,
+    pub(in crate::console) known: Option<Box<RepoDetail>>,
     /// The pending request.
     pub(in crate::console) loading: Option<Ticket>,
     /// Why the last request failed.
@@ -37,7 +38,7 @@ impl Repo {
     }
 
     /// Takes a result. After a failure the loaded details stay.
-    pub(in crate::console) fn take(&mut self, answer: BackendResult<Box<Detail>>) {
+    pub(in crate::console) fn take(&mut self, answer: BackendResult<Box<RepoDetail>>) {
         self.loading = None;
         match answer {
             Ok(known) => {

@@ -19,7 +19,7 @@ use super::filter::Filter;
 use super::input::Input;
 use super::ticket::Ticket;
 use super::totals::Totals;
-use crate::console::backend::{BackendResult, Failure};
+use crate::console::failure::{BackendResult, Failure};
 use crate::console::keys::Action;
 
 /// Repos per page.

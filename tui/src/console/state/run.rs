@@ -7,7 +7,7 @@ use super::confirm::Permit;
 use super::cursor::Cursor;
 use super::speed::Speed;
 use super::ticket::{Abandoned, Ticket};
-use crate::console::backend::{Failure, FailureKind};
+use crate::console::failure::{Failure, FailureKind};
 use crate::text::{percent, phase};
 
 /// The kind of a run.

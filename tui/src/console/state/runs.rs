@@ -10,7 +10,7 @@ use super::cursor::Cursor;
 use super::run::{Call, Outcome, Run, RunState, Work};
 use super::speed::Speed;
 use super::ticket::{Abandoned, Ticket};
-use crate::console::backend::BackendResult;
+use crate::console::failure::BackendResult;
 
 /// Concurrent runs: enough to keep two cores and a disk busy. The others are queued.
 pub(in crate::console) const CONCURRENCY: usize = 2;

@@ -1,6 +1,7 @@
-//! The tests that every backend must pass: the local store, a server, and the demo store.
+//! The tests that every store must pass: the one on this machine, a server, and the demo store.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt;
@@ -8,32 +9,24 @@ use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::serve::{ServeLimits, ServeOptions, Server};
 use packhouse_host::worker::Stop;
 use packhouse_host::{
-    Event, GcQuery, Progress, PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions,
-    Visibility,
+    Event, GcOptions, GcQuery, Inspect, Progress, PushOptions, Remote, RemoteOptions, RepoName,
+    Store, StoreOptions, VerifyOptions, Visibility,
 };
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::fake::now;
-use crate::console::backend::{Backend, ConnectionState, Control, FailureKind};
 use crate::console::demo::{Demo, DemoBackend, REPOS};
-use crate::console::local::LocalBackend;
-use crate::console::remote::RemoteBackend;
+use crate::console::failure::{Failure, FailureKind};
 
 /// A store in which `worn` and `torn` have several packs each.
 trait Place {
-    type Backend: Backend;
-    fn backend(&self) -> &Self::Backend;
+    fn store(&self) -> &dyn Inspect;
     fn worn(&self) -> RepoName;
     fn torn(&self) -> RepoName;
     async fn push(&self, repo: &RepoName);
     /// Makes planning of `torn` fail.
     async fn tear(&self);
-}
-
-/// A control that is not used.
-fn idle() -> Control {
-    Control::new(|_| {}, watch::channel(false).1)
 }
 
 fn all(text: &str) -> GcQuery {
@@ -51,13 +44,13 @@ async fn the_whole_suite(place: &impl Place) {
 }
 
 async fn lists_come_in_pages_by_name(place: &impl Place) {
-    let backend = place.backend();
-    let whole = backend.list(None, 100_000).await.unwrap();
+    let store = place.store();
+    let whole = store.summaries(None, 100_000).await.unwrap();
     assert!(whole.len() >= 3 && whole.is_sorted_by(|a, b| a.repo < b.repo));
     let mut paged = Vec::new();
     loop {
         let last = paged.last().map(|repo: &packhouse_host::RepoSummary| repo.repo.clone());
-        let page = backend.list(last.as_ref(), 2).await.unwrap();
+        let page = store.summaries(last.as_ref(), 2).await.unwrap();
         let ended = page.len() < 2;
         paged.extend(page);
         if ended {
@@ -68,11 +61,11 @@ async fn lists_come_in_pages_by_name(place: &impl Place) {
 }
 
 async fn a_repo_is_the_same_everywhere(place: &impl Place) {
-    let backend = place.backend();
-    let listed = backend.list(None, 100_000).await.unwrap();
+    let store = place.store();
+    let listed = store.summaries(None, 100_000).await.unwrap();
     for summary in &listed {
-        assert_eq!(&backend.summary(&summary.repo).await.unwrap(), summary);
-        let detail = backend.show(&summary.repo).await.unwrap();
+        assert_eq!(&store.summary(&summary.repo).await.unwrap(), summary);
+        let detail = store.detail(&summary.repo).await.unwrap();
         let report = &detail.report;
         assert_eq!(&detail.summary, summary);
         assert_eq!(
@@ -100,8 +93,8 @@ async fn a_repo_is_the_same_everywhere(place: &impl Place) {
         }
     }
     let unknown: RepoName = "nobody/nothing".parse().unwrap();
-    for failure in [backend.show(&unknown).await.err(), backend.summary(&unknown).await.err()] {
-        let failure = failure.unwrap();
+    for failure in [store.detail(&unknown).await.err(), store.summary(&unknown).await.err()] {
+        let failure = Failure::from(failure.unwrap());
         assert!(
             failure.kind == FailureKind::Refused && failure.message.contains("nobody/nothing"),
             "{failure}"
@@ -110,20 +103,21 @@ async fn a_repo_is_the_same_everywhere(place: &impl Place) {
 }
 
 async fn watchers_see_changes(place: &impl Place) {
-    let backend = place.backend();
-    let stamp = backend.watch(None).await.unwrap();
-    let mut watching = std::pin::pin!(backend.watch(Some(stamp)));
+    let store = place.store();
+    let stamp = store.changed(None).await.unwrap();
+    let mut watching = std::pin::pin!(store.changed(Some(stamp)));
     assert!(watching.as_mut().now_or_never().is_none(), "nothing has changed");
     place.push(&place.worn()).await;
     assert_ne!(watching.await.unwrap(), stamp);
 }
 
 async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Place) {
-    let (backend, repo) = (place.backend(), place.worn());
-    let before = backend.summary(&repo).await.unwrap();
+    let (store, repo) = (place.store(), place.worn());
+    let before = store.summary(&repo).await.unwrap();
     assert!(before.packs > 2 && before.duplicate_bytes > 0);
-    let (planned, plan) = backend.plan(&repo, idle()).await.unwrap();
-    assert_eq!(backend.summary(&repo).await.unwrap(), before);
+    let plan = store.plan_gc(&repo, GcOptions::default(), &Progress::silent()).await.unwrap();
+    let planned = plan.report().clone();
+    assert_eq!(store.summary(&repo).await.unwrap(), before);
     assert!(!planned.skipped && planned.phase.plan_digest.is_some());
     assert_eq!(
         (planned.packs_before, planned.packs_after, planned.bytes_before),
@@ -131,65 +125,68 @@ async fn a_plan_changes_nothing_and_running_it_leaves_one_pack(place: &impl Plac
     );
     assert_eq!(planned.phase.cost.unwrap().bytes_to_write, planned.bytes_after);
 
-    let steps = std::sync::Arc::new(AtomicUsize::new(0));
+    let steps = Arc::new(AtomicUsize::new(0));
     let counter = steps.clone();
-    let counting =
-        Control::new(move |_| _ = counter.fetch_add(1, Ordering::Relaxed), watch::channel(false).1);
-    let done = backend.run(plan, counting).await.unwrap();
+    let counting = Progress::new(move |_| _ = counter.fetch_add(1, Ordering::Relaxed));
+    let done = plan.apply(&counting).await.unwrap();
     assert!(steps.load(Ordering::Relaxed) > 2, "no progress was reported");
     assert_eq!((done.packs_after, done.bytes_after), (1, planned.bytes_after));
     let proven = done.phase.proven.unwrap();
     assert_eq!(proven.entities, done.objects + done.commits + done.snapshots + done.tags);
     assert_eq!((proven.objects_hashed, proven.bytes_read_back), (done.objects, done.bytes_after));
-    let after = backend.summary(&repo).await.unwrap();
+    let after = store.summary(&repo).await.unwrap();
     assert_eq!((after.packs, after.bytes, after.duplicate_bytes), (1, done.bytes_after, 0));
     assert_eq!(after.superseded_bytes, before.superseded_bytes + before.bytes);
 
-    let (again, _) = backend.plan(&repo, idle()).await.unwrap();
+    let again = store.plan_gc(&repo, GcOptions::default(), &Progress::silent()).await.unwrap();
+    let again = again.report();
     assert!(again.skipped && again.consolidated_key == done.consolidated_key);
 
-    let newest = backend.history(&all("")).await.unwrap().remove(0);
+    let newest = store.gc_entries(&all("")).await.unwrap().remove(0);
     assert_eq!((&newest.repo, &newest.record.outcome[..]), (&repo, "consolidated"));
     assert_eq!(newest.report.unwrap().phase.proven, done.phase.proven);
-    let found = backend.history(&all(&repo.to_string().to_uppercase())).await.unwrap();
+    let found = store.gc_entries(&all(&repo.to_string().to_uppercase())).await.unwrap();
     assert!(!found.is_empty() && found.iter().all(|entry| entry.repo == repo));
-    assert_eq!(backend.history(&all("no such % thing")).await.unwrap(), []);
+    assert_eq!(store.gc_entries(&all("no such % thing")).await.unwrap(), []);
     let before = GcQuery { before: Some(newest.id), ..all("") };
-    assert!(backend.history(&before).await.unwrap().iter().all(|entry| entry.id < newest.id));
+    assert!(store.gc_entries(&before).await.unwrap().iter().all(|entry| entry.id < newest.id));
 }
 
 async fn a_plan_of_a_repo_that_has_changed_is_not_run(place: &impl Place) {
-    let (backend, repo) = (place.backend(), place.torn());
-    let (_, plan) = backend.plan(&repo, idle()).await.unwrap();
+    let (store, repo) = (place.store(), place.torn());
+    let plan = store.plan_gc(&repo, GcOptions::default(), &Progress::silent()).await.unwrap();
     place.push(&repo).await;
-    let pushed = backend.summary(&repo).await.unwrap();
-    let failure = backend.run(plan, idle()).await.unwrap_err();
+    let pushed = store.summary(&repo).await.unwrap();
+    let failure = Failure::from(plan.apply(&Progress::silent()).await.unwrap_err());
     assert!(
         failure.kind == FailureKind::Conflict && failure.message.contains(&repo.to_string()),
         "{failure}"
     );
-    assert_eq!(backend.summary(&repo).await.unwrap(), pushed);
+    assert_eq!(store.summary(&repo).await.unwrap(), pushed);
 }
 
 async fn verifying_finds_nothing_and_can_be_stopped(place: &impl Place) {
-    let (backend, repo) = (place.backend(), place.torn());
-    let report = backend.verify(&repo, idle()).await.unwrap();
+    let (store, repo) = (place.store(), place.torn());
+    let report = store.verify(&repo, VerifyOptions::default(), &Progress::silent()).await.unwrap();
     assert!(report.ok && report.packs_checked > 0 && report.objects_checked > 0, "{report:?}");
-    let (stop, stopped) = watch::channel(true);
+    let cancelled = Progress::silent();
+    cancelled.cancel();
     for failure in [
-        backend.verify(&repo, Control::new(|_| {}, stopped.clone())).await.err(),
-        backend.plan(&repo, Control::new(|_| {}, stopped.clone())).await.err(),
+        store.verify(&repo, VerifyOptions::default(), &cancelled).await.err(),
+        store.plan_gc(&repo, GcOptions::default(), &cancelled).await.err(),
     ] {
         // A fast call may end before it is cancelled.
-        assert!(failure.is_none_or(|failure| failure.kind == FailureKind::Cancelled));
+        assert!(failure.is_none_or(|error| error.is_cancelled()));
     }
-    drop(stop);
 }
 
 async fn a_consolidation_at_once_is_remembered_however_it_ends(place: &impl Place) {
-    let (backend, repo) = (place.backend(), place.torn());
-    let newest = async || backend.history(&all("")).await.unwrap().remove(0);
-    assert_eq!(backend.consolidate(&repo, idle()).await.unwrap().packs_after, 1);
+    let (store, repo) = (place.store(), place.torn());
+    let newest = async || store.gc_entries(&all("")).await.unwrap().remove(0);
+    assert_eq!(
+        store.gc(&repo, GcOptions::default(), &Progress::silent()).await.unwrap().packs_after,
+        1
+    );
     assert_eq!(
         (newest().await.repo, newest().await.record.outcome),
         (repo.clone(), "consolidated".to_owned())
@@ -197,14 +194,14 @@ async fn a_consolidation_at_once_is_remembered_however_it_ends(place: &impl Plac
 
     place.push(&repo).await;
     place.tear().await;
-    let failure = backend.consolidate(&repo, idle()).await.unwrap_err();
+    let failure = store.gc(&repo, GcOptions::default(), &Progress::silent()).await.unwrap_err();
     let failed = newest().await;
     assert_eq!((failed.repo, &failed.record.outcome[..]), (repo.clone(), "failed"));
-    assert_eq!(failed.record.error, Some(failure.message));
+    assert_eq!(failed.record.error, Some(failure.to_string()));
 
     // A plan alone is not in the history.
     place.tear().await;
-    assert!(backend.plan(&repo, idle()).await.is_err());
+    assert!(store.plan_gc(&repo, GcOptions::default(), &Progress::silent()).await.is_err());
     assert_eq!(newest().await.id, failed.id);
 }
 
@@ -212,7 +209,6 @@ async fn a_consolidation_at_once_is_remembered_however_it_ends(place: &impl Plac
 struct OnDisk {
     folder: tempfile::TempDir,
     store: Store,
-    backend: LocalBackend,
     pushed: AtomicUsize,
 }
 
@@ -220,8 +216,7 @@ impl OnDisk {
     async fn new() -> OnDisk {
         let folder = tempfile::tempdir().unwrap();
         let store = StoreOptions::embedded(folder.path()).open().await.unwrap();
-        let backend = LocalBackend::new(store.clone());
-        let place = OnDisk { folder, store, backend, pushed: AtomicUsize::new(0) };
+        let place = OnDisk { folder, store, pushed: AtomicUsize::new(0) };
         for repo in [place.worn(), place.torn(), "z/empty".parse().unwrap()] {
             place.store.create_repo(&repo, Visibility::Public).await.unwrap();
         }
@@ -234,10 +229,8 @@ impl OnDisk {
 }
 
 impl Place for OnDisk {
-    type Backend = LocalBackend;
-
-    fn backend(&self) -> &LocalBackend {
-        &self.backend
+    fn store(&self) -> &dyn Inspect {
+        &self.store
     }
 
     fn worn(&self) -> RepoName {
@@ -275,7 +268,7 @@ impl Place for OnDisk {
 /// The same store behind a server in this process.
 struct Served {
     disk: OnDisk,
-    backend: RemoteBackend,
+    remote: Remote,
     stop: Stop,
     serving: JoinHandle<packhouse_host::Result<()>>,
 }
@@ -298,15 +291,13 @@ impl Served {
         .unwrap();
         let stop = Stop::default();
         let serving = tokio::spawn(server.run(stop.clone(), |_| {}));
-        Served { disk, backend: RemoteBackend::new(remote), stop, serving }
+        Served { disk, remote, stop, serving }
     }
 }
 
 impl Place for Served {
-    type Backend = RemoteBackend;
-
-    fn backend(&self) -> &RemoteBackend {
-        &self.backend
+    fn store(&self) -> &dyn Inspect {
+        &self.remote
     }
 
     fn worn(&self) -> RepoName {
@@ -327,16 +318,11 @@ impl Place for Served {
 }
 
 /// The demo store, with all its repos.
-struct InMemory {
-    demo: Demo,
-    backend: LocalBackend,
-}
+struct InMemory(Demo);
 
 impl Place for InMemory {
-    type Backend = LocalBackend;
-
-    fn backend(&self) -> &LocalBackend {
-        &self.backend
+    fn store(&self) -> &dyn Inspect {
+        &self.0.store
     }
 
     fn worn(&self) -> RepoName {
@@ -348,35 +334,40 @@ impl Place for InMemory {
     }
 
     async fn push(&self, repo: &RepoName) {
-        self.demo.push(repo, 2).await.unwrap();
+        self.0.push(repo, 2).await.unwrap();
     }
 
     async fn tear(&self) {
-        self.demo.lose_packs(&self.torn()).await;
+        self.0.lose_packs(&self.torn()).await;
     }
 }
 
 #[tokio::test]
 async fn the_demo_store() {
     let demo = Demo::build(REPOS, 1, now()).await.unwrap();
-    let backend = LocalBackend::new(demo.store.clone());
-    the_whole_suite(&InMemory { demo, backend }).await;
+    the_whole_suite(&InMemory(demo)).await;
 }
 
 #[tokio::test]
 async fn the_demo_shows_its_runs_at_work_and_they_can_be_cancelled() {
-    let backend = DemoBackend::new();
-    let repos = backend.list(None, 100).await.unwrap();
+    let store = DemoBackend::new();
+    let repos = store.summaries(None, 100).await.unwrap();
     assert_eq!(repos.len(), REPOS);
-    let (stop, stopped) = watch::channel(false);
-    let stop_halfway = move |event: Event| {
+    let halfway = Arc::new(Notify::new());
+    let reached = halfway.clone();
+    let progress = Progress::new(move |event: Event| {
         if event.done > 0 {
-            stop.send_replace(true);
+            reached.notify_one();
         }
+    });
+    let cancelling = async {
+        halfway.notified().await;
+        progress.cancel();
     };
-    let failure = backend.consolidate(&repos[0].repo, Control::new(stop_halfway, stopped)).await;
-    assert_eq!(failure.unwrap_err().kind, FailureKind::Cancelled);
-    assert_eq!(backend.summary(&repos[0].repo).await.unwrap(), repos[0]);
+    let (failure, ()) =
+        tokio::join!(store.gc(&repos[0].repo, GcOptions::default(), &progress), cancelling);
+    assert!(failure.unwrap_err().is_cancelled());
+    assert_eq!(store.summary(&repos[0].repo).await.unwrap(), repos[0]);
 }
 
 #[tokio::test]
@@ -388,13 +379,13 @@ async fn the_store_on_this_machine() {
 async fn the_store_behind_a_server() {
     let served = Served::new().await;
     the_whole_suite(&served).await;
-    let mut connection = served.backend.connection().unwrap();
-    assert_eq!(connection.borrow().state, ConnectionState::Up);
+    let mut connection = served.remote.connection().unwrap();
+    assert_eq!(connection.borrow().down, None);
     assert!(connection.borrow().latency.is_some() && connection.borrow().heard_at.is_some());
 
     served.stop.ask();
     served.serving.await.unwrap().unwrap();
-    let failure = served.backend.summary(&served.disk.worn()).await.unwrap_err();
+    let failure = Failure::from(served.remote.summary(&served.disk.worn()).await.unwrap_err());
     assert_eq!(failure.kind, FailureKind::Unreachable);
     assert!(
         connection.borrow_and_update().down_since().is_some(),

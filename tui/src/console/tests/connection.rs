@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::ToSpan;
-use packhouse_host::Phase;
+use packhouse_host::{ConnectionStatus, Phase};
 use ratatui::style::Modifier;
 
 use super::fake::{gc_plan, now, summary};
@@ -12,7 +12,7 @@ use super::fake_store::Fake;
 use super::update::{failure, model, press};
 use super::{Console, text};
 use crate::console::app::Exit;
-use crate::console::backend::{Connection, ConnectionState, FailureKind};
+use crate::console::failure::FailureKind;
 use crate::console::msg::{Effect, Msg};
 use crate::console::state::{Extent, Level, Model, Ticket};
 use crate::console::theme::{Styles, Theme};
@@ -20,17 +20,16 @@ use crate::console::update::{reload_all, reload_list, update};
 use crate::console::view::view;
 
 fn up(ms: u64) -> Msg {
-    Msg::Connection(Connection {
-        state: ConnectionState::Up,
+    Msg::Connection(ConnectionStatus {
+        down: None,
         latency: Some(Duration::from_millis(ms)),
         heard_at: Some(now()),
     })
 }
 
 fn down() -> Msg {
-    let state = ConnectionState::Down { since: now(), why: "connection refused".to_owned() };
-    Msg::Connection(Connection {
-        state,
+    Msg::Connection(ConnectionStatus {
+        down: Some((now(), "connection refused".to_owned())),
         latency: Some(Duration::from_millis(12)),
         heard_at: Some(now() - 6.seconds()),
     })

@@ -7,7 +7,7 @@ use super::fake::summary;
 use super::fake_store::Fake;
 use super::{Console, HUNG};
 use crate::console::app::Exit;
-use crate::console::backend::FailureKind;
+use crate::console::failure::FailureKind;
 use crate::console::inputs::Input;
 
 #[tokio::test]

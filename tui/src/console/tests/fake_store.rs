@@ -4,18 +4,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::clock::Clock;
+use packhouse_host::operation::Report;
+use packhouse_host::report::RepoDetail;
 use packhouse_host::sample::Random;
 use packhouse_host::{
-    Cause, Error, GcCost, GcEntry, GcPlanReport, GcPlanned, GcQuery, GcRecord, GcReport, Moment,
-    MpackKey, PackReport, Problem, RepoId, RepoName, RepoReport, RepoSummary, VerifyReport,
-    Visibility,
+    Cause, Error, GcCost, GcEntry, GcOptions, GcPlanReport, GcPlanned, GcQuery, GcRecord, GcReport,
+    Inspect, Moment, MpackKey, Operation, PackReport, PlannedGc, Problem, Progress, RepoId,
+    RepoName, RepoReport, RepoSummary, Result, VerifyReport, Visibility,
 };
 
 use super::fake::{gc_plan, gc_report, now, summary};
 use super::script::Scripted;
-use crate::console::backend::{Backend, BackendResult, Control, Detail, Failure, FailureKind};
 use crate::console::demo::{DemoClock, PLACE};
 
 /// Bytes of a pack that is pushed.
@@ -24,13 +26,14 @@ const PUSHED: u64 = 118_784;
 /// The fake store, under the control of a test.
 pub(in crate::console) type Fake = Scripted<FakeStore>;
 
-/// A store without packs.
+/// A store without packs. All clones are one.
+#[derive(Clone, Debug)]
 pub(in crate::console) struct FakeStore {
     clock: Arc<DemoClock>,
-    inside: Mutex<Inside>,
+    inside: Arc<Mutex<Inside>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Inside {
     repos: BTreeMap<RepoName, FakeRepo>,
     /// Ended consolidations, oldest first.
@@ -39,7 +42,7 @@ struct Inside {
     problems: Vec<Problem>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct FakeRepo {
     summary: RepoSummary,
     packs: Vec<PackReport>,
@@ -53,7 +56,7 @@ impl Fake {
     /// A store of repos with these names and numbers of packs.
     pub(in crate::console) fn of(repos: &[(&str, u64)]) -> Fake {
         let clock = Arc::new(DemoClock::standing_at(now()));
-        let store = FakeStore { clock: clock.clone(), inside: Mutex::default() };
+        let store = FakeStore { clock: clock.clone(), inside: Arc::default() };
         for (name, packs) in repos {
             store.put(&summary(name, *packs));
         }
@@ -77,13 +80,13 @@ impl Fake {
     /// Adds a repo, without the console.
     pub(super) fn put(&self, summary: &RepoSummary) {
         self.inner.put(summary);
-        self.changed();
+        self.notify();
     }
 
     /// Removes a repo, without the console.
     pub(super) fn remove(&self, repo: &str) {
         self.inner.inside().repos.remove(&repo.parse::<RepoName>().unwrap());
-        self.changed();
+        self.notify();
     }
 
     /// Pushes a pack, without the console.
@@ -92,7 +95,7 @@ impl Fake {
         if let Some(repo) = self.inner.inside().repos.get_mut(&repo.parse::<RepoName>().unwrap()) {
             repo.push(now);
         }
-        self.changed();
+        self.notify();
     }
 
     /// Verification finds these problems in any repo.
@@ -106,9 +109,9 @@ impl FakeStore {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn repo(&self, name: &RepoName) -> BackendResult<FakeRepo> {
+    fn repo(&self, name: &RepoName) -> Result<FakeRepo> {
         let found = self.inside().repos.get(name).cloned();
-        Ok(found.ok_or_else(|| Error::UnknownRepo(name.clone()))?)
+        found.ok_or_else(|| Error::UnknownRepo(name.clone()))
     }
 
     fn put(&self, summary: &RepoSummary) {
@@ -116,19 +119,27 @@ impl FakeStore {
         self.inside().repos.insert(summary.repo.clone(), repo);
     }
 
+    /// The report of a verification.
+    fn verified(&self, repo: FakeRepo) -> VerifyReport {
+        let problems = self.inside().problems.clone();
+        let needed = repo.packs.iter().filter(|pack| pack.retired_at.is_none());
+        VerifyReport {
+            packs_checked: repo.summary.packs,
+            objects_checked: needed.map(|pack| pack.records).sum(),
+            bytes_checked: repo.summary.bytes,
+            repo: repo.summary.repo,
+            ok: problems.is_empty(),
+            problems,
+            repaired: None,
+        }
+    }
+
     /// Replaces the packs of a repo by one, if it is still of this generation.
-    fn consolidated(
-        &self,
-        name: &RepoName,
-        generation: u64,
-        at: Timestamp,
-    ) -> BackendResult<GcReport> {
+    fn consolidated(&self, name: &RepoName, generation: u64, at: Timestamp) -> Result<GcReport> {
         let mut inside = self.inside();
         let repo = inside.repos.get_mut(name).ok_or_else(|| Error::UnknownRepo(name.clone()))?;
         if repo.generation != generation {
-            let message =
-                format!("{name} has changed since the plan was created; nothing was done");
-            return Err(Failure { kind: FailureKind::Conflict, message });
+            return Err(Error::PlanChanged(name.clone()));
         }
         let report = repo.consolidate(at);
         let record = GcRecord::done(&report, at);
@@ -267,34 +278,28 @@ impl FakeRepo {
     }
 }
 
-impl Backend for FakeStore {
-    /// The repo, and its generation.
-    type Plan = (RepoName, u64);
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
+#[async_trait]
+impl Inspect for FakeStore {
     fn place(&self) -> String {
         PLACE.to_owned()
     }
 
-    async fn list(&self, after: Option<&RepoName>, limit: u32) -> BackendResult<Vec<RepoSummary>> {
+    async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
         let inside = self.inside();
         let later = inside.repos.values().map(|repo| &repo.summary);
         let later = later.filter(|summary| after.is_none_or(|after| summary.repo > *after));
         Ok(later.take(limit as usize).cloned().collect())
     }
 
-    async fn summary(&self, repo: &RepoName) -> BackendResult<RepoSummary> {
+    async fn summary(&self, repo: &RepoName) -> Result<RepoSummary> {
         Ok(self.repo(repo)?.summary)
     }
 
-    async fn show(&self, name: &RepoName) -> BackendResult<Detail> {
+    async fn detail(&self, name: &RepoName) -> Result<RepoDetail> {
         let repo = self.repo(name)?;
-        let past = self.history(&GcQuery { limit: 50, ..GcQuery::default() }).await?;
+        let past = self.gc_entries(&GcQuery { limit: 50, ..GcQuery::default() }).await?;
         let past = past.into_iter().filter(|entry| entry.repo == *name);
-        Ok(Detail {
+        Ok(RepoDetail {
             report: repo.report(),
             summary: repo.summary,
             packs: repo.packs,
@@ -303,35 +308,35 @@ impl Backend for FakeStore {
         })
     }
 
-    async fn plan(&self, repo: &RepoName, _: Control) -> BackendResult<(GcPlanReport, Self::Plan)> {
-        let found = self.repo(repo)?;
-        Ok((found.plan(), (repo.clone(), found.generation)))
+    async fn plan_gc(
+        &self,
+        repo: &RepoName,
+        _: GcOptions,
+        _: &Progress,
+    ) -> Result<Box<dyn PlannedGc>> {
+        let repo = self.repo(repo)?;
+        let (report, generation) = (repo.plan(), repo.generation);
+        Ok(Box::new(FakePlan { store: self.clone(), report, generation }))
     }
 
-    async fn run(&self, (repo, generation): Self::Plan, _: Control) -> BackendResult<GcReport> {
-        self.consolidated(&repo, generation, self.now())
+    async fn run(
+        &self,
+        repo: Option<&RepoName>,
+        operation: Operation,
+        _: &Progress,
+    ) -> Result<Report> {
+        let repo = self.repo(repo.expect("the console runs no operation on all repos"))?;
+        match operation {
+            Operation::Gc(_) => {
+                let (name, now) = (&repo.summary.repo, self.clock.now());
+                Ok(Report::Gc(Box::new(self.consolidated(name, repo.generation, now)?)))
+            }
+            Operation::Verify(_) => Ok(Report::Verify(self.verified(repo))),
+            other => panic!("the console does not run {}", other.kind()),
+        }
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
-        let (_, plan) = self.plan(repo, control.clone()).await?;
-        self.run(plan, control).await
-    }
-
-    async fn verify(&self, repo: &RepoName, _: Control) -> BackendResult<VerifyReport> {
-        let (repo, problems) = (self.repo(repo)?, self.inside().problems.clone());
-        let needed = repo.packs.iter().filter(|pack| pack.retired_at.is_none());
-        Ok(VerifyReport {
-            packs_checked: repo.summary.packs,
-            objects_checked: needed.map(|pack| pack.records).sum(),
-            bytes_checked: repo.summary.bytes,
-            repo: repo.summary.repo,
-            ok: problems.is_empty(),
-            problems,
-            repaired: None,
-        })
-    }
-
-    async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
+    async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
         let inside = self.inside();
         let newest = inside.history.iter().rev();
         let matching = newest.filter(|entry| query.before.is_none_or(|before| entry.id < before));
@@ -340,7 +345,26 @@ impl Backend for FakeStore {
     }
 
     /// [`Scripted`] watches.
-    async fn watch(&self, _: Option<u64>) -> BackendResult<u64> {
+    async fn changed(&self, _: Option<u64>) -> Result<u64> {
         std::future::pending().await
+    }
+}
+
+/// The plan of a repo that was in this generation.
+#[derive(Debug)]
+struct FakePlan {
+    store: FakeStore,
+    report: GcPlanReport,
+    generation: u64,
+}
+
+#[async_trait]
+impl PlannedGc for FakePlan {
+    fn report(&self) -> &GcPlanReport {
+        &self.report
+    }
+
+    async fn apply(self: Box<Self>, _: &Progress) -> Result<GcReport> {
+        self.store.consolidated(&self.report.repo, self.generation, self.store.clock.now())
     }
 }

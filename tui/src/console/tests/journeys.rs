@@ -10,8 +10,8 @@ use super::fake_store::Fake;
 use super::screens::SIZES;
 use super::{Console, demo, own_demo};
 use crate::console::app::Exit;
-use crate::console::backend::FailureKind;
 use crate::console::demo::{Demo, REPOS};
+use crate::console::failure::FailureKind;
 use crate::console::inputs::Input;
 use crate::console::keys::Focus;
 

@@ -2,7 +2,7 @@
 
 use super::fake_store::Fake;
 use super::{Console, demo, own_demo};
-use crate::console::backend::FailureKind;
+use crate::console::failure::FailureKind;
 use crate::console::keys::Focus;
 
 #[tokio::test]

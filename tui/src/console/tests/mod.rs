@@ -30,16 +30,15 @@ use std::time::Duration;
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use futures::stream::{self, Stream};
+use packhouse_host::{Inspect, Store};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use tokio::sync::OnceCell;
 
 use super::app::{App, Exit};
-use super::backend::Backend;
 use super::demo::{Demo, REPOS};
 use super::inputs::Input;
 use super::keys::{Key, Keymap};
-use super::local::LocalBackend;
 use super::state::Model;
 use super::terminal::Outlet;
 use super::theme::{Styles, Theme};
@@ -53,8 +52,8 @@ const HUNG: Duration = Duration::from_secs(60);
 type Inputs = Pin<Box<dyn Stream<Item = Input> + Send>>;
 
 /// A console under test.
-struct Console<B: Backend = FakeStore> {
-    app: App<Scripted<B>, TestBackend, Inputs>,
+struct Console<B = FakeStore> {
+    app: App<TestBackend, Inputs>,
     store: Arc<Scripted<B>>,
     pending: Arc<Mutex<VecDeque<Input>>>,
     /// Copied texts, the latest last.
@@ -84,7 +83,7 @@ impl Outlet for Paper {
     }
 }
 
-impl<B: Backend> Console<B> {
+impl<B: Inspect + Clone + 'static> Console<B> {
     /// A console with a store, once it is loaded.
     async fn on(store: Scripted<B>, columns: u16, rows: u16) -> Console<B> {
         Console::open(store, columns, rows, false).await
@@ -111,8 +110,8 @@ impl<B: Backend> Console<B> {
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         let copied = Arc::<Mutex<Vec<String>>>::default();
         let outlet = Box::new(Paper(copied.clone()));
-        let app =
-            App::new(model, store.clone(), terminal, Box::pin(inputs) as Inputs, outlet).unwrap();
+        let (clock, inputs) = (store.clock(), Box::pin(inputs) as Inputs);
+        let app = App::new(model, store.clone(), clock, terminal, inputs, outlet).unwrap();
         let mut console = Console { app, store, pending, copied, exit: None };
         console.settle().await;
         console
@@ -199,21 +198,21 @@ impl<B: Backend> Console<B> {
 }
 
 /// The demo, for tests that only read it.
-async fn demo() -> Scripted<LocalBackend> {
+async fn demo() -> Scripted<Store> {
     static DEMO: OnceCell<Demo> = OnceCell::const_new();
     let build = || async { Demo::build(REPOS, 1, now()).await.unwrap() };
     let demo = DEMO.get_or_init(build).await;
-    Scripted::new(LocalBackend::new(demo.store.clone()), demo.clock.clone())
+    Scripted::new(demo.store.clone(), demo.clock.clone())
 }
 
 /// A demo of its own, with the first `repos` repos.
-async fn own_demo(repos: usize) -> Scripted<LocalBackend> {
+async fn own_demo(repos: usize) -> Scripted<Store> {
     let demo = Demo::build(repos, 1, now()).await.unwrap();
-    Scripted::new(LocalBackend::new(demo.store), demo.clock)
+    Scripted::new(demo.store, demo.clock)
 }
 
 /// An empty model of a console with a store.
-fn model_of<B: Backend>(store: &B, read_only: bool) -> Model {
+fn model_of<B: Inspect + Clone + 'static>(store: &Scripted<B>, read_only: bool) -> Model {
     let styles = Styles { theme: Theme::Mono, ascii: false };
     let mut model = Model::new(styles, Keymap::new(read_only), read_only, store.place());
     model.now = store.now();

@@ -5,7 +5,7 @@ use packhouse_host::{Problem, ProblemKind, VerifyReport};
 
 use super::fake::summary;
 use super::update::{failure, model, model_with, name, planned, press};
-use crate::console::backend::FailureKind;
+use crate::console::failure::FailureKind;
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::{Effect, Msg};
 use crate::console::state::{Extent, Level, Model};

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
+use packhouse_host::{GcOptions, Inspect, PlannedGc, Progress, VerifyOptions};
 use proptest::prelude::*;
-use tokio::sync::watch;
 
 use super::fake_store::Fake;
 use super::{key, model_of};
-use crate::console::backend::{Backend, Control};
+use crate::console::failure::BackendResult;
 use crate::console::keys::{Focus, Key, TABLE};
 use crate::console::msg::{Effect, Msg};
 use crate::console::state::{Asks, Model, PAGE, PlanState, Subject, Ticket, Work};
@@ -19,7 +19,7 @@ use crate::console::update::update;
 struct Bench {
     model: Model,
     store: Fake,
-    plans: BTreeMap<Ticket, <Fake as Backend>::Plan>,
+    plans: BTreeMap<Ticket, Box<dyn PlannedGc>>,
     /// Effects without a result.
     open: Vec<Effect>,
     /// Confirmed consolidations, and those that were started.
@@ -86,19 +86,20 @@ impl Bench {
         if self.open.is_empty() {
             return false;
         }
-        let control = Control::new(|_| {}, watch::channel(false).1);
+        let progress = Progress::silent();
         let store = &self.store;
         let msg = match self.open.remove(0) {
             Effect::List(ticket, after) => {
-                Msg::Listed(ticket, at_once(store.list(after.as_ref(), PAGE)))
+                Msg::Listed(ticket, at_once(store.summaries(after.as_ref(), PAGE)))
             }
             Effect::Summarise(_, repo) => Msg::Summarised(at_once(store.summary(&repo))),
             Effect::Show(ticket, repo) => {
-                Msg::Shown(ticket, at_once(store.show(&repo)).map(Box::new))
+                Msg::Shown(ticket, at_once(store.detail(&repo)).map(Box::new))
             }
             Effect::Plan(ticket, repo) => {
-                let planned = at_once(store.plan(&repo, control));
-                let report = planned.map(|(report, plan)| {
+                let planned = at_once(store.plan_gc(&repo, GcOptions::default(), &progress));
+                let report = planned.map(|plan| {
+                    let report = plan.report().clone();
                     self.plans.insert(ticket, plan);
                     report
                 });
@@ -106,19 +107,20 @@ impl Bench {
             }
             Effect::Run(_, ticket) => {
                 let plan = self.plans.remove(&ticket).expect("only plans are run, and only once");
-                Msg::Consolidated(ticket, at_once(store.run(plan, control)))
+                Msg::Consolidated(ticket, at_once(plan.apply(&progress)))
             }
             Effect::Consolidate(_, ticket, repo) => {
-                Msg::Consolidated(ticket, at_once(store.consolidate(&repo, control)))
+                Msg::Consolidated(ticket, at_once(store.gc(&repo, GcOptions::default(), &progress)))
             }
-            Effect::Verify(ticket, repo) => {
-                Msg::Verified(ticket, at_once(store.verify(&repo, control)))
-            }
+            Effect::Verify(ticket, repo) => Msg::Verified(
+                ticket,
+                at_once(store.verify(&repo, VerifyOptions::default(), &progress)),
+            ),
             Effect::History(ticket, query) => {
-                Msg::Remembered(ticket, at_once(store.history(&query)))
+                Msg::Remembered(ticket, at_once(store.gc_entries(&query)))
             }
-            Effect::Watch(since) => match store.watch(since).now_or_never() {
-                Some(answer) => Msg::Changed(answer),
+            Effect::Watch(since) => match store.changed(since).now_or_never() {
+                Some(answer) => Msg::Changed(answer.map_err(Into::into)),
                 // Keep watching.
                 None => return self.answer_after(Effect::Watch(since)),
             },
@@ -162,8 +164,8 @@ impl Bench {
 }
 
 /// A result of the fake store, which is available at once.
-fn at_once<T>(work: impl Future<Output = T>) -> T {
-    work.now_or_never().expect("the fake store does not wait")
+fn at_once<T>(work: impl Future<Output = packhouse_host::Result<T>>) -> BackendResult<T> {
+    Ok(work.now_or_never().expect("the fake store does not wait")?)
 }
 
 /// A store with more than twelve fragmented repos, and a history.
@@ -221,7 +223,7 @@ fn walk(read_only: bool, steps: Vec<Step>) -> usize {
                 bench.send(Msg::Tick);
             }
             Step::Push(nth) => {
-                let repos = at_once(bench.store.list(None, 100)).unwrap();
+                let repos = at_once(bench.store.summaries(None, 100)).unwrap();
                 bench.store.pushed(&repos[nth % repos.len()].repo.to_string());
             }
         }

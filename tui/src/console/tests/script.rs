@@ -1,35 +1,37 @@
-//! A backend under the control of a test: calls are held and continued, made to fail, and recorded;
+//! A store under the control of a test: calls are held and continued, made to fail, and recorded;
 //! the connection to the store is lost and restored. Nothing here waits for time to pass.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt;
+use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::clock::Clock;
+use packhouse_host::operation::Report;
+use packhouse_host::report::RepoDetail;
 use packhouse_host::{
-    Error, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Phase, RepoName, RepoSummary,
-    VerifyReport,
+    Class, ConnectionStatus, Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport,
+    Inspect, Operation, Phase, PlannedGc, Progress, RepoName, RepoSummary, Result,
 };
 use tokio::sync::{oneshot, watch};
 
-use crate::console::backend::{
-    Backend, BackendResult, Connection, ConnectionState, Control, Detail, Failure, FailureKind,
-};
 use crate::console::demo::DemoClock;
+use crate::console::failure::FailureKind;
 
 /// Steps of a held call.
 const STEPS: usize = 2;
 
-/// A backend, and the controls of a test.
+/// A store, and the controls of a test. All clones are one.
+#[derive(Clone)]
 pub(in crate::console) struct Scripted<B> {
     pub(super) inner: B,
     clock: Arc<DemoClock>,
     /// Changes with every change of the store.
     stamp: watch::Sender<u64>,
     /// The connection, if the store pretends to be remote.
-    connection: Mutex<Option<watch::Sender<Connection>>>,
-    controls: Mutex<Controls>,
+    connection: Option<watch::Sender<ConnectionStatus>>,
+    controls: Arc<Mutex<Controls>>,
 }
 
 #[derive(Default)]
@@ -37,20 +39,30 @@ struct Controls {
     /// Calls that wait at each step.
     holding: Vec<&'static str>,
     /// The waiting calls, and how to continue them.
-    held: Vec<(Control, oneshot::Sender<()>)>,
-    /// Fails the next call of a method; panics without a failure.
-    failing: Vec<(&'static str, Option<Failure>)>,
+    held: Vec<(Progress, oneshot::Sender<()>)>,
+    /// Fails the next call of a method; panics without an error.
+    failing: Vec<(&'static str, Option<Error>)>,
     /// All calls, in order.
     calls: Vec<String>,
     /// The stamps of active watches.
     watching: Vec<u64>,
 }
 
-impl<B: Backend> Scripted<B> {
-    /// A backend with a clock.
+impl<B: Inspect + Clone + 'static> Scripted<B> {
+    /// A store with a clock.
     pub(in crate::console) fn new(inner: B, clock: Arc<DemoClock>) -> Scripted<B> {
         let (connection, controls) = Default::default();
         Scripted { inner, clock, stamp: watch::Sender::new(1), connection, controls }
+    }
+
+    /// The clock of the console.
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    /// The current time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Advances the clock.
@@ -60,8 +72,15 @@ impl<B: Backend> Scripted<B> {
 
     /// Fails the next call of a method.
     pub(super) fn fail(&self, verb: &'static str, kind: FailureKind, message: &str) {
-        let failure = Failure { kind, message: message.to_owned() };
-        self.controls().failing.push((verb, Some(failure)));
+        let of = |class| Error::Remote { class, message: message.to_owned() };
+        let error = match kind {
+            FailureKind::Refused => of(Class::Refused),
+            FailureKind::Conflict => of(Class::Conflict),
+            FailureKind::Damage => of(Class::Damage),
+            FailureKind::Cancelled => Error::Cancelled,
+            FailureKind::Unreachable => unreachable_because(message),
+        };
+        self.controls().failing.push((verb, Some(error)));
     }
 
     /// Panics in the next call of a method.
@@ -77,16 +96,15 @@ impl<B: Backend> Scripted<B> {
     /// Number of calls that wait for the test.
     pub(super) fn held(&self) -> usize {
         // Cancelled calls continue on their own.
-        let waits = |control: &Control| control.stopped().now_or_never().is_none();
         let held = &mut self.controls().held;
         held.retain(|(_, go)| !go.is_closed());
-        held.iter().filter(|(control, _)| waits(control)).count()
+        held.iter().filter(|(progress, _)| !progress.is_cancelled()).count()
     }
 
     /// Reports progress of all waiting calls.
     pub(super) fn report_progress(&self, phase: Phase, done: u64, total: u64) {
-        for (control, _) in &self.controls().held {
-            control.report(Event { repo: "any/repo".to_owned(), phase, done, total });
+        for (progress, _) in &self.controls().held {
+            progress.emit(Event { repo: "any/repo".to_owned(), phase, done, total });
         }
     }
 
@@ -116,16 +134,15 @@ impl<B: Backend> Scripted<B> {
     }
 
     /// The same store as a remote store that has just responded.
-    pub(super) fn remote(self) -> Scripted<B> {
-        let connection = self.up(12);
-        *self.connection.lock().unwrap() = Some(watch::Sender::new(connection));
+    pub(super) fn remote(mut self) -> Scripted<B> {
+        self.connection = Some(watch::Sender::new(self.up(12)));
         self
     }
 
     /// Breaks the connection.
     pub(super) fn disconnect(&self, why: &str) {
-        let state = ConnectionState::Down { since: self.now(), why: why.to_owned() };
-        self.connected(|connection| connection.send_modify(|connection| connection.state = state));
+        let down = Some((self.now(), why.to_owned()));
+        self.connected(|connection| connection.send_modify(|status| status.down = down));
     }
 
     /// The store responds after `ms` milliseconds, which restores the connection.
@@ -135,20 +152,20 @@ impl<B: Backend> Scripted<B> {
     }
 
     /// Notifies watchers.
-    pub(super) fn changed(&self) {
+    pub(super) fn notify(&self) {
         self.stamp.send_modify(|stamp| *stamp += 1);
     }
 
-    fn up(&self, ms: u64) -> Connection {
-        Connection {
-            state: ConnectionState::Up,
+    fn up(&self, ms: u64) -> ConnectionStatus {
+        ConnectionStatus {
+            down: None,
             latency: Some(Duration::from_millis(ms)),
             heard_at: Some(self.now()),
         }
     }
 
-    fn connected<T>(&self, read: impl FnOnce(&watch::Sender<Connection>) -> T) -> Option<T> {
-        self.connection.lock().unwrap().as_ref().map(read)
+    fn connected<T>(&self, read: impl FnOnce(&watch::Sender<ConnectionStatus>) -> T) -> Option<T> {
+        self.connection.as_ref().map(read)
     }
 
     fn controls(&self) -> MutexGuard<'_, Controls> {
@@ -157,24 +174,23 @@ impl<B: Backend> Scripted<B> {
     }
 
     /// Records a call, and fails it if the test wants it.
-    fn called(&self, verb: &'static str, about: &str) -> BackendResult<()> {
+    fn called(&self, verb: &'static str, about: &str) -> Result<()> {
         self.controls().calls.push(format!("{verb} {about}").trim_end().to_owned());
         self.fails(verb)
     }
 
     /// Fails reads while disconnected, which runs wait for; and what the test wants to fail.
-    fn fails(&self, verb: &'static str) -> BackendResult<()> {
+    fn fails(&self, verb: &'static str) -> Result<()> {
         let down = self.connected(|connection| connection.borrow().down_since().is_some());
         if down == Some(true) && ["list", "summary", "show", "history", "watch"].contains(&verb) {
-            let message = "no response".to_owned();
-            return Err(Failure { kind: FailureKind::Unreachable, message });
+            return Err(unreachable_because("no response"));
         }
         let mut controls = self.controls();
         let Some(at) = controls.failing.iter().position(|(failing, _)| *failing == verb) else {
             return Ok(());
         };
         match controls.failing.remove(at).1 {
-            Some(failure) => Err(failure),
+            Some(error) => Err(error),
             None => panic!("a bug in {verb}, on purpose"),
         }
     }
@@ -185,36 +201,41 @@ impl<B: Backend> Scripted<B> {
         verb: &'static str,
         repo: &RepoName,
         phase: Phase,
-        control: &Control,
-    ) -> BackendResult<()> {
+        progress: &Progress,
+    ) -> Result<()> {
         let total = match (phase, self.inner.summary(repo).await) {
             (Phase::Splice, Ok(summary)) => summary.bytes - summary.duplicate_bytes,
             (Phase::Verify, Ok(summary)) => summary.bytes,
             _ => 0,
         };
         for _ in 0..STEPS {
-            control.report(Event { repo: repo.to_string(), phase, done: 0, total });
+            progress.emit(Event { repo: repo.to_string(), phase, done: 0, total });
             tokio::select! {
                 biased;
-                () = control.stopped() => return Err(Error::Cancelled.into()),
-                () = self.pause(verb, control) => {}
+                () = progress.cancelled() => return Err(Error::Cancelled),
+                () = self.pause(verb, progress) => {}
             }
         }
         Ok(())
     }
 
-    async fn pause(&self, verb: &'static str, control: &Control) {
+    async fn pause(&self, verb: &'static str, progress: &Progress) {
         let (go, resumed) = oneshot::channel();
         {
             let mut controls = self.controls();
             if !controls.holding.contains(&verb) {
                 return;
             }
-            controls.held.push((control.clone(), go));
+            controls.held.push((progress.clone(), go));
         }
         // A cancelled call is dropped here.
         let _ = resumed.await;
     }
+}
+
+/// The error of a store that does not respond.
+fn unreachable_because(reason: &str) -> Error {
+    Error::Unreachable { url: "https://example.org".to_owned(), reason: reason.to_owned() }
 }
 
 /// An active watch.
@@ -229,71 +250,65 @@ impl Drop for Watching<'_> {
     }
 }
 
-impl<B: Backend> Backend for Scripted<B> {
-    type Plan = (RepoName, B::Plan);
-
-    fn now(&self) -> Timestamp {
-        self.clock.now()
-    }
-
+#[async_trait]
+impl<B: Inspect + Clone + 'static> Inspect for Scripted<B> {
     fn place(&self) -> String {
         self.inner.place()
     }
 
-    async fn list(&self, after: Option<&RepoName>, limit: u32) -> BackendResult<Vec<RepoSummary>> {
+    async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
         self.called("list", &after.map(|after| format!("after {after}")).unwrap_or_default())?;
-        self.inner.list(after, limit).await
+        self.inner.summaries(after, limit).await
     }
 
-    async fn summary(&self, repo: &RepoName) -> BackendResult<RepoSummary> {
+    async fn summary(&self, repo: &RepoName) -> Result<RepoSummary> {
         self.called("summary", &repo.to_string())?;
         self.inner.summary(repo).await
     }
 
-    async fn show(&self, repo: &RepoName) -> BackendResult<Detail> {
+    async fn detail(&self, repo: &RepoName) -> Result<RepoDetail> {
         self.called("show", &repo.to_string())?;
-        self.inner.show(repo).await
+        self.inner.detail(repo).await
     }
 
-    async fn plan(
+    async fn plan_gc(
         &self,
         repo: &RepoName,
-        control: Control,
-    ) -> BackendResult<(GcPlanReport, Self::Plan)> {
+        options: GcOptions,
+        progress: &Progress,
+    ) -> Result<Box<dyn PlannedGc>> {
         self.called("plan", &repo.to_string())?;
-        self.steps("plan", repo, Phase::Plan, &control).await?;
-        let (report, plan) = self.inner.plan(repo, control).await?;
-        Ok((report, (repo.clone(), plan)))
+        self.steps("plan", repo, Phase::Plan, progress).await?;
+        let plan = self.inner.plan_gc(repo, options, progress).await?;
+        Ok(Box::new(ScriptedPlan { store: self.clone(), plan }))
     }
 
-    async fn run(&self, (repo, plan): Self::Plan, control: Control) -> BackendResult<GcReport> {
-        self.called("run", &repo.to_string())?;
-        self.steps("run", &repo, Phase::Splice, &control).await?;
-        let done = self.inner.run(plan, control).await;
-        self.changed();
+    async fn run(
+        &self,
+        repo: Option<&RepoName>,
+        operation: Operation,
+        progress: &Progress,
+    ) -> Result<Report> {
+        let (verb, phase) = match operation {
+            Operation::Gc(_) => ("consolidate", Phase::Splice),
+            _ => (operation.kind(), Phase::Verify),
+        };
+        let name = repo.expect("the console runs no operation on all repos");
+        self.called(verb, &name.to_string())?;
+        self.steps(verb, name, phase, progress).await?;
+        let done = self.inner.run(repo, operation, progress).await;
+        if verb == "consolidate" {
+            self.notify();
+        }
         done
     }
 
-    async fn consolidate(&self, repo: &RepoName, control: Control) -> BackendResult<GcReport> {
-        self.called("consolidate", &repo.to_string())?;
-        self.steps("consolidate", repo, Phase::Splice, &control).await?;
-        let done = self.inner.consolidate(repo, control).await;
-        self.changed();
-        done
-    }
-
-    async fn verify(&self, repo: &RepoName, control: Control) -> BackendResult<VerifyReport> {
-        self.called("verify", &repo.to_string())?;
-        self.steps("verify", repo, Phase::Verify, &control).await?;
-        self.inner.verify(repo, control).await
-    }
-
-    async fn history(&self, query: &GcQuery) -> BackendResult<Vec<GcEntry>> {
+    async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
         self.called("history", &query.text)?;
-        self.inner.history(query).await
+        self.inner.gc_entries(query).await
     }
 
-    async fn watch(&self, since: Option<u64>) -> BackendResult<u64> {
+    async fn changed(&self, since: Option<u64>) -> Result<u64> {
         self.fails("watch")?;
         let mut stamp = self.stamp.subscribe();
         loop {
@@ -303,12 +318,41 @@ impl<B: Backend> Backend for Scripted<B> {
             }
             self.controls().watching.push(now);
             let _watching = Watching(&self.controls, now);
-            // Fails only if the backend was dropped.
+            // Fails only if the store was dropped.
             let _ = stamp.changed().await;
         }
     }
 
-    fn connection(&self) -> Option<watch::Receiver<Connection>> {
+    fn connection(&self) -> Option<watch::Receiver<ConnectionStatus>> {
         self.connected(watch::Sender::subscribe)
+    }
+}
+
+/// A plan whose run is under the control of the test.
+struct ScriptedPlan<B> {
+    store: Scripted<B>,
+    plan: Box<dyn PlannedGc>,
+}
+
+impl<B> fmt::Debug for ScriptedPlan<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.plan.fmt(f)
+    }
+}
+
+#[async_trait]
+impl<B: Inspect + Clone + 'static> PlannedGc for ScriptedPlan<B> {
+    fn report(&self) -> &GcPlanReport {
+        self.plan.report()
+    }
+
+    async fn apply(self: Box<Self>, progress: &Progress) -> Result<GcReport> {
+        let ScriptedPlan { store, plan } = *self;
+        let repo = plan.report().repo.clone();
+        store.called("run", &repo.to_string())?;
+        store.steps("run", &repo, Phase::Splice, progress).await?;
+        let done = plan.apply(progress).await;
+        store.notify();
+        done
     }
 }

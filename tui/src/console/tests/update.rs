@@ -6,7 +6,7 @@ use packhouse_host::{Event, GcEntry, Phase, RepoName, RepoSummary};
 use super::fake::{gc_plan, last_gc, summary};
 use super::fake_store::Fake;
 use super::{key, model_of};
-use crate::console::backend::{Failure, FailureKind};
+use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::Focus;
 use crate::console::msg::{Effect, Msg};
 use crate::console::state::{Extent, Leave, Level, Model, Screen, Ticket};

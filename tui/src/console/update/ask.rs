@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use packhouse_host::{GcPlanReport, RepoName, RepoSummary};
 
 use super::work;
-use crate::console::backend::BackendResult;
+use crate::console::failure::BackendResult;
 use crate::console::keys::Focus;
 use crate::console::msg::Effect;
 use crate::console::state::{Call, Choice, ConfirmDialog, Confirmed, Level, Model, Ticket, Work};

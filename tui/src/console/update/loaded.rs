@@ -1,9 +1,10 @@
 //! Results of loading and watching.
 
+use packhouse_host::report::RepoDetail;
 use packhouse_host::{GcEntry, RepoSummary};
 
 use super::reload;
-use crate::console::backend::{BackendResult, Detail, FailureKind};
+use crate::console::failure::{BackendResult, FailureKind};
 use crate::console::msg::Effect;
 use crate::console::state::{Level, Model, Ticket};
 
@@ -79,7 +80,7 @@ pub(super) fn summarised(model: &mut Model, answer: BackendResult<RepoSummary>) 
 }
 
 /// The details of one repo.
-pub(super) fn shown(model: &mut Model, ticket: Ticket, answer: BackendResult<Box<Detail>>) {
+pub(super) fn shown(model: &mut Model, ticket: Ticket, answer: BackendResult<Box<RepoDetail>>) {
     let missed = matches!(&answer, Err(failure) if model.misses(failure));
     if let Some(repo) = model.repo_awaiting(ticket) {
         match missed {

@@ -3,7 +3,7 @@
 use packhouse_host::{Event, RepoName};
 
 use super::reload;
-use crate::console::backend::{BackendResult, FailureKind};
+use crate::console::failure::{BackendResult, FailureKind};
 use crate::console::msg::Effect;
 use crate::console::state::{
     Abandoned, Call, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Run, RunState, Screen,

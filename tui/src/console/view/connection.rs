@@ -17,7 +17,6 @@ use ratatui::layout::Rect;
 use ratatui::widgets::Paragraph;
 
 use super::run::{seconds, since};
-use crate::console::backend::ConnectionState;
 use crate::console::cells::{fit, width};
 use crate::console::state::Model;
 use crate::text::{duration, escaped};
@@ -28,7 +27,7 @@ const WHY: usize = 12;
 /// The note in the header while the connection is up; nothing for a local store.
 pub(super) fn note(model: &Model) -> Vec<String> {
     match &model.connection {
-        Some(connection) if connection.state == ConnectionState::Up => match connection.latency {
+        Some(connection) if connection.down.is_none() => match connection.latency {
             Some(latency) => {
                 let took = duration(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX));
                 vec![format!("remote {took}"), "remote".to_owned()]
@@ -53,9 +52,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) {
 /// How long it is down, the age of the data, that it is retried, and the error: as much as fits.
 fn banner(model: &Model, room: usize) -> String {
     let Some(connection) = &model.connection else { return String::new() };
-    let ConnectionState::Down { since: began, why } = &connection.state else {
-        return String::new();
-    };
+    let Some((began, why)) = &connection.down else { return String::new() };
     let mut banner = format!("Disconnected {}", seconds(since(model, Some(*began))));
     let old = connection.heard_at.map(|at| format!("data {} old", seconds(since(model, Some(at)))));
     for more in old.into_iter().chain(["retrying".to_owned()]) {
@@ -74,19 +71,17 @@ fn banner(model: &Model, room: usize) -> String {
 mod tests {
     use jiff::ToSpan;
 
-    use crate::console::backend::{Connection, ConnectionState};
+    use packhouse_host::ConnectionStatus;
+
     use crate::console::tests::fake::now;
     use crate::console::view::tests::{model, shown};
 
     #[test]
     fn narrow_terminals_keep_the_most_important_parts() {
         let mut model = model();
-        let state = ConnectionState::Down {
-            since: now() - 185.seconds(),
-            why: "connection refused".to_owned(),
-        };
+        let down = Some((now() - 185.seconds(), "connection refused".to_owned()));
         model.connection =
-            Some(Connection { state, latency: None, heard_at: Some(now() - 200.seconds()) });
+            Some(ConnectionStatus { down, latency: None, heard_at: Some(now() - 200.seconds()) });
         let line =
             |columns| shown(&model, columns, 9).lines().nth(1).unwrap_or_default().to_owned();
         let all = " Disconnected 3 min 5 s · data 3 min 20 s old · retrying";
@@ -99,8 +94,8 @@ mod tests {
     #[test]
     fn a_store_that_never_responded_has_no_age() {
         let mut model = model();
-        let state = ConnectionState::Down { since: now(), why: String::new() };
-        model.connection = Some(Connection { state, latency: None, heard_at: None });
+        let down = Some((now(), String::new()));
+        model.connection = Some(ConnectionStatus { down, latency: None, heard_at: None });
         let seen = shown(&model, 80, 9);
         assert!(
             seen.contains(" Disconnected 0 s · retrying\n") && seen.contains("Reconnecting …"),

@@ -7,8 +7,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use crate::console::backend::{Failure, FailureKind};
 use crate::console::cells::{fit, pad, width, wrap};
+use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model, Outcome, RECONNECTING, RunState, Work};
 use crate::console::theme::Styles;

@@ -28,6 +28,7 @@
 
 mod facts;
 
+use packhouse_host::report::RepoDetail;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -36,7 +37,6 @@ use ratatui::widgets::Paragraph;
 use super::chart;
 use super::packs::Packs;
 use super::parts::{failure_lines, inner, room, say_more, scrolled};
-use crate::console::backend::Detail;
 use crate::console::cells::{fit, pad};
 use crate::console::state::{Extent, Item, Model, Repo};
 use crate::text::escaped;
@@ -94,7 +94,7 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
 /// All lines of the screen, by number.
 struct Page<'a> {
     model: &'a Model,
-    known: &'a Detail,
+    known: &'a RepoDetail,
     room: usize,
     above: Vec<Line<'static>>,
     packs: Packs,
@@ -105,7 +105,7 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn new(
         model: &'a Model,
-        known: &'a Detail,
+        known: &'a RepoDetail,
         above: Vec<Line<'static>>,
         room: usize,
     ) -> Page<'a> {

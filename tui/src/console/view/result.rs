@@ -40,8 +40,8 @@ use ratatui::text::Line;
 use super::parts::{
     contents, fact, heading, key_fact, long_fact, plain, room, scrolled, shrunk, styled, way_out,
 };
-use crate::console::backend::{Failure, FailureKind};
 use crate::console::cells::{width, wrap};
+use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::Focus;
 use crate::console::state::{Extent, Model, Outcome, Run, Work};
 use crate::text::{capitalized, count, duration, escaped, plural, size};

@@ -1,7 +1,7 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::console::backend::{Failure, FailureKind};
+use crate::console::failure::{Failure, FailureKind};
 use crate::console::tests::fake::now;
 
 fn ask(runs: &mut Runs, ticket: u64, repo: &str) {

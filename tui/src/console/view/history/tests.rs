@@ -1,7 +1,7 @@
 use jiff::SignedDuration;
 use packhouse_host::GcEntry;
 
-use crate::console::backend::{Failure, FailureKind};
+use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::Action;
 use crate::console::state::{Level, Model, Screen};
 use crate::console::tests::fake::{last_gc, now};

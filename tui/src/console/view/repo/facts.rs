@@ -1,9 +1,9 @@
 //! What the repo screen says above its lists, and each past consolidation.
 
+use packhouse_host::report::RepoDetail;
 use packhouse_host::{Damage, GcRecord};
 use ratatui::text::Line;
 
-use crate::console::backend::Detail;
 use crate::console::cells::{fit, pad, wrap};
 use crate::console::state::{Model, Outcome, Repo, RunState};
 use crate::console::view::parts::{
@@ -19,7 +19,7 @@ const DAMAGE: usize = 3;
 const WHEN: usize = 16;
 
 /// The facts of a repo.
-pub(super) fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
+pub(super) fn facts(model: &Model, known: &RepoDetail, room: usize) -> Vec<Line<'static>> {
     let (styles, report, summary) = (model.styles, &known.report, &known.summary);
     let (state, style) = state_text(model, summary);
     let packs = match summary.superseded_bytes {
@@ -63,7 +63,7 @@ pub(super) fn facts(model: &Model, known: &Detail, room: usize) -> Vec<Line<'sta
 }
 
 /// The known damage: what, since when, and which verb found it.
-fn damage(model: &Model, known: &Detail, room: usize) -> Vec<Line<'static>> {
+fn damage(model: &Model, known: &RepoDetail, room: usize) -> Vec<Line<'static>> {
     let damaged = &known.report.damaged;
     let described = |damage: &Damage| {
         let what =

@@ -1,6 +1,6 @@
 use packhouse_host::{GcEntry, MpackKey, Problem, ProblemKind, VerifyReport};
 
-use crate::console::backend::{Failure, FailureKind};
+use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::Keymap;
 use crate::console::state::{Call, Cursor, Model, Outcome, Screen, Work};
 use crate::console::tests::fake::{gc_report, last_gc, now, summary};

@@ -1,7 +1,7 @@
 use jiff::SignedDuration;
 use packhouse_host::{Event, Phase, RepoName, VerifyReport};
 
-use crate::console::backend::{Failure, FailureKind};
+use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::Keymap;
 use crate::console::state::{Call, Model, Outcome, Screen, Ticket, Work};
 use crate::console::tests::fake::{gc_report, now, summary};

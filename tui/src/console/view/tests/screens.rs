@@ -1,13 +1,14 @@
 //! Every screen with all kinds of content: plain, empty, broken and hostile.
 
 use jiff::SignedDuration;
+use packhouse_host::report::RepoDetail;
 use packhouse_host::{
-    Cause, Damage, Event, GcCost, GcEntry, GcPlanned, Moment, MpackKey, PackReport, Phase, RepoId,
-    RepoName, RepoReport, RepoSummary, Visibility,
+    Cause, ConnectionStatus, Damage, Event, GcCost, GcEntry, GcPlanned, Moment, MpackKey,
+    PackReport, Phase, RepoId, RepoName, RepoReport, RepoSummary, Visibility,
 };
 
 use super::model;
-use crate::console::backend::{Connection, ConnectionState, Detail, Failure, FailureKind};
+use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::{Action, Keymap};
 use crate::console::state::{
     Asks, Call, Choice, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, PlanState, Repo,
@@ -74,7 +75,7 @@ fn damaged(number: u64) -> Vec<Damage> {
     (0..number).map(|n| damage(n as u8)).collect()
 }
 
-pub(super) fn detail(summary: RepoSummary, packs: u64, heads: &[&str]) -> Box<Detail> {
+pub(super) fn detail(summary: RepoSummary, packs: u64, heads: &[&str]) -> Box<RepoDetail> {
     let report = RepoReport {
         repo: summary.repo.clone(),
         repo_id: RepoId("00000000000000000000000000000001".to_owned()),
@@ -100,7 +101,7 @@ pub(super) fn detail(summary: RepoSummary, packs: u64, heads: &[&str]) -> Box<De
         last_gc("consolidated", "2026-06-29T12:00:00Z"),
         last_gc("failed", "2026-06-24T12:00:00Z"),
     ];
-    Box::new(Detail {
+    Box::new(RepoDetail {
         report,
         summary,
         packs: (0..packs).map(pack).collect(),
@@ -125,7 +126,7 @@ fn with_repos() -> Model {
     model
 }
 
-pub(super) fn with_repo(detail: Box<Detail>) -> Model {
+pub(super) fn with_repo(detail: Box<RepoDetail>) -> Model {
     let mut model = with_repos();
     let ticket = model.ticket();
     let mut repo = Repo::new(detail.summary.repo.clone(), ticket);
@@ -365,12 +366,9 @@ fn above() -> Screens {
     let mut add = |name, model: Model| screens.push((name, model));
     let mut cut = with_repos();
     ask(&mut cut, "gabriel/notes");
-    let state = ConnectionState::Down {
-        since: now() - SignedDuration::from_secs(14),
-        why: FOREIGN.repeat(9),
-    };
-    cut.connection = Some(Connection {
-        state,
+    let down = Some((now() - SignedDuration::from_secs(14), FOREIGN.repeat(9)));
+    cut.connection = Some(ConnectionStatus {
+        down,
         latency: None,
         heard_at: Some(now() - SignedDuration::from_secs(20)),
     });
