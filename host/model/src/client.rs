@@ -15,12 +15,12 @@ use crate::access::{NewToken, TokenReport};
 use crate::connection::ConnectionStatus;
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName, Visibility};
-use crate::operation::{GcOptions, Operation, PruneOptions, Report, VerifyOptions};
+use crate::operation::{GcOptions, Operation, PruneOptions, VerifyOptions};
 use crate::progress::Progress;
 use crate::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchReport, GcEntry, GcPlanReport, GcQuery,
     GcReport, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, PruneReport, PushReport,
-    Queued, RepoDetail, RepoReport, RepoSummary, VerifyReport,
+    Queued, RepoDetail, RepoReport, RepoSummary, Report, VerifyReport,
 };
 
 /// A store as a console needs it: to look at its repos, to consolidate and to verify them.

@@ -11,12 +11,13 @@ use packhouse_model::client::{
 use packhouse_model::connection::ConnectionStatus;
 use packhouse_model::error::{Class, Error, Result};
 use packhouse_model::names::{RepoName, Visibility};
-use packhouse_model::operation::{GcOptions, JobRequest, Operation, Report, RunRequest};
+use packhouse_model::operation::{GcOptions, JobRequest, Operation, RunRequest};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchBody, FetchReport, GcEntry, GcPlanReport,
     GcQuery, GcReport, HistoryPage, JobPage, JobReport, JobStatus, NewRepo, Policy, PolicyCheck,
     PolicyReport, PolicyRequest, PushReport, Queued, RepoDetail, RepoPage, RepoReport, RepoSummary,
+    Report,
 };
 use packhouse_model::text::escaped;
 use reqwest::Method;

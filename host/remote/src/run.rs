@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use packhouse_model::error::{Class, Error, Result};
-use packhouse_model::operation::{Report, RunRequest};
+use packhouse_model::operation::RunRequest;
 use packhouse_model::progress::{self, Phase, Progress};
-use packhouse_model::report::{RunFailed, RunReport, RunState, Step};
+use packhouse_model::report::{Report, RunFailed, RunReport, RunState, Step};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -10,12 +10,12 @@ use packhouse_model::client::{
 };
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{RepoName, Visibility};
-use packhouse_model::operation::{GcOptions, Operation, Report};
+use packhouse_model::operation::{GcOptions, Operation};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchReport, GcEntry, GcPlanReport, GcQuery,
     GcReport, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, PushReport, Queued,
-    RepoDetail, RepoReport, RepoSummary,
+    RepoDetail, RepoReport, RepoSummary, Report,
 };
 
 use super::{GcPlan, Store};

@@ -2,8 +2,9 @@
 
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
-use packhouse_model::operation::{Operation, Report};
+use packhouse_model::operation::Operation;
 use packhouse_model::progress::Progress;
+use packhouse_model::report::Report;
 
 use super::Store;
 

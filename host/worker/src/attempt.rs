@@ -1,9 +1,8 @@
 //! What is done for a job.
 
 use packhouse_model::error::{JobError, Result};
-use packhouse_model::operation::Report;
 use packhouse_model::progress::Progress;
-use packhouse_model::report::JobReport;
+use packhouse_model::report::{JobReport, Report};
 use packhouse_store::Store;
 
 /// Does a job.

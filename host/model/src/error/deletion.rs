@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::SignedDuration;
 
 use crate::names::RepoName;
-use crate::report::{NEWER_WAY_OUT, NewerPacks};
+use crate::report::newer::{NEWER_WAY_OUT, NewerPacks};
 
 /// Why nothing is deleted from storage, or dropped from a repo.
 #[derive(Debug, thiserror::Error)]

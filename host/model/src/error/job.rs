@@ -1,7 +1,7 @@
 //! What can go wrong with jobs.
 
 use crate::names::MpackKey;
-use crate::report::JobStatus;
+use crate::report::job_status::JobStatus;
 
 /// Why a job is not queued, retried, cancelled or done.
 #[derive(Debug, thiserror::Error)]

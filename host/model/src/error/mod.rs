@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use wording::{token_id, way_out, without_claim};
 
 use crate::names::{MpackKey, NameError, RepoName};
-use crate::report::PruneReport;
+use crate::report::prune::PruneReport;
 use crate::text::escaped;
 
 pub use backup::BackupError;

@@ -2,7 +2,7 @@
 
 use super::wording::candidates;
 use crate::names::{MpackKey, RepoId, RepoName};
-use crate::report::DeletedRepo;
+use crate::report::repo::DeletedRepo;
 use crate::text::escaped;
 
 /// Why a deleted repo is not there, or is not restored.

@@ -4,7 +4,7 @@ use packhouse_core::{BranchConflict, EntityId};
 
 use super::Error;
 use crate::names::{RepoName, TOKEN_ID_DIGITS};
-use crate::report::DeletedRepo;
+use crate::report::repo::DeletedRepo;
 use crate::text::escaped;
 
 /// An error's text, without the claim that nothing was changed and without its full stop.

@@ -12,7 +12,6 @@
 //! The digest of a plan that was shown is no option: it stands beside the operation in a
 //! [`RunRequest`].
 
-mod report;
 mod request;
 mod schema;
 mod seconds;
@@ -29,7 +28,6 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::error::{Error, Result};
 use crate::names::MpackKey;
 
-pub use report::Report;
 pub use request::{JobRequest, RunRequest};
 
 /// Work on packs that takes long.

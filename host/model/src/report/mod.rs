@@ -5,11 +5,13 @@ mod api;
 mod backup;
 mod damage;
 mod job;
-mod newer;
+pub(crate) mod job_status;
+pub(crate) mod newer;
+mod of_operation;
 mod overview;
-mod prune;
+pub(crate) mod prune;
 mod push;
-mod repo;
+pub(crate) mod repo;
 mod verify;
 
 use std::fmt;
@@ -26,8 +28,10 @@ pub use api::{
 };
 pub use backup::{BackupProblem, BackupReport};
 pub use damage::{Damage, KeptPack, Repaired};
-pub use job::{JobEnded, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, Queued};
+pub use job::{JobEnded, JobReport, Policy, PolicyCheck, PolicyReport, Queued};
+pub use job_status::JobStatus;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
+pub use of_operation::Report;
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
 pub use prune::PruneReport;
 pub use push::{FetchReport, PushReport, PushStatus};

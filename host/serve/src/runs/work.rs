@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use packhouse_model::error::{Class, Error, Result};
 use packhouse_model::names::RepoName;
-use packhouse_model::operation::{GcOptions, Operation, Report, RunRequest};
+use packhouse_model::operation::{GcOptions, Operation, RunRequest};
 use packhouse_model::progress::Progress;
-use packhouse_model::report::{GcReport, RunFailed, RunState, Step};
+use packhouse_model::report::{GcReport, Report, RunFailed, RunState, Step};
 use packhouse_store::Store;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};

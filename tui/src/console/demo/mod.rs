@@ -18,8 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use packhouse_host::operation::Report;
-use packhouse_host::report::RepoDetail;
+use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
 use packhouse_host::{
     Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Inspect, Operation, Phase,

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::clock::Clock;
-use packhouse_host::operation::Report;
-use packhouse_host::report::RepoDetail;
+use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
 use packhouse_host::{
     Cause, Error, GcCost, GcEntry, GcOptions, GcPlanReport, GcPlanned, GcQuery, GcRecord, GcReport,

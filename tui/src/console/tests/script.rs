@@ -8,8 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::clock::Clock;
-use packhouse_host::operation::Report;
-use packhouse_host::report::RepoDetail;
+use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::{
     Class, ConnectionStatus, Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport,
     Inspect, Operation, Phase, PlannedGc, Progress, RepoName, RepoSummary, Result,

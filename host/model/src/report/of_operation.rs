@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::Operation;
+use super::{GcPlanReport, GcReport, PruneReport, PushReport, VerifyReport};
 use crate::error::Error;
-use crate::report::{GcPlanReport, GcReport, PruneReport, PushReport, VerifyReport};
+use crate::operation::Operation;
 
 /// What an operation reports. Its JSON is that of the report.
 #[derive(Clone, Debug, Serialize)]
