@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use packhouse_host::clock::FixedClock;
 use packhouse_host::{
-    FetchReport, FetchRequest, GcOptions, GcReport, Progress, PushOptions, PushReport, RepoName,
-    RepoReport, Result, Storage, Store, StoreOptions, VerifyOptions, Visibility,
+    FetchReport, FetchRequest, GcOptions, GcPlan, GcReport, Operation, Progress, PushOptions,
+    PushReport, Queued, RepoName, RepoReport, Result, Storage, Store, StoreOptions, VerifyOptions,
+    Visibility,
 };
 use tempfile::TempDir;
 
@@ -112,6 +113,22 @@ impl TestStore {
     /// Those of the consolidation.
     pub async fn gc(&self) -> Result<GcReport> {
         self.store.gc(&self.repo, GcOptions::default(), &Progress::silent()).await
+    }
+
+    /// Plans a consolidation.
+    ///
+    /// # Errors
+    /// Those of the plan.
+    pub async fn plan(&self) -> Result<GcPlan> {
+        self.store.plan_gc(&self.repo, GcOptions::default(), &Progress::silent()).await
+    }
+
+    /// Queues an operation on the repo.
+    ///
+    /// # Errors
+    /// Those of the queue.
+    pub async fn queue(&self, operation: Operation) -> Result<Queued> {
+        self.store.queue(Some(&self.repo), operation).await
     }
 
     /// `repo show`.

@@ -38,11 +38,7 @@ async fn law_4_what_is_said_to_be_proven_was_counted_on_the_new_pack() {
         let packs = if seed == 0 { packs() } else { random_history(seed, 14).spread(seed, 4) };
         let store = TestStore::new().await;
         store.push_each(&packs).await;
-        let plan = store
-            .store
-            .plan_gc(&store.repo, GcOptions::default(), &Progress::silent())
-            .await
-            .unwrap();
+        let plan = store.plan().await.unwrap();
         let shown = serde_json::to_value(&plan.report).unwrap();
         assert!(shown.get("proven").is_none(), "a plan proves nothing");
         let proven = store.gc().await.unwrap().phase.proven.unwrap();
@@ -87,15 +83,7 @@ async fn a_plan_tells_what_it_costs() {
     let packs = packs();
     store.push_each(&packs).await;
     let silent = Progress::silent();
-    let cost = store
-        .store
-        .plan_gc(&store.repo, GcOptions::default(), &silent)
-        .await
-        .unwrap()
-        .report
-        .phase
-        .cost
-        .unwrap();
+    let cost = store.plan().await.unwrap().report.phase.cost.unwrap();
     let report = store.gc().await.unwrap();
     let told = serde_json::to_value(&report).unwrap();
     assert!(told.get("cost").is_none(), "what it did cost is in the rest of the report");
@@ -142,16 +130,7 @@ async fn a_run_begins_when_what_the_plan_needs_is_free() {
     let filled = TestStore::new().await;
     filled.push_each(&packs()).await;
     let silent = Progress::silent();
-    let need = filled
-        .store
-        .plan_gc(&filled.repo, GcOptions::default(), &silent)
-        .await
-        .unwrap()
-        .report
-        .phase
-        .cost
-        .unwrap()
-        .peak_disk;
+    let need = filled.plan().await.unwrap().report.phase.cost.unwrap().peak_disk;
     // And a MiB for the catalog's log.
     for (free, enough) in [(need + (1 << 20) - 1, false), (need + (1 << 20), true)] {
         let folder = tempfile::tempdir().unwrap();
@@ -174,8 +153,7 @@ async fn a_plan_is_current_until_anything_is_published() {
     let packs = packs();
     store.push_each(&packs[..2]).await;
     let silent = Progress::silent();
-    let plan =
-        async || store.store.plan_gc(&store.repo, GcOptions::default(), &silent).await.unwrap();
+    let plan = async || store.plan().await.unwrap();
     let first = plan().await;
     store.store.verify(&store.repo, VerifyOptions::default(), &silent).await.unwrap();
     assert!(store.store.is_current(&first).await.unwrap(), "nothing has changed");

@@ -232,7 +232,7 @@ async fn a_deleted_repo_frees_its_name_and_its_packs_wait() {
     store.store.push(&other, &[shared], PushOptions::default(), &Progress::silent()).await.unwrap();
     let (answer, _) = store.fetch(&[], std::slice::from_ref(&pushed.tip)).await.unwrap();
     let file = answer.mpack_url.strip_prefix("file://").unwrap().to_owned();
-    store.store.queue(Some(&store.repo), Operation::Gc(GcOptions::default())).await.unwrap();
+    store.queue(Operation::Gc(GcOptions::default())).await.unwrap();
     let gone = store.store.delete_repo(&store.repo).await.unwrap();
     assert_eq!((gone.packs_waiting, gone.jobs_cancelled), (1, 1));
     assert!(!Path::new(&file).exists(), "what was assembled from it is gone at once");

@@ -166,7 +166,7 @@ async fn a_worker_that_was_taken_for_dead_publishes_nothing() {
         store.push_each(&[chain(2, "a", None).pack]).await;
         let next = chain(2, "b", Some(&chain(2, "a", None).tip));
         store.push_each(&[&next.pack]).await;
-        store.store.queue(Some(&store.repo), Operation::Gc(GcOptions::default())).await.unwrap();
+        store.queue(Operation::Gc(GcOptions::default())).await.unwrap();
 
         let theirs = Fault::never();
         // By the system's clock it is later still, and what it stages has other names.
@@ -307,12 +307,7 @@ async fn what_fails_for_a_moment_is_tried_again_later_and_what_fails_for_good_is
         let store = TestStore::new().await;
         store.push_each(&[chain(2, "a", None).pack]).await;
         store.push_each(&[chain(2, "b", Some(&chain(2, "a", None).tip)).pack]).await;
-        let id = store
-            .store
-            .queue(Some(&store.repo), Operation::Gc(GcOptions::default()))
-            .await
-            .unwrap()
-            .job;
+        let id = store.queue(Operation::Gc(GcOptions::default())).await.unwrap().job;
         let fault = Fault::at(call, Moment::Before);
         let faulty = faulty::open(
             at(AN_HOUR_LATER, &store.data()),
@@ -358,12 +353,7 @@ async fn what_fails_for_a_moment_is_tried_again_later_and_what_fails_for_good_is
 
     // Five workers in a row die with it.
     let store = TestStore::new().await;
-    let id = store
-        .store
-        .queue(Some(&store.repo), Operation::Verify(VerifyOptions::default()))
-        .await
-        .unwrap()
-        .job;
+    let id = store.queue(Operation::Verify(VerifyOptions::default())).await.unwrap().job;
     let catalog = options(&store.data()).catalog.open().await.unwrap();
     let start: jiff::Timestamp = TOMORROW.parse().unwrap();
     for n in 0..5 {
@@ -393,12 +383,7 @@ async fn a_job_that_is_taken_back_publishes_nothing_more() {
     store.push_each(&[chain(2, "b", Some(&chain(2, "a", None).tip)).pack]).await;
     let mut lost = 0;
     for call in 0.. {
-        let id = store
-            .store
-            .queue(Some(&store.repo), Operation::Gc(GcOptions::default()))
-            .await
-            .unwrap()
-            .job;
+        let id = store.queue(Operation::Gc(GcOptions::default())).await.unwrap().job;
         let theirs = store.store.clone();
         let fault = Fault::meanwhile(call, &Fault::never(), move || {
             let theirs = theirs.clone();
@@ -427,12 +412,7 @@ async fn a_worker_that_is_asked_to_stop_gives_back_what_it_can_not_end() {
     let store = TestStore::new().await;
     store.push_each(&[chain(2, "a", None).pack]).await;
     store.push_each(&[chain(2, "b", Some(&chain(2, "a", None).tip)).pack]).await;
-    let id = store
-        .store
-        .queue(Some(&store.repo), Operation::Gc(GcOptions::default()))
-        .await
-        .unwrap()
-        .job;
+    let id = store.queue(Operation::Gc(GcOptions::default())).await.unwrap().job;
     let stop = Stop::default();
     let asked = stop.clone();
     // While it reads the repo's state; the wait is longer than its shutdown timeout.
@@ -475,12 +455,7 @@ async fn a_check_that_finds_damage_fails_and_says_where() {
         .find(|path| path.extension().is_some_and(|e| e == "mpack"))
         .unwrap();
     std::fs::remove_file(pack).unwrap();
-    let id = store
-        .store
-        .queue(Some(&store.repo), Operation::Verify(VerifyOptions::default()))
-        .await
-        .unwrap()
-        .job;
+    let id = store.queue(Operation::Verify(VerifyOptions::default())).await.unwrap().job;
     assert_eq!(work(&store.store, diligent("w")).await[0].outcome, "failed");
     assert!(job(&store, id).await.reason.unwrap().contains("packhouse verify a/b"));
 }

@@ -20,15 +20,7 @@ fn packs() -> Vec<Vec<u8>> {
 }
 
 async fn plan_digest(store: &TestStore) -> String {
-    store
-        .store
-        .plan_gc(&store.repo, GcOptions::default(), &Progress::silent())
-        .await
-        .unwrap()
-        .report
-        .phase
-        .plan_digest
-        .unwrap()
+    store.plan().await.unwrap().report.phase.plan_digest.unwrap()
 }
 
 fn reference() -> Sandbox {
@@ -85,8 +77,7 @@ async fn law_3_a_plan_is_a_value_and_is_applied_as_it_is() {
     let store = TestStore::new().await;
     store.push(&packs[..4]).await.unwrap();
     let before = serde_json::to_value(store.show().await).unwrap();
-    let plan =
-        store.store.plan_gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
+    let plan = store.plan().await.unwrap();
     let shown = plan.report.clone();
     assert_eq!(
         serde_json::to_value(store.show().await).unwrap(),
@@ -109,10 +100,7 @@ async fn law_3_a_plan_that_time_has_overtaken_is_not_applied() {
     let packs = packs();
     let store = TestStore::new().await;
     store.push(&packs[..3]).await.unwrap();
-    let (one, other) = (
-        store.store.plan_gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap(),
-        store.store.plan_gc(&store.repo, GcOptions::default(), &Progress::silent()).await.unwrap(),
-    );
+    let (one, other) = (store.plan().await.unwrap(), store.plan().await.unwrap());
     store.store.apply_gc(one, &Progress::silent()).await.unwrap();
     store.push(&packs[3..]).await.unwrap();
     let before = store.show().await.pack_keys;

@@ -174,7 +174,7 @@ proptest! {
             };
             let silent = Progress::silent();
             for pack in &packs {
-                let plan = store.store.plan_gc(&store.repo, GcOptions::default(), &silent).await.unwrap();
+                let plan = store.plan().await.unwrap();
                 let stored = store.push(&[pack]).await.unwrap()[0].status == packhouse_host::PushStatus::Stored;
                 if stored {
                     look(Cause::Push).await;

@@ -10,7 +10,7 @@ use packhouse_model::operation::{GcOptions, VerifyOptions};
 use packhouse_model::progress::Progress;
 use packhouse_vault::SweepResult;
 
-use super::{Fixture, open};
+use super::{Fixture, history_packs, open};
 
 #[tokio::test]
 async fn law_5_what_a_crash_leaves_in_staging_is_swept_and_what_is_in_use_is_not() {
@@ -81,22 +81,8 @@ async fn clients_are_asked_for_objects_of_a_pack_that_is_known_to_be_damaged() {
         store.missing_objects(repo, all.clone(), true).await.unwrap().into_iter().collect();
     assert!(!asked.is_empty() && asked == objects(&|on| on == shelf.id));
     assert!(store.verify(repo, VerifyOptions::REPAIR, &Progress::silent()).await.is_ok());
-    let again = history_pack(1);
+    let again = history_packs().swap_remove(1);
     fixture.push("again.mpack", &again).await;
     assert!(store.missing_objects(repo, all, true).await.unwrap().is_empty());
     assert!(store.verify(repo, VerifyOptions::default(), &Progress::silent()).await.unwrap().ok);
-}
-
-/// A pack of [`Fixture::with_history`].
-fn history_pack(number: usize) -> Vec<u8> {
-    use packhouse_sample::{HistoryOptions, history};
-    let options = HistoryOptions {
-        seed: 5,
-        pushes: 4,
-        merges: true,
-        overlap: true,
-        tags: true,
-        ..HistoryOptions::default()
-    };
-    history(&options).swap_remove(number)
 }

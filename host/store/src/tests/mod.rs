@@ -30,6 +30,18 @@ pub(super) struct Fixture {
     pub(super) repo: RepoName,
 }
 
+/// Four packs of a small history, with merges and duplicates.
+pub(super) fn history_packs() -> Vec<Vec<u8>> {
+    history(&HistoryOptions {
+        seed: 5,
+        pushes: 4,
+        merges: true,
+        overlap: true,
+        tags: true,
+        ..HistoryOptions::default()
+    })
+}
+
 /// Opens a store in files, some days after the first of January.
 pub(super) async fn open(folder: &Path, days: i64) -> Store {
     let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
@@ -52,18 +64,10 @@ impl Fixture {
         Fixture { folder, store, repo }
     }
 
-    /// With four packs of a small history, with merges and duplicates.
+    /// With the packs of [`history_packs`].
     pub(super) async fn with_history() -> Fixture {
         let fixture = Fixture::new().await;
-        let options = HistoryOptions {
-            seed: 5,
-            pushes: 4,
-            merges: true,
-            overlap: true,
-            tags: true,
-            ..HistoryOptions::default()
-        };
-        for (i, pack) in history(&options).into_iter().enumerate() {
+        for (i, pack) in history_packs().into_iter().enumerate() {
             fixture.push(&format!("{i}.mpack"), &pack).await;
         }
         fixture
