@@ -19,7 +19,7 @@ use super::{Store, blocking, prove};
 
 /// What an answer must hold.
 pub(super) struct AnswerScope {
-    /// What the component was asked for.
+    /// The request to the component.
     pub(super) ask: Request,
     /// The shelves that there were when it was planned.
     pub(super) planned_from: BTreeSet<ShelfId>,

@@ -1,4 +1,4 @@
-//! An operation that somebody else describes: a worker's job, a server's run, a verb.
+//! Runs an operation, described by a value: a worker's job, a server's run, a verb.
 
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;

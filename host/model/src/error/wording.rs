@@ -52,7 +52,7 @@ pub(super) fn candidates(repo: &RepoName, deleted: &[DeletedRepo]) -> String {
     format!("Deleted repos `{repo}`, for --id: {}{left_out}", shown.join(", "))
 }
 
-/// A name in which equal looks are told apart.
+/// A name, escaped so that names that look alike can be distinguished.
 pub(super) fn in_characters(name: &str) -> String {
     let shown = |c: char| match c.is_ascii() {
         true => c.to_string(),

@@ -58,7 +58,7 @@ impl Report {
         }
     }
 
-    /// The error for a report of another operation than was asked for.
+    /// The error for the report of another operation than the requested one.
     pub fn unexpected(&self) -> Error {
         let what = match self {
             Report::Index(_) => "a push",

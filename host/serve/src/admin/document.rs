@@ -10,7 +10,7 @@ use utoipa::openapi::{
 
 use super::super::problem::ProblemBody;
 
-// A parameter of a generic type is not collected by itself: `GcDone` is part of a `GcReport`.
+// A parameter of a generic type is not collected automatically: `GcDone` is part of a `GcReport`.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "packhouse", description = "The administration API of a packhouse store. Errors are a ProblemBody."),

@@ -26,7 +26,7 @@ async fn repo_for(
     let name = format!("{owner}/{slug}");
     let repo: RepoName = name.parse().map_err(|_| Problem::no_repo(&escaped(&name)))?;
     let Some((id, visibility)) = state.store.named(&repo).await? else {
-        // Callers who may create or restore it are told how.
+        // The message for callers who may create or restore it says how.
         return Err(if caller.may(Scope::Admin, &repo) {
             state.store.unknown_repo(&repo).await?.into()
         } else {

@@ -127,7 +127,7 @@ async fn is_stored(copy: &Copy, remote: &Downloader) -> bool {
         if found.bytes != copy.bytes {
             return Ok(false);
         }
-        // An object that was written anew may be another one.
+        // A rewritten object may have other bytes.
         Ok(copy.is_of(found.version.as_deref()) || remote.hash(&object).await? == Some(copy.key))
     };
     stored.await.unwrap_or_else(|error: Error| {
