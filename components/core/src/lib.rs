@@ -38,5 +38,7 @@ pub use fault::{BranchConflict, Fault};
 pub use id::{EntityId, Form, IdError, Kind};
 pub use index::{Index, index};
 pub use plan::{Counts, Plan, Step};
-pub use ports::{AccessError, Database, Edges, Head, PackInfo, Rival, Span, Storage};
+pub use ports::{
+    AccessError, Ancestor, Database, Edges, Head, Location, PackInfo, Rival, Span, Storage,
+};
 pub use row::{ROW_BYTES, Row};

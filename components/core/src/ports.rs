@@ -52,6 +52,26 @@ impl Edges {
     }
 }
 
+/// A commit of the index, as a walk needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Ancestor {
+    /// What it reaches.
+    pub edges: Edges,
+    /// 1 + the greatest generation of its known parents; 0: not numbered yet.
+    pub generation: u64,
+}
+
+/// Where the index has an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Location {
+    /// Its record.
+    pub at: Span,
+    /// Number of its row in the pack's directory.
+    pub row: u64,
+}
+
 /// A pack of this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
