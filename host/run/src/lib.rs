@@ -6,7 +6,9 @@
 
 mod damage;
 mod directories;
+mod heads;
 mod host;
+mod locate;
 mod packs_only;
 mod planner;
 mod reader;
@@ -14,7 +16,9 @@ mod run_host;
 
 pub use damage::{damaged_pack, missing_pack};
 pub use directories::{Directories, keep_directory, put_directory};
+pub use heads::{DirectoryHeads, HEADS_BYTES};
 pub use host::Host;
+pub use locate::{LocatedRow, Locator};
 pub use packs_only::PacksOnly;
 pub use planner::{Indexed, Planner, RunError, SandboxLimits};
 pub use reader::{PackReader, RunPack};

@@ -2,6 +2,7 @@
 
 mod invalid_plans;
 mod leftovers;
+mod locating;
 mod negotiation;
 mod races;
 
