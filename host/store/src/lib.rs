@@ -12,6 +12,7 @@ pub mod client;
 mod clock_skew;
 mod closure;
 mod compare;
+mod complete;
 mod conflicts;
 mod cost;
 mod damage;
