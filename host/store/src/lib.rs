@@ -20,6 +20,7 @@ mod diagnosis;
 mod expire;
 mod fetch;
 mod gc;
+mod generations;
 mod history;
 mod index_check;
 mod jobs;
