@@ -164,7 +164,7 @@ mod tests {
             id: EntityId::new(Form::Text, [1; 32]),
             offset,
             length: 10,
-            print: [2; 16],
+            fingerprint: [2; 16],
         };
         let rows = [row(3), row(13), row(40)];
         let directory = Directory::new(key, 50, &rows);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use packhouse_catalog::{EntityKey, Push, PushedPack, RepoRow, Snapshot};
-use packhouse_core::{Head, Rival as EncodingConflict};
+use packhouse_core::{EncodingConflict, Head};
 use packhouse_model::error::{Error, PushError, Result};
 use packhouse_model::names::{BranchName, RepoName, in_the_way, same_name};
 use packhouse_model::progress::Progress;
