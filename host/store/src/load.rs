@@ -180,17 +180,17 @@ impl Store {
     }
 
     async fn directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
-        let kept = self
-            .vault
-            .directory(&pack.key)
-            .await?
-            .and_then(|bytes| Directory::read(pack.key, bytes));
-        match kept {
+        let file = self.vault.directory(&pack.key).await?.unwrap_or_default();
+        let is_current = Directory::is_current(&file);
+        match Directory::read(pack.key, file) {
             // The catalog counted the records when they were proven: a directory with others is not
             // this pack's.
             Some(directory)
                 if directory.len() == pack.records && directory.pack_bytes == pack.bytes =>
             {
+                if !is_current {
+                    self.keep_directory(&directory).await;
+                }
                 Ok(directory)
             }
             _ => self.rebuild_directory(repo, pack).await,
@@ -206,7 +206,10 @@ impl Store {
 
     /// The same, for a caller who needs to know whether it was stored.
     pub(super) async fn put_directory(&self, directory: &Directory) -> Result<()> {
-        self.vault.put_directory(&directory.key, directory.as_bytes()).await
+        let directory = directory.clone();
+        let key = directory.key;
+        let file = super::blocking(move || Ok(directory.to_file())).await?;
+        self.vault.put_directory(&key, &file).await
     }
 
     async fn rebuild_directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
