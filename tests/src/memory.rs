@@ -8,9 +8,9 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use packhouse_core::{
-    AccessError, Database, Edges, EntityId, Form, Head, Kind, PackInfo, Plan, Rival, Row, Span,
-    Step, Storage,
-    ports::{MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS},
+    AccessError, Ancestor, CommitTag, Database, Edges, EncodingConflict, EntityId, Form, Head,
+    Kind, Limits, Location, PackInfo, Page, Plan, ROW_BYTES, Row, Span, Step, Storage,
+    ports::{MAX_IDS, MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS, page_size},
 };
 use ring::digest::{SHA256, digest};
 
@@ -23,6 +23,7 @@ struct Shown {
     bytes: Vec<u8>,
     rows: Vec<Row>,
     heads: Vec<Head>,
+    pushed: bool,
 }
 
 /// The host of one run.
@@ -31,8 +32,13 @@ pub struct MemoryHost {
     packs: Vec<Shown>,
     heads: Vec<Head>,
     edges: BTreeMap<EntityId, Edges>,
+    /// Generations of the commits, where they differ from 0.
+    pub generations: BTreeMap<EntityId, u64>,
+    /// What [`Database::walk_floor`] answers.
+    pub walk_floor: Option<u64>,
+    tags: Vec<CommitTag>,
     known: BTreeSet<(Kind, EntityId)>,
-    rivals: Vec<Rival>,
+    conflicts: Vec<EncodingConflict>,
     /// Calls of either interface.
     pub calls: u64,
     /// Bytes of records that have crossed.
@@ -121,32 +127,41 @@ impl MemoryHost {
         let shelves = std::mem::take(&mut host.packs);
         host.packs = pushed.iter().map(|pack| show(pack.as_ref(), true)).chain(shelves).collect();
 
-        // The encoding of the index: the preferred one, in whichever pack.
-        let mut mapped: BTreeMap<(Kind, EntityId), (Row, u32)> = BTreeMap::new();
-        for (number, pack) in host.packs.iter().enumerate().skip(pushed.len()) {
-            for row in &pack.rows {
-                let rank = |row: &Row, pack: &Shown| (row.length, bytes_of(pack, row).to_vec());
-                let better =
-                    |(met, at): &(Row, u32)| rank(met, &host.packs[*at as usize]) < rank(row, pack);
-                if mapped.get(&(row.kind, row.id)).is_none_or(better) {
-                    mapped.insert((row.kind, row.id), (*row, number as u32));
-                }
-            }
-        }
+        let mapped = host.mapped(pushed.len());
         for (number, pack) in host.packs.iter().take(pushed.len()).enumerate() {
             for row in &pack.rows {
-                if let Some((stored, at)) = mapped.get(&(row.kind, row.id))
-                    && (stored.length, stored.print) != (row.length, row.print)
+                if let Some((stored, place)) = mapped.get(&(row.kind, row.id))
+                    && (stored.length, stored.fingerprint) != (row.length, row.fingerprint)
                 {
-                    host.rivals.push(Rival {
+                    host.conflicts.push(EncodingConflict {
                         kind: row.kind,
                         pushed: row.span(number as u32),
-                        stored: stored.span(*at),
+                        stored: place.at,
                     });
                 }
             }
         }
         host
+    }
+
+    /// The encoding that the index has of each entity: the preferred one of the packs from number
+    /// `first` on, in the first pack that has it.
+    fn mapped(&self, first: usize) -> BTreeMap<(Kind, EntityId), (Row, Location)> {
+        let mut mapped: BTreeMap<(Kind, EntityId), (Row, Location)> = BTreeMap::new();
+        for (number, pack) in self.packs.iter().enumerate().skip(first) {
+            for (row_number, row) in pack.rows.iter().enumerate() {
+                let rank = |row: &Row, pack: &Shown| (row.length, bytes_of(pack, row).to_vec());
+                let better = |(met, place): &(Row, Location)| {
+                    rank(met, &self.packs[place.at.pack as usize]) < rank(row, pack)
+                };
+                if mapped.get(&(row.kind, row.id)).is_none_or(better) {
+                    let at = row.span(number as u32);
+                    let place = Location { at, row: row_number as u64 };
+                    mapped.insert((row.kind, row.id), (*row, place));
+                }
+            }
+        }
+        mapped
     }
 
     fn store(&mut self, stored: &[impl AsRef<[u8]>]) {
@@ -164,7 +179,55 @@ impl MemoryHost {
                 let snapshot = parent("snapshot_id").map(|id| entity_id(Kind::Snapshot, &id));
                 self.edges.insert(id, Edges { commit: id, parents, snapshot });
             }
+            if let Some(commit) = record.tagged() {
+                let (tag, commit) = (record.id.clone(), entity_id(Kind::Commit, &commit));
+                self.tags.push(CommitTag { tag, commit });
+            }
         }
+        self.tags.sort();
+        self.number();
+    }
+
+    /// Numbers the commits as a consolidation does: each above its known parents. What a cycle
+    /// holds back keeps 0, and no walk may end above 0 then.
+    fn number(&mut self) {
+        let known: BTreeSet<EntityId> = self.edges.keys().copied().collect();
+        let mut left = known.clone();
+        loop {
+            let ready: Vec<EntityId> = left
+                .iter()
+                .copied()
+                .filter(|id| self.edges[id].parents().all(|parent| !left.contains(&parent)))
+                .collect();
+            for id in &ready {
+                let of = |parent: EntityId| self.generations.get(&parent).copied().unwrap_or(0);
+                let highest = self.edges[id].parents().map(of).max().unwrap_or(0);
+                self.generations.insert(*id, highest + 1);
+            }
+            left.retain(|id| !self.generations.contains_key(id));
+            if ready.is_empty() {
+                break;
+            }
+        }
+        self.walk_floor = (!left.is_empty()).then_some(0);
+    }
+
+    /// The packs whose records the index has: not those that are being pushed.
+    fn stored_from(&self) -> usize {
+        self.packs.iter().take_while(|pack| pack.pushed).count()
+    }
+
+    fn located(&self, of: Kind, ids: &[EntityId]) -> Result<Vec<Option<Location>>, AccessError> {
+        at_most(ids.len(), MAX_IDS)?;
+        let mapped = self.mapped(self.stored_from());
+        let place = |id: &EntityId| match mapped.get(&(of, *id)) {
+            Some((_, place)) => Ok(Some(*place)),
+            None if self.known.contains(&(of, *id)) => Err(AccessError::Other(format!(
+                "the index has {of} {id}, and no pack of the run has it"
+            ))),
+            None => Ok(None),
+        };
+        ids.iter().map(place).collect()
     }
 
     /// Makes the index know an entity that no pack gives: damage.
@@ -228,7 +291,13 @@ fn show(pack: &[u8], pushed: bool) -> Shown {
     let row = |record: &model::Record| {
         let of = kind(record.kind);
         let (offset, length) = (record.offset as u64, record.bytes.len() as u64);
-        Row { kind: of, id: entity_id(of, &record.id), offset, length, print: fingerprint(record) }
+        Row {
+            kind: of,
+            id: entity_id(of, &record.id),
+            offset,
+            length,
+            fingerprint: fingerprint(record),
+        }
     };
     let heads = if pushed { heads_of(&read.heads) } else { Vec::new() };
     Shown {
@@ -236,6 +305,7 @@ fn show(pack: &[u8], pushed: bool) -> Shown {
         bytes: pack.to_vec(),
         rows: read.records.iter().map(row).collect(),
         heads,
+        pushed,
     }
 }
 
@@ -243,27 +313,25 @@ fn bytes_of<'p>(pack: &'p Shown, row: &Row) -> &'p [u8] {
     &pack.bytes[row.offset as usize..(row.offset + row.length) as usize]
 }
 
-fn page<T: Clone>(all: &[T], first: u64, limit: u32, most: u32) -> Vec<T> {
-    all.iter().skip(first as usize).take(limit.min(most) as usize).cloned().collect()
+fn page<T: Clone>(all: &[T], first: u64, limit: u32) -> Page<T> {
+    Page::of(all, first, limit, MAX_ITEMS)
 }
 
 fn at_most(count: usize, most: u32) -> Result<(), AccessError> {
-    if count > most as usize { Err(AccessError::TooMuch(most)) } else { Ok(()) }
+    if count > most as usize { Err(AccessError::TooMany(most)) } else { Ok(()) }
 }
 
 impl Storage for MemoryHost {
-    fn directory_rows(
-        &mut self,
-        pack: u32,
-        first: u64,
-        limit: u32,
-    ) -> Result<Vec<u8>, AccessError> {
+    fn limits(&mut self) -> Limits {
+        Limits::default()
+    }
+
+    fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
         self.calls += 1;
-        let rows = &self.shown(pack)?.rows;
-        if first > rows.len() as u64 {
-            return Err(AccessError::OutOfRange(Span { pack, offset: first, length: 0 }));
-        }
-        Ok(page(rows, first, limit, MAX_ROWS).iter().flat_map(Row::encode).collect())
+        let rows = Page::of(&self.shown(pack)?.rows, first, limit, MAX_ROWS);
+        let mut bytes = Vec::with_capacity(rows.items.len() * ROW_BYTES);
+        rows.items.iter().for_each(|row| bytes.extend(row.encode()));
+        Ok(Page { items: bytes, done: rows.done })
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -271,7 +339,7 @@ impl Storage for MemoryHost {
         at_most(spans.len(), MAX_ITEMS)?;
         let bytes: u64 = spans.iter().map(|span| span.length).sum();
         if spans.len() > 1 && bytes > MAX_RECORD_BYTES {
-            return Err(AccessError::TooMuch(MAX_RECORD_BYTES as u32));
+            return Err(AccessError::TooLarge(MAX_RECORD_BYTES));
         }
         self.crossed += bytes;
         let record = |span: &Span| match self.record(*span)? {
@@ -292,14 +360,14 @@ impl Storage for MemoryHost {
         pack: u32,
         first: u32,
         limit: u32,
-    ) -> Result<Vec<Head>, AccessError> {
+    ) -> Result<Page<Head>, AccessError> {
         self.calls += 1;
-        Ok(page(&self.shown(pack)?.heads, u64::from(first), limit, MAX_ITEMS))
+        Ok(page(&self.shown(pack)?.heads, u64::from(first), limit))
     }
 }
 
 impl Database for MemoryHost {
-    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Page<PackInfo>, AccessError> {
         self.calls += 1;
         let info = |pack: &Shown| PackInfo {
             key: pack.key.clone(),
@@ -307,45 +375,75 @@ impl Database for MemoryHost {
             rows: pack.rows.len() as u64,
         };
         let infos: Vec<PackInfo> = self.packs.iter().map(info).collect();
-        Ok(page(&infos, u64::from(first), limit, MAX_ITEMS))
+        Ok(page(&infos, u64::from(first), limit))
     }
 
-    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
         self.calls += 1;
-        let first = self
-            .heads
-            .iter()
-            .filter(|head| after.is_some_and(|after| head.branch.as_str() <= after))
-            .count();
-        Ok(page(&self.heads, first as u64, limit, MAX_ITEMS))
+        let before = |head: &&Head| after.is_some_and(|after| head.branch.as_str() <= after);
+        let first = self.heads.iter().filter(before).count();
+        Ok(page(&self.heads, first as u64, limit))
     }
 
-    fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
+    fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Page<Ancestor>, AccessError> {
         self.calls += 1;
-        at_most(from.len(), limit.min(MAX_ITEMS))?;
-        let mut queue: VecDeque<EntityId> = from.iter().copied().collect();
+        let most = page_size(limit, MAX_ITEMS);
+        at_most(commits.len(), most as u32)?;
+        let mut queue: VecDeque<EntityId> = commits.iter().copied().collect();
         let mut met = BTreeSet::new();
-        let mut answer = Vec::new();
+        let mut page = Page::whole(Vec::new());
         while let Some(id) = queue.pop_front() {
-            if answer.len() < limit.min(MAX_ITEMS) as usize
-                && met.insert(id)
-                && let Some(edges) = self.edges.get(&id)
-            {
-                answer.push(*edges);
-                queue.extend(edges.parents());
+            let Some(edges) = self.edges.get(&id).filter(|_| met.insert(id)) else { continue };
+            if page.items.len() == most {
+                page.done = false;
+                break;
             }
+            let generation = self.generations.get(&id).copied().unwrap_or(0);
+            page.items.push(Ancestor { edges: *edges, generation });
+            queue.extend(edges.parents());
         }
-        Ok(answer)
+        Ok(page)
+    }
+
+    fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
+        self.calls += 1;
+        Ok(self.walk_floor)
+    }
+
+    fn locate(&mut self, of: Kind, ids: &[EntityId]) -> Result<Vec<Option<Location>>, AccessError> {
+        self.calls += 1;
+        self.located(of, ids)
+    }
+
+    fn locate_tags(&mut self, tags: &[&str]) -> Result<Vec<Option<Location>>, AccessError> {
+        self.calls += 1;
+        let ids: Vec<EntityId> = tags.iter().map(|tag| entity_id(Kind::Tag, tag)).collect();
+        self.located(Kind::Tag, &ids)
+    }
+
+    fn tags(
+        &mut self,
+        commits: &[EntityId],
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<CommitTag>, AccessError> {
+        self.calls += 1;
+        at_most(commits.len(), MAX_IDS)?;
+        let follows = |tag: &&CommitTag| {
+            commits.contains(&tag.commit) && after.is_none_or(|after| tag.tag.as_str() > after)
+        };
+        let tags: Vec<CommitTag> = self.tags.iter().filter(follows).cloned().collect();
+        Ok(page(&tags, 0, limit))
     }
 
     fn known(&mut self, of: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
         self.calls += 1;
-        at_most(ids.len(), MAX_ITEMS)?;
+        at_most(ids.len(), MAX_IDS)?;
         Ok(ids.iter().map(|id| self.known.contains(&(of, *id))).collect())
     }
 
-    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
+    fn conflicts(&mut self, first: u64, limit: u32) -> Result<Page<EncodingConflict>, AccessError> {
         self.calls += 1;
-        Ok(page(&self.rivals, first, limit, MAX_ITEMS))
+        Ok(page(&self.conflicts, first, limit))
     }
 }

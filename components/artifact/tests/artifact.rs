@@ -65,7 +65,7 @@ fn law_1_the_component_imports_only_our_interfaces() {
     let names = |items: &wit_parser::IndexMap<wit_parser::WorldKey, wit_parser::WorldItem>| {
         items.keys().map(|key| resolve.name_world_key(key)).collect::<Vec<_>>()
     };
-    let ours = |name: &str| format!("packhouse:engine/{name}@0.1.0");
+    let ours = |name: &str| format!("packhouse:engine/{name}@0.2.0");
     assert_eq!(
         names(&resolve.worlds[world].imports),
         [ours("types"), ours("storage"), ours("database")]

@@ -54,7 +54,7 @@ pub const REFERENCE: Artifact = Artifact {
     name: "packhouse",
     description: "Plans the consolidation and the fetches of Muse packs",
     module: "packhouse_guest.wasm",
-    world: "packhouse:engine/engine@0.1.0",
+    world: "packhouse:engine/engine@0.2.0",
     file: "components/artifact/packhouse.wasm",
     provenance: "components/artifact/provenance.toml",
     sources: &[
@@ -72,7 +72,7 @@ pub const HOSTILE: Artifact = Artifact {
     name: "packhouse-hostile",
     description: "Does what a component must not, to test its hosts",
     module: "packhouse_hostile.wasm",
-    world: "packhouse:hostile/hostile@0.1.0",
+    world: "packhouse:hostile/hostile@0.2.0",
     file: "components/hostile/hostile.wasm",
     provenance: "components/hostile/provenance.toml",
     sources: &[

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fault::Fault;
 use crate::id::{EntityId, Kind};
 use crate::order::{Links, SnapshotWalk, order_commits, read_tags};
 use crate::plan::{Plan, Sequence};
-use crate::ports::{AccessError, Database, Edges, MAX_ITEMS, Storage, all_heads};
+use crate::plan_error::PlanError;
+use crate::ports::{AccessError, Ancestor, Database, Edges, Storage, all_heads};
 use crate::row::{ROW_BYTES, Row};
 use crate::table::{Number, Table};
 
@@ -40,12 +40,12 @@ pub struct Answer {
 /// Plans the answer to a fetch.
 ///
 /// # Errors
-/// [`Fault::UnknownWant`] for a `want` that the repo lacks; [`Fault::Lost`] when something that the
-/// index knows is in no pack: an answer never leaves out silently what should be there.
+/// [`PlanError::UnknownWant`] for a `want` that the repo lacks; [`PlanError::Lost`] when something
+/// that the index knows is in no pack: an answer never leaves out silently what should be there.
 pub fn assemble<H: Storage + Database + ?Sized>(
     host: &mut H,
     request: &Request,
-) -> Result<Answer, Fault> {
+) -> Result<Answer, PlanError> {
     let table = Table::read(host)?;
     let heads = all_heads(host)?;
 
@@ -61,7 +61,7 @@ pub fn assemble<H: Storage + Database + ?Sized>(
         .copied()
         .collect();
     if !unknown.is_empty() {
-        return Err(Fault::UnknownWant(unknown));
+        return Err(PlanError::UnknownWant(unknown));
     }
 
     // Commits, by number, with their links inside the answer.
@@ -129,11 +129,12 @@ impl Reached {
     /// Walks the index from `roots`, not into what `beyond` has reached. Unknown roots are noted
     /// when there is something to be beyond of: they are wanted then; without it they are had, and
     /// ignored.
-    fn walk<H: Database + ?Sized>(
+    fn walk<H: Storage + Database + ?Sized>(
         host: &mut H,
         roots: &[EntityId],
         beyond: Option<&Reached>,
     ) -> Result<Reached, AccessError> {
+        let at_once = host.limits().items.max(1) as usize;
         let note_roots = beyond.is_some();
         let beyond = |id: &EntityId| beyond.is_some_and(|b| b.edges.contains_key(id));
         let mut reached = Reached::default();
@@ -150,11 +151,11 @@ impl Reached {
                 .iter()
                 .map(|(id, _)| *id)
                 .filter(|id| !ahead.contains_key(id))
-                .take(MAX_ITEMS as usize)
+                .take(at_once)
                 .collect();
             let known_here = frontier.iter().any(|(id, _)| ahead.contains_key(id));
             if !ask.is_empty() && !known_here {
-                for edges in host.history(&ask, MAX_ITEMS)? {
+                for Ancestor { edges, .. } in host.history(&ask, 0)?.items {
                     ahead.insert(edges.commit, edges);
                 }
             }
@@ -178,22 +179,23 @@ impl Reached {
     }
 }
 
-fn lost(kind: Kind, id: EntityId, by: &str) -> Fault {
-    Fault::Lost { kind, id, wanted_by: by.to_owned() }
+fn lost(kind: Kind, id: EntityId, by: &str) -> PlanError {
+    PlanError::Lost { kind, id, wanted_by: by.to_owned() }
 }
 
 /// Law 12: what no pack gives must be unknown to the index as well.
-fn refuse_lost<H: Database + ?Sized>(
+fn refuse_lost<H: Storage + Database + ?Sized>(
     host: &mut H,
     missing: &BTreeMap<(Kind, EntityId), EntityId>,
-) -> Result<(), Fault> {
+) -> Result<(), PlanError> {
+    let at_once = host.limits().ids.max(1) as usize;
     for kind in [Kind::Commit, Kind::Snapshot, Kind::Object] {
         let ids: Vec<(EntityId, EntityId)> = missing
             .iter()
             .filter(|((k, _), _)| *k == kind)
             .map(|((_, id), by)| (*id, *by))
             .collect();
-        for page in ids.chunks(MAX_ITEMS as usize) {
+        for page in ids.chunks(at_once) {
             let known = host.known(kind, &page.iter().map(|(id, _)| *id).collect::<Vec<_>>())?;
             if let Some(((id, by), _)) = page.iter().zip(known).find(|(_, known)| *known) {
                 return Err(lost(kind, *id, &by.to_string()));
@@ -224,7 +226,7 @@ fn find_reuse<H: Storage + ?Sized>(
         // Each entity once: a pack that repeats a record has fewer entities than rows.
         let mut left = chosen.clone();
         while first < total {
-            let page = host.directory_rows(pack, first, crate::ports::MAX_ROWS)?;
+            let page = host.pack_index(pack, first, 0)?.items;
             if page.len() < ROW_BYTES {
                 continue 'packs;
             }
@@ -233,7 +235,7 @@ fn find_reuse<H: Storage + ?Sized>(
                     table.find(row.kind, row.id).is_some_and(|number| {
                         let best = &table.entry(number).row;
                         std::mem::take(&mut left[number as usize])
-                            && (best.length, best.print) == (row.length, row.print)
+                            && (best.length, best.fingerprint) == (row.length, row.fingerprint)
                     })
                 });
                 if !same {

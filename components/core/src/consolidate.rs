@@ -1,17 +1,17 @@
 //! The plan that makes one pack of all the packs of a repo.
 
-use crate::fault::Fault;
 use crate::id::Kind;
 use crate::order::{SnapshotWalk, order_commits, read_links, read_tags};
 use crate::plan::{Plan, Sequence};
+use crate::plan_error::PlanError;
 use crate::ports::{Database, Storage, all_heads};
 use crate::table::{Number, Table};
 
 /// Plans the canonical pack of all the packs of the run.
 ///
 /// # Errors
-/// [`Fault`] when a record can't be read, or the host does not answer as promised.
-pub fn consolidate<H: Storage + Database + ?Sized>(host: &mut H) -> Result<Plan, Fault> {
+/// [`PlanError`] when a record can't be read, or the host does not answer as promised.
+pub fn consolidate<H: Storage + Database + ?Sized>(host: &mut H) -> Result<Plan, PlanError> {
     let table = Table::read(host)?;
     let heads = all_heads(host)?;
 

@@ -6,9 +6,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::fault::Fault;
 use crate::id::{EntityId, Kind};
 use crate::msgpack::MsgpackError;
+use crate::plan_error::PlanError;
 use crate::ports::{Span, Storage, batch_end, for_each_record};
 use crate::record::{Commit, Snapshot, Tag};
 use crate::table::{Number, Table};
@@ -21,14 +21,20 @@ pub(crate) struct Links {
 }
 
 /// A record's fault, placed in its pack.
-pub(crate) fn malformed(table: &Table, number: Number, error: MsgpackError) -> Fault {
+pub(crate) fn malformed(table: &Table, number: Number, error: MsgpackError) -> PlanError {
     let entry = table.entry(number);
     malformed_at(entry.row.kind, entry.row.id, entry.span(), error)
 }
 
 /// As [`malformed`], for a record that is in no table.
-pub(crate) fn malformed_at(kind: Kind, id: EntityId, at: Span, error: MsgpackError) -> Fault {
-    Fault::Malformed { kind, id, at, offset: at.offset + error.offset as u64, reason: error.reason }
+pub(crate) fn malformed_at(kind: Kind, id: EntityId, at: Span, error: MsgpackError) -> PlanError {
+    PlanError::Malformed {
+        kind,
+        id,
+        at,
+        offset: at.offset + error.offset as u64,
+        reason: error.reason,
+    }
 }
 
 /// The fault of a record that calls itself by another id than its directory row.
@@ -54,7 +60,7 @@ pub(crate) fn by_place(
 pub(crate) fn read_links<H: Storage + ?Sized>(
     host: &mut H,
     table: &Table,
-) -> Result<Vec<Links>, Fault> {
+) -> Result<Vec<Links>, PlanError> {
     let mut links = vec![Links::default(); table.of_kind(Kind::Commit).len()];
     let (numbers, spans) = by_place(table, table.of_kind(Kind::Commit));
     for_each_record(host, &spans, |_, i, bytes| {
@@ -67,7 +73,7 @@ pub(crate) fn read_links<H: Storage + ?Sized>(
             parents: commit.parents.map(|p| p.and_then(|id| table.find(Kind::Commit, id))),
             snapshot: commit.snapshot.and_then(|id| table.find(Kind::Snapshot, id)),
         };
-        Ok::<_, Fault>(())
+        Ok::<_, PlanError>(())
     })?;
     Ok(links)
 }
@@ -183,7 +189,7 @@ impl<'t> SnapshotWalk<'t> {
         &mut self,
         host: &mut H,
         roots: impl Iterator<Item = Number>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PlanError> {
         let table = self.table;
         let mut next: Vec<Number> = Vec::new();
         for root in roots {
@@ -211,7 +217,7 @@ impl<'t> SnapshotWalk<'t> {
                         None => self.note(Kind::Object, *id, &snapshot),
                     }
                 }
-                Ok::<_, Fault>(())
+                Ok::<_, PlanError>(())
             })?;
         }
         Ok(())
@@ -222,7 +228,7 @@ impl<'t> SnapshotWalk<'t> {
         &mut self,
         host: &mut H,
         roots: &[Number],
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PlanError> {
         // Read ahead of the walk, a batch at a time.
         let mut ahead: Vec<Number> = Vec::new();
         for root in roots {
@@ -235,9 +241,10 @@ impl<'t> SnapshotWalk<'t> {
         for root in &ahead {
             *self.state(*root) = State::Open;
         }
+        let limits = host.limits();
         let mut start = 0;
         while start < ahead.len() {
-            let end = batch_end(&spans, start);
+            let end = batch_end(&spans, start, &limits);
             // A parent of an earlier batch may have been placed already: don't read it again.
             let wanted: Vec<Number> = ahead[start..end]
                 .iter()
@@ -262,7 +269,7 @@ impl<'t> SnapshotWalk<'t> {
         host: &mut H,
         root: Number,
         held: &BTreeMap<Number, Vec<u8>>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PlanError> {
         if *self.state(root) != State::Open {
             return Ok(());
         }
@@ -315,7 +322,7 @@ impl<'t> SnapshotWalk<'t> {
         self.unknown.entry((kind, id)).or_insert(by.id);
     }
 
-    fn parse<'a>(&self, number: Number, bytes: &'a [u8]) -> Result<Snapshot<'a>, Fault> {
+    fn parse<'a>(&self, number: Number, bytes: &'a [u8]) -> Result<Snapshot<'a>, PlanError> {
         let snapshot = Snapshot::parse(bytes).map_err(|e| malformed(self.table, number, e))?;
         if snapshot.id != self.table.entry(number).row.id {
             return Err(malformed(self.table, number, misnamed(snapshot.id)));
@@ -328,13 +335,13 @@ impl<'t> SnapshotWalk<'t> {
 pub(crate) fn read_tags<H: Storage + ?Sized>(
     host: &mut H,
     table: &Table,
-) -> Result<Vec<(String, Number, EntityId)>, Fault> {
+) -> Result<Vec<(String, Number, EntityId)>, PlanError> {
     let (numbers, spans) = by_place(table, table.of_kind(Kind::Tag));
     let mut tags = Vec::with_capacity(numbers.len());
     for_each_record(host, &spans, |_, i, bytes| {
         let tag = Tag::parse(bytes).map_err(|e| malformed(table, numbers[i], e))?;
         tags.push((tag.text.to_owned(), numbers[i], tag.commit));
-        Ok::<_, Fault>(())
+        Ok::<_, PlanError>(())
     })?;
     tags.sort_unstable();
     Ok(tags)

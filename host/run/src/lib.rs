@@ -6,6 +6,7 @@
 
 mod host;
 mod packs_only;
+mod places;
 mod planner;
 mod reader;
 mod run_host;
@@ -14,4 +15,4 @@ pub use host::Host;
 pub use packs_only::PacksOnly;
 pub use planner::{Indexed, Planner, RunError, SandboxLimits};
 pub use reader::{PackReader, RunPack};
-pub use run_host::{RunHost, page};
+pub use run_host::RunHost;

@@ -117,7 +117,7 @@ pub(super) fn same_records(
                     Some(copy)
                         if (copy.kind, copy.id, copy.length, copy.offset)
                             == (row.kind, row.id, row.length, offset)
-                            && copy.print == row.print => {}
+                            && copy.fingerprint == row.fingerprint => {}
                     _ => {
                         let detail = format!(
                             "{} {} at byte {} has changed since it was stored",
@@ -215,7 +215,7 @@ pub(super) fn covers(scanned: &ScannedPack, index: &[IndexRow]) -> Result<u64, P
     let mut rows: Vec<IndexRow> = scanned
         .rows
         .iter()
-        .map(|row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print })
+        .map(|row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint })
         .collect();
     rows.sort_unstable();
     let name = |row: &IndexRow| match entity_of(&row.entity) {
