@@ -14,4 +14,4 @@ pub use host::Host;
 pub use packs_only::PacksOnly;
 pub use planner::{Indexed, Planner, RunError, SandboxLimits};
 pub use reader::{PackReader, RunPack};
-pub use run_host::{RunHost, page};
+pub use run_host::{Loan, RunHost, page};

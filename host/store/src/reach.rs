@@ -8,16 +8,6 @@ use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::{Edges, EntityId};
 use packhouse_model::error::Result;
 
-/// Those of `targets` that are neither in `from` nor among their ancestors. An id that is known
-/// only as a parent counts.
-pub(super) async fn unreached(
-    snapshot: &mut dyn Snapshot,
-    from: &[EntityId],
-    targets: BTreeSet<EntityId>,
-) -> Result<BTreeSet<EntityId>> {
-    Walks::new(snapshot, &[]).unreached(from, targets).await
-}
-
 /// The one of `targets` that is the fewest steps away from `from`; a commit is 0 steps away from
 /// itself.
 pub(super) async fn nearest(
@@ -49,6 +39,8 @@ impl<'s> Walks<'s> {
         Walks { snapshot, edges: pushed.iter().map(|edges| (edges.commit, Some(*edges))).collect() }
     }
 
+    /// Those of `targets` that are neither in `from` nor among their ancestors. An id that is known
+    /// only as a parent counts.
     pub(super) async fn unreached(
         &mut self,
         from: &[EntityId],
