@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use packhouse_core::EntityId;
 use packhouse_host::catalog::{
-    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, DamageFindings,
-    DeletionSummary, EntityKey, Fence, GcLogQuery, JobEnd, JobQuery, Jobs, LockGuard, LockMode,
-    NewAnswer, NewJob, Pressure, PublishOutcome, Push, PutRelease, ReleaseRow, Releases,
-    RepoRestoration, RepoRow, RestoreOutcome, Snapshot, TokenRow, Totals, UnneededPack,
+    Access, AnswerBudget, Answers, AwaitedParent, BranchDeletion, Catalog, CommitGraph,
+    CompletePack, Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, GcLogQuery,
+    JobEnd, JobQuery, Jobs, LockGuard, LockMode, NewAnswer, NewJob, Pressure, PublishOutcome, Push,
+    PutRelease, ReleaseRow, Releases, RepoRestoration, RepoRow, RestoreOutcome, Snapshot, TokenRow,
+    Totals, UnneededPack,
 };
 use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::sandbox::Sandbox;
@@ -453,6 +455,14 @@ impl Catalog for FaultyCatalog {
         }
         Ok(published)
     }
+    async fn note_complete_pack(
+        &self,
+        repo: &RepoRow,
+        pack: &MpackKey,
+        complete: &CompletePack,
+    ) -> Result<PublishOutcome> {
+        self.fault.around(self.inner.note_complete_pack(repo, pack, complete)).await
+    }
     async fn record_gc(
         &self,
         repo: i64,
@@ -530,6 +540,28 @@ impl Catalog for FaultyCatalog {
     }
     async fn close(&self) {
         self.inner.close().await;
+    }
+}
+
+#[async_trait]
+impl CommitGraph for FaultyCatalog {
+    async fn renumber(
+        &self,
+        repo: &RepoRow,
+        generations: &[(EntityId, u64)],
+    ) -> Result<PublishOutcome> {
+        self.fault.around(self.inner.renumber(repo, generations)).await
+    }
+    async fn end_renumbering(
+        &self,
+        repo: &RepoRow,
+        floor: Option<u64>,
+        awaited: &[AwaitedParent],
+    ) -> Result<PublishOutcome> {
+        self.fault.around(self.inner.end_renumbering(repo, floor, awaited)).await
+    }
+    async fn tell_tags(&self, repo: i64, tags: &[(EntityId, EntityId)]) -> Result<()> {
+        self.fault.around(self.inner.tell_tags(repo, tags)).await
     }
 }
 

@@ -216,7 +216,10 @@ impl Database for RunHost {
             return Err(AccessError::TooMuch(limit));
         }
         let edges = match &mut self.index {
-            Some(index) => self.runtime.block_on(index.history(commits, limit)),
+            Some(index) => self
+                .runtime
+                .block_on(index.history(commits, limit))
+                .map(|found| found.into_iter().map(|one| one.edges).collect()),
             None => Err(Self::no_index()),
         };
         self.fault(edges)

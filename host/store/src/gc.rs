@@ -360,6 +360,7 @@ impl Store {
             bytes: written.bytes,
             records: directory.len(),
             dropped,
+            complete: None,
             fence: self.fence,
             now: self.time().await?,
             repo: repo.clone(),

@@ -81,7 +81,7 @@ impl<'s> Walks<'s> {
                 // more.
                 let limit = (page.len() as u32).saturating_add(ahead).min(MAX_ITEMS);
                 let found = self.snapshot.history(page, limit).await?;
-                self.edges.extend(found.into_iter().map(|edges| (edges.commit, Some(edges))));
+                self.edges.extend(found.into_iter().map(|one| (one.edges.commit, Some(one.edges))));
                 for id in page {
                     self.edges.entry(*id).or_insert(None);
                 }

@@ -104,6 +104,7 @@ impl Store {
             edges: Vec::new(),
             heads: Vec::new(),
             broken: broken.iter().map(|shelf| shelf.id).collect(),
+            complete: None,
             forced: false,
             fence: self.fence,
             now: self.now(),
@@ -292,7 +293,7 @@ fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
         records: *records,
         fresh: Vec::new(),
         moved,
-        tag_ids: Vec::new(),
+        tags: Vec::new(),
     };
     (!pack.moved.is_empty()).then_some(pack)
 }

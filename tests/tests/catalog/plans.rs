@@ -196,7 +196,7 @@ async fn what_is_read_of_a_large_repo_is_what_was_asked_for_even_where_statistic
                     .await
                     .unwrap();
                 let expected = (COMMITS - 300..COMMITS).rev().map(|n| desk::id(number(n)));
-                assert!(found.iter().map(|edges| edges.commit).eq(expected));
+                assert!(found.iter().map(|found| found.edges.commit).eq(expected));
             }
             "a lookup of 300" => {
                 let asked: Vec<_> =
