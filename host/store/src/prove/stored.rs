@@ -1,12 +1,13 @@
 //! A repo as the catalog and the packs of a run have it.
 
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use packhouse_catalog::{Snapshot, entity_key};
 use packhouse_core::ports::Ancestor;
 use packhouse_core::record::{Snapshot as SnapshotRecord, Tag};
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{EntityId, Kind};
+use packhouse_core::{EntityId, Kind, Row};
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_run::{PackReader, RunPack};
 use ring::digest::{SHA256, digest};
@@ -24,6 +25,8 @@ pub(crate) struct StoredRepo {
     runtime: Handle,
     /// The rows of all snapshots, by id: pack and number. Made when the first one is located.
     snapshots: Option<Vec<(EntityId, u32, u64)>>,
+    /// Tags without a recorded commit, with their commits. Read when tags are first asked for.
+    unrecorded: Option<BTreeMap<EntityId, EntityId>>,
 }
 
 impl StoredRepo {
@@ -33,7 +36,30 @@ impl StoredRepo {
         reader: PackReader,
         packs: Arc<Vec<RunPack>>,
     ) -> StoredRepo {
-        StoredRepo { snapshot, reader, packs, runtime: Handle::current(), snapshots: None }
+        let runtime = Handle::current();
+        StoredRepo { snapshot, reader, packs, runtime, snapshots: None, unrecorded: None }
+    }
+
+    /// The commits of tags that an older packhouse stored, and for which the catalog has none
+    /// recorded: from their records.
+    fn read_unrecorded(&mut self) -> Result<BTreeMap<EntityId, EntityId>> {
+        let unrecorded = self.runtime.block_on(self.snapshot.tags_without_commit(u32::MAX))?;
+        if unrecorded.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let unrecorded: HashSet<EntityId> = unrecorded.into_iter().collect();
+        let mut tags = BTreeMap::new();
+        for (number, pack) in (0u32..).zip(self.packs.clone().iter()) {
+            let is_one = |row: &Row| row.kind == Kind::Tag && unrecorded.contains(&row.id);
+            for row in pack.directory.rows().filter(is_one) {
+                let bytes = self.reader.read(row.span(number))?;
+                // What can't be read was refused when it was pushed.
+                if let Ok(tag) = Tag::parse(&bytes) {
+                    tags.insert(row.id, tag.commit);
+                }
+            }
+        }
+        Ok(tags)
     }
 
     /// Reads a record, and compares it with its row.
@@ -79,23 +105,23 @@ fn changed(record: &Located, what: &str) -> ProofError {
 
 impl RepoView for StoredRepo {
     fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Ancestor>> {
-        let found = self.runtime.block_on(self.snapshot.history(commits, limit))?;
-        Ok(found.into_iter().map(|edges| Ancestor { edges, generation: 0 }).collect())
+        self.runtime.block_on(self.snapshot.history(commits, limit))
     }
 
     fn walk_floor(&mut self) -> Result<Option<u64>> {
-        Ok(Some(0))
+        self.runtime.block_on(self.snapshot.walk_floor())
     }
 
     fn tags_of(&mut self, commits: &[EntityId]) -> Result<Vec<EntityId>> {
-        let mut tags = Vec::new();
-        for (number, pack) in (0u32..).zip(self.packs.clone().iter()) {
-            for row in pack.directory.rows().filter(|row| row.kind == Kind::Tag) {
-                let bytes = self.reader.read(row.span(number))?;
-                if Tag::parse(&bytes).is_ok_and(|tag| commits.contains(&tag.commit)) {
-                    tags.push(row.id);
-                }
-            }
+        let recorded = self.runtime.block_on(self.snapshot.tags_of(commits))?;
+        let mut tags: Vec<EntityId> = recorded.into_iter().map(|tag| tag.entity).collect();
+        if self.unrecorded.is_none() {
+            self.unrecorded = Some(self.read_unrecorded()?);
+        }
+        if let Some(unrecorded) = self.unrecorded.as_ref().filter(|tags| !tags.is_empty()) {
+            let commits: HashSet<&EntityId> = commits.iter().collect();
+            let theirs = unrecorded.iter().filter(|(_, commit)| commits.contains(commit));
+            tags.extend(theirs.map(|(tag, _)| *tag));
         }
         Ok(tags)
     }
