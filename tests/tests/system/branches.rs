@@ -64,6 +64,7 @@ async fn store_as_before(data: &Path, branches: &[(&str, &str)]) {
         edges,
         heads: heads.collect(),
         forced: false,
+        complete: None,
         fence,
         now,
     };
