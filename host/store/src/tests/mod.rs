@@ -3,6 +3,7 @@
 mod invalid_answers;
 mod invalid_plans;
 mod leftovers;
+mod locating;
 mod negotiation;
 mod races;
 
