@@ -328,7 +328,17 @@ impl Store {
         let PlannedGc { packs, plan, index, heads, dropped, .. } = work;
         let proving = packs.clone();
         let (proven, written) = blocking(move || {
-            Ok((prove::prove(&plan, &proving, &written, &heads, &index, sources_hashed), written))
+            Ok((
+                prove::consolidation::prove(
+                    &plan,
+                    &proving,
+                    &written,
+                    &heads,
+                    &index,
+                    sources_hashed,
+                ),
+                written,
+            ))
         })
         .await?;
         let proven = match proven {

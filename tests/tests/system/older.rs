@@ -78,7 +78,8 @@ async fn verbs_that_read_do_not_migrate_and_say_how_to() {
         &["gc", "a/b", "--dry-run"],
         &["prune", "--dry-run"],
     ] {
-        let way_out = ["older packhouse", "migration 9 (cost follows the change)", "packhouse migrate"];
+        let way_out =
+            ["older packhouse", "migration 9 (cost follows the change)", "packhouse migrate"];
         store.run(words).exits(1).says(&way_out);
         assert_eq!(std::fs::read(&catalog).unwrap(), before, "{words:?}");
     }

@@ -11,8 +11,8 @@ use packhouse_model::error::Result;
 use super::head::DirectoryHead;
 use super::table::{Entry, entries_of, order};
 
-/// Rows that are sought at once: at most that many buckets are in memory.
-const AT_ONCE: usize = 1024;
+/// Buckets that are in memory at once.
+const BUCKETS_AT_ONCE: usize = 1024;
 /// Rows with one beginning of a digest that are read without searching among them.
 const MAX_TIES: usize = 8;
 
@@ -30,7 +30,7 @@ pub trait DirectoryRead: Sync {
 }
 
 /// A row that is sought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WantedRow {
     /// The kind of the entity.
     pub kind: Kind,
@@ -86,37 +86,24 @@ impl<'a, R: DirectoryRead> LookupDirectory<'a, R> {
 
     /// The rows of entities with their numbers, in the order of `wanted`. A row that the pack has
     /// several times is the first of them. `None` for a row that the pack does not have, or that is
-    /// damaged.
+    /// damaged. A few thousand at once are best: they are read in the order of their places.
     ///
     /// # Errors
     /// When the file can't be read.
     pub async fn locate(&self, wanted: &[WantedRow]) -> Result<Vec<Option<(u64, Row)>>> {
         let mut by_id: Vec<usize> = (0..wanted.len()).collect();
         by_id.sort_unstable_by_key(|n| wanted[*n].id.digest());
+        let sought: Vec<&WantedRow> = by_id.iter().map(|n| &wanted[*n]).collect();
+        let mut searches = Vec::with_capacity(sought.len());
+        for sought in sought.chunks(BUCKETS_AT_ONCE) {
+            searches.extend(self.begin(sought).await?);
+        }
+        while self.halve(&mut searches).await? {}
         let mut located = vec![None; wanted.len()];
-        for part in by_id.chunks(AT_ONCE) {
-            let sought: Vec<&WantedRow> = part.iter().map(|n| &wanted[*n]).collect();
-            for (n, row) in part.iter().zip(self.locate_sorted(&sought).await?) {
-                located[*n] = row;
-            }
+        for (n, row) in by_id.into_iter().zip(self.end(&searches).await?) {
+            located[n] = row;
         }
         Ok(located)
-    }
-
-    async fn locate_sorted(&self, wanted: &[&WantedRow]) -> Result<Vec<Option<(u64, Row)>>> {
-        let mut searches = self.begin(wanted).await?;
-        while self.halve(&mut searches).await? {}
-        let entries = searches.iter().flat_map(|search| &search.entries);
-        let mut rows = self.rows_of(entries).await?.into_iter();
-        let found = searches.iter().map(|search| {
-            let rows: Vec<Bytes> = rows.by_ref().take(search.entries.len()).collect();
-            let wanted = |(entry, row): &(&Entry, Bytes)| {
-                entry.is_of(row) && order(row) == search.wanted.order()
-            };
-            let (entry, row) = search.entries.iter().zip(rows).find(wanted)?;
-            Some((entry.number(), Row::decode(&row)?))
-        });
-        Ok(found.collect())
     }
 
     /// The entries whose digests begin as those of the wanted rows.
@@ -142,6 +129,23 @@ impl<'a, R: DirectoryRead> LookupDirectory<'a, R> {
             search.halve(&rows.next().unwrap_or_default());
         }
         Ok(!middles.is_empty())
+    }
+
+    /// The rows that searches have found.
+    async fn end(&self, searches: &[Search<'_>]) -> Result<Vec<Option<(u64, Row)>>> {
+        let entries = searches.iter().flat_map(|search| &search.entries);
+        let mut rows = self.rows_of(entries).await?.into_iter();
+        let found = searches.iter().map(|search| {
+            let rows: Vec<Bytes> = rows.by_ref().take(search.entries.len()).collect();
+            let is_wanted = |(entry, row): &(&Entry, Bytes)| {
+                entry.is_of(row) && order(row) == search.wanted.order()
+            };
+            let (entry, row) = search.entries.iter().zip(rows).find(is_wanted)?;
+            let row = Row::decode(&row)?;
+            let end = row.offset.checked_add(row.length)?;
+            (end <= self.head.pack_bytes).then_some((entry.number(), row))
+        });
+        Ok(found.collect())
     }
 
     /// The rows of entries, as on disk; empty ones if the file is too short.

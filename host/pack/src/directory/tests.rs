@@ -77,8 +77,9 @@ fn wanted(row: &Row) -> WantedRow {
 
 /// What a lookup should find: the first such row.
 fn scan(rows: &[Row], wanted: &WantedRow) -> Option<(u64, Row)> {
-    let is_wanted =
-        |row: &Row| (row.kind, row.id, row.fingerprint) == (wanted.kind, wanted.id, wanted.fingerprint);
+    let is_wanted = |row: &Row| {
+        (row.kind, row.id, row.fingerprint) == (wanted.kind, wanted.id, wanted.fingerprint)
+    };
     rows.iter().position(is_wanted).map(|n| (n as u64, rows[n]))
 }
 

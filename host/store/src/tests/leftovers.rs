@@ -60,7 +60,7 @@ async fn directories_are_a_cache() {
 }
 
 /// The file of a directory as version 1 wrote it.
-fn version_1(directory: &Directory) -> Vec<u8> {
+pub(super) fn version_1(directory: &Directory) -> Vec<u8> {
     let mut file = b"PACKDIR1".to_vec();
     file.extend(directory.len().to_le_bytes());
     file.extend(directory.pack_bytes.to_le_bytes());
