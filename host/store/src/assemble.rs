@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_catalog::{LockMode, NewAnswer, RepoRow};
+use packhouse_catalog::{LockMode, NewAnswer, PackRow, RepoRow};
 use packhouse_core::{Head, Plan, Request};
 use packhouse_model::error::{DamageError, Error, ExhaustedBudget, Result};
 use packhouse_model::files::file_url;
@@ -25,6 +25,8 @@ use super::{Store, blocking, prove};
 pub(super) struct PlannedFetch<'a> {
     pub(super) row: &'a RepoRow,
     pub(super) packs: Arc<Vec<RunPack>>,
+    /// The same packs, as the catalog has them.
+    pub(super) pack_rows: Vec<PackRow>,
     /// The heads that clients get.
     pub(super) heads: Vec<Head>,
     /// The request to the component.

@@ -16,7 +16,7 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::FetchReport;
-use packhouse_run::{Loan, RunHost};
+use packhouse_run::{Loan, Locator, RunHost};
 use packhouse_tape::Question;
 use packhouse_vault::StoredPack;
 
@@ -130,12 +130,13 @@ impl Store {
 
         progress.at(&row.name.to_string(), Phase::Plan, 0, 0)?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let shelves = snapshot.shelves().await?;
+        let pack_rows = distinct_packs(&snapshot.shelves().await?);
         let fetch = PlannedFetch {
             row,
             heads: handed_out(snapshot.as_mut()).await?,
             ask: ask(request, snapshot.as_mut()).await?,
-            packs: Arc::new(self.directories(&row.name, &distinct_packs(&shelves)).await?),
+            packs: Arc::new(self.directories(&row.name, &pack_rows).await?),
+            pack_rows,
             ttl: request.ttl,
             expires_at,
             output: request.output.as_deref(),
@@ -206,7 +207,13 @@ impl Store {
         match planned {
             Ok(answer) => {
                 let (reader, snapshot) = loan.take()?;
-                Ok((answer, StoredRepo::new(snapshot, reader, packs.clone())))
+                let locator = Locator::new(
+                    repo.clone(),
+                    self.vault.clone(),
+                    self.directory_heads.clone(),
+                    fetch.pack_rows.clone(),
+                );
+                Ok((answer, StoredRepo::new(snapshot, reader, packs.clone(), locator)))
             }
             Err(error) => Err(self.run_error(repo, packs, error).await),
         }

@@ -4,14 +4,13 @@ use packhouse_catalog::{EntityKey, entity_key};
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{Answer, Plan, Row, Step};
 use packhouse_model::error::Result;
-use packhouse_run::RunPack;
+use packhouse_run::{LocatedRow, RunPack};
 
 use super::assemble::PlannedFetch;
 use super::prove::ProofError;
 use super::prove::answer::{Claim, prove};
 use super::prove::had::ReadLimits;
 use super::prove::stored::StoredRepo;
-use super::prove::view::Located;
 use super::{Store, blocking, prove};
 
 impl Store {
@@ -51,7 +50,7 @@ impl Store {
 }
 
 /// The records that an admitted plan copies, in order.
-fn copied<'p>(plan: &'p Plan, packs: &'p [RunPack]) -> impl Iterator<Item = Located> + 'p {
+fn copied<'p>(plan: &'p Plan, packs: &'p [RunPack]) -> impl Iterator<Item = LocatedRow> + 'p {
     let spans = plan.steps.iter().filter_map(|step| match step {
         Step::Copy(span) => Some(*span),
         Step::Literal(_) => None,
@@ -61,7 +60,7 @@ fn copied<'p>(plan: &'p Plan, packs: &'p [RunPack]) -> impl Iterator<Item = Loca
         let rows = directory.and_then(|found| found.whole_rows(span.offset, span.length));
         let rows = rows.unwrap_or_default();
         rows.filter_map(move |number| {
-            Some(Located { pack: span.pack, row: directory?.row(number)? })
+            Some(LocatedRow { pack: span.pack, number, row: directory?.row(number)? })
         })
     })
 }

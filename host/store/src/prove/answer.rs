@@ -16,9 +16,11 @@ use std::collections::{HashMap, HashSet};
 use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::{Counts, EntityId, Kind, Request};
 
+use packhouse_run::LocatedRow;
+
 use super::between::{Between, between};
 use super::had::{OpenReferences, ReadLimits, Search, locate};
-use super::view::{Located, RepoView, batches};
+use super::view::{RepoView, batches};
 use super::{ProofError, wrong};
 
 /// What was compared and read to prove an answer.
@@ -49,7 +51,7 @@ pub(crate) struct Claim {
 pub(crate) fn prove(
     view: &mut dyn RepoView,
     ask: &Request,
-    records: impl IntoIterator<Item = Located>,
+    records: impl IntoIterator<Item = LocatedRow>,
     claim: Claim,
     limits: ReadLimits,
 ) -> Result<AnswerProof, ProofError> {
@@ -110,12 +112,15 @@ struct Sent {
     /// In order.
     objects: Vec<EntityId>,
     /// In the order of the answer.
-    snapshots: Vec<Located>,
+    snapshots: Vec<LocatedRow>,
     snapshot_ids: HashSet<EntityId>,
 }
 
 impl Sent {
-    fn of(records: impl IntoIterator<Item = Located>, claimed: Counts) -> Result<Sent, ProofError> {
+    fn of(
+        records: impl IntoIterator<Item = LocatedRow>,
+        claimed: Counts,
+    ) -> Result<Sent, ProofError> {
         let (mut commits, mut tags, mut objects) = (Vec::new(), Vec::new(), Vec::new());
         let (mut snapshots, mut snapshot_ids) = (Vec::new(), HashSet::new());
         for record in records {

@@ -12,8 +12,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::{Edges, EntityId, Kind};
 use packhouse_model::error::Result;
+use packhouse_run::LocatedRow;
 
-use super::view::{Located, RepoView, batches};
+use super::view::{RepoView, batches};
 use super::{ProofError, wrong};
 
 /// References that leave an answer, each with the record that has it.
@@ -182,9 +183,9 @@ impl<'v> Search<'v> {
         let mut ids = vec![id];
         ids.extend(next.filter(is_new).take(self.page as usize - 1));
         self.page = self.page.saturating_mul(2).min(MAX_ITEMS);
-        let found: Vec<Located> = locate(self.view, &ids)?.into_iter().flatten().collect();
+        let found: Vec<LocatedRow> = locate(self.view, &ids)?.into_iter().flatten().collect();
         let Some(first) = batches(&found).next() else { return Ok(()) };
-        for Located { row, .. } in first {
+        for LocatedRow { row, .. } in first {
             self.ahead.insert(row.id, ReadAhead { length: row.length, ..ReadAhead::default() });
         }
         let (open, ahead) = (&self.open, &mut self.ahead);
@@ -223,7 +224,7 @@ fn is_repeated(
 }
 
 /// Where the index has snapshots, in order.
-pub(super) fn locate(view: &mut dyn RepoView, ids: &[EntityId]) -> Result<Vec<Option<Located>>> {
+pub(super) fn locate(view: &mut dyn RepoView, ids: &[EntityId]) -> Result<Vec<Option<LocatedRow>>> {
     let mut found = Vec::with_capacity(ids.len());
     for page in ids.chunks(MAX_ITEMS as usize) {
         found.extend(view.locate(page)?);

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use packhouse_catalog::{Snapshot, entity_key};
 use packhouse_core::ports::Ancestor;
 use packhouse_core::record::{Snapshot as SnapshotRecord, Tag};
-use packhouse_core::row::Fingerprint;
 use packhouse_core::{EntityId, Kind, Row};
-use packhouse_model::error::{DamageError, Error, Result};
-use packhouse_run::{PackReader, RunPack};
+use packhouse_model::error::Result;
+use packhouse_run::{LocatedRow, Locator, PackReader, RunPack};
 use ring::digest::{SHA256, digest};
 use tokio::runtime::Handle;
 
 use super::ProofError;
-use super::view::{Located, RepoView};
+use super::view::RepoView;
 
 /// One state of a repo, and the packs that its records are read from. It blocks: not for async
 /// threads.
@@ -23,8 +22,7 @@ pub(crate) struct StoredRepo {
     reader: PackReader,
     packs: Arc<Vec<RunPack>>,
     runtime: Handle,
-    /// The rows of all snapshots, by id: pack and number. Made when the first one is located.
-    snapshots: Option<Vec<(EntityId, u32, u64)>>,
+    locator: Locator,
     /// Tags without a recorded commit, with their commits. Read when tags are first asked for.
     unrecorded: Option<BTreeMap<EntityId, EntityId>>,
 }
@@ -35,9 +33,10 @@ impl StoredRepo {
         snapshot: Box<dyn Snapshot>,
         reader: PackReader,
         packs: Arc<Vec<RunPack>>,
+        locator: Locator,
     ) -> StoredRepo {
         let runtime = Handle::current();
-        StoredRepo { snapshot, reader, packs, runtime, snapshots: None, unrecorded: None }
+        StoredRepo { snapshot, reader, packs, locator, runtime, unrecorded: None }
     }
 
     /// The commits of tags that an older packhouse stored, and for which the catalog has none
@@ -63,7 +62,7 @@ impl StoredRepo {
     }
 
     /// Reads a record, and compares it with its row.
-    fn record(&mut self, record: &Located) -> Result<Vec<u8>, ProofError> {
+    fn record(&mut self, record: &LocatedRow) -> Result<Vec<u8>, ProofError> {
         let bytes = self.reader.read(record.row.span(record.pack))?;
         let sum = digest(&SHA256, &bytes);
         match sum.as_ref().starts_with(&record.row.fingerprint) {
@@ -71,33 +70,9 @@ impl StoredRepo {
             false => Err(changed(record, "it has changed since it was stored")),
         }
     }
-
-    /// The row of an encoding of a snapshot.
-    fn find(&mut self, id: EntityId, print: Fingerprint) -> Option<Located> {
-        let packs = &self.packs;
-        let rows = self.snapshots.get_or_insert_with(|| {
-            let mut rows = Vec::new();
-            for (pack, number) in (0u32..).zip(packs.iter()) {
-                for (at, row) in (0..).zip(number.directory.rows()) {
-                    if row.kind == Kind::Snapshot {
-                        rows.push((row.id, pack, at));
-                    }
-                }
-            }
-            rows.sort_unstable();
-            rows
-        });
-        let first = rows.partition_point(|(found, ..)| *found < id);
-        let same = rows[first..].iter().take_while(|(found, ..)| *found == id);
-        same.filter_map(|(_, pack, at)| {
-            let row = packs.get(*pack as usize)?.directory.row(*at)?;
-            Some(Located { pack: *pack, row })
-        })
-        .find(|found| found.row.fingerprint == print)
-    }
 }
 
-fn changed(record: &Located, what: &str) -> ProofError {
+fn changed(record: &LocatedRow, what: &str) -> ProofError {
     let detail =
         format!("{} {}: {what}, at byte {}", record.row.kind, record.row.id, record.row.offset);
     ProofError::Source { pack: record.pack, detail }
@@ -132,30 +107,15 @@ impl RepoView for StoredRepo {
         Ok(found.iter().map(Option::is_some).collect())
     }
 
-    fn locate(&mut self, snapshots: &[EntityId]) -> Result<Vec<Option<Located>>> {
-        let keys: Vec<_> = snapshots.iter().map(|id| entity_key(Kind::Snapshot, *id)).collect();
-        let found = self.runtime.block_on(self.snapshot.lookup(&keys))?;
-        let mut located = Vec::with_capacity(found.len());
-        for (id, found) in snapshots.iter().zip(found) {
-            located.push(match found {
-                None => None,
-                Some((_, print)) => Some(self.find(*id, print).ok_or_else(|| {
-                    Error::Damage(DamageError::Lost {
-                        repo: self.reader.repo().clone(),
-                        kind: Kind::Snapshot,
-                        id: *id,
-                        wanted_by: "a commit of its history".to_owned(),
-                    })
-                })?),
-            });
-        }
-        Ok(located)
+    fn locate(&mut self, snapshots: &[EntityId]) -> Result<Vec<Option<LocatedRow>>> {
+        let index = self.snapshot.as_mut();
+        self.runtime.block_on(self.locator.locate(index, Kind::Snapshot, snapshots))
     }
 
     fn read(
         &mut self,
-        snapshots: &[Located],
-        each: &mut dyn FnMut(&Located, Kind, EntityId) -> Result<(), ProofError>,
+        snapshots: &[LocatedRow],
+        each: &mut dyn FnMut(&LocatedRow, Kind, EntityId) -> Result<(), ProofError>,
     ) -> Result<(), ProofError> {
         for record in snapshots {
             let bytes = self.record(record)?;

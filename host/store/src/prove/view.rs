@@ -1,19 +1,11 @@
 //! What the proof of an answer reads of a repo.
 
 use packhouse_core::ports::{Ancestor, MAX_ITEMS, MAX_RECORD_BYTES};
-use packhouse_core::{EntityId, Kind, Row};
+use packhouse_core::{EntityId, Kind};
 use packhouse_model::error::Result;
+use packhouse_run::LocatedRow;
 
 use super::ProofError;
-
-/// A record, and the pack that it is read from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Located {
-    /// Number of the pack in this run.
-    pub(crate) pack: u32,
-    /// The record's row in the pack's directory.
-    pub(crate) row: Row,
-}
 
 /// One state of a repo: that on which the answer was planned.
 pub(crate) trait RepoView {
@@ -31,19 +23,19 @@ pub(crate) trait RepoView {
     fn knows(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>>;
 
     /// Where the index has each snapshot, in order; none: not in the index.
-    fn locate(&mut self, snapshots: &[EntityId]) -> Result<Vec<Option<Located>>>;
+    fn locate(&mut self, snapshots: &[EntityId]) -> Result<Vec<Option<LocatedRow>>>;
 
     /// Calls `each` for everything that snapshots list, one snapshot after the other: a parent, and
     /// the objects of `manifest` or `delta_upsert`. The records are compared with their rows.
     fn read(
         &mut self,
-        snapshots: &[Located],
-        each: &mut dyn FnMut(&Located, Kind, EntityId) -> Result<(), ProofError>,
+        snapshots: &[LocatedRow],
+        each: &mut dyn FnMut(&LocatedRow, Kind, EntityId) -> Result<(), ProofError>,
     ) -> Result<(), ProofError>;
 }
 
 /// Records in batches that are read at once.
-pub(super) fn batches(records: &[Located]) -> impl Iterator<Item = &[Located]> {
+pub(super) fn batches(records: &[LocatedRow]) -> impl Iterator<Item = &[LocatedRow]> {
     let mut left = records;
     std::iter::from_fn(move || {
         let (mut count, mut bytes) = (0, 0u64);

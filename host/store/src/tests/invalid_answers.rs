@@ -9,7 +9,7 @@ use packhouse_core::{Answer, Counts, EntityId, Form, Head, Kind, Plan, Request, 
 use packhouse_model::client::FetchRequest;
 use packhouse_model::error::{Class, Error};
 use packhouse_model::progress::Progress;
-use packhouse_run::{Host, Indexed, Planner, RunError, RunPack, SandboxLimits};
+use packhouse_run::{Host, Indexed, LocatedRow, Planner, RunError, RunPack, SandboxLimits};
 use packhouse_sample::{CommitSpec, IdForm, PackBuilder, SnapshotSpec, TagSpec};
 use packhouse_sandbox::Sandbox;
 use ring::digest::{SHA256, digest};
@@ -17,10 +17,9 @@ use ring::digest::{SHA256, digest};
 use super::Fixture;
 use crate::Store;
 use crate::load::distinct_packs;
-use crate::prove::view::Located;
 
 /// A change of the records of an answer; all records of the repo are there to choose from.
-type Lie = dyn Fn(&mut Vec<Located>, &Pulls) + Send + Sync;
+type Lie = dyn Fn(&mut Vec<LocatedRow>, &Pulls) + Send + Sync;
 
 /// A repo of four commits: 1, 2, 3 on `main`, and 4 after 1 on `side`.
 struct Pulls {
@@ -84,48 +83,53 @@ impl Pulls {
         (fixture, Arc::new(Pulls { packs, heads, commits, snapshots, objects }))
     }
 
-    fn find(&self, kind: Kind, id: EntityId) -> Located {
-        let all = (0u32..)
-            .zip(self.packs.iter())
-            .flat_map(|(pack, found)| found.directory.rows().map(move |row| Located { pack, row }));
-        let is_it = |record: &Located| (record.row.kind, record.row.id) == (kind, id);
+    fn find(&self, kind: Kind, id: EntityId) -> LocatedRow {
+        let all = (0u32..).zip(self.packs.iter()).flat_map(|(pack, found)| {
+            (0..).zip(found.directory.rows()).map(move |(number, row)| LocatedRow {
+                pack,
+                number,
+                row,
+            })
+        });
+        let is_it = |record: &LocatedRow| (record.row.kind, record.row.id) == (kind, id);
         all.into_iter().find(is_it).unwrap()
     }
 
-    fn commit(&self, number: usize) -> Located {
+    fn commit(&self, number: usize) -> LocatedRow {
         self.find(Kind::Commit, parsed(&self.commits[number - 1]))
     }
 
-    fn snapshot(&self, number: usize) -> Located {
+    fn snapshot(&self, number: usize) -> LocatedRow {
         self.find(Kind::Snapshot, parsed(&self.snapshots[number - 1]))
     }
 
-    fn object(&self, name: &str) -> Located {
+    fn object(&self, name: &str) -> LocatedRow {
         let (_, id) = self.objects.iter().find(|(found, _)| *found == name).unwrap();
         self.find(Kind::Object, parsed(id))
     }
 
-    fn tag(&self, number: usize) -> Located {
+    fn tag(&self, number: usize) -> LocatedRow {
         let mut text = [0; 32];
         text.copy_from_slice(digest(&SHA256, format!("v{number}").as_bytes()).as_ref());
         self.find(Kind::Tag, EntityId::new(Form::Text, text))
     }
 
     /// What a plan copies.
-    fn records(&self, plan: &Plan) -> Vec<Located> {
+    fn records(&self, plan: &Plan) -> Vec<LocatedRow> {
         let mut records = Vec::new();
         for step in &plan.steps {
             let Step::Copy(span) = step else { continue };
             let directory = &self.packs[span.pack as usize].directory;
             for number in directory.whole_rows(span.offset, span.length).unwrap() {
-                records.push(Located { pack: span.pack, row: directory.row(number).unwrap() });
+                let row = directory.row(number).unwrap();
+                records.push(LocatedRow { pack: span.pack, number, row });
             }
         }
         records
     }
 
     /// A plan that copies records, with all counts right.
-    fn plan(&self, records: &[Located]) -> Plan {
+    fn plan(&self, records: &[LocatedRow]) -> Plan {
         let of = |kind| records.iter().filter(move |record| record.row.kind == kind);
         let mut steps = Vec::new();
         let mut literal = Vec::new();
@@ -224,7 +228,7 @@ impl Planner for Liar {
 async fn updates(
     request: Option<fn(&Pulls) -> Request>,
     reuse: Option<u32>,
-    lie: fn(&mut Vec<Located>, &Pulls),
+    lie: fn(&mut Vec<LocatedRow>, &Pulls),
 ) -> Vec<packhouse_model::error::Result<Counts>> {
     let mut ends = Vec::new();
     for had in [1, 4] {
@@ -271,7 +275,7 @@ fn files(folder: &std::path::Path) -> usize {
 }
 
 /// A lie ends in an error that says so, whatever the client has.
-async fn caught(says: &str, lie: fn(&mut Vec<Located>, &Pulls)) {
+async fn caught(says: &str, lie: fn(&mut Vec<LocatedRow>, &Pulls)) {
     all_refused(says, updates(None, None, lie).await);
 }
 
@@ -284,7 +288,7 @@ fn all_refused(says: &str, ends: Vec<packhouse_model::error::Result<Counts>>) {
     }
 }
 
-fn is(record: &Located, other: Located) -> bool {
+fn is(record: &LocatedRow, other: LocatedRow) -> bool {
     let key = |row: Row| (row.kind, row.id);
     key(record.row) == key(other.row)
 }

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use packhouse_core::ports::Ancestor;
 use packhouse_core::{Edges, EntityId, Kind, Row};
 use packhouse_model::error::Result;
+use packhouse_run::LocatedRow;
 
 use crate::prove::ProofError;
-use crate::prove::view::{Located, RepoView};
+use crate::prove::view::RepoView;
 
 pub(in crate::prove) type Entity = (Kind, EntityId);
 
@@ -51,12 +52,16 @@ impl MemoryRepo {
         commits.chain(snapshots).chain(objects).chain(tags).collect()
     }
 
-    pub(super) fn located(&self, (kind, id): Entity) -> Located {
+    pub(super) fn located(&self, (kind, id): Entity) -> LocatedRow {
         let length = match self.snapshots.get(&id) {
             Some(listing) if kind == Kind::Snapshot => 60 + 40 * listing.objects.len() as u64,
             _ => 100,
         };
-        Located { pack: 0, row: Row { kind, id, offset: 0, length, fingerprint: [0; 16] } }
+        LocatedRow {
+            pack: 0,
+            number: 0,
+            row: Row { kind, id, offset: 0, length, fingerprint: [0; 16] },
+        }
     }
 
     /// What a record lists.
@@ -151,7 +156,7 @@ impl RepoView for MemoryRepo {
         Ok(ids.iter().map(|id| self.has((kind, *id))).collect())
     }
 
-    fn locate(&mut self, snapshots: &[EntityId]) -> Result<Vec<Option<Located>>> {
+    fn locate(&mut self, snapshots: &[EntityId]) -> Result<Vec<Option<LocatedRow>>> {
         let located = |id: &EntityId| {
             let entity = (Kind::Snapshot, *id);
             self.has(entity).then(|| self.located(entity))
@@ -161,8 +166,8 @@ impl RepoView for MemoryRepo {
 
     fn read(
         &mut self,
-        snapshots: &[Located],
-        each: &mut dyn FnMut(&Located, Kind, EntityId) -> Result<(), ProofError>,
+        snapshots: &[LocatedRow],
+        each: &mut dyn FnMut(&LocatedRow, Kind, EntityId) -> Result<(), ProofError>,
     ) -> Result<(), ProofError> {
         for snapshot in snapshots {
             for (kind, id) in self.lists((Kind::Snapshot, snapshot.row.id)) {
