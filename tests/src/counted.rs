@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Edges, EntityId, Head};
+use packhouse_core::{Ancestor, EntityId, Head};
 use packhouse_host::catalog::{
-    EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
+    CompletePackRow, EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack,
+    Shelf, Snapshot, TagRow,
 };
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
@@ -75,10 +76,25 @@ impl Snapshot for CountedSnapshot {
     async fn released(&mut self) -> Result<Vec<EntityId>> {
         self.inner.released().await
     }
-    async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
+    async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Ancestor>> {
         let found = self.inner.history(commits, limit).await?;
         self.walked.count(found.len());
         Ok(found)
+    }
+    async fn commits(&mut self, after: Option<EntityId>, limit: u32) -> Result<Vec<Ancestor>> {
+        self.inner.commits(after, limit).await
+    }
+    async fn walk_floor(&mut self) -> Result<Option<u64>> {
+        self.inner.walk_floor().await
+    }
+    async fn complete_pack(&mut self) -> Result<Option<CompletePackRow>> {
+        self.inner.complete_pack().await
+    }
+    async fn tags_of(&mut self, commits: &[EntityId]) -> Result<Vec<TagRow>> {
+        self.inner.tags_of(commits).await
+    }
+    async fn tags_without_commit(&mut self, limit: u32) -> Result<Vec<EntityId>> {
+        self.inner.tags_without_commit(limit).await
     }
     async fn lookup(
         &mut self,

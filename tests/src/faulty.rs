@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
+use packhouse_core::EntityId;
 use packhouse_host::catalog::{
-    Access, AnswerBudget, Answers, BranchDeletion, Catalog, Consolidation, DamageFindings,
-    DeletionSummary, EntityKey, Fence, GcLogQuery, JobEnd, JobQuery, Jobs, LockGuard, LockMode,
-    NewAnswer, NewJob, Pressure, PublishOutcome, Push, PutRelease, ReleaseRow, Releases,
-    RepoRestoration, RepoRow, RestoreOutcome, Snapshot, TokenRow, Totals, UnneededPack,
+    Access, AnswerBudget, Answers, AwaitedParent, BranchDeletion, Catalog, CommitGraph,
+    CompletePack, Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, GcLogQuery,
+    JobEnd, JobQuery, Jobs, LockGuard, LockMode, NewAnswer, NewJob, Pressure, PublishOutcome, Push,
+    PutRelease, ReleaseRow, Releases, RepoRestoration, RepoRow, RestoreOutcome, Snapshot, TokenRow,
+    Totals, UnneededPack,
 };
 use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::sandbox::Sandbox;
@@ -302,6 +305,13 @@ impl<P: FilePackStore> FilePackStore for FaultyPacks<P> {
             false => self.inner.open(name).await,
         }
     }
+    async fn read_ranges(
+        &self,
+        name: &ObjectName,
+        ranges: &[Range<u64>],
+    ) -> Result<Option<Vec<Bytes>>> {
+        self.fault.around(self.inner.read_ranges(name, ranges)).await
+    }
     fn file_of(&self, name: &ObjectName) -> Option<PathBuf> {
         self.inner.file_of(name)
     }
@@ -453,6 +463,14 @@ impl Catalog for FaultyCatalog {
         }
         Ok(published)
     }
+    async fn note_complete_pack(
+        &self,
+        repo: &RepoRow,
+        pack: &MpackKey,
+        complete: &CompletePack,
+    ) -> Result<PublishOutcome> {
+        self.fault.around(self.inner.note_complete_pack(repo, pack, complete)).await
+    }
     async fn record_gc(
         &self,
         repo: i64,
@@ -530,6 +548,28 @@ impl Catalog for FaultyCatalog {
     }
     async fn close(&self) {
         self.inner.close().await;
+    }
+}
+
+#[async_trait]
+impl CommitGraph for FaultyCatalog {
+    async fn renumber(
+        &self,
+        repo: &RepoRow,
+        generations: &[(EntityId, u64)],
+    ) -> Result<PublishOutcome> {
+        self.fault.around(self.inner.renumber(repo, generations)).await
+    }
+    async fn end_renumbering(
+        &self,
+        repo: &RepoRow,
+        floor: Option<u64>,
+        awaited: &[AwaitedParent],
+    ) -> Result<PublishOutcome> {
+        self.fault.around(self.inner.end_renumbering(repo, floor, awaited)).await
+    }
+    async fn tell_tags(&self, repo: i64, tags: &[(EntityId, EntityId)]) -> Result<()> {
+        self.fault.around(self.inner.tell_tags(repo, tags)).await
     }
 }
 

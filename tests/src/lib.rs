@@ -2,7 +2,8 @@
 //!
 //! * [`model`] and [`value`]: the format page written down naively, sharing nothing with the core.
 //! * [`memory`]: a host in memory, for the core without its component.
-//! * [`random_history`]: random histories, with more cases than clients produce.
+//! * [`random_history`]: random histories, with more cases than clients produce;
+//!   [`tangled_history`]: those in which no simple rule for a fetch holds.
 //! * [`scenario`]: histories and what is done with them, as data.
 //! * [`seed`]: packs as the tests of the seed make them.
 //! * [`faulty`]: ports that fail on purpose; [`disk`]: a disk that is full.
@@ -37,6 +38,7 @@ pub mod scenario;
 pub mod seed;
 pub mod server;
 pub mod store;
+pub mod tangled_history;
 pub mod value;
 
 /// Says loudly that a test could not be done here, and why; where `PACKHOUSE_TEST_REQUIRE` is set

@@ -128,6 +128,7 @@ pub(super) async fn forget<E: Engine>(
         for statement in [
             "DELETE FROM retired WHERE pack = $1",
             "DELETE FROM damaged_packs WHERE pack = $1",
+            "DELETE FROM complete_packs WHERE pack = $1",
             "DELETE FROM packs WHERE id = $1",
         ] {
             tx.run(statement, args![pack]).await?;

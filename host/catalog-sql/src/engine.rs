@@ -20,9 +20,9 @@ use sqlx::{Database, Pool, Transaction};
 
 pub(super) use connections::{Check, Reader, Reading, TransactionError, Work, Writing, attempt};
 pub(super) use errors::{ErrorKind, RESTORE, without_line};
-pub(super) use params::{Arg, args};
+pub(super) use params::{Arg, args, numbers};
 pub(super) use rows::{Columns, Execute, Sql};
-pub(super) use statements::{leave_heads, put_heads, take_job};
+pub(super) use statements::{leave_heads, put_generations, put_heads, take_job};
 
 pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;
 
@@ -59,14 +59,26 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// returns a row if so.
     const LOCK_LEASE: &'static str;
 
-    /// Edges of the commits in `$2` (`$3` of them, 33 bytes each) that repo `$1` has, each once;
-    /// and edges of at most `$4` of their ancestors, with 1 as `is_ancestor`: all if there are
-    /// fewer, otherwise any. In no order.
+    /// Edges and generations of the commits in `$2` (`$3` of them, 33 bytes each) that repo `$1`
+    /// has, each once; and those of at most `$4` of their ancestors, with 1 as `is_ancestor`: all if
+    /// there are fewer, otherwise any. In no order.
     const HISTORY: &'static str;
+    /// The generation of those of the `$3` commits in `$2`, 33 bytes each, that repo `$1` has; `i` is
+    /// the position of the commit.
+    const GENERATIONS: &'static str;
+    /// Raises the generations of the `$3` commits in `$2`, 33 bytes each, of repo `$1`, which is
+    /// locked, to those in `$4` ([`numbers`]). Commits that are not there or higher
+    /// stay as they are.
+    const PUT_GENERATIONS: &'static str;
+    /// Removes those of the `$3` awaited parents in `$2`, 33 bytes each, that repo `$1` awaits, and
+    /// returns their generations; `parent` is the parent.
+    const TAKE_AWAITED: &'static str;
+    /// The tags of the `$3` commits in `$2`, 33 bytes each, of repo `$1`. In no order.
+    const TAGS_OF: &'static str;
     /// Shelf and fingerprint of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1`
     /// has; `i` is the position of the entity.
     const LOOKUP: &'static str;
-    /// The packs on those of the shelves in `$2` ([`super::sums::numbers`], `$3` of them) that
+    /// The packs on those of the shelves in `$2` ([`numbers`], `$3` of them) that
     /// belong to repo `$1`.
     const PACKS_ON: &'static str;
     /// Removes the `$3` entities in `$2`, 34 bytes each, from repo `$1`, which is locked.

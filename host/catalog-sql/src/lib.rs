@@ -6,6 +6,7 @@
 
 mod access;
 mod answers;
+mod complete;
 mod damage;
 mod deletion;
 mod deltas;
@@ -13,6 +14,7 @@ mod engine;
 mod freshen;
 mod gc_log;
 mod graph;
+mod heads;
 mod jobs;
 mod migrations;
 mod place;
@@ -37,9 +39,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_catalog::{
-    BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
-    LockGuard, LockMode, PublishOutcome, Push, RepoRestoration, RepoRow, RestoreOutcome, Snapshot,
-    Totals, UnneededPack,
+    BranchDeletion, Catalog, CompletePack, Consolidation, DamageFindings, DeletionSummary,
+    EntityKey, GcLogQuery, LockGuard, LockMode, PublishOutcome, Push, RepoRestoration, RepoRow,
+    RestoreOutcome, Snapshot, Totals, UnneededPack,
 };
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -314,6 +316,18 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         let work: Work<E, _, _> =
             |tx, consolidation| Box::pin(publish::consolidation::<E>(tx, consolidation));
         self.locked(lock, "publishing a consolidation", consolidation, work).await
+    }
+
+    async fn note_complete_pack(
+        &self,
+        repo: &RepoRow,
+        pack: &MpackKey,
+        complete: &CompletePack,
+    ) -> Result<PublishOutcome> {
+        self.writing("recording a complete pack", &(repo, pack, complete), |tx, params| {
+            Box::pin(complete::note::<E>(tx, params))
+        })
+        .await
     }
 
     async fn record_gc(

@@ -11,7 +11,7 @@ use packhouse_model::report::Cause;
 
 use super::deltas::Deltas;
 use super::engine::{BATCH, Columns, Engine, Sql, SqlResult, Writing, args};
-use super::{deltas, freshen, graph, sums};
+use super::{complete, deltas, freshen, graph, heads, sums};
 
 /// Whether a job is still assigned to the worker that took it. It stays assigned until the
 /// transaction ends.
@@ -62,13 +62,9 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
             .await?;
         rows +=
             2 + put_entities::<E>(tx, repo, ShelfId(shelf.int("id")), pack, &mut deltas).await?;
-        for (id, text) in &pack.tag_ids {
-            rows += tx
-                .run(
-                    "INSERT INTO tag_ids (repo, entity, tag_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                    args![repo, &id.to_bytes()[..], text],
-                )
-                .await?;
+        rows += graph::put_tags::<E>(tx, repo, &pack.tags).await?;
+        if let Some(complete) = &push.complete {
+            rows += complete::put::<E>(tx, repo, pack_id, complete).await?;
         }
     }
     let touched: Vec<ShelfId> = deltas.keys().copied().collect();
@@ -80,7 +76,7 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
     sums::put_change::<E>(tx, repo, Cause::Push, &now, mapped).await?;
     rows += 1 + changed + drop_broken::<E>(tx, repo, &push.broken, &now).await?;
     rows += graph::put_edges::<E>(tx, push).await?;
-    rows += graph::put_heads::<E>(tx, push, &now).await?;
+    rows += heads::put_heads::<E>(tx, push, &now).await?;
     rows += freshen::put::<E>(tx, repo, &push.known, push.now).await?;
     Ok(PublishOutcome::Done { rows })
 }
@@ -284,6 +280,10 @@ pub(super) async fn consolidation<E: Engine>(
         rows += drop_entities::<E>(tx, repo, &done.dropped).await?;
         rows += tx.run("UPDATE retired SET partial = 1 WHERE repo = $1", args![repo]).await?;
     }
+    rows += match &done.complete {
+        Some(found) => complete::put::<E>(tx, repo, pack, found).await?,
+        None => complete::forget::<E>(tx, repo).await?,
+    };
     let mapped = sums::recount_packs::<E>(tx, repo).await?;
     sums::put_change::<E>(tx, repo, Cause::Consolidation, &now, mapped).await?;
     rows += 2;

@@ -162,6 +162,8 @@ pub(super) async fn forget<E: Engine>(
             "DELETE FROM shelves WHERE repo = $1",
             "DELETE FROM entities WHERE repo = $1",
             "DELETE FROM commits WHERE repo = $1",
+            "DELETE FROM awaited_parents WHERE repo = $1",
+            "DELETE FROM complete_packs WHERE repo = $1",
             "DELETE FROM tag_ids WHERE repo = $1",
             "DELETE FROM branches WHERE repo = $1",
             "DELETE FROM left_heads WHERE repo = $1",
@@ -179,7 +181,7 @@ pub(super) async fn forget<E: Engine>(
         }
         tx.run(
             "UPDATE repos SET pruned_at = $2, commits = 0, snapshots = 0, objects = 0, tags = 0,
-              needed_bytes = 0 WHERE id = $1",
+              needed_bytes = 0, walk_floor = NULL WHERE id = $1",
             args![repo, now],
         )
         .await?;

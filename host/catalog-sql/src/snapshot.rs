@@ -5,22 +5,30 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_catalog::{
-    ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack, Shelf,
-    Snapshot,
+    CompletePackRow, ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow,
+    RetiredPack, Shelf, Snapshot, TagRow,
 };
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Counts, Edges, EntityId, Head};
+use packhouse_core::{Ancestor, Counts, Edges, EntityId, Head};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::report::{Cause, Damage};
 
-use super::engine::{Arg, BATCH, Columns, Engine, Reading, Sql, args};
+use super::engine::{Arg, BATCH, Columns, Engine, Reading, Sql, args, numbers};
 use super::restore::EVERYTHING;
 use super::walk::Walk;
-use super::{damage, failed, rows, sums};
+use super::{complete, damage, failed, graph, rows};
 
 /// Index rows that are returned as one text: a row of sqlx costs more than a row of the database.
 const TEXT_ROWS: u32 = 8192;
+
+/// Commits of repo `$1` after `$2`, at most `$3`.
+pub(super) const COMMITS: &str = "SELECT id, parent1, parent2, snapshot, generation FROM commits
+    WHERE repo = $1 AND id > $2 ORDER BY id LIMIT $3";
+
+/// Tags of repo `$1` without a commit, at most `$2`.
+pub(super) const TAGS_WITHOUT_COMMIT: &str =
+    "SELECT entity FROM tag_ids WHERE repo = $1 AND commit_id IS NULL LIMIT $2";
 
 struct SqlSnapshot<E: Engine> {
     place: String,
@@ -28,6 +36,7 @@ struct SqlSnapshot<E: Engine> {
     failed: Box<dyn Fn(sqlx::Error) -> Error + Send + Sync>,
     transaction: Reading<E>,
     repo: RepoRow,
+    walk_floor: Option<u64>,
 }
 
 /// Begins the transaction. The first statement fixes the state that the snapshot sees.
@@ -40,9 +49,11 @@ pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Sn
         .map_err(starting)?;
     let row = row.ok_or(Error::DeletedMeanwhile)?;
     let repo = rows::repo(engine.place(), &row)?;
+    let walk_floor = row.maybe_int("walk_floor").map(|floor| floor as u64);
     let error_kind = engine.clone();
     let failed = Box::new(move |error| failed(&error_kind, "reading it", &error));
-    Ok(Box::new(SqlSnapshot::<E> { place: engine.place().to_owned(), failed, transaction, repo }))
+    let place = engine.place().to_owned();
+    Ok(Box::new(SqlSnapshot::<E> { place, failed, transaction, repo, walk_floor }))
 }
 
 impl<E: Engine> SqlSnapshot<E> {
@@ -96,9 +107,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>> {
-        let found = self
-            .all(E::PACKS_ON, args![self.repo.id, &sums::numbers(shelves), shelves.len()])
-            .await?;
+        let shelf_ids = numbers(shelves.iter().map(|shelf| shelf.0));
+        let found = self.all(E::PACKS_ON, args![self.repo.id, &shelf_ids, shelves.len()]).await?;
         found
             .iter()
             .map(|row| Ok((ShelfId(row.int("id")), rows::pack(&self.place, row)?)))
@@ -260,29 +270,37 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         found.iter().map(|row| rows::id(&self.place, row, "commit_id")).collect()
     }
 
-    async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
+    async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Ancestor>> {
         // The order is established here, regardless of the order that the database returns: a
         // statement returns the requested commits, and the next ones in advance.
         let mut walk = Walk::from(commits, limit as usize);
         loop {
             let Some((asked, ahead)) = walk.next() else { return Ok(walk.done) };
-            let ids: Vec<u8> = asked.iter().flat_map(|id| id.to_bytes()).collect();
+            let ids = graph::packed(asked.iter().copied());
             let found = self.all(E::HISTORY, args![self.repo.id, &ids, asked.len(), ahead]).await?;
             let mut ancestors = 0;
-            let mut edges = Vec::with_capacity(found.len());
+            let mut commits = Vec::with_capacity(found.len());
             for row in &found {
                 ancestors += row.int("is_ancestor") as usize;
-                edges.push(Edges {
-                    commit: rows::id(&self.place, row, "id")?,
-                    parents: [
-                        rows::maybe_id(&self.place, row, "parent1")?,
-                        rows::maybe_id(&self.place, row, "parent2")?,
-                    ],
-                    snapshot: rows::maybe_id(&self.place, row, "snapshot")?,
-                });
+                commits.push(ancestor(&self.place, row)?);
             }
-            walk.add(&asked, edges, ancestors < ahead);
+            walk.add(&asked, commits, ancestors < ahead);
         }
+    }
+
+    async fn commits(&mut self, after: Option<EntityId>, limit: u32) -> Result<Vec<Ancestor>> {
+        let after = graph::packed(after);
+        let found = self.all(COMMITS, args![self.repo.id, &after, limit]).await?;
+        found.iter().map(|row| ancestor(&self.place, row)).collect()
+    }
+
+    async fn walk_floor(&mut self) -> Result<Option<u64>> {
+        Ok(self.walk_floor)
+    }
+
+    async fn complete_pack(&mut self) -> Result<Option<CompletePackRow>> {
+        let row = self.maybe(complete::COMPLETE_PACK, args![self.repo.id]).await?;
+        row.map(|row| complete::read(&self.place, &row)).transpose()
     }
 
     async fn lookup(
@@ -340,6 +358,30 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         Ok(rows)
     }
 
+    async fn tags_of(&mut self, commits: &[EntityId]) -> Result<Vec<TagRow>> {
+        let mut asked = commits.to_vec();
+        asked.sort_unstable();
+        asked.dedup();
+        let mut tags = Vec::new();
+        for chunk in asked.chunks(BATCH) {
+            let ids = graph::packed(chunk.iter().copied());
+            for row in self.all(E::TAGS_OF, args![self.repo.id, &ids, chunk.len()]).await? {
+                tags.push(TagRow {
+                    entity: rows::id(&self.place, &row, "entity")?,
+                    text: row.text("tag_id").to_owned(),
+                    commit: rows::id(&self.place, &row, "commit_id")?,
+                });
+            }
+        }
+        tags.sort_unstable_by(|a, b| a.text.cmp(&b.text));
+        Ok(tags)
+    }
+
+    async fn tags_without_commit(&mut self, limit: u32) -> Result<Vec<EntityId>> {
+        let found = self.all(TAGS_WITHOUT_COMMIT, args![self.repo.id, limit]).await?;
+        found.iter().map(|row| rows::id(&self.place, row, "entity")).collect()
+    }
+
     async fn tag_id(&mut self, id: EntityId) -> Result<Option<String>> {
         let row = self
             .maybe(
@@ -356,4 +398,12 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             .await?;
         Ok(row.count("edges"))
     }
+}
+
+/// Reads a row of `commits`.
+fn ancestor(place: &str, row: &impl Columns) -> Result<Ancestor> {
+    let parents = [rows::maybe_id(place, row, "parent1")?, rows::maybe_id(place, row, "parent2")?];
+    let (commit, snapshot) = (rows::id(place, row, "id")?, rows::maybe_id(place, row, "snapshot")?);
+    let edges = Edges { commit, parents, snapshot };
+    Ok(Ancestor { edges, generation: row.count("generation") })
 }

@@ -5,18 +5,10 @@ use packhouse_model::names::ShelfId;
 use packhouse_model::report::Cause;
 
 use super::deltas::Delta;
-use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
+use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args, numbers};
 
 /// Number and bytes of the packs to which the index maps something; or their change.
 pub(super) type Mapped = (i64, i64);
-
-/// Width of a shelf's number in [`numbers`].
-const DIGITS: usize = 20;
-
-/// Numbers of shelves as one text that statements unpack: twenty digits each.
-pub(super) fn numbers(shelves: &[ShelfId]) -> String {
-    shelves.iter().map(|shelf| format!("{:0width$}", shelf.0, width = DIGITS)).collect()
-}
 
 /// Of the packs on some shelves, those to which the index of the repo maps something, on these or
 /// other shelves.
@@ -35,7 +27,7 @@ pub(super) async fn mapped_packs<E: Engine>(
                             WHERE touched.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT))
              AND (SELECT count(*) FROM shelves s WHERE s.pack = p.id AND s.repo = $1
                   AND s.commits + s.snapshots + s.objects + s.tags > 0) > 0",
-            args![repo, &numbers(shelves), shelves.len()],
+            args![repo, &numbers(shelves.iter().map(|shelf| shelf.0)), shelves.len()],
         )
         .await?;
     Ok((row.int("packs"), row.int("bytes")))

@@ -2,20 +2,20 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use packhouse_core::{Edges, EntityId};
+use packhouse_core::{Ancestor, EntityId};
 
 use super::engine::BATCH;
 
 /// A walk from commits to their ancestors, each once, up to a limit.
 pub(super) struct Walk {
     /// The visited commits, in order.
-    pub(super) done: Vec<Edges>,
+    pub(super) done: Vec<Ancestor>,
     limit: usize,
     /// The next commits, in order.
     queue: VecDeque<EntityId>,
     /// All commits that were ever in the queue.
     seen: HashSet<EntityId>,
-    found: HashMap<EntityId, Edges>,
+    found: HashMap<EntityId, Ancestor>,
     /// Commits without known edges.
     unknown: HashSet<EntityId>,
 }
@@ -45,9 +45,9 @@ impl Walk {
     pub(super) fn next(&mut self) -> Option<(Vec<EntityId>, usize)> {
         while self.done.len() < self.limit {
             let next = *self.queue.front()?;
-            if let Some(edges) = self.found.remove(&next) {
-                edges.parents.iter().flatten().for_each(|parent| self.put(*parent));
-                self.done.push(edges);
+            if let Some(found) = self.found.remove(&next) {
+                found.edges.parents.iter().flatten().for_each(|parent| self.put(*parent));
+                self.done.push(found);
             } else if !self.unknown.contains(&next) {
                 let room = self.limit - self.done.len();
                 let wanted = self
@@ -64,11 +64,11 @@ impl Walk {
 
     /// Takes the rows of a statement, and whether they are complete: all edges of the commits and
     /// of their ancestors.
-    pub(super) fn add(&mut self, asked: &[EntityId], found: Vec<Edges>, all: bool) {
+    pub(super) fn add(&mut self, asked: &[EntityId], found: Vec<Ancestor>, all: bool) {
         let parents: Vec<EntityId> =
-            found.iter().flat_map(|edges| edges.parents).flatten().collect();
+            found.iter().flat_map(|found| found.edges.parents).flatten().collect();
         // A visited commit is not visited again: it may be an ancestor of a requested one.
-        self.found.extend(found.into_iter().map(|edges| (edges.commit, edges)));
+        self.found.extend(found.into_iter().map(|found| (found.edges.commit, found)));
         let ends = asked.iter().chain(if all { &parents[..] } else { &[] });
         self.unknown.extend(ends.filter(|id| !self.found.contains_key(id)));
     }
@@ -76,6 +76,8 @@ impl Walk {
 
 #[cfg(test)]
 mod tests {
+    use packhouse_core::Edges;
+
     use super::*;
 
     fn id(number: u16) -> EntityId {
@@ -157,17 +159,19 @@ mod tests {
                         ancestors.sort();
                     }
                     ancestors.truncate(ahead);
-                    let mut found: Vec<Edges> = asked
+                    let mut found: Vec<Ancestor> = asked
                         .iter()
                         .chain(&ancestors)
-                        .filter_map(|id| graph.get(id).cloned())
+                        .filter_map(|id| graph.get(id))
+                        .map(|edges| Ancestor { edges: *edges, generation: 1 })
                         .collect();
                     if spoil >= 2 {
                         found.reverse();
                     }
                     walk.add(&asked, found, all);
                 }
-                let done: Vec<EntityId> = walk.done.iter().map(|edges| edges.commit).collect();
+                let done: Vec<EntityId> =
+                    walk.done.iter().map(|found| found.edges.commit).collect();
                 assert_eq!(
                     done,
                     expected(&graph, &commits, limit),

@@ -14,7 +14,10 @@
 
 mod access;
 pub mod answers;
+mod complete;
 mod deletions;
+pub mod generations;
+mod graph;
 mod jobs;
 mod locks;
 pub mod memory;
@@ -29,19 +32,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Edges, EntityId, Head};
+use packhouse_core::{Ancestor, EntityId, Head};
 use packhouse_model::error::{BackupError, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use packhouse_model::report::{Damage, DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
 
 pub use access::{Access, TokenRow};
 pub use answers::{AnswerBudget, Answers, NewAnswer};
+pub use complete::{CompletePack, CompletePackRow};
 pub use deletions::{DeletionSummary, RepoRestoration, RestoreOutcome};
+pub use graph::CommitGraph;
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub use locks::{LockGuard, LockMode};
 pub use publications::{
-    BranchDeletion, Consolidation, DroppedEntity, Fence, MovedEntity, NewEntity, PublishOutcome,
-    Push, PushedPack,
+    AwaitedParent, BranchDeletion, Consolidation, DroppedEntity, Fence, MovedEntity, NewEntity,
+    PublishOutcome, Push, PushedPack, TagRow,
 };
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
@@ -55,7 +60,7 @@ pub const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Repos, packs, shelves and the index, in some database.
 #[async_trait]
-pub trait Catalog: Jobs + Access + Releases + Answers {
+pub trait Catalog: Jobs + Access + Releases + Answers + CommitGraph {
     /// Where it is, for messages.
     fn place(&self) -> String;
 
@@ -157,6 +162,16 @@ pub trait Catalog: Jobs + Access + Releases + Answers {
         &self,
         consolidation: &Consolidation,
         lock: &LockGuard,
+    ) -> Result<PublishOutcome>;
+
+    /// Records that a pack on a shelf of the repo was found to be complete; it replaces the repo's
+    /// complete pack. [`PublishOutcome::Changed`] if anything was pushed or dropped since `repo` was
+    /// read, or no shelf holds the pack any more: nothing is changed.
+    async fn note_complete_pack(
+        &self,
+        repo: &RepoRow,
+        pack: &MpackKey,
+        complete: &CompletePack,
     ) -> Result<PublishOutcome>;
 
     /// Records a finished consolidation, with its report if it published something. If it did
@@ -297,10 +312,20 @@ pub trait Snapshot: Send {
     /// The commits that its releases retain, in no order.
     async fn released(&mut self) -> Result<Vec<EntityId>>;
 
-    /// Parents and snapshots of commits, as for `database.history` in the WIT: those of `commits`
-    /// that have edges, in that order, then their ancestors, breadth first; each once, at most
-    /// `limit`.
-    async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>>;
+    /// Parents, snapshots and generations of commits, as for `database.history` in the WIT: those of
+    /// `commits` that have edges, in that order, then their ancestors, breadth first; each once, at
+    /// most `limit`.
+    async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Ancestor>>;
+
+    /// All commits that have edges, by id, after one, at most `limit`.
+    async fn commits(&mut self, after: Option<EntityId>, limit: u32) -> Result<Vec<Ancestor>>;
+
+    /// The generation from which on a commit may have a parent with no lower generation: a walk from
+    /// high to low may end only below it. None: every known parent has a lower generation.
+    async fn walk_floor(&mut self) -> Result<Option<u64>>;
+
+    /// The complete pack that was recorded last. One statement.
+    async fn complete_pack(&mut self) -> Result<Option<CompletePackRow>>;
 
     /// The shelf and the encoding of each entity, in the order of `entities`.
     async fn lookup(
@@ -315,6 +340,13 @@ pub trait Snapshot: Send {
         after: Option<&EntityKey>,
         limit: u32,
     ) -> Result<Vec<(IndexRow, ShelfId)>>;
+
+    /// The tags of commits, by text. Those without a recorded commit are left out.
+    async fn tags_of(&mut self, commits: &[EntityId]) -> Result<Vec<TagRow>>;
+
+    /// Tags without a recorded commit, which an older packhouse stored, in no order, at most
+    /// `limit`: see [`CommitGraph::tell_tags`].
+    async fn tags_without_commit(&mut self, limit: u32) -> Result<Vec<EntityId>>;
 
     /// The text of a tag's id.
     async fn tag_id(&mut self, id: EntityId) -> Result<Option<String>>;

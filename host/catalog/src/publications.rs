@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use packhouse_core::{Edges, EntityId, Head};
 use packhouse_model::names::{MpackKey, ShelfId};
 
+use super::complete::CompletePack;
 use super::rows::{EntityKey, IndexRow, RepoRow};
 
 /// An entity that the repo did not have.
@@ -41,8 +42,28 @@ pub struct PushedPack {
     pub fresh: Vec<NewEntity>,
     /// Entities that move here from another shelf.
     pub moved: Vec<MovedEntity>,
-    /// Texts of the tags in it.
-    pub tag_ids: Vec<(EntityId, String)>,
+    /// The tags in it.
+    pub tags: Vec<TagRow>,
+}
+
+/// A tag: its text and its commit. The index contains only its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TagRow {
+    /// The tag.
+    pub entity: EntityId,
+    /// Its id, as text.
+    pub text: String,
+    /// The commit that it names.
+    pub commit: EntityId,
+}
+
+/// A parent that commits name, but the repo does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AwaitedParent {
+    /// The parent.
+    pub parent: EntityId,
+    /// The least generation of the commits that name it.
+    pub generation: u64,
 }
 
 /// A push, ready to be published.
@@ -62,6 +83,9 @@ pub struct Push {
     /// Shelves whose packs are missing or damaged. If nothing is mapped to them afterwards, they
     /// are removed, and their packs retired.
     pub broken: Vec<ShelfId>,
+    /// What was found out about its only pack, if that is complete. A push without it leaves the
+    /// repo's complete pack as it is.
+    pub complete: Option<CompletePack>,
     /// Whether branches may have been moved to commits that don't descend from their old heads.
     pub forced: bool,
     /// The job that it is done for.
@@ -98,6 +122,9 @@ pub struct Consolidation {
     /// plan was created (it may reach them), and none of them may have been reported to a client as
     /// present since then.
     pub dropped: Vec<DroppedEntity>,
+    /// What was found out about the new pack, if it is complete. It replaces the repo's complete
+    /// pack; without it, the repo has none afterwards.
+    pub complete: Option<CompletePack>,
     /// The job that it is done for.
     pub fence: Option<Fence>,
     /// When.

@@ -1,7 +1,7 @@
 //! What answers the calls of a run: its packs, and the index as of its start.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use packhouse_catalog::Snapshot;
 use packhouse_core::ports::{MAX_IDS, MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS, page_size};
@@ -31,6 +31,40 @@ pub struct RunHost {
     /// Where the records of the stored packs are, once it was needed.
     places: Option<Places>,
     fault: Option<Error>,
+    loan: Option<Loan>,
+}
+
+/// Packs and index that are lent to a run, and taken back when it has ended: its result is checked
+/// against the same state of the repo.
+#[derive(Clone, Default)]
+pub struct Loan(Arc<Mutex<Option<Lent>>>);
+
+type Lent = (PackReader, Box<dyn Snapshot>);
+
+impl std::fmt::Debug for Loan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Loan").finish_non_exhaustive()
+    }
+}
+
+impl Loan {
+    /// Takes back what was lent.
+    ///
+    /// # Errors
+    /// If the run still has it.
+    pub fn take(&self) -> Result<(PackReader, Box<dyn Snapshot>)> {
+        let lent = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lent.ok_or_else(|| Error::Usage("the run has not returned its packs and its index".into()))
+    }
+}
+
+impl Drop for RunHost {
+    fn drop(&mut self) {
+        if let (Some(loan), Some(index)) = (self.loan.take(), self.index.take()) {
+            *loan.0.lock().unwrap_or_else(PoisonError::into_inner) =
+                Some((self.packs.take(), index));
+        }
+    }
 }
 
 impl std::fmt::Debug for RunHost {
@@ -44,8 +78,23 @@ impl RunHost {
     pub fn new(packs: PackReader, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> RunHost {
         let list = packs.packs.clone();
         let runtime = packs.runtime.clone();
-        let conflicts = Vec::new();
-        RunHost { packs, list, heads, conflicts, index, runtime, places: None, fault: None }
+        RunHost {
+            packs,
+            list,
+            heads,
+            conflicts: Vec::new(),
+            index,
+            runtime,
+            places: None,
+            fault: None,
+            loan: None,
+        }
+    }
+
+    /// Returns its packs and its index through `loan` when it is dropped.
+    pub fn on(mut self, loan: &Loan) -> RunHost {
+        self.loan = Some(loan.clone());
+        self
     }
 
     /// Sets the records of a push that the repo has in another encoding.
@@ -220,15 +269,16 @@ impl Database for RunHost {
         let found = self
             .index()
             .and_then(|index| runtime.block_on(index.history(commits, most.saturating_add(1))));
-        let mut edges = self.fault(found)?;
-        let done = edges.len() <= most as usize;
-        edges.truncate(most as usize);
-        let items = edges.into_iter().map(|edges| Ancestor { edges, generation: 0 }).collect();
+        let mut items = self.fault(found)?;
+        let done = items.len() <= most as usize;
+        items.truncate(most as usize);
         Ok(Page { items, done })
     }
 
     fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
-        Ok(Some(0))
+        let runtime = self.runtime.clone();
+        let floor = self.index().and_then(|index| runtime.block_on(index.walk_floor()));
+        self.fault(floor)
     }
 
     fn locate(

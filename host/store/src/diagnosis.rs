@@ -21,6 +21,7 @@ impl Store {
     ) -> Error {
         let reason = match failed {
             ProofError::Component(reason) => reason,
+            ProofError::Unchecked(error) => return error,
             ProofError::Source { pack, detail } => {
                 match self.blame(repo, packs, pack, detail).await {
                     Ok(detail) => detail,

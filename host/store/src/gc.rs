@@ -85,6 +85,9 @@ impl Store {
             self.catalog.settle_times(self.agreed_time().await?, Some(row.id)).await?;
         }
         let done = self.gc_current(&row, options, progress).await;
+        if done.is_ok() {
+            self.prepare_fetches(&row).await;
+        }
         self.remembering(row.id, "gc", done).await
     }
 
@@ -277,9 +280,12 @@ impl Store {
     /// # Errors
     /// [`Error::Busy`] when the repo's shelves are not those that the plan was made from.
     pub async fn apply_gc(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
-        let repo = plan.repo.id;
+        let row = plan.repo.clone();
         let done = self.apply_current(plan, progress).await;
-        self.remembering(repo, "gc", done).await
+        if done.is_ok() {
+            self.prepare_fetches(&row).await;
+        }
+        self.remembering(row.id, "gc", done).await
     }
 
     async fn apply_current(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
@@ -328,7 +334,17 @@ impl Store {
         let PlannedGc { packs, plan, index, heads, dropped, .. } = work;
         let proving = packs.clone();
         let (proven, written) = blocking(move || {
-            Ok((prove::prove(&plan, &proving, &written, &heads, &index, sources_hashed), written))
+            Ok((
+                prove::consolidation::prove(
+                    &plan,
+                    &proving,
+                    &written,
+                    &heads,
+                    &index,
+                    sources_hashed,
+                ),
+                written,
+            ))
         })
         .await?;
         let proven = match proven {
@@ -350,6 +366,7 @@ impl Store {
             bytes: written.bytes,
             records: directory.len(),
             dropped,
+            complete: None,
             fence: self.fence,
             now: self.time().await?,
             repo: repo.clone(),

@@ -14,7 +14,7 @@ use packhouse_model::names::ShelfId;
 use packhouse_pack::WrittenPack;
 use packhouse_run::{PackReader, RunPack};
 
-/// A written pack that nothing is mapped to yet.
+/// A written pack that nothing is mapped to yet, without its tags.
 pub(super) fn unplaced(written: &WrittenPack) -> PushedPack {
     PushedPack {
         key: written.key,
@@ -22,7 +22,7 @@ pub(super) fn unplaced(written: &WrittenPack) -> PushedPack {
         records: written.scanned.rows.len() as u64,
         fresh: Vec::new(),
         moved: Vec::new(),
-        tag_ids: written.scanned.tag_ids.clone(),
+        tags: Vec::new(),
     }
 }
 

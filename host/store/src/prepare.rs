@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use packhouse_catalog::{EntityKey, Push, PushedPack, RepoRow, Snapshot};
-use packhouse_core::{EncodingConflict, Head};
+use packhouse_catalog::{EntityKey, Push, PushedPack, RepoRow, Snapshot, TagRow};
+use packhouse_core::record::Tag;
+use packhouse_core::{EncodingConflict, Head, Kind};
 use packhouse_model::error::{Error, PushError, Result};
 use packhouse_model::names::{BranchName, RepoName, in_the_way, same_name};
 use packhouse_model::progress::Progress;
@@ -85,7 +86,10 @@ impl Store {
         }
         let indexed = self.check_indexed(&run, indexed, input.force).await?;
         room_for(&run.repo.name, &heads, &indexed.heads)?;
-        let packs = pushed_packs(&run, &indexed, input);
+        let mut packs = pushed_packs(&run, &indexed, input);
+        if let Some(first) = packs.first_mut() {
+            first.tags = self.tags_of_push(&run).await?;
+        }
         let mut all: BTreeMap<String, Head> =
             heads.into_iter().map(|head| (head.branch.clone(), head)).collect();
         all.extend(indexed.heads.iter().map(|head| (head.branch.clone(), head.clone())));
@@ -96,6 +100,7 @@ impl Store {
             edges: indexed.edges,
             heads: indexed.heads,
             broken: input.comparison.broken.iter().copied().collect(),
+            complete: None,
             forced: input.force,
             fence: self.fence,
             now: self.time().await?,
@@ -162,6 +167,27 @@ impl Store {
                 Err(self.push_error(&repo.name, &files, packs, error).await)
             }
         }
+    }
+
+    /// The new tags of a push. The component has read them: they are sound.
+    async fn tags_of_push(&self, run: &IndexRun) -> Result<Vec<TagRow>> {
+        let is_tag = |pushed: &&PushedEntity| pushed.row.kind == Kind::Tag;
+        let records: Vec<_> = run.chosen.iter().filter(is_tag).copied().collect();
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut reader = self.run_packs(&run.repo.name, run.packs.clone());
+        blocking(move || {
+            let mut tags = Vec::with_capacity(records.len());
+            for record in records {
+                let bytes = reader.read(record.row.span(record.pack))?;
+                if let Ok(Tag { text, commit }) = Tag::parse(&bytes) {
+                    tags.push(TagRow { entity: record.row.id, text: text.to_owned(), commit });
+                }
+            }
+            Ok(tags)
+        })
+        .await
     }
 
     /// Law 4: compares what the component says with the push. The graph is read as it is now.

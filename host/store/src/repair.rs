@@ -59,6 +59,7 @@ impl Store {
                 // It changed in the meantime.
                 None => {}
                 Some(mended) if mended.is_empty() => {
+                    self.prepare_fetches(&row).await;
                     return Ok(VerifyReport { repaired: Some(repaired), ..seen.report });
                 }
                 Some(mended) => repaired.extend(mended),
@@ -104,6 +105,7 @@ impl Store {
             edges: Vec::new(),
             heads: Vec::new(),
             broken: broken.iter().map(|shelf| shelf.id).collect(),
+            complete: None,
             forced: false,
             fence: self.fence,
             now: self.now(),
@@ -295,7 +297,7 @@ fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
         records: *records,
         fresh: Vec::new(),
         moved,
-        tag_ids: Vec::new(),
+        tags: Vec::new(),
     };
     (!pack.moved.is_empty()).then_some(pack)
 }

@@ -212,8 +212,12 @@ impl Store {
         check: &mut PackCheck<'_>,
     ) -> Result<()> {
         let pack = directory.key;
-        let kept = self.vault.directory(&pack).await?;
-        if kept.is_none_or(|kept| kept == directory.as_bytes()) {
+        let Some(kept) = self.vault.directory(&pack).await? else { return Ok(()) };
+        let is_current = Directory::is_current(&kept);
+        if Directory::read(pack, kept).as_ref() == Some(directory) {
+            if !is_current {
+                self.keep_directory(directory).await;
+            }
             return Ok(());
         }
         match self.put_directory(directory).await {

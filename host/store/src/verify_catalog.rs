@@ -187,8 +187,9 @@ async fn verify_edges(
 ) -> Result<()> {
     for chunk in edges.chunks(MAX_ITEMS as usize) {
         let ids: Vec<_> = chunk.iter().map(|e| e.commit).collect();
+        let found = snapshot.history(&ids, MAX_ITEMS).await?;
         let known: BTreeMap<_, _> =
-            snapshot.history(&ids, MAX_ITEMS).await?.into_iter().map(|e| (e.commit, e)).collect();
+            found.into_iter().map(|one| (one.edges.commit, one.edges)).collect();
         for expected in chunk {
             let same = known.get(&expected.commit).is_some_and(|found| {
                 found.snapshot == expected.snapshot && found.parents().eq(expected.parents())

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    Catalog, DeletionSummary, LockMode, NewAnswer, NewJob, PublishOutcome, RepoRestoration,
-    RestoreOutcome,
+    Catalog, Consolidation, DeletionSummary, LockMode, NewAnswer, NewJob, PublishOutcome,
+    RepoRestoration, RestoreOutcome,
 };
 use packhouse_host::{
     DeletedRepo, GcRecord, JobStatus, MpackKey, Operation, Policy, RepoId, VerifyOptions,
 };
 
-use super::desk::{Desk, at, edges, head, id, key, name, pack, row, unused_id};
+use super::desk::{Desk, at, complete, edges, head, id, key, name, pack, row, tag, unused_id};
 
 pub async fn a_deleted_repo_leaves_packs_that_wait_and_a_free_name(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
@@ -75,7 +75,7 @@ pub async fn a_deleted_repo_leaves_packs_that_wait_and_a_free_name(catalog: Arc<
 pub async fn nothing_of_its_index_and_branches_comes_back_with_its_name(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     let mut push = desk.prepare(vec![pack(1, 0..2)]).await;
-    push.packs[0].tag_ids = vec![(id(1), "a tag".into())];
+    push.packs[0].tags = vec![tag(1, 2)];
     (push.edges, push.heads, push.forced) = (vec![edges(1, &[])], vec![head("main", 1)], true);
     desk.done(&push).await;
     catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
@@ -141,6 +141,9 @@ async fn picture(desk: &Desk) -> Vec<String> {
     told.push(format!("{:?}", snapshot.changes(99).await.unwrap()));
     told.push(format!("{:?}", snapshot.history(&[id(3)], 99).await.unwrap()));
     told.push(format!("{:?}", snapshot.tag_id(id(1)).await.unwrap()));
+    told.push(format!("{:?}", snapshot.tags_of(&[id(2)]).await.unwrap()));
+    told.push(format!("{:?}", snapshot.walk_floor().await.unwrap()));
+    told.push(format!("{:?}", snapshot.complete_pack().await.unwrap()));
     drop(snapshot);
     told.push(format!("{:?}", desk.index().await));
     told.push(format!("{:?}", catalog.gc_history(desk.repo, 9).await.unwrap()));
@@ -168,15 +171,19 @@ pub async fn full(catalog: &Arc<dyn Catalog>) -> Desk {
     let desk = Desk::new(catalog).await;
     desk.push(vec![pack(1, 0..2)]).await;
     let mut push = desk.prepare(vec![pack(2, 2..4)]).await;
-    push.packs[0].tag_ids = vec![(id(1), "a tag".into())];
+    push.packs[0].tags = vec![tag(1, 2)];
     (push.edges, push.heads) =
-        (vec![edges(2, &[]), edges(3, &[2])], vec![head("main", 3), head("x", 2)]);
+        (vec![edges(2, &[7]), edges(3, &[2])], vec![head("main", 3), head("x", 2)]);
     desk.done(&push).await;
     let mut push = desk.prepare(vec![]).await;
     (push.heads, push.forced) = (vec![head("x", 3)], true);
     desk.done(&push).await;
-    desk.consolidate(5).await;
-    desk.push(vec![pack(4, 7..9)]).await;
+    let plan = Consolidation { complete: Some(complete(4)), ..desk.plan(5).await };
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
+    let mut push = desk.prepare(vec![pack(4, 7..9)]).await;
+    // A commit that came after its child, and one that names another that did not come.
+    push.edges = vec![edges(7, &[6])];
+    desk.done(&push).await;
     let record = GcRecord {
         finished_at: at(4),
         outcome: "skipped".into(),

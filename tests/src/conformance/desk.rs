@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Edges, EntityId, Form, Head, Kind};
+use packhouse_core::{Ancestor, Counts, Edges, EntityId, Form, Head, Kind};
 use packhouse_host::catalog::{
-    Catalog, Consolidation, DroppedEntity, EntityKey, IndexRow, LockGuard, LockMode, MovedEntity,
-    NewEntity, PublishOutcome, Push, PushedPack, RepoRow, Shelf, Snapshot, Sums, entity_key,
+    Catalog, CompletePack, Consolidation, DroppedEntity, EntityKey, IndexRow, LockGuard, LockMode,
+    MovedEntity, NewEntity, PublishOutcome, Push, PushedPack, RepoRow, Shelf, Snapshot, Sums,
+    TagRow, entity_key,
 };
 use packhouse_host::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 
@@ -79,7 +80,7 @@ pub fn pack(number: u64, objects: Range<u64>) -> PushedPack {
         records,
         fresh,
         moved: Vec::new(),
-        tag_ids: Vec::new(),
+        tags: Vec::new(),
     }
 }
 
@@ -89,6 +90,26 @@ pub fn edges(commit: u64, parents: &[u64]) -> Edges {
         commit: id(commit),
         parents: [parent(0), parent(1)],
         snapshot: Some(id(commit + 1_000_000)),
+    }
+}
+
+/// The edges of commits that a catalog returned.
+pub fn edges_of(found: &[Ancestor]) -> Vec<Edges> {
+    found.iter().map(|one| one.edges).collect()
+}
+
+/// A tag of a commit. Its text names its number.
+pub fn tag(number: u64, commit: u64) -> TagRow {
+    TagRow { entity: id(number), text: format!("tag {number}"), commit: id(commit) }
+}
+
+/// What may be found out about a complete pack, of so many objects.
+pub fn complete(objects: u64) -> CompletePack {
+    CompletePack {
+        heads_digest: digest(objects),
+        heads: vec![id(1), id(2)],
+        missing: vec![row(Kind::Snapshot, 1).entity, row(Kind::Object, 7).entity],
+        counts: Counts { commits: 2, snapshots: 2, objects, tags: 1 },
     }
 }
 
@@ -178,6 +199,7 @@ impl Desk {
             edges,
             heads,
             broken,
+            complete: None,
             forced: false,
             fence: None,
             now: at(1),
@@ -215,6 +237,7 @@ impl Desk {
             bytes: 1000 + number,
             records: shelves.iter().map(|shelf| shelf.mapped.total()).sum(),
             dropped: Vec::new(),
+            complete: None,
             fence: None,
             now: at(2),
         }

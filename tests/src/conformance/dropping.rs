@@ -5,7 +5,7 @@ use std::sync::Arc;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{Catalog, Consolidation, PublishOutcome};
 
-use super::desk::{Desk, LENGTH, edges, fresh, head, id, key, pack, row};
+use super::desk::{Desk, LENGTH, edges, edges_of, fresh, head, id, key, pack, row};
 
 /// A repo of two packs: commits 0 to 3 in a row, a snapshot and two objects for each.
 async fn with_history(catalog: &Arc<dyn Catalog>) -> Desk {
@@ -50,10 +50,8 @@ pub async fn what_is_dropped_is_gone_from_index_edges_and_counts(catalog: Arc<dy
     let mut snapshot = desk.snapshot().await;
     assert_eq!(snapshot.lookup(&gone).await.unwrap(), [None; 3]);
     assert_eq!(snapshot.edge_count().await.unwrap(), 3);
-    assert_eq!(
-        snapshot.history(&[id(3), id(2)], 9).await.unwrap(),
-        [edges(2, &[1]), edges(1, &[0]), edges(0, &[])]
-    );
+    let history = snapshot.history(&[id(3), id(2)], 9).await.unwrap();
+    assert_eq!(edges_of(&history), [edges(2, &[1]), edges(1, &[0]), edges(0, &[])]);
     let shelves = snapshot.shelves().await.unwrap();
     let counts = |at: usize| {
         (shelves[at].mapped.commits, shelves[at].mapped.snapshots, shelves[at].mapped.objects)

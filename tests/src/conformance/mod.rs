@@ -5,7 +5,8 @@
 //! SQLite, on Postgres, and in memory, over a fresh catalog each (`tests/catalog`).
 //!
 //! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]),
-//! reported to clients ([`freshening`]) and read ([`reading`], [`large`]); known [`damage`];
+//! reported to clients ([`freshening`]) and read ([`reading`], [`large`]); [`generations`] of
+//! commits; [`complete`] packs; known [`damage`];
 //! deleted [`branches`]; [`deleting`] a repo; unused [`packs`], and the lock to delete them
 //! ([`locking`]); the [`gc_log`]; [`jobs`], their [`leases`] and the [`policies`] that queue them;
 //! [`access`]; [`releases`]; [`races`] of all of these.
@@ -18,6 +19,7 @@
 
 pub mod access;
 pub mod branches;
+pub mod complete;
 pub mod consolidations;
 pub mod damage;
 pub mod deleting;
@@ -25,6 +27,7 @@ pub mod desk;
 pub mod dropping;
 pub mod freshening;
 pub mod gc_log;
+pub mod generations;
 pub mod jobs;
 pub mod large;
 pub mod leases;

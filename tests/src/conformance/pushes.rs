@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use packhouse_core::{Counts, Kind};
 use packhouse_host::Cause;
-use packhouse_host::catalog::{Catalog, PackChange, PublishOutcome, PushedPack, Sums};
+use packhouse_host::catalog::{Catalog, PackChange, PublishOutcome, PushedPack, Sums, TagRow};
 
-use super::desk::{Desk, LENGTH, at, edges, fresh, head, id, key, moved, pack, row};
+use super::desk::{Desk, LENGTH, at, edges, edges_of, fresh, head, id, key, moved, pack, row, tag};
 
 pub async fn a_push_is_all_there_when_it_returns(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
@@ -14,9 +14,9 @@ pub async fn a_push_is_all_there_when_it_returns(catalog: Arc<dyn Catalog>) {
         [(Kind::Commit, 0..2), (Kind::Snapshot, 0..3), (Kind::Object, 0..4), (Kind::Tag, 0..1)];
     let fresh: Vec<_> =
         kinds.into_iter().flat_map(|(kind, numbers)| fresh(kind, numbers)).collect();
-    let tag_ids = vec![(id(0), "emotion: süß".to_owned())];
+    let tags = vec![TagRow { text: "emotion: süß".to_owned(), ..tag(0, 1) }];
     let mut push =
-        desk.prepare(vec![PushedPack { fresh, tag_ids, records: 12, ..pack(1, 0..0) }]).await;
+        desk.prepare(vec![PushedPack { fresh, tags, records: 12, ..pack(1, 0..0) }]).await;
     (push.edges, push.heads) =
         (vec![edges(0, &[]), edges(1, &[0])], vec![head("main", 1), head("ärger/τ", 0)]);
     desk.done(&push).await;
@@ -44,7 +44,8 @@ pub async fn a_push_is_all_there_when_it_returns(catalog: Arc<dyn Catalog>) {
         (snapshot.edge_count().await.unwrap(), snapshot.retired().await.unwrap()),
         (2, vec![])
     );
-    assert_eq!(snapshot.history(&[id(1)], 9).await.unwrap(), [edges(1, &[0]), edges(0, &[])]);
+    let history = snapshot.history(&[id(1)], 9).await.unwrap();
+    assert_eq!(edges_of(&history), [edges(1, &[0]), edges(0, &[])]);
     assert_eq!(snapshot.tag_id(id(0)).await.unwrap().as_deref(), Some("emotion: süß"));
     assert_eq!(snapshot.tag_id(id(1)).await.unwrap(), None);
     let place = snapshot.lookup(&[row(Kind::Snapshot, 1).entity]).await.unwrap();

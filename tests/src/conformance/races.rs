@@ -180,6 +180,7 @@ pub async fn deleting_a_repo_while_others_publish_to_it_leaves_no_half(catalog: 
                     );
                 }
                 let mut push = packhouse_host::catalog::Push {
+                    complete: None,
                     repo: row,
                     packs: vec![],
                     known: vec![],

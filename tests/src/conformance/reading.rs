@@ -7,7 +7,9 @@ use packhouse_core::{EntityId, Kind};
 use packhouse_host::catalog::{Catalog, EntityKey, Snapshot};
 use packhouse_host::{GcRecord, ShelfId};
 
-use super::desk::{Desk, at, edges, fresh, head, id, key, moved, pack, row};
+use super::desk::{
+    Desk, at, complete, edges, edges_of, fresh, head, id, key, moved, pack, row, tag,
+};
 
 /// All that a snapshot shows, as text.
 async fn told(snapshot: &mut dyn Snapshot) -> String {
@@ -26,7 +28,14 @@ async fn told(snapshot: &mut dyn Snapshot) -> String {
         snapshot.history(&[id(2)], 9).await.unwrap(),
         snapshot.lookup(&asked).await.unwrap(),
         snapshot.index_page(None, 99).await.unwrap(),
-        (snapshot.tag_id(id(1)).await.unwrap(), snapshot.edge_count().await.unwrap()),
+        (
+            snapshot.tag_id(id(1)).await.unwrap(),
+            snapshot.edge_count().await.unwrap(),
+            snapshot.tags_of(&[id(2)]).await.unwrap(),
+            snapshot.walk_floor().await.unwrap(),
+            snapshot.commits(None, 9).await.unwrap(),
+            snapshot.complete_pack().await.unwrap(),
+        ),
     )
 }
 
@@ -41,8 +50,10 @@ pub async fn a_snapshot_sees_one_state_whatever_is_published_meanwhile(catalog: 
 
     let mut push = desk.prepare(vec![pack(2, 2..4)]).await;
     push.packs[0].moved = moved(0..1, desk.shelf(0).await);
-    push.packs[0].tag_ids = vec![(id(1), "a tag".into())];
-    (push.edges, push.heads, push.forced) = (vec![edges(2, &[])], vec![head("main", 2)], true);
+    push.packs[0].tags = vec![tag(1, 2)];
+    push.complete = Some(complete(2));
+    // The cycle sets the walk floor.
+    (push.edges, push.heads, push.forced) = (vec![edges(2, &[2])], vec![head("main", 2)], true);
     desk.done(&push).await;
     let mut pushed = desk.snapshot().await;
     let after_push = told(pushed.as_mut()).await;
@@ -74,7 +85,7 @@ async fn walk(desk: &Desk, from: &[u64], limit: u32) -> Vec<u64> {
     let found = desk.snapshot().await.history(&from, limit).await.unwrap();
     found
         .iter()
-        .map(|edges| u64::from_be_bytes(edges.commit.digest()[..8].try_into().unwrap()))
+        .map(|found| u64::from_be_bytes(found.edges.commit.digest()[..8].try_into().unwrap()))
         .collect()
 }
 
@@ -93,7 +104,7 @@ pub async fn a_history_is_breadth_first_and_goes_no_further_than_asked(catalog: 
         );
     }
     let all = desk.snapshot().await.history(&[id(4)], 1).await.unwrap();
-    assert_eq!(all, [edges(4, &[2, 3])], "with both parents and the snapshot");
+    assert_eq!(edges_of(&all), [edges(4, &[2, 3])], "with both parents and the snapshot");
 }
 
 pub async fn a_history_of_many_begins_with_them_in_their_order(catalog: Arc<dyn Catalog>) {
@@ -182,7 +193,7 @@ pub async fn the_index_is_paged_by_kind_and_id(catalog: Arc<dyn Catalog>) {
 pub async fn a_repo_shows_its_own_and_nothing_of_others(catalog: Arc<dyn Catalog>) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     let mut push = other.prepare(vec![pack(1, 0..3)]).await;
-    push.packs[0].tag_ids = vec![(id(1), "theirs".into())];
+    push.packs[0].tags = vec![tag(1, 2)];
     (push.edges, push.heads) = (vec![edges(2, &[])], vec![head("main", 2)]);
     other.done(&push).await;
     let shelf = other.shelf(0).await;

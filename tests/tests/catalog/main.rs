@@ -97,6 +97,24 @@ laws! {
         a_repo_shows_its_own_and_nothing_of_others
         packs_are_found_by_shelf_and_by_key
         the_change_stamp_is_another_one_after_each_change;
+    generations:
+        a_commit_is_numbered_above_its_known_parents
+        a_parent_that_comes_late_lowers_the_floor
+        a_parent_that_comes_late_with_a_lower_generation_leaves_the_floor
+        a_cycle_lowers_the_floor
+        pushes_in_any_order_end_with_the_same_numbers_after_renumbering
+        renumbering_meanwhile_does_not_mislead_a_walk
+        a_push_meanwhile_keeps_the_floor
+        after_a_consolidation_that_dropped_something_nothing_is_renumbered
+        a_renumbering_says_which_parents_are_awaited
+        commits_are_listed_by_id_page_by_page
+        tags_are_found_by_commit;
+    complete:
+        a_push_and_a_consolidation_record_a_complete_pack
+        a_consolidation_without_one_forgets_it_and_a_push_does_not
+        what_is_mapped_to_other_packs_by_now_is_not_counted
+        a_pack_that_was_only_checked_is_recorded_if_nothing_has_changed
+        it_goes_with_its_pack;
     large:
         a_publication_of_many_entities_is_all_there_and_may_be_dropped_again
         a_push_of_many_packs_and_branches_is_all_there

@@ -327,7 +327,7 @@ async fn the_order_of_a_history_does_not_depend_on_what_the_planner_knows() {
                 .map(|n| desk::id(number(n)));
             let expected: Vec<_> = expected.take(limit as usize).collect();
             assert_eq!(
-                found.iter().map(|edges| edges.commit).collect::<Vec<_>>(),
+                found.iter().map(|found| found.edges.commit).collect::<Vec<_>>(),
                 expected,
                 "of {commits}, at most {limit}"
             );

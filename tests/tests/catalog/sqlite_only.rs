@@ -36,9 +36,11 @@ async fn no_table_keeps_rows_of_a_repo_that_was_forgotten() {
     let desk = full(&catalog).await;
     let tables = [
         "answers",
+        "awaited_parents",
         "branches",
         "changes",
         "commits",
+        "complete_packs",
         "entities",
         "freshened",
         "gc_runs",

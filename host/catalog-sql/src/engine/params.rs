@@ -16,6 +16,21 @@ macro_rules! args {
 }
 pub(crate) use args;
 
+/// Width of a number in [`numbers`].
+const DIGITS: usize = 20;
+
+/// Numbers as one text that statements unpack: twenty digits each.
+pub(crate) fn numbers(all: impl IntoIterator<Item = i64>) -> String {
+    use std::fmt::Write as _;
+    let all = all.into_iter();
+    let mut text = String::with_capacity(DIGITS * all.size_hint().0);
+    for number in all {
+        // Writing to a text does not fail.
+        let _ = write!(text, "{number:0DIGITS$}");
+    }
+    text
+}
+
 macro_rules! from {
     ($($from:ty => $variant:ident),* $(,)?) => {
         $(impl<'a> From<$from> for Arg<'a> {

@@ -50,3 +50,21 @@ macro_rules! leave_heads {
     };
 }
 pub(crate) use leave_heads;
+
+/// [`Engine::PUT_GENERATIONS`], with the join that gives row `c` of `commits` for each number `n.i`
+/// below `$3`. An insertion that always conflicts: an update with a join would be planned by the
+/// statistics of the table.
+macro_rules! put_generations {
+    ($commit:literal) => {
+        concat!(
+            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             INSERT INTO commits (repo, id, parent1, parent2, snapshot, generation)
+             SELECT c.repo, c.id, c.parent1, c.parent2, c.snapshot, CAST(substr($4, 1 + 20 * n.i, 20) AS BIGINT)
+               FROM n CROSS JOIN ",
+            $commit,
+            " AND c.generation < CAST(substr($4, 1 + 20 * n.i, 20) AS BIGINT)
+             ON CONFLICT (repo, id) DO UPDATE SET generation = excluded.generation"
+        )
+    };
+}
+pub(crate) use put_generations;

@@ -16,8 +16,8 @@ use self::error_kind::{POOLER, commit_error_kind, error_kind};
 use self::lock::AdvisoryLock;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, args, leave_heads, put_heads,
-    take_job,
+    Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, args, leave_heads,
+    put_generations, put_heads, take_job,
 };
 use super::migrations::{
     APPLIED, MigrationStep, Migrations, PendingMigrations, Schema, are_pending, pending_error, run,
@@ -27,13 +27,18 @@ use crate::MissingCatalog;
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
-const MIGRATIONS: [MigrationStep; 6] = [
+const MIGRATIONS: [MigrationStep; 7] = [
     (1, "first pack house", include_str!("../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../migrations/postgres/0003_damage.sql")),
     (4, "retention", include_str!("../../migrations/postgres/0004_retention.sql")),
     (5, "room for answers", include_str!("../../migrations/postgres/0005_room_for_answers.sql")),
     (6, "releases", include_str!("../../migrations/postgres/0006_releases.sql")),
+    (
+        7,
+        "cost follows the change",
+        include_str!("../../migrations/postgres/0007_cost_follows_the_change.sql"),
+    ),
 ];
 
 /// Timeout of a connection.
@@ -292,21 +297,44 @@ impl Engine for PostgresDatabase {
     // that there are few.
     const HISTORY: &'static str = "WITH RECURSIVE
             n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3),
-            asked (id, parent1, parent2, snapshot) AS MATERIALIZED (
-                SELECT c.id, c.parent1, c.parent2, c.snapshot FROM n CROSS JOIN LATERAL (
+            asked (id, parent1, parent2, snapshot, generation) AS MATERIALIZED (
+                SELECT c.id, c.parent1, c.parent2, c.snapshot, c.generation FROM n CROSS JOIN LATERAL (
                     SELECT * FROM commits WHERE repo = $1 AND id = substr($2, 1 + 33 * n.i, 33) OFFSET 0) c),
-            walk (id, parent1, parent2, snapshot) AS (
-                SELECT c.id, c.parent1, c.parent2, c.snapshot
+            walk (id, parent1, parent2, snapshot, generation) AS (
+                SELECT c.id, c.parent1, c.parent2, c.snapshot, c.generation
                 FROM asked CROSS JOIN LATERAL (VALUES (asked.parent1), (asked.parent2)) parent (id)
                   CROSS JOIN LATERAL (
                     SELECT * FROM commits WHERE repo = $1 AND commits.id = parent.id OFFSET 0) c
                 UNION
-                SELECT c.id, c.parent1, c.parent2, c.snapshot
+                SELECT c.id, c.parent1, c.parent2, c.snapshot, c.generation
                 FROM walk CROSS JOIN LATERAL (VALUES (walk.parent1), (walk.parent2)) parent (id)
                   CROSS JOIN LATERAL (
                     SELECT * FROM commits WHERE repo = $1 AND commits.id = parent.id OFFSET 0) c)
-         SELECT CAST(0 AS BIGINT) AS is_ancestor, id, parent1, parent2, snapshot FROM asked
-         UNION ALL SELECT 1, id, parent1, parent2, snapshot FROM (SELECT * FROM walk LIMIT $4) ancestors";
+         SELECT CAST(0 AS BIGINT) AS is_ancestor, id, parent1, parent2, snapshot, generation FROM asked
+         UNION ALL SELECT 1, id, parent1, parent2, snapshot, generation FROM (SELECT * FROM walk LIMIT $4) ancestors";
+    const GENERATIONS: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT CAST(n.i AS BIGINT) AS i, c.generation FROM n CROSS JOIN LATERAL (
+             SELECT generation FROM commits
+               WHERE repo = $1 AND id = substr($2, 1 + 33 * n.i, 33) OFFSET 0) c";
+    const PUT_GENERATIONS: &'static str = put_generations!(
+        "LATERAL (SELECT * FROM commits
+            WHERE repo = $1 AND id = substr($2, 1 + 33 * n.i, 33) OFFSET 0) c
+         WHERE true"
+    );
+    const TAKE_AWAITED: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         DELETE FROM awaited_parents WHERE ctid = ANY (ARRAY(SELECT a.ctid FROM n CROSS JOIN LATERAL (
+             SELECT ctid FROM awaited_parents
+               WHERE repo = $1 AND parent = substr($2, 1 + 33 * n.i, 33) OFFSET 0) a))
+         RETURNING parent, generation";
+    // `repo + 0`: without statistics of the repo, the primary key would seem as good as the index by
+    // commit.
+    const TAGS_OF: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT t.entity, t.tag_id, t.commit_id FROM n CROSS JOIN LATERAL (
+             SELECT entity, tag_id, commit_id FROM tag_ids
+               WHERE repo + 0 = $1 AND commit_id = substr($2, 1 + 33 * n.i, 33) OFFSET 0) t";
     const LOOKUP: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT CAST(n.i AS BIGINT) AS i, e.shelf, e.print FROM n CROSS JOIN LATERAL (

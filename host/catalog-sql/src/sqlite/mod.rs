@@ -5,6 +5,8 @@ mod copies;
 mod error_kind;
 mod lock;
 mod open;
+#[cfg(test)]
+mod plans;
 mod stamps;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +21,8 @@ use self::open::{Frozen, Opened};
 use self::stamps::Stamps;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, put_heads, take_job,
+    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, put_generations, put_heads,
+    take_job,
 };
 use super::migrations::{MigrationStep, Migrations, PendingMigrations};
 use crate::MissingCatalog;
@@ -28,7 +31,7 @@ use crate::MissingCatalog;
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
 
 /// The migrations of a catalog in an SQLite file, in order.
-pub const MIGRATIONS: [MigrationStep; 8] = [
+pub const MIGRATIONS: [MigrationStep; 9] = [
     (1, "first pack house", include_str!("../../migrations/sqlite/0001_first_pack_house.sql")),
     (2, "what operators ask", include_str!("../../migrations/sqlite/0002_what_operators_ask.sql")),
     (3, "production", include_str!("../../migrations/sqlite/0003_production.sql")),
@@ -37,6 +40,11 @@ pub const MIGRATIONS: [MigrationStep; 8] = [
     (6, "retention", include_str!("../../migrations/sqlite/0006_retention.sql")),
     (7, "room for answers", include_str!("../../migrations/sqlite/0007_room_for_answers.sql")),
     (8, "releases", include_str!("../../migrations/sqlite/0008_releases.sql")),
+    (
+        9,
+        "cost follows the change",
+        include_str!("../../migrations/sqlite/0009_cost_follows_the_change.sql"),
+    ),
 ];
 
 /// An SQLite file that holds a catalog.
@@ -143,20 +151,35 @@ impl Engine for SqliteFile {
     // CROSS JOIN fixes the order of the lookups.
     const HISTORY: &'static str = "WITH RECURSIVE
             n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3),
-            asked (id, parent1, parent2, snapshot) AS MATERIALIZED (
-                SELECT c.id, c.parent1, c.parent2, c.snapshot
+            asked (id, parent1, parent2, snapshot, generation) AS MATERIALIZED (
+                SELECT c.id, c.parent1, c.parent2, c.snapshot, c.generation
                 FROM n CROSS JOIN commits c WHERE c.repo = $1 AND c.id = substr($2, 1 + 33 * n.i, 33)),
-            walk (id, parent1, parent2, snapshot) AS (
-                SELECT c.id, c.parent1, c.parent2, c.snapshot
+            walk (id, parent1, parent2, snapshot, generation) AS (
+                SELECT c.id, c.parent1, c.parent2, c.snapshot, c.generation
                 FROM asked CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) side CROSS JOIN commits c
                 WHERE c.repo = $1 AND c.id = CASE side.n WHEN 1 THEN asked.parent1 ELSE asked.parent2 END
                 UNION
-                SELECT c.id, c.parent1, c.parent2, c.snapshot
+                SELECT c.id, c.parent1, c.parent2, c.snapshot, c.generation
                 FROM walk CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) side CROSS JOIN commits c
                 WHERE c.repo = $1 AND c.id = CASE side.n WHEN 1 THEN walk.parent1 ELSE walk.parent2 END
                 LIMIT $4)
-         SELECT 0 AS is_ancestor, id, parent1, parent2, snapshot FROM asked
-         UNION ALL SELECT 1, id, parent1, parent2, snapshot FROM walk";
+         SELECT 0 AS is_ancestor, id, parent1, parent2, snapshot, generation FROM asked
+         UNION ALL SELECT 1, id, parent1, parent2, snapshot, generation FROM walk";
+    const GENERATIONS: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT n.i AS i, c.generation
+         FROM n CROSS JOIN commits c WHERE c.repo = $1 AND c.id = substr($2, 1 + 33 * n.i, 33)";
+    const PUT_GENERATIONS: &'static str =
+        put_generations!("commits c WHERE c.repo = $1 AND c.id = substr($2, 1 + 33 * n.i, 33)");
+    const TAKE_AWAITED: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         DELETE FROM awaited_parents
+         WHERE repo = $1 AND parent IN (SELECT substr($2, 1 + 33 * i, 33) FROM n)
+         RETURNING parent, generation";
+    const TAGS_OF: &'static str =
+        "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         SELECT t.entity, t.tag_id, t.commit_id
+         FROM n CROSS JOIN tag_ids t WHERE t.repo = $1 AND t.commit_id = substr($2, 1 + 33 * n.i, 33)";
     const LOOKUP: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT n.i AS i, e.shelf, e.print

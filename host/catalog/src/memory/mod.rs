@@ -10,6 +10,7 @@
 
 mod access;
 mod answers;
+mod graph;
 mod jobs;
 mod publish;
 mod releases;
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use packhouse_core::EntityId;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
 use packhouse_model::report::{DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
@@ -28,9 +30,9 @@ use tokio::sync::RwLock;
 
 use self::state::{GcRun, Repo, State};
 use crate::{
-    BranchDeletion, Catalog, Consolidation, DamageFindings, DeletionSummary, EntityKey, GcLogQuery,
-    LockGuard, LockMode, PublishOutcome, Push, RepoRestoration, RepoRow, RestoreOutcome, Snapshot,
-    Totals, UnneededPack,
+    AwaitedParent, BranchDeletion, Catalog, CommitGraph, CompletePack, Consolidation,
+    DamageFindings, DeletionSummary, EntityKey, GcLogQuery, LockGuard, LockMode, PublishOutcome,
+    Push, RepoRestoration, RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
 };
 
 /// A catalog in memory. It is empty at first, and each one is a catalog of its own.
@@ -215,6 +217,15 @@ impl Catalog for MemoryCatalog {
         Ok(self.write().publish_consolidation(consolidation))
     }
 
+    async fn note_complete_pack(
+        &self,
+        repo: &RepoRow,
+        pack: &MpackKey,
+        complete: &CompletePack,
+    ) -> Result<PublishOutcome> {
+        Ok(self.write().note_complete_pack(repo, pack, complete))
+    }
+
     async fn record_gc(
         &self,
         repo: i64,
@@ -327,6 +338,31 @@ impl Catalog for MemoryCatalog {
 
     async fn last_stored(&self) -> Result<Option<Timestamp>> {
         Ok(self.read().packs.values().map(|pack| pack.stored_at).max())
+    }
+}
+
+#[async_trait]
+impl CommitGraph for MemoryCatalog {
+    async fn renumber(
+        &self,
+        repo: &RepoRow,
+        generations: &[(EntityId, u64)],
+    ) -> Result<PublishOutcome> {
+        Ok(self.write().renumber(repo, generations))
+    }
+
+    async fn end_renumbering(
+        &self,
+        repo: &RepoRow,
+        floor: Option<u64>,
+        awaited: &[AwaitedParent],
+    ) -> Result<PublishOutcome> {
+        Ok(self.write().end_renumbering(repo, floor, awaited))
+    }
+
+    /// The commit of each tag is known: no older packhouse wrote here.
+    async fn tell_tags(&self, _: i64, _: &[(EntityId, EntityId)]) -> Result<()> {
+        Ok(())
     }
 }
 

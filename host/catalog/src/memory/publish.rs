@@ -9,8 +9,8 @@ use packhouse_model::report::Cause;
 
 use super::state::{Mapped, OneShelf, Repo, State};
 use crate::{
-    BranchDeletion, Consolidation, EntityKey, PackChange, PackRow, PublishOutcome, Push,
-    PushedPack, Sums, entity_of,
+    BranchDeletion, CompletePack, Consolidation, EntityKey, PackChange, PackRow, PublishOutcome,
+    Push, PushedPack, RepoRow, Sums, entity_of,
 };
 
 impl State {
@@ -31,8 +31,10 @@ impl State {
         let repo = self.of(number);
         repo.row.revision += 1;
         repo.freshen(&push.known, push.now);
-        for edges in &push.edges {
-            repo.edges.entry(edges.commit).or_insert(*edges);
+        repo.put_edges(&push.edges);
+        for pack in &push.packs {
+            repo.complete =
+                push.complete.clone().map(|found| (pack.key, found)).or(repo.complete.take());
         }
         for head in &push.heads {
             let left = repo
@@ -92,8 +94,8 @@ impl State {
                 "what is moved was elsewhere"
             );
         }
-        for (id, text) in &pack.tag_ids {
-            repo.tag_ids.entry(*id).or_insert_with(|| text.clone());
+        for tag in &pack.tags {
+            repo.tags.entry(tag.entity).or_insert_with(|| tag.clone());
         }
     }
 
@@ -178,12 +180,31 @@ impl State {
                 "what is dropped was elsewhere"
             );
             if let Some((Kind::Commit, id)) = entity_of(&dropped.entity) {
-                repo.edges.remove(&id);
+                repo.commits.remove(&id);
             }
         }
+        self.of(number).complete = done.complete.clone().map(|found| (done.key, found));
         self.note_change(number, Cause::Consolidation, done.now, before);
         let rows = 1 + replaced.len() + done.planned.len() + done.dropped.len();
         PublishOutcome::Done { rows: rows as u64 }
+    }
+
+    pub(super) fn note_complete_pack(
+        &mut self,
+        repo: &RepoRow,
+        pack: &MpackKey,
+        complete: &CompletePack,
+    ) -> PublishOutcome {
+        let current = |there: &&mut Repo| {
+            !there.is_deleted()
+                && there.row.revision == repo.revision
+                && there.shelves.values().any(|shelf| shelf.pack == *pack)
+        };
+        let Some(there) = self.repos.get_mut(&repo.id).filter(current) else {
+            return PublishOutcome::Changed;
+        };
+        there.complete = Some((*pack, complete.clone()));
+        PublishOutcome::Done { rows: 1 }
     }
 
     fn note_change(&mut self, repo: i64, cause: Cause, at: Timestamp, before: Sums) {

@@ -6,14 +6,15 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Edges, EntityId, Head};
+use packhouse_core::{Ancestor, EntityId, Head};
 use packhouse_model::error::Result;
 use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::report::Damage;
 
 use super::state::{Repo, State};
 use crate::{
-    EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack, Shelf, Snapshot,
+    CompletePackRow, EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack,
+    Shelf, Snapshot, TagRow,
 };
 
 struct Copy {
@@ -27,7 +28,9 @@ struct Copy {
 /// A repo as it is now; none when it was deleted.
 pub(super) fn of(state: &State, number: i64) -> Option<Box<dyn Snapshot>> {
     let repo = state.repos.get(&number).filter(|repo| !repo.is_deleted())?;
-    let keys = repo.shelves.values().map(|shelf| shelf.pack).chain(repo.retired.keys().copied());
+    let held = repo.shelves.values().map(|shelf| shelf.pack);
+    let complete = repo.complete.iter().map(|(pack, _)| *pack);
+    let keys = held.chain(repo.retired.keys().copied()).chain(complete);
     Some(Box::new(Copy {
         row: state.row(number),
         repo: repo.clone(),
@@ -109,18 +112,35 @@ impl Snapshot for Copy {
         Ok(self.repo.releases.iter().map(|release| release.commit).collect())
     }
 
-    async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Edges>> {
+    async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Ancestor>> {
         let (mut queue, mut seen, mut found) =
             (VecDeque::from(commits.to_vec()), BTreeSet::new(), Vec::new());
         while let Some(commit) = queue.pop_front() {
-            let Some(edges) = self.repo.edges.get(&commit).filter(|_| seen.insert(commit)) else {
-                continue;
-            };
-            queue.extend(edges.parents());
-            found.push(*edges);
+            let known = self.repo.commits.get(&commit);
+            let Some(commit) = known.filter(|_| seen.insert(commit)) else { continue };
+            queue.extend(commit.edges.parents());
+            found.push(*commit);
         }
         found.truncate(limit as usize);
         Ok(found)
+    }
+
+    async fn commits(&mut self, after: Option<EntityId>, limit: u32) -> Result<Vec<Ancestor>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = self.repo.commits.range((from, Bound::Unbounded));
+        Ok(later.map(|(_, commit)| *commit).take(limit as usize).collect())
+    }
+
+    async fn walk_floor(&mut self) -> Result<Option<u64>> {
+        Ok(self.repo.walk_floor)
+    }
+
+    async fn complete_pack(&mut self) -> Result<Option<CompletePackRow>> {
+        let Some((key, complete)) = self.repo.complete.clone() else { return Ok(None) };
+        let of_it = |shelf: &Shelf| shelf.pack.key == key;
+        let shelves = self.repo.shelves(&self.packs);
+        let mapped = shelves.iter().filter(|shelf| of_it(shelf)).map(|shelf| shelf.mapped.total());
+        Ok(Some(CompletePackRow { pack: self.packs[&key].clone(), mapped: mapped.sum(), complete }))
     }
 
     async fn lookup(
@@ -148,11 +168,22 @@ impl Snapshot for Copy {
         Ok(rows.take(limit as usize).collect())
     }
 
+    async fn tags_of(&mut self, commits: &[EntityId]) -> Result<Vec<TagRow>> {
+        let named = |tag: &&TagRow| commits.contains(&tag.commit);
+        let mut tags: Vec<TagRow> = self.repo.tags.values().filter(named).cloned().collect();
+        tags.sort_unstable_by(|a, b| a.text.cmp(&b.text));
+        Ok(tags)
+    }
+
+    async fn tags_without_commit(&mut self, _: u32) -> Result<Vec<EntityId>> {
+        Ok(Vec::new())
+    }
+
     async fn tag_id(&mut self, id: EntityId) -> Result<Option<String>> {
-        Ok(self.repo.tag_ids.get(&id).cloned())
+        Ok(self.repo.tags.get(&id).map(|tag| tag.text.clone()))
     }
 
     async fn edge_count(&mut self) -> Result<u64> {
-        Ok(self.repo.edges.len() as u64)
+        Ok(self.repo.commits.len() as u64)
     }
 }

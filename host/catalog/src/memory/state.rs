@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Counts, Edges, EntityId, Kind};
+use packhouse_core::{Ancestor, Counts, EntityId, Kind};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use packhouse_model::report::{
     Damage, DeletedRepo, GcEntry, GcRecord, GcReport, JobStatus, Policy, RepoSummary,
@@ -12,9 +12,9 @@ use packhouse_model::report::{
 
 use super::jobs::Job;
 use crate::{
-    DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, PackChange, PackRow, ReleaseRow,
-    RepoRestoration, RepoRow, RestoreOutcome, RetiredPack, Shelf, Sums, TokenRow, UnneededPack,
-    entity_of,
+    CompletePack, DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, PackChange, PackRow,
+    ReleaseRow, RepoRestoration, RepoRow, RestoreOutcome, RetiredPack, Shelf, Sums, TagRow,
+    TokenRow, UnneededPack, entity_of,
 };
 
 /// Everything.
@@ -58,8 +58,12 @@ pub(super) struct Repo {
     pub(super) is_pruned: bool,
     pub(super) shelves: BTreeMap<ShelfId, OneShelf>,
     pub(super) entities: BTreeMap<EntityKey, Mapped>,
-    pub(super) edges: BTreeMap<EntityId, Edges>,
-    pub(super) tag_ids: BTreeMap<EntityId, String>,
+    pub(super) commits: BTreeMap<EntityId, Ancestor>,
+    /// Parents that it does not have, with the least generation of the commits that name them.
+    pub(super) awaited_parents: BTreeMap<EntityId, u64>,
+    pub(super) walk_floor: Option<u64>,
+    pub(super) tags: BTreeMap<EntityId, TagRow>,
+    pub(super) complete: Option<(MpackKey, CompletePack)>,
     pub(super) retired: BTreeMap<MpackKey, Timestamp>,
     /// Retired packs with content that may have been dropped.
     pub(super) partial: BTreeSet<MpackKey>,
@@ -135,8 +139,11 @@ impl Repo {
             is_pruned: false,
             shelves: BTreeMap::new(),
             entities: BTreeMap::new(),
-            edges: BTreeMap::new(),
-            tag_ids: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            awaited_parents: BTreeMap::new(),
+            walk_floor: None,
+            tags: BTreeMap::new(),
+            complete: None,
             retired: BTreeMap::new(),
             partial: BTreeSet::new(),
             heads: BTreeMap::new(),
@@ -343,6 +350,7 @@ impl State {
         self.damaged_packs.remove(key);
         for repo in self.repos.values_mut() {
             repo.retired.remove(key);
+            repo.complete.take_if(|(pack, _)| pack == key);
         }
         self.remove_pruned();
         true
