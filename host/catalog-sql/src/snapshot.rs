@@ -22,6 +22,14 @@ use super::{complete, damage, failed, graph, rows};
 /// Index rows that are returned as one text: a row of sqlx costs more than a row of the database.
 const TEXT_ROWS: u32 = 8192;
 
+/// Commits of repo `$1` after `$2`, at most `$3`.
+pub(super) const COMMITS: &str = "SELECT id, parent1, parent2, snapshot, generation FROM commits
+    WHERE repo = $1 AND id > $2 ORDER BY id LIMIT $3";
+
+/// Tags of repo `$1` without a commit, at most `$2`.
+pub(super) const TAGS_WITHOUT_COMMIT: &str =
+    "SELECT entity FROM tag_ids WHERE repo = $1 AND commit_id IS NULL LIMIT $2";
+
 struct SqlSnapshot<E: Engine> {
     place: String,
     /// Converts an error of sqlx.
@@ -282,13 +290,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
 
     async fn commits(&mut self, after: Option<EntityId>, limit: u32) -> Result<Vec<Ancestor>> {
         let after = graph::packed(after);
-        let found = self
-            .all(
-                "SELECT id, parent1, parent2, snapshot, generation FROM commits
-                 WHERE repo = $1 AND id > $2 ORDER BY id LIMIT $3",
-                args![self.repo.id, &after, limit],
-            )
-            .await?;
+        let found = self.all(COMMITS, args![self.repo.id, &after, limit]).await?;
         found.iter().map(|row| ancestor(&self.place, row)).collect()
     }
 
@@ -376,12 +378,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn tags_without_commit(&mut self, limit: u32) -> Result<Vec<EntityId>> {
-        let found = self
-            .all(
-                "SELECT entity FROM tag_ids WHERE repo = $1 AND commit_id IS NULL LIMIT $2",
-                args![self.repo.id, limit],
-            )
-            .await?;
+        let found = self.all(TAGS_WITHOUT_COMMIT, args![self.repo.id, limit]).await?;
         found.iter().map(|row| rows::id(&self.place, row, "entity")).collect()
     }
 

@@ -85,6 +85,9 @@ impl Store {
             self.catalog.settle_times(self.agreed_time().await?, Some(row.id)).await?;
         }
         let done = self.gc_current(&row, options, progress).await;
+        if done.is_ok() {
+            self.prepare_fetches(&row).await;
+        }
         self.remembering(row.id, "gc", done).await
     }
 
@@ -277,9 +280,12 @@ impl Store {
     /// # Errors
     /// [`Error::Busy`] when the repo's shelves are not those that the plan was made from.
     pub async fn apply_gc(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
-        let repo = plan.repo.id;
+        let row = plan.repo.clone();
         let done = self.apply_current(plan, progress).await;
-        self.remembering(repo, "gc", done).await
+        if done.is_ok() {
+            self.prepare_fetches(&row).await;
+        }
+        self.remembering(row.id, "gc", done).await
     }
 
     async fn apply_current(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {

@@ -19,6 +19,7 @@ mod expire;
 mod fetch;
 mod fetch_request;
 mod gc;
+mod generations;
 mod history;
 mod index_check;
 mod jobs;

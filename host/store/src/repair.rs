@@ -59,6 +59,7 @@ impl Store {
                 // It changed in the meantime.
                 None => {}
                 Some(mended) if mended.is_empty() => {
+                    self.prepare_fetches(&row).await;
                     return Ok(VerifyReport { repaired: Some(repaired), ..seen.report });
                 }
                 Some(mended) => repaired.extend(mended),

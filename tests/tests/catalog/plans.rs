@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, PushedPack};
+use packhouse_host::catalog::{Catalog, PublishOutcome, PushedPack};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::{
     CatalogPlace, FetchRequest, Progress, PushOptions, PushStatus, StoreOptions, VerifyOptions,
@@ -120,7 +120,7 @@ pub(crate) async fn rows_read(url: &str, catalog: Arc<dyn Catalog>) -> i64 {
     scalar(
         url,
         "SELECT CAST(sum(coalesce(idx_tup_fetch, 0) + seq_tup_read) AS BIGINT) FROM pg_stat_user_tables
-         WHERE relname IN ('commits', 'entities', 'shelves', 'freshened', 'branches')",
+         WHERE relname IN ('commits', 'entities', 'shelves', 'freshened', 'branches', 'awaited_parents', 'tag_ids', 'complete_packs')",
     )
     .await
 }
@@ -140,7 +140,9 @@ async fn fill(url: &str) {
         url,
         "ALTER TABLE commits SET (autovacuum_enabled = off); ALTER TABLE entities SET (autovacuum_enabled = off);
          ALTER TABLE freshened SET (autovacuum_enabled = off); ALTER TABLE branches SET (autovacuum_enabled = off);
-         ALTER TABLE shelves SET (autovacuum_enabled = off); ALTER TABLE packs SET (autovacuum_enabled = off)",
+         ALTER TABLE shelves SET (autovacuum_enabled = off); ALTER TABLE packs SET (autovacuum_enabled = off);
+         ALTER TABLE awaited_parents SET (autovacuum_enabled = off); ALTER TABLE tag_ids SET (autovacuum_enabled = off);
+         ALTER TABLE complete_packs SET (autovacuum_enabled = off)",
     )
     .await;
     for number in 0..20 {
@@ -149,6 +151,9 @@ async fn fill(url: &str) {
             desk.prepare(vec![desk::pack(number, number * 1000..number * 1000 + 200)]).await;
         push.edges =
             (1..100).map(|n| desk::edges(number * 1000 + n, &[number * 1000 + n - 1])).collect();
+        push.packs[0].tags =
+            (1..4).map(|n| desk::tag(number * 1000 + n, number * 1000 + n)).collect();
+        push.complete = Some(desk::complete(200));
         push.heads = (0..5).map(|n| desk::head(&format!("b{n}"), number * 1000 + n)).collect();
         desk.done(&push).await;
         let told: Vec<_> =
@@ -174,12 +179,27 @@ async fn what_is_read_of_a_large_repo_is_what_was_asked_for_even_where_statistic
             desk::edges(number(n), &(n > 0).then(|| number(n - 1)).into_iter().collect::<Vec<_>>())
         })
         .collect();
+    push.packs[0].tags = (0..COMMITS).map(|n| desk::tag(n, number(n))).collect();
+    push.complete = Some(desk::complete(COMMITS));
+    desk.done(&push).await;
+    // As many that are awaited.
+    let mut push = desk.prepare(vec![]).await;
+    push.edges = (0..COMMITS).map(|n| desk::edges(20_000 + n, &[30_000 + number(n)])).collect();
     desk.done(&push).await;
     drop((desk, push));
 
     let mut read = rows_read(&url, catalog).await;
-    let reading: [(&str, i64); 3] =
-        [("a history of 300", 2 * 300), ("a lookup of 300", 300), ("300 moved", 3 * 300)];
+    let reading: [(&str, i64); 9] = [
+        ("a history of 300", 2 * 300),
+        ("a lookup of 300", 300),
+        ("300 moved", 3 * 300),
+        ("a push of 300 commits", 2 * 300),
+        ("300 late parents", 2 * 300),
+        ("300 numbers", 2 * 300),
+        ("300 tags", 300),
+        ("a page of 300 commits", 300),
+        ("the complete pack and tags without a commit", 0),
+    ];
     for (what, most) in reading {
         let catalog = open(&url).await;
         let desk = desk::Desk {
@@ -204,6 +224,37 @@ async fn what_is_read_of_a_large_repo_is_what_was_asked_for_even_where_statistic
                 assert!(
                     desk.snapshot().await.lookup(&asked).await.unwrap().iter().all(Option::is_some)
                 );
+            }
+            "a push of 300 commits" => {
+                let mut push = desk.prepare(vec![]).await;
+                push.edges =
+                    (0..300).map(|n| desk::edges(40_000 + n, &[number(n), 50_000 + n])).collect();
+                desk.done(&push).await;
+            }
+            "300 late parents" => {
+                let mut push = desk.prepare(vec![]).await;
+                push.edges = (0..300).map(|n| desk::edges(30_000 + number(n), &[])).collect();
+                desk.done(&push).await;
+                assert_eq!(desk.snapshot().await.walk_floor().await.unwrap(), Some(1));
+            }
+            "300 numbers" => {
+                let raised: Vec<_> = (0..300).map(|n| (desk::id(number(n)), 99_999 - n)).collect();
+                let renumbered = catalog.renumber(&desk.row().await, &raised).await.unwrap();
+                assert_eq!(renumbered, PublishOutcome::Done { rows: 300 });
+            }
+            "300 tags" => {
+                let asked: Vec<_> = (0..300).map(|n| desk::id(number(n))).collect();
+                assert_eq!(desk.snapshot().await.tags_of(&asked).await.unwrap().len(), 300);
+            }
+            "a page of 300 commits" => {
+                let page = desk.snapshot().await.commits(Some(desk::id(77)), 300).await;
+                assert_eq!(page.unwrap().len(), 300);
+            }
+            "the complete pack and tags without a commit" => {
+                let mut snapshot = desk.snapshot().await;
+                let complete = snapshot.complete_pack().await.unwrap().unwrap();
+                assert_eq!(complete.complete, desk::complete(COMMITS));
+                assert_eq!(snapshot.tags_without_commit(300).await.unwrap(), []);
             }
             _ => {
                 let from = desk.shelf(0).await;

@@ -6,6 +6,7 @@
 mod accounts;
 mod damage;
 mod expire;
+mod generations;
 mod jobs;
 mod last_copy;
 mod law_5;

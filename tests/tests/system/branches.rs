@@ -63,6 +63,7 @@ async fn store_as_before(data: &Path, branches: &[(&str, &str)]) {
         broken,
         edges,
         heads: heads.collect(),
+        complete: None,
         forced: false,
         complete: None,
         fence,

@@ -59,7 +59,7 @@ async fn verbs_that_read_do_not_migrate_and_say_how_to() {
     // As the packhouse before the last migration left it.
     let older = "DELETE FROM _sqlx_migrations WHERE version = 9;
         DROP TABLE awaited_parents; DROP TABLE complete_packs;
-        DROP INDEX tag_ids_by_commit; DROP INDEX packs_by_verification;
+        DROP INDEX tag_ids_by_commit; DROP INDEX tag_ids_without_commit; DROP INDEX packs_by_verification;
         ALTER TABLE commits DROP COLUMN generation; ALTER TABLE repos DROP COLUMN walk_floor;
         ALTER TABLE tag_ids DROP COLUMN commit_id;
         ALTER TABLE packs DROP COLUMN scrub_until; ALTER TABLE packs DROP COLUMN scrub_at;

@@ -11,7 +11,8 @@ CREATE TABLE awaited_parents (
 );
 
 ALTER TABLE tag_ids ADD COLUMN commit_id BYTEA;
-CREATE INDEX tag_ids_by_commit ON tag_ids (repo, commit_id);
+CREATE INDEX tag_ids_by_commit ON tag_ids (commit_id, repo);
+CREATE INDEX tag_ids_without_commit ON tag_ids (repo) WHERE commit_id IS NULL;
 
 CREATE TABLE complete_packs (
     repo         BIGINT PRIMARY KEY REFERENCES repos (id),

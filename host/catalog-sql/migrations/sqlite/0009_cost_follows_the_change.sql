@@ -15,7 +15,8 @@ CREATE TABLE awaited_parents (
 
 -- The commit that the tag names. NULL: written before this column; read from the tag once.
 ALTER TABLE tag_ids ADD COLUMN commit_id BLOB;
-CREATE INDEX tag_ids_by_commit ON tag_ids (repo, commit_id);
+CREATE INDEX tag_ids_by_commit ON tag_ids (commit_id, repo);
+CREATE INDEX tag_ids_without_commit ON tag_ids (repo) WHERE commit_id IS NULL;
 
 -- A pack that was exactly what all heads reached, in canonical order.
 CREATE TABLE complete_packs (

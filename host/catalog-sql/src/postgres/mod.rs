@@ -328,11 +328,13 @@ impl Engine for PostgresDatabase {
              SELECT ctid FROM awaited_parents
                WHERE repo = $1 AND parent = substr($2, 1 + 33 * n.i, 33) OFFSET 0) a))
          RETURNING parent, generation";
+    // `repo + 0`: without statistics of the repo, the primary key would seem as good as the index by
+    // commit.
     const TAGS_OF: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT t.entity, t.tag_id, t.commit_id FROM n CROSS JOIN LATERAL (
              SELECT entity, tag_id, commit_id FROM tag_ids
-               WHERE repo = $1 AND commit_id = substr($2, 1 + 33 * n.i, 33) OFFSET 0) t";
+               WHERE repo + 0 = $1 AND commit_id = substr($2, 1 + 33 * n.i, 33) OFFSET 0) t";
     const LOOKUP: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT CAST(n.i AS BIGINT) AS i, e.shelf, e.print FROM n CROSS JOIN LATERAL (

@@ -5,6 +5,8 @@ mod copies;
 mod error_kind;
 mod lock;
 mod open;
+#[cfg(test)]
+mod plans;
 mod stamps;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,54 @@
+//! SQLite looks up keys: no statement that unpacks keys scans a table, in an empty catalog (where a
+//! scan seems cheapest) or in a full one.
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
+
+use super::{MIGRATIONS, SqliteFile};
+use crate::complete::COMPLETE_PACK;
+use crate::engine::Engine;
+use crate::migrations::migrator;
+use crate::snapshot::{COMMITS, TAGS_WITHOUT_COMMIT};
+
+/// What may be scanned: numbers, and what was looked up before.
+const LISTS: [&str; 5] = ["n", "side", "asked", "walk", "CONSTANT"];
+
+const STATEMENTS: [(&str, &str); 14] = [
+    ("HISTORY", SqliteFile::HISTORY),
+    ("GENERATIONS", SqliteFile::GENERATIONS),
+    ("PUT_GENERATIONS", SqliteFile::PUT_GENERATIONS),
+    ("TAKE_AWAITED", SqliteFile::TAKE_AWAITED),
+    ("TAGS_OF", SqliteFile::TAGS_OF),
+    ("LOOKUP", SqliteFile::LOOKUP),
+    ("PACKS_ON", SqliteFile::PACKS_ON),
+    ("DROP_ENTITIES", SqliteFile::DROP_ENTITIES),
+    ("STALE", SqliteFile::STALE),
+    ("TOUCHED", SqliteFile::TOUCHED),
+    ("DROP_COMMITS", SqliteFile::DROP_COMMITS),
+    ("COMPLETE_PACK", COMPLETE_PACK),
+    ("COMMITS", COMMITS),
+    ("TAGS_WITHOUT_COMMIT", TAGS_WITHOUT_COMMIT),
+];
+
+/// The steps of a statement that scan something else.
+async fn scans(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    let explain = format!("EXPLAIN QUERY PLAN {statement}");
+    let steps = sqlx::query(AssertSqlSafe(explain)).fetch_all(connection).await.unwrap();
+    let scanned = |step: &String| {
+        step.strip_prefix("SCAN ")
+            .and_then(|rest| rest.split(' ').next())
+            .is_some_and(|table| !LISTS.contains(&table))
+    };
+    steps.iter().map(|row| row.get("detail")).filter(scanned).collect()
+}
+
+#[tokio::test]
+async fn statements_look_up_keys_and_scan_nothing() {
+    let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+    migrator(&MIGRATIONS).run_direct(None, &mut connection, false).await.unwrap();
+    assert!(!scans(&mut connection, "SELECT * FROM commits").await.is_empty(), "scans are seen");
+    for (name, statement) in STATEMENTS {
+        let found = scans(&mut connection, statement).await;
+        assert!(found.is_empty(), "{name}: {found:?}");
+    }
+}

@@ -1,0 +1,168 @@
+//! What fetches rely on and pushes leave behind: generations of commits that came in disorder, and
+//! the commits of tags that an older packhouse stored. Done at consolidation, while no client waits.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use packhouse_catalog::generations::{CommitParents, number};
+use packhouse_catalog::{EntityKey, PackRow, PublishOutcome, RepoRow, Snapshot, entity_key};
+use packhouse_core::record::Tag;
+use packhouse_core::row::Fingerprint;
+use packhouse_core::{EntityId, Kind, Row};
+use packhouse_model::error::{DamageError, Error, Result};
+use packhouse_model::names::ShelfId;
+
+use super::load::distinct_packs;
+use super::{Store, TRIES, blocking};
+
+/// Commits that a page of the catalog holds, or that one transaction numbers.
+const PAGE: u32 = 8192;
+
+/// Where the index maps a tag.
+type TagPlace = (EntityId, ShelfId, Fingerprint);
+
+impl Store {
+    /// Numbers commits and reads tags again where fetches can't rely on the catalog. What fails is
+    /// left to the next consolidation: until then, fetches read more.
+    pub(super) async fn prepare_fetches(&self, row: &RepoRow) {
+        let prepared = async {
+            self.renumber(row.id).await?;
+            self.tell_tags(row).await
+        };
+        match prepared.await {
+            Ok(()) | Err(Error::DeletedMeanwhile) => {}
+            Err(error) => {
+                let repo = &row.name;
+                tracing::warn!(
+                    "fetches of {repo} read more than they need until the next gc: {error}"
+                );
+            }
+        }
+    }
+
+    /// Numbers all commits of a repo with a walk floor, and raises the floor. Leaves it as it is if
+    /// the repo keeps changing.
+    async fn renumber(&self, repo: i64) -> Result<()> {
+        for _ in 0..TRIES {
+            if self.renumber_once(repo).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, once; false if the repo has changed. About 170 bytes of memory a commit.
+    async fn renumber_once(&self, repo: i64) -> Result<bool> {
+        let mut snapshot = self.catalog.snapshot(repo).await?;
+        if snapshot.walk_floor().await?.is_none() {
+            return Ok(true);
+        }
+        let row = snapshot.repo().clone();
+        let commits = read_commits(snapshot.as_mut()).await?;
+        drop(snapshot);
+        let (numbering, raised) = blocking(move || {
+            let before: Vec<u64> = commits.iter().map(|commit| commit.least).collect();
+            let mut numbering = number(commits, |_| None);
+            // Both are in the order of ids.
+            let mut raised: Vec<(EntityId, u64)> = std::mem::take(&mut numbering.generations)
+                .into_iter()
+                .zip(before)
+                .filter(|((_, generation), before)| generation > before)
+                .map(|(numbered, _)| numbered)
+                .collect();
+            raised.sort_unstable_by_key(|(_, generation)| Reverse(*generation));
+            Ok((numbering, raised))
+        })
+        .await?;
+        for page in raised.chunks(PAGE as usize) {
+            if self.catalog.renumber(&row, page).await? == PublishOutcome::Changed {
+                return Ok(false);
+            }
+        }
+        let ended = self.catalog.end_renumbering(&row, numbering.floor, &numbering.awaited).await?;
+        Ok(ended != PublishOutcome::Changed)
+    }
+
+    /// Reads the records of tags whose commits the catalog does not have, and records those.
+    ///
+    /// # Errors
+    /// Damage, where a tag of the index is in no pack.
+    pub(super) async fn tell_tags(&self, row: &RepoRow) -> Result<()> {
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let tags = snapshot.tags_without_commit(u32::MAX).await?;
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<EntityKey> = tags.iter().map(|tag| entity_key(Kind::Tag, *tag)).collect();
+        let found = snapshot.lookup(&keys).await?;
+        let places: Vec<TagPlace> = tags
+            .into_iter()
+            .zip(found)
+            .filter_map(|(tag, place)| place.map(|(shelf, print)| (tag, shelf, print)))
+            .collect();
+        let shelves = snapshot.shelves().await?;
+        drop(snapshot);
+        let commits = self.commits_of_tags(row, &distinct_packs(&shelves), places).await?;
+        self.catalog.tell_tags(row.id, &commits).await
+    }
+
+    /// The commits that tags name, read from their records.
+    async fn commits_of_tags(
+        &self,
+        row: &RepoRow,
+        packs: &[PackRow],
+        mut places: Vec<TagPlace>,
+    ) -> Result<Vec<(EntityId, EntityId)>> {
+        let packs = Arc::new(self.directories(&row.name, packs).await?);
+        places.sort_unstable_by_key(|(tag, ..)| *tag);
+        let mut reader = self.run_packs(&row.name, packs.clone());
+        let repo = row.name.clone();
+        blocking(move || {
+            let mut rows: Vec<Option<(u32, Row)>> = vec![None; places.len()];
+            for (number, pack) in (0_u32..).zip(packs.iter()) {
+                for row in pack.directory.rows().filter(|row| row.kind == Kind::Tag) {
+                    let place = places.binary_search_by_key(&row.id, |(tag, ..)| *tag);
+                    if let Ok(at) = place
+                        && places[at].2 == row.print
+                    {
+                        rows[at].get_or_insert((number, row));
+                    }
+                }
+            }
+            let mut commits = Vec::with_capacity(rows.len());
+            for ((tag, ..), row) in places.iter().zip(rows) {
+                let Some((pack, row)) = row else {
+                    return Err(Error::Damage(DamageError::Lost {
+                        repo,
+                        kind: Kind::Tag,
+                        id: *tag,
+                        wanted_by: "the index".into(),
+                    }));
+                };
+                let bytes = reader.read(row.span(pack))?;
+                match Tag::parse(&bytes) {
+                    Ok(parsed) => commits.push((*tag, parsed.commit)),
+                    Err(error) => return Err(reader.damaged(pack, error.reason)),
+                }
+            }
+            Ok(commits)
+        })
+        .await
+    }
+}
+
+/// All commits of a repo, by id, with their numbers as the least that they may get.
+async fn read_commits(snapshot: &mut dyn Snapshot) -> Result<Vec<CommitParents>> {
+    let mut commits: Vec<CommitParents> = Vec::new();
+    loop {
+        let page = snapshot.commits(commits.last().map(|last| last.commit), PAGE).await?;
+        if page.is_empty() {
+            return Ok(commits);
+        }
+        commits.extend(page.into_iter().map(|one| CommitParents {
+            commit: one.edges.commit,
+            parents: one.edges.parents,
+            least: one.generation,
+        }));
+    }
+}
