@@ -65,7 +65,6 @@ async fn store_as_before(data: &Path, branches: &[(&str, &str)]) {
         heads: heads.collect(),
         complete: None,
         forced: false,
-        complete: None,
         fence,
         now,
     };
