@@ -19,16 +19,17 @@ use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::FetchReport;
 use packhouse_pack::ScannedPack;
-use packhouse_run::RunHost;
+use packhouse_run::{Loan, Locator, RunHost};
 use packhouse_tape::Question;
 use packhouse_vault::StoredPack;
 
 use super::answer_file::{copy_whole, put_whole};
 use super::assemble::{PlannedFetch, StoredAnswer};
 use super::client::handed_out;
-use super::closure::{AnswerScope, ask};
+use super::fetch_request::ask;
 use super::load::{distinct_packs, examine};
 use super::prefetch::Reads;
+use super::prove::stored::StoredRepo;
 use super::{Store, blocking};
 
 impl Store {
@@ -151,24 +152,23 @@ impl Store {
                 found,
             ));
         }
-        let shelves = snapshot.shelves().await?;
+        let pack_rows = distinct_packs(&snapshot.shelves().await?);
         let fetch = PlannedFetch {
             row,
             heads,
-            scope: AnswerScope {
-                ask,
-                planned_from: shelves.iter().map(|shelf| shelf.id).collect(),
-            },
-            packs: Arc::new(self.directories(&row.name, &distinct_packs(&shelves)).await?),
+            ask,
+            packs: Arc::new(self.directories(&row.name, &pack_rows).await?),
+            pack_rows,
             ttl: request.ttl,
             expires_at,
             output: request.output.as_deref(),
             progress,
         };
-        let answer = self.plan_fetch(&fetch, snapshot).await?;
+        let (answer, planned_on) = self.plan_fetch(&fetch, snapshot).await?;
+        let answer = self.prove_answer(&fetch, answer, planned_on).await?;
         let (counts, missing) = (answer.plan.records, answer.missing);
         let reused = match answer.reuse {
-            Some(pack) => self.reuse(&fetch, pack, counts).await?,
+            Some(pack) => self.reuse(&fetch, pack).await?,
             None => None,
         };
         let found = match reused {
@@ -215,18 +215,20 @@ impl Store {
         }
     }
 
-    /// Asks the component for the answer.
+    /// Asks the component for the answer. Returns the state of the repo, too: the answer is proven
+    /// on the same.
     async fn plan_fetch(
         &self,
         fetch: &PlannedFetch<'_>,
         snapshot: Box<dyn Snapshot>,
-    ) -> Result<Answer> {
+    ) -> Result<(Answer, StoredRepo)> {
         let PlannedFetch { row: RepoRow { name: repo, .. }, packs, heads, .. } = fetch;
         let mut reader = self.run_packs(repo, packs.clone());
         self.prefetch(&mut reader, packs, Reads::Metadata, fetch.progress).await?;
-        let host = RunHost::new(reader, heads.clone(), Some(snapshot));
+        let loan = Loan::default();
+        let host = RunHost::new(reader, heads.clone(), Some(snapshot)).on(&loan);
         let records = packs.iter().map(|pack| pack.directory.len()).sum();
-        let ask = fetch.scope.ask.clone();
+        let ask = fetch.ask.clone();
         let question = Question::Assembly { request: ask.clone() };
         let planned = self
             .ask("fetch", repo, question, packs, host, move |sandbox, host| {
@@ -234,39 +236,35 @@ impl Store {
             })
             .await?;
         match planned {
-            Ok(answer) => Ok(answer),
+            Ok(answer) => {
+                let (reader, snapshot) = loan.take()?;
+                let locator = Locator::new(
+                    repo.clone(),
+                    self.vault.clone(),
+                    self.directory_heads.clone(),
+                    fetch.pack_rows.clone(),
+                );
+                Ok((answer, StoredRepo::new(snapshot, reader, packs.clone(), locator)))
+            }
             Err(error) => Err(self.run_error(repo, packs, error).await),
         }
     }
 
-    /// Checks a stored pack and answers it as it is; `None` when it names other branches than it
-    /// should.
-    async fn reuse(
-        &self,
-        fetch: &PlannedFetch<'_>,
-        pack: u32,
-        counts: Counts,
-    ) -> Result<Option<StoredAnswer>> {
+    /// Checks a stored pack, whose directory was proven to list the records of the answer, and
+    /// answers it as it is; `None` when it names other branches than it should.
+    async fn reuse(&self, fetch: &PlannedFetch<'_>, pack: u32) -> Result<Option<StoredAnswer>> {
         let repo = &fetch.row.name;
-        let directory = match fetch.packs.get(pack as usize) {
-            Some(pack) if pack.directory.len() == counts.total() => &pack.directory,
-            _ => {
-                return Err(Error::Unproven {
-                    digest: self.planner.digest().to_owned(),
-                    repo: repo.clone(),
-                    reason: "it would answer with a pack that does not hold what it counts".into(),
-                });
-            }
+        let Some(directory) = fetch.packs.get(pack as usize).map(|pack| &pack.directory) else {
+            return Ok(None);
         };
         let key = directory.key;
         let (stored, scanned) = self.read_sound(repo, &key, fetch.progress).await?;
         let bytes = stored.bytes;
         // A clone takes the branches from the pack: one that names others, or other heads, is not
         // an answer to it.
-        let is_clone = fetch.scope.ask.want.is_empty();
+        let is_clone = fetch.ask.want.is_empty();
         let right_branches =
             scanned.bad_branch.is_none() && (!is_clone || fetch.heads == scanned.heads);
-        self.leaves_nothing_out(fetch.row, &fetch.packs, &fetch.scope, scanned, stored).await?;
         if !right_branches {
             return Ok(None);
         }

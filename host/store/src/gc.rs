@@ -339,7 +339,14 @@ impl Store {
         let (proving, written) = (packs.clone(), Arc::new(written));
         let proven = written.clone();
         let proven = blocking(move || {
-            Ok(prove::prove(&plan, &proving, &proven, &heads, &index, sources_hashed))
+            Ok(prove::consolidation::prove(
+                &plan,
+                &proving,
+                &proven,
+                &heads,
+                &index,
+                sources_hashed,
+            ))
         });
         let (proven, complete) = tokio::join!(proven, check_complete(&staged, &written));
         let proven = match proven? {
