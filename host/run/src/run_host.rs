@@ -1,6 +1,7 @@
 //! What answers the calls of a run: its packs, and the index as of its start.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use packhouse_catalog::Snapshot;
@@ -9,7 +10,7 @@ use packhouse_core::record::Tag;
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{
     AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
-    Location, PackInfo, Page, Span, Storage,
+    Location, PackInfo, Page, Row, Span, Storage,
 };
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_pack::scan::tag_entity;
@@ -164,21 +165,40 @@ impl RunHost {
         ids.iter().zip(encodings).map(place).collect()
     }
 
-    /// The tags of all packs, by text.
-    fn all_tags(&mut self) -> Result<Vec<CommitTag>> {
-        let list = self.list.clone();
-        let mut tags = Vec::new();
-        for (number, pack) in list.iter().enumerate().filter(|(_, pack)| pack.is_stored()) {
-            for row in pack.directory.rows().filter(|row| row.kind == Kind::Tag) {
-                let bytes = self.packs.read(row.span(number as u32))?;
-                let tag =
-                    Tag::parse(&bytes).map_err(|e| self.packs.damaged(number as u32, e.reason))?;
-                tags.push(CommitTag { tag: tag.text.to_owned(), commit: tag.commit });
-            }
+    /// The tags of commits, by text.
+    fn tags_of(&mut self, commits: &[EntityId]) -> Result<Vec<CommitTag>> {
+        let runtime = self.runtime.clone();
+        let index = self.index()?;
+        let recorded = runtime.block_on(index.tags_of(commits))?;
+        let unrecorded = runtime.block_on(index.tags_without_commit(u32::MAX))?;
+        let mut tags: Vec<CommitTag> = recorded
+            .into_iter()
+            .map(|tag| CommitTag { tag: tag.text, commit: tag.commit })
+            .collect();
+        if !unrecorded.is_empty() {
+            let wanted: HashSet<&EntityId> = commits.iter().collect();
+            let read = self.read_tags(&unrecorded.into_iter().collect())?;
+            tags.extend(read.into_iter().filter(|tag| wanted.contains(&tag.commit)));
         }
         tags.sort_unstable();
         tags.dedup();
         Ok(tags)
+    }
+
+    /// Reads tags for which the catalog has no commit recorded, because an older packhouse stored
+    /// them.
+    fn read_tags(&mut self, tags: &HashSet<EntityId>) -> Result<Vec<CommitTag>> {
+        let list = self.list.clone();
+        let mut found = Vec::new();
+        for (number, pack) in (0..).zip(list.iter()).filter(|(_, pack)| pack.is_stored()) {
+            let is_one = |row: &Row| row.kind == Kind::Tag && tags.contains(&row.id);
+            for row in pack.directory.rows().filter(is_one) {
+                let bytes = self.packs.read(row.span(number))?;
+                let tag = Tag::parse(&bytes).map_err(|e| self.packs.damaged(number, e.reason))?;
+                found.push(CommitTag { tag: tag.text.to_owned(), commit: tag.commit });
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -305,11 +325,9 @@ impl Database for RunHost {
         limit: u32,
     ) -> Result<Page<CommitTag>, AccessError> {
         at_most(commits.len(), MAX_IDS)?;
-        let all = self.all_tags();
-        let mut tags = self.fault(all)?;
-        tags.retain(|tag| {
-            commits.contains(&tag.commit) && after.is_none_or(|after| tag.tag.as_str() > after)
-        });
+        let tags = self.tags_of(commits);
+        let mut tags = self.fault(tags)?;
+        tags.retain(|tag| after.is_none_or(|after| tag.tag.as_str() > after));
         Ok(Page::of(&tags, 0, limit, MAX_ITEMS))
     }
 
