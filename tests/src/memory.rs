@@ -6,6 +6,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use packhouse_core::{
     AccessError, Ancestor, CommitTag, Database, Edges, EncodingConflict, EntityId, Form, Head,
@@ -15,6 +16,7 @@ use packhouse_core::{
 use packhouse_host::sandbox::Host;
 use ring::digest::{SHA256, digest};
 
+use crate::arrival::Numbered;
 use crate::model;
 
 /// One pack as the run sees it.
@@ -40,8 +42,14 @@ pub struct MemoryHost {
     tags: Vec<CommitTag>,
     known: BTreeSet<(Kind, EntityId)>,
     conflicts: Vec<EncodingConflict>,
+    /// Where the index has each entity, once something was located.
+    places: Option<Arc<BTreeMap<(Kind, EntityId), (Row, Location)>>>,
     /// Calls of either interface.
     pub calls: u64,
+    /// Commits that [`Database::history`] has answered.
+    pub walked: u64,
+    /// IDs that were located.
+    pub located: u64,
     /// Bytes of records that have crossed.
     pub crossed: u64,
 }
@@ -118,6 +126,17 @@ impl MemoryHost {
         host
     }
 
+    /// The same, with the generations that commits get as they are pushed, in that order.
+    pub fn arrived(pushes: &[Vec<Vec<u8>>], heads: &BTreeMap<String, String>) -> Self {
+        let mut host = MemoryHost::planning(&pushes.concat(), heads);
+        host.number(pushes.iter().map(|push| {
+            let ids = model::union(push).into_keys();
+            let commits = ids.filter(|(of, _)| *of == model::Kind::Commit);
+            commits.map(|(_, id)| entity_id(Kind::Commit, &id)).collect()
+        }));
+        host
+    }
+
     /// A run that indexes: `pushed` first, then what is stored.
     pub fn indexing(
         pushed: &[impl AsRef<[u8]>],
@@ -180,37 +199,25 @@ impl MemoryHost {
                 let snapshot = parent("snapshot_id").map(|id| entity_id(Kind::Snapshot, &id));
                 self.edges.insert(id, Edges { commit: id, parents, snapshot });
             }
-            if let Some(commit) = record.tagged() {
+            if let Some(commit) = record.tagged().filter(|_| record.kind == model::Kind::Tag) {
                 let (tag, commit) = (record.id.clone(), entity_id(Kind::Commit, &commit));
                 self.tags.push(CommitTag { tag, commit });
             }
         }
         self.tags.sort();
-        self.number();
+        // As a consolidation does: all at once.
+        self.number(std::iter::once(self.edges.keys().copied().collect()));
     }
 
-    /// Numbers the commits as a consolidation does: each above its known parents. What a cycle
-    /// holds back keeps 0, and no walk may end above 0 then.
-    fn number(&mut self) {
-        let known: BTreeSet<EntityId> = self.edges.keys().copied().collect();
-        let mut left = known.clone();
-        loop {
-            let ready: Vec<EntityId> = left
-                .iter()
-                .copied()
-                .filter(|id| self.edges[id].parents().all(|parent| !left.contains(&parent)))
-                .collect();
-            for id in &ready {
-                let of = |parent: EntityId| self.generations.get(&parent).copied().unwrap_or(0);
-                let highest = self.edges[id].parents().map(of).max().unwrap_or(0);
-                self.generations.insert(*id, highest + 1);
-            }
-            left.retain(|id| !self.generations.contains_key(id));
-            if ready.is_empty() {
-                break;
-            }
+    /// Numbers the commits as they arrive.
+    fn number(&mut self, arrivals: impl Iterator<Item = Vec<EntityId>>) {
+        let mut numbered = Numbered::default();
+        for commits in arrivals {
+            let parents = |id: EntityId| Some((id, self.edges.get(&id)?.parents().collect()));
+            numbered.push(commits.into_iter().filter_map(parents).collect());
         }
-        self.walk_floor = (!left.is_empty()).then_some(0);
+        self.generations = numbered.generations;
+        self.walk_floor = numbered.floor;
     }
 
     /// The packs whose records the index has: not those that are being pushed.
@@ -218,9 +225,16 @@ impl MemoryHost {
         self.packs.iter().take_while(|pack| pack.pushed).count()
     }
 
-    fn located(&self, of: Kind, ids: &[EntityId]) -> Result<Vec<Option<Location>>, AccessError> {
+    fn located(
+        &mut self,
+        of: Kind,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Location>>, AccessError> {
         at_most(ids.len(), MAX_IDS)?;
-        let mapped = self.mapped(self.stored_from());
+        let mapped =
+            self.places.take().unwrap_or_else(|| Arc::new(self.mapped(self.stored_from())));
+        self.places = Some(Arc::clone(&mapped));
+        self.located += ids.len() as u64;
         let place = |id: &EntityId| match mapped.get(&(of, *id)) {
             Some((_, place)) => Ok(Some(*place)),
             None if self.known.contains(&(of, *id)) => Err(AccessError::Other(format!(
@@ -280,8 +294,10 @@ impl MemoryHost {
         let pack = self.shown(span.pack)?;
         let row = pack
             .rows
-            .iter()
-            .find(|row| row.span(span.pack) == span)
+            .binary_search_by_key(&span.offset, |row| row.offset)
+            .map(|at| &pack.rows[at])
+            .ok()
+            .filter(|row| row.length == span.length)
             .ok_or(AccessError::NotARecord(span))?;
         Ok((row, bytes_of(pack, row)))
     }
@@ -403,6 +419,7 @@ impl Database for MemoryHost {
             page.items.push(Ancestor { edges: *edges, generation });
             queue.extend(edges.parents());
         }
+        self.walked += page.items.len() as u64;
         Ok(page)
     }
 

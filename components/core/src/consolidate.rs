@@ -2,7 +2,7 @@
 
 use crate::id::Kind;
 use crate::order::{SnapshotWalk, order_commits, read_links, read_tags};
-use crate::plan::{Plan, Sequence};
+use crate::plan::{Layout, Plan};
 use crate::plan_error::PlanError;
 use crate::ports::{Database, Storage, all_heads};
 use crate::table::{Number, Table};
@@ -28,10 +28,15 @@ pub fn consolidate<H: Storage + Database + ?Sized>(host: &mut H) -> Result<Plan,
 
     let mut objects = std::mem::take(&mut walk.objects);
     objects.extend(table.of_kind(Kind::Object).filter(|o| !walk.has_met(*o)));
-    let tags = read_tags(host, &table)?.into_iter().map(|(_, number, _)| number).collect();
+    let tags: Vec<Number> =
+        read_tags(host, &table)?.into_iter().map(|(_, number)| number).collect();
 
-    let sequence = Sequence { commits, snapshots: walk.snapshots, objects, tags };
-    let mut plan = sequence.plan(&table, &heads);
+    let mut layout = Layout::new(!tags.is_empty());
+    let sections = [commits, walk.snapshots, objects, tags];
+    for (kind, numbers) in Kind::ALL.into_iter().zip(&sections) {
+        layout.section(kind, numbers.iter().map(|number| table.entry(*number).span()));
+    }
+    let mut plan = layout.end(&heads);
     plan.duplicates = table.rows - table.len() as u64;
     Ok(plan)
 }

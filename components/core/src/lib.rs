@@ -20,6 +20,7 @@
 pub mod assemble;
 pub mod consolidate;
 pub mod id;
+mod id_numbers;
 pub mod index;
 pub mod msgpack;
 pub mod order;

@@ -133,9 +133,6 @@ pub(crate) fn order_commits(links: &[Links], chosen: &[Number]) -> Vec<Number> {
     ordered
 }
 
-/// Ids that records refer to and no pack gives, each with one record that refers to it.
-pub(crate) type Unknown = BTreeMap<(Kind, EntityId), EntityId>;
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
@@ -157,8 +154,6 @@ pub(crate) struct SnapshotWalk<'t> {
     pub snapshots: Vec<Number>,
     /// Objects placed so far.
     pub objects: Vec<Number>,
-    /// What the placed snapshots refer to and no pack gives.
-    pub unknown: Unknown,
 }
 
 impl<'t> SnapshotWalk<'t> {
@@ -171,7 +166,6 @@ impl<'t> SnapshotWalk<'t> {
             met: vec![false; table.of_kind(Kind::Object).len()],
             snapshots: Vec::new(),
             objects: Vec::new(),
-            unknown: Unknown::new(),
         }
     }
 
@@ -179,48 +173,9 @@ impl<'t> SnapshotWalk<'t> {
         &mut self.states[(snapshot - self.first_snapshot) as usize]
     }
 
-    /// Whether an object has been placed or excluded.
+    /// Whether an object has been placed.
     pub(crate) fn has_met(&self, object: Number) -> bool {
         self.met[(object - self.first_object) as usize]
-    }
-
-    /// Takes snapshots, and all that they reach, out of what will be placed.
-    pub(crate) fn exclude<H: Storage + ?Sized>(
-        &mut self,
-        host: &mut H,
-        roots: impl Iterator<Item = Number>,
-    ) -> Result<(), PlanError> {
-        let table = self.table;
-        let mut next: Vec<Number> = Vec::new();
-        for root in roots {
-            if std::mem::replace(self.state(root), State::Done) == State::Open {
-                next.push(root);
-            }
-        }
-        while !next.is_empty() {
-            let (numbers, spans) = by_place(table, std::mem::take(&mut next).into_iter());
-            for_each_record(host, &spans, |_, i, bytes| {
-                let snapshot = self.parse(numbers[i], bytes)?;
-                if let Some(parent) = snapshot.parent {
-                    match table.find(Kind::Snapshot, parent) {
-                        Some(parent) => {
-                            if std::mem::replace(self.state(parent), State::Done) == State::Open {
-                                next.push(parent);
-                            }
-                        }
-                        None => self.note(Kind::Snapshot, parent, &snapshot),
-                    }
-                }
-                for (_, id) in &snapshot.entries {
-                    match table.find(Kind::Object, *id) {
-                        Some(object) => self.met[(object - self.first_object) as usize] = true,
-                        None => self.note(Kind::Object, *id, &snapshot),
-                    }
-                }
-                Ok::<_, PlanError>(())
-            })?;
-        }
-        Ok(())
     }
 
     /// Places snapshots in the order given, a delta's parent before it, each once.
@@ -286,29 +241,20 @@ impl<'t> SnapshotWalk<'t> {
                 }
             };
             let snapshot = self.parse(top, bytes)?;
-            if let Some(id) = snapshot.parent {
-                match table.find(Kind::Snapshot, id) {
-                    // A parent that is held is an ancestor of itself: a cycle, cut here.
-                    Some(parent) if *self.state(parent) == State::Open => {
-                        *self.state(parent) = State::Held;
-                        chain.push(parent);
-                        continue;
-                    }
-                    Some(_) => {}
-                    None => self.note(Kind::Snapshot, id, &snapshot),
-                }
+            // A parent that is held is an ancestor of itself: a cycle, cut here.
+            if let Some(parent) = snapshot.parent.and_then(|id| table.find(Kind::Snapshot, id))
+                && *self.state(parent) == State::Open
+            {
+                *self.state(parent) = State::Held;
+                chain.push(parent);
+                continue;
             }
             for (_, id) in &snapshot.entries {
-                match table.find(Kind::Object, *id) {
-                    Some(object) => {
-                        if !std::mem::replace(
-                            &mut self.met[(object - self.first_object) as usize],
-                            true,
-                        ) {
-                            self.objects.push(object);
-                        }
+                if let Some(object) = table.find(Kind::Object, *id) {
+                    let met = &mut self.met[(object - self.first_object) as usize];
+                    if !std::mem::replace(met, true) {
+                        self.objects.push(object);
                     }
-                    None => self.note(Kind::Object, *id, &snapshot),
                 }
             }
             self.snapshots.push(top);
@@ -316,10 +262,6 @@ impl<'t> SnapshotWalk<'t> {
             chain.pop();
         }
         Ok(())
-    }
-
-    fn note(&mut self, kind: Kind, id: EntityId, by: &Snapshot<'_>) {
-        self.unknown.entry((kind, id)).or_insert(by.id);
     }
 
     fn parse<'a>(&self, number: Number, bytes: &'a [u8]) -> Result<Snapshot<'a>, PlanError> {
@@ -331,16 +273,16 @@ impl<'t> SnapshotWalk<'t> {
     }
 }
 
-/// Reads all tags: number, text and the commit each names, by text.
+/// Reads all tags: text and number, by text.
 pub(crate) fn read_tags<H: Storage + ?Sized>(
     host: &mut H,
     table: &Table,
-) -> Result<Vec<(String, Number, EntityId)>, PlanError> {
+) -> Result<Vec<(String, Number)>, PlanError> {
     let (numbers, spans) = by_place(table, table.of_kind(Kind::Tag));
     let mut tags = Vec::with_capacity(numbers.len());
     for_each_record(host, &spans, |_, i, bytes| {
         let tag = Tag::parse(bytes).map_err(|e| malformed(table, numbers[i], e))?;
-        tags.push((tag.text.to_owned(), numbers[i], tag.commit));
+        tags.push((tag.text.to_owned(), numbers[i]));
         Ok::<_, PlanError>(())
     })?;
     tags.sort_unstable();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod admin;
+mod assembly;
 mod backup;
 mod branches;
 mod core_faults;
