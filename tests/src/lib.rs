@@ -2,6 +2,7 @@
 //!
 //! * [`model`] and [`value`]: the format page written down naively, sharing nothing with the core.
 //! * [`memory`]: a host in memory, for the core without its component.
+//! * [`arrival`]: generations of commits as packs arrive.
 //! * [`random_history`]: random histories, with more cases than clients produce;
 //!   [`tangled_history`]: those in which no simple rule for a fetch holds.
 //! * [`scenario`]: histories and what is done with them, as data.
@@ -18,6 +19,7 @@
 //! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own;
 //!   [`pooler`]: one in front of it.
 
+pub mod arrival;
 pub mod binary;
 pub mod cases;
 pub mod conformance;

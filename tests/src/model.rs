@@ -11,7 +11,7 @@ use crate::value::{self, Item, Value};
 
 mod fetch;
 mod heads;
-pub use fetch::{Answer, check_answer, may_repeat, reach};
+pub use fetch::{Answer, check_answer, may_repeat, reach, reached_by};
 pub use heads::{heads, heads_of};
 
 /// What a record is; ordered as a pack lists them.

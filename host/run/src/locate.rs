@@ -279,7 +279,7 @@ fn scan(directory: &Directory, wanted: &[WantedRow]) -> Vec<Option<(u64, Row)>> 
     let mut found: HashMap<WantedRow, Option<(u64, Row)>> =
         wanted.iter().map(|row| (*row, None)).collect();
     for (number, row) in (0..).zip(directory.rows()) {
-        let sought = WantedRow { kind: row.kind, id: row.id, fingerprint: row.print };
+        let sought = WantedRow { kind: row.kind, id: row.id, fingerprint: row.fingerprint };
         if let Some(place) = found.get_mut(&sought) {
             place.get_or_insert((number, row));
         }

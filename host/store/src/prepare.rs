@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use packhouse_catalog::{EntityKey, Push, PushedPack, RepoRow, Snapshot, TagRow};
 use packhouse_core::record::Tag;
-use packhouse_core::{Head, Kind, Rival as EncodingConflict};
+use packhouse_core::{EncodingConflict, Head, Kind};
 use packhouse_model::error::{Error, PushError, Result};
 use packhouse_model::names::{BranchName, RepoName, in_the_way, same_name};
 use packhouse_model::progress::Progress;

@@ -70,7 +70,7 @@ fn copied<'p>(plan: &'p Plan, packs: &'p [RunPack]) -> impl Iterator<Item = Loca
 fn is_reusable(answer: &Answer, packs: &[RunPack]) -> Result<(), ProofError> {
     let Some(reused) = answer.reuse else { return Ok(()) };
     let identity = |row: Row| -> (EntityKey, u64, Fingerprint) {
-        (entity_key(row.kind, row.id), row.length, row.print)
+        (entity_key(row.kind, row.id), row.length, row.fingerprint)
     };
     let holds = packs.get(reused as usize).is_some_and(|pack| {
         if pack.directory.len() != answer.plan.records.total() {

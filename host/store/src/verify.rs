@@ -252,7 +252,7 @@ fn contents_of(scanned: &ScannedPack, stored: &StoredPack) -> Result<Contents> {
         }
     }
     let entity =
-        |row: &Row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print };
+        |row: &Row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint };
     let mut entities: Vec<(IndexRow, u64)> =
         scanned.rows.iter().map(|row| (entity(row), row.length)).collect();
     entities.sort_unstable();

@@ -98,8 +98,16 @@ pub fn may_repeat(
         .collect())
 }
 
+/// What some commits reach, as far as the packs have it, except for commits.
+pub fn reached_by(packs: &[impl AsRef<[u8]>], want: &[String]) -> BTreeSet<Entity> {
+    let all = union(packs);
+    let mut reached = closure(&all, want);
+    reached.retain(|entity| entity.0 != Kind::Commit && all.contains_key(entity));
+    reached
+}
+
 /// Checks the answer to a fetch: it holds everything that it must and nothing beyond that but what
-/// [`may_repeat`] allows, each record once and in its preferred encoding.
+/// it may repeat, each record once and in its preferred encoding.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -109,9 +117,9 @@ pub fn check_answer(
     have: &[String],
     records: &[Record],
     missing: u64,
+    repeats: &BTreeSet<Entity>,
 ) -> Result<(), String> {
     let least = reach(packs, want, have).map_err(|ids| format!("unknown wants: {ids:?}"))?;
-    let repeats = may_repeat(packs, want, have).map_err(|ids| format!("unknown wants: {ids:?}"))?;
     let all = union(packs);
     let mut given = BTreeSet::new();
     for record in records {

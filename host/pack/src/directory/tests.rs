@@ -21,7 +21,7 @@ fn row(offset: u64) -> Row {
         id: EntityId::new(Form::Text, [1; 32]),
         offset,
         length: 10,
-        print: [2; 16],
+        fingerprint: [2; 16],
     }
 }
 
@@ -72,13 +72,14 @@ fn locate(file: &[u8], records: u64, wanted: &[WantedRow]) -> Vec<Option<(u64, R
 }
 
 fn wanted(row: &Row) -> WantedRow {
-    WantedRow { kind: row.kind, id: row.id, fingerprint: row.print }
+    WantedRow { kind: row.kind, id: row.id, fingerprint: row.fingerprint }
 }
 
 /// What a lookup should find: the first such row.
 fn scan(rows: &[Row], wanted: &WantedRow) -> Option<(u64, Row)> {
-    let is_wanted =
-        |row: &Row| (row.kind, row.id, row.print) == (wanted.kind, wanted.id, wanted.fingerprint);
+    let is_wanted = |row: &Row| {
+        (row.kind, row.id, row.fingerprint) == (wanted.kind, wanted.id, wanted.fingerprint)
+    };
     rows.iter().position(is_wanted).map(|n| (n as u64, rows[n]))
 }
 
@@ -100,7 +101,7 @@ fn some_rows(how_many: impl Into<SizeRange>) -> impl Strategy<Value = Vec<Row>> 
             id: EntityId::new([Form::Bare, Form::Prefixed, Form::Text][form as usize], digest),
             offset: 10 * n,
             length: 10,
-            print: [print; 16],
+            fingerprint: [print; 16],
         });
         rows.collect()
     })
@@ -199,7 +200,7 @@ fn a_lookup_reads_little_of_a_large_directory() {
 #[test]
 fn many_rows_of_one_id_are_searched_and_not_read() {
     let mut rows: Vec<Row> = (0..5000).map(|n| row(10 * n)).collect();
-    rows[4990].print = [3; 16];
+    rows[4990].fingerprint = [3; 16];
     let file = Directory::new(KEY, 50_000, &rows).to_file();
     let head = head(&file, 5000).unwrap();
     let reader = Counted(&file, AtomicU64::new(0));

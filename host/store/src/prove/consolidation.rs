@@ -15,7 +15,7 @@ pub(crate) fn covers(scanned: &ScannedPack, index: &[IndexRow]) -> Result<u64, P
     let mut rows: Vec<IndexRow> = scanned
         .rows
         .iter()
-        .map(|row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print })
+        .map(|row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint })
         .collect();
     rows.sort_unstable();
     let name = |row: &IndexRow| match entity_of(&row.entity) {

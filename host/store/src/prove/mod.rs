@@ -131,7 +131,7 @@ pub(super) fn same_records(
                     Some(copy)
                         if (copy.kind, copy.id, copy.length, copy.offset)
                             == (row.kind, row.id, row.length, offset)
-                            && copy.print == row.print => {}
+                            && copy.fingerprint == row.fingerprint => {}
                     _ => {
                         let detail = format!(
                             "{} {} at byte {} has changed since it was stored",

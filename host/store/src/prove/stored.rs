@@ -65,7 +65,7 @@ impl StoredRepo {
     fn record(&mut self, record: &LocatedRow) -> Result<Vec<u8>, ProofError> {
         let bytes = self.reader.read(record.row.span(record.pack))?;
         let sum = digest(&SHA256, &bytes);
-        match sum.as_ref().starts_with(&record.row.print) {
+        match sum.as_ref().starts_with(&record.row.fingerprint) {
             true => Ok(bytes),
             false => Err(changed(record, "it has changed since it was stored")),
         }

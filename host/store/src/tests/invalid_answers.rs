@@ -178,6 +178,10 @@ impl Planner for Liar {
         self.honest.digest()
     }
 
+    fn world(&self) -> &str {
+        self.honest.world()
+    }
+
     fn runtime(&self) -> &str {
         self.honest.runtime()
     }

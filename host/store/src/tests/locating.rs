@@ -102,7 +102,7 @@ async fn the_wrong_encoding_is_not_located() {
     // The directory of its pack has it with another fingerprint than the index.
     let pack = index.packs[pack as usize].clone();
     let mut rows: Vec<Row> = stored(&fixture, &pack).await.rows().collect();
-    rows[number as usize].print[0] ^= 1;
+    rows[number as usize].fingerprint[0] ^= 1;
     let file = Directory::new(pack.key, pack.bytes, &rows).to_file();
     fixture.store.vault.put_directory(&pack.key, &file).await.unwrap();
     let found = locate_all(&mut locator(&fixture, &Arc::default(), &index.packs), &mut index).await;
@@ -162,7 +162,7 @@ async fn a_record_that_another_pack_has_too_is_found_there() {
         .await
         .unwrap();
     let has = |directory: &Directory, sought: &Row| {
-        directory.rows().any(|row| (row.id, row.print) == (sought.id, sought.print))
+        directory.rows().any(|row| (row.id, row.fingerprint) == (sought.id, sought.fingerprint))
     };
     let shared = found
         .iter()
@@ -173,7 +173,7 @@ async fn a_record_that_another_pack_has_too_is_found_there() {
     let mut without = locator(&fixture, &Arc::default(), &others);
     let (kind, id) = (shared.row.kind, shared.row.id);
     let elsewhere = without.locate(index.snapshot.as_mut(), kind, &[id]).await.unwrap();
-    assert_eq!(elsewhere[0].unwrap().row.print, shared.row.print);
+    assert_eq!(elsewhere[0].unwrap().row.fingerprint, shared.row.fingerprint);
 }
 
 #[tokio::test]

@@ -59,7 +59,11 @@ impl MemoryRepo {
             Some(listing) if kind == Kind::Snapshot => 60 + 40 * listing.objects.len() as u64,
             _ => 100,
         };
-        LocatedRow { pack: 0, number: 0, row: Row { kind, id, offset: 0, length, print: [0; 16] } }
+        LocatedRow {
+            pack: 0,
+            number: 0,
+            row: Row { kind, id, offset: 0, length, fingerprint: [0; 16] },
+        }
     }
 
     /// What a record lists.
