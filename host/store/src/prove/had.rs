@@ -9,6 +9,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use packhouse_core::assemble::Bounds;
 use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::{Edges, EntityId, Kind};
 use packhouse_model::error::Result;
@@ -30,10 +31,11 @@ pub(crate) struct ReadLimits {
     pub(crate) older: u64,
 }
 
+/// Those of the planner, at most.
 impl Default for ReadLimits {
     fn default() -> ReadLimits {
-        // The planner reads all older snapshots, and subtracts what they hold.
-        ReadLimits { near: 16 << 20, older: u64::MAX }
+        let Bounds { near, most, .. } = Bounds::default();
+        ReadLimits { near, older: most }
     }
 }
 
