@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::Bounds;
+use super::bounds::Bounds;
 use super::collect::{Collection, Listed};
 use super::entities::{HAD, READ, WANTED};
 use crate::id::EntityId;

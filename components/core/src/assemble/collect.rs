@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Bounds;
+use super::bounds::Bounds;
 use super::entities::{Entities, HAD, PLACED, WAITING, WANTED};
 use super::places::Places;
 use crate::id::{EntityId, Kind};

@@ -1,17 +1,20 @@
 //! The plan of the pack that answers a fetch: what is wanted, without what is had.
 //!
-//! Nothing here is in proportion to the repo. The [`walk`] finds the commits that are sent, and
-//! where they meet what the client has. [`collect`] reads their snapshots; [`boundary`] and
-//! [`older`] those that the client has, near where they meet, and a few beyond. What both list is
-//! not sent. The rest is located and planned.
+//! Nothing here is in proportion to the repo. `walk` finds the commits that are sent, and where they
+//! meet what the client has. `collect` reads their snapshots; `boundary` and `older` those that the
+//! client has, near where they meet, and a few beyond. What both list is not sent. The rest is
+//! located by `places`, and planned.
 
 mod boundary;
+mod bounds;
 mod collect;
 mod entities;
 mod graph;
 mod older;
 mod places;
 mod walk;
+
+pub use bounds::Bounds;
 
 use boundary::{Left, Near};
 use collect::Collection;
@@ -51,26 +54,6 @@ pub struct Answer {
     pub missing: u64,
     /// A stored pack that holds exactly these records.
     pub reuse: Option<u32>,
-}
-
-/// How much is read to plan an answer: bytes of snapshots that the client has, to find what need
-/// not be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Of snapshots of the boundary and of haves; twice those of the sent commits, if that is more.
-    pub near: u64,
-    /// Of older ones; a quarter of what would be sent, if that is more.
-    pub older: u64,
-    /// Of older ones, however much would be sent.
-    pub most: u64,
-    /// Not bytes: ids that the index is asked to locate, however few rows the packs have.
-    pub located: u64,
-}
-
-impl Default for Bounds {
-    fn default() -> Bounds {
-        Bounds { near: 16 << 20, older: 64 << 10, most: 64 << 20, located: 4096 }
-    }
 }
 
 /// Plans the answer to a fetch, within the usual bounds.

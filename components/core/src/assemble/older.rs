@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::Bounds;
 use super::boundary::{Left, Near};
+use super::bounds::Bounds;
 use super::collect::{Collection, Listed};
 use super::entities::{HAD, PLACED, READ, WANTED};
 use super::graph::{Graph, State};

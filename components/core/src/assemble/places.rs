@@ -1,6 +1,6 @@
 //! Where the records of an answer are.
 
-use super::Bounds;
+use super::bounds::Bounds;
 use crate::id::{EntityId, Kind};
 use crate::plan_error::PlanError;
 use crate::ports::{AccessError, Database, Limits, Span, Storage, all_packs};
