@@ -13,6 +13,7 @@ use packhouse_core::{
     Kind, Limits, Location, PackInfo, Page, Plan, ROW_BYTES, Row, Span, Step, Storage,
     ports::{MAX_IDS, MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS, page_size},
 };
+use packhouse_host::sandbox::Host;
 use ring::digest::{SHA256, digest};
 
 use crate::arrival::Numbered;
@@ -464,3 +465,5 @@ impl Database for MemoryHost {
         Ok(page(&self.conflicts, first, limit))
     }
 }
+
+impl Host for MemoryHost {}

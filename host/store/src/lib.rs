@@ -11,6 +11,7 @@ mod checkpoint;
 pub mod client;
 mod clock_skew;
 mod compare;
+mod complete;
 mod conflicts;
 mod cost;
 mod damage;

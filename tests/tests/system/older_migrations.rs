@@ -51,6 +51,16 @@ async fn make_old(catalog: &Path, old: &Path) {
     pool.close().await;
 }
 
+/// The walk floor of a repo, and the highest generation of its commits.
+async fn walks(catalog: &Path, repo: &RepoName) -> (Option<u64>, u64) {
+    let catalog = CatalogPlace::Sqlite(catalog.to_owned()).open().await.unwrap();
+    let number = catalog.repo(repo).await.unwrap().unwrap().id;
+    let mut snapshot = catalog.snapshot(number).await.unwrap();
+    let commits = snapshot.commits(None, u32::MAX).await.unwrap();
+    let highest = commits.iter().map(|commit| commit.generation).max().unwrap();
+    (snapshot.walk_floor().await.unwrap(), highest)
+}
+
 /// Older versions removed a deleted repo's index at once: it must not come back empty.
 #[tokio::test]
 async fn a_repo_that_an_older_packhouse_deleted_is_not_restored() {
@@ -134,9 +144,14 @@ async fn a_store_of_the_first_migration_is_brought_up_to_date_and_estimates_what
     assert_eq!(store.timeline(&repo, 10).await.unwrap(), [], "nobody counted");
     let verified = store.verify(&repo, VerifyOptions::default(), &silent).await.unwrap();
     assert!(verified.ok, "{:?}", verified.problems);
+    let older = folder.path().join("older.db");
+    assert_eq!(walks(&older, &repo).await, (Some(0), 0), "all of its history is walked");
 
     push(&store, 3).await;
+    assert_eq!(walks(&older, &repo).await.0, Some(0), "a push does not raise the floor");
     let report = store.gc(&repo, GcOptions::default(), &silent).await.unwrap();
+    let (floor, highest) = walks(&older, &repo).await;
+    assert!(floor.is_none() && highest > 1, "{floor:?} {highest}: a consolidation does");
     let timeline = store.timeline(&repo, 10).await.unwrap();
     assert_eq!(
         timeline.iter().map(|m| (m.cause, m.packs)).collect::<Vec<_>>(),
