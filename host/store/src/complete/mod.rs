@@ -75,7 +75,8 @@ impl Store {
         ask: &Request,
         heads: &[Head],
     ) -> Result<Option<CompletePackRow>> {
-        if !ask.have.is_empty() {
+        // Who records a tape wants to see the plan.
+        if !ask.have.is_empty() || self.recorder.is_some() {
             return Ok(None);
         }
         let Some(found) = snapshot.complete_pack().await? else { return Ok(None) };
