@@ -469,7 +469,7 @@ impl Catalog for FaultyCatalog {
         pack: &MpackKey,
         complete: &CompletePack,
     ) -> Result<PublishOutcome> {
-        self.fault.around(self.inner.note_complete_pack(repo, pack, complete)).await
+        self.inner.note_complete_pack(repo, pack, complete).await
     }
     async fn record_gc(
         &self,

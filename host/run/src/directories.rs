@@ -1,9 +1,14 @@
 //! Directories of a repo's packs, read whole: from storage, or rebuilt from their packs.
 
+use std::io::ErrorKind;
+use std::ops::Range;
+
+use bytes::Bytes;
 use packhouse_catalog::PackRow;
 use packhouse_model::blocking::blocking;
-use packhouse_model::error::Result;
+use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
+use packhouse_pack::directory::DirectoryRead;
 use packhouse_pack::{Directory, examine};
 use packhouse_vault::Vault;
 
@@ -90,5 +95,20 @@ impl Directories {
         let directory = Directory::new(key, bytes, &scanned.rows);
         keep_directory(vault, &directory).await;
         Ok(directory)
+    }
+}
+
+/// The directory file of a pack.
+pub(crate) struct DirectoryFile<'a> {
+    pub(crate) vault: &'a Vault,
+    pub(crate) pack: &'a PackRow,
+}
+
+impl DirectoryRead for DirectoryFile<'_> {
+    async fn read(&self, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>> {
+        match self.vault.read_directory(&self.pack.key, ranges).await {
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::UnexpectedEof => Ok(None),
+            read => read,
+        }
     }
 }

@@ -4,10 +4,8 @@
 //! of the index, it is read whole, then rebuilt from its pack, once.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_catalog::{PackRow, Snapshot, entity_key};
 use packhouse_core::{EntityId, Kind, Location, Row};
@@ -17,7 +15,7 @@ use packhouse_pack::Directory;
 use packhouse_pack::directory::{DirectoryHead, DirectoryRead, LookupDirectory, WantedRow};
 use packhouse_vault::Vault;
 
-use crate::directories::Directories;
+use crate::directories::{Directories, DirectoryFile};
 use crate::heads::DirectoryHeads;
 
 /// Directories that are searched at once.
@@ -291,21 +289,4 @@ fn scan(directory: &Directory, wanted: &[WantedRow]) -> Vec<Option<(u64, Row)>> 
         }
     }
     wanted.iter().map(|row| found.get(row).copied().flatten()).collect()
-}
-
-/// The directory file of a pack.
-struct DirectoryFile<'a> {
-    vault: &'a Vault,
-    pack: &'a PackRow,
-}
-
-impl DirectoryRead for DirectoryFile<'_> {
-    async fn read(&self, ranges: &[Range<u64>]) -> Result<Option<Vec<Bytes>>> {
-        match self.vault.read_directory(&self.pack.key, ranges).await {
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Ok(None)
-            }
-            read => read,
-        }
-    }
 }

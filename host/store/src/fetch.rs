@@ -17,7 +17,6 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::FetchReport;
-use packhouse_pack::ScannedPack;
 use packhouse_run::{Directories, FetchHost, Loan, Locator, SpanReader};
 use packhouse_tape::Question;
 use packhouse_vault::StoredPack;
@@ -27,7 +26,7 @@ use super::answer_file::{copy_whole, put_whole};
 use super::assemble::{PlannedFetch, StoredAnswer};
 use super::client::handed_out;
 use super::fetch_request::ask;
-use super::load::{distinct_packs, examine};
+use super::load::distinct_packs;
 use super::prove::stored::StoredRepo;
 use super::record::PacksOfRun;
 use super::{Store, blocking};
@@ -279,24 +278,6 @@ impl Store {
         }
         let url = self.vault.url_of(&key, fetch.ttl).await?;
         Ok(Some(StoredAnswer { key, url, bytes, reused: true, aside: None }))
-    }
-
-    /// Reads a pack whole; it is sound.
-    pub(super) async fn read_sound(
-        &self,
-        repo: &RepoName,
-        key: &MpackKey,
-        progress: &Progress,
-    ) -> Result<(StoredPack, ScannedPack)> {
-        let stored = self.open_pack(repo, key).await?;
-        let (progress, name, total) = (progress.clone(), repo.to_string(), stored.bytes);
-        let (stored, examined) = blocking(move || {
-            let examined = examine(&stored, |done| progress.at(&name, Phase::Verify, done, total))?;
-            Ok((stored, examined))
-        })
-        .await?;
-        let scanned = examined.sound(key).map_err(|detail| self.damaged(repo, key, detail))?;
-        Ok((stored, scanned))
     }
 
     /// Writes the answer to a file of the user's: whole, or not at all.

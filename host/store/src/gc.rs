@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use packhouse_catalog::{
-    CompletePack, Consolidation, DroppedEntity, IndexRow, LockMode, PackRow, PublishOutcome,
-    RepoRow, Shelf, Snapshot, Sums,
+    Consolidation, DroppedEntity, IndexRow, LockMode, PackRow, PublishOutcome, RepoRow, Shelf,
+    Snapshot, Sums,
 };
 use packhouse_core::{Head, Plan};
 use packhouse_model::error::{Error, Result};
@@ -30,7 +30,7 @@ use packhouse_run::{RunHost, RunPack};
 use packhouse_tape::{Question, plan_digest};
 use packhouse_vault::StagedFile;
 
-use super::complete::complete_pack;
+use super::complete::check_written;
 use super::cost::peak_disk;
 use super::prefetch::Reads;
 use super::record::PacksOfRun;
@@ -350,7 +350,7 @@ impl Store {
                 sources_hashed,
             ))
         });
-        let (proven, complete) = tokio::join!(proven, check_complete(&staged, &written));
+        let (proven, complete) = tokio::join!(proven, check_written(&staged, &written));
         let proven = match proven? {
             Ok(proven) => proven,
             Err(failed) => return Err(self.unproven(&repo.name, &packs, failed).await),
@@ -391,26 +391,6 @@ impl Store {
         // not count.
         report.elapsed_ms += self.millis_since(started);
         Ok(report)
-    }
-
-    /// Checks whether the only pack of a repo is complete, if that is not known: it was stored before
-    /// this was recorded. The pack is read once.
-    async fn check_only_pack(
-        &self,
-        row: &RepoRow,
-        pack: &PackRow,
-        snapshot: &mut dyn Snapshot,
-        progress: &Progress,
-    ) -> Result<()> {
-        if self.is_checked(snapshot, pack).await? {
-            return Ok(());
-        }
-        let (stored, scanned) = self.read_sound(&row.name, &pack.key, progress).await?;
-        let found = blocking(move || {
-            complete_pack(&scanned, &stored.file).map_err(Error::io("reading", stored.path))
-        });
-        self.note_complete(row, &pack.key, found.await?).await;
-        Ok(())
     }
 
     /// A pack that will replace others is read back from where it was sent to: a server may have
@@ -473,18 +453,6 @@ impl Store {
             }
         }
     }
-}
-
-/// Whether a written pack is complete.
-async fn check_complete(
-    staged: &StagedFile,
-    written: &Arc<WrittenPack>,
-) -> Result<Option<CompletePack>> {
-    let path = staged.path().to_owned();
-    let file = staged.file.try_clone().map_err(Error::io("opening", &path))?;
-    let written = written.clone();
-    blocking(move || complete_pack(&written.scanned, &file).map_err(Error::io("reading", path)))
-        .await
 }
 
 /// Which packs are on the shelves: enough to tell whether that has changed.

@@ -9,14 +9,15 @@ use packhouse_catalog::{PackRow, Shelf};
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::files::key_of;
 use packhouse_model::names::{MpackKey, RepoName};
-use packhouse_pack::{Directory, ExaminedPack};
+use packhouse_model::progress::{Phase, Progress};
+use packhouse_pack::{Directory, ExaminedPack, ScannedPack};
 use packhouse_run::{
     Directories, PackReader, RunPack, damaged_pack, keep_directory, missing_pack, put_directory,
 };
 use packhouse_vault::StoredPack;
 use tokio::runtime::Handle;
 
-use super::{Store, TRIES};
+use super::{Store, TRIES, blocking};
 
 /// Directories that are got at once.
 const DIRECTORIES: usize = 16;
@@ -52,6 +53,24 @@ impl Store {
     /// Opens a pack for its bytes alone: a copy of it will do.
     pub(super) async fn open_cached(&self, repo: &RepoName, key: &MpackKey) -> Result<StoredPack> {
         self.vault.open_cached(key).await?.ok_or_else(|| self.missing(repo, key))
+    }
+
+    /// Reads a pack whole; it is sound.
+    pub(super) async fn read_sound(
+        &self,
+        repo: &RepoName,
+        key: &MpackKey,
+        progress: &Progress,
+    ) -> Result<(StoredPack, ScannedPack)> {
+        let stored = self.open_pack(repo, key).await?;
+        let (progress, name, total) = (progress.clone(), repo.to_string(), stored.bytes);
+        let (stored, examined) = blocking(move || {
+            let examined = examine(&stored, |done| progress.at(&name, Phase::Verify, done, total))?;
+            Ok((stored, examined))
+        })
+        .await?;
+        let scanned = examined.sound(key).map_err(|detail| self.damaged(repo, key, detail))?;
+        Ok((stored, scanned))
     }
 
     pub(super) fn missing(&self, repo: &RepoName, key: &MpackKey) -> Error {

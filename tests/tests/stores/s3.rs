@@ -211,6 +211,21 @@ async fn a_url_is_good_for_at_most_seven_days() {
     }
 }
 
+#[tokio::test]
+async fn law_13_the_url_of_a_clone_downloads_nothing() {
+    let store = TestStore::on_s3().await;
+    store.push_each(&packs()).await;
+    let key = store.gc().await.unwrap().consolidated_key;
+    let cold = without_copies(&store).await;
+    let before = cold.traffic();
+    let answer =
+        cold.fetch(&store.repo, &FetchRequest::default(), &Progress::silent()).await.unwrap();
+    let taken = between(before, cold.traffic());
+    assert_eq!((taken.requests, taken.bytes_down), (1, 0), "it is asked how large the pack is");
+    assert_eq!((Some(answer.mpack_key), answer.reused), (key, true));
+    assert!(get(&answer.mpack_url).await.is_some());
+}
+
 #[test]
 fn damage_in_the_bucket_is_found_though_there_is_a_sound_copy() {
     let server = S3Server::start();

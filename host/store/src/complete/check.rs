@@ -1,25 +1,15 @@
-//! Complete packs: a pack that is exactly what its branch heads reach is the answer to a clone.
-//!
-//! That is checked when a pack is written or read whole anyway, and recorded with its heads. Then a
-//! clone is one look into the catalog, and nothing of the pack is read, as long as the index maps
-//! everything to this pack, and the heads are the same.
+//! Whether a pack is complete: what its heads reach, found in one pass over its records.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::io::Result as IoResult;
 use std::os::unix::fs::FileExt;
 
-use packhouse_catalog::{
-    CompletePack, CompletePackRow, EntityKey, PackRow, RepoRow, Snapshot, entity_key,
-};
-use packhouse_core::record::{Commit, Snapshot as SnapshotRecord, Tag};
-use packhouse_core::{Counts, EntityId, Head, Kind, Request, Row};
-use packhouse_model::error::Result;
-use packhouse_model::names::MpackKey;
+use packhouse_catalog::{CompletePack, EntityKey, entity_key};
+use packhouse_core::record::{Commit, Snapshot, Tag};
+use packhouse_core::{Counts, EntityId, Head, Kind, Row};
 use packhouse_pack::ScannedPack;
 use ring::digest::{Context, SHA256};
-
-use super::Store;
 
 /// Most missing entities that are recorded with a pack.
 const MAX_MISSING: usize = 1000;
@@ -27,7 +17,7 @@ const MAX_MISSING: usize = 1000;
 const WINDOW: usize = 1 << 20;
 
 /// SHA-256 of the names and IDs of heads, in their order.
-pub(super) fn heads_digest(heads: &[Head]) -> [u8; 32] {
+pub(crate) fn heads_digest(heads: &[Head]) -> [u8; 32] {
     let mut sum = Context::new(&SHA256);
     for head in heads {
         sum.update(&(head.branch.len() as u64).to_le_bytes());
@@ -39,24 +29,13 @@ pub(super) fn heads_digest(heads: &[Head]) -> [u8; 32] {
     digest
 }
 
-/// What is recorded of a pack that is not complete, so that it is not checked again: no heads have
-/// this digest, and no request wants nothing.
-fn incomplete() -> CompletePack {
-    CompletePack {
-        heads_digest: [0; 32],
-        heads: Vec::new(),
-        missing: Vec::new(),
-        counts: Counts::default(),
-    }
-}
-
 /// Checks whether a sound pack is exactly what its own heads reach: each entity once, nothing else,
 /// and no more than a thousand IDs that it lacks. The caller knows that the repo had nothing else
 /// when the pack was written.
 ///
 /// # Errors
 /// When it can't be read.
-pub(super) fn complete_pack(scanned: &ScannedPack, file: &File) -> IoResult<Option<CompletePack>> {
+pub(crate) fn complete_pack(scanned: &ScannedPack, file: &File) -> IoResult<Option<CompletePack>> {
     if scanned.bad_branch.is_some() || scanned.heads.is_empty() {
         return Ok(None);
     }
@@ -179,7 +158,7 @@ impl<'a> Reach<'a> {
     fn read_snapshots(&mut self, records: &mut Records<'_>) -> IoResult<bool> {
         let mut parents: HashMap<u32, u32> = HashMap::new();
         for (number, row) in self.of_kind(Kind::Snapshot) {
-            let Ok(snapshot) = SnapshotRecord::parse(records.read(row)?) else {
+            let Ok(snapshot) = Snapshot::parse(records.read(row)?) else {
                 return Ok(false);
             };
             for (_, object) in &snapshot.entries {
@@ -213,61 +192,5 @@ impl<'a> Reach<'a> {
             }
         }
         Ok(true)
-    }
-}
-
-impl Store {
-    /// The complete pack of a repo, if it is the answer to a request: nothing of it is read.
-    /// `heads` are those that clients get.
-    ///
-    /// # Errors
-    /// When the pack is missing, has another size, or is known to be damaged.
-    pub(super) async fn complete_answer(
-        &self,
-        snapshot: &mut dyn Snapshot,
-        ask: &Request,
-        heads: &[Head],
-    ) -> Result<Option<CompletePackRow>> {
-        if !ask.have.is_empty() {
-            return Ok(None);
-        }
-        let Some(found) = snapshot.complete_pack().await? else { return Ok(None) };
-        let complete = &found.complete;
-        let is_current = snapshot.repo().sums.packs == 1 && found.mapped == found.pack.records;
-        let wanted: BTreeSet<EntityId> =
-            ask.want.iter().chain(&ask.want_if_known).copied().collect();
-        let is_wanted = !wanted.is_empty() && wanted.iter().eq(&complete.heads);
-        // A clone takes the branches from the pack; another client knows them.
-        let is_clone = ask.want.is_empty();
-        let has_branches = !is_clone || heads_digest(heads) == complete.heads_digest;
-        if !(is_current && is_wanted && has_branches) {
-            return Ok(None);
-        }
-        let repo = snapshot.repo().name.clone();
-        self.must_be_there(&repo, &found.pack, &snapshot.damage().await?).await?;
-        Ok(Some(found))
-    }
-
-    /// Whether it is recorded of a pack if it is complete.
-    pub(super) async fn is_checked(
-        &self,
-        snapshot: &mut dyn Snapshot,
-        pack: &PackRow,
-    ) -> Result<bool> {
-        Ok(snapshot.complete_pack().await?.is_some_and(|found| found.pack.key == pack.key))
-    }
-
-    /// Records whether the only pack of a repo was found to be complete, if the catalog can be
-    /// written: nothing depends on it.
-    pub(super) async fn note_complete(
-        &self,
-        row: &RepoRow,
-        pack: &MpackKey,
-        complete: Option<CompletePack>,
-    ) {
-        let found = complete.unwrap_or_else(incomplete);
-        if let Err(error) = self.catalog.note_complete_pack(row, pack, &found).await {
-            tracing::warn!("it could not be recorded whether pack {pack} is complete: {error}");
-        }
     }
 }
