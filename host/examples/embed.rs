@@ -8,8 +8,8 @@ use std::cmp::{Ordering, Reverse};
 use std::error::Error;
 use std::sync::Arc;
 
-use packhouse_core::ports::{MAX_ITEMS, MAX_ROWS};
-use packhouse_core::{AccessError, Head, PackInfo, Span, Step, Storage};
+use packhouse_core::ports::{MAX_ITEMS, MAX_ROWS, page_size};
+use packhouse_core::{AccessError, Head, Limits, PackInfo, Page, Span, Step, Storage};
 use packhouse_host::MpackKey;
 use packhouse_host::pack::{Directory, scan::scan};
 use packhouse_host::sandbox::{PacksOnly, Planner, Sandbox};
@@ -43,18 +43,15 @@ impl Memory {
 }
 
 impl Storage for Memory {
-    fn directory_rows(
-        &mut self,
-        pack: u32,
-        first: u64,
-        limit: u32,
-    ) -> Result<Vec<u8>, AccessError> {
-        let rows = self.pack(pack)?.1.page(first, u64::from(limit.min(MAX_ROWS)));
-        rows.map(<[u8]>::to_vec).ok_or(AccessError::OutOfRange(Span {
-            pack,
-            offset: first,
-            length: limit.into(),
-        }))
+    fn limits(&mut self) -> Limits {
+        Limits::default()
+    }
+
+    fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
+        let directory = &self.pack(pack)?.1;
+        let most = page_size(limit, MAX_ROWS) as u64;
+        let rows = directory.page(first, most).unwrap_or_default();
+        Ok(Page { items: rows.to_vec(), done: first.saturating_add(most) >= directory.len() })
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -70,15 +67,8 @@ impl Storage for Memory {
         pack: u32,
         first: u32,
         limit: u32,
-    ) -> Result<Vec<Head>, AccessError> {
-        Ok(self
-            .pack(pack)?
-            .2
-            .iter()
-            .skip(first as usize)
-            .take(limit.min(MAX_ITEMS) as usize)
-            .cloned()
-            .collect())
+    ) -> Result<Page<Head>, AccessError> {
+        Ok(Page::of(&self.pack(pack)?.2, first.into(), limit, MAX_ITEMS))
     }
 }
 

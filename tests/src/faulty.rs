@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
 use packhouse_core::EntityId;
 use packhouse_host::catalog::{
@@ -303,6 +304,13 @@ impl<P: FilePackStore> FilePackStore for FaultyPacks<P> {
             true => self.fault.around(self.inner.open(name)).await,
             false => self.inner.open(name).await,
         }
+    }
+    async fn read_ranges(
+        &self,
+        name: &ObjectName,
+        ranges: &[Range<u64>],
+    ) -> Result<Option<Vec<Bytes>>> {
+        self.fault.around(self.inner.read_ranges(name, ranges)).await
     }
     fn file_of(&self, name: &ObjectName) -> Option<PathBuf> {
         self.inner.file_of(name)

@@ -29,7 +29,7 @@ pub fn reworded(from: &str, to: &str) -> Vec<u8> {
     bytes
 }
 
-/// The component with one exported function, whose name ends so (`consolidation@0.1.0#plan`),
+/// The component with one exported function, whose name ends so (`consolidation@0.2.0#plan`),
 /// modified. All else is the same, to the length of the function: the rest of it becomes `nop`.
 ///
 /// # Panics

@@ -2,7 +2,9 @@
 //!
 //! * [`model`] and [`value`]: the format page written down naively, sharing nothing with the core.
 //! * [`memory`]: a host in memory, for the core without its component.
-//! * [`random_history`]: random histories, with more cases than clients produce.
+//! * [`arrival`]: generations of commits as packs arrive.
+//! * [`random_history`]: random histories, with more cases than clients produce;
+//!   [`tangled_history`]: those in which no simple rule for a fetch holds.
 //! * [`scenario`]: histories and what is done with them, as data.
 //! * [`seed`]: packs as the tests of the seed make them.
 //! * [`faulty`]: ports that fail on purpose; [`disk`]: a disk that is full.
@@ -17,6 +19,7 @@
 //! * [`place`]: where the stores of a test binary are; [`postgres`]: a cluster of its own;
 //!   [`pooler`]: one in front of it.
 
+pub mod arrival;
 pub mod binary;
 pub mod cases;
 pub mod conformance;
@@ -37,6 +40,7 @@ pub mod scenario;
 pub mod seed;
 pub mod server;
 pub mod store;
+pub mod tangled_history;
 pub mod value;
 
 /// Says loudly that a test could not be done here, and why; where `PACKHOUSE_TEST_REQUIRE` is set

@@ -6,14 +6,17 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use packhouse_core::{
-    AccessError, Database, Edges, EntityId, Form, Head, Kind, PackInfo, Plan, Rival, Row, Span,
-    Step, Storage,
-    ports::{MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS},
+    AccessError, Ancestor, CommitTag, Database, Edges, EncodingConflict, EntityId, Form, Head,
+    Kind, Limits, Location, PackInfo, Page, Plan, ROW_BYTES, Row, Span, Step, Storage,
+    ports::{MAX_IDS, MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS, page_size},
 };
+use packhouse_host::sandbox::Host;
 use ring::digest::{SHA256, digest};
 
+use crate::arrival::Numbered;
 use crate::model;
 
 /// One pack as the run sees it.
@@ -23,6 +26,7 @@ struct Shown {
     bytes: Vec<u8>,
     rows: Vec<Row>,
     heads: Vec<Head>,
+    pushed: bool,
 }
 
 /// The host of one run.
@@ -31,10 +35,21 @@ pub struct MemoryHost {
     packs: Vec<Shown>,
     heads: Vec<Head>,
     edges: BTreeMap<EntityId, Edges>,
+    /// Generations of the commits, where they differ from 0.
+    pub generations: BTreeMap<EntityId, u64>,
+    /// What [`Database::walk_floor`] answers.
+    pub walk_floor: Option<u64>,
+    tags: Vec<CommitTag>,
     known: BTreeSet<(Kind, EntityId)>,
-    rivals: Vec<Rival>,
+    conflicts: Vec<EncodingConflict>,
+    /// Where the index has each entity, once something was located.
+    places: Option<Arc<BTreeMap<(Kind, EntityId), (Row, Location)>>>,
     /// Calls of either interface.
     pub calls: u64,
+    /// Commits that [`Database::history`] has answered.
+    pub walked: u64,
+    /// IDs that were located.
+    pub located: u64,
     /// Bytes of records that have crossed.
     pub crossed: u64,
 }
@@ -111,6 +126,17 @@ impl MemoryHost {
         host
     }
 
+    /// The same, with the generations that commits get as they are pushed, in that order.
+    pub fn arrived(pushes: &[Vec<Vec<u8>>], heads: &BTreeMap<String, String>) -> Self {
+        let mut host = MemoryHost::planning(&pushes.concat(), heads);
+        host.number(pushes.iter().map(|push| {
+            let ids = model::union(push).into_keys();
+            let commits = ids.filter(|(of, _)| *of == model::Kind::Commit);
+            commits.map(|(_, id)| entity_id(Kind::Commit, &id)).collect()
+        }));
+        host
+    }
+
     /// A run that indexes: `pushed` first, then what is stored.
     pub fn indexing(
         pushed: &[impl AsRef<[u8]>],
@@ -121,32 +147,41 @@ impl MemoryHost {
         let shelves = std::mem::take(&mut host.packs);
         host.packs = pushed.iter().map(|pack| show(pack.as_ref(), true)).chain(shelves).collect();
 
-        // The encoding of the index: the preferred one, in whichever pack.
-        let mut mapped: BTreeMap<(Kind, EntityId), (Row, u32)> = BTreeMap::new();
-        for (number, pack) in host.packs.iter().enumerate().skip(pushed.len()) {
-            for row in &pack.rows {
-                let rank = |row: &Row, pack: &Shown| (row.length, bytes_of(pack, row).to_vec());
-                let better =
-                    |(met, at): &(Row, u32)| rank(met, &host.packs[*at as usize]) < rank(row, pack);
-                if mapped.get(&(row.kind, row.id)).is_none_or(better) {
-                    mapped.insert((row.kind, row.id), (*row, number as u32));
-                }
-            }
-        }
+        let mapped = host.mapped(pushed.len());
         for (number, pack) in host.packs.iter().take(pushed.len()).enumerate() {
             for row in &pack.rows {
-                if let Some((stored, at)) = mapped.get(&(row.kind, row.id))
-                    && (stored.length, stored.print) != (row.length, row.print)
+                if let Some((stored, place)) = mapped.get(&(row.kind, row.id))
+                    && (stored.length, stored.fingerprint) != (row.length, row.fingerprint)
                 {
-                    host.rivals.push(Rival {
+                    host.conflicts.push(EncodingConflict {
                         kind: row.kind,
                         pushed: row.span(number as u32),
-                        stored: stored.span(*at),
+                        stored: place.at,
                     });
                 }
             }
         }
         host
+    }
+
+    /// The encoding that the index has of each entity: the preferred one of the packs from number
+    /// `first` on, in the first pack that has it.
+    fn mapped(&self, first: usize) -> BTreeMap<(Kind, EntityId), (Row, Location)> {
+        let mut mapped: BTreeMap<(Kind, EntityId), (Row, Location)> = BTreeMap::new();
+        for (number, pack) in self.packs.iter().enumerate().skip(first) {
+            for (row_number, row) in pack.rows.iter().enumerate() {
+                let rank = |row: &Row, pack: &Shown| (row.length, bytes_of(pack, row).to_vec());
+                let better = |(met, place): &(Row, Location)| {
+                    rank(met, &self.packs[place.at.pack as usize]) < rank(row, pack)
+                };
+                if mapped.get(&(row.kind, row.id)).is_none_or(better) {
+                    let at = row.span(number as u32);
+                    let place = Location { at, row: row_number as u64 };
+                    mapped.insert((row.kind, row.id), (*row, place));
+                }
+            }
+        }
+        mapped
     }
 
     fn store(&mut self, stored: &[impl AsRef<[u8]>]) {
@@ -164,7 +199,50 @@ impl MemoryHost {
                 let snapshot = parent("snapshot_id").map(|id| entity_id(Kind::Snapshot, &id));
                 self.edges.insert(id, Edges { commit: id, parents, snapshot });
             }
+            if let Some(commit) = record.tagged().filter(|_| record.kind == model::Kind::Tag) {
+                let (tag, commit) = (record.id.clone(), entity_id(Kind::Commit, &commit));
+                self.tags.push(CommitTag { tag, commit });
+            }
         }
+        self.tags.sort();
+        // As a consolidation does: all at once.
+        self.number(std::iter::once(self.edges.keys().copied().collect()));
+    }
+
+    /// Numbers the commits as they arrive.
+    fn number(&mut self, arrivals: impl Iterator<Item = Vec<EntityId>>) {
+        let mut numbered = Numbered::default();
+        for commits in arrivals {
+            let parents = |id: EntityId| Some((id, self.edges.get(&id)?.parents().collect()));
+            numbered.push(commits.into_iter().filter_map(parents).collect());
+        }
+        self.generations = numbered.generations;
+        self.walk_floor = numbered.floor;
+    }
+
+    /// The packs whose records the index has: not those that are being pushed.
+    fn stored_from(&self) -> usize {
+        self.packs.iter().take_while(|pack| pack.pushed).count()
+    }
+
+    fn located(
+        &mut self,
+        of: Kind,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Location>>, AccessError> {
+        at_most(ids.len(), MAX_IDS)?;
+        let mapped =
+            self.places.take().unwrap_or_else(|| Arc::new(self.mapped(self.stored_from())));
+        self.places = Some(Arc::clone(&mapped));
+        self.located += ids.len() as u64;
+        let place = |id: &EntityId| match mapped.get(&(of, *id)) {
+            Some((_, place)) => Ok(Some(*place)),
+            None if self.known.contains(&(of, *id)) => Err(AccessError::Other(format!(
+                "the index has {of} {id}, and no pack of the run has it"
+            ))),
+            None => Ok(None),
+        };
+        ids.iter().map(place).collect()
     }
 
     /// Makes the index know an entity that no pack gives: damage.
@@ -216,8 +294,10 @@ impl MemoryHost {
         let pack = self.shown(span.pack)?;
         let row = pack
             .rows
-            .iter()
-            .find(|row| row.span(span.pack) == span)
+            .binary_search_by_key(&span.offset, |row| row.offset)
+            .map(|at| &pack.rows[at])
+            .ok()
+            .filter(|row| row.length == span.length)
             .ok_or(AccessError::NotARecord(span))?;
         Ok((row, bytes_of(pack, row)))
     }
@@ -228,7 +308,13 @@ fn show(pack: &[u8], pushed: bool) -> Shown {
     let row = |record: &model::Record| {
         let of = kind(record.kind);
         let (offset, length) = (record.offset as u64, record.bytes.len() as u64);
-        Row { kind: of, id: entity_id(of, &record.id), offset, length, print: fingerprint(record) }
+        Row {
+            kind: of,
+            id: entity_id(of, &record.id),
+            offset,
+            length,
+            fingerprint: fingerprint(record),
+        }
     };
     let heads = if pushed { heads_of(&read.heads) } else { Vec::new() };
     Shown {
@@ -236,6 +322,7 @@ fn show(pack: &[u8], pushed: bool) -> Shown {
         bytes: pack.to_vec(),
         rows: read.records.iter().map(row).collect(),
         heads,
+        pushed,
     }
 }
 
@@ -243,27 +330,25 @@ fn bytes_of<'p>(pack: &'p Shown, row: &Row) -> &'p [u8] {
     &pack.bytes[row.offset as usize..(row.offset + row.length) as usize]
 }
 
-fn page<T: Clone>(all: &[T], first: u64, limit: u32, most: u32) -> Vec<T> {
-    all.iter().skip(first as usize).take(limit.min(most) as usize).cloned().collect()
+fn page<T: Clone>(all: &[T], first: u64, limit: u32) -> Page<T> {
+    Page::of(all, first, limit, MAX_ITEMS)
 }
 
 fn at_most(count: usize, most: u32) -> Result<(), AccessError> {
-    if count > most as usize { Err(AccessError::TooMuch(most)) } else { Ok(()) }
+    if count > most as usize { Err(AccessError::TooMany(most)) } else { Ok(()) }
 }
 
 impl Storage for MemoryHost {
-    fn directory_rows(
-        &mut self,
-        pack: u32,
-        first: u64,
-        limit: u32,
-    ) -> Result<Vec<u8>, AccessError> {
+    fn limits(&mut self) -> Limits {
+        Limits::default()
+    }
+
+    fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
         self.calls += 1;
-        let rows = &self.shown(pack)?.rows;
-        if first > rows.len() as u64 {
-            return Err(AccessError::OutOfRange(Span { pack, offset: first, length: 0 }));
-        }
-        Ok(page(rows, first, limit, MAX_ROWS).iter().flat_map(Row::encode).collect())
+        let rows = Page::of(&self.shown(pack)?.rows, first, limit, MAX_ROWS);
+        let mut bytes = Vec::with_capacity(rows.items.len() * ROW_BYTES);
+        rows.items.iter().for_each(|row| bytes.extend(row.encode()));
+        Ok(Page { items: bytes, done: rows.done })
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -271,7 +356,7 @@ impl Storage for MemoryHost {
         at_most(spans.len(), MAX_ITEMS)?;
         let bytes: u64 = spans.iter().map(|span| span.length).sum();
         if spans.len() > 1 && bytes > MAX_RECORD_BYTES {
-            return Err(AccessError::TooMuch(MAX_RECORD_BYTES as u32));
+            return Err(AccessError::TooLarge(MAX_RECORD_BYTES));
         }
         self.crossed += bytes;
         let record = |span: &Span| match self.record(*span)? {
@@ -292,14 +377,14 @@ impl Storage for MemoryHost {
         pack: u32,
         first: u32,
         limit: u32,
-    ) -> Result<Vec<Head>, AccessError> {
+    ) -> Result<Page<Head>, AccessError> {
         self.calls += 1;
-        Ok(page(&self.shown(pack)?.heads, u64::from(first), limit, MAX_ITEMS))
+        Ok(page(&self.shown(pack)?.heads, u64::from(first), limit))
     }
 }
 
 impl Database for MemoryHost {
-    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Page<PackInfo>, AccessError> {
         self.calls += 1;
         let info = |pack: &Shown| PackInfo {
             key: pack.key.clone(),
@@ -307,45 +392,78 @@ impl Database for MemoryHost {
             rows: pack.rows.len() as u64,
         };
         let infos: Vec<PackInfo> = self.packs.iter().map(info).collect();
-        Ok(page(&infos, u64::from(first), limit, MAX_ITEMS))
+        Ok(page(&infos, u64::from(first), limit))
     }
 
-    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
         self.calls += 1;
-        let first = self
-            .heads
-            .iter()
-            .filter(|head| after.is_some_and(|after| head.branch.as_str() <= after))
-            .count();
-        Ok(page(&self.heads, first as u64, limit, MAX_ITEMS))
+        let before = |head: &&Head| after.is_some_and(|after| head.branch.as_str() <= after);
+        let first = self.heads.iter().filter(before).count();
+        Ok(page(&self.heads, first as u64, limit))
     }
 
-    fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
+    fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Page<Ancestor>, AccessError> {
         self.calls += 1;
-        at_most(from.len(), limit.min(MAX_ITEMS))?;
-        let mut queue: VecDeque<EntityId> = from.iter().copied().collect();
+        let most = page_size(limit, MAX_ITEMS);
+        at_most(commits.len(), most as u32)?;
+        let mut queue: VecDeque<EntityId> = commits.iter().copied().collect();
         let mut met = BTreeSet::new();
-        let mut answer = Vec::new();
+        let mut page = Page::whole(Vec::new());
         while let Some(id) = queue.pop_front() {
-            if answer.len() < limit.min(MAX_ITEMS) as usize
-                && met.insert(id)
-                && let Some(edges) = self.edges.get(&id)
-            {
-                answer.push(*edges);
-                queue.extend(edges.parents());
+            let Some(edges) = self.edges.get(&id).filter(|_| met.insert(id)) else { continue };
+            if page.items.len() == most {
+                page.done = false;
+                break;
             }
+            let generation = self.generations.get(&id).copied().unwrap_or(0);
+            page.items.push(Ancestor { edges: *edges, generation });
+            queue.extend(edges.parents());
         }
-        Ok(answer)
+        self.walked += page.items.len() as u64;
+        Ok(page)
+    }
+
+    fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
+        self.calls += 1;
+        Ok(self.walk_floor)
+    }
+
+    fn locate(&mut self, of: Kind, ids: &[EntityId]) -> Result<Vec<Option<Location>>, AccessError> {
+        self.calls += 1;
+        self.located(of, ids)
+    }
+
+    fn locate_tags(&mut self, tags: &[&str]) -> Result<Vec<Option<Location>>, AccessError> {
+        self.calls += 1;
+        let ids: Vec<EntityId> = tags.iter().map(|tag| entity_id(Kind::Tag, tag)).collect();
+        self.located(Kind::Tag, &ids)
+    }
+
+    fn tags(
+        &mut self,
+        commits: &[EntityId],
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<CommitTag>, AccessError> {
+        self.calls += 1;
+        at_most(commits.len(), MAX_IDS)?;
+        let follows = |tag: &&CommitTag| {
+            commits.contains(&tag.commit) && after.is_none_or(|after| tag.tag.as_str() > after)
+        };
+        let tags: Vec<CommitTag> = self.tags.iter().filter(follows).cloned().collect();
+        Ok(page(&tags, 0, limit))
     }
 
     fn known(&mut self, of: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
         self.calls += 1;
-        at_most(ids.len(), MAX_ITEMS)?;
+        at_most(ids.len(), MAX_IDS)?;
         Ok(ids.iter().map(|id| self.known.contains(&(of, *id))).collect())
     }
 
-    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
+    fn conflicts(&mut self, first: u64, limit: u32) -> Result<Page<EncodingConflict>, AccessError> {
         self.calls += 1;
-        Ok(page(&self.rivals, first, limit, MAX_ITEMS))
+        Ok(page(&self.conflicts, first, limit))
     }
 }
+
+impl Host for MemoryHost {}

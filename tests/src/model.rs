@@ -9,6 +9,11 @@ use ring::digest::{SHA256, digest};
 
 use crate::value::{self, Item, Value};
 
+mod fetch;
+mod heads;
+pub use fetch::{Answer, check_answer, may_repeat, reach, reached_by};
+pub use heads::{heads, heads_of};
+
 /// What a record is; ordered as a pack lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -288,103 +293,4 @@ fn text(out: &mut Vec<u8>, text: &str) {
         Err(_) => header(out, text.len(), 0, 0, [0xda, 0xdb]),
     }
     out.extend(text.as_bytes());
-}
-
-/// What a fetch answers.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    /// Its records.
-    pub records: BTreeMap<Entity, Record>,
-    /// Distinct ids that are reached and that no pack ever gave.
-    pub missing: u64,
-}
-
-/// reach(want) minus reach(have), with the tags of the commits sent.
-///
-/// # Errors
-/// The wants that are no commits of the packs.
-pub fn reach(
-    packs: &[impl AsRef<[u8]>],
-    want: &[String],
-    have: &[String],
-) -> Result<Answer, Vec<String>> {
-    let all = union(packs);
-    let known = |id: &&String| all.contains_key(&(Kind::Commit, (*id).clone()));
-    let unknown: Vec<String> = want.iter().filter(|id| !known(id)).cloned().collect();
-    if !unknown.is_empty() {
-        return Err(unknown);
-    }
-    let wanted = closure(&all, want);
-    let had = closure(&all, &have.iter().filter(known).cloned().collect::<Vec<_>>());
-    let sent: BTreeSet<Entity> = wanted.difference(&had).cloned().collect();
-    let missing = sent.iter().filter(|entity| !all.contains_key(entity)).count() as u64;
-    let tags = all.values().filter(|r| {
-        r.kind == Kind::Tag && r.tagged().is_some_and(|c| sent.contains(&(Kind::Commit, c)))
-    });
-    let mut records: BTreeMap<Entity, Record> =
-        tags.map(|r| ((Kind::Tag, r.id.clone()), r.clone())).collect();
-    records.extend(
-        all.iter()
-            .filter(|(entity, _)| sent.contains(entity))
-            .map(|(entity, r)| (entity.clone(), r.clone())),
-    );
-    // A commit that is only known as a parent is missing, and has no tags to send.
-    records.retain(|_, r| {
-        r.kind != Kind::Tag || r.tagged().is_some_and(|c| all.contains_key(&(Kind::Commit, c)))
-    });
-    Ok(Answer { records, missing })
-}
-
-fn closure(all: &BTreeMap<Entity, Record>, commits: &[String]) -> BTreeSet<Entity> {
-    let mut reached = BTreeSet::new();
-    let mut next: Vec<Entity> = commits.iter().map(|id| (Kind::Commit, id.clone())).collect();
-    while let Some(entity) = next.pop() {
-        if reached.insert(entity.clone())
-            && let Some(record) = all.get(&entity)
-        {
-            next.extend(record.reaches());
-        }
-    }
-    reached
-}
-
-/// Branch heads after packs have been pushed together to an empty repo.
-///
-/// # Panics
-/// When that is a conflict.
-pub fn heads_of(packs: &[impl AsRef<[u8]>]) -> BTreeMap<String, String> {
-    heads(&[] as &[&[u8]], &BTreeMap::new(), packs)
-        .expect("the heads of these packs lead to each other")
-}
-
-/// Branch heads after a push: for every branch that it names, the candidate that descends from all
-/// the others.
-///
-/// # Errors
-/// The branches that have none.
-pub fn heads(
-    stored: &[impl AsRef<[u8]>],
-    before: &BTreeMap<String, String>,
-    pushed: &[impl AsRef<[u8]>],
-) -> Result<BTreeMap<String, String>, Vec<String>> {
-    let mut all = union(stored);
-    all.extend(union(pushed));
-    let named: Vec<(String, String)> =
-        pushed.iter().flat_map(|pack| read(pack.as_ref()).heads).collect();
-    let branches: BTreeSet<&String> = named.iter().map(|(branch, _)| branch).collect();
-    let mut after = before.clone();
-    let mut conflicts = Vec::new();
-    for branch in branches {
-        let given = named.iter().filter(|(b, _)| b == branch).map(|(_, commit)| commit);
-        let candidates: BTreeSet<String> = given.chain(before.get(branch)).cloned().collect();
-        let leads = |head: &&String| {
-            let reached = closure(&all, &[(*head).clone()]);
-            candidates.iter().all(|other| reached.contains(&(Kind::Commit, other.clone())))
-        };
-        match candidates.iter().find(leads) {
-            Some(head) => drop(after.insert(branch.clone(), head.clone())),
-            None => conflicts.push(branch.clone()),
-        }
-    }
-    if conflicts.is_empty() { Ok(after) } else { Err(conflicts) }
 }

@@ -129,6 +129,24 @@ pub fn random_history(seed: u64, size: usize) -> RandomHistory {
 }
 
 impl RandomHistory {
+    /// What a client could want and have: one or two commits, and up to four, with one now and then
+    /// that no pack gives.
+    pub fn request(&self, random: &mut Random) -> (Vec<String>, Vec<String>) {
+        let some = |random: &mut Random, count: usize| -> Vec<String> {
+            (0..count).map(|_| self.commits[random.below(self.commits.len())].clone()).collect()
+        };
+        let wants = 1 + random.below(2);
+        let haves = [0, 1, 1, 1, 2, 4][random.below(6)];
+        let (want, mut have) = (some(random, wants), some(random, haves));
+        if random.below(5) == 0 {
+            have.push(match self.beyond.first() {
+                Some(beyond) => beyond.clone(),
+                None => invented(random),
+            });
+        }
+        (want, have)
+    }
+
     /// Spreads the records over `packs` packs: each record, in each of its encodings, is in at
     /// least one. None names a head, except the last, which names all.
     pub fn spread(&self, seed: u64, packs: usize) -> Vec<Vec<u8>> {
@@ -149,15 +167,63 @@ impl RandomHistory {
         }
         builders.into_iter().map(PackBuilder::finish).collect()
     }
+
+    /// Spreads the records over packs that are pushed in any order, one or two at a time: mostly
+    /// what lies together in `records` stays together, up to the next commit, but children may be
+    /// pushed before their parents, and snapshots and objects before or after the commits that
+    /// need them. The last pack names all heads.
+    pub fn in_any_order(&self, seed: u64) -> Vec<Vec<Vec<u8>>> {
+        let mut random = Random::stream(seed, 9);
+        let mut groups: Vec<Vec<(Kind, &Vec<u8>)>> = self
+            .records
+            .split_inclusive(|record| record.kind == Kind::Commit)
+            .map(|group| {
+                group.iter().flat_map(|r| r.encodings.iter().map(|e| (r.kind, e))).collect()
+            })
+            .collect();
+        for at in 0..groups.len() {
+            for (kind, bytes) in std::mem::take(&mut groups[at]) {
+                let moved = random.below(100) < if kind == Kind::Commit { 4 } else { 12 };
+                let to = if moved { random.below(groups.len()) } else { at };
+                groups[to].push((kind, bytes));
+            }
+        }
+        match random.below(4) {
+            0 => groups.reverse(),
+            1 | 2 => random.shuffle(&mut groups),
+            _ => {}
+        }
+        let mut pushes = Vec::new();
+        let mut rest = groups.as_slice();
+        while !rest.is_empty() || pushes.is_empty() {
+            let mut push = Vec::new();
+            for _ in 0..=random.below(2) {
+                let (group, after) = rest.split_at((1 + random.below(4)).min(rest.len()));
+                let mut builder = PackBuilder::new();
+                for (kind, bytes) in group.iter().flatten() {
+                    builder.raw(*kind, (*bytes).clone());
+                }
+                if after.is_empty() {
+                    for (branch, commit) in &self.heads {
+                        builder.branch_head(branch, commit);
+                    }
+                }
+                push.push(builder.finish());
+                rest = after;
+            }
+            pushes.push(push);
+        }
+        pushes
+    }
 }
 
-struct Maker {
-    random: Random,
-    records: Vec<Encodings>,
+pub(crate) struct Maker {
+    pub random: Random,
+    pub records: Vec<Encodings>,
 }
 
 impl Maker {
-    fn record(&mut self, kind: Kind, id: &str, value: Value) {
+    pub(crate) fn record(&mut self, kind: Kind, id: &str, value: Value) {
         let mut encodings = vec![value.encode()];
         if let Value::Map(fields) = value {
             if self.random.below(4) == 0 {
@@ -171,7 +237,7 @@ impl Maker {
         self.records.push(Encodings { kind, id: id.to_owned(), encodings });
     }
 
-    fn object(&mut self, id: &str, content: &[u8]) {
+    pub(crate) fn object(&mut self, id: &str, content: &[u8]) {
         if self.records.iter().any(|r| r.kind == Kind::Object && r.id == id) {
             return;
         }
@@ -190,7 +256,7 @@ fn form(random: &mut Random) -> IdForm {
 }
 
 /// An id of nothing.
-fn invented(random: &mut Random) -> String {
+pub(crate) fn invented(random: &mut Random) -> String {
     let bytes = random.next().to_le_bytes();
     form(random).id_of(&bytes)
 }

@@ -9,7 +9,7 @@ pub const COMPONENT: &[u8] = include_bytes!("../packhouse.wasm");
 pub const PROVENANCE: &str = include_str!("../provenance.toml");
 
 /// The world that the component exports.
-pub const WORLD: &str = "packhouse:engine/engine@0.1.0";
+pub const WORLD: &str = "packhouse:engine/engine@0.2.0";
 
 /// The WIT package that the component speaks, file by file: name and text.
 pub const WIT: [(&str, &str); 4] = [

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use packhouse_component_build::{
-    ARTIFACTS, Provenance, component_digest, extract_wit, source_digest, workspace,
+    ARTIFACTS, Provenance, component_digest, component_wit, encoded_wit, extract_wit, fits,
+    source_digest, workspace,
 };
 
 fn provenance() -> Provenance {
@@ -65,7 +66,7 @@ fn law_1_the_component_imports_only_our_interfaces() {
     let names = |items: &wit_parser::IndexMap<wit_parser::WorldKey, wit_parser::WorldItem>| {
         items.keys().map(|key| resolve.name_world_key(key)).collect::<Vec<_>>()
     };
-    let ours = |name: &str| format!("packhouse:engine/{name}@0.1.0");
+    let ours = |name: &str| format!("packhouse:engine/{name}@0.2.0");
     assert_eq!(
         names(&resolve.worlds[world].imports),
         [ours("types"), ours("storage"), ours("database")]
@@ -108,22 +109,70 @@ fn interfaces(text: &str) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-/// The WIT read out of the component is the one in `wit/`, to the last type.
+/// The WIT read out of the component is the one in `wit/`, to the last type; a component only
+/// imports what it calls.
 #[test]
 fn the_wit_of_the_component_is_the_wit_of_the_sources() {
-    let mut resolve = wit_parser::Resolve::default();
-    let (package, _) = resolve.push_dir(workspace().join("wit")).expect("wit/ parses");
-    let world = resolve.select_world(&[package], Some("engine")).expect("the world is there");
     // Through the same encoding as the component, so that both sides lose the same: comments and
     // gates.
-    let encoded = wit_component::encode(&resolve, package, false).expect("the package encodes");
-    let decoded = wit_component::decode(&encoded).expect("the package decodes");
-    let mut printer = wit_component::WitPrinter::default();
-    printer.print(decoded.resolve(), decoded.package(), &[]).expect("the package prints");
-    let sources = interfaces(&printer.output.to_string());
+    let sources = encoded_wit(&workspace().join("wit")).expect("the package encodes");
+    let sources = interfaces(&sources);
     let artifact =
         interfaces(&extract_wit(packhouse_artifact::COMPONENT).expect("the artifact's WIT"));
     assert_eq!(sources.len(), 6, "types, storage, database and three exports");
-    assert_eq!(artifact, sources);
-    assert_eq!(resolve.worlds[world].exports.len(), 3);
+    assert!(artifact.keys().eq(sources.keys()));
+    for (name, items) in &artifact {
+        let imported = ["storage", "database"].iter().any(|i| name.contains(i));
+        let foreign: Vec<&String> = items.difference(&sources[name]).collect();
+        // A component that calls fewer functions uses fewer types.
+        let uses = |item: &&String| item.split_whitespace().any(|word| word == "use");
+        assert!(foreign.iter().all(|item| imported && uses(item)), "{foreign:?}");
+        assert!(imported || name.contains("types") || *items == sources[name], "{name}");
+    }
+}
+
+/// The last released component, and its WIT as an encoding has it. The sources' WIT must fit it both
+/// ways: otherwise the minor version changes. No version has been released: these are of the first
+/// build of 0.2, and may be replaced until 0.2.0 is released, by
+/// `PACKHOUSE_WRITE_RELEASED=1 cargo test -p packhouse-artifact`.
+const RELEASED: &str = "components/artifact/tests/released";
+
+#[test]
+fn old_components_fit_the_new_world_and_new_ones_the_old() {
+    let new = encoded_wit(&workspace().join("wit")).expect("wit/ encodes");
+    let released = |ending| workspace().join(RELEASED).with_extension(ending);
+    if std::env::var_os("PACKHOUSE_WRITE_RELEASED").is_some() {
+        std::fs::write(released("wit"), &new).expect("the WIT can be written");
+        std::fs::write(released("wasm"), packhouse_artifact::COMPONENT)
+            .expect("the component can be written");
+    }
+    let old = std::fs::read_to_string(released("wit")).expect("the released WIT can be read");
+    fits(&old, &new).expect("old components run in new hosts");
+    fits(&new, &old).expect("new components run in old hosts");
+    let component = std::fs::read(released("wasm")).expect("the released component can be read");
+    for component in [&component[..], packhouse_artifact::COMPONENT] {
+        let own = component_wit(component).expect("a component has its WIT");
+        fits(&own, &new).expect("it runs in new hosts");
+        fits(&own, &old).expect("it runs in old hosts");
+    }
+
+    // What each direction is for.
+    let known = "@since(version = 0.2.0)\n  known: func(kind: entity-kind, ids: list<string>) -> \
+                 result<list<bool>, access-error>;";
+    let changes = [
+        // A call more: old hosts don't have it.
+        (known.to_owned(), format!("{known}\n  more: func();"), (true, false)),
+        // A call less: old components call it.
+        (known.to_owned(), String::new(), (false, true)),
+        // A limit more: the result has another type.
+        ("items: u32,".to_owned(), "items: u32,\n    more: u32,".to_owned(), (false, false)),
+        // An export more: old components don't have it. Hosts that don't call it don't mind.
+        ("export indexing;".to_owned(), String::new(), (true, false)),
+    ];
+    for (from, to, expected) in changes {
+        let changed = new.replacen(&from, &to, 1);
+        assert_ne!(changed, new, "`{from}` is in the WIT");
+        let found = (fits(&new, &changed).is_ok(), fits(&changed, &new).is_ok());
+        assert_eq!(found, expected, "`{from}` becomes `{to}`");
+    }
 }

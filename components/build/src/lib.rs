@@ -54,7 +54,7 @@ pub const REFERENCE: Artifact = Artifact {
     name: "packhouse",
     description: "Plans the consolidation and the fetches of Muse packs",
     module: "packhouse_guest.wasm",
-    world: "packhouse:engine/engine@0.1.0",
+    world: "packhouse:engine/engine@0.2.0",
     file: "components/artifact/packhouse.wasm",
     provenance: "components/artifact/provenance.toml",
     sources: &[
@@ -72,7 +72,7 @@ pub const HOSTILE: Artifact = Artifact {
     name: "packhouse-hostile",
     description: "Does what a component must not, to test its hosts",
     module: "packhouse_hostile.wasm",
-    world: "packhouse:hostile/hostile@0.1.0",
+    world: "packhouse:hostile/hostile@0.2.0",
     file: "components/hostile/hostile.wasm",
     provenance: "components/hostile/provenance.toml",
     sources: &[
@@ -183,6 +183,68 @@ pub fn extract_wit(component: &[u8]) -> Result<String> {
     let mut printer = wit_component::WitPrinter::default();
     printer.print(resolve, package, &[])?;
     Ok(printer.output.to_string())
+}
+
+/// A WIT package as an encoding keeps it: one text, with its world `engine`.
+///
+/// # Errors
+/// When the folder is no WIT package.
+pub fn encoded_wit(folder: &Path) -> Result<String> {
+    let mut resolve = wit_parser::Resolve::default();
+    let (package, _) = resolve.push_dir(folder)?;
+    let encoded = wit_component::encode(&resolve, package, false)?;
+    let decoded = wit_component::decode(&encoded)?;
+    let mut printer = wit_component::WitPrinter::default();
+    printer.print(decoded.resolve(), decoded.package(), &[])?;
+    Ok(printer.output.to_string())
+}
+
+/// As [`encoded_wit`], from a component, whose encoding has interfaces and no world of that name.
+///
+/// # Errors
+/// As [`extract_wit`].
+pub fn component_wit(component: &[u8]) -> Result<String> {
+    let decoded = wit_component::decode(component)?;
+    let wit_component::DecodedWasm::Component(resolve, world) = &decoded else {
+        anyhow::bail!("it is a WIT package, not a component");
+    };
+    let mut text = extract_wit(component)?;
+    text.push_str("\nworld engine {\n");
+    let world = &resolve.worlds[*world];
+    for (verb, items) in [("import", &world.imports), ("export", &world.exports)] {
+        for key in items.keys() {
+            let name = resolve.name_world_key(key);
+            let interface = name.split(['/', '@']).nth(1).context("an interface has a name")?;
+            text.push_str(&format!("  {verb} {interface};\n"));
+        }
+    }
+    text.push_str("}\n");
+    Ok(text)
+}
+
+/// Checks that components of one WIT run in a host of another: the host has all that they import,
+/// they have all that it calls, and the types are the same. Versions don't count.
+///
+/// Both are WIT texts with the world `engine`, as [`encoded_wit`] and [`component_wit`] return them.
+///
+/// # Errors
+/// What does not fit.
+pub fn fits(components: &str, host: &str) -> Result<()> {
+    let mut resolve = wit_parser::Resolve::default();
+    let mut world = |text: &str, version: &str| {
+        // Two packages of one name need two versions.
+        let declared = text.lines().find(|line| line.starts_with("package "));
+        let (_, own) = declared.and_then(|line| line.split_once('@')).context("no version")?;
+        let own = own.trim_end_matches([';', ' ', '{']);
+        let text = text
+            .replace(&format!("@{own}"), &format!("@{version}"))
+            .replace(&format!("version = {own}"), &format!("version = {version}"));
+        let package = resolve.push_str("engine.wit", &text)?;
+        resolve.select_world(&[package], Some("engine"))
+    };
+    let components = world(components, "0.0.1")?;
+    let host = world(host, "0.0.2")?;
+    wit_component::semver_check(resolve, components, host)
 }
 
 #[cfg(test)]

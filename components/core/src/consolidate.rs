@@ -1,17 +1,17 @@
 //! The plan that makes one pack of all the packs of a repo.
 
-use crate::fault::Fault;
 use crate::id::Kind;
 use crate::order::{SnapshotWalk, order_commits, read_links, read_tags};
-use crate::plan::{Plan, Sequence};
+use crate::plan::{Layout, Plan};
+use crate::plan_error::PlanError;
 use crate::ports::{Database, Storage, all_heads};
 use crate::table::{Number, Table};
 
 /// Plans the canonical pack of all the packs of the run.
 ///
 /// # Errors
-/// [`Fault`] when a record can't be read, or the host does not answer as promised.
-pub fn consolidate<H: Storage + Database + ?Sized>(host: &mut H) -> Result<Plan, Fault> {
+/// [`PlanError`] when a record can't be read, or the host does not answer as promised.
+pub fn consolidate<H: Storage + Database + ?Sized>(host: &mut H) -> Result<Plan, PlanError> {
     let table = Table::read(host)?;
     let heads = all_heads(host)?;
 
@@ -28,10 +28,15 @@ pub fn consolidate<H: Storage + Database + ?Sized>(host: &mut H) -> Result<Plan,
 
     let mut objects = std::mem::take(&mut walk.objects);
     objects.extend(table.of_kind(Kind::Object).filter(|o| !walk.has_met(*o)));
-    let tags = read_tags(host, &table)?.into_iter().map(|(_, number, _)| number).collect();
+    let tags: Vec<Number> =
+        read_tags(host, &table)?.into_iter().map(|(_, number)| number).collect();
 
-    let sequence = Sequence { commits, snapshots: walk.snapshots, objects, tags };
-    let mut plan = sequence.plan(&table, &heads);
+    let mut layout = Layout::new(!tags.is_empty());
+    let sections = [commits, walk.snapshots, objects, tags];
+    for (kind, numbers) in Kind::ALL.into_iter().zip(&sections) {
+        layout.section(kind, numbers.iter().map(|number| table.entry(*number).span()));
+    }
+    let mut plan = layout.end(&heads);
     plan.duplicates = table.rows - table.len() as u64;
     Ok(plan)
 }

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fault::{BranchConflict, Fault};
 use crate::id::{EntityId, Kind};
 use crate::msgpack::MsgpackError;
 use crate::order::{malformed_at, misnamed};
+use crate::plan_error::{BranchConflict, PlanError};
 use crate::ports::{
-    AccessError, Database, Edges, Head, MAX_ITEMS, MAX_ROWS, Span, Storage, all_heads,
-    for_each_record,
+    AccessError, Ancestor, Database, Edges, EncodingConflict, Head, Span, Storage, all_heads,
+    for_each_record, read_all,
 };
 use crate::record::{Commit, Snapshot, Tag, commits_disagree, snapshots_disagree, tags_disagree};
 use crate::row::{ROW_BYTES, Row};
@@ -20,7 +20,7 @@ use crate::table::longer_then_greater;
 pub struct Index {
     /// For every branch that the push names, by name: where it stands afterwards.
     pub heads: Vec<Head>,
-    /// Numbers of the rivals whose pushed encoding takes the place of the stored one.
+    /// Numbers of the conflicts whose pushed encoding takes the place of the stored one.
     pub preferred: Vec<u64>,
     /// What the pushed commits reach, each once, by id.
     pub edges: Vec<Edges>,
@@ -29,20 +29,21 @@ pub struct Index {
 /// Reads what is pushed: packs 0 to `pushed` - 1 of the run.
 ///
 /// # Errors
-/// [`Fault::Malformed`] for a record that is not what the format asks for, [`Fault::Disagrees`] for
-/// two encodings of one entity that reach different things, [`Fault::HeadConflict`] unless `force`.
+/// [`PlanError::Malformed`] for a record that is not what the format asks for,
+/// [`PlanError::Conflicting`] for two encodings of one entity that reach different things,
+/// [`PlanError::HeadConflict`] unless `force`.
 pub fn index<H: Storage + Database + ?Sized>(
     host: &mut H,
     pushed: u32,
     force: bool,
-) -> Result<Index, Fault> {
+) -> Result<Index, PlanError> {
     let mut edges: BTreeMap<EntityId, Edges> = BTreeMap::new();
     let mut read = Read { first: BTreeMap::new() };
     for pack in 0..pushed {
         read.pack(host, pack, &mut edges)?;
     }
     drop(read);
-    let preferred = judge_rivals(host)?;
+    let preferred = prefer_encodings(host)?;
     let heads = decide_heads(host, pushed, force, &edges)?;
     Ok(Index { heads, preferred, edges: edges.into_values().collect() })
 }
@@ -58,19 +59,22 @@ impl Read {
         host: &mut H,
         pack: u32,
         edges: &mut BTreeMap<EntityId, Edges>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PlanError> {
         let mut first = 0;
         loop {
-            let page = host.directory_rows(pack, first, MAX_ROWS)?;
-            if page.is_empty() {
-                return Ok(());
+            let page = host.pack_index(pack, first, 0)?;
+            let rows = page.items;
+            let unreadable = || {
+                let length = rows.len() as u64;
+                AccessError::OutOfRange(Span { pack, offset: first, length })
+            };
+            if rows.len() % ROW_BYTES != 0 || (rows.is_empty() && !page.done) {
+                return Err(unreadable().into());
             }
-            let unreadable =
-                AccessError::OutOfRange(Span { pack, offset: first, length: page.len() as u64 });
             let mut fresh = Vec::new();
             let mut again = Vec::new();
-            for bytes in page.chunks_exact(ROW_BYTES) {
-                let row = Row::decode(bytes).ok_or(unreadable)?;
+            for bytes in rows.chunks_exact(ROW_BYTES) {
+                let row = Row::decode(bytes).ok_or_else(unreadable)?;
                 if row.kind == Kind::Object {
                     continue;
                 }
@@ -79,13 +83,15 @@ impl Read {
                         self.first.insert((row.kind, row.id), (row, pack));
                         fresh.push(row);
                     }
-                    Some((met, at)) if (met.length, met.print) != (row.length, row.print) => {
+                    Some((met, at))
+                        if (met.length, met.fingerprint) != (row.length, row.fingerprint) =>
+                    {
                         again.push((met.span(*at), row))
                     }
                     Some(_) => {}
                 }
             }
-            first += (page.len() / ROW_BYTES) as u64;
+            first += (rows.len() / ROW_BYTES) as u64;
 
             let spans: Vec<Span> = fresh.iter().map(|row| row.span(pack)).collect();
             for_each_record(host, &spans, |_, i, bytes| check(&fresh[i], spans[i], bytes, edges))?;
@@ -94,6 +100,9 @@ impl Read {
                 let bytes = one(host, at)?;
                 check(&row, at, &bytes, &mut BTreeMap::new())?;
                 agree(&one(host, met)?, &bytes, row.kind, met, at)?;
+            }
+            if page.done {
+                return Ok(());
             }
         }
     }
@@ -109,7 +118,7 @@ fn check(
     at: Span,
     bytes: &[u8],
     edges: &mut BTreeMap<EntityId, Edges>,
-) -> Result<(), Fault> {
+) -> Result<(), PlanError> {
     let place = |e: MsgpackError| malformed_at(row.kind, row.id, at, e);
     let id = match row.kind {
         Kind::Commit => {
@@ -129,7 +138,7 @@ fn check(
 }
 
 /// Law 7: two encodings of one entity reach the same, or one of them is forged or damaged.
-fn agree(a: &[u8], b: &[u8], kind: Kind, first: Span, second: Span) -> Result<(), Fault> {
+fn agree(a: &[u8], b: &[u8], kind: Kind, first: Span, second: Span) -> Result<(), PlanError> {
     let (id, detail) = match kind {
         Kind::Commit => {
             let read = |bytes, at| Commit::parse(bytes).map_err(|e| unreadable(kind, at, e));
@@ -152,7 +161,7 @@ fn agree(a: &[u8], b: &[u8], kind: Kind, first: Span, second: Span) -> Result<()
         Kind::Object => return Ok(()),
     };
     match detail {
-        Some(detail) => Err(Fault::Disagrees { kind, id, first, second, detail }),
+        Some(detail) => Err(PlanError::Conflicting { kind, id, first, second, detail }),
         None => Ok(()),
     }
 }
@@ -162,30 +171,24 @@ fn nameless() -> EntityId {
     EntityId::new(crate::id::Form::Text, [0; 32])
 }
 
-fn unreadable(kind: Kind, at: Span, error: MsgpackError) -> Fault {
+fn unreadable(kind: Kind, at: Span, error: MsgpackError) -> PlanError {
     malformed_at(kind, nameless(), at, error)
 }
 
-fn judge_rivals<H: Storage + Database + ?Sized>(host: &mut H) -> Result<Vec<u64>, Fault> {
+fn prefer_encodings<H: Storage + Database + ?Sized>(host: &mut H) -> Result<Vec<u64>, PlanError> {
+    let conflicts = read_all(|read: &[EncodingConflict]| host.conflicts(read.len() as u64, 0))?;
     let mut preferred = Vec::new();
-    let mut number = 0;
-    loop {
-        let page = host.rivals(number, MAX_ITEMS)?;
-        if page.is_empty() {
-            return Ok(preferred);
+    for (number, conflict) in conflicts.into_iter().enumerate() {
+        let (kind, pushed, stored) = (conflict.kind, conflict.pushed, conflict.stored);
+        // Objects agree by their content, which the host has hashed; their bytes don't cross.
+        if kind != Kind::Object {
+            agree(&one(host, stored)?, &one(host, pushed)?, kind, stored, pushed)?;
         }
-        for rival in page {
-            // Objects agree by their content, which the host has hashed; their bytes don't cross.
-            if rival.kind != Kind::Object {
-                let (stored, pushed) = (one(host, rival.stored)?, one(host, rival.pushed)?);
-                agree(&stored, &pushed, rival.kind, rival.stored, rival.pushed)?;
-            }
-            if longer_then_greater(host, rival.pushed, rival.stored)? {
-                preferred.push(number);
-            }
-            number += 1;
+        if longer_then_greater(host, pushed, stored)? {
+            preferred.push(number as u64);
         }
     }
+    Ok(preferred)
 }
 
 /// The heads given for a branch, in the order of the packs, and the one the repo has.
@@ -200,19 +203,11 @@ fn decide_heads<H: Storage + Database + ?Sized>(
     pushed: u32,
     force: bool,
     edges: &BTreeMap<EntityId, Edges>,
-) -> Result<Vec<Head>, Fault> {
+) -> Result<Vec<Head>, PlanError> {
     let mut branches: BTreeMap<String, Candidates> = BTreeMap::new();
     for pack in 0..pushed {
-        let mut first = 0;
-        loop {
-            let page = host.branch_heads(pack, first, MAX_ITEMS)?;
-            if page.is_empty() {
-                break;
-            }
-            first += page.len() as u32;
-            for head in page {
-                branches.entry(head.branch).or_default().given.push(head.commit);
-            }
+        for head in read_all(|heads: &[Head]| host.branch_heads(pack, heads.len() as u32, 0))? {
+            branches.entry(head.branch).or_default().given.push(head.commit);
         }
     }
     for head in all_heads(host)? {
@@ -239,7 +234,7 @@ fn decide_heads<H: Storage + Database + ?Sized>(
             }),
         }
     }
-    if conflicts.is_empty() { Ok(heads) } else { Err(Fault::HeadConflict(conflicts)) }
+    if conflicts.is_empty() { Ok(heads) } else { Err(PlanError::HeadConflict(conflicts)) }
 }
 
 /// The union of the histories pushed and stored.
@@ -251,11 +246,11 @@ struct History<'e> {
 
 impl History<'_> {
     /// The head that all the others are equal to or ancestors of, if there is one.
-    fn leading<H: Database + ?Sized>(
+    fn leading<H: Storage + Database + ?Sized>(
         &mut self,
         host: &mut H,
         candidates: &Candidates,
-    ) -> Result<Option<EntityId>, Fault> {
+    ) -> Result<Option<EntityId>, PlanError> {
         // Heads of pushed commits first: they usually lead to the stored one within a few steps;
         // then the stored one, which leads to those that a client has not moved for a while.
         let mut heads: Vec<EntityId> = Vec::new();
@@ -306,13 +301,13 @@ impl History<'_> {
 
     /// Visits a commit and its ancestors, also those known only as somebody's parent, until `visit`
     /// says no.
-    fn ancestors<H: Database + ?Sized>(
+    fn ancestors<H: Storage + Database + ?Sized>(
         &mut self,
         host: &mut H,
         from: EntityId,
         walked: &mut BTreeSet<EntityId>,
         mut visit: impl FnMut(EntityId) -> bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PlanError> {
         let mut frontier = vec![from];
         while !frontier.is_empty() {
             let mut next = Vec::new();
@@ -335,16 +330,17 @@ impl History<'_> {
     }
 
     /// What a commit reaches; reads ahead for the whole `frontier` when it has to ask.
-    fn edges<H: Database + ?Sized>(
+    fn edges<H: Storage + Database + ?Sized>(
         &mut self,
         host: &mut H,
         id: EntityId,
         frontier: &[EntityId],
-    ) -> Result<Option<Edges>, Fault> {
+    ) -> Result<Option<Edges>, PlanError> {
         if let Some(edges) = self.pushed.get(&id) {
             return Ok(Some(*edges));
         }
         if !self.stored.contains_key(&id) {
+            let at_once = host.limits().items as usize;
             let mut ask: Vec<EntityId> = vec![id];
             ask.extend(
                 frontier
@@ -352,9 +348,9 @@ impl History<'_> {
                     .filter(|f| {
                         **f != id && !self.pushed.contains_key(f) && !self.stored.contains_key(f)
                     })
-                    .take(MAX_ITEMS as usize - 1),
+                    .take(at_once.saturating_sub(1)),
             );
-            for edges in host.history(&ask, MAX_ITEMS)? {
+            for Ancestor { edges, .. } in host.history(&ask, 0)?.items {
                 self.stored.insert(edges.commit, Some(edges));
             }
             for id in ask {

@@ -7,7 +7,7 @@
 //!
 //! In reading order:
 //!
-//! 1. [`id`] and [`row`]: what a record is called, and what a directory says of it.
+//! 1. [`id`] and [`row`]: what a record is called, and what a pack-index says of it.
 //! 2. [`msgpack`] and [`record`]: MessagePack as far as a planner reads it, and what a record
 //!    reaches.
 //! 3. [`ports`]: what the core asks of a host.
@@ -19,12 +19,13 @@
 
 pub mod assemble;
 pub mod consolidate;
-pub mod fault;
 pub mod id;
+mod id_numbers;
 pub mod index;
 pub mod msgpack;
 pub mod order;
 pub mod plan;
+pub mod plan_error;
 pub mod ports;
 pub mod record;
 pub mod row;
@@ -34,11 +35,12 @@ pub mod table;
 
 pub use assemble::{Answer, Request, assemble};
 pub use consolidate::consolidate;
-pub use fault::{BranchConflict, Fault};
 pub use id::{EntityId, Form, IdError, Kind};
 pub use index::{Index, index};
 pub use plan::{Counts, Plan, Step};
+pub use plan_error::{BranchConflict, PlanError};
 pub use ports::{
-    AccessError, Ancestor, Database, Edges, Head, Location, PackInfo, Rival, Span, Storage,
+    AccessError, Ancestor, CommitTag, Database, Edges, EncodingConflict, Head, Limits, Location,
+    PackInfo, Page, Span, Storage,
 };
 pub use row::{ROW_BYTES, Row};

@@ -6,9 +6,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use crate::fault::Fault;
 use crate::id::{EntityId, Kind};
 use crate::msgpack::MsgpackError;
+use crate::plan_error::PlanError;
 use crate::ports::{Span, Storage, batch_end, for_each_record};
 use crate::record::{Commit, Snapshot, Tag};
 use crate::table::{Number, Table};
@@ -21,14 +21,20 @@ pub(crate) struct Links {
 }
 
 /// A record's fault, placed in its pack.
-pub(crate) fn malformed(table: &Table, number: Number, error: MsgpackError) -> Fault {
+pub(crate) fn malformed(table: &Table, number: Number, error: MsgpackError) -> PlanError {
     let entry = table.entry(number);
     malformed_at(entry.row.kind, entry.row.id, entry.span(), error)
 }
 
 /// As [`malformed`], for a record that is in no table.
-pub(crate) fn malformed_at(kind: Kind, id: EntityId, at: Span, error: MsgpackError) -> Fault {
-    Fault::Malformed { kind, id, at, offset: at.offset + error.offset as u64, reason: error.reason }
+pub(crate) fn malformed_at(kind: Kind, id: EntityId, at: Span, error: MsgpackError) -> PlanError {
+    PlanError::Malformed {
+        kind,
+        id,
+        at,
+        offset: at.offset + error.offset as u64,
+        reason: error.reason,
+    }
 }
 
 /// The fault of a record that calls itself by another id than its directory row.
@@ -54,7 +60,7 @@ pub(crate) fn by_place(
 pub(crate) fn read_links<H: Storage + ?Sized>(
     host: &mut H,
     table: &Table,
-) -> Result<Vec<Links>, Fault> {
+) -> Result<Vec<Links>, PlanError> {
     let mut links = vec![Links::default(); table.of_kind(Kind::Commit).len()];
     let (numbers, spans) = by_place(table, table.of_kind(Kind::Commit));
     for_each_record(host, &spans, |_, i, bytes| {
@@ -67,7 +73,7 @@ pub(crate) fn read_links<H: Storage + ?Sized>(
             parents: commit.parents.map(|p| p.and_then(|id| table.find(Kind::Commit, id))),
             snapshot: commit.snapshot.and_then(|id| table.find(Kind::Snapshot, id)),
         };
-        Ok::<_, Fault>(())
+        Ok::<_, PlanError>(())
     })?;
     Ok(links)
 }
@@ -127,9 +133,6 @@ pub(crate) fn order_commits(links: &[Links], chosen: &[Number]) -> Vec<Number> {
     ordered
 }
 
-/// Ids that records refer to and no pack gives, each with one record that refers to it.
-pub(crate) type Unknown = BTreeMap<(Kind, EntityId), EntityId>;
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
@@ -151,8 +154,6 @@ pub(crate) struct SnapshotWalk<'t> {
     pub snapshots: Vec<Number>,
     /// Objects placed so far.
     pub objects: Vec<Number>,
-    /// What the placed snapshots refer to and no pack gives.
-    pub unknown: Unknown,
 }
 
 impl<'t> SnapshotWalk<'t> {
@@ -165,7 +166,6 @@ impl<'t> SnapshotWalk<'t> {
             met: vec![false; table.of_kind(Kind::Object).len()],
             snapshots: Vec::new(),
             objects: Vec::new(),
-            unknown: Unknown::new(),
         }
     }
 
@@ -173,48 +173,9 @@ impl<'t> SnapshotWalk<'t> {
         &mut self.states[(snapshot - self.first_snapshot) as usize]
     }
 
-    /// Whether an object has been placed or excluded.
+    /// Whether an object has been placed.
     pub(crate) fn has_met(&self, object: Number) -> bool {
         self.met[(object - self.first_object) as usize]
-    }
-
-    /// Takes snapshots, and all that they reach, out of what will be placed.
-    pub(crate) fn exclude<H: Storage + ?Sized>(
-        &mut self,
-        host: &mut H,
-        roots: impl Iterator<Item = Number>,
-    ) -> Result<(), Fault> {
-        let table = self.table;
-        let mut next: Vec<Number> = Vec::new();
-        for root in roots {
-            if std::mem::replace(self.state(root), State::Done) == State::Open {
-                next.push(root);
-            }
-        }
-        while !next.is_empty() {
-            let (numbers, spans) = by_place(table, std::mem::take(&mut next).into_iter());
-            for_each_record(host, &spans, |_, i, bytes| {
-                let snapshot = self.parse(numbers[i], bytes)?;
-                if let Some(parent) = snapshot.parent {
-                    match table.find(Kind::Snapshot, parent) {
-                        Some(parent) => {
-                            if std::mem::replace(self.state(parent), State::Done) == State::Open {
-                                next.push(parent);
-                            }
-                        }
-                        None => self.note(Kind::Snapshot, parent, &snapshot),
-                    }
-                }
-                for (_, id) in &snapshot.entries {
-                    match table.find(Kind::Object, *id) {
-                        Some(object) => self.met[(object - self.first_object) as usize] = true,
-                        None => self.note(Kind::Object, *id, &snapshot),
-                    }
-                }
-                Ok::<_, Fault>(())
-            })?;
-        }
-        Ok(())
     }
 
     /// Places snapshots in the order given, a delta's parent before it, each once.
@@ -222,7 +183,7 @@ impl<'t> SnapshotWalk<'t> {
         &mut self,
         host: &mut H,
         roots: &[Number],
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PlanError> {
         // Read ahead of the walk, a batch at a time.
         let mut ahead: Vec<Number> = Vec::new();
         for root in roots {
@@ -235,9 +196,10 @@ impl<'t> SnapshotWalk<'t> {
         for root in &ahead {
             *self.state(*root) = State::Open;
         }
+        let limits = host.limits();
         let mut start = 0;
         while start < ahead.len() {
-            let end = batch_end(&spans, start);
+            let end = batch_end(&spans, start, &limits);
             // A parent of an earlier batch may have been placed already: don't read it again.
             let wanted: Vec<Number> = ahead[start..end]
                 .iter()
@@ -262,7 +224,7 @@ impl<'t> SnapshotWalk<'t> {
         host: &mut H,
         root: Number,
         held: &BTreeMap<Number, Vec<u8>>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), PlanError> {
         if *self.state(root) != State::Open {
             return Ok(());
         }
@@ -279,29 +241,20 @@ impl<'t> SnapshotWalk<'t> {
                 }
             };
             let snapshot = self.parse(top, bytes)?;
-            if let Some(id) = snapshot.parent {
-                match table.find(Kind::Snapshot, id) {
-                    // A parent that is held is an ancestor of itself: a cycle, cut here.
-                    Some(parent) if *self.state(parent) == State::Open => {
-                        *self.state(parent) = State::Held;
-                        chain.push(parent);
-                        continue;
-                    }
-                    Some(_) => {}
-                    None => self.note(Kind::Snapshot, id, &snapshot),
-                }
+            // A parent that is held is an ancestor of itself: a cycle, cut here.
+            if let Some(parent) = snapshot.parent.and_then(|id| table.find(Kind::Snapshot, id))
+                && *self.state(parent) == State::Open
+            {
+                *self.state(parent) = State::Held;
+                chain.push(parent);
+                continue;
             }
             for (_, id) in &snapshot.entries {
-                match table.find(Kind::Object, *id) {
-                    Some(object) => {
-                        if !std::mem::replace(
-                            &mut self.met[(object - self.first_object) as usize],
-                            true,
-                        ) {
-                            self.objects.push(object);
-                        }
+                if let Some(object) = table.find(Kind::Object, *id) {
+                    let met = &mut self.met[(object - self.first_object) as usize];
+                    if !std::mem::replace(met, true) {
+                        self.objects.push(object);
                     }
-                    None => self.note(Kind::Object, *id, &snapshot),
                 }
             }
             self.snapshots.push(top);
@@ -311,11 +264,7 @@ impl<'t> SnapshotWalk<'t> {
         Ok(())
     }
 
-    fn note(&mut self, kind: Kind, id: EntityId, by: &Snapshot<'_>) {
-        self.unknown.entry((kind, id)).or_insert(by.id);
-    }
-
-    fn parse<'a>(&self, number: Number, bytes: &'a [u8]) -> Result<Snapshot<'a>, Fault> {
+    fn parse<'a>(&self, number: Number, bytes: &'a [u8]) -> Result<Snapshot<'a>, PlanError> {
         let snapshot = Snapshot::parse(bytes).map_err(|e| malformed(self.table, number, e))?;
         if snapshot.id != self.table.entry(number).row.id {
             return Err(malformed(self.table, number, misnamed(snapshot.id)));
@@ -324,17 +273,17 @@ impl<'t> SnapshotWalk<'t> {
     }
 }
 
-/// Reads all tags: number, text and the commit each names, by text.
+/// Reads all tags: text and number, by text.
 pub(crate) fn read_tags<H: Storage + ?Sized>(
     host: &mut H,
     table: &Table,
-) -> Result<Vec<(String, Number, EntityId)>, Fault> {
+) -> Result<Vec<(String, Number)>, PlanError> {
     let (numbers, spans) = by_place(table, table.of_kind(Kind::Tag));
     let mut tags = Vec::with_capacity(numbers.len());
     for_each_record(host, &spans, |_, i, bytes| {
         let tag = Tag::parse(bytes).map_err(|e| malformed(table, numbers[i], e))?;
-        tags.push((tag.text.to_owned(), numbers[i], tag.commit));
-        Ok::<_, Fault>(())
+        tags.push((tag.text.to_owned(), numbers[i]));
+        Ok::<_, PlanError>(())
     })?;
     tags.sort_unstable();
     Ok(tags)

@@ -3,7 +3,6 @@
 use crate::id::Kind;
 use crate::msgpack::{put_array, put_map, put_str};
 use crate::ports::{Head, Span};
-use crate::table::{Number, Table};
 
 /// How many distinct records of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,61 +96,46 @@ impl Plan {
     }
 }
 
-/// The records of a pack, each kind in canonical order.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sequence {
-    pub commits: Vec<Number>,
-    pub snapshots: Vec<Number>,
-    pub objects: Vec<Number>,
-    pub tags: Vec<Number>,
+/// Lays a pack out in canonical form: section by section, in the order of [`Kind::ALL`], each with
+/// its records in canonical order.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    plan: Plan,
+    literal: Vec<u8>,
 }
 
-impl Sequence {
-    pub(crate) fn counts(&self) -> Counts {
-        Counts {
-            commits: self.commits.len() as u64,
-            snapshots: self.snapshots.len() as u64,
-            objects: self.objects.len() as u64,
-            tags: self.tags.len() as u64,
-        }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Number> + '_ {
-        [&self.commits, &self.snapshots, &self.objects, &self.tags].into_iter().flatten().copied()
-    }
-
-    /// Lays the pack out in canonical form.
-    pub(crate) fn plan(&self, table: &Table, heads: &[Head]) -> Plan {
-        let records = self.counts();
-        let mut plan = Plan { records, ..Plan::default() };
+impl Layout {
+    /// A pack has a section of tags only if it has tags.
+    pub(crate) fn new(has_tags: bool) -> Layout {
         let mut literal = Vec::new();
-        put_map(&mut literal, if self.tags.is_empty() { 4 } else { 5 });
-        for (kind, numbers) in [
-            (Kind::Commit, &self.commits),
-            (Kind::Snapshot, &self.snapshots),
-            (Kind::Object, &self.objects),
-            (Kind::Tag, &self.tags),
-        ] {
-            if kind == Kind::Tag && numbers.is_empty() {
-                continue;
-            }
-            put_str(&mut literal, kind.section());
-            put_array(&mut literal, numbers.len() as u32);
-            if numbers.is_empty() {
-                continue;
-            }
-            plan.literal(std::mem::take(&mut literal));
-            for number in numbers {
-                plan.copy(table.entry(*number).span());
-            }
+        put_map(&mut literal, if has_tags { 5 } else { 4 });
+        Layout { plan: Plan::default(), literal }
+    }
+
+    /// The next section. One of tags that has none is left out.
+    pub(crate) fn section(&mut self, kind: Kind, records: impl Iterator<Item = Span> + Clone) {
+        let count = records.clone().count();
+        if kind == Kind::Tag && count == 0 {
+            return;
         }
-        put_str(&mut literal, "branch_heads");
-        put_map(&mut literal, heads.len() as u32);
+        *self.plan.records.of(kind) = count as u64;
+        put_str(&mut self.literal, kind.section());
+        put_array(&mut self.literal, count as u32);
+        if count > 0 {
+            self.plan.literal(std::mem::take(&mut self.literal));
+            records.for_each(|record| self.plan.copy(record));
+        }
+    }
+
+    /// The plan, with the branch heads at the end.
+    pub(crate) fn end(mut self, heads: &[Head]) -> Plan {
+        put_str(&mut self.literal, "branch_heads");
+        put_map(&mut self.literal, heads.len() as u32);
         for head in heads {
-            put_str(&mut literal, &head.branch);
-            put_str(&mut literal, &head.commit.to_string());
+            put_str(&mut self.literal, &head.branch);
+            put_str(&mut self.literal, &head.commit.to_string());
         }
-        plan.literal(literal);
-        plan
+        self.plan.literal(self.literal);
+        self.plan
     }
 }

@@ -1,6 +1,6 @@
 //! Directory rows: what is known of a record without reading it.
 //!
-//! The layout is part of the WIT (`storage.directory-rows`) and of the directory files on disk:
+//! The layout is part of the WIT (`storage.pack-index`) and of the directory files on disk:
 //! rows cross the wall as they lie there.
 
 use crate::id::{EntityId, Kind};
@@ -26,7 +26,7 @@ pub struct Row {
     /// How long it is, in bytes, headers included.
     pub length: u64,
     /// Which of the possible encodings it is.
-    pub print: Fingerprint,
+    pub fingerprint: Fingerprint,
 }
 
 impl Row {
@@ -38,7 +38,7 @@ impl Row {
         out[8..16].copy_from_slice(&self.offset.to_le_bytes());
         out[16..24].copy_from_slice(&self.length.to_le_bytes());
         out[24..56].copy_from_slice(self.id.digest());
-        out[56..72].copy_from_slice(&self.print);
+        out[56..72].copy_from_slice(&self.fingerprint);
         out
     }
 
@@ -57,7 +57,7 @@ impl Row {
             id: EntityId::from_bytes(&id)?,
             offset: u64::from_le_bytes(word(8)),
             length: u64::from_le_bytes(word(16)),
-            print: std::array::from_fn(|i| bytes[56 + i]),
+            fingerprint: std::array::from_fn(|i| bytes[56 + i]),
         })
     }
 
@@ -79,7 +79,7 @@ mod tests {
             id: EntityId::new(Form::Prefixed, [7; 32]),
             offset: u64::from(u32::MAX) + 9,
             length: 12,
-            print: [3; 16],
+            fingerprint: [3; 16],
         };
         assert_eq!(Row::decode(&row.encode()), Some(row));
     }
@@ -91,7 +91,7 @@ mod tests {
             id: EntityId::new(Form::Text, [0; 32]),
             offset: 0,
             length: 0,
-            print: [0; 16],
+            fingerprint: [0; 16],
         }
         .encode();
         assert!(Row::decode(&bytes).is_some());

@@ -8,9 +8,7 @@ use std::cmp::Ordering;
 
 use crate::id::{EntityId, Kind};
 use crate::plan::Counts;
-use crate::ports::{
-    AccessError, Database, MAX_ITEMS, MAX_ROWS, PackInfo, Span, Storage, all_packs,
-};
+use crate::ports::{AccessError, Database, PackInfo, Span, Storage, all_packs};
 use crate::row::{ROW_BYTES, Row};
 
 /// Number of an entity in a [`Table`]. Numbers order by kind, then by id.
@@ -86,17 +84,16 @@ impl Table {
             let mut first = 0;
             entries.reserve_exact(usize::try_from(info.rows).unwrap_or(0).min(1 << 20));
             while first < info.rows {
-                let page = host.directory_rows(pack, first, MAX_ROWS)?;
-                let unreadable = AccessError::OutOfRange(Span {
-                    pack,
-                    offset: first,
-                    length: page.len() as u64,
-                });
+                let page = host.pack_index(pack, first, 0)?.items;
+                let unreadable = || {
+                    let length = page.len() as u64;
+                    AccessError::OutOfRange(Span { pack, offset: first, length })
+                };
                 if page.is_empty() || page.len() % ROW_BYTES != 0 {
-                    return Err(unreadable);
+                    return Err(unreadable());
                 }
                 for bytes in page.chunks_exact(ROW_BYTES) {
-                    let row = Row::decode(bytes).ok_or(unreadable)?;
+                    let row = Row::decode(bytes).ok_or_else(unreadable)?;
                     entries.push(Entry { row, pack });
                 }
                 first += (page.len() / ROW_BYTES) as u64;
@@ -195,7 +192,7 @@ fn merge<H: Storage + ?Sized>(host: &mut H, entries: &mut Vec<Entry>) -> Result<
     let entry = |(_, at): (u64, u32)| entries[at as usize];
     let mut merged: Vec<Entry> = Vec::with_capacity(entries.len());
     // Encodings as long as the preferred one so far, and different: their bytes decide.
-    let mut rivals: Vec<(usize, Entry)> = Vec::new();
+    let mut others: Vec<(usize, Entry)> = Vec::new();
     let mut start = 0;
     while start < order.len() {
         let bits = order[start].0;
@@ -211,17 +208,17 @@ fn merge<H: Storage + ?Sized>(host: &mut H, entries: &mut Vec<Entry>) -> Result<
                     match next.row.length.cmp(&best.row.length) {
                         Ordering::Greater => {
                             *best = next;
-                            while rivals.pop_if(|(of, _)| *of == number).is_some() {}
+                            while others.pop_if(|(of, _)| *of == number).is_some() {}
                         }
                         // Between equal encodings the earlier pack is kept.
-                        Ordering::Equal if next.row.print != best.row.print => {
-                            let met = rivals
+                        Ordering::Equal if next.row.fingerprint != best.row.fingerprint => {
+                            let met = others
                                 .iter()
                                 .rev()
                                 .take_while(|(of, _)| *of == number)
-                                .any(|(_, r)| r.row.print == next.row.print);
+                                .any(|(_, r)| r.row.fingerprint == next.row.fingerprint);
                             if !met {
-                                rivals.push((number, next));
+                                others.push((number, next));
                             }
                         }
                         _ => {}
@@ -232,7 +229,7 @@ fn merge<H: Storage + ?Sized>(host: &mut H, entries: &mut Vec<Entry>) -> Result<
         }
         start = end;
     }
-    settle(host, &mut merged, rivals)?;
+    settle(host, &mut merged, others)?;
     *entries = merged;
     Ok(())
 }
@@ -242,25 +239,26 @@ fn merge<H: Storage + ?Sized>(host: &mut H, entries: &mut Vec<Entry>) -> Result<
 fn settle<H: Storage + ?Sized>(
     host: &mut H,
     merged: &mut [Entry],
-    mut rivals: Vec<(usize, Entry)>,
+    mut others: Vec<(usize, Entry)>,
 ) -> Result<(), AccessError> {
-    while !rivals.is_empty() {
+    let at_once = host.limits().items.max(1) as usize;
+    while !others.is_empty() {
         let mut round: Vec<(usize, Entry)> = Vec::new();
         let mut later = Vec::new();
-        for rival in rivals {
-            let taken = round.last().is_some_and(|(of, _)| *of == rival.0);
-            if taken { later.push(rival) } else { round.push(rival) }
+        for other in others {
+            let taken = round.last().is_some_and(|(of, _)| *of == other.0);
+            if taken { later.push(other) } else { round.push(other) }
         }
-        for batch in round.chunks(MAX_ITEMS as usize) {
+        for batch in round.chunks(at_once) {
             let pairs: Vec<(Span, Span)> =
-                batch.iter().map(|(of, rival)| (rival.span(), merged[*of].span())).collect();
-            for ((of, rival), order) in batch.iter().zip(host.compare_records(&pairs)?) {
+                batch.iter().map(|(of, other)| (other.span(), merged[*of].span())).collect();
+            for ((of, other), order) in batch.iter().zip(host.compare_records(&pairs)?) {
                 if order == Ordering::Greater {
-                    merged[*of] = *rival;
+                    merged[*of] = *other;
                 }
             }
         }
-        rivals = later;
+        others = later;
     }
     Ok(())
 }
@@ -273,8 +271,8 @@ fn leading_bits(entry: &Entry) -> u64 {
 }
 
 /// Law 7: of two encodings of one record the longer one, then the greater by bytes. A host's answer
-/// is needed for equal lengths only, which differ in prints; that is rare, so pairs are asked for
-/// one by one.
+/// is needed for equal lengths only, whose fingerprints differ; that is rare, so each pair is a
+/// call.
 pub(crate) fn longer_then_greater<H: Storage + ?Sized>(
     host: &mut H,
     a: Span,

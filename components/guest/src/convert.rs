@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 
 use packhouse_core as core;
 use packhouse_core::{
-    AccessError, Edges, EntityId, Fault, Head, Kind, PackInfo, Rival, Span, Step,
+    AccessError, Ancestor, CommitTag, Edges, EncodingConflict, EntityId, Head, Kind, Limits,
+    Location, PackInfo, Page, PlanError, Span, Step,
 };
 
 use crate::packhouse::engine::{database, storage, types};
@@ -59,7 +60,9 @@ impl From<types::AccessError> for AccessError {
             types::AccessError::NoSuchPack(pack) => AccessError::NoSuchPack(pack),
             types::AccessError::OutOfRange(span) => AccessError::OutOfRange(span.into()),
             types::AccessError::NotARecord(span) => AccessError::NotARecord(span.into()),
-            types::AccessError::TooMuch(limit) => AccessError::TooMuch(limit),
+            types::AccessError::TooMany(limit) => AccessError::TooMany(limit),
+            types::AccessError::TooLarge(limit) => AccessError::TooLarge(limit),
+            types::AccessError::Other(text) => AccessError::Other(text),
         }
     }
 }
@@ -70,14 +73,28 @@ impl From<AccessError> for types::AccessError {
             AccessError::NoSuchPack(pack) => types::AccessError::NoSuchPack(pack),
             AccessError::OutOfRange(span) => types::AccessError::OutOfRange(span.into()),
             AccessError::NotARecord(span) => types::AccessError::NotARecord(span.into()),
-            AccessError::TooMuch(limit) => types::AccessError::TooMuch(limit),
+            AccessError::TooMany(limit) => types::AccessError::TooMany(limit),
+            AccessError::TooLarge(limit) => types::AccessError::TooLarge(limit),
+            AccessError::Other(text) => types::AccessError::Other(text),
         }
     }
 }
 
-impl From<AccessError> for types::Fault {
+impl From<AccessError> for types::PlanError {
     fn from(e: AccessError) -> Self {
-        types::Fault::Access(e.into())
+        PlanError::from(e).into()
+    }
+}
+
+impl From<storage::CallLimits> for Limits {
+    fn from(l: storage::CallLimits) -> Self {
+        Limits { items: l.items, ids: l.ids, rows: l.rows, record_bytes: l.record_bytes }
+    }
+}
+
+impl From<types::Location> for Location {
+    fn from(l: types::Location) -> Self {
+        Location { at: l.at.into(), row: l.row }
     }
 }
 
@@ -87,9 +104,33 @@ impl From<database::PackInfo> for PackInfo {
     }
 }
 
-impl From<database::Rival> for Rival {
-    fn from(r: database::Rival) -> Self {
-        Rival { kind: r.kind.into(), pushed: r.pushed.into(), stored: r.stored.into() }
+impl From<database::EncodingConflict> for EncodingConflict {
+    fn from(c: database::EncodingConflict) -> Self {
+        EncodingConflict { kind: c.kind.into(), pushed: c.pushed.into(), stored: c.stored.into() }
+    }
+}
+
+impl TryFrom<types::Head> for Head {
+    type Error = AccessError;
+
+    fn try_from(head: types::Head) -> Result<Self, AccessError> {
+        Ok(Head { commit: id(&head.commit)?, branch: head.branch })
+    }
+}
+
+impl TryFrom<database::CommitTag> for CommitTag {
+    type Error = AccessError;
+
+    fn try_from(tag: database::CommitTag) -> Result<Self, AccessError> {
+        Ok(CommitTag { commit: id(&tag.commit)?, tag: tag.tag })
+    }
+}
+
+impl TryFrom<database::Ancestor> for Ancestor {
+    type Error = AccessError;
+
+    fn try_from(a: database::Ancestor) -> Result<Self, AccessError> {
+        Ok(Ancestor { edges: a.edges.try_into()?, generation: a.generation })
     }
 }
 
@@ -134,7 +175,8 @@ impl TryFrom<types::CommitEdges> for Edges {
 
     fn try_from(edges: types::CommitEdges) -> Result<Self, AccessError> {
         if edges.parents.len() > 2 {
-            return Err(AccessError::TooMuch(2));
+            let text = format!("the host answered a commit with {} parents", edges.parents.len());
+            return Err(AccessError::Other(text));
         }
         let mut parents = [None; 2];
         for (slot, parent) in parents.iter_mut().zip(&edges.parents) {
@@ -148,37 +190,39 @@ impl TryFrom<types::CommitEdges> for Edges {
     }
 }
 
-/// Heads that the host answered.
-pub(crate) fn heads(heads: Vec<types::Head>) -> Result<Vec<Head>, AccessError> {
-    heads.into_iter().map(|h| Ok(Head { commit: id(&h.commit)?, branch: h.branch })).collect()
+/// A page that the host answered.
+pub(crate) fn page<T, U: TryFrom<T>>(items: Vec<T>, done: bool) -> Result<Page<U>, AccessError>
+where
+    AccessError: From<U::Error>,
+{
+    let items = items.into_iter().map(U::try_from).collect::<Result<_, _>>()?;
+    Ok(Page { items, done })
 }
 
 pub(crate) fn from_ids(ids: &[EntityId]) -> Vec<String> {
     ids.iter().map(EntityId::to_string).collect()
 }
 
-/// An id that the host answered; one that is none means that the host broke its word.
+/// An ID that the host answered.
 fn id(text: &str) -> Result<EntityId, AccessError> {
-    let nowhere = Span { pack: u32::MAX, offset: 0, length: text.len() as u64 };
-    EntityId::parse(text.as_bytes()).map_err(|_| AccessError::NotARecord(nowhere))
+    EntityId::parse(text.as_bytes())
+        .map_err(|_| AccessError::Other(format!("the host answered `{text}` as an ID")))
 }
 
-/// Ids that were asked for.
-pub(crate) fn ids(texts: &[String]) -> Result<Vec<EntityId>, types::Fault> {
-    texts
-        .iter()
-        .map(|text| {
-            EntityId::parse(text.as_bytes())
-                .map_err(|_| types::Fault::UnknownWant(vec![text.clone()]))
-        })
-        .collect()
+/// Wanted IDs. One that is malformed can't be known.
+pub(crate) fn ids(texts: &[String]) -> Result<Vec<EntityId>, types::PlanError> {
+    let id = |text: &String| {
+        EntityId::parse(text.as_bytes())
+            .map_err(|_| types::PlanError::UnknownWant(vec![text.clone()]))
+    };
+    texts.iter().map(id).collect()
 }
 
-impl From<Fault> for types::Fault {
-    fn from(fault: Fault) -> Self {
-        match fault {
-            Fault::Malformed { kind, id, at, offset, reason } => {
-                types::Fault::Malformed(types::MalformedRecord {
+impl From<PlanError> for types::PlanError {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::Malformed { kind, id, at, offset, reason } => {
+                types::PlanError::Malformed(types::MalformedRecord {
                     kind: kind.into(),
                     id: id.to_string(),
                     at: at.into(),
@@ -186,8 +230,8 @@ impl From<Fault> for types::Fault {
                     reason,
                 })
             }
-            Fault::Disagrees { kind, id, first, second, detail } => {
-                types::Fault::Disagrees(types::Disagreement {
+            PlanError::Conflicting { kind, id, first, second, detail } => {
+                types::PlanError::Conflicting(types::ConflictingEncodings {
                     kind: kind.into(),
                     id: id.to_string(),
                     first: first.into(),
@@ -195,13 +239,13 @@ impl From<Fault> for types::Fault {
                     detail,
                 })
             }
-            Fault::Lost { kind, id, wanted_by } => types::Fault::Lost(types::LostEntity {
+            PlanError::Lost { kind, id, wanted_by } => types::PlanError::Lost(types::LostEntity {
                 kind: kind.into(),
                 id: id.to_string(),
                 wanted_by,
             }),
-            Fault::UnknownWant(ids) => types::Fault::UnknownWant(from_ids(&ids)),
-            Fault::HeadConflict(conflicts) => types::Fault::HeadConflict(
+            PlanError::UnknownWant(ids) => types::PlanError::UnknownWant(from_ids(&ids)),
+            PlanError::HeadConflict(conflicts) => types::PlanError::HeadConflict(
                 conflicts
                     .into_iter()
                     .map(|c| types::BranchConflict {
@@ -211,7 +255,8 @@ impl From<Fault> for types::Fault {
                     })
                     .collect(),
             ),
-            Fault::Access(e) => types::Fault::Access(e.into()),
+            PlanError::Access(e) => types::PlanError::Access(e.into()),
+            PlanError::Other(text) => types::PlanError::Other(text),
         }
     }
 }

@@ -1,24 +1,37 @@
 //! The host, seen by the core.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 
 use packhouse_core as core;
-use packhouse_core::{AccessError, Edges, EntityId, Head, Kind, PackInfo, Rival, Span};
+use packhouse_core::{
+    AccessError, Ancestor, CommitTag, EncodingConflict, EntityId, Head, Kind, Limits, Location,
+    PackInfo, Page, Span,
+};
 
-use crate::convert::{self, from_ids};
+use crate::convert::{from_ids, page};
 use crate::packhouse::engine::{database, storage, types};
 
 /// The host.
 pub(crate) struct Imports;
 
+thread_local! {
+    /// The host's limits, which don't change during a run.
+    static LIMITS: Cell<Option<Limits>> = const { Cell::new(None) };
+}
+
 impl core::Storage for Imports {
-    fn directory_rows(
-        &mut self,
-        pack: u32,
-        first: u64,
-        limit: u32,
-    ) -> Result<Vec<u8>, AccessError> {
-        Ok(storage::directory_rows(pack, first, limit)?)
+    fn limits(&mut self) -> Limits {
+        LIMITS.get().unwrap_or_else(|| {
+            let limits = storage::limits().into();
+            LIMITS.set(Some(limits));
+            limits
+        })
+    }
+
+    fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
+        let rows = storage::pack_index(pack, first, limit)?;
+        Ok(Page { items: rows.items, done: rows.done })
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -37,29 +50,65 @@ impl core::Storage for Imports {
         pack: u32,
         first: u32,
         limit: u32,
-    ) -> Result<Vec<Head>, AccessError> {
-        convert::heads(storage::branch_heads(pack, first, limit)?)
+    ) -> Result<Page<Head>, AccessError> {
+        let heads = storage::branch_heads(pack, first, limit)?;
+        page(heads.items, heads.done)
     }
 }
 
 impl core::Database for Imports {
-    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
-        Ok(database::packs(first, limit)?.into_iter().map(Into::into).collect())
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Page<PackInfo>, AccessError> {
+        let packs = database::packs(first, limit)?;
+        Ok(Page { items: packs.items, done: packs.done }.map(Into::into))
     }
 
-    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
-        convert::heads(database::heads(after, limit)?)
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
+        let heads = database::heads(after, limit)?;
+        page(heads.items, heads.done)
     }
 
-    fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
-        database::history(&from_ids(from), limit)?.into_iter().map(TryInto::try_into).collect()
+    fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Page<Ancestor>, AccessError> {
+        let ancestors = database::history(&from_ids(commits), limit)?;
+        page(ancestors.items, ancestors.done)
+    }
+
+    fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
+        Ok(database::walk_floor()?)
+    }
+
+    fn locate(
+        &mut self,
+        kind: Kind,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Location>>, AccessError> {
+        Ok(located(database::locate(kind.into(), &from_ids(ids))?))
+    }
+
+    fn locate_tags(&mut self, tags: &[&str]) -> Result<Vec<Option<Location>>, AccessError> {
+        let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        Ok(located(database::locate(types::EntityKind::Tag, &tags)?))
+    }
+
+    fn tags(
+        &mut self,
+        commits: &[EntityId],
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<CommitTag>, AccessError> {
+        let tags = database::tags(&from_ids(commits), after, limit)?;
+        page(tags.items, tags.done)
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
         Ok(database::known(kind.into(), &from_ids(ids))?)
     }
 
-    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
-        Ok(database::rivals(first, limit)?.into_iter().map(Into::into).collect())
+    fn conflicts(&mut self, first: u64, limit: u32) -> Result<Page<EncodingConflict>, AccessError> {
+        let conflicts = database::conflicts(first, limit)?;
+        Ok(Page { items: conflicts.items, done: conflicts.done }.map(Into::into))
     }
+}
+
+fn located(places: Vec<Option<types::Location>>) -> Vec<Option<Location>> {
+    places.into_iter().map(|place| place.map(Into::into)).collect()
 }

@@ -14,7 +14,7 @@ mod imports;
 use std::cell::RefCell;
 
 use packhouse_core as core;
-use packhouse_core::{Edges, EntityId, Plan};
+use packhouse_core::{Edges, EntityId, Page, Plan};
 
 use convert::ids;
 use imports::Imports;
@@ -39,8 +39,9 @@ thread_local! {
     static RUN: RefCell<Run> = RefCell::default();
 }
 
-/// Steps and edges that one call may answer.
-const PAGE: usize = core::ports::MAX_ROWS as usize;
+/// Steps, and what commits reach, on a page.
+const MAX_STEPS: u32 = core::ports::MAX_ROWS;
+const MAX_EDGES: u32 = core::ports::MAX_ITEMS;
 
 fn keep(plan: Plan) -> types::PlanSummary {
     let summary = types::PlanSummary {
@@ -53,32 +54,25 @@ fn keep(plan: Plan) -> types::PlanSummary {
     summary
 }
 
-fn page<T>(all: &[T], first: u64, limit: u32, most: usize) -> &[T] {
-    let first = usize::try_from(first).unwrap_or(usize::MAX).min(all.len());
-    let end = first.saturating_add((limit as usize).min(most)).min(all.len());
-    &all[first..end]
-}
-
-fn steps(first: u64, limit: u32) -> Vec<types::Step> {
-    RUN.with_borrow(|run| {
-        page(&run.plan.steps, first, limit, PAGE).iter().map(Into::into).collect()
-    })
+fn steps(first: u64, limit: u32) -> types::StepsPage {
+    let page = RUN.with_borrow(|run| Page::of(&run.plan.steps, first, limit, MAX_STEPS));
+    types::StepsPage { items: page.items.iter().map(Into::into).collect(), done: page.done }
 }
 
 struct Engine;
 
 impl consolidation::Guest for Engine {
-    fn plan() -> Result<types::PlanSummary, types::Fault> {
+    fn plan() -> Result<types::PlanSummary, types::PlanError> {
         Ok(keep(core::consolidate(&mut Imports)?))
     }
 
-    fn steps(first: u64, limit: u32) -> Vec<types::Step> {
+    fn steps(first: u64, limit: u32) -> types::StepsPage {
         steps(first, limit)
     }
 }
 
 impl assembly::Guest for Engine {
-    fn plan(request: assembly::Request) -> Result<assembly::Answer, types::Fault> {
+    fn plan(request: assembly::Request) -> Result<assembly::Answer, types::PlanError> {
         // A want that is no id can't be known; a have that is none is ignored like any unknown one.
         let request = core::Request {
             want: ids(&request.want)?,
@@ -97,13 +91,13 @@ impl assembly::Guest for Engine {
         })
     }
 
-    fn steps(first: u64, limit: u32) -> Vec<types::Step> {
+    fn steps(first: u64, limit: u32) -> types::StepsPage {
         steps(first, limit)
     }
 }
 
 impl indexing::Guest for Engine {
-    fn index(pushed: u32, force: bool) -> Result<indexing::IndexSummary, types::Fault> {
+    fn index(pushed: u32, force: bool) -> Result<indexing::IndexSummary, types::PlanError> {
         let index = core::index(&mut Imports, pushed, force)?;
         let summary = indexing::IndexSummary {
             heads: index.heads.iter().map(Into::into).collect(),
@@ -114,13 +108,9 @@ impl indexing::Guest for Engine {
         Ok(summary)
     }
 
-    fn edges(first: u64, limit: u32) -> Vec<types::CommitEdges> {
-        RUN.with_borrow(|run| {
-            page(&run.edges, first, limit, core::ports::MAX_ITEMS as usize)
-                .iter()
-                .map(Into::into)
-                .collect()
-        })
+    fn edges(first: u64, limit: u32) -> indexing::EdgesPage {
+        let page = RUN.with_borrow(|run| Page::of(&run.edges, first, limit, MAX_EDGES));
+        indexing::EdgesPage { items: page.items.iter().map(Into::into).collect(), done: page.done }
     }
 }
 

@@ -21,7 +21,7 @@ mod spoil;
 use std::cell::RefCell;
 
 use packhouse_core as core;
-use packhouse_core::{Database, EntityId, Plan, Step};
+use packhouse_core::{Database, EntityId, Page, Plan};
 
 use convert::ids;
 use imports::Imports;
@@ -51,7 +51,7 @@ thread_local! {
 
 /// The misdeed that a branch of the repo names.
 fn asked() -> Option<Misdeed> {
-    let heads = Imports.heads(None, core::ports::MAX_ITEMS).ok()?;
+    let heads = Imports.heads(None, 0).ok()?.items;
     heads.iter().find_map(|head| Misdeed::named(head.branch.strip_prefix("hostile-")?))
 }
 
@@ -72,21 +72,20 @@ fn keep(mut plan: Plan, misdeed: Option<Misdeed>) -> types::PlanSummary {
     summary
 }
 
-fn steps(first: u64, limit: u32) -> Vec<types::Step> {
+fn steps(first: u64, limit: u32) -> types::StepsPage {
     RUN.with_borrow(|run| {
-        if let Some(page) = run.misdeed.and_then(|misdeed| spoil::page(misdeed, &run.plan.steps)) {
-            return page;
+        if let Some(items) = run.misdeed.and_then(|misdeed| spoil::page(misdeed, &run.plan.steps)) {
+            return types::StepsPage { items, done: false };
         }
-        let steps: Vec<&Step> =
-            run.plan.steps.iter().skip(first as usize).take(limit as usize).collect();
-        steps.into_iter().map(Into::into).collect()
+        let page = Page::of(&run.plan.steps, first, limit, core::ports::MAX_ROWS);
+        types::StepsPage { items: page.items.iter().map(Into::into).collect(), done: page.done }
     })
 }
 
 struct Hostile;
 
 impl consolidation::Guest for Hostile {
-    fn plan() -> Result<types::PlanSummary, types::Fault> {
+    fn plan() -> Result<types::PlanSummary, types::PlanError> {
         let misdeed = asked();
         if let Some(misdeed) = misdeed {
             misdeed::before_planning(misdeed)?;
@@ -100,13 +99,13 @@ impl consolidation::Guest for Hostile {
         Ok(keep(plan, misdeed))
     }
 
-    fn steps(first: u64, limit: u32) -> Vec<types::Step> {
+    fn steps(first: u64, limit: u32) -> types::StepsPage {
         steps(first, limit)
     }
 }
 
 impl assembly::Guest for Hostile {
-    fn plan(request: assembly::Request) -> Result<assembly::Answer, types::Fault> {
+    fn plan(request: assembly::Request) -> Result<assembly::Answer, types::PlanError> {
         let misdeed = asked();
         let mut request = core::Request {
             want: ids(&request.want)?,
@@ -125,13 +124,13 @@ impl assembly::Guest for Hostile {
         Ok(assembly::Answer { plan: keep(answer.plan, misdeed), missing: answer.missing, reuse })
     }
 
-    fn steps(first: u64, limit: u32) -> Vec<types::Step> {
+    fn steps(first: u64, limit: u32) -> types::StepsPage {
         steps(first, limit)
     }
 }
 
 impl indexing::Guest for Hostile {
-    fn index(pushed: u32, force: bool) -> Result<indexing::IndexSummary, types::Fault> {
+    fn index(pushed: u32, force: bool) -> Result<indexing::IndexSummary, types::PlanError> {
         let misdeed = asked();
         let mut index = core::index(&mut Imports, pushed, force)?;
         if let Some(misdeed) = misdeed {
@@ -146,10 +145,10 @@ impl indexing::Guest for Hostile {
         Ok(summary)
     }
 
-    fn edges(first: u64, limit: u32) -> Vec<types::CommitEdges> {
-        RUN.with_borrow(|run| {
-            run.edges.iter().skip(first as usize).take(limit as usize).map(Into::into).collect()
-        })
+    fn edges(first: u64, limit: u32) -> indexing::EdgesPage {
+        let page =
+            RUN.with_borrow(|run| Page::of(&run.edges, first, limit, core::ports::MAX_ITEMS));
+        indexing::EdgesPage { items: page.items.iter().map(Into::into).collect(), done: page.done }
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::hint::black_box;
 
-use packhouse_core::ports::{MAX_ITEMS, MAX_ROWS};
-use packhouse_core::{AccessError, Database, EntityId, Form, Kind, Row, Span, Storage};
+use packhouse_core::ports::{MAX_IDS, MAX_ITEMS};
+use packhouse_core::{
+    AccessError, Database, EntityId, Form, Kind, Page, PlanError as CoreError, Row, Span, Storage,
+};
 
 use crate::exports::packhouse::hostile::hoard::Thing as Handle;
 use crate::imports::Imports;
-use crate::packhouse::engine::types::Fault;
+use crate::packhouse::engine::types::PlanError;
 
 /// Declares the misdeeds with the names that branches give them.
 macro_rules! misdeeds {
@@ -93,7 +95,7 @@ misdeeds! {
 }
 
 /// Does what is done instead of planning, or before it.
-pub(crate) fn before_planning(misdeed: Misdeed) -> Result<(), Fault> {
+pub(crate) fn before_planning(misdeed: Misdeed) -> Result<(), PlanError> {
     match misdeed {
         Misdeed::Loops => for_ever(),
         Misdeed::Traps => panic!("as it was told"),
@@ -126,12 +128,8 @@ pub(crate) fn before_planning(misdeed: Misdeed) -> Result<(), Fault> {
         Misdeed::AsksForNonsense => nonsense(),
         Misdeed::FakesDamage => {
             let id = EntityId::new(Form::Bare, [0xee; 32]);
-            let fault = packhouse_core::Fault::Lost {
-                kind: Kind::Object,
-                id,
-                wanted_by: "somebody".repeat(1 << 17),
-            };
-            return Err(fault.into());
+            let wanted_by = "somebody".repeat(1 << 17);
+            return Err(CoreError::Lost { kind: Kind::Object, id, wanted_by }.into());
         }
         _ => {}
     }
@@ -151,8 +149,8 @@ fn deeper(depth: u64) -> u64 {
     if black_box(true) { deeper(depth + 1).rotate_left(7) ^ depth } else { depth }
 }
 
-fn first_object() -> Result<Span, Fault> {
-    let rows = Imports.directory_rows(0, 0, MAX_ROWS)?;
+fn first_object() -> Result<Span, PlanError> {
+    let rows = Imports.pack_index(0, 0, 0)?.items;
     let object = rows
         .chunks_exact(packhouse_core::ROW_BYTES)
         .filter_map(Row::decode)
@@ -164,22 +162,32 @@ fn first_object() -> Result<Span, Fault> {
 fn nonsense() {
     let far = Span { pack: 0, offset: u64::MAX - 3, length: u64::MAX };
     let nobody = EntityId::new(Form::Bare, [0xee; 32]);
-    assert!(Imports.directory_rows(u32::MAX, 0, 1).is_err());
-    assert!(Imports.directory_rows(0, u64::MAX, u32::MAX).is_err());
+    assert!(Imports.pack_index(u32::MAX, 0, 1).is_err());
+    assert!(is_end(Imports.pack_index(0, u64::MAX, u32::MAX)));
     assert!(Imports.read_records(&[far]).is_err());
     assert!(Imports.read_records(&[Span { pack: 0, offset: 0, length: 1 }]).is_err());
     assert!(Imports.compare_records(&[(far, far)]).is_err());
     assert!(Imports.compare_records(&vec![(far, far); MAX_ITEMS as usize + 1]).is_err());
     assert!(Imports.branch_heads(u32::MAX, 0, 1).is_err());
-    assert!(Imports.packs(u32::MAX, u32::MAX).is_ok_and(|packs| packs.is_empty()));
-    assert!(Imports.heads(Some("\u{10ffff}"), u32::MAX).is_ok_and(|heads| heads.is_empty()));
-    assert!(Imports.rivals(u64::MAX, u32::MAX).is_ok_and(|rivals| rivals.is_empty()));
+    assert!(is_end(Imports.packs(u32::MAX, u32::MAX)));
+    assert!(is_end(Imports.heads(Some("\u{10ffff}"), u32::MAX)));
+    assert!(is_end(Imports.conflicts(u64::MAX, u32::MAX)));
     assert!(Imports.read_records(&[]).is_ok_and(|records| records.is_empty()));
-    assert!(Imports.known(Kind::Commit, &vec![nobody; MAX_ITEMS as usize + 1]).is_err());
+    let too_many = vec![nobody; MAX_IDS as usize + 1];
+    assert!(Imports.known(Kind::Commit, &too_many).is_err());
+    assert!(Imports.locate(Kind::Commit, &too_many).is_err());
+    assert!(Imports.history(&too_many, 0).is_err());
+    assert!(Imports.tags(&too_many, None, 0).is_err());
     // Pages in no order.
-    let last = Imports.packs(0, MAX_ITEMS).map_or(0, |packs| packs[0].rows);
+    let last = Imports.packs(0, 0).map_or(0, |packs| packs.items[0].rows);
     for first in [last, 0, last / 2, last - 1] {
-        let rows = Imports.directory_rows(0, first, 1).unwrap_or_default();
-        assert_eq!(rows.is_empty(), first == last);
+        let rows = Imports.pack_index(0, first, 1).unwrap_or_default();
+        assert_eq!(rows.items.is_empty(), first == last);
+        assert_eq!(rows.done, first >= last - 1);
     }
+}
+
+/// Whether a page says that the list ended before it.
+fn is_end<T>(page: Result<Page<T>, AccessError>) -> bool {
+    page.is_ok_and(|page| page.items.is_empty() && page.done)
 }

@@ -1,8 +1,8 @@
 //! Misdeeds that spoil an honest plan.
 
 use packhouse_core::{
-    AccessError, Database, Edges, EntityId, Form, Head, Index, Kind, PackInfo, Plan, ROW_BYTES,
-    Rival, Row, Span, Step, Storage,
+    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Form, Head, Index,
+    Kind, Limits, Location, PackInfo, Page, Plan, ROW_BYTES, Row, Span, Step, Storage,
 };
 
 use crate::imports::Imports;
@@ -17,26 +17,25 @@ pub(crate) struct Hiding {
 }
 
 impl Storage for Hiding {
-    fn directory_rows(
-        &mut self,
-        pack: u32,
-        first: u64,
-        limit: u32,
-    ) -> Result<Vec<u8>, AccessError> {
-        let rows = Imports.directory_rows(pack, first, limit)?;
+    fn limits(&mut self) -> Limits {
+        Imports.limits()
+    }
+
+    fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
+        let page = Imports.pack_index(pack, first, limit)?;
         if !self.hides {
-            return Ok(rows);
+            return Ok(page);
         }
-        let mut kept = Vec::new();
-        for row in rows.chunks_exact(ROW_BYTES) {
+        let mut items = Vec::new();
+        for row in page.items.chunks_exact(ROW_BYTES) {
             let decoded = Row::decode(row).expect("the host gives rows");
             if decoded.kind == Kind::Object && *self.hidden.get_or_insert(decoded.id) == decoded.id
             {
                 continue;
             }
-            kept.extend_from_slice(row);
+            items.extend_from_slice(row);
         }
-        Ok(kept)
+        Ok(Page { items, done: page.done })
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -55,30 +54,55 @@ impl Storage for Hiding {
         pack: u32,
         first: u32,
         limit: u32,
-    ) -> Result<Vec<Head>, AccessError> {
+    ) -> Result<Page<Head>, AccessError> {
         Imports.branch_heads(pack, first, limit)
     }
 }
 
 impl Database for Hiding {
-    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Page<PackInfo>, AccessError> {
         Imports.packs(first, limit)
     }
 
-    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
         Imports.heads(after, limit)
     }
 
-    fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
-        Imports.history(from, limit)
+    fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Page<Ancestor>, AccessError> {
+        Imports.history(commits, limit)
+    }
+
+    fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
+        Imports.walk_floor()
+    }
+
+    fn locate(
+        &mut self,
+        kind: Kind,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Location>>, AccessError> {
+        Imports.locate(kind, ids)
+    }
+
+    fn locate_tags(&mut self, tags: &[&str]) -> Result<Vec<Option<Location>>, AccessError> {
+        Imports.locate_tags(tags)
+    }
+
+    fn tags(
+        &mut self,
+        commits: &[EntityId],
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<CommitTag>, AccessError> {
+        Imports.tags(commits, after, limit)
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
         Imports.known(kind, ids)
     }
 
-    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
-        Imports.rivals(first, limit)
+    fn conflicts(&mut self, first: u64, limit: u32) -> Result<Page<EncodingConflict>, AccessError> {
+        Imports.conflicts(first, limit)
     }
 }
 
@@ -142,8 +166,7 @@ fn last_object(steps: &[Step]) -> (usize, Span) {
 
 /// The rows of the records in a span.
 fn rows_of(span: Span) -> Vec<Row> {
-    let rows =
-        Imports.directory_rows(span.pack, 0, packhouse_core::ports::MAX_ROWS).unwrap_or_default();
+    let rows = Imports.pack_index(span.pack, 0, 0).unwrap_or_default().items;
     let within = |row: &Row| {
         row.offset >= span.offset && row.offset + row.length <= span.offset + span.length
     };
@@ -200,7 +223,7 @@ pub(crate) fn index(misdeed: Misdeed, index: &mut Index) {
         }
         Misdeed::ForgetsHeads => index.heads.clear(),
         Misdeed::RewindsHeads => {
-            let stored = Imports.heads(None, packhouse_core::ports::MAX_ITEMS).unwrap_or_default();
+            let stored = Imports.heads(None, 0).unwrap_or_default().items;
             for head in &mut index.heads {
                 let before = stored.iter().find(|stored| stored.branch == head.branch);
                 head.commit = before.map_or(head.commit, |before| before.commit);

@@ -2,15 +2,18 @@
 //!
 //! - [`scan`]: one pass over a pack that finds its records, hashes every object and trusts nothing.
 //! - [`directory`]: the rows of a scan, stored next to the pack.
+//! - [`examine`]: a scan of a stored pack, with its key.
 //! - [`pipeline`]: write, hash and read back in parallel; used by pushes and consolidations.
 //! - [`splice`]: the bytes of a plan, gathered from source packs.
 
 pub mod directory;
+mod examine;
 pub mod pipeline;
 pub mod scan;
 pub mod splice;
 mod window;
 
 pub use directory::Directory;
+pub use examine::{ExaminedPack, examine};
 pub use pipeline::{WrittenPack, write_and_read_back};
 pub use scan::{BadPack, ScannedPack};

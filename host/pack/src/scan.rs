@@ -17,6 +17,7 @@ use packhouse_model::text::escaped;
 use super::window::Bytes;
 
 pub use super::window::Source;
+pub use records::tag_entity;
 
 /// Largest commit, snapshot or tag, in bytes: a component reads whole records.
 pub const MAX_RECORD: u64 = 256 << 20;

@@ -4,14 +4,23 @@
 //! to the native core. A fault of the host (a missing pack, a failed database) is stored and ends
 //! the run: a component can't handle it, and must not see it.
 
+mod damage;
+mod directories;
+mod heads;
 mod host;
+mod locate;
 mod packs_only;
+mod places;
 mod planner;
 mod reader;
 mod run_host;
 
+pub use damage::{damaged_pack, missing_pack};
+pub use directories::{Directories, keep_directory, put_directory};
+pub use heads::{DirectoryHeads, HEADS_BYTES};
 pub use host::Host;
+pub use locate::{LocatedRow, Locator};
 pub use packs_only::PacksOnly;
 pub use planner::{Indexed, Planner, RunError, SandboxLimits};
 pub use reader::{PackReader, RunPack};
-pub use run_host::{RunHost, page};
+pub use run_host::{Loan, RunHost};

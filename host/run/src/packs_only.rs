@@ -2,12 +2,13 @@
 
 use std::cmp::Ordering;
 
+use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::{
-    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
+    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
+    Location, PackInfo, Page, Span, Storage,
 };
 
 use super::Host;
-use crate::page;
 
 /// Packs as one push to an empty repo, without known entities and without history.
 ///
@@ -25,13 +26,12 @@ pub struct PacksOnly<S> {
 }
 
 impl<S: Storage> Storage for PacksOnly<S> {
-    fn directory_rows(
-        &mut self,
-        pack: u32,
-        first: u64,
-        limit: u32,
-    ) -> Result<Vec<u8>, AccessError> {
-        self.storage.directory_rows(pack, first, limit)
+    fn limits(&mut self) -> Limits {
+        self.storage.limits()
+    }
+
+    fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
+        self.storage.pack_index(pack, first, limit)
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -47,32 +47,53 @@ impl<S: Storage> Storage for PacksOnly<S> {
         pack: u32,
         first: u32,
         limit: u32,
-    ) -> Result<Vec<Head>, AccessError> {
+    ) -> Result<Page<Head>, AccessError> {
         self.storage.branch_heads(pack, first, limit)
     }
 }
 
 impl<S> Database for PacksOnly<S> {
-    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
-        Ok(page(&self.packs, u64::from(first), limit))
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Page<PackInfo>, AccessError> {
+        Ok(Page::of(&self.packs, u64::from(first), limit, MAX_ITEMS))
     }
 
-    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
         let first = after
             .map_or(0, |after| self.heads.partition_point(|head| head.branch.as_str() <= after));
-        Ok(page(&self.heads, first as u64, limit))
+        Ok(Page::of(&self.heads, first as u64, limit, MAX_ITEMS))
     }
 
-    fn history(&mut self, _: &[EntityId], _: u32) -> Result<Vec<Edges>, AccessError> {
-        Ok(Vec::new())
+    fn history(&mut self, _: &[EntityId], _: u32) -> Result<Page<Ancestor>, AccessError> {
+        Ok(Page::whole(Vec::new()))
+    }
+
+    fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
+        Ok(None)
+    }
+
+    fn locate(&mut self, _: Kind, ids: &[EntityId]) -> Result<Vec<Option<Location>>, AccessError> {
+        Ok(vec![None; ids.len()])
+    }
+
+    fn locate_tags(&mut self, tags: &[&str]) -> Result<Vec<Option<Location>>, AccessError> {
+        Ok(vec![None; tags.len()])
+    }
+
+    fn tags(
+        &mut self,
+        _: &[EntityId],
+        _: Option<&str>,
+        _: u32,
+    ) -> Result<Page<CommitTag>, AccessError> {
+        Ok(Page::whole(Vec::new()))
     }
 
     fn known(&mut self, _: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
         Ok(vec![false; ids.len()])
     }
 
-    fn rivals(&mut self, _: u64, _: u32) -> Result<Vec<Rival>, AccessError> {
-        Ok(Vec::new())
+    fn conflicts(&mut self, _: u64, _: u32) -> Result<Page<EncodingConflict>, AccessError> {
+        Ok(Page::whole(Vec::new()))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhouse_core::{Answer, Edges, Fault, Head, Plan, Request};
+use packhouse_core::{Answer, Edges, Head, Plan, PlanError, Request};
 use packhouse_model::error::Error;
 
 use crate::Host;
@@ -12,6 +12,9 @@ use crate::Host;
 pub trait Planner: Send + Sync + std::fmt::Debug {
     /// The component's digest: `sha256:` and hex.
     fn digest(&self) -> &str;
+
+    /// The world that the component exports, with its WIT version, as recorded on tapes.
+    fn world(&self) -> &str;
 
     /// The runtime and its version, as recorded on tapes.
     fn runtime(&self) -> &str;
@@ -66,9 +69,9 @@ pub struct Indexed {
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The component returned a fault.
+    /// The component returned no plan.
     #[error("there is no plan: {0}")]
-    Fault(Fault),
+    NoPlan(PlanError),
     /// The host failed, or the component was stopped.
     #[error("{0}")]
     Host(Error),

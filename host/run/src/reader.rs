@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use packhouse_core::{Head, Span};
-use packhouse_model::error::{DamageError, Error, Result};
+use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_pack::Directory;
 use packhouse_pack::splice::Sources;
 use packhouse_vault::{StoredPack, Vault};
 use tokio::runtime::Handle;
+
+use crate::damage::{damaged_pack, missing_pack};
 
 /// Packs that are open at once: far below the limit on open files.
 const OPEN_PACKS: usize = 128;
@@ -94,6 +96,13 @@ impl PackReader {
         }
     }
 
+    /// This reader with what it has open; another one of the same packs stays.
+    pub(crate) fn take(&mut self) -> PackReader {
+        let (repo, vault) = (self.repo.clone(), self.vault.clone());
+        let empty = PackReader::new(repo, vault, self.runtime.clone(), self.packs.clone());
+        std::mem::replace(self, empty)
+    }
+
     /// The repo of the run.
     pub fn repo(&self) -> &RepoName {
         &self.repo
@@ -122,13 +131,7 @@ impl PackReader {
 
     /// The error for a pack whose bytes have changed.
     pub fn damaged(&self, pack: u32, detail: String) -> Error {
-        let key = self.key(pack);
-        Error::Damage(DamageError::DamagedPack {
-            key,
-            repo: self.repo.clone(),
-            place: self.vault.place_of(&key),
-            detail,
-        })
+        damaged_pack(&self.vault, &self.repo, &self.key(pack), detail)
     }
 
     fn right_size(&self, pack: u32, stored: &StoredPack) -> Result<()> {
@@ -202,13 +205,7 @@ impl Sources for PackReader {
         } else if !self.open.contains_key(&pack) {
             let key = run_pack.directory.key;
             let found = self.runtime.block_on(self.vault.open_cached(&key))?;
-            let stored = found.ok_or_else(|| {
-                Error::Damage(DamageError::MissingPack {
-                    key,
-                    repo: self.repo.clone(),
-                    place: self.vault.place_of(&key),
-                })
-            })?;
+            let stored = found.ok_or_else(|| missing_pack(&self.vault, &self.repo, &key))?;
             self.right_size(pack, &stored)?;
             if self.open.len() >= OPEN_PACKS
                 && let Some(oldest) =

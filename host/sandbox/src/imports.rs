@@ -5,9 +5,9 @@
 
 use std::cmp::Ordering;
 
-use packhouse_core as core;
 use packhouse_core::{
-    AccessError, BranchConflict, Counts, Edges, EntityId, Fault, Form, Head, Kind, Span, Step,
+    AccessError, Ancestor, BranchConflict, CommitTag, Counts, Edges, EncodingConflict, EntityId,
+    Form, Head, Kind, Location, PackInfo, Page, PlanError, Span, Step,
 };
 use packhouse_model::text::escaped;
 use packhouse_run::Host;
@@ -28,25 +28,50 @@ impl State {
 }
 
 /// Converts a result of the host to one of the WIT.
-fn answer<T>(state: &State, answer: Result<T, AccessError>) -> ImportResult<T> {
+fn answer<T, U>(
+    state: &State,
+    answer: Result<T, AccessError>,
+    convert: impl FnOnce(T) -> U,
+) -> ImportResult<U> {
     if state.host.fault().is_some() {
         wasmtime::bail!("the host failed");
     }
-    Ok(answer.map_err(Into::into))
+    Ok(answer.map(convert).map_err(Into::into))
+}
+
+/// As [`answer`], for pages: `$page` is the page of the WIT.
+macro_rules! page {
+    ($state:expr, $answer:expr, $($page:ident)::+) => {
+        answer($state, $answer, |page: Page<_>| $($page)::+ {
+            items: page.items.into_iter().map(Into::into).collect(),
+            done: page.done,
+        })
+    };
 }
 
 impl types::Host for State {}
 
 impl storage::Host for State {
-    fn directory_rows(&mut self, pack: u32, first: u64, limit: u32) -> ImportResult<Vec<u8>> {
-        let rows = self.host()?.directory_rows(pack, first, limit);
-        answer(self, rows)
+    fn limits(&mut self) -> wasmtime::Result<storage::CallLimits> {
+        let limits = self.host()?.limits();
+        wasmtime::ensure!(self.host.fault().is_none(), "the host failed");
+        Ok(storage::CallLimits {
+            items: limits.items,
+            ids: limits.ids,
+            rows: limits.rows,
+            record_bytes: limits.record_bytes,
+        })
+    }
+
+    fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> ImportResult<storage::RowsPage> {
+        let rows = self.host()?.pack_index(pack, first, limit);
+        answer(self, rows, |page| storage::RowsPage { items: page.items, done: page.done })
     }
 
     fn read_records(&mut self, spans: Vec<types::Span>) -> ImportResult<Vec<Vec<u8>>> {
         let spans: Vec<Span> = spans.into_iter().map(Into::into).collect();
         let records = self.host()?.read_records(&spans);
-        answer(self, records)
+        answer(self, records, |records| records)
     }
 
     fn compare_records(
@@ -55,11 +80,8 @@ impl storage::Host for State {
     ) -> ImportResult<Vec<storage::Ordering>> {
         let pairs: Vec<(Span, Span)> =
             pairs.into_iter().map(|(a, b)| (a.into(), b.into())).collect();
-        let orders = self
-            .host()?
-            .compare_records(&pairs)
-            .map(|orders| orders.into_iter().map(ordering).collect());
-        answer(self, orders)
+        let orders = self.host()?.compare_records(&pairs);
+        answer(self, orders, |orders| orders.into_iter().map(ordering).collect())
     }
 
     fn branch_heads(
@@ -67,66 +89,89 @@ impl storage::Host for State {
         pack: u32,
         first: u32,
         limit: u32,
-    ) -> ImportResult<Vec<types::Head>> {
-        let heads = self
-            .host()?
-            .branch_heads(pack, first, limit)
-            .map(|heads| heads.iter().map(Into::into).collect());
-        answer(self, heads)
+    ) -> ImportResult<types::HeadsPage> {
+        let heads = self.host()?.branch_heads(pack, first, limit);
+        page!(self, heads, types::HeadsPage)
     }
 }
 
 impl database::Host for State {
-    fn packs(&mut self, first: u32, limit: u32) -> ImportResult<Vec<database::PackInfo>> {
-        let packs = self.host()?.packs(first, limit).map(|packs| {
-            packs
-                .into_iter()
-                .map(|p| database::PackInfo { key: p.key, bytes: p.bytes, rows: p.rows })
-                .collect()
-        });
-        answer(self, packs)
+    fn packs(&mut self, first: u32, limit: u32) -> ImportResult<database::PacksPage> {
+        let packs = self.host()?.packs(first, limit);
+        page!(self, packs, database::PacksPage)
     }
 
-    fn heads(&mut self, after: Option<String>, limit: u32) -> ImportResult<Vec<types::Head>> {
-        let heads = self
-            .host()?
-            .heads(after.as_deref(), limit)
-            .map(|heads| heads.iter().map(Into::into).collect());
-        answer(self, heads)
+    fn heads(&mut self, after: Option<String>, limit: u32) -> ImportResult<types::HeadsPage> {
+        let heads = self.host()?.heads(after.as_deref(), limit);
+        page!(self, heads, types::HeadsPage)
     }
 
-    fn history(
+    fn history(&mut self, commits: Vec<String>, limit: u32) -> ImportResult<database::HistoryPage> {
+        let ancestors = self.host()?.history(&known_forms(&commits), limit);
+        page!(self, ancestors, database::HistoryPage)
+    }
+
+    fn walk_floor(&mut self) -> ImportResult<Option<u64>> {
+        let floor = self.host()?.walk_floor();
+        answer(self, floor, |floor| floor)
+    }
+
+    fn locate(
+        &mut self,
+        kind: types::EntityKind,
+        ids: Vec<String>,
+    ) -> ImportResult<Vec<Option<database::Location>>> {
+        let places = match Kind::from(kind) {
+            Kind::Tag => {
+                let tags: Vec<&str> = ids.iter().map(String::as_str).collect();
+                self.host()?.locate_tags(&tags)
+            }
+            kind => {
+                let host = self.host()?;
+                each_well_formed(&ids, |ids| host.locate(kind, ids))
+            }
+        };
+        answer(self, places, |places| places.into_iter().map(|p| p.map(Into::into)).collect())
+    }
+
+    fn tags(
         &mut self,
         commits: Vec<String>,
+        after: Option<String>,
         limit: u32,
-    ) -> ImportResult<Vec<types::CommitEdges>> {
-        let ids: Vec<EntityId> = commits.iter().filter_map(|text| parsed(text)).collect();
-        let edges =
-            self.host()?.history(&ids, limit).map(|edges| edges.iter().map(Into::into).collect());
-        answer(self, edges)
+    ) -> ImportResult<database::TagsPage> {
+        let tags = self.host()?.tags(&known_forms(&commits), after.as_deref(), limit);
+        page!(self, tags, database::TagsPage)
     }
 
-    fn known(&mut self, kind: types::EntityKind, names: Vec<String>) -> ImportResult<Vec<bool>> {
-        let ids: Vec<Option<EntityId>> = names.iter().map(|text| parsed(text)).collect();
-        let asked: Vec<EntityId> = ids.iter().flatten().copied().collect();
-        let known = self.host()?.known(kind.into(), &asked).map(|known| {
-            let mut known = known.into_iter();
-            ids.iter().map(|id| id.is_some() && known.next().unwrap_or(false)).collect()
+    fn known(&mut self, kind: types::EntityKind, ids: Vec<String>) -> ImportResult<Vec<bool>> {
+        let host = self.host()?;
+        let known = each_well_formed(&ids, |ids| {
+            Ok(host.known(kind.into(), ids)?.into_iter().map(|known| known.then_some(())).collect())
         });
-        answer(self, known)
+        answer(self, known, |known| known.iter().map(Option::is_some).collect())
     }
 
-    fn rivals(&mut self, first: u64, limit: u32) -> ImportResult<Vec<database::Rival>> {
-        let rivals = self.host()?.rivals(first, limit).map(|rivals| {
-            let rival = |r: core::Rival| database::Rival {
-                kind: r.kind.into(),
-                pushed: r.pushed.into(),
-                stored: r.stored.into(),
-            };
-            rivals.into_iter().map(rival).collect()
-        });
-        answer(self, rivals)
+    fn conflicts(&mut self, first: u64, limit: u32) -> ImportResult<database::ConflictsPage> {
+        let conflicts = self.host()?.conflicts(first, limit);
+        page!(self, conflicts, database::ConflictsPage)
     }
+}
+
+/// The well-formed IDs among those of a component.
+fn known_forms(ids: &[String]) -> Vec<EntityId> {
+    ids.iter().filter_map(|text| parsed(text)).collect()
+}
+
+/// Calls the host for the well-formed IDs among those of a component. The others have no result.
+fn each_well_formed<T>(
+    ids: &[String],
+    call: impl FnOnce(&[EntityId]) -> Result<Vec<Option<T>>, AccessError>,
+) -> Result<Vec<Option<T>>, AccessError> {
+    let ids: Vec<Option<EntityId>> = ids.iter().map(|text| parsed(text)).collect();
+    let well_formed: Vec<EntityId> = ids.iter().flatten().copied().collect();
+    let mut results = call(&well_formed)?.into_iter();
+    Ok(ids.iter().map(|id| id.and_then(|_| results.next().flatten())).collect())
 }
 
 /// An id from a component. No index contains a malformed id.
@@ -182,19 +227,55 @@ impl From<AccessError> for types::AccessError {
             AccessError::NoSuchPack(pack) => types::AccessError::NoSuchPack(pack),
             AccessError::OutOfRange(span) => types::AccessError::OutOfRange(span.into()),
             AccessError::NotARecord(span) => types::AccessError::NotARecord(span.into()),
-            AccessError::TooMuch(limit) => types::AccessError::TooMuch(limit),
+            AccessError::TooMany(limit) => types::AccessError::TooMany(limit),
+            AccessError::TooLarge(limit) => types::AccessError::TooLarge(limit),
+            AccessError::Other(text) => types::AccessError::Other(text),
         }
     }
 }
 
-impl From<&Head> for types::Head {
-    fn from(head: &Head) -> Self {
-        types::Head { branch: head.branch.clone(), commit: head.commit.to_string() }
+impl From<Head> for types::Head {
+    fn from(head: Head) -> Self {
+        types::Head { branch: head.branch, commit: head.commit.to_string() }
     }
 }
 
-impl From<&Edges> for types::CommitEdges {
-    fn from(edges: &Edges) -> Self {
+impl From<PackInfo> for database::PackInfo {
+    fn from(pack: PackInfo) -> Self {
+        database::PackInfo { key: pack.key, bytes: pack.bytes, rows: pack.rows }
+    }
+}
+
+impl From<Ancestor> for database::Ancestor {
+    fn from(ancestor: Ancestor) -> Self {
+        database::Ancestor { edges: ancestor.edges.into(), generation: ancestor.generation }
+    }
+}
+
+impl From<Location> for database::Location {
+    fn from(location: Location) -> Self {
+        database::Location { at: location.at.into(), row: location.row }
+    }
+}
+
+impl From<CommitTag> for database::CommitTag {
+    fn from(tag: CommitTag) -> Self {
+        database::CommitTag { tag: tag.tag, commit: tag.commit.to_string() }
+    }
+}
+
+impl From<EncodingConflict> for database::EncodingConflict {
+    fn from(conflict: EncodingConflict) -> Self {
+        database::EncodingConflict {
+            kind: conflict.kind.into(),
+            pushed: conflict.pushed.into(),
+            stored: conflict.stored.into(),
+        }
+    }
+}
+
+impl From<Edges> for types::CommitEdges {
+    fn from(edges: Edges) -> Self {
         types::CommitEdges {
             commit: edges.commit.to_string(),
             parents: edges.parents().map(|p| p.to_string()).collect(),
@@ -245,7 +326,7 @@ pub(super) fn step(step: types::Step) -> Step {
     }
 }
 
-/// An id in a fault, which may be the digest of a text: it is used in messages only.
+/// An ID in a plan error, which may be the digest of a text: it is used in messages only.
 fn named(text: &str) -> EntityId {
     let unknown = EntityId::new(Form::Text, [0; 32]);
     let hex = text.strip_prefix("text:").unwrap_or(text);
@@ -268,30 +349,30 @@ fn cut(text: String) -> String {
     }
 }
 
-/// Converts a component's fault.
-pub(super) fn fault(fault: types::Fault) -> Fault {
-    match fault {
-        types::Fault::Malformed(m) => Fault::Malformed {
+/// Converts the reason why a component has no plan.
+pub(super) fn plan_error(error: types::PlanError) -> PlanError {
+    match error {
+        types::PlanError::Malformed(m) => PlanError::Malformed {
             kind: m.kind.into(),
             id: named(&m.id),
             at: m.at.into(),
             offset: m.offset,
             reason: cut(m.reason),
         },
-        types::Fault::Disagrees(d) => Fault::Disagrees {
-            kind: d.kind.into(),
-            id: named(&d.id),
-            first: d.first.into(),
-            second: d.second.into(),
-            detail: cut(d.detail),
+        types::PlanError::Conflicting(c) => PlanError::Conflicting {
+            kind: c.kind.into(),
+            id: named(&c.id),
+            first: c.first.into(),
+            second: c.second.into(),
+            detail: cut(c.detail),
         },
-        types::Fault::Lost(l) => {
-            Fault::Lost { kind: l.kind.into(), id: named(&l.id), wanted_by: cut(l.wanted_by) }
+        types::PlanError::Lost(l) => {
+            PlanError::Lost { kind: l.kind.into(), id: named(&l.id), wanted_by: cut(l.wanted_by) }
         }
-        types::Fault::UnknownWant(ids) => {
-            Fault::UnknownWant(ids.iter().map(|id| named(id)).collect())
+        types::PlanError::UnknownWant(ids) => {
+            PlanError::UnknownWant(ids.iter().map(|id| named(id)).collect())
         }
-        types::Fault::HeadConflict(conflicts) => Fault::HeadConflict(
+        types::PlanError::HeadConflict(conflicts) => PlanError::HeadConflict(
             conflicts
                 .into_iter()
                 .map(|c| BranchConflict {
@@ -301,11 +382,18 @@ pub(super) fn fault(fault: types::Fault) -> Fault {
                 })
                 .collect(),
         ),
-        types::Fault::Access(e) => Fault::Access(match e {
-            types::AccessError::NoSuchPack(pack) => AccessError::NoSuchPack(pack),
-            types::AccessError::OutOfRange(span) => AccessError::OutOfRange(span.into()),
-            types::AccessError::NotARecord(span) => AccessError::NotARecord(span.into()),
-            types::AccessError::TooMuch(limit) => AccessError::TooMuch(limit),
-        }),
+        types::PlanError::Access(error) => PlanError::Access(access_error(error)),
+        types::PlanError::Other(text) => PlanError::Other(cut(text)),
+    }
+}
+
+fn access_error(error: types::AccessError) -> AccessError {
+    match error {
+        types::AccessError::NoSuchPack(pack) => AccessError::NoSuchPack(pack),
+        types::AccessError::OutOfRange(span) => AccessError::OutOfRange(span.into()),
+        types::AccessError::NotARecord(span) => AccessError::NotARecord(span.into()),
+        types::AccessError::TooMany(limit) => AccessError::TooMany(limit),
+        types::AccessError::TooLarge(limit) => AccessError::TooLarge(limit),
+        types::AccessError::Other(text) => AccessError::Other(cut(text)),
     }
 }

@@ -38,6 +38,7 @@ pub struct Sandbox {
     linker: Arc<Linker<State>>,
     ticker: Arc<EpochTicker>,
     digest: Arc<str>,
+    world: Arc<str>,
     limits: SandboxLimits,
 }
 
@@ -134,7 +135,7 @@ impl Sandbox {
             move |e: wasmtime::Error| Error::Component { digest, doing, reason: format!("{e:#}") }
         };
         let component = Component::new(&engine, bytes).map_err(refused("being compiled"))?;
-        speaks_our_wit(&component, &engine).map_err(refused("being linked"))?;
+        let world = world_of(&component, &engine).map_err(refused("being linked"))?;
         let mut linker = Linker::new(&engine);
         bindings::Engine::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)
             .map_err(refused("being linked"))?;
@@ -148,6 +149,7 @@ impl Sandbox {
             linker: Arc::new(linker),
             ticker,
             digest: digest.into(),
+            world: world.into(),
             limits,
         })
     }
@@ -161,7 +163,7 @@ impl Sandbox {
         call: impl FnOnce(
             &bindings::Engine,
             &mut Store<State>,
-        ) -> wasmtime::Result<Result<T, types::Fault>>,
+        ) -> wasmtime::Result<Result<T, types::PlanError>>,
     ) -> Result<T, RunError> {
         let calls = self.limits.calls_for(records);
         let limits = limits::store_limits(&self.limits, records);
@@ -181,7 +183,7 @@ impl Sandbox {
         }
         match outcome {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(fault)) => Err(RunError::Fault(imports::fault(fault))),
+            Ok(Err(error)) => Err(RunError::NoPlan(imports::plan_error(error))),
             Err(error) => Err(RunError::Host(Error::Component {
                 digest: self.digest.to_string(),
                 doing,
@@ -194,6 +196,10 @@ impl Sandbox {
 impl Planner for Sandbox {
     fn digest(&self) -> &str {
         &self.digest
+    }
+
+    fn world(&self) -> &str {
+        &self.world
     }
 
     fn runtime(&self) -> &str {
@@ -213,7 +219,7 @@ impl Planner for Sandbox {
             let consolidation = instance.packhouse_engine_consolidation();
             let summary = match consolidation.call_plan(&mut *store)? {
                 Ok(summary) => summary,
-                Err(fault) => return Ok(Err(fault)),
+                Err(error) => return Ok(Err(error)),
             };
             let plan = read_plan(&summary, records, |first, limit| {
                 consolidation.call_steps(&mut *store, first, limit)
@@ -238,7 +244,7 @@ impl Planner for Sandbox {
             let assembly = instance.packhouse_engine_assembly();
             let answer = match assembly.call_plan(&mut *store, &request)? {
                 Ok(answer) => answer,
-                Err(fault) => return Ok(Err(fault)),
+                Err(error) => return Ok(Err(error)),
             };
             let plan = read_plan(&answer.plan, records, |first, limit| {
                 assembly.call_steps(&mut *store, first, limit)
@@ -258,7 +264,7 @@ impl Planner for Sandbox {
             let indexing = instance.packhouse_engine_indexing();
             let summary = match indexing.call_index(&mut *store, pushed, force)? {
                 Ok(summary) => summary,
-                Err(fault) => return Ok(Err(fault)),
+                Err(error) => return Ok(Err(error)),
             };
             wasmtime::ensure!(
                 summary.commits <= records,
@@ -267,18 +273,14 @@ impl Planner for Sandbox {
             );
             let mut edges = Vec::new();
             while (edges.len() as u64) < summary.commits {
-                let page = indexing.call_edges(
-                    &mut *store,
-                    edges.len() as u64,
-                    packhouse_core::ports::MAX_ITEMS,
-                )?;
+                let page = indexing.call_edges(&mut *store, edges.len() as u64, 0)?;
                 wasmtime::ensure!(
-                    !page.is_empty(),
+                    !page.items.is_empty(),
                     "it claims {} commits and returns {}",
                     summary.commits,
                     edges.len()
                 );
-                for commit in page {
+                for commit in page.items {
                     edges.push(imports::edges(&commit)?);
                 }
             }
@@ -288,36 +290,42 @@ impl Planner for Sandbox {
     }
 }
 
-/// Refuses a component of another WIT with a clear message: linking would only name a missing
-/// function.
-fn speaks_our_wit(component: &Component, engine: &Engine) -> wasmtime::Result<()> {
-    let ours = version_of(packhouse_artifact::WORLD);
+/// The world of a component, with the version that its exports have. Refuses a component of
+/// another WIT with a clear message: linking would only name a missing function.
+fn world_of(component: &Component, engine: &Engine) -> wasmtime::Result<String> {
+    const PACKAGE: &str = "packhouse:engine/";
     let of_type = component.component_type();
-    let imports = of_type.imports(engine).map(|(name, _)| name.to_owned());
-    let exports = of_type.exports(engine).map(|(name, _)| name.to_owned());
-    let mut spoken =
-        imports.chain(exports).filter(|name| name.starts_with("packhouse:engine/")).peekable();
-    wasmtime::ensure!(
-        spoken.peek().is_some(),
-        "it is not a component of packhouse: it exports nothing of packhouse:engine"
-    );
-    for name in spoken {
-        let theirs = version_of(&name);
-        // Before 1.0, incompatible versions change the second number.
-        let compatible = theirs[0] == ours[0] && (ours[0] != "0" || theirs[1] == ours[1]);
+    let ours = |name: &&str| name.starts_with(PACKAGE);
+    let exports = || of_type.exports(engine).map(|(name, _)| name).filter(ours);
+    for name in of_type.imports(engine).map(|(name, _)| name).filter(ours).chain(exports()) {
         wasmtime::ensure!(
-            compatible,
+            runs(version_of(packhouse_artifact::WORLD), version_of(name)),
             "it implements {name}; this packhouse runs {}",
             packhouse_artifact::WORLD
         );
     }
-    Ok(())
+    let export = exports().next().ok_or_else(|| {
+        wasmtime::format_err!(
+            "it is not a component of packhouse: it exports nothing of packhouse:engine"
+        )
+    })?;
+    Ok(format!("{PACKAGE}engine@{}", version_of(export)))
 }
 
-/// The numbers of the version after `@` in a WIT name.
-fn version_of(name: &str) -> [&str; 2] {
-    let mut numbers = name.rsplit_once('@').map_or("", |(_, version)| version).split('.');
-    [numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default()]
+/// Whether a host of one version of the WIT runs a component of another: the same major version, or
+/// the same minor version before 1.0. A later one has to link as well.
+fn runs(host: &str, component: &str) -> bool {
+    let first_two = |version: &str| {
+        let mut numbers = version.split('.').map(str::to_owned);
+        (numbers.next(), numbers.next())
+    };
+    let ((major, minor), (their_major, their_minor)) = (first_two(host), first_two(component));
+    major == their_major && (major.as_deref() != Some("0") || minor == their_minor)
+}
+
+/// The version after `@` in a WIT name.
+fn version_of(name: &str) -> &str {
+    name.rsplit_once('@').map_or("", |(_, version)| version)
 }
 
 /// The message for a trap.
@@ -344,7 +352,7 @@ fn reason(error: &wasmtime::Error, limits: &SandboxLimits, records: u64) -> Stri
 fn read_plan(
     summary: &types::PlanSummary,
     records: u64,
-    mut page: impl FnMut(u64, u32) -> wasmtime::Result<Vec<types::Step>>,
+    mut page: impl FnMut(u64, u32) -> wasmtime::Result<types::StepsPage>,
 ) -> wasmtime::Result<Plan> {
     // A record is copied at most once, and a plan has one literal per section.
     let most = records.saturating_add(8);
@@ -362,7 +370,7 @@ fn read_plan(
     };
     let mut literal = 0;
     while (plan.steps.len() as u64) < summary.steps {
-        let steps = page(plan.steps.len() as u64, packhouse_core::ports::MAX_ROWS)?;
+        let steps = page(plan.steps.len() as u64, 0)?.items;
         wasmtime::ensure!(
             !steps.is_empty(),
             "its plan claims {} steps and returns {}",

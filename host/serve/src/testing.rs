@@ -34,6 +34,10 @@ impl Planner for NoPlanner {
         "sha256:none"
     }
 
+    fn world(&self) -> &str {
+        "none"
+    }
+
     fn runtime(&self) -> &str {
         "none"
     }

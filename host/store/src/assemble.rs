@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_catalog::{LockMode, NewAnswer, RepoRow};
-use packhouse_core::{Head, Plan};
+use packhouse_catalog::{LockMode, NewAnswer, PackRow, RepoRow};
+use packhouse_core::{Head, Plan, Request};
 use packhouse_model::error::{DamageError, Error, ExhaustedBudget, Result};
 use packhouse_model::files::file_url;
 use packhouse_model::names::MpackKey;
@@ -17,7 +17,6 @@ use packhouse_tape::plan_digest;
 use packhouse_vault::{StagedFile, StoredPack};
 
 use super::answer_file::stage_beside;
-use super::closure::AnswerScope;
 use super::load::examine;
 use super::prefetch::Reads;
 use super::{Store, blocking, prove};
@@ -26,9 +25,12 @@ use super::{Store, blocking, prove};
 pub(super) struct PlannedFetch<'a> {
     pub(super) row: &'a RepoRow,
     pub(super) packs: Arc<Vec<RunPack>>,
+    /// The same packs, as the catalog has them.
+    pub(super) pack_rows: Vec<PackRow>,
     /// The heads that clients get.
     pub(super) heads: Vec<Head>,
-    pub(super) scope: AnswerScope,
+    /// The request to the component.
+    pub(super) ask: Request,
     /// How long the answer's URL is valid.
     pub(super) ttl: Duration,
     pub(super) expires_at: Timestamp,
@@ -54,16 +56,13 @@ pub(super) struct StoredAnswer {
 }
 
 impl Store {
-    /// Makes the pack that the plan says.
+    /// Makes the pack that a proven plan says.
     pub(super) async fn assemble(
         &self,
         fetch: &PlannedFetch<'_>,
         plan: Plan,
     ) -> Result<StoredAnswer> {
         let PlannedFetch { row, packs, .. } = fetch;
-        if let Err(failed) = prove::admit(&plan, packs, &fetch.heads) {
-            return Err(self.unproven(&row.name, packs, failed).await);
-        }
         let digest = plan_digest(&plan, packs.iter().map(|pack| pack.directory.key));
         // Where nothing can be written, a file of the user's will do.
         let will_do = |error: &Error| error.is_read_only() && fetch.output.is_some();
@@ -115,7 +114,7 @@ impl Store {
         }
     }
 
-    /// Writes an answer, proves it, and puts it into the store if there is room for it.
+    /// Writes an answer, reads it back, and puts it into the store if there is room for it.
     async fn write_answer(
         &self,
         fetch: &PlannedFetch<'_>,
@@ -130,9 +129,6 @@ impl Store {
             return Err(self.unproven(&row.name, packs, failed).await);
         }
         let (key, bytes) = (written.key, written.bytes);
-        let file = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
-        let answer = StoredPack { file, path: staged.path().to_owned(), bytes };
-        self.leaves_nothing_out(row, packs, &fetch.scope, written.scanned, answer).await?;
         if let Some(room) = room {
             return self.keep_answer(fetch, staged, key, bytes, room).await;
         }

@@ -56,7 +56,7 @@ impl KnownEntities {
         one.written.scanned.rows.iter().any(|row| {
             let place = self.place(&entity_key(row.kind, row.id));
             place.is_some_and(|(shelf, fingerprint)| {
-                fingerprint == row.print && shelves.contains(&shelf)
+                fingerprint == row.fingerprint && shelves.contains(&shelf)
             })
         })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use packhouse_catalog::{EntityKey, PackRow, entity_key};
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Rival as EncodingConflict, Row};
+use packhouse_core::{EncodingConflict, Row};
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{RepoName, ShelfId};
 use packhouse_run::RunPack;
@@ -25,7 +25,7 @@ pub(super) fn different(
 ) -> Vec<DifferentEntity> {
     let differs = |pushed: &PushedEntity| {
         let (shelf, fingerprint) = comparison.index.place(&pushed.entity)?;
-        let is_other = fingerprint != pushed.row.print && !comparison.broken.contains(&shelf);
+        let is_other = fingerprint != pushed.row.fingerprint && !comparison.broken.contains(&shelf);
         is_other.then_some((*pushed, shelf, fingerprint))
     };
     chosen.iter().filter_map(differs).collect()
@@ -61,7 +61,7 @@ impl Store {
                 let entity = entity_key(row.kind, row.id);
                 // A pack may repeat an entity: it is the encoding that the index maps which has to
                 // be beaten.
-                if wanted.get(&entity) == Some(&row.print) {
+                if wanted.get(&entity) == Some(&row.fingerprint) {
                     places.insert((pack.id, entity), (number, row));
                 }
             }

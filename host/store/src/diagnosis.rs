@@ -1,7 +1,7 @@
 //! Diagnosis: whether the component or a stored pack is to blame for a run or a proof that failed.
 
 use packhouse_catalog::entity_key;
-use packhouse_core::{EntityId, Fault, Kind, Span};
+use packhouse_core::{EntityId, Kind, PlanError, Span};
 use packhouse_model::error::{DamageError, Error, PushError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_run::{RunError, RunPack};
@@ -21,6 +21,7 @@ impl Store {
     ) -> Error {
         let reason = match failed {
             ProofError::Component(reason) => reason,
+            ProofError::Unchecked(error) => return error,
             ProofError::Source { pack, detail } => {
                 match self.blame(repo, packs, pack, detail).await {
                     Ok(detail) => detail,
@@ -77,11 +78,11 @@ impl Store {
     ) -> Error {
         match error {
             RunError::Host(error) => error,
-            RunError::Fault(Fault::Malformed { kind, id, at, offset, reason }) => {
+            RunError::NoPlan(PlanError::Malformed { kind, id, at, offset, reason }) => {
                 let detail = format!("{kind} {id}: {reason}, at byte {offset}");
                 self.unproven(repo, packs, ProofError::Source { pack: at.pack, detail }).await
             }
-            RunError::Fault(Fault::Lost { kind, id, wanted_by }) => {
+            RunError::NoPlan(PlanError::Lost { kind, id, wanted_by }) => {
                 match self.is_lost(repo, packs, kind, id).await {
                     Ok(true) => {
                         Error::Damage(DamageError::Lost { repo: repo.clone(), kind, id, wanted_by })
@@ -93,17 +94,17 @@ impl Store {
                     Err(error) => error,
                 }
             }
-            RunError::Fault(Fault::UnknownWant(ids)) => Error::UnknownWant {
+            RunError::NoPlan(PlanError::UnknownWant(ids)) => Error::UnknownWant {
                 repo: repo.clone(),
                 ids: ids.iter().map(ToString::to_string).collect(),
             },
-            RunError::Fault(Fault::HeadConflict(conflicts)) => {
+            RunError::NoPlan(PlanError::HeadConflict(conflicts)) => {
                 Error::Push(PushError::HeadConflict(conflicts))
             }
-            RunError::Fault(fault) => Error::Component {
+            RunError::NoPlan(error) => Error::Component {
                 digest: self.planner.digest().to_owned(),
                 doing: "planning",
-                reason: fault.to_string(),
+                reason: error.to_string(),
             },
         }
     }
@@ -123,15 +124,18 @@ impl Store {
             (None, None) => String::new(),
         };
         let malformed = match &error {
-            RunError::Fault(Fault::Malformed { at, .. }) => files.get(at.pack as usize),
+            RunError::NoPlan(PlanError::Malformed { at, .. }) => files.get(at.pack as usize),
             _ => None,
         };
         match (error, malformed) {
-            (RunError::Fault(Fault::Malformed { kind, id, offset, reason, .. }), Some(one)) => {
+            (
+                RunError::NoPlan(PlanError::Malformed { kind, id, offset, reason, .. }),
+                Some(one),
+            ) => {
                 let (file, record) = (one.file.clone(), Some(format!("{kind} {id}")));
                 Error::Push(PushError::BadPack { file, offset, record, reason })
             }
-            (RunError::Fault(Fault::Disagrees { kind, id, first, second, detail }), _) => {
+            (RunError::NoPlan(PlanError::Conflicting { kind, id, first, second, detail }), _) => {
                 let at = |span: Span| format!("{} (byte {})", place(span.pack), span.offset);
                 // A tag's text is in the detail: here there is only its digest.
                 let entity =

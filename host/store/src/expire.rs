@@ -178,7 +178,8 @@ fn split(
             directory.rows().partition(|row| is_kept(row.kind, row.id));
         for row in &others {
             // A pack may hold several encodings of one entity.
-            let mapped = IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print };
+            let mapped =
+                IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint };
             lengths.insert((mapped, directory.key), row.length);
         }
         if !rows.is_empty() {

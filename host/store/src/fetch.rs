@@ -1,31 +1,35 @@
 //! `fetch`: returns a pack with everything that `want` reaches and `have` does not.
 //!
-//! A stored pack that is exactly that is answered as it is; else one is assembled
-//! ([`super::assemble`]), and kept until it expires. Either is read whole before it is answered: a
-//! fetch never hands out bytes that are not what their key says.
+//! A clone of a repo whose only pack is complete is that pack: one look into the catalog
+//! ([`super::complete`]). Another stored pack that is exactly what is sent is answered as it is;
+//! else one is assembled ([`super::assemble`]), and kept until it expires. What this store hands out
+//! itself, it reads whole before. A complete pack of which it gives the URL was proven when it was
+//! written, and is not read: the client can compare it with its key.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_catalog::{RepoRow, Snapshot};
+use packhouse_catalog::{CompletePack, PackRow, RepoRow, Snapshot};
 use packhouse_core::{Answer, Counts};
 use packhouse_model::client::FetchRequest;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::FetchReport;
-use packhouse_run::RunHost;
+use packhouse_pack::ScannedPack;
+use packhouse_run::{Loan, Locator, RunHost};
 use packhouse_tape::Question;
 use packhouse_vault::StoredPack;
 
 use super::answer_file::{copy_whole, put_whole};
 use super::assemble::{PlannedFetch, StoredAnswer};
 use super::client::handed_out;
-use super::closure::{AnswerScope, ask};
+use super::fetch_request::ask;
 use super::load::{distinct_packs, examine};
 use super::prefetch::Reads;
+use super::prove::stored::StoredRepo;
 use super::{Store, blocking};
 
 impl Store {
@@ -41,7 +45,8 @@ impl Store {
         progress: &Progress,
     ) -> Result<FetchReport> {
         let row = self.known_repo(repo).await?;
-        let (report, found) = self.fetch_current(&row, request, progress).await?;
+        let hands_out = request.output.is_some();
+        let (report, found) = self.fetch_current(&row, request, hands_out, progress).await?;
         if let Some(output) = &request.output {
             self.copy_answer(&row, found, output).await?;
         }
@@ -52,10 +57,11 @@ impl Store {
         &self,
         row: &RepoRow,
         request: &FetchRequest,
+        hands_out: bool,
         progress: &Progress,
     ) -> Result<(FetchReport, StoredAnswer)> {
-        let done =
-            self.until_current(row.id, || Box::pin(self.fetch_once(row, request, progress))).await;
+        let attempt = || self.fetch_once(row, request, hands_out, progress);
+        let done = self.until_current(row.id, || Box::pin(attempt())).await;
         self.remembering(row.id, "fetch", done).await
     }
 
@@ -67,7 +73,7 @@ impl Store {
         progress: &Progress,
     ) -> Result<(FetchReport, StoredPack)> {
         let row = self.known_repo(repo).await?;
-        let (report, found) = self.fetch_current(&row, request, progress).await?;
+        let (report, found) = self.fetch_current(&row, request, true, progress).await?;
         let pack = match found.aside {
             None => self.open_found(&row, &found).await?,
             Some(staged) => {
@@ -114,10 +120,12 @@ impl Store {
         Ok(found)
     }
 
+    /// Answers on one state of the repo. `hands_out`: the bytes, not only their URL.
     async fn fetch_once(
         &self,
         row: &RepoRow,
         request: &FetchRequest,
+        hands_out: bool,
         progress: &Progress,
     ) -> Result<(FetchReport, StoredAnswer)> {
         request.check()?;
@@ -129,31 +137,55 @@ impl Store {
 
         progress.at(&row.name.to_string(), Phase::Plan, 0, 0)?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let shelves = snapshot.shelves().await?;
+        let heads = handed_out(snapshot.as_mut()).await?;
+        let ask = ask(request, snapshot.as_mut()).await?;
+        if let Some(complete) = self.complete_answer(snapshot.as_mut(), &ask, &heads).await? {
+            let PackRow { key, bytes, .. } = complete.pack;
+            if hands_out {
+                self.read_sound(&row.name, &key, progress).await?;
+            }
+            let url = self.vault.url_of(&key, request.ttl).await?;
+            let found = StoredAnswer { key, url, bytes, reused: true, aside: None };
+            let CompletePack { counts, missing, .. } = complete.complete;
+            return Ok((
+                self.fetch_report(&found, counts, missing.len() as u64, expires_at),
+                found,
+            ));
+        }
+        let pack_rows = distinct_packs(&snapshot.shelves().await?);
         let fetch = PlannedFetch {
             row,
-            heads: handed_out(snapshot.as_mut()).await?,
-            scope: AnswerScope {
-                ask: ask(request, snapshot.as_mut()).await?,
-                planned_from: shelves.iter().map(|shelf| shelf.id).collect(),
-            },
-            packs: Arc::new(self.directories(&row.name, &distinct_packs(&shelves)).await?),
+            heads,
+            ask,
+            packs: Arc::new(self.directories(&row.name, &pack_rows).await?),
+            pack_rows,
             ttl: request.ttl,
             expires_at,
             output: request.output.as_deref(),
             progress,
         };
-        let answer = self.plan_fetch(&fetch, snapshot).await?;
+        let (answer, planned_on) = self.plan_fetch(&fetch, snapshot).await?;
+        let answer = self.prove_answer(&fetch, answer, planned_on).await?;
         let (counts, missing) = (answer.plan.records, answer.missing);
         let reused = match answer.reuse {
-            Some(pack) => self.reuse(&fetch, pack, counts).await?,
+            Some(pack) => self.reuse(&fetch, pack).await?,
             None => None,
         };
         let found = match reused {
             Some(found) => found,
             None => self.assemble(&fetch, answer.plan).await?,
         };
-        let report = FetchReport {
+        Ok((self.fetch_report(&found, counts, missing, expires_at), found))
+    }
+
+    fn fetch_report(
+        &self,
+        found: &StoredAnswer,
+        counts: Counts,
+        missing: u64,
+        expires_at: Timestamp,
+    ) -> FetchReport {
+        FetchReport {
             mpack_key: found.key,
             mpack_url: found.url.clone(),
             object_count: counts.objects,
@@ -165,8 +197,7 @@ impl Store {
             expires_at,
             reused: found.reused,
             component: self.planner.digest().to_owned(),
-        };
-        Ok((report, found))
+        }
     }
 
     /// When an answer with a URL that is valid for so long expires.
@@ -184,18 +215,20 @@ impl Store {
         }
     }
 
-    /// Asks the component for the answer.
+    /// Asks the component for the answer. Returns the state of the repo, too: the answer is proven
+    /// on the same.
     async fn plan_fetch(
         &self,
         fetch: &PlannedFetch<'_>,
         snapshot: Box<dyn Snapshot>,
-    ) -> Result<Answer> {
+    ) -> Result<(Answer, StoredRepo)> {
         let PlannedFetch { row: RepoRow { name: repo, .. }, packs, heads, .. } = fetch;
         let mut reader = self.run_packs(repo, packs.clone());
         self.prefetch(&mut reader, packs, Reads::Metadata, fetch.progress).await?;
-        let host = RunHost::new(reader, heads.clone(), Some(snapshot));
+        let loan = Loan::default();
+        let host = RunHost::new(reader, heads.clone(), Some(snapshot)).on(&loan);
         let records = packs.iter().map(|pack| pack.directory.len()).sum();
-        let ask = fetch.scope.ask.clone();
+        let ask = fetch.ask.clone();
         let question = Question::Assembly { request: ask.clone() };
         let planned = self
             .ask("fetch", repo, question, packs, host, move |sandbox, host| {
@@ -203,51 +236,58 @@ impl Store {
             })
             .await?;
         match planned {
-            Ok(answer) => Ok(answer),
+            Ok(answer) => {
+                let (reader, snapshot) = loan.take()?;
+                let locator = Locator::new(
+                    repo.clone(),
+                    self.vault.clone(),
+                    self.directory_heads.clone(),
+                    fetch.pack_rows.clone(),
+                );
+                Ok((answer, StoredRepo::new(snapshot, reader, packs.clone(), locator)))
+            }
             Err(error) => Err(self.run_error(repo, packs, error).await),
         }
     }
 
-    /// Checks a stored pack and answers it as it is; `None` when it names other branches than it
-    /// should.
-    async fn reuse(
-        &self,
-        fetch: &PlannedFetch<'_>,
-        pack: u32,
-        counts: Counts,
-    ) -> Result<Option<StoredAnswer>> {
+    /// Checks a stored pack, whose directory was proven to list the records of the answer, and
+    /// answers it as it is; `None` when it names other branches than it should.
+    async fn reuse(&self, fetch: &PlannedFetch<'_>, pack: u32) -> Result<Option<StoredAnswer>> {
         let repo = &fetch.row.name;
-        let directory = match fetch.packs.get(pack as usize) {
-            Some(pack) if pack.directory.len() == counts.total() => &pack.directory,
-            _ => {
-                return Err(Error::Unproven {
-                    digest: self.planner.digest().to_owned(),
-                    repo: repo.clone(),
-                    reason: "it would answer with a pack that does not hold what it counts".into(),
-                });
-            }
+        let Some(directory) = fetch.packs.get(pack as usize).map(|pack| &pack.directory) else {
+            return Ok(None);
         };
         let key = directory.key;
-        let stored = self.open_pack(repo, &key).await?;
-        let (progress, name, total) = (fetch.progress.clone(), repo.to_string(), stored.bytes);
-        let (stored, examined) = blocking(move || {
-            let examined = examine(&stored, |done| progress.at(&name, Phase::Verify, done, total))?;
-            Ok((stored, examined))
-        })
-        .await?;
-        let bytes = examined.bytes;
-        let scanned = examined.sound(&key).map_err(|detail| self.damaged(repo, &key, detail))?;
+        let (stored, scanned) = self.read_sound(repo, &key, fetch.progress).await?;
+        let bytes = stored.bytes;
         // A clone takes the branches from the pack: one that names others, or other heads, is not
         // an answer to it.
-        let is_clone = fetch.scope.ask.want.is_empty();
+        let is_clone = fetch.ask.want.is_empty();
         let right_branches =
             scanned.bad_branch.is_none() && (!is_clone || fetch.heads == scanned.heads);
-        self.leaves_nothing_out(fetch.row, &fetch.packs, &fetch.scope, scanned, stored).await?;
         if !right_branches {
             return Ok(None);
         }
         let url = self.vault.url_of(&key, fetch.ttl).await?;
         Ok(Some(StoredAnswer { key, url, bytes, reused: true, aside: None }))
+    }
+
+    /// Reads a pack whole; it is sound.
+    pub(super) async fn read_sound(
+        &self,
+        repo: &RepoName,
+        key: &MpackKey,
+        progress: &Progress,
+    ) -> Result<(StoredPack, ScannedPack)> {
+        let stored = self.open_pack(repo, key).await?;
+        let (progress, name, total) = (progress.clone(), repo.to_string(), stored.bytes);
+        let (stored, examined) = blocking(move || {
+            let examined = examine(&stored, |done| progress.at(&name, Phase::Verify, done, total))?;
+            Ok((stored, examined))
+        })
+        .await?;
+        let scanned = examined.sound(key).map_err(|detail| self.damaged(repo, key, detail))?;
+        Ok((stored, scanned))
     }
 
     /// Writes the answer to a file of the user's: whole, or not at all.

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use packhouse_catalog::{
-    Consolidation, DroppedEntity, IndexRow, LockMode, PackRow, PublishOutcome, RepoRow, Shelf,
-    Snapshot, Sums,
+    CompletePack, Consolidation, DroppedEntity, IndexRow, LockMode, PackRow, PublishOutcome,
+    RepoRow, Shelf, Snapshot, Sums,
 };
 use packhouse_core::{Head, Plan};
 use packhouse_model::error::{Error, Result};
@@ -30,6 +30,7 @@ use packhouse_run::{RunHost, RunPack};
 use packhouse_tape::{Question, plan_digest};
 use packhouse_vault::StagedFile;
 
+use super::complete::complete_pack;
 use super::cost::peak_disk;
 use super::prefetch::Reads;
 use super::repo::mapped_packs;
@@ -179,6 +180,9 @@ impl Store {
         let nothing =
             |report| Ok(GcPlan { report, work: None, planned: planned.clone(), repo: row.clone() });
         if mapped.len() <= 1 && (age.is_none() || mapped.is_empty()) {
+            if let ([only], true) = (&mapped[..], applied) {
+                self.check_only_pack(&row, only, snapshot.as_mut(), progress).await?;
+            }
             report.elapsed_ms = self.millis_since(started);
             return nothing(report);
         }
@@ -332,12 +336,20 @@ impl Store {
 
         progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
         let PlannedGc { packs, plan, index, heads, dropped, .. } = work;
-        let proving = packs.clone();
-        let (proven, written) = blocking(move || {
-            Ok((prove::prove(&plan, &proving, &written, &heads, &index, sources_hashed), written))
-        })
-        .await?;
-        let proven = match proven {
+        let (proving, written) = (packs.clone(), Arc::new(written));
+        let proven = written.clone();
+        let proven = blocking(move || {
+            Ok(prove::consolidation::prove(
+                &plan,
+                &proving,
+                &proven,
+                &heads,
+                &index,
+                sources_hashed,
+            ))
+        });
+        let (proven, complete) = tokio::join!(proven, check_complete(&staged, &written));
+        let proven = match proven? {
             Ok(proven) => proven,
             Err(failed) => return Err(self.unproven(&repo.name, &packs, failed).await),
         };
@@ -356,7 +368,7 @@ impl Store {
             bytes: written.bytes,
             records: directory.len(),
             dropped,
-            complete: None,
+            complete: complete?,
             fence: self.fence,
             now: self.time().await?,
             repo: repo.clone(),
@@ -377,6 +389,26 @@ impl Store {
         // not count.
         report.elapsed_ms += self.millis_since(started);
         Ok(report)
+    }
+
+    /// Checks whether the only pack of a repo is complete, if that is not known: it was stored before
+    /// this was recorded. The pack is read once.
+    async fn check_only_pack(
+        &self,
+        row: &RepoRow,
+        pack: &PackRow,
+        snapshot: &mut dyn Snapshot,
+        progress: &Progress,
+    ) -> Result<()> {
+        if self.is_checked(snapshot, pack).await? {
+            return Ok(());
+        }
+        let (stored, scanned) = self.read_sound(&row.name, &pack.key, progress).await?;
+        let found = blocking(move || {
+            complete_pack(&scanned, &stored.file).map_err(Error::io("reading", stored.path))
+        });
+        self.note_complete(row, &pack.key, found.await?).await;
+        Ok(())
     }
 
     /// A pack that will replace others is read back from where it was sent to: a server may have
@@ -439,6 +471,18 @@ impl Store {
             }
         }
     }
+}
+
+/// Whether a written pack is complete.
+async fn check_complete(
+    staged: &StagedFile,
+    written: &Arc<WrittenPack>,
+) -> Result<Option<CompletePack>> {
+    let path = staged.path().to_owned();
+    let file = staged.file.try_clone().map_err(Error::io("opening", &path))?;
+    let written = written.clone();
+    blocking(move || complete_pack(&written.scanned, &file).map_err(Error::io("reading", path)))
+        .await
 }
 
 /// Which packs are on the shelves: enough to tell whether that has changed.

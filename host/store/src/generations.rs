@@ -123,7 +123,7 @@ impl Store {
                 for row in pack.directory.rows().filter(|row| row.kind == Kind::Tag) {
                     let place = places.binary_search_by_key(&row.id, |(tag, ..)| *tag);
                     if let Ok(at) = place
-                        && places[at].2 == row.print
+                        && places[at].2 == row.fingerprint
                     {
                         rows[at].get_or_insert((number, row));
                     }

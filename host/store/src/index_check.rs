@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use packhouse_catalog::Snapshot;
 use packhouse_core::record::Commit;
-use packhouse_core::{Edges, EntityId, Head, Kind, Rival as EncodingConflict};
+use packhouse_core::{Edges, EncodingConflict, EntityId, Head, Kind};
 use packhouse_model::error::Error;
 use packhouse_run::{Indexed, PackReader, RunPack};
 

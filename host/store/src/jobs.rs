@@ -1,6 +1,7 @@
 //! Jobs: queues them (`push --async`, `gc --async` and others), lists, retries and cancels them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use packhouse_catalog::{Fence, JobEnd, JobQuery, LockMode, NewJob, RepoRow};
@@ -144,7 +145,7 @@ impl Store {
         let scanned = examined
             .sound(&pack.mpack_key)
             .map_err(|detail| self.damaged(&row.name, &pack.mpack_key, detail))?;
-        let written = WrittenPack { key, bytes, scanned };
+        let written = Arc::new(WrittenPack { key, bytes, scanned });
         Ok(StagedPack { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
     }
 

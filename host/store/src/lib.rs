@@ -10,14 +10,15 @@ mod branch;
 mod checkpoint;
 pub mod client;
 mod clock_skew;
-mod closure;
 mod compare;
+mod complete;
 mod conflicts;
 mod cost;
 mod damage;
 mod diagnosis;
 mod expire;
 mod fetch;
+mod fetch_request;
 mod gc;
 mod generations;
 mod history;
@@ -35,6 +36,7 @@ mod preconditions;
 mod prefetch;
 mod prepare;
 mod prove;
+mod proven;
 mod prune;
 mod push;
 mod reach;
@@ -61,7 +63,7 @@ use packhouse_catalog::{Catalog, Fence, RepoRow, Totals};
 use packhouse_model::clock::Clock;
 use packhouse_model::error::{Error, OpenError, Result};
 use packhouse_model::names::{RepoId, RepoName};
-use packhouse_run::Planner;
+use packhouse_run::{DirectoryHeads, Planner};
 use packhouse_vault::{SweepResult, Traffic, Vault};
 use record::TapeRecorder;
 
@@ -103,6 +105,8 @@ pub struct Store {
     pinned: Option<Arc<(RepoName, RepoId)>>,
     /// The quota of answers that are assembled here.
     quota: Option<Arc<AnswerQuota>>,
+    /// The heads of directories that were read, for all runs.
+    directory_heads: Arc<DirectoryHeads>,
 }
 
 /// A caller for whom answers are assembled, and their disk quota.
@@ -143,6 +147,7 @@ impl Store {
             fence: None,
             pinned: None,
             quota: None,
+            directory_heads: Arc::default(),
         };
         store.check_storage().await?;
         Ok(store)

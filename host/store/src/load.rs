@@ -1,7 +1,6 @@
 //! Prepares a repo's packs for a run: finds them, and loads their directories.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,11 +9,11 @@ use packhouse_catalog::{PackRow, Shelf};
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::files::key_of;
 use packhouse_model::names::{MpackKey, RepoName};
-use packhouse_pack::Directory;
-use packhouse_pack::scan::{BadPack, ScanError, ScannedPack, Source, scan};
-use packhouse_run::{PackReader, RunPack};
+use packhouse_pack::{Directory, ExaminedPack};
+use packhouse_run::{
+    Directories, PackReader, RunPack, damaged_pack, keep_directory, missing_pack, put_directory,
+};
 use packhouse_vault::StoredPack;
-use ring::digest::{Context, SHA256};
 use tokio::runtime::Handle;
 
 use super::{Store, TRIES};
@@ -32,44 +31,6 @@ pub(super) fn distinct_packs(shelves: &[Shelf]) -> Vec<PackRow> {
     packs
 }
 
-/// What a pack's bytes are, all of them read and every object hashed.
-#[derive(Debug)]
-pub(super) struct ExaminedPack {
-    /// SHA-256 of the bytes.
-    pub key: MpackKey,
-    /// How many there are.
-    pub bytes: u64,
-    /// Its records, or what is wrong with them.
-    pub scanned: Result<ScannedPack, BadPack>,
-}
-
-impl ExaminedPack {
-    /// The records of a well-formed pack whose bytes match `key`; else what is wrong with it.
-    pub(super) fn sound(self, key: &MpackKey) -> Result<ScannedPack, String> {
-        match self.scanned {
-            Ok(scanned) if self.key == *key => Ok(scanned),
-            Ok(_) => Err(format!("hash mismatch: its SHA-256 is {}", self.key)),
-            Err(bad) => Err(bad.to_string()),
-        }
-    }
-}
-
-/// A source that hashes what goes by. A scan reads each byte once, in order.
-struct Hashing<S> {
-    source: S,
-    sum: Context,
-    bytes: u64,
-}
-
-impl<S: Source> Source for &mut Hashing<S> {
-    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.source.read_at(offset, buf)?;
-        self.sum.update(&buf[..n]);
-        self.bytes += n as u64;
-        Ok(n)
-    }
-}
-
 /// The key of a stored pack's bytes as they are now.
 pub(super) fn hash(pack: &StoredPack) -> Result<MpackKey> {
     key_of(&pack.file).map_err(Error::io("reading", &pack.path))
@@ -78,36 +39,9 @@ pub(super) fn hash(pack: &StoredPack) -> Result<MpackKey> {
 /// Reads a stored pack whole.
 pub(super) fn examine(
     pack: &StoredPack,
-    mut tick: impl FnMut(u64) -> Result<()>,
+    tick: impl FnMut(u64) -> Result<()>,
 ) -> Result<ExaminedPack> {
-    let mut source = Hashing { source: &pack.file, sum: Context::new(&SHA256), bytes: 0 };
-    let mut stopped = None;
-    let scanned = scan(&mut source, |bytes| {
-        tick(bytes).map_err(|error| {
-            stopped = Some(error);
-            io::Error::other("stopped")
-        })
-    });
-    if let Some(error) = stopped {
-        return Err(error);
-    }
-    let scanned = match scanned {
-        Ok(scanned) => Ok(scanned),
-        Err(ScanError::Bad(bad)) => Err(bad),
-        Err(ScanError::Io(e)) => return Err(Error::io("reading", &pack.path)(e)),
-    };
-    // What a scan that ended early left unread belongs to the key as well.
-    let mut rest = vec![0; 1 << 20];
-    loop {
-        let at = source.bytes;
-        match (&mut source).read_at(at, &mut rest).map_err(Error::io("reading", &pack.path))? {
-            0 => break,
-            _ => tick(source.bytes)?,
-        }
-    }
-    let mut key = [0; 32];
-    key.copy_from_slice(source.sum.finish().as_ref());
-    Ok(ExaminedPack { key: MpackKey::new(key), bytes: source.bytes, scanned })
+    packhouse_pack::examine(&pack.file, &pack.path, tick)
 }
 
 impl Store {
@@ -121,11 +55,7 @@ impl Store {
     }
 
     pub(super) fn missing(&self, repo: &RepoName, key: &MpackKey) -> Error {
-        Error::Damage(DamageError::MissingPack {
-            key: *key,
-            repo: repo.clone(),
-            place: self.vault.place_of(key),
-        })
+        missing_pack(&self.vault, repo, key)
     }
 
     /// Whether a missing pack was deleted because it is not used any more: then the plan is old,
@@ -160,12 +90,7 @@ impl Store {
     }
 
     pub(super) fn damaged(&self, repo: &RepoName, key: &MpackKey, detail: String) -> Error {
-        Error::Damage(DamageError::DamagedPack {
-            key: *key,
-            repo: repo.clone(),
-            place: self.vault.place_of(key),
-            detail,
-        })
+        damaged_pack(&self.vault, repo, key, detail)
     }
 
     /// The directories of packs, in their order. Those that are missing or damaged are rebuilt from
@@ -175,50 +100,23 @@ impl Store {
         repo: &RepoName,
         packs: &[PackRow],
     ) -> Result<Vec<RunPack>> {
-        let found: Vec<_> = packs.iter().map(|pack| self.directory(repo, pack)).collect();
+        let directories = self.directories_of(repo);
+        let found: Vec<_> = packs.iter().map(|pack| directories.whole(pack)).collect();
         stream::iter(found).buffered(DIRECTORIES).map_ok(RunPack::stored).try_collect().await
     }
 
-    async fn directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
-        let kept = self
-            .vault
-            .directory(&pack.key)
-            .await?
-            .and_then(|bytes| Directory::read(pack.key, bytes));
-        match kept {
-            // The catalog counted the records when they were proven: a directory with others is not
-            // this pack's.
-            Some(directory)
-                if directory.len() == pack.records && directory.pack_bytes == pack.bytes =>
-            {
-                Ok(directory)
-            }
-            _ => self.rebuild_directory(repo, pack).await,
-        }
+    fn directories_of(&self, repo: &RepoName) -> Directories {
+        Directories::new(repo.clone(), self.vault.clone())
     }
 
     /// Stores a directory beside its pack. It is a cache: without it the next run rebuilds it.
     pub(super) async fn keep_directory(&self, directory: &Directory) {
-        if let Err(error) = self.put_directory(directory).await {
-            tracing::warn!("the directory of pack {} could not be cached: {error}", directory.key);
-        }
+        keep_directory(&self.vault, directory).await;
     }
 
     /// The same, for a caller who needs to know whether it was stored.
     pub(super) async fn put_directory(&self, directory: &Directory) -> Result<()> {
-        self.vault.put_directory(&directory.key, directory.as_bytes()).await
-    }
-
-    async fn rebuild_directory(&self, repo: &RepoName, pack: &PackRow) -> Result<Directory> {
-        tracing::info!("rebuilding the directory of pack {}", pack.key);
-        let stored = self.open_pack(repo, &pack.key).await?;
-        let examined = super::blocking(move || examine(&stored, |_| Ok(()))).await?;
-        let bytes = examined.bytes;
-        let scanned =
-            examined.sound(&pack.key).map_err(|detail| self.damaged(repo, &pack.key, detail))?;
-        let directory = Directory::new(pack.key, bytes, &scanned.rows);
-        self.keep_directory(&directory).await;
-        Ok(directory)
+        put_directory(&self.vault, directory).await
     }
 
     /// Packs ready to be read by a run.

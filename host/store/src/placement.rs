@@ -36,7 +36,7 @@ pub(super) fn place(
     won: Option<u64>,
     broken: bool,
 ) {
-    let row = IndexRow { entity: c.entity, fingerprint: c.row.print };
+    let row = IndexRow { entity: c.entity, fingerprint: c.row.fingerprint };
     let bytes = c.row.length;
     match stored {
         None => pack.fresh.push(NewEntity { row, bytes }),
@@ -44,7 +44,7 @@ pub(super) fn place(
             let smaller =
                 !stored.consolidated && (pack.records, pack.key) < (stored.records, stored.key);
             // One encoding has one length.
-            let same = (fingerprint == c.row.print && (smaller || broken)).then_some(bytes);
+            let same = (fingerprint == c.row.fingerprint && (smaller || broken)).then_some(bytes);
             if let Some(bytes_there) = won.or(same) {
                 pack.moved.push(MovedEntity { row, bytes, from, bytes_there });
             }
@@ -83,7 +83,7 @@ pub(super) fn choose(
     for c in all {
         match chosen.last_mut() {
             Some(best) if best.entity == c.entity => {
-                let better = if best.row.print == c.row.print {
+                let better = if best.row.fingerprint == c.row.fingerprint {
                     size(&c) < size(best)
                 } else {
                     reader.prefers(c.row.span(c.pack), best.row.span(best.pack))?

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use packhouse_catalog::PackRow;
-use packhouse_core::{Kind, Plan, Rival as EncodingConflict, Span, Step};
+use packhouse_core::{EncodingConflict, Kind, Plan, Span, Step};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::progress::{Phase, Progress};

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use packhouse_catalog::{EntityKey, Push, PushedPack, RepoRow, Snapshot, TagRow};
+use packhouse_catalog::{CompletePack, EntityKey, Push, PushedPack, RepoRow, Snapshot, TagRow};
 use packhouse_core::record::Tag;
-use packhouse_core::{Head, Kind, Rival as EncodingConflict};
+use packhouse_core::{EncodingConflict, Head, Kind};
 use packhouse_model::error::{Error, PushError, Result};
 use packhouse_model::names::{BranchName, RepoName, in_the_way, same_name};
 use packhouse_model::progress::Progress;
@@ -15,6 +15,7 @@ use packhouse_run::{Indexed, RunHost, RunPack};
 use packhouse_tape::Question;
 
 use super::compare::PushComparison;
+use super::complete::complete_pack;
 use super::conflicts::{DifferentEntity, different};
 use super::index_check::{check_heads, check_index};
 use super::placement::{PushedEntity, choose};
@@ -93,6 +94,7 @@ impl Store {
         let mut all: BTreeMap<String, Head> =
             heads.into_iter().map(|head| (head.branch.clone(), head)).collect();
         all.extend(indexed.heads.iter().map(|head| (head.branch.clone(), head.clone())));
+        let complete = self.check_first_pack(&run.repo, input).await?;
         let push = Push {
             repo: run.repo,
             known: known_entities(input.received, &packs),
@@ -100,13 +102,29 @@ impl Store {
             edges: indexed.edges,
             heads: indexed.heads,
             broken: input.comparison.broken.iter().copied().collect(),
-            complete: None,
+            complete,
             forced: input.force,
             fence: self.fence,
             now: self.time().await?,
         };
         let files = input.comparison.fresh.clone();
         Ok(Prepared { push, files, heads: all.into_values().collect() })
+    }
+
+    /// Whether a push is a complete pack: it is the only one of a repo that has nothing else.
+    async fn check_first_pack(
+        &self,
+        repo: &RepoRow,
+        input: &PushInput<'_>,
+    ) -> Result<Option<CompletePack>> {
+        let ([one], [_]) = (input.received, &input.comparison.fresh[..]) else { return Ok(None) };
+        if repo.sums.mapped.total() > 0 {
+            return Ok(None);
+        }
+        let (written, path) = (one.written.clone(), one.file.clone());
+        let file = one.bytes.try_clone().map_err(Error::io("opening", &path))?;
+        blocking(move || complete_pack(&written.scanned, &file).map_err(Error::io("reading", path)))
+            .await
     }
 
     /// All files speak for the heads; those that are new besides become packs. Each is a pack of

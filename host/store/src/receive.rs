@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use packhouse_catalog::{EntityKey, entity_key};
 use packhouse_model::error::{Error, PushError, Result};
@@ -20,7 +21,7 @@ use super::{Store, blocking};
 #[derive(Debug)]
 pub struct StagedPack {
     pub(super) file: PathBuf,
-    pub(crate) written: WrittenPack,
+    pub(crate) written: Arc<WrittenPack>,
     pub(super) staged: Option<StagedFile>,
     /// Open for the component's reads, wherever the staged file has been moved.
     pub(super) bytes: File,
@@ -121,7 +122,12 @@ impl Store {
         match written {
             Ok(written) => {
                 let bytes = staged.file.try_clone().map_err(Error::io("opening", staged.path()))?;
-                Ok(StagedPack { file: name, written, staged: Some(staged), bytes })
+                Ok(StagedPack {
+                    file: name,
+                    written: Arc::new(written),
+                    staged: Some(staged),
+                    bytes,
+                })
             }
             Err(WriteError::Failed(error)) => Err(error),
             Err(WriteError::Bad(BadPack { offset, record, reason })) => {

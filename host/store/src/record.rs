@@ -91,7 +91,7 @@ impl Store {
             tape: VERSION,
             made_by: concat!("packhouse ", env!("CARGO_PKG_VERSION")).to_owned(),
             component: self.planner.digest().to_owned(),
-            world: packhouse_artifact::WORLD.to_owned(),
+            world: self.planner.world().to_owned(),
             engine,
             verb: verb.to_owned(),
             repo: repo.to_string(),

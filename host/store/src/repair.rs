@@ -236,7 +236,10 @@ async fn read(stored: StoredPack, key: MpackKey) -> Result<Option<(Candidate, St
 
 fn entities(scanned: &ScannedPack) -> Vec<(IndexRow, u64)> {
     let row = |row: &packhouse_core::Row| {
-        (IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print }, row.length)
+        (
+            IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint },
+            row.length,
+        )
     };
     let mut entities: Vec<_> = scanned.rows.iter().map(row).collect();
     entities.sort_unstable();

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 
 use jiff::Timestamp;
-use packhouse_catalog::{DamageFindings, IndexRow, PackRow, RepoRow, Shelf, entity_key};
+use packhouse_catalog::{
+    CompletePack, DamageFindings, IndexRow, PackRow, RepoRow, Shelf, Snapshot, entity_key,
+};
 use packhouse_core::record::Commit;
 use packhouse_core::{Edges, Kind, Row};
 use packhouse_model::error::{Error, Result};
@@ -18,7 +20,9 @@ use packhouse_model::report::{Damage, Problem, ProblemKind, Repaired, VerifyRepo
 use packhouse_pack::{Directory, ScannedPack};
 use packhouse_vault::StoredPack;
 
+use super::complete::complete_pack;
 use super::load::{distinct_packs, examine};
+use super::repo::mapped_packs;
 use super::verify_catalog::{Contents, verify_catalog};
 use super::{Store, blocking};
 
@@ -45,6 +49,10 @@ struct PackCheck<'a> {
     way_out: &'static str,
     report: &'a mut VerifyReport,
     progress: &'a Progress,
+    /// The only pack to which the index maps something, if it is not known whether it is complete.
+    unchecked: Option<MpackKey>,
+    /// What was found out about that.
+    complete: Option<CompletePack>,
 }
 
 impl PackCheck<'_> {
@@ -153,15 +161,40 @@ impl Store {
             repaired: None,
         };
         let mut contents: BTreeMap<i64, Contents> = BTreeMap::new();
-        let mut check = PackCheck { row: &row, total, way_out, report: &mut report, progress };
+        let unchecked = self.unchecked_pack(snapshot.as_mut(), &shelves).await?;
+        let mut check = PackCheck {
+            row: &row,
+            total,
+            way_out,
+            report: &mut report,
+            progress,
+            unchecked,
+            complete: None,
+        };
         for pack in &packs {
             if let Some(found) = self.verify_pack(pack, &mut check).await? {
                 contents.insert(pack.id, found);
             }
         }
+        let complete = check.complete;
         verify_catalog(snapshot.as_mut(), &shelves, &contents, &mut report.problems).await?;
         report.ok = report.problems.is_empty();
+        if let (Some(key), true) = (unchecked, report.ok) {
+            self.note_complete(&row, &key, complete).await;
+        }
         Ok(Seen { report, row, shelves, contents })
+    }
+
+    /// The only pack to which the index maps something, if it is not known whether it is complete.
+    async fn unchecked_pack(
+        &self,
+        snapshot: &mut dyn Snapshot,
+        shelves: &[Shelf],
+    ) -> Result<Option<MpackKey>> {
+        match &mapped_packs(shelves)[..] {
+            [only] if !self.is_checked(snapshot, only).await? => Ok(Some(only.key)),
+            _ => Ok(None),
+        }
     }
 
     /// Reads a pack whole, and checks its directory. None when it is not sound.
@@ -202,6 +235,10 @@ impl Store {
         self.verify_directory(&Directory::new(pack.key, bytes, &scanned.rows), check).await?;
         check.report.objects_checked +=
             scanned.rows.iter().filter(|row| row.kind == Kind::Object).count() as u64;
+        if check.unchecked == Some(pack.key) {
+            let found = complete_pack(&scanned, &stored.file);
+            check.complete = found.map_err(Error::io("reading", &stored.path))?;
+        }
         contents_of(&scanned, &stored).map(Some)
     }
 
@@ -212,8 +249,12 @@ impl Store {
         check: &mut PackCheck<'_>,
     ) -> Result<()> {
         let pack = directory.key;
-        let kept = self.vault.directory(&pack).await?;
-        if kept.is_none_or(|kept| kept == directory.as_bytes()) {
+        let Some(kept) = self.vault.directory(&pack).await? else { return Ok(()) };
+        let is_current = Directory::is_current(&kept);
+        if Directory::read(pack, kept).as_ref() == Some(directory) {
+            if !is_current {
+                self.keep_directory(directory).await;
+            }
             return Ok(());
         }
         match self.put_directory(directory).await {
@@ -248,7 +289,7 @@ fn contents_of(scanned: &ScannedPack, stored: &StoredPack) -> Result<Contents> {
         }
     }
     let entity =
-        |row: &Row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print };
+        |row: &Row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint };
     let mut entities: Vec<(IndexRow, u64)> =
         scanned.rows.iter().map(|row| (entity(row), row.length)).collect();
     entities.sort_unstable();

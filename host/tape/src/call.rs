@@ -1,7 +1,10 @@
 //! The calls between host and component as values: their names, arguments and results. Serialised,
 //! they have the names of the WIT.
 
-use packhouse_core::{AccessError, Edges, EntityId, Head, Kind, PackInfo, Rival, Span};
+use packhouse_core::{
+    AccessError, Ancestor, CommitTag, EncodingConflict, EntityId, Head, Kind, Limits, Location,
+    PackInfo, Page, Span,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +28,25 @@ pub(super) enum CallResult<T> {
 /// `list<u8>`, in hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Bytes(#[serde(with = "hex")] pub(super) Vec<u8>);
+
+/// A page of rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RowsPage {
+    pub(super) items: Bytes,
+    pub(super) done: bool,
+}
+
+impl From<Page<u8>> for RowsPage {
+    fn from(page: Page<u8>) -> RowsPage {
+        RowsPage { items: Bytes(page.items), done: page.done }
+    }
+}
+
+impl From<RowsPage> for Page<u8> {
+    fn from(page: RowsPage) -> Page<u8> {
+        Page { items: page.items.0, done: page.done }
+    }
+}
 
 /// How two records compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,12 +79,12 @@ impl From<Order> for std::cmp::Ordering {
 
 /// Declares the calls: the arguments by name, the function, the result.
 macro_rules! calls {
-    ($($name:ident { $($argument:ident: $type:ty),+ } = $function:literal -> $answer:ty;)+) => {
+    ($($name:ident { $($argument:ident: $type:ty),* } = $function:literal -> $answer:ty;)+) => {
         $(
             #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
             #[serde(deny_unknown_fields)]
             pub(super) struct $name {
-                $(pub(super) $argument: $type,)+
+                $(pub(super) $argument: $type,)*
             }
 
             impl Call for $name {
@@ -74,13 +96,33 @@ macro_rules! calls {
 }
 
 calls! {
-    DirectoryRows { pack: u32, first: u64, limit: u32 } = "storage.directory-rows" -> Bytes;
+    GetLimits {} = "storage.limits" -> Limits;
+    PackIndex { pack: u32, first: u64, limit: u32 } = "storage.pack-index" -> RowsPage;
     ReadRecords { spans: Vec<Span> } = "storage.read-records" -> Vec<Bytes>;
     CompareRecords { pairs: Vec<(Span, Span)> } = "storage.compare-records" -> Vec<Order>;
-    BranchHeads { pack: u32, first: u32, limit: u32 } = "storage.branch-heads" -> Vec<Head>;
-    ListPacks { first: u32, limit: u32 } = "database.packs" -> Vec<PackInfo>;
-    ListHeads { after: Option<String>, limit: u32 } = "database.heads" -> Vec<Head>;
-    History { commits: Vec<EntityId>, limit: u32 } = "database.history" -> Vec<Edges>;
+    BranchHeads { pack: u32, first: u32, limit: u32 } = "storage.branch-heads" -> Page<Head>;
+    ListPacks { first: u32, limit: u32 } = "database.packs" -> Page<PackInfo>;
+    ListHeads { after: Option<String>, limit: u32 } = "database.heads" -> Page<Head>;
+    History { commits: Vec<EntityId>, limit: u32 } = "database.history" -> Page<Ancestor>;
+    WalkFloor {} = "database.walk-floor" -> Option<u64>;
+    Locate { kind: Kind, ids: Vec<String> } = "database.locate" -> Vec<Option<Location>>;
+    Tags { commits: Vec<EntityId>, after: Option<String>, limit: u32 } = "database.tags" -> Page<CommitTag>;
     Known { kind: Kind, ids: Vec<EntityId> } = "database.known" -> Vec<bool>;
-    Rivals { first: u64, limit: u32 } = "database.rivals" -> Vec<Rival>;
+    Conflicts { first: u64, limit: u32 } = "database.conflicts" -> Page<EncodingConflict>;
+}
+
+impl Locate {
+    pub(super) fn of(kind: Kind, ids: &[EntityId]) -> Locate {
+        Locate { kind, ids: ids.iter().map(EntityId::to_string).collect() }
+    }
+
+    pub(super) fn of_tags(tags: &[&str]) -> Locate {
+        Locate { kind: Kind::Tag, ids: tags.iter().map(|tag| (*tag).to_owned()).collect() }
+    }
+}
+
+impl Tags {
+    pub(super) fn of(commits: &[EntityId], after: Option<&str>, limit: u32) -> Tags {
+        Tags { commits: commits.to_vec(), after: after.map(str::to_owned), limit }
+    }
 }

@@ -1,15 +1,15 @@
 //! The lines of a tape: `docs/replay.md` in types.
 
-use packhouse_core::{AccessError, Answer, Edges, Fault, Plan, Request, Step};
+use packhouse_core::{AccessError, Answer, Edges, Page, Plan, PlanError, Request, Step};
 use packhouse_model::error::Error;
 use packhouse_model::names::MpackKey;
 use packhouse_run::{Indexed, RunError, SandboxLimits};
 use ring::digest::{Context, SHA256};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 /// The version of the format that this packhouse writes, and the only one that it reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Maximum number of steps, and of edges, per line.
 const STEPS: usize = 4096;
@@ -106,12 +106,17 @@ pub(super) struct CallLine<'a> {
     pub(super) call: String,
     #[serde(borrow)]
     pub(super) args: &'a RawValue,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "present")]
     pub(super) ok: Option<&'a RawValue>,
     #[serde(default)]
     pub(super) err: Option<AccessError>,
     #[serde(default)]
     pub(super) trap: Option<String>,
+}
+
+/// A value that is there, also if it is `null`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// The outcome of a run.
@@ -124,7 +129,7 @@ pub enum Outcome {
     /// The index changes of a push.
     Index(Indexed),
     /// Why there is no plan.
-    Fault(Fault),
+    PlanError(PlanError),
     /// Why the component was stopped.
     Stopped(String),
 }
@@ -181,7 +186,7 @@ enum ResultWord {
     Plan(Summary),
     Answer { plan: Summary, missing: u64, reuse: Option<u32> },
     Index { heads: Vec<packhouse_core::Head>, preferred: Vec<u64>, commits: u64 },
-    Fault(Fault),
+    PlanError(PlanError),
     Stopped(String),
 }
 
@@ -190,8 +195,8 @@ enum ResultWord {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum Tail {
     Result(ResultWord),
-    Steps(Vec<Step>),
-    Edges(Vec<Edges>),
+    Steps(Page<Step>),
+    Edges(Page<Edges>),
     #[serde(rename_all = "kebab-case")]
     End {
         calls: u64,
@@ -205,7 +210,7 @@ impl Outcome {
         match self {
             Outcome::Plan(plan) => Some(plan),
             Outcome::Answer(answer) => Some(&answer.plan),
-            Outcome::Index(_) | Outcome::Fault(_) | Outcome::Stopped(_) => None,
+            Outcome::Index(_) | Outcome::PlanError(_) | Outcome::Stopped(_) => None,
         }
     }
 
@@ -234,16 +239,16 @@ impl Outcome {
                     commits,
                 }
             }
-            Outcome::Fault(fault) => ResultWord::Fault(fault.clone()),
+            Outcome::PlanError(error) => ResultWord::PlanError(error.clone()),
             Outcome::Stopped(why) => ResultWord::Stopped(why.clone()),
         };
         line(text(&Tail::Result(word)))?;
-        for steps in self.plan().map(|plan| plan.steps.chunks(STEPS)).into_iter().flatten() {
-            line(text(&Tail::Steps(steps.to_vec())))?;
+        for steps in self.plan().map(|plan| pages(&plan.steps, STEPS)).into_iter().flatten() {
+            line(text(&Tail::Steps(steps)))?;
         }
         if let Outcome::Index(indexed) = self {
-            for edges in indexed.edges.chunks(EDGES) {
-                line(text(&Tail::Edges(edges.to_vec())))?;
+            for edges in pages(&indexed.edges, EDGES) {
+                line(text(&Tail::Edges(edges)))?;
             }
         }
         let plan_digest = self.plan().map(|plan| plan_digest(plan, packs.iter().copied()));
@@ -262,7 +267,7 @@ impl Outcome {
             ResultWord::Index { heads, preferred, .. } => {
                 Outcome::Index(Indexed { heads, preferred, edges: Vec::new() })
             }
-            ResultWord::Fault(fault) => Outcome::Fault(fault),
+            ResultWord::PlanError(error) => Outcome::PlanError(error),
             ResultWord::Stopped(why) => Outcome::Stopped(why),
         };
         for tail in tails {
@@ -270,14 +275,22 @@ impl Outcome {
                 (
                     Tail::Steps(steps),
                     Outcome::Plan(plan) | Outcome::Answer(Answer { plan, .. }),
-                ) => plan.steps.extend(steps),
-                (Tail::Edges(edges), Outcome::Index(indexed)) => indexed.edges.extend(edges),
+                ) => plan.steps.extend(steps.items),
+                (Tail::Edges(edges), Outcome::Index(indexed)) => indexed.edges.extend(edges.items),
                 (Tail::End { .. }, _) => return Some(outcome),
                 _ => return None,
             }
         }
         None
     }
+}
+
+/// A list in pages of at most `most` items. None for an empty list.
+fn pages<T: Clone>(all: &[T], most: usize) -> impl Iterator<Item = Page<T>> + '_ {
+    all.chunks(most).enumerate().map(move |(number, items)| Page {
+        items: items.to_vec(),
+        done: number * most + items.len() == all.len(),
+    })
 }
 
 /// The number of calls on the last line of a tape.
@@ -318,7 +331,7 @@ pub fn plan_digest(plan: &Plan, packs: impl ExactSizeIterator<Item = MpackKey>) 
 impl From<&RunError> for Outcome {
     fn from(error: &RunError) -> Outcome {
         match error {
-            RunError::Fault(fault) => Outcome::Fault(fault.clone()),
+            RunError::NoPlan(error) => Outcome::PlanError(error.clone()),
             RunError::Host(Error::Component { reason, .. }) => Outcome::Stopped(reason.clone()),
             RunError::Host(error) => Outcome::Stopped(error.to_string()),
         }

@@ -8,18 +8,19 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
-use packhouse_core::ports::{MAX_ITEMS, MAX_ROWS};
+use packhouse_core::ports::{MAX_ITEMS, MAX_ROWS, page_size};
 use packhouse_core::{
-    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, ROW_BYTES, Rival, Row, Span,
-    Storage,
+    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
+    Location, PackInfo, Page, ROW_BYTES, Row, Span, Storage,
 };
 use packhouse_model::error::{Error, Result, TapeError};
-use packhouse_run::{Host, page};
+use packhouse_run::Host;
 use serde::de::DeserializeOwned;
 
 use super::call;
 use super::call::Call;
 use super::format::CallLine;
+use super::player::failed;
 
 /// A list that was read in pages: its items by number, and whether its end is known.
 #[derive(Debug)]
@@ -35,33 +36,26 @@ impl<T> Default for Paged<T> {
 }
 
 impl<T: Clone> Paged<T> {
-    /// Records a page from `first`: one shorter than `most` is the last.
-    fn note(&mut self, first: u64, most: u64, items: Vec<T>) {
+    /// Records a page from `first`.
+    fn note(&mut self, first: u64, page: Page<T>) {
         // A tape may claim any start of a page.
-        let next = first.saturating_add(items.len() as u64);
-        if (items.len() as u64) < most {
-            self.end = Some(next);
+        let next = first.saturating_add(page.items.len() as u64);
+        if page.done {
+            self.end = Some(self.end.map_or(next, |end| end.min(next)));
         }
-        self.items.extend((first..next).zip(items));
+        self.items.extend((first..next).zip(page.items));
     }
 
-    /// A page of it; `None` if the tape does not have all of the page.
-    fn page(&self, first: u64, most: u64) -> Option<Vec<T>> {
-        let mut found = Vec::new();
-        while (found.len() as u64) < most {
-            let at = first.saturating_add(found.len() as u64);
-            match self.items.get(&at) {
-                Some(item) => found.push(item.clone()),
-                None if self.end.is_some_and(|end| at >= end) => break,
-                None => return None,
-            }
+    /// A page of it, as long as the tape has it; `None` if the tape does not have its first item.
+    fn page(&self, first: u64, most: usize) -> Option<Page<T>> {
+        let mut items = Vec::new();
+        let mut at = first;
+        while let Some(item) = self.items.get(&at).filter(|_| items.len() < most) {
+            items.push(item.clone());
+            at = at.saturating_add(1);
         }
-        Some(found)
-    }
-
-    /// All of it; `None` if the tape does not have all of it.
-    fn whole(&self) -> Option<Vec<T>> {
-        self.page(0, u64::MAX)
+        let done = self.end.is_some_and(|end| at >= end);
+        (done || !items.is_empty()).then_some(Page { items, done })
     }
 }
 
@@ -75,10 +69,16 @@ pub(super) struct TapeHost {
     given: HashMap<u32, Paged<Head>>,
     heads: BTreeMap<String, Head>,
     heads_end: bool,
-    edges: HashMap<EntityId, Edges>,
+    limits: Limits,
+    ancestors: HashMap<EntityId, Ancestor>,
     unknown: HashSet<EntityId>,
+    walk_floor: Option<Option<u64>>,
+    places: HashMap<(Kind, String), Option<Location>>,
+    /// The tags of commits, and the commits whose tags are all there.
+    tags: BTreeMap<String, EntityId>,
+    tagged: HashSet<EntityId>,
     known: HashMap<(Kind, EntityId), bool>,
-    rivals: Paged<Rival>,
+    conflicts: Paged<EncodingConflict>,
     fault: Option<Error>,
 }
 
@@ -96,20 +96,17 @@ impl TapeHost {
         if line.ok.is_none() {
             return Some(());
         }
-        let items = |limit: u32| u64::from(limit.min(MAX_ITEMS));
         match line.call.as_str() {
-            call::DirectoryRows::NAME => {
-                let (call, rows) = read::<call::DirectoryRows>(line)?;
-                let rows = rows
+            call::GetLimits::NAME => self.limits = read::<call::GetLimits>(line)?.1,
+            call::PackIndex::NAME => {
+                let (call, page) = read::<call::PackIndex>(line)?;
+                let rows = page
+                    .items
                     .0
                     .chunks_exact(ROW_BYTES)
-                    .map(|row| row.try_into().expect("chunks have that size"))
-                    .collect();
-                self.rows.entry(call.pack).or_default().note(
-                    call.first,
-                    u64::from(call.limit.min(MAX_ROWS)),
-                    rows,
-                );
+                    .map(|row| row.try_into().expect("chunks have that size"));
+                let page = Page { items: rows.collect(), done: page.done };
+                self.rows.entry(call.pack).or_default().note(call.first, page);
             }
             call::ReadRecords::NAME => {
                 let (call, records) = read::<call::ReadRecords>(line)?;
@@ -125,44 +122,66 @@ impl TapeHost {
             }
             call::BranchHeads::NAME => {
                 let (call, heads) = read::<call::BranchHeads>(line)?;
-                self.given.entry(call.pack).or_default().note(
-                    u64::from(call.first),
-                    items(call.limit),
-                    heads,
-                );
+                self.given.entry(call.pack).or_default().note(u64::from(call.first), heads);
             }
             call::ListPacks::NAME => {
                 let (call, packs) = read::<call::ListPacks>(line)?;
-                self.packs.note(u64::from(call.first), items(call.limit), packs);
+                self.packs.note(u64::from(call.first), packs);
             }
             call::ListHeads::NAME => {
-                let (call, heads) = read::<call::ListHeads>(line)?;
-                self.heads_end |= (heads.len() as u64) < items(call.limit);
-                self.heads.extend(heads.into_iter().map(|head| (head.branch.clone(), head)));
+                let (_, heads) = read::<call::ListHeads>(line)?;
+                self.heads_end |= heads.done;
+                self.heads.extend(heads.items.into_iter().map(|head| (head.branch.clone(), head)));
             }
             call::History::NAME => {
-                let (call, edges) = read::<call::History>(line)?;
-                // Fewer than the limit: this is the end.
-                if (edges.len() as u64) < items(call.limit) {
-                    let there: HashSet<EntityId> = edges.iter().map(|e| e.commit).collect();
-                    let asked = call.commits.iter().copied();
-                    let reached = edges.iter().flat_map(Edges::parents);
-                    self.unknown.extend(asked.chain(reached).filter(|id| !there.contains(id)));
+                let (call, page) = read::<call::History>(line)?;
+                self.learn_history(call.commits, page);
+            }
+            call::WalkFloor::NAME => {
+                self.walk_floor = Some(read::<call::WalkFloor>(line)?.1);
+            }
+            call::Locate::NAME => {
+                let (call, places) = read::<call::Locate>(line)?;
+                self.places.extend(call.ids.into_iter().map(|id| (call.kind, id)).zip(places));
+            }
+            call::Tags::NAME => {
+                let (call, page) = read::<call::Tags>(line)?;
+                if page.done {
+                    self.tagged.extend(call.commits);
                 }
-                self.edges.extend(edges.into_iter().map(|e| (e.commit, e)));
+                self.tags.extend(page.items.into_iter().map(|tag| (tag.tag, tag.commit)));
             }
             call::Known::NAME => {
                 let (call, known) = read::<call::Known>(line)?;
                 self.known.extend(call.ids.into_iter().map(|id| (call.kind, id)).zip(known));
             }
-            call::Rivals::NAME => {
-                let (call, rivals) = read::<call::Rivals>(line)?;
-                self.rivals.note(call.first, items(call.limit), rivals);
+            call::Conflicts::NAME => {
+                let (call, conflicts) = read::<call::Conflicts>(line)?;
+                self.conflicts.note(call.first, conflicts);
             }
             // A call of another WIT: it serves none of ours.
             _ => {}
         }
         Some(())
+    }
+
+    fn learn_history(&mut self, commits: Vec<EntityId>, page: Page<Ancestor>) {
+        let there: HashSet<EntityId> = page.items.iter().map(|a| a.edges.commit).collect();
+        self.unknown.extend(commits.into_iter().filter(|id| !there.contains(id)));
+        if page.done {
+            let reached = page.items.iter().flat_map(|a| a.edges.parents());
+            self.unknown.extend(reached.filter(|id| !there.contains(id)));
+        }
+        self.ancestors.extend(page.items.into_iter().map(|a| (a.edges.commit, a)));
+    }
+
+    fn located<'a>(
+        &mut self,
+        kind: Kind,
+        ids: impl Iterator<Item = String> + 'a,
+    ) -> Result<Vec<Option<Location>>, AccessError> {
+        let places = ids.map(|id| self.places.get(&(kind, id)).copied()).collect();
+        self.require(places, || format!("where a {kind} is"))
     }
 
     /// The known rows of a pack, by offset.
@@ -184,21 +203,21 @@ impl TapeHost {
                 let diverged = format!("it asks for {}, which is not on the tape", what());
                 TapeError::Diverged(diverged).into()
             });
-            AccessError::TooMuch(0)
+            failed()
         })
     }
 }
 
 impl Storage for TapeHost {
-    fn directory_rows(
-        &mut self,
-        pack: u32,
-        first: u64,
-        limit: u32,
-    ) -> Result<Vec<u8>, AccessError> {
-        let page =
-            self.rows.get(&pack).and_then(|rows| rows.page(first, u64::from(limit.min(MAX_ROWS))));
-        self.require(page.map(|rows| rows.concat()), || format!("rows of pack {pack} from {first}"))
+    fn limits(&mut self) -> Limits {
+        self.limits
+    }
+
+    fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
+        let most = page_size(limit, MAX_ROWS);
+        let page = self.rows.get(&pack).and_then(|rows| rows.page(first, most));
+        let page = page.map(|rows| Page { items: rows.items.concat(), done: rows.done });
+        self.require(page, || format!("rows of pack {pack} from {first}"))
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -221,56 +240,92 @@ impl Storage for TapeHost {
         pack: u32,
         first: u32,
         limit: u32,
-    ) -> Result<Vec<Head>, AccessError> {
-        let heads = self
-            .given
-            .get(&pack)
-            .and_then(|heads| heads.page(u64::from(first), u64::from(limit.min(MAX_ITEMS))));
+    ) -> Result<Page<Head>, AccessError> {
+        let most = page_size(limit, MAX_ITEMS);
+        let heads = self.given.get(&pack).and_then(|heads| heads.page(u64::from(first), most));
         self.require(heads, || format!("the heads of pack {pack}"))
     }
 }
 
 impl Database for TapeHost {
-    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
-        let packs = self.packs.whole().map(|packs| page(&packs, u64::from(first), limit));
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Page<PackInfo>, AccessError> {
+        let packs = self.packs.page(u64::from(first), page_size(limit, MAX_ITEMS));
         self.require(packs, || "the packs".to_owned())
     }
 
-    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
         let all: Vec<Head> = self
             .heads
             .values()
             .filter(|h| after.is_none_or(|after| h.branch.as_str() > after))
             .cloned()
             .collect();
-        let heads = self.heads_end.then(|| page(&all, 0, limit));
+        let heads = self.heads_end.then(|| Page::of(&all, 0, limit, MAX_ITEMS));
         self.require(heads, || "the repo's heads".to_owned())
     }
 
-    fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
-        let limit = limit.min(MAX_ITEMS) as usize;
-        if from.len() > limit {
-            return Err(AccessError::TooMuch(limit as u32));
+    fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Page<Ancestor>, AccessError> {
+        let most = page_size(limit, MAX_ITEMS);
+        if commits.len() > most {
+            return Err(AccessError::TooMany(most as u32));
         }
-        let mut next: VecDeque<EntityId> = from.iter().copied().collect();
+        let mut next: VecDeque<EntityId> = commits.iter().copied().collect();
         let mut seen: HashSet<EntityId> = HashSet::new();
-        let mut found = Some(Vec::new());
-        while let (Some(id), Some(edges)) = (next.pop_front(), &mut found) {
-            if edges.len() == limit {
-                break;
-            }
+        let mut page = Some(Page::whole(Vec::new()));
+        while let (Some(id), Some(found)) = (next.pop_front(), &mut page) {
             if !seen.insert(id) || self.unknown.contains(&id) {
                 continue;
             }
-            match self.edges.get(&id) {
-                Some(commit) => {
-                    edges.push(*commit);
-                    next.extend(commit.parents());
+            if found.items.len() == most {
+                found.done = false;
+                break;
+            }
+            match self.ancestors.get(&id) {
+                Some(ancestor) => {
+                    found.items.push(*ancestor);
+                    next.extend(ancestor.edges.parents());
                 }
-                None => found = None,
+                None => page = None,
             }
         }
-        self.require(found, || "the history of other commits".to_owned())
+        self.require(page, || "the history of other commits".to_owned())
+    }
+
+    fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
+        let floor = self.walk_floor;
+        self.require(floor, || "the walk floor".to_owned())
+    }
+
+    fn locate(
+        &mut self,
+        kind: Kind,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Location>>, AccessError> {
+        self.located(kind, ids.iter().map(EntityId::to_string))
+    }
+
+    fn locate_tags(&mut self, tags: &[&str]) -> Result<Vec<Option<Location>>, AccessError> {
+        self.located(Kind::Tag, tags.iter().map(|tag| (*tag).to_owned()))
+    }
+
+    fn tags(
+        &mut self,
+        commits: &[EntityId],
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<CommitTag>, AccessError> {
+        let complete = commits.iter().all(|commit| self.tagged.contains(commit));
+        let wanted: HashSet<&EntityId> = commits.iter().collect();
+        let tags: Vec<CommitTag> = self
+            .tags
+            .iter()
+            .filter(|(tag, commit)| {
+                wanted.contains(commit) && after.is_none_or(|after| tag.as_str() > after)
+            })
+            .map(|(tag, commit)| CommitTag { tag: tag.clone(), commit: *commit })
+            .collect();
+        let page = complete.then(|| Page::of(&tags, 0, limit, MAX_ITEMS));
+        self.require(page, || "the tags of other commits".to_owned())
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
@@ -278,9 +333,9 @@ impl Database for TapeHost {
         self.require(known, || format!("whether a {kind} is known"))
     }
 
-    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
-        let rivals = self.rivals.page(first, u64::from(limit.min(MAX_ITEMS)));
-        self.require(rivals, || "the encoding conflicts of the push".to_owned())
+    fn conflicts(&mut self, first: u64, limit: u32) -> Result<Page<EncodingConflict>, AccessError> {
+        let conflicts = self.conflicts.page(first, page_size(limit, MAX_ITEMS));
+        self.require(conflicts, || "the encoding conflicts of the push".to_owned())
     }
 }
 

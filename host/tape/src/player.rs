@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use packhouse_core::{
-    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
+    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
+    Location, PackInfo, Page, Span, Storage,
 };
 use packhouse_model::error::{Error, Result, TapeError};
 use packhouse_run::Host;
@@ -134,14 +135,19 @@ impl Player {
     fn play<C: Call>(&mut self, call: C) -> Result<C::Output, AccessError> {
         // A component is stopped after a fault, so the result does not matter.
         if self.fault.is_some() {
-            return Err(AccessError::TooMuch(0));
+            return Err(failed());
         }
         let answer = locked(&self.position).answer(&call);
         answer.unwrap_or_else(|fault| {
             self.fault = Some(fault);
-            Err(AccessError::TooMuch(0))
+            Err(failed())
         })
     }
+}
+
+/// What a component would see of a failure, if it were not stopped.
+pub(super) fn failed() -> AccessError {
+    AccessError::Other("the host failed".to_owned())
 }
 
 pub(super) fn locked(position: &Mutex<Position>) -> MutexGuard<'_, Position> {
@@ -149,13 +155,13 @@ pub(super) fn locked(position: &Mutex<Position>) -> MutexGuard<'_, Position> {
 }
 
 impl Storage for Player {
-    fn directory_rows(
-        &mut self,
-        pack: u32,
-        first: u64,
-        limit: u32,
-    ) -> Result<Vec<u8>, AccessError> {
-        self.play(call::DirectoryRows { pack, first, limit }).map(|rows| rows.0)
+    fn limits(&mut self) -> Limits {
+        // A failure is seen by the next call: this one has no result for it.
+        self.play(call::GetLimits {}).unwrap_or_default()
+    }
+
+    fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
+        self.play(call::PackIndex { pack, first, limit }).map(Into::into)
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -173,30 +179,55 @@ impl Storage for Player {
         pack: u32,
         first: u32,
         limit: u32,
-    ) -> Result<Vec<Head>, AccessError> {
+    ) -> Result<Page<Head>, AccessError> {
         self.play(call::BranchHeads { pack, first, limit })
     }
 }
 
 impl Database for Player {
-    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Page<PackInfo>, AccessError> {
         self.play(call::ListPacks { first, limit })
     }
 
-    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
         self.play(call::ListHeads { after: after.map(str::to_owned), limit })
     }
 
-    fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
-        self.play(call::History { commits: from.to_vec(), limit })
+    fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Page<Ancestor>, AccessError> {
+        self.play(call::History { commits: commits.to_vec(), limit })
+    }
+
+    fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
+        self.play(call::WalkFloor {})
+    }
+
+    fn locate(
+        &mut self,
+        kind: Kind,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Location>>, AccessError> {
+        self.play(call::Locate::of(kind, ids))
+    }
+
+    fn locate_tags(&mut self, tags: &[&str]) -> Result<Vec<Option<Location>>, AccessError> {
+        self.play(call::Locate::of_tags(tags))
+    }
+
+    fn tags(
+        &mut self,
+        commits: &[EntityId],
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<CommitTag>, AccessError> {
+        self.play(call::Tags::of(commits, after, limit))
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
         self.play(call::Known { kind, ids: ids.to_vec() })
     }
 
-    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
-        self.play(call::Rivals { first, limit })
+    fn conflicts(&mut self, first: u64, limit: u32) -> Result<Page<EncodingConflict>, AccessError> {
+        self.play(call::Conflicts { first, limit })
     }
 }
 

@@ -63,8 +63,11 @@ impl TapeReader {
     pub(super) fn header(&mut self) -> Result<Header> {
         /// Parsed first: the rest may differ in another version.
         #[derive(serde::Deserialize)]
+        #[serde(rename_all = "kebab-case")]
         struct Version {
             tape: u32,
+            #[serde(default)]
+            made_by: Option<String>,
         }
         let line = self.next()?.map(str::to_owned);
         let Some(line) = line else { return Err(self.damaged("it is empty")) };
@@ -75,6 +78,7 @@ impl TapeReader {
             return Err(TapeError::OtherVersion {
                 tape: self.path.clone(),
                 found: version.tape,
+                made_by: version.made_by,
                 known: VERSION,
             }
             .into());

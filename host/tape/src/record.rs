@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use packhouse_core::{
-    AccessError, Database, Edges, EntityId, Head, Kind, PackInfo, Rival, Span, Storage,
+    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
+    Location, PackInfo, Page, Span, Storage,
 };
 use packhouse_model::error::{Error, Result, TapeError};
 use packhouse_model::files::replaceable;
@@ -136,29 +137,43 @@ impl<H: Host> RecordingHost<H> {
         &mut self,
         call: C,
         answer: Result<T, AccessError>,
-        word: impl FnOnce(&T) -> C::Output,
+        output: impl FnOnce(&T) -> C::Output,
     ) -> Result<T, AccessError> {
         let answered = match (self.host.fault(), &answer) {
             (Some(fault), _) => CallResult::Trap(fault.to_string()),
-            (None, Ok(value)) => CallResult::Ok(word(value)),
-            (None, Err(refusal)) => CallResult::Err(*refusal),
+            (None, Ok(value)) => CallResult::Ok(output(value)),
+            (None, Err(refusal)) => CallResult::Err(refusal.clone()),
         };
         if let Err(error) = self.tape.writer().call(&call, &answered) {
             self.fault.get_or_insert(error);
         }
         answer
     }
+
+    /// As [`RecordingHost::note`], for a result that is written as it is.
+    fn keep<C: Call>(
+        &mut self,
+        call: C,
+        answer: Result<C::Output, AccessError>,
+    ) -> Result<C::Output, AccessError>
+    where
+        C::Output: Clone,
+    {
+        self.note(call, answer, C::Output::clone)
+    }
 }
 
 impl<H: Host> Storage for RecordingHost<H> {
-    fn directory_rows(
-        &mut self,
-        pack: u32,
-        first: u64,
-        limit: u32,
-    ) -> Result<Vec<u8>, AccessError> {
-        let rows = self.host.directory_rows(pack, first, limit);
-        self.note(call::DirectoryRows { pack, first, limit }, rows, |rows| Bytes(rows.clone()))
+    fn limits(&mut self) -> Limits {
+        let limits = self.host.limits();
+        // The result is only for the tape; if that can't be written, the next call fails.
+        let _ = self.keep(call::GetLimits {}, Ok(limits));
+        limits
+    }
+
+    fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
+        let rows = self.host.pack_index(pack, first, limit);
+        self.note(call::PackIndex { pack, first, limit }, rows, |rows| rows.clone().into())
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -180,36 +195,65 @@ impl<H: Host> Storage for RecordingHost<H> {
         pack: u32,
         first: u32,
         limit: u32,
-    ) -> Result<Vec<Head>, AccessError> {
+    ) -> Result<Page<Head>, AccessError> {
         let heads = self.host.branch_heads(pack, first, limit);
-        self.note(call::BranchHeads { pack, first, limit }, heads, Vec::clone)
+        self.keep(call::BranchHeads { pack, first, limit }, heads)
     }
 }
 
 impl<H: Host> Database for RecordingHost<H> {
-    fn packs(&mut self, first: u32, limit: u32) -> Result<Vec<PackInfo>, AccessError> {
+    fn packs(&mut self, first: u32, limit: u32) -> Result<Page<PackInfo>, AccessError> {
         let packs = self.host.packs(first, limit);
-        self.note(call::ListPacks { first, limit }, packs, Vec::clone)
+        self.keep(call::ListPacks { first, limit }, packs)
     }
 
-    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Vec<Head>, AccessError> {
+    fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
         let heads = self.host.heads(after, limit);
-        self.note(call::ListHeads { after: after.map(str::to_owned), limit }, heads, Vec::clone)
+        self.keep(call::ListHeads { after: after.map(str::to_owned), limit }, heads)
     }
 
-    fn history(&mut self, from: &[EntityId], limit: u32) -> Result<Vec<Edges>, AccessError> {
-        let edges = self.host.history(from, limit);
-        self.note(call::History { commits: from.to_vec(), limit }, edges, Vec::clone)
+    fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Page<Ancestor>, AccessError> {
+        let ancestors = self.host.history(commits, limit);
+        self.keep(call::History { commits: commits.to_vec(), limit }, ancestors)
+    }
+
+    fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
+        let floor = self.host.walk_floor();
+        self.keep(call::WalkFloor {}, floor)
+    }
+
+    fn locate(
+        &mut self,
+        kind: Kind,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<Location>>, AccessError> {
+        let places = self.host.locate(kind, ids);
+        self.keep(call::Locate::of(kind, ids), places)
+    }
+
+    fn locate_tags(&mut self, tags: &[&str]) -> Result<Vec<Option<Location>>, AccessError> {
+        let places = self.host.locate_tags(tags);
+        self.keep(call::Locate::of_tags(tags), places)
+    }
+
+    fn tags(
+        &mut self,
+        commits: &[EntityId],
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<CommitTag>, AccessError> {
+        let tags = self.host.tags(commits, after, limit);
+        self.keep(call::Tags::of(commits, after, limit), tags)
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
         let known = self.host.known(kind, ids);
-        self.note(call::Known { kind, ids: ids.to_vec() }, known, Vec::clone)
+        self.keep(call::Known { kind, ids: ids.to_vec() }, known)
     }
 
-    fn rivals(&mut self, first: u64, limit: u32) -> Result<Vec<Rival>, AccessError> {
-        let rivals = self.host.rivals(first, limit);
-        self.note(call::Rivals { first, limit }, rivals, Vec::clone)
+    fn conflicts(&mut self, first: u64, limit: u32) -> Result<Page<EncodingConflict>, AccessError> {
+        let conflicts = self.host.conflicts(first, limit);
+        self.keep(call::Conflicts { first, limit }, conflicts)
     }
 }
 

@@ -11,10 +11,12 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
 use packhouse_model::blocking::blocking;
 use packhouse_model::error::{Error, Result};
@@ -23,6 +25,7 @@ use packhouse_model::files::{file_url, is_plain, known_in};
 use crate::contents::StorageContents;
 use crate::objects::{ObjectName, is_pack_folder, pack_of};
 use crate::packs::{FilePackStore, ListedPack, ObjectInfo, PackStore, StoredPack};
+use crate::ranges::read_file;
 use crate::staging::{StagedFile, Staging, StagingFolder};
 
 /// Packs in a folder.
@@ -242,6 +245,20 @@ impl FilePackStore for LocalPacks {
     async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
         let path = self.path(name);
         blocking(move || open(path.clone()).map_err(Error::io("opening", path))).await
+    }
+
+    async fn read_ranges(
+        &self,
+        name: &ObjectName,
+        ranges: &[Range<u64>],
+    ) -> Result<Option<Vec<Bytes>>> {
+        let (path, ranges) = (self.path(name), ranges.to_vec());
+        blocking(move || {
+            let read =
+                || open(path.clone())?.map(|found| read_file(&found.file, &ranges)).transpose();
+            read().map_err(Error::io("reading", &path))
+        })
+        .await
     }
 
     fn file_of(&self, name: &ObjectName) -> Option<PathBuf> {

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::MpackKey;
@@ -83,6 +84,12 @@ impl MemoryPacks {
         let (_, object) = objects.iter().find(|(name, _)| self.place_of(name) == url)?;
         Some(object.bytes.to_vec())
     }
+}
+
+/// Bytes of an object: fewer if it ends before the range does.
+fn part(bytes: &[u8], range: &Range<u64>) -> Vec<u8> {
+    let end = range.end.min(bytes.len() as u64);
+    bytes[range.start.min(end) as usize..end as usize].to_vec()
 }
 
 /// Reads a staged file whole.
@@ -175,6 +182,15 @@ impl FilePackStore for MemoryPacks {
         Ok(Some(StoredPack { file, path: "memory".into(), bytes: bytes.len() as u64 }))
     }
 
+    async fn read_ranges(
+        &self,
+        name: &ObjectName,
+        ranges: &[Range<u64>],
+    ) -> Result<Option<Vec<Bytes>>> {
+        let Some(Object { bytes, .. }) = self.object(name) else { return Ok(None) };
+        Ok(Some(ranges.iter().map(|range| part(&bytes, range).into()).collect()))
+    }
+
     fn file_of(&self, _name: &ObjectName) -> Option<PathBuf> {
         None
     }
@@ -197,8 +213,7 @@ impl RemotePackStore for MemoryPacks {
             return Err(failed("downloading")(IoError::other("it was written anew")));
         }
         Ok(object.map(|object| {
-            let end = range.end.min(object.bytes.len() as u64);
-            let bytes = object.bytes[range.start.min(end) as usize..end as usize].to_vec();
+            let bytes = part(&object.bytes, &range);
             self.bytes_down.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             ObjectPart { bytes, object: object.info() }
         }))

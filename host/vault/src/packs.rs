@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
 use packhouse_model::error::Result;
 use packhouse_model::names::MpackKey;
@@ -123,6 +124,14 @@ pub trait FilePackStore: PackStore {
 
     /// Opens an object; `None` when it is not there.
     async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>>;
+
+    /// Bytes of an object, one for each range: fewer where it ends before the range does. `None`
+    /// when it is not there. Only those bytes are read.
+    async fn read_ranges(
+        &self,
+        name: &ObjectName,
+        ranges: &[Range<u64>],
+    ) -> Result<Option<Vec<Bytes>>>;
 
     /// Where an object is, or would be, as a file of the local disk that may be linked elsewhere:
     /// packs never change. None where objects are not such files.

@@ -9,8 +9,6 @@ import { inOrder, pushed, stored } from './host.mjs';
 import { byBytes, Pack } from './packs.mjs';
 import { admit, prove } from './proof.mjs';
 
-/** Steps to ask for at a time: as many as the WIT allows. */
-const PAGE = 4096;
 /** Bytes that are copied at a time. */
 const PIECE = 1024 * 1024;
 
@@ -53,8 +51,8 @@ function openPacks(folder) {
 /** Where the branches stand when all the packs have been pushed. This reads every commit, snapshot and tag. */
 function decideHeads(component, packs) {
   const run = component.start(pushed(packs));
-  const { ok: index, err: fault } = run.call('indexing.index', { pushed: packs.length, force: false });
-  if (fault) throw new Error(inWords(fault, packs));
+  const { ok: index, err: error } = run.call('indexing.index', { pushed: packs.length, force: false });
+  if (error) throw new Error(inWords(error, packs));
 
   const given = packs.flatMap((pack) => pack.heads);
   const choices = new Set(given.map((head) => JSON.stringify(head)));
@@ -72,14 +70,14 @@ function decideHeads(component, packs) {
 
 function planned(component, packs, heads) {
   const run = component.start(stored(packs, heads));
-  const { ok: summary, err: fault } = run.call('consolidation.plan', {});
-  if (fault) throw new Error(inWords(fault, packs));
+  const { ok: summary, err: error } = run.call('consolidation.plan', {});
+  if (error) throw new Error(inWords(error, packs));
   // Before they are paged in: there can't be more steps than records and sections.
   const most = packs.reduce((sum, pack) => sum + pack.records.length, 8);
   if (summary.steps > most) {
     throw new Error(`the plan claims ${summary.steps} steps, and ${most} are the most there can be`);
   }
-  return { ...summary, steps: run.pages('consolidation.steps', summary.steps, PAGE) };
+  return { ...summary, steps: run.pages('consolidation.steps', summary.steps) };
 }
 
 /** Writes the plan to a file beside `out`, and moves it there when `check` finds it right. Gives its key. */
@@ -116,21 +114,23 @@ function* pieces(plan, packs) {
   }
 }
 
-/** A fault of the WIT as a sentence. */
-function inWords(fault, packs) {
-  const [[name, why]] = Object.entries(fault);
+/** A plan-error of the WIT as a sentence. */
+function inWords(error, packs) {
+  const [[name, why]] = Object.entries(error);
   const file = (span) => packs[span.pack]?.file ?? `pack ${span.pack}`;
   const place = (span) => `${file(span)} (byte ${span.offset})`;
   switch (name) {
     case 'malformed':
       return `${file(why.at)}: byte ${why.offset}: ${why.kind} ${why.id}: ${why.reason}`;
-    case 'disagrees':
+    case 'conflicting':
       return `${why.kind} ${why.id} is not the same in ${place(why.first)} and in ${place(why.second)}: ${why.detail}`;
     case 'head-conflict':
       return why
         .map(({ branch, given }) => `branch \`${branch}\`: no head leads to all the others of ${given.join(', ')}`)
         .join('; ');
+    case 'other':
+      return why;
     default:
-      return `there is no plan: ${JSON.stringify(fault)}`;
+      return `there is no plan: ${JSON.stringify(error)}`;
   }
 }

@@ -7,19 +7,24 @@
 // README.md lists what is odd about jco; here it is said again where something is done about it.
 
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { transpileBytes } from '@bytecodealliance/jco-transpile';
 
 /** What a component may import, and the parameters of each function in their order. It gets nothing else. */
 const IMPORTS = {
-  'storage.directory-rows': ['pack', 'first', 'limit'],
+  'storage.limits': [],
+  'storage.pack-index': ['pack', 'first', 'limit'],
   'storage.read-records': ['spans'],
   'storage.compare-records': ['pairs'],
   'storage.branch-heads': ['pack', 'first', 'limit'],
   'database.packs': ['first', 'limit'],
   'database.heads': ['after', 'limit'],
   'database.history': ['commits', 'limit'],
+  'database.walk-floor': [],
+  'database.locate': ['kind', 'ids'],
+  'database.tags': ['commits', 'after', 'limit'],
   'database.known': ['kind', 'ids'],
-  'database.rivals': ['first', 'limit'],
+  'database.conflicts': ['first', 'limit'],
 };
 
 /** What a component exports. */
@@ -33,7 +38,8 @@ const EXPORTS = {
 };
 
 const PACKAGE = 'packhouse:engine';
-export const WORLD = `${PACKAGE}/engine@0.1.0`;
+/** The world that this host implements. */
+export const WORLD = `${PACKAGE}/engine@0.2.0`;
 
 /** The component trapped, or it broke its word. Its run is over. */
 export class Stopped extends Error {}
@@ -43,7 +49,9 @@ export class Stopped extends Error {}
  * that a crash could spoil.
  */
 export async function load(bytes) {
-  const { files, imports } = await transpile(bytes);
+  const { files, imports, exports } = await transpile(bytes);
+  const world = worldOf(exports.map(([name]) => name));
+  if (!runs(world)) throw new Error(`the component implements ${world}, and this host runs ${WORLD}`);
   const allowed = Object.keys(IMPORTS).map((name) => interfaceOf(name));
   const foreign = imports.find((name) => !allowed.includes(name));
   if (foreign) throw new Error(`the component imports ${foreign}, which this host does not give`);
@@ -57,6 +65,8 @@ export async function load(bytes) {
   const { instantiate } = await import(`data:text/javascript;base64,${Buffer.from(source).toString('base64')}`);
   return {
     digest: `sha256:${createHash('sha256').update(bytes).digest('hex')}`,
+    /** With the version that its exports have. */
+    world,
 
     /**
      * A fresh instance, for one run. `answer(name, args)` answers its imports with `{ok: value}` or, for what the WIT
@@ -64,6 +74,25 @@ export async function load(bytes) {
      */
     start: (answer) => new Run(instantiate, modules, answer),
   };
+}
+
+/**
+ * Whether this host runs components of a world: of the same major version, or of the same minor version before 1.0. A
+ * later one may import what this host does not have: then linking fails.
+ */
+export function runs(world) {
+  const parts = (text) => {
+    const [name, version = ''] = text.split('@');
+    const [major, minor] = version.split('.');
+    return major === '0' ? [name, major, minor] : [name, major];
+  };
+  return typeof world === 'string' && isDeepStrictEqual(parts(world), parts(WORLD));
+}
+
+function worldOf(exports) {
+  const ours = exports.find((name) => name.startsWith(`${PACKAGE}/`));
+  if (ours === undefined) throw new Error(`the component exports nothing of ${PACKAGE}`);
+  return `${PACKAGE}/engine@${ours.split('@')[1]}`;
 }
 
 async function transpile(bytes) {
@@ -110,7 +139,7 @@ class Run {
     this.#exports = this.#guard(() => instantiate((file) => modules[file], imports));
   }
 
-  /** Calls an export: `{ok: value}` or `{err: fault}`. Throws `Stopped`, or what the host has thrown in an import. */
+  /** Calls an export: `{ok: value}` or `{err: reason}`. Throws `Stopped`, or what the host has thrown in an import. */
   call(name, args) {
     const [instance, called] = name.split('.');
     const exported = this.#exports[instance]?.[camelCase(called)];
@@ -127,20 +156,22 @@ class Run {
     });
   }
 
-  /** All `count` items of an export that is paged. */
-  pages(name, count, limit) {
-    const items = [];
-    while (items.length < count) {
-      const page = this.call(name, { first: items.length, limit }).ok;
-      if (page.length === 0 || page.length > limit || items.length + page.length > count) {
+  /** All `count` items of an export that is paged. Without `limit`, each page has as many as the component likes. */
+  pages(name, count, limit = 0) {
+    const all = [];
+    for (let done = count === 0; !done; ) {
+      const page = this.call(name, { first: all.length, limit }).ok;
+      const { length } = page.items;
+      // Not `push(...page.items)`: a page may have more items than a call has room for arguments.
+      for (const item of page.items) all.push(item);
+      done = page.done;
+      if (length === 0 || (limit > 0 && length > limit) || all.length > count || done !== (all.length === count)) {
         throw new Stopped(
-          `the component claims ${count} of ${name}, and gives ${page.length} from number ${items.length} on`,
+          `the component claims ${count} of ${name}, and gives ${length} from number ${all.length - length} on`,
         );
       }
-      // Not `push(...page)`: a page may have more items than a call has room for arguments.
-      for (const item of page) items.push(item);
     }
-    return items;
+    return all;
   }
 
   #import(name, answer) {

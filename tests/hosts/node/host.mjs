@@ -4,12 +4,8 @@
 
 import { byBytes, ROW_BYTES } from './packs.mjs';
 
-/** Rows that one call may answer. */
-const MAX_ROWS = 4096;
-/** Records, pairs, ids, heads or packs that one call may answer or take. */
-const MAX_ITEMS = 1024;
-/** Bytes of records that one call may answer, unless it asks for a single record. */
-const MAX_BYTES = 4 * 1024 * 1024;
+/** How much a call takes and answers, as `storage.limits` says it. */
+const LIMITS = { items: 1024, ids: 4096, rows: 4096, 'record-bytes': 4 * 1024 * 1024 };
 
 /** Answers for `indexing.index`: all the packs are pushed to a repo that has nothing yet. */
 export function pushed(packs) {
@@ -17,6 +13,9 @@ export function pushed(packs) {
     heads: [],
     headsGivenBy: (pack) => pack.heads,
     history: () => [],
+    walkFloor: () => null,
+    locate: (ids) => ids.map(() => null),
+    tags: () => [],
     known: (ids) => ids.map(() => false),
   });
 }
@@ -29,7 +28,8 @@ export function stored(packs, heads) {
   const noIndex = () => {
     throw new Error('the component asks for an index, and this host keeps none');
   };
-  return answers(packs, { heads, headsGivenBy: () => [], history: noIndex, known: noIndex });
+  const index = { history: noIndex, walkFloor: noIndex, locate: noIndex, tags: noIndex, known: noIndex };
+  return answers(packs, { heads, headsGivenBy: () => [], ...index });
 }
 
 /** The order in which a consolidation sees packs: a record that several of them hold is copied from the largest. */
@@ -58,33 +58,39 @@ function answers(packs, repo) {
   };
 
   const calls = {
-    'storage.directory-rows': ({ pack, first, limit }) => {
-      const { records, directory } = packAt(pack);
-      if (first > records.length) throw new Refusal({ 'out-of-range': { pack, offset: first, length: limit } });
-      return directory.subarray(first * ROW_BYTES, (first + Math.min(limit, MAX_ROWS)) * ROW_BYTES);
+    'storage.limits': () => LIMITS,
+
+    'storage.pack-index': ({ pack, first, limit }) => {
+      const { records, packIndex } = packAt(pack);
+      const end = Math.min(first + pageSize(limit, LIMITS.rows), records.length);
+      return { items: packIndex.subarray(first * ROW_BYTES, end * ROW_BYTES), done: end >= records.length };
     },
 
     'storage.read-records': ({ spans }) => {
+      refuseMore(spans, LIMITS.items);
       let bytes = 0;
       for (const span of spans) {
         if (recordAt(span).kind === 'object') throw new Refusal({ 'not-a-record': span });
         bytes += span.length;
       }
-      if (bytes > MAX_BYTES && spans.length > 1) throw new Refusal({ 'too-much': MAX_ITEMS });
-      refuseMore(spans, MAX_ITEMS);
+      if (bytes > LIMITS['record-bytes'] && spans.length > 1) {
+        throw new Refusal({ 'too-large': LIMITS['record-bytes'] });
+      }
       return spans.map((span) => packs[span.pack].read(span.offset, span.length));
     },
 
     'storage.compare-records': ({ pairs }) => {
-      refuseMore(pairs, MAX_ITEMS);
+      refuseMore(pairs, LIMITS.items);
       pairs.flat().forEach(recordAt);
       return pairs.map(([a, b]) => ['less', 'equal', 'greater'][compare(packs, a, b) + 1]);
     },
 
     'storage.branch-heads': ({ pack, first, limit }) => page(repo.headsGivenBy(packAt(pack)), first, limit),
 
-    'database.packs': ({ first, limit }) =>
-      page(packs, first, limit).map(({ key, bytes, records }) => ({ key, bytes, rows: records.length })),
+    'database.packs': ({ first, limit }) => {
+      const infos = packs.map(({ key, bytes, records }) => ({ key, bytes, rows: records.length }));
+      return page(infos, first, limit);
+    },
 
     'database.heads': ({ after, limit }) => {
       const later = after === null ? repo.heads : repo.heads.filter(({ branch }) => byBytes(branch, after) > 0);
@@ -92,17 +98,29 @@ function answers(packs, repo) {
     },
 
     'database.history': ({ commits, limit }) => {
-      refuseMore(commits, Math.min(limit, MAX_ITEMS));
-      return repo.history(commits);
+      refuseMore(commits, pageSize(limit, LIMITS.items));
+      return page(repo.history(commits), 0, limit);
+    },
+
+    'database.walk-floor': () => repo.walkFloor(),
+
+    'database.locate': ({ ids }) => {
+      refuseMore(ids, LIMITS.ids);
+      return repo.locate(ids);
+    },
+
+    'database.tags': ({ commits, limit }) => {
+      refuseMore(commits, LIMITS.ids);
+      return page(repo.tags(commits), 0, limit);
     },
 
     'database.known': ({ ids }) => {
-      refuseMore(ids, MAX_ITEMS);
+      refuseMore(ids, LIMITS.ids);
       return repo.known(ids);
     },
 
     // Only a push to a repo that has something meets other encodings there.
-    'database.rivals': () => [],
+    'database.conflicts': () => page([], 0, 0),
   };
 
   return (call, args) => {
@@ -115,12 +133,18 @@ function answers(packs, repo) {
   };
 }
 
-function refuseMore(asked, limit) {
-  if (asked.length > limit) throw new Refusal({ 'too-much': limit });
+function refuseMore(given, most) {
+  if (given.length > most) throw new Refusal({ 'too-many': most });
+}
+
+/** How many items a page has at most: a limit of 0 means all that a host allows. */
+function pageSize(limit, most) {
+  return limit === 0 ? most : Math.min(limit, most);
 }
 
 function page(list, first, limit) {
-  return list.slice(first, first + Math.min(limit, MAX_ITEMS));
+  const end = first + pageSize(limit, LIMITS.items);
+  return { items: list.slice(first, end), done: end >= list.length };
 }
 
 /** Compares two records as strings of bytes, a piece at a time: objects may be large. */

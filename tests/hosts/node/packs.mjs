@@ -43,11 +43,11 @@ export class Pack {
       const { records, heads } = scan(file, bytes);
       this.key = `sha256:${sha256(bytes).toString('hex')}`;
       this.bytes = bytes.length;
-      /** In the order of their offsets: `{kind, id, offset, length, print}`. */
+      /** In the order of their offsets: `{kind, id, offset, length, fingerprint}`. */
       this.records = records;
       /** The branch heads that it names, in the order of the names' UTF-8 bytes. */
       this.heads = heads;
-      this.directory = Buffer.concat(records.map(row));
+      this.packIndex = Buffer.concat(records.map(row));
       this.#byOffset = new Map(records.map((record, number) => [record.offset, number]));
     } catch (error) {
       this.close();
@@ -163,7 +163,7 @@ function readRecord(reader, kind) {
   if (id === undefined) reader.fail(`it has no \`${idField}\``, offset);
   if (kind !== 'object') {
     if (length > MAX_RECORD) reader.fail(`it is larger than ${MAX_RECORD} bytes`, offset);
-    return { kind, id, offset, length, print: sha256(record).subarray(0, 16) };
+    return { kind, id, offset, length, fingerprint: sha256(record).subarray(0, 16) };
   }
   if (content === undefined) reader.fail('it has no `content`', offset);
   const start = content.start - offset;
@@ -172,11 +172,11 @@ function readRecord(reader, kind) {
   if (!digestOf(id).equals(sum)) {
     reader.fail(`hash mismatch: expected ${id}, got ${sum.toString('hex')}`, offset);
   }
-  return { kind, id, offset, length, print: objectPrint(id, record, start, end) };
+  return { kind, id, offset, length, fingerprint: objectFingerprint(id, record, start, end) };
 }
 
-/** Contents are named by ids. A print says which encoding of it a record is, so it is of what surrounds the content. */
-function objectPrint(id, record, start, end) {
+/** Contents are named by ids. A fingerprint says which encoding a record is, so it is of what surrounds the content. */
+function objectFingerprint(id, record, start, end) {
   const before = record.subarray(0, start);
   if (end === record.length && before.equals(standardStart(id, end - start))) return Buffer.alloc(16);
   const offsets = Buffer.alloc(16);
@@ -194,7 +194,7 @@ function standardStart(id, length) {
   return Buffer.concat([Buffer.from(fields, 'latin1'), header]);
 }
 
-function row({ kind, id, offset, length, print }) {
+function row({ kind, id, offset, length, fingerprint }) {
   const bytes = Buffer.alloc(ROW_BYTES);
   bytes[0] = KINDS.indexOf(kind);
   if (kind === 'tag') bytes[1] = 2;
@@ -202,7 +202,7 @@ function row({ kind, id, offset, length, print }) {
   bytes.writeBigUInt64LE(BigInt(offset), 8);
   bytes.writeBigUInt64LE(BigInt(length), 16);
   bytes.set(kind === 'tag' ? sha256(id) : digestOf(id), 24);
-  bytes.set(print, 56);
+  bytes.set(fingerprint, 56);
   return bytes;
 }
 

@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { gunzipSync } from 'node:zlib';
-import { Stopped, WORLD } from './engine.mjs';
+import { runs, Stopped, WORLD } from './engine.mjs';
 
-const VERSION = 1;
+const VERSION = 2;
 /** Bytes that a tape may have when it is unpacked: a small file may claim to be a large one. */
 const LARGEST = 2 ** 31;
 /** Characters of either side of a divergence that are shown. */
@@ -17,21 +17,18 @@ export const RUNS = {
     result: 'plan',
     items: 'steps',
     pages: 'consolidation.steps',
-    limit: 4096,
     count: (plan) => plan.steps,
   },
   'assembly.plan': {
     result: 'answer',
     items: 'steps',
     pages: 'assembly.steps',
-    limit: 4096,
     count: (answer) => answer.plan.steps,
   },
   'indexing.index': {
     result: 'index',
     items: 'edges',
     pages: 'indexing.edges',
-    limit: 1024,
     count: (index) => index.commits,
   },
 };
@@ -47,7 +44,7 @@ export function readTape(file) {
   const { tape, world, component, run, arguments: args } = lines[0] ?? {};
   if (tape === undefined) throw damaged(0, 'it is not the header of a tape');
   if (tape !== VERSION) throw damaged(0, `the tape is of version ${tape}, and this program reads version ${VERSION}`);
-  if (world !== WORLD) throw damaged(0, `the tape is of the world ${world}, and this program knows ${WORLD}`);
+  if (!runs(world)) throw damaged(0, `the tape is of the world ${world}, and this program runs ${WORLD}`);
   if (!Object.hasOwn(RUNS, run)) throw damaged(0, `${run} is no run that a tape can be of`);
   if (!isObject(args)) throw damaged(0, 'the arguments of the run are missing');
 
@@ -69,8 +66,8 @@ export function readTape(file) {
 
   const items = [];
   const { items: page } = RUNS[run];
-  for (; Array.isArray(lines[at]?.[page]); at += 1) {
-    for (const item of lines[at][page]) items.push(item);
+  for (; Array.isArray(lines[at]?.[page]?.items); at += 1) {
+    for (const item of lines[at][page].items) items.push(item);
   }
 
   const end = lines[at]?.end;
@@ -138,12 +135,12 @@ export function replay(component, tape) {
 
 /** Makes a run, and gives what it came to in the words of a tape. */
 export function perform(component, { run: name, arguments: args }, answer) {
-  const { result, items, pages, limit, count } = RUNS[name];
+  const { result, items, pages, count } = RUNS[name];
   try {
     const run = component.start(answer);
     const { ok, err } = run.call(name, args);
-    if (err) return { result: { fault: err }, items: [] };
-    return { result: { [result]: ok }, items: inHex(run.pages(pages, count(ok), limit)) };
+    if (err) return { result: { 'plan-error': err }, items: [] };
+    return { result: { [result]: ok }, items: inHex(run.pages(pages, count(ok))) };
   } catch (error) {
     if (!(error instanceof Stopped || error instanceof HostFailed)) throw error;
     return { result: { stopped: error.message }, items: [] };
@@ -221,7 +218,7 @@ export function inHex(value) {
 function fromHex(recorded) {
   const { call, ok } = recorded;
   if (ok === undefined) return recorded;
-  if (call === 'storage.directory-rows') return { ...recorded, ok: bytesOf(ok) };
+  if (call === 'storage.pack-index') return { ...recorded, ok: { ...ok, items: bytesOf(ok.items) } };
   if (call === 'storage.read-records') return { ...recorded, ok: ok.map(bytesOf) };
   return recorded;
 }

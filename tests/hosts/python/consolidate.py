@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import engine
-from packs import BadPack, Pack, Row, compare, count_entities
-from repo import MAX_ITEMS, MAX_ROWS, Repo
+from packs import BadPack, Pack, Row, count_entities, prefers
+from repo import Repo
 
 Heads = list[dict[str, str]]
 Edges = list[dict[str, Any]]
@@ -84,7 +84,7 @@ def index(component: engine.Component, packs: Sequence[Pack]) -> tuple[Heads, Ed
     with component.run(Repo(packs, pushed=True), engine.Limits().for_records(records)) as run:
         summary = answer(run, "indexing.index", {"pushed": len(packs), "force": False}, packs)
         prove_heads(packs, summary["heads"])
-        return summary["heads"], run.pages("indexing.edges", summary["commits"], MAX_ITEMS, most=records)
+        return summary["heads"], run.pages("indexing.edges", summary["commits"], most=records)
 
 
 def prove_heads(packs: Sequence[Pack], heads: Heads) -> None:
@@ -109,12 +109,12 @@ def plan(component: engine.Component, packs: Sequence[Pack], heads: Heads, edges
     with component.run(Repo(packs, heads=heads, edges=edges), engine.Limits().for_records(records)) as run:
         summary = answer(run, "consolidation.plan", {}, packs)
         # A record is copied at most once, and each of at most five sections has a literal.
-        steps = run.pages("consolidation.steps", summary["steps"], MAX_ROWS, most=records + 8)
+        steps = run.pages("consolidation.steps", summary["steps"], most=records + 8)
         return Plan(packs, heads, summary, steps)
 
 
 def prove(plan: Plan) -> list[Row]:
-    """Proves a plan on the directories; gives the rows that the new pack has to have.
+    """Proves a plan on the pack-indexes; gives the rows that the new pack has to have.
 
     The component is not trusted. What it copies must be whole records, each entity of the sources must be
     there once and in its preferred encoding, and what it says around them no more than that takes.
@@ -160,15 +160,6 @@ def copied_rows(plan: Plan, span: dict[str, int]) -> list[tuple[Pack, Row]]:
     return [(pack, row) for row in rows]
 
 
-def prefers(a: tuple[Pack, Row], b: tuple[Pack, Row]) -> bool:
-    """Of two encodings of one entity the longer is preferred, then the greater by bytes."""
-    (pack, row), (other_pack, other) = a, b
-    if row.length != other.length or row.print == other.print:
-        return row.length > other.length
-    order = compare(pack.chunks(row.offset, row.length), other_pack.chunks(other.offset, other.length))
-    return order == "greater"
-
-
 def write(plan: Plan, path: Path) -> None:
     """Writes what the steps say. Contents go from file to file, past the component."""
     with path.open("xb") as file:
@@ -196,14 +187,14 @@ def read_back(path: Path, rows: list[Row], heads: Heads) -> Pack:
 
 
 def answer(run: engine.Run, name: str, args: dict[str, Any], packs: Sequence[Pack]) -> Any:
-    """Calls an export; a fault becomes a `Refusal` in words."""
+    """Calls an export; a plan-error becomes a `Refusal` in words."""
     result = run.call(name, args)
     if "err" in result:
-        raise Refusal(fault_words(result["err"], packs))
+        raise Refusal(error_words(result["err"], packs))
     return result["ok"]
 
 
-def fault_words(fault: dict[str, Any], packs: Sequence[Pack]) -> str:
+def error_words(error: dict[str, Any], packs: Sequence[Pack]) -> str:
     """Why there is no plan, in a sentence."""
 
     def file(span: dict[str, int]) -> str:
@@ -211,16 +202,18 @@ def fault_words(fault: dict[str, Any], packs: Sequence[Pack]) -> str:
         number = span["pack"]
         return str(packs[number].path) if number < len(packs) else f"pack number {number}"
 
-    match fault:
+    match error:
         case {"malformed": {"kind": kind, "id": name, "at": at, "offset": offset, "reason": reason}}:
             return f"{file(at)}: byte {offset}: {kind} {name}: {reason}"
-        case {"disagrees": {"kind": kind, "id": name, "first": first, "second": second, "detail": detail}}:
+        case {"conflicting": {"kind": kind, "id": name, "first": first, "second": second, "detail": detail}}:
             places = " and ".join(f"{file(span)}, byte {span['offset']}" for span in (first, second))
             return f"{kind} {name} is not the same in {places}: {detail}"
         case {"head-conflict": [conflict, *_]}:
             heads = ", ".join(dict.fromkeys(conflict["given"]))
             return f"branch {conflict['branch']!r} has no head that all the others lead to: {heads}"
-    return f"the component makes no plan: {json.dumps(fault)}"
+        case {"other": text}:
+            return str(text)
+    return f"the component makes no plan: {json.dumps(error)}"
 
 
 def count_rows(packs: Sequence[Pack]) -> int:

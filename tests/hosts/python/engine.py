@@ -11,7 +11,7 @@ What is odd (wasmtime 50.0.1), and what is done about it:
 - A record is an object with attributes like `wanted-by`, which only getattr can name.
 - A number that does not fit its type is cut to size without a word. `_writer` checks.
 - A list<u8> is `bytes` both ways, but crosses byte by byte: about 0.8 µs and 32 bytes of memory for
-  each, so 0.25 s for a page of 4096 directory rows and 3.5 s for 4 MiB of records. Smaller pages
+  each, so 0.25 s for a page of 4096 rows of a pack-index and 3.5 s for 4 MiB of records. Smaller pages
   would not help, as the cost is by the byte, and the WIT allows them only at the end. 20 000 records
   of which 10 MB are commits and snapshots take 10 s a run: for much more than that, use another host.
 - What a component hands over counts 48 bytes for each of a list<u8>, and wasmtime stops it at 128 MiB
@@ -36,14 +36,26 @@ from wasmtime import component as wasm
 
 # A value in the shape described above.
 Value = Any
-# Answers an import: given its name (`storage.directory-rows`) and its arguments by name, gives
+# Answers an import: given its name (`storage.pack-index`) and its arguments by name, gives
 # {"ok": value} or {"err": access-error}. An exception ends the run.
 Imports = Callable[[str, dict[str, Value]], dict[str, Value]]
 
-WORLD = "packhouse:engine/engine@0.1.0"
-INTERFACE = "packhouse:engine/{}@0.1.0"
+PACKAGE = "packhouse:engine/"
+# The world that this host implements.
+WORLD = PACKAGE + "engine@0.2.0"
 # All that a component may import: it gets no clock, no files and no randomness.
-ALLOWED = {INTERFACE.format(name) for name in ("types", "storage", "database")}
+ALLOWED = {PACKAGE + name for name in ("types", "storage", "database")}
+
+
+def runs(world: object) -> bool:
+    """Whether this host runs components of a world: of the same major version, or of the same minor one before 1.0."""
+
+    def parts(text: str) -> list[str]:
+        name, _, version = text.partition("@")
+        major, *rest = version.split(".")
+        return [name, major, *rest[:1]] if major == "0" else [name, major]
+
+    return isinstance(world, str) and parts(world) == parts(WORLD)
 
 
 class Limits(NamedTuple):
@@ -91,9 +103,25 @@ class Component:
         self.imports: dict[str, wasm.ComponentInstanceType] = {}
         for name, item in self.compiled.type.imports(self.engine).items():
             interface = item.ty
-            if name not in ALLOWED or not isinstance(interface, wasm.ComponentInstanceType):
+            if name.partition("@")[0] not in ALLOWED or not isinstance(interface, wasm.ComponentInstanceType):
                 raise Refused(f"the component imports `{name}`, which this host does not give")
             self.imports[name] = interface
+        # With the version that its exports have.
+        self.version = self._version()
+        self.world = f"{PACKAGE}engine@{self.version}"
+        for version in {self.version} | {name.partition("@")[2] for name in self.imports}:
+            if not runs(f"{PACKAGE}engine@{version}"):
+                raise Refused(f"the component implements {PACKAGE}engine@{version}, and this host runs {WORLD}")
+
+    def _version(self) -> str:
+        for name in self.compiled.type.exports(self.engine):
+            if name.startswith(PACKAGE):
+                return name.partition("@")[2]
+        raise Refused(f"the component exports nothing of {PACKAGE.rstrip('/')}")
+
+    def interface(self, name: str) -> str:
+        """An exported interface by its name in the WIT."""
+        return f"{PACKAGE}{name}@{self.version}"
 
     def run(self, imports: Imports, limits: Limits) -> Run:
         """A run, to be used in a `with`."""
@@ -148,7 +176,7 @@ class Run:
         A result comes as {"ok": …} or {"err": …}. Raises `Stopped`, or what an import raised.
         """
         interface, _, function = name.partition(".")
-        outer = self._instance.get_export_index(self._store, INTERFACE.format(interface))
+        outer = self._instance.get_export_index(self._store, self._component.interface(interface))
         inner = outer and self._instance.get_export_index(self._store, function, outer)
         exported = inner and self._instance.get_func(self._store, inner)
         if not exported:
@@ -160,23 +188,29 @@ class Run:
         answer = self._guard(exported, self._store, *values)
         return _reader(kind.result)(answer)
 
-    def pages(self, name: str, count: int, limit: int, most: int) -> list[Value]:
-        """All `count` items of an export that is paged, `consolidation.steps` and its like, if not more than `most`."""
+    def pages(self, name: str, count: int, most: int, limit: int = 0) -> list[Value]:
+        """All `count` items of an export that is paged, `consolidation.steps` and its like, if not more than `most`.
+
+        Without `limit`, a page has as many as the component likes.
+        """
         if count > most:
             raise Stopped(f"it claims {count} of `{name}`, where there are {most} at most")
         items: list[Value] = []
-        while len(items) < count:
+        done = count == 0
+        while not done:
             page = self.call(name, {"first": len(items), "limit": limit})
-            if not page or len(page) > limit or len(items) + len(page) > count:
-                raise Stopped(f"it claims {count} of `{name}`, and gives {len(page)} from number {len(items)}")
-            items += page
+            first, given, done = len(items), len(page["items"]), page["done"]
+            items += page["items"]
+            too_long = 0 < limit < given or len(items) > count
+            if given == 0 or too_long or done != (len(items) == count):
+                raise Stopped(f"it claims {count} of `{name}`, and gives {given} from number {first}")
         return items
 
     def _link(self) -> None:
         """Defines every import that the component names, with the types that it gives it."""
         with self._linker.root() as root:
             for name, instance in self._component.imports.items():
-                interface = name.removeprefix("packhouse:engine/").partition("@")[0]
+                interface = name.removeprefix(PACKAGE).partition("@")[0]
                 with root.add_instance(name) as defined:
                     for function, item in instance.exports(self._component.engine).items():
                         if isinstance(item.ty, wasm.FuncType):
@@ -184,6 +218,8 @@ class Run:
 
     def _import(self, name: str, kind: wasm.FuncType) -> Callable[..., Any]:
         readers = [(parameter, _reader(ty)) for parameter, ty in kind.params]
+        # A function without a result, `storage.limits`, can't be refused: its answer is the value.
+        refusable = isinstance(kind.result, wasm.ResultType)
         write = _writer(kind.result)
 
         def function(_store: wasmtime.StoreContext, *values: Any) -> Any:
@@ -194,7 +230,7 @@ class Run:
                 args = {parameter: read(value) for (parameter, read), value in zip(readers, values, strict=True)}
                 answer = self._imports(name, args)
                 try:
-                    return write(answer)
+                    return write(answer if refusable else answer.get("ok"))
                 except Unfit as error:
                     raise Unfit(f"the answer to `{name}`: {error}") from None
             except BaseException as error:

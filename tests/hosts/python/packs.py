@@ -1,4 +1,4 @@
-"""Reads a pack without trusting it: finds every record, hashes every object, makes the directory.
+"""Reads a pack without trusting it: finds every record, hashes every object, makes the pack-index.
 
 A length or a count that a pack claims is never believed before the bytes are there, so no pack makes
 this take more memory than a row a record. What a row holds stands in wit/storage.wit.
@@ -41,7 +41,7 @@ _ROW = struct.Struct("<BB6xQQ32s16s")
 _ID = re.compile(rb"(sha256:)?([0-9a-f]{64})")
 # The form of an id, as a row holds it.
 BARE, PREFIXED, TEXT = b"\0", b"\1", b"\2"
-NO_PRINT = bytes(16)
+NO_FINGERPRINT = bytes(16)
 
 
 class BadPack(Exception):
@@ -66,17 +66,17 @@ def id_text(entity_id: bytes) -> str:
 
 
 class Row(NamedTuple):
-    """What a directory says of a record."""
+    """What a pack-index says of a record."""
 
     kind: int
     id: bytes
     offset: int
     length: int
-    print: bytes
+    fingerprint: bytes
 
     def encode(self) -> bytes:
         """The row's 72 bytes."""
-        return _ROW.pack(self.kind, self.id[0], self.offset, self.length, self.id[1:], self.print)
+        return _ROW.pack(self.kind, self.id[0], self.offset, self.length, self.id[1:], self.fingerprint)
 
     @property
     def entity(self) -> tuple[int, bytes]:
@@ -104,7 +104,7 @@ class Pack:
                 self.key = "sha256:" + hashlib.sha256(view).hexdigest()
         # By offset, as the sections were read in their order in the file.
         self.rows: list[Row] = scan.rows
-        self.directory = b"".join(row.encode() for row in self.rows)
+        self.index = b"".join(row.encode() for row in self.rows)
         self.heads = [{"branch": branch, "commit": scan.heads[branch]} for branch in sorted(scan.heads)]
         self._offsets = [row.offset for row in self.rows]
 
@@ -131,6 +131,45 @@ class Pack:
     def read(self, offset: int, length: int) -> bytes:
         """Bytes of the pack."""
         return b"".join(self.chunks(offset, length))
+
+
+def known_id(text: str) -> bytes | None:
+    """An id in fixed width; None for a text that no index has."""
+    try:
+        return parse_id(text.encode())
+    except ValueError:
+        return None
+
+
+def tag_id(text: str) -> bytes:
+    """The id of a tag in fixed width."""
+    return TEXT + hashlib.sha256(text.encode()).digest()
+
+
+def read_tag(path: Path, record: bytes) -> tuple[str, str]:
+    """The text of a tag, and the commit that it names."""
+    scan = _Scan(path, memoryview(record))
+    found: dict[bytes, str] = {}
+    for _ in range(scan.expect(MAP, "a tag")):
+        field = scan.field_name()
+        if field == b"tag_id":
+            found[field] = scan.printable("`tag_id`", MAX_TAG_ID)
+        elif field == b"commit_id":
+            found[field] = id_text(scan.id("`commit_id`"))
+        else:
+            scan.skip()
+    if len(found) != 2:
+        scan.fail("a tag has no `tag_id`, or no `commit_id`", 0)
+    return found[b"tag_id"], found[b"commit_id"]
+
+
+def prefers(a: tuple[Pack, Row], b: tuple[Pack, Row]) -> bool:
+    """Of two encodings of one entity the longer is preferred, then the greater by bytes."""
+    (pack, row), (other_pack, other) = a, b
+    if row.length != other.length or row.fingerprint == other.fingerprint:
+        return row.length > other.length
+    order = compare(pack.chunks(row.offset, row.length), other_pack.chunks(other.offset, other.length))
+    return order == "greater"
 
 
 def count_entities(rows: Iterable[Row]) -> dict[str, int]:
@@ -368,24 +407,24 @@ class _Scan:
         if kind == OBJECT:
             if content is None:
                 self.fail("it has no `content`", start)
-            print_ = self.object_print(found, start, *content)
+            fingerprint = self.object_fingerprint(found, start, *content)
         else:
             if self.at - start > MAX_RECORD:
                 self.fail(f"the record is larger than {MAX_RECORD} bytes", start)
-            print_ = hashlib.sha256(self.view[start : self.at]).digest()[:16]
-        return Row(kind, found, start, self.at - start, print_)
+            fingerprint = hashlib.sha256(self.view[start : self.at]).digest()[:16]
+        return Row(kind, found, start, self.at - start, fingerprint)
 
     def tag_id(self) -> bytes:
-        return TEXT + hashlib.sha256(self.printable("`tag_id`", MAX_TAG_ID).encode()).digest()
+        return tag_id(self.printable("`tag_id`", MAX_TAG_ID))
 
-    def object_print(self, entity_id: bytes, start: int, begin: int, end: int) -> bytes:
-        """Checks an object's content, and gives the print of what surrounds it."""
+    def object_fingerprint(self, entity_id: bytes, start: int, begin: int, end: int) -> bytes:
+        """Checks an object's content, and gives the fingerprint of what surrounds it."""
         digest = hashlib.sha256(self.view[begin:end]).digest()
         if digest != entity_id[1:]:
             self.fail(f"hash mismatch: its SHA-256 is {digest.hex()}", start)
         standard = _standard_object(id_text(entity_id).encode(), end - begin)
         if self.view[start:begin] == standard:
-            return NO_PRINT
+            return NO_FINGERPRINT
         around = hashlib.sha256(self.view[start:begin])
         around.update(self.view[end : self.at])
         place = struct.pack("<QQ", begin - start, end - start)

@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import engine
-from repo import MAX_ITEMS, MAX_ROWS
 
-VERSION = 1
+VERSION = 2
 # Characters of a value that a message shows.
 SHOWN = 160
 
@@ -33,13 +32,12 @@ class RunKind(NamedTuple):
     outcome: str
     pages: str
     export: str
-    limit: int
 
 
 RUN_KINDS = {
-    "consolidation.plan": RunKind("plan", "steps", "consolidation.steps", MAX_ROWS),
-    "assembly.plan": RunKind("answer", "steps", "assembly.steps", MAX_ROWS),
-    "indexing.index": RunKind("index", "edges", "indexing.edges", MAX_ITEMS),
+    "consolidation.plan": RunKind("plan", "steps", "consolidation.steps"),
+    "assembly.plan": RunKind("answer", "steps", "assembly.steps"),
+    "indexing.index": RunKind("index", "edges", "indexing.edges"),
 }
 
 
@@ -90,7 +88,7 @@ def parse(lines: list[Any]) -> Tape:
     need(bool(lines) and all(isinstance(line, dict) for line in lines), "not every line is a JSON object")
     header, *body = lines
     need(header.get("tape") == VERSION, f"version {VERSION} is expected, not {header.get('tape')}")
-    need(header.get("world") == engine.WORLD, f"world {engine.WORLD} is expected, not {header.get('world')}")
+    need(engine.runs(header.get("world")), f"world {engine.WORLD} is expected, not {header.get('world')}")
     known = isinstance(header.get("run"), str) and header["run"] in RUN_KINDS
     need(known, f"its `run` is no function of the world: {header.get('run')}")
     need(isinstance(header.get("arguments"), dict), "its arguments are no object")
@@ -112,11 +110,14 @@ def parse(lines: list[Any]) -> Tape:
     kind = RUN_KINDS[header["run"]]
     result = outcome.get("result")
     need(isinstance(result, dict) and len(result) == 1, "it has no result where one is expected")
-    need(not result.keys().isdisjoint((kind.outcome, "fault", "stopped")), f"its result is none of `{header['run']}`")
+    known = not result.keys().isdisjoint((kind.outcome, "plan-error", "stopped"))
+    need(known, f"its result is none of `{header['run']}`")
     items: list[Any] = []
     for page in pages:
-        need(isinstance(page.get(kind.pages), list), f"a page of `{kind.pages}` is expected where there is none")
-        items += page[kind.pages]
+        found = page.get(kind.pages)
+        whole = isinstance(found, dict) and isinstance(found.get("items"), list)
+        need(whole, f"a page of `{kind.pages}` is expected where there is none")
+        items += found["items"]
     need(isinstance(end.get("end"), dict), "it has no end")
     need(end["end"].get("calls") == calls, f"its end counts {end['end'].get('calls')} calls, and there are {calls}")
     return Tape(header, body[:calls], result, items)
@@ -145,7 +146,7 @@ class Player:
             return {"err": recorded["err"]}
         try:
             return {"ok": from_tape(name, recorded["ok"])}
-        except (TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"the answer of {place}, {name}: {error}") from None
 
     def finish(self) -> None:
@@ -158,8 +159,8 @@ class Player:
 
 def from_tape(name: str, answer: Any) -> Any:
     """Bytes stand in hexadecimal on a tape; these two imports answer some."""
-    if name == "storage.directory-rows":
-        return from_hex(answer)
+    if name == "storage.pack-index":
+        return answer | {"items": from_hex(answer["items"])}
     if name == "storage.read-records" and isinstance(answer, list):
         return [from_hex(record) for record in answer]
     return answer
@@ -207,13 +208,13 @@ def perform(run: engine.Run, tape: Tape) -> tuple[dict[str, Any], list[Any]]:
     kind = RUN_KINDS[name]
     answer = run.call(name, tape.header["arguments"])
     if "err" in answer:
-        return {"fault": answer["err"]}, []
+        return {"plan-error": answer["err"]}, []
     result = answer["ok"]
     # The answer to a fetch holds its plan; a plan has steps, and a push has commits.
     summary = result.get("plan", result)
     count = summary["commits" if kind.pages == "edges" else "steps"]
     # Each is of a record, but for a few literals.
-    return {kind.outcome: result}, run.pages(kind.export, count, kind.limit, most=tape.header["records"] + 8)
+    return {kind.outcome: result}, run.pages(kind.export, count, most=tape.header["records"] + 8)
 
 
 def compare(place: str, tape: Any, made: Any) -> None:

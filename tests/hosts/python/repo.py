@@ -13,15 +13,35 @@ from functools import cached_property
 from typing import Any
 
 from engine import Refused
-from packs import KINDS, OBJECT, Pack, compare, parse_id
+from packs import KINDS, OBJECT, TAG, Pack, Row, compare, known_id, prefers, read_tag, tag_id
 
 MAX_ROWS = 4096
 MAX_ITEMS = 1024
+MAX_IDS = 4096
 MAX_RECORD_BYTES = 4 << 20
 ROW_BYTES = 72
+# What `storage.limits` answers.
+LIMITS = {"items": MAX_ITEMS, "ids": MAX_IDS, "rows": MAX_ROWS, "record-bytes": MAX_RECORD_BYTES}
 
 # A span as the WIT has it: {"pack": …, "offset": …, "length": …}.
 Span = dict[str, int]
+# A page as the WIT has it: {"items": …, "done": …}.
+Page = dict[str, Any]
+
+
+def page_size(limit: int, most: int) -> int:
+    """How many items a page has at most: a limit of 0 means all that this host allows."""
+    return min(limit, most) if limit else most
+
+
+def page(items: Sequence[Any], first: int, limit: int, most: int = MAX_ITEMS) -> Page:
+    end = first + page_size(limit, most)
+    return {"items": items[first:end], "done": end >= len(items)}
+
+
+def refuse_more(given: Sequence[Any], most: int) -> None:
+    if len(given) > most:
+        raise AccessError("too-many", most)
 
 
 class AccessError(Exception):
@@ -51,15 +71,19 @@ class Repo:
         self._heads = sorted(heads, key=lambda head: head["branch"])
         self._edges = {commit["commit"]: commit for commit in edges}
         self._calls: dict[str, Callable[..., Any]] = {
-            "storage.directory-rows": self._directory_rows,
+            "storage.limits": lambda: LIMITS,
+            "storage.pack-index": self._pack_index,
             "storage.read-records": self._read_records,
             "storage.compare-records": self._compare_records,
             "storage.branch-heads": self._branch_heads,
             "database.packs": self._list_packs,
             "database.heads": self._list_heads,
             "database.history": self._history,
+            "database.walk-floor": self._walk_floor,
+            "database.locate": self._locate,
+            "database.tags": self._tags,
             "database.known": self._known,
-            "database.rivals": self._rivals,
+            "database.conflicts": self._conflicts,
         }
 
     def __call__(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
@@ -83,73 +107,105 @@ class Repo:
                 return pack
         raise AccessError("not-a-record", span)
 
-    def _directory_rows(self, pack: int, first: int, limit: int) -> bytes:
-        asked = self._pack(pack)
-        if first > len(asked.rows):
-            raise AccessError("out-of-range", {"pack": pack, "offset": first, "length": limit})
-        last = first + min(limit, MAX_ROWS)
-        return asked.directory[first * ROW_BYTES : last * ROW_BYTES]
+    def _pack_index(self, pack: int, first: int, limit: int) -> Page:
+        found = self._pack(pack)
+        end = first + page_size(limit, MAX_ROWS)
+        return {"items": found.index[first * ROW_BYTES : end * ROW_BYTES], "done": end >= len(found.rows)}
 
     def _read_records(self, spans: list[Span]) -> list[bytes]:
+        refuse_more(spans, MAX_ITEMS)
         packs = [self._record(span, objects=False) for span in spans]
-        size = sum(span["length"] for span in spans)
-        if len(spans) > MAX_ITEMS or (size > MAX_RECORD_BYTES and len(spans) > 1):
-            raise AccessError("too-much", MAX_ITEMS)
+        if len(spans) > 1 and sum(span["length"] for span in spans) > MAX_RECORD_BYTES:
+            raise AccessError("too-large", MAX_RECORD_BYTES)
         return [pack.read(span["offset"], span["length"]) for pack, span in zip(packs, spans, strict=True)]
 
     def _compare_records(self, pairs: list[list[Span]]) -> list[str]:
-        if len(pairs) > MAX_ITEMS:
-            raise AccessError("too-much", MAX_ITEMS)
+        refuse_more(pairs, MAX_ITEMS)
         chunks = [[self._object_or_record(span) for span in pair] for pair in pairs]
         return [compare(one, other) for one, other in chunks]
 
     def _object_or_record(self, span: Span) -> Iterator[bytes]:
         return self._record(span, objects=True).chunks(span["offset"], span["length"])
 
-    def _branch_heads(self, pack: int, first: int, limit: int) -> list[dict[str, str]]:
+    def _branch_heads(self, pack: int, first: int, limit: int) -> Page:
         heads = self._pack(pack).heads
-        if not self._pushed:
-            # Those of a stored pack are the repo's by now, and may have moved on.
-            return []
-        return heads[first : first + min(limit, MAX_ITEMS)]
+        # Those of a stored pack are the repo's by now, and may have moved on.
+        return page(heads if self._pushed else [], first, limit)
 
-    def _list_packs(self, first: int, limit: int) -> list[dict[str, Any]]:
-        page = self._packs[first : first + min(limit, MAX_ITEMS)]
-        return [{"key": pack.key, "bytes": pack.size, "rows": len(pack.rows)} for pack in page]
+    def _list_packs(self, first: int, limit: int) -> Page:
+        infos = [{"key": pack.key, "bytes": pack.size, "rows": len(pack.rows)} for pack in self._packs]
+        return page(infos, first, limit)
 
-    def _list_heads(self, after: str | None, limit: int) -> list[dict[str, str]]:
+    def _list_heads(self, after: str | None, limit: int) -> Page:
         first = 0 if after is None else bisect_right(self._heads, after, key=lambda head: head["branch"])
-        return self._heads[first : first + min(limit, MAX_ITEMS)]
+        return page(self._heads, first, limit)
 
-    def _history(self, commits: list[str], limit: int) -> list[dict[str, Any]]:
-        limit = min(limit, MAX_ITEMS)
-        if len(commits) > limit:
-            raise AccessError("too-much", limit)
+    def _history(self, commits: list[str], limit: int) -> Page:
+        most = page_size(limit, MAX_ITEMS)
+        refuse_more(commits, most)
         found: dict[str, dict[str, Any]] = {}
         queue = deque(commits)
-        while queue and len(found) < limit:
+        while queue and len(found) <= most:
             commit = queue.popleft()
             if commit in self._edges and commit not in found:
-                found[commit] = self._edges[commit]
-                queue.extend(found[commit]["parents"])
-        return list(found.values())
-
-    def _known(self, kind: str, ids: list[str]) -> list[bool]:
-        if len(ids) > MAX_ITEMS:
-            raise AccessError("too-much", MAX_ITEMS)
-        return [self._knows(KINDS.index(kind), text.encode()) for text in ids]
-
-    def _knows(self, kind: int, text: bytes) -> bool:
-        try:
-            return (kind, parse_id(text)) in self._indexed
-        except ValueError:
-            return False
+                found[commit] = {"edges": self._edges[commit], "generation": self._generations[commit]}
+                queue.extend(self._edges[commit]["parents"])
+        # One more than the page has says that something follows.
+        return page(list(found.values()), 0, limit)
 
     @cached_property
-    def _indexed(self) -> set[tuple[int, bytes]]:
-        # The index is as it stood when the run began: what is being pushed is not in it.
-        return set() if self._pushed else {row.entity for pack in self._packs for row in pack.rows}
+    def _generations(self) -> dict[str, int]:
+        """Each commit's: above those of its parents. Those that a cycle holds back have 0."""
+        numbers: dict[str, int] = {}
+        left = dict(self._edges)
+        while ready := [commit for commit in left if not any(parent in left for parent in left[commit]["parents"])]:
+            for commit in ready:
+                numbers[commit] = 1 + max((numbers.get(parent, 0) for parent in left[commit]["parents"]), default=0)
+            for commit in ready:
+                del left[commit]
+        return numbers | dict.fromkeys(left, 0)
 
-    def _rivals(self, first: int, limit: int) -> list[dict[str, Any]]:
+    def _walk_floor(self) -> int | None:
+        # A cycle has no order: a walk that meets one has to go on to its end.
+        return 0 if 0 in self._generations.values() else None
+
+    def _locate(self, kind: str, ids: list[str]) -> list[dict[str, Any] | None]:
+        refuse_more(ids, MAX_IDS)
+        number = KINDS.index(kind)
+        return [self._places.get((number, tag_id(text) if number == TAG else known_id(text))) for text in ids]
+
+    @cached_property
+    def _places(self) -> dict[tuple[int, bytes | None], dict[str, Any]]:
+        """Where each entity of the stored packs is in its preferred encoding."""
+        best: dict[tuple[int, bytes | None], tuple[Pack, Row, dict[str, Any]]] = {}
+        for pack_number, pack in enumerate(() if self._pushed else self._packs):
+            for row_number, row in enumerate(pack.rows):
+                at = {"pack": pack_number, "offset": row.offset, "length": row.length}
+                known = best.get(row.entity)
+                if known is None or prefers((pack, row), known[:2]):
+                    best[row.entity] = pack, row, {"at": at, "row": row_number}
+        return {entity: place for entity, (_, _, place) in best.items()}
+
+    def _tags(self, commits: list[str], after: str | None, limit: int) -> Page:
+        refuse_more(commits, MAX_IDS)
+        wanted = set(commits)
+        found = {tag["tag"]: tag for tag in self._commit_tags if tag["commit"] in wanted}
+        return page([found[tag] for tag in sorted(found) if after is None or tag > after], 0, limit)
+
+    @cached_property
+    def _commit_tags(self) -> list[dict[str, str]]:
+        found = []
+        for pack in () if self._pushed else self._packs:
+            for row in pack.rows:
+                if row.kind == TAG:
+                    tag, commit = read_tag(pack.path, pack.read(row.offset, row.length))
+                    found.append({"tag": tag, "commit": commit})
+        return found
+
+    def _known(self, kind: str, ids: list[str]) -> list[bool]:
+        refuse_more(ids, MAX_IDS)
+        return [(KINDS.index(kind), known_id(text)) in self._places for text in ids]
+
+    def _conflicts(self, first: int, limit: int) -> Page:
         # They are between a pack that is pushed and one that is stored, and no run here has both.
-        return []
+        return page([], first, limit)

@@ -43,13 +43,17 @@ def pack_value(value: Any) -> bytes:
         case bytes():
             return b"\xc4" + bytes([len(value)]) + value
         case list():
-            return bytes([0x90 + len(value)]) + b"".join(map(pack_value, value))
+            return sized(0x90, 0xDC, len(value)) + b"".join(map(pack_value, value))
         case dict():
-            return bytes([0x80 + len(value)]) + b"".join(
+            return sized(0x80, 0xDE, len(value)) + b"".join(
                 pack_value(key) + pack_value(item) for key, item in value.items()
             )
         case _:
             return bytes([value])
+
+
+def sized(short: int, long: int, size: int) -> bytes:
+    return bytes([short + size]) if size < 16 else bytes([long]) + size.to_bytes(2, "big")
 
 
 def digest(content: bytes) -> str:
@@ -116,12 +120,12 @@ class Packs(HostTest):
         pack = Pack(self.file(self.PACK))
         whole = pack_value(self.PACK)
 
-        def row(kind: int, form: int, record: dict[str, Any], id_digest: bytes, print_: bytes) -> bytes:
+        def row(kind: int, form: int, record: dict[str, Any], id_digest: bytes, fingerprint: bytes) -> bytes:
             encoded = pack_value(record)
             place = struct.pack("<QQ", whole.index(encoded), len(encoded))
-            return bytes([kind, form, 0, 0, 0, 0, 0, 0]) + place + id_digest + print_
+            return bytes([kind, form, 0, 0, 0, 0, 0, 0]) + place + id_digest + fingerprint
 
-        def print_of(encoded: bytes) -> bytes:
+        def fingerfingerprintof(encoded: bytes) -> bytes:
             return hashlib.sha256(encoded).digest()[:16]
 
         [tag], [first] = self.PACK["tags"], self.PACK["commits"]
@@ -132,12 +136,12 @@ class Packs(HostTest):
         around = hashlib.sha256(encoded[:begin] + encoded[end:]).digest()
         named = hashlib.sha256(self.CONTENT).digest()
         expected = (
-            row(3, 2, tag, hashlib.sha256(b"v1").digest(), print_of(pack_value(tag)))
-            + row(0, 1, first, b"\x11" * 32, print_of(pack_value(first)))
+            row(3, 2, tag, hashlib.sha256(b"v1").digest(), fingerfingerprintof(pack_value(tag)))
+            + row(0, 1, first, b"\x11" * 32, fingerfingerprintof(pack_value(first)))
             + row(2, 0, standard, named, bytes(16))
-            + row(2, 0, unusual, named, print_of(struct.pack("<QQ", begin, end) + around))
+            + row(2, 0, unusual, named, fingerfingerprintof(struct.pack("<QQ", begin, end) + around))
         )
-        self.assertEqual(pack.directory, expected)
+        self.assertEqual(pack.index, expected)
         self.assertEqual(pack.key, "sha256:" + digest(whole))
         self.assertEqual(count_entities(pack.rows), {"commits": 1, "snapshots": 0, "objects": 1, "tags": 1})
         heads = [{"branch": "dev", "commit": "sha256:" + "1" * 64}, {"branch": "main", "commit": "2" * 64}]
@@ -146,7 +150,7 @@ class Packs(HostTest):
     def test_a_content_header_that_is_not_the_shortest_is_an_encoding_of_its_own(self) -> None:
         encoded = pack_value(self.PACK["objects"][0]).replace(b"\xc4\x05", b"\xc5\x00\x05")
         pack = Pack(self.file(b"\x81\xa7objects\x91" + encoded))
-        self.assertNotEqual(pack.rows[0].print, bytes(16))
+        self.assertNotEqual(pack.rows[0].fingerprint, bytes(16))
         self.assertEqual(pack.rows[0].length, len(encoded))
 
     def test_a_pack_that_is_cut_is_refused_wherever_it_is_cut(self) -> None:
@@ -230,11 +234,11 @@ class Consolidation(HostTest):
         one = {"commits": [commit(1)], "branch_heads": {"main": f"{1:064x}"}}
         other = {"commits": [commit(2)], "branch_heads": {"main": f"{2:064x}"}}
         wrong = {"commits": [commit(3, snapshot_id="no id")]}
-        disagrees = {"commits": [commit(1, 2)]}
+        conflicting = {"commits": [commit(1, 2)]}
         for second, words in [
             (other, ["'main'", f"{1:064x}", f"{2:064x}"]),
             (wrong, ["1.mpack: byte", "commit", "snapshot_id"]),
-            (disagrees, ["0.mpack", "1.mpack", "parent_commit_id"]),
+            (conflicting, ["0.mpack", "1.mpack", "parent_commit_id"]),
         ]:
             self.file(one, "0.mpack")
             self.file(second, "1.mpack")
@@ -300,21 +304,25 @@ class Imports(HostTest):
         spans = [{"pack": 0, "offset": row.offset, "length": row.length} for row in pack.rows]
         pushed, stored = Repo([pack], pushed=True), Repo([pack], heads=pack.heads)
         rows = {"pack": 0, "first": 4, "limit": 9}
-        outside = {"out-of-range": {"pack": 0, "offset": 4, "length": 9}}
+        none = {"ok": {"items": [], "done": True}}
         short = spans[0] | {"length": 3}
         two = spans[0] | {"length": spans[0]["length"] + spans[1]["length"]}
         cases: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-            ("storage.directory-rows", rows, {"err": outside}),
-            ("storage.directory-rows", rows | {"first": 3}, {"ok": b""}),
-            ("storage.directory-rows", rows | {"first": 1, "limit": 1}, {"ok": pack.rows[1].encode()}),
-            ("storage.directory-rows", rows | {"pack": 1}, {"err": {"no-such-pack": 1}}),
+            ("storage.pack-index", rows, {"ok": {"items": b"", "done": True}}),
+            (
+                "storage.pack-index",
+                rows | {"first": 1, "limit": 1},
+                {"ok": {"items": pack.rows[1].encode(), "done": False}},
+            ),
+            ("storage.pack-index", rows | {"pack": 1}, {"err": {"no-such-pack": 1}}),
             ("storage.read-records", {"spans": spans[2:]}, {"err": {"not-a-record": spans[2]}}),
             ("storage.read-records", {"spans": [short]}, {"err": {"not-a-record": short}}),
             ("storage.read-records", {"spans": [two]}, {"err": {"not-a-record": two}}),
-            ("storage.read-records", {"spans": spans[:1] * 1025}, {"err": {"too-much": 1024}}),
+            ("storage.read-records", {"spans": spans[:1] * 1025}, {"err": {"too-many": 1024}}),
             ("storage.compare-records", {"pairs": [[spans[2], spans[2]], spans[:2]]}, {"ok": ["equal", "less"]}),
-            ("storage.branch-heads", {"pack": 0, "first": 0, "limit": 9}, {"ok": pack.heads}),
-            ("database.heads", {"after": None, "limit": 9}, {"ok": []}),
+            ("storage.branch-heads", {"pack": 0, "first": 0, "limit": 9}, {"ok": {"items": pack.heads, "done": True}}),
+            ("database.heads", {"after": None, "limit": 9}, none),
+            ("database.locate", {"kind": "commit", "ids": [f"{1:064x}"]}, {"ok": [None]}),
             ("database.known", {"kind": "commit", "ids": [f"{1:064x}"]}, {"ok": [False]}),
         ]
         for name, args, expected in cases:
@@ -322,11 +330,13 @@ class Imports(HostTest):
                 self.assertEqual(pushed(name, args), expected)
         ids = {"kind": "commit", "ids": [f"{1:064x}", f"{9:064x}", "no id"]}
         cases = [
-            ("storage.branch-heads", {"pack": 0, "first": 0, "limit": 9}, {"ok": []}),
+            ("storage.branch-heads", {"pack": 0, "first": 0, "limit": 9}, none),
             ("storage.branch-heads", {"pack": 1, "first": 0, "limit": 9}, {"err": {"no-such-pack": 1}}),
-            ("database.heads", {"after": None, "limit": 9}, {"ok": pack.heads}),
-            ("database.heads", {"after": "main", "limit": 9}, {"ok": []}),
+            ("database.heads", {"after": None, "limit": 9}, {"ok": {"items": pack.heads, "done": True}}),
+            ("database.heads", {"after": "main", "limit": 9}, none),
             ("database.known", ids, {"ok": [True, False, False]}),
+            ("database.locate", ids, {"ok": [{"at": spans[0], "row": 0}, None, None]}),
+            ("database.locate", ids | {"ids": ids["ids"][:1] * 4097}, {"err": {"too-many": 4096}}),
         ]
         for name, args, expected in cases:
             with self.subTest(name=name, args=str(args)[:80]):
@@ -336,10 +346,73 @@ class Imports(HostTest):
         graph = {"d": ["b", "c"], "b": ["a"], "c": ["a"]}
         edges = [{"commit": name, "parents": parents, "snapshot": None} for name, parents in graph.items()]
         ask = Repo([], edges=edges)
-        found = ask("database.history", {"commits": ["d", "x", "d"], "limit": 9})["ok"]
-        self.assertEqual([commit["commit"] for commit in found], ["d", "b", "c"])
-        self.assertEqual(len(ask("database.history", {"commits": ["d"], "limit": 2})["ok"]), 2)
-        self.assertEqual(ask("database.history", {"commits": ["d", "b"], "limit": 1}), {"err": {"too-much": 1}})
+
+        def history(commits: list[str], limit: int) -> tuple[list[tuple[str, int]], bool]:
+            found = ask("database.history", {"commits": commits, "limit": limit})["ok"]
+            return [(one["edges"]["commit"], one["generation"]) for one in found["items"]], found["done"]
+
+        self.assertEqual(history(["d", "x", "d"], 0), ([("d", 2), ("b", 1), ("c", 1)], True))
+        self.assertEqual(history(["d"], 2), ([("d", 2), ("b", 1)], False))
+        self.assertEqual(ask("database.history", {"commits": ["d", "b"], "limit": 1}), {"err": {"too-many": 1}})
+        self.assertEqual(ask("database.walk-floor", {}), {"ok": None})
+
+    def test_a_cycle_of_commits_has_a_walk_floor(self) -> None:
+        graph = {"d": ["b"], "b": ["c"], "c": ["b"]}
+        edges = [{"commit": name, "parents": parents, "snapshot": None} for name, parents in graph.items()]
+        ask = Repo([], edges=edges)
+        self.assertEqual(ask("database.walk-floor", {}), {"ok": 0})
+
+    def test_the_preferred_encoding_is_located_and_tags_are_found_by_commit(self) -> None:
+        tagged = [("v2", 1), ("v1", 1), ("v0", 2)]
+        tags = [{"tag_id": name, "commit_id": f"{of:064x}", "note": "x"} for name, of in tagged]
+        short = Pack(self.file({"commits": [commit(1)]}, "0.mpack"))
+        long = Pack(self.file({"commits": [commit(1, message="longer")], "tags": tags}, "1.mpack"))
+        ask = Repo([short, long])
+        at = {"pack": 1, "offset": long.rows[0].offset, "length": long.rows[0].length}
+        self.assertEqual(
+            ask("database.locate", {"kind": "commit", "ids": [f"{1:064x}"]}), {"ok": [{"at": at, "row": 0}]}
+        )
+        [place, unknown] = ask("database.locate", {"kind": "tag", "ids": ["v2", "v9"]})["ok"]
+        self.assertEqual((place["row"], unknown), (1, None))
+
+        def found(after: str | None, limit: int) -> tuple[list[str], bool]:
+            page = ask("database.tags", {"commits": [f"{1:064x}"], "after": after, "limit": limit})["ok"]
+            return [tag["tag"] for tag in page["items"]], page["done"]
+
+        self.assertEqual(found(None, 0), (["v1", "v2"], True))
+        self.assertEqual(found(None, 1), (["v1"], False))
+        self.assertEqual(found("v1", 1), (["v2"], True))
+        self.assertEqual(found("v2", 0), ([], True))
+
+    def test_every_list_is_paged_by_one_rule(self) -> None:
+        heads = {f"b{1000 + number}": f"{number:064x}" for number in range(1030)}
+        pack = Pack(self.file({"commits": [commit(number) for number in range(5000)], "branch_heads": heads}))
+        pushed, stored = Repo([pack], pushed=True), Repo([pack], heads=pack.heads)
+
+        def page(repo: Repo, name: str, **args: Any) -> tuple[int, bool]:
+            found = repo(name, args)["ok"]
+            return len(found["items"]), found["done"]
+
+        for name, args, count, most, width in [
+            ("storage.pack-index", {"pack": 0}, 5000, 4096, 72),
+            ("storage.branch-heads", {"pack": 0}, 1030, 1024, 1),
+            ("database.packs", {}, 1, 1024, 1),
+            ("database.conflicts", {}, 0, 1024, 1),
+        ]:
+            for first, limit, items in [
+                (0, 0, min(count, most)),
+                (0, most + 1, min(count, most)),
+                (max(count, 2) - 2, 1, min(count, 1)),
+                (max(count, 1) - 1, 1, min(count, 1)),
+                (count, 0, 0),
+                (count + 7, 1, 0),
+            ]:
+                with self.subTest(name=name, first=first, limit=limit):
+                    expected = items * width, first + items >= count
+                    self.assertEqual(page(pushed, name, first=first, limit=limit, **args), expected)
+        self.assertEqual(page(stored, "database.heads", after=None, limit=0), (1024, False))
+        self.assertEqual(page(stored, "database.heads", after="b2023", limit=0), (6, True))
+        self.assertEqual(page(stored, "database.heads", after="z", limit=1), (0, True))
 
 
 class Engine(unittest.TestCase):
@@ -350,7 +423,7 @@ class Engine(unittest.TestCase):
             (core instance $instance (instantiate $module))
             (func $plan (canon lift (core func $instance "plan")))
             (instance $exports (export "plan" (func $plan)))
-            (export "packhouse:engine/consolidation@0.1.0" (instance $exports)))"""
+            (export "packhouse:engine/consolidation@0.2.0" (instance $exports)))"""
         hostile = engine.Component(bytes(wasmtime.wat2wasm(text)))
         with (
             hostile.run(lambda name, args: {}, engine.Limits(seconds=0.2)) as run,
@@ -372,6 +445,25 @@ class Engine(unittest.TestCase):
         with self.assertRaisesRegex(engine.Refused, "wasi:clocks"):
             engine.Component(bytes(wasmtime.wat2wasm(text)))
 
+    def test_a_component_runs_if_its_world_has_the_same_minor_version(self) -> None:
+        def of(version: str) -> engine.Component:
+            return engine.Component(COMPONENT.read_bytes().replace(b"@0.2.0", b"@" + version.encode()))
+
+        later = of("0.2.7")
+        self.assertEqual(later.world, "packhouse:engine/engine@0.2.7")
+        with later.run(Repo([]), engine.Limits()) as run:
+            self.assertEqual(run.call("consolidation.plan", {})["ok"]["records"]["commits"], 0)
+        for version in "0.1.0", "0.3.0", "1.2.0":
+            with self.assertRaisesRegex(engine.Refused, f"engine@{version}, and this host runs .*@0.2.0"):
+                of(version)
+        worlds = ["packhouse:engine/engine@0.2.9", "other:world/engine@0.2.0", "packhouse:engine/engine", None]
+        self.assertEqual([engine.runs(world) for world in worlds], [True, False, False, False])
+
+    def test_any_other_reason_of_a_host_ends_the_plan_with_its_text(self) -> None:
+        other = {"other": "the shelf fell down"}
+        with component.run(lambda name, args: {"err": other}, engine.Limits()) as run:
+            self.assertEqual(run.call("consolidation.plan", {}), {"err": other})
+
     def test_an_exception_in_an_import_is_raised_where_the_component_was_called_and_ends_the_run(self) -> None:
         def interrupted(name: str, args: dict[str, Any]) -> dict[str, Any]:
             raise KeyboardInterrupt
@@ -385,14 +477,18 @@ class Engine(unittest.TestCase):
     def test_an_answer_that_does_not_fit_the_wit_is_not_cut_to_size(self) -> None:
         fitting = {"key": "k", "bytes": 1, "rows": 0}
 
+        def page(item: dict[str, Any]) -> dict[str, Any]:
+            return {"items": [item], "done": True}
+
         def answering(answer: dict[str, Any]) -> engine.Imports:
             return lambda name, args: answer
 
         answers: list[dict[str, Any]] = [
-            {"ok": [fitting | {"bytes": 1 << 64}]},
-            {"ok": [fitting | {"bytes": True}]},
-            {"ok": [fitting | {"key": "\ud800"}]},
-            {"ok": [fitting | {"more": 1}]},
+            {"ok": page(fitting | {"bytes": 1 << 64})},
+            {"ok": page(fitting | {"bytes": True})},
+            {"ok": page(fitting | {"key": "\ud800"})},
+            {"ok": page(fitting | {"more": 1})},
+            {"ok": page(fitting) | {"done": 1}},
             {"ok": None},
             {"err": {"lost": 1}},
             {},
@@ -421,10 +517,10 @@ class Tapes(HostTest):
 
         limits = engine.Limits()
         header = {
-            "tape": 1,
+            "tape": 2,
             "made-by": "test_host.py 1",
             "component": component.digest,
-            "world": engine.WORLD,
+            "world": component.world,
             "engine": {
                 "runtime": "wasmtime-py",
                 "memory": limits.memory,
@@ -441,8 +537,12 @@ class Tapes(HostTest):
         }
         with component.run(recorded, limits) as run:
             result, items = replay.perform(run, replay.Tape(header, [], {}, []))
-        _, kind, _, limit = replay.RUN_KINDS[name]
-        pages = [{kind: replay.to_tape(items[first : first + limit])} for first in range(0, len(items), limit)]
+        _, kind, _ = replay.RUN_KINDS[name]
+        size = 1024
+        pages = [
+            {kind: {"items": replay.to_tape(items[first : first + size]), "done": first + size >= len(items)}}
+            for first in range(0, len(items), size)
+        ]
         digest = plan_digest(packs, items) if kind == "steps" and items else None
         return [header, *calls, {"result": result}, *pages, {"end": {"calls": len(calls), "plan-digest": digest}}]
 
@@ -491,18 +591,19 @@ class Tapes(HostTest):
         spans = json.loads(json.dumps(lines[reads]["args"]))
         spans["spans"][1]["length"] += 1
         summary = lines[result]["result"]["plan"]
-        step = lines[result + 1]["steps"][1]["copy"]
-        steps = [lines[result + 1]["steps"][0], {"copy": step | {"pack": 6}}, *lines[result + 1]["steps"][2:]]
+        planned = lines[result + 1]["steps"]
+        step = planned["items"][1]["copy"]
+        steps = [planned["items"][0], {"copy": step | {"pack": 6}}, *planned["items"][2:]]
         fewer = [*lines[:-1], {"end": {"calls": result - 2}}]
         del fewer[result - 1]
         more = [*lines[:result], lines[1], *lines[result:-1], {"end": {"calls": result}}]
         for tape, words in [
-            (tampered(1, {"args": lines[1]["args"] | {"limit": 7}}), ["call 1", call, "limit", "7", "1024"]),
-            (tampered(1, {"call": "database.rivals"}), ["call 1", "database.rivals", call]),
+            (tampered(1, {"args": lines[1]["args"] | {"limit": 7}}), ["call 1", call, "limit", "7", "0"]),
+            (tampered(1, {"call": "database.conflicts"}), ["call 1", "database.conflicts", call]),
             (tampered(reads, {"args": spans}), [f"call {reads}", "storage.read-records", "spans[1].length"]),
             (tampered(result, {"result": {"plan": summary | {"bytes": 5}}}), ["result.plan.bytes", "5", "791982"]),
             (tampered(result, {"result": {"stopped": "it trapped"}}), ["result", "it trapped", "plan"]),
-            (tampered(result + 1, {"steps": steps}), ["steps[1].copy.pack", "6"]),
+            (tampered(result + 1, {"steps": planned | {"items": steps}}), ["steps[1].copy.pack", "6"]),
             (fewer, [f"call {result - 1}", "no more calls", lines[result - 1]["call"]]),
             (more, [f"call {result}", "no more calls", call]),
         ]:
@@ -525,23 +626,23 @@ class Tapes(HostTest):
         end = {"end": {"calls": 3, "plan-digest": None}}
         code, report, _ = self.played([*lines, {"result": {"stopped": "the host failed"}}, end])
         self.assertEqual((code, report["calls"]), (0, 3))
-        code, report, _ = self.played([*lines, {"result": {"fault": {"access": {"too-much": 1}}}}, end])
+        code, report, _ = self.played([*lines, {"result": {"plan-error": {"access": {"too-many": 1}}}}, end])
         self.assertEqual(code, 4)
         self.assertIn("stopped", report["divergence"])
 
     def test_a_damaged_tape_is_no_replay(self) -> None:
         lines = self.tapes["push"]
         whole = gzip.compress("".join(json.dumps(line) + "\n" for line in lines).encode())
-        rows = next(number for number, line in enumerate(lines) if line.get("call") == "storage.directory-rows")
+        rows = next(number for number, line in enumerate(lines) if line.get("call") == "storage.pack-index")
         unfit = {"call": lines[1]["call"], "args": lines[1]["args"], "err": {"lost": 1}}
         tapes: list[tuple[list[dict[str, Any]] | bytes, str]] = [
             (lines[:-1], "no end"),
             ([*lines[:-1], {"end": {"calls": 0}}], "counts 0 calls"),
-            ([lines[0] | {"tape": 2}, *lines[1:]], "version"),
+            ([lines[0] | {"tape": 3}, *lines[1:]], "version"),
             ([lines[0] | {"world": "other:world/x@1.0.0"}, *lines[1:]], "world"),
             ([lines[0] | {"arguments": {"pushed": -1, "force": False}}, *lines[1:]], "a number of 32 bits"),
-            ([*lines[:rows], lines[rows] | {"ok": "zz"}, *lines[rows + 1 :]], "hexadecimal"),
-            ([*lines[:rows], lines[rows] | {"ok": "AB"}, *lines[rows + 1 :]], "lower-case"),
+            ([*lines[:rows], lines[rows] | {"ok": {"items": "zz", "done": True}}, *lines[rows + 1 :]], "hexadecimal"),
+            ([*lines[:rows], lines[rows] | {"ok": {"items": "AB", "done": True}}, *lines[rows + 1 :]], "lower-case"),
             ([lines[0] | {"run": "consolidation.steps"}, *lines[1:]], "no function"),
             ([lines[0], unfit, *lines[2:]], "fit the WIT"),
             (whole[:-9], "can't be read"),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use packhouse_host::vault::{PrefetchRequest, StagedFile, StoredPack, SweepResult, Vault};
-use packhouse_host::{MpackKey, RepoId};
+use packhouse_host::{Error, MpackKey, RepoId};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -147,6 +147,9 @@ pub async fn what_is_missing_is_none(on: &Subject) {
     assert!(on.vault.open_uncached(&key).await.unwrap().is_none());
     assert!(on.vault.open_cached(&key).await.unwrap().is_none());
     assert!(on.vault.directory(&key).await.unwrap().is_none());
+    let one_byte = std::slice::from_ref(&(0..1));
+    assert!(on.vault.read_spans(&key, one_byte).await.unwrap().is_none());
+    assert!(on.vault.read_directory(&key, one_byte).await.unwrap().is_none());
     assert!(on.vault.open_answer(&repo, &key).await.unwrap().is_none());
     assert!(!on.vault.forget_copy(&key).unwrap());
     let wanted = PrefetchRequest { key, bytes: 100 << 20, parts: Some(vec![0..1, 50..60]) };
@@ -298,6 +301,69 @@ pub async fn what_is_stored_is_measured_and_hashed(on: &Subject) {
     }
 }
 
+/// In any order, near and far, repeated and empty; with a copy and without one; also a directory's.
+pub async fn ranges_of_a_pack_are_what_the_pack_holds(on: &Subject) {
+    let bytes = pack(3, (9 << 20) + 77);
+    let end = bytes.len() as u64;
+    let key = on.stored(&bytes).await;
+    on.vault.put_directory(&key, &bytes).await.unwrap();
+    let mut many: Vec<_> = (0..3000).map(|n| (n * 2999 % end)..(n * 2999 % end + n % 50)).collect();
+    many.extend([end - 1..end, 0..1, 5..5, 100..90_000, 200..300, 200..300, 0..end, end..end]);
+    for has_copy in [true, false] {
+        if !has_copy {
+            on.vault.forget_copy(&key).unwrap();
+        }
+        for ranges in [&many[..], &many[7..8], &[]] {
+            for read in [
+                on.vault.read_spans(&key, ranges).await.unwrap().unwrap(),
+                on.vault.read_directory(&key, ranges).await.unwrap().unwrap(),
+            ] {
+                assert_eq!(read.len(), ranges.len());
+                for (range, read) in ranges.iter().zip(&read) {
+                    let expected = &bytes[range.start as usize..range.end as usize];
+                    assert!(read == expected, "{range:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Whose kind says so; also where the range starts there.
+pub async fn a_range_beyond_the_end_is_an_error(on: &Subject) {
+    let key = on.stored(&pack(1, 1000)).await;
+    on.vault.put_directory(&key, &pack(2, 1000)).await.unwrap();
+    for has_copy in [true, false] {
+        if !has_copy {
+            on.vault.forget_copy(&key).unwrap();
+        }
+        for beyond in [990..1001, 1000..1001, 5000..5001, 0..10 << 20, 7..1 << 60] {
+            for error in [
+                on.vault.read_spans(&key, &[3..4, beyond.clone()]).await.unwrap_err(),
+                on.vault.read_directory(&key, &[3..4, beyond.clone()]).await.unwrap_err(),
+            ] {
+                let Error::Io { source, .. } = &error else { panic!("{beyond:?}: {error}") };
+                assert_eq!(source.kind(), std::io::ErrorKind::UnexpectedEof, "{beyond:?}: {error}");
+            }
+        }
+    }
+}
+
+/// A few small reads cost a few small requests.
+pub async fn parts_are_read_without_the_rest(on: &Subject) {
+    let bytes = pack(1, 9 << 20);
+    let key = on.stored(&bytes).await;
+    on.vault.put_directory(&key, &bytes).await.unwrap();
+    on.vault.forget_copy(&key).unwrap();
+    let before = on.vault.traffic();
+    let spans = [0..10, 20..30, 5 << 20..(5 << 20) + 100];
+    on.vault.read_spans(&key, &spans).await.unwrap().unwrap();
+    on.vault.read_directory(&key, &spans).await.unwrap().unwrap();
+    let after = on.vault.traffic();
+    let (requests, bytes) =
+        (after.requests - before.requests, after.bytes_down - before.bytes_down);
+    assert!(requests <= 4 && bytes <= 260, "{requests} requests, {bytes} bytes");
+}
+
 /// Many at once, whole and in parts; what is given as parts has those parts, and is as long as the
 /// pack.
 pub async fn packs_that_were_brought_near_read_the_same(on: &Subject) {
@@ -366,6 +432,9 @@ macro_rules! vault_conformance {
                 a_sweep_keeps_what_somebody_makes
                 a_pack_can_be_got_by_its_url
                 what_is_stored_is_measured_and_hashed
+                ranges_of_a_pack_are_what_the_pack_holds
+                a_range_beyond_the_end_is_an_error
+                parts_are_read_without_the_rest
                 packs_that_were_brought_near_read_the_same
                 many_open_one_pack_at_once
             }

@@ -122,15 +122,15 @@ async fn law_4_a_component_that_lies_or_eats_costs_a_failed_job_and_nothing_else
     let all = SandboxLimits::default();
     let hostile = [
         ("lies about a section", load(&reworded("branch_heads", "branch_headz"), all)),
-        ("traps", load(&spoiled("consolidation@0.1.0#plan", Spoiled::Traps), all)),
+        ("traps", load(&spoiled("consolidation@0.2.0#plan", Spoiled::Traps), all)),
         (
             "traps while its plan is read",
-            load(&spoiled("consolidation@0.1.0#steps", Spoiled::Traps), all),
+            load(&spoiled("consolidation@0.2.0#steps", Spoiled::Traps), all),
         ),
         (
             "never ends",
             load(
-                &spoiled("consolidation@0.1.0#plan", Spoiled::Loops),
+                &spoiled("consolidation@0.2.0#plan", Spoiled::Loops),
                 SandboxLimits { time: Duration::from_millis(60), ..all },
             ),
         ),
@@ -180,10 +180,11 @@ fn law_4_what_is_no_component_of_ours_is_not_run() {
 #[test]
 fn law_4_a_component_of_another_wit_is_refused_in_words() {
     for (version, says) in [
-        ("@0.2.0", "@0.2.0; this packhouse runs packhouse:engine/engine@0.1.0"),
+        ("@0.1.0", "@0.1.0; this packhouse runs packhouse:engine/engine@0.2.0"),
+        ("@0.3.0", "@0.3.0"),
         ("@1.1.0", "@1.1.0"),
     ] {
-        let error = Sandbox::load(&reworded("@0.1.0", version), None, SandboxLimits::default())
+        let error = Sandbox::load(&reworded("@0.2.0", version), None, SandboxLimits::default())
             .expect_err(version);
         assert!(error.to_string().contains(says), "{error}");
     }

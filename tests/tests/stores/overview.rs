@@ -48,7 +48,7 @@ async fn counted_and_found(store: &TestStore) -> [BTreeMap<MpackKey, (u64, u64)>
         lengths.extend(
             directory
                 .rows()
-                .map(|row| ((key, entity_key(row.kind, row.id), row.print), row.length)),
+                .map(|row| ((key, entity_key(row.kind, row.id), row.fingerprint), row.length)),
         );
     }
     let pack_of: BTreeMap<_, _> = shelves.iter().map(|s| (s.id, s.pack.key)).collect();

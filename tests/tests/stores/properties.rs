@@ -1,6 +1,7 @@
 //! The whole host on random histories: the component against the native core, the store against
 //! the model. Few cases, because each makes a store; `core_properties.rs` has the many.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use packhouse_tests::memory::{MemoryHost, entity_id};
 use packhouse_tests::model;
 use packhouse_tests::random_history::random_history;
 use packhouse_tests::store::TestStore;
+use packhouse_tests::tangled_history::tangled_history;
 use proptest::prelude::*;
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -47,6 +49,23 @@ async fn hosted(memory: &MemoryHost, heads: Vec<packhouse_core::Head>, vault: Va
         heads,
         None,
     )
+}
+
+/// Fetches and checks the answer: the entities that it holds, and how many are missing.
+async fn fetched(
+    store: &TestStore,
+    packs: &[Vec<u8>],
+    want: &[String],
+    have: &[String],
+) -> (BTreeSet<model::Entity>, u64) {
+    let (report, pack) = store.fetch(want, have).await.unwrap();
+    let records = model::read(&pack).records;
+    let repeats = model::may_repeat(packs, want, have).unwrap();
+    let checked = model::check_answer(packs, want, have, &records, report.missing, &repeats);
+    if let Err(wrong) = checked {
+        panic!("want {want:?}, have {have:?}: {wrong}");
+    }
+    (records.into_iter().map(|r| (r.kind, r.id)).collect(), report.missing)
 }
 
 proptest! {
@@ -119,6 +138,33 @@ proptest! {
                 (before.commit_count, before.snapshot_count, before.object_count, before.tag_count, before.missing));
             if !after.reused {
                 assert_eq!(pack, native_bytes);
+            }
+            store.sound().await;
+        });
+    }
+
+    #[test]
+    fn a_fetch_is_right_in_any_history_before_and_after_gc(seed in any::<u64>(), size in 1usize..15) {
+        wait(async {
+            let history = tangled_history(seed, size);
+            let mut random = Random::stream(seed, 11);
+            let store = TestStore::new().await;
+            let pushes = history.in_any_order(seed);
+            for push in &pushes {
+                store.push(push).await.unwrap();
+                if random.below(4) == 0 {
+                    store.gc().await.unwrap();
+                }
+            }
+            let packs: Vec<Vec<u8>> = pushes.concat();
+            let requests = [(); 3].map(|()| history.request(&mut random));
+            let mut before = Vec::new();
+            for (want, have) in &requests {
+                before.push(fetched(&store, &packs, want, have).await);
+            }
+            store.gc().await.unwrap();
+            for ((want, have), before) in requests.iter().zip(before) {
+                assert_eq!(fetched(&store, &packs, want, have).await, before);
             }
             store.sound().await;
         });

@@ -55,7 +55,7 @@ async fn store_as_before(data: &Path, branches: &[(&str, &str)]) {
         commit: EntityId::parse(id.as_bytes()).unwrap(),
     });
     let now = "2026-03-02T09:00:00Z".parse().unwrap();
-    let (packs, known, broken, edges, fence) = (vec![], vec![], vec![], vec![], None);
+    let (packs, known, broken, edges) = (vec![], vec![], vec![], vec![]);
     let push = Push {
         repo,
         packs,
@@ -63,9 +63,9 @@ async fn store_as_before(data: &Path, branches: &[(&str, &str)]) {
         broken,
         edges,
         heads: heads.collect(),
-        complete: None,
         forced: false,
-        fence,
+        fence: None,
+        complete: None,
         now,
     };
     let lock = catalog.lock(LockMode::Publishing).await.unwrap();

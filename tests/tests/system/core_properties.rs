@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use packhouse_core::{EntityId, Fault, Kind, Request, assemble, consolidate, index};
+use packhouse_core::{EntityId, Kind, PlanError, Request, assemble, consolidate, index};
 use packhouse_host::sample::{HistoryOptions, Random, SnapshotForm, history};
 use packhouse_tests::memory::{MemoryHost, entity_id};
 use packhouse_tests::random_history::{RandomHistory, random_history};
@@ -147,7 +147,7 @@ proptest! {
                 after.extend(index.heads.into_iter().map(|h| (h.branch, h.commit.to_string())));
                 prop_assert_eq!(Ok(after), expected);
             }
-            Err(Fault::HeadConflict(conflicts)) => {
+            Err(PlanError::HeadConflict(conflicts)) => {
                 let branches: Vec<String> = conflicts.into_iter().map(|c| c.branch).collect();
                 prop_assert_eq!(Err(branches), expected);
             }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod admin;
+mod assembly;
 mod backup;
 mod branches;
 mod core_faults;
@@ -11,6 +12,7 @@ mod core_properties;
 mod encodings;
 mod foreign;
 mod full_disk;
+mod host_calls;
 mod hostile_component;
 mod hosts;
 mod import_circles;

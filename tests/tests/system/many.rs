@@ -118,6 +118,21 @@ async fn a_fetch_reads_rows_in_step_with_its_wants_and_haves() {
     }
 }
 
+/// What the client has is on another branch, and no ancestor of what it wants.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_negotiation_reads_no_commits_that_are_older_than_what_the_client_has() {
+    let place = Place::new().await;
+    place.push(&chain(4_000)).await;
+    let other = pack(vec![commit("other", Some("c3900"))], vec![("other".into(), "other".into())]);
+    place.push(&other).await;
+    let (want, have) = ([id("c3999")], vec![id("other")]);
+    place.fault.walked().take();
+    let (ack, base) = place.store.common(&place.repo, &want, have.clone(), false).await.unwrap();
+    assert_eq!((ack, base), (have, None));
+    let (calls, rows) = place.fault.walked().take();
+    assert!(rows <= 300 && calls <= 10, "{rows} rows in {calls} calls");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_reads_rows_in_step_with_the_branches_that_it_names() {
     let place = Place::new().await;

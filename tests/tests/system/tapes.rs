@@ -128,7 +128,7 @@ fn every_tape_of_the_corpus_replays_to_the_letter() {
         let header: serde_json::Value =
             serde_json::from_str(text(&tape).lines().next().unwrap()).unwrap();
         runs.insert(header["run"].as_str().unwrap().to_owned());
-        faults += usize::from(text(&tape).contains("\n{\"result\":{\"fault\":"));
+        faults += usize::from(text(&tape).contains("\n{\"result\":{\"plan-error\":"));
     }
     assert_eq!(runs.len(), 3, "all three questions are asked: {runs:?}");
     assert!(faults >= 4, "runs that end with a fault are on tape as well: {faults}");
@@ -364,7 +364,7 @@ fn a_call_that_differs_is_told_with_both_sides() {
     let of = "muse-cli-gc.tape";
     for (change, says) in [
         (
-            ("\"first\":7,\"limit\":1024", "\"first\":7,\"limit\":1025"),
+            ("\"first\":0,\"limit\":0", "\"first\":0,\"limit\":1025"),
             ["call 2: the tape has database.packs", "\"limit\":1025"],
         ),
         (
@@ -460,9 +460,14 @@ fn what_is_no_tape_is_told_by_line_and_reason() {
         );
         assert_eq!(error.class(), Class::Refused, "{error}");
     }
-    let newer = of_text("newer.tape", "{\"tape\":2,\"whatever\":1}\n");
-    let error = tape::replay(&newer, &reference()).unwrap_err();
-    assert!(error.to_string().contains("version 2; this packhouse reads version 1"), "{error}");
+    let older = "{\"tape\":1,\"made-by\":\"packhouse 0.1.0\",\"whatever\":1}\n";
+    for (header, says) in [
+        (older, "format 1, recorded by packhouse 0.1.0; this packhouse replays format 2"),
+        ("{\"tape\":3}\n", "format 3; this packhouse replays format 2"),
+    ] {
+        let error = tape::replay(&of_text("other.tape", header), &reference()).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
 }
 
 #[test]
@@ -470,7 +475,7 @@ fn exit_codes_tell_a_divergence_from_a_damaged_tape() {
     let packhouse = Packhouse::new();
     let good = fixtures::folder().join("tapes/seed-gc.tape");
     let diverging =
-        changed("seed-gc.tape", |text| text.replacen("\"limit\":4096", "\"limit\":4095", 1));
+        changed("seed-gc.tape", |text| text.replacen("\"limit\":0", "\"limit\":4095", 1));
     let damaged = changed("seed-gc.tape", |text| text.replace("{\"end\":", "{\"fin\":"));
     let words = |tape: &Path| ["replay".to_owned(), tape.to_str().unwrap().to_owned()];
     packhouse.run(words(&good)).ok();
@@ -512,7 +517,7 @@ fn exit_codes_tell_a_divergence_from_a_damaged_tape() {
 async fn a_run_that_was_stopped_is_on_tape_and_stops_again() {
     let store = TestStore::new().await;
     store.push_each(&history(&HistoryOptions { pushes: 3, ..HistoryOptions::default() })).await;
-    let traps = load(&spoiled("consolidation@0.1.0#steps", Spoiled::Traps));
+    let traps = load(&spoiled("consolidation@0.2.0#steps", Spoiled::Traps));
     let hostile =
         faulty::open(options(&store.data()), traps.clone(), &Fault::never()).await.unwrap();
     let tape = store.data().join("stopped.tape");

@@ -7,7 +7,7 @@ use clap::Args;
 use packhouse_artifact::{COMPONENT, WIT, WORLD};
 use packhouse_host::Error;
 use packhouse_host::files::{for_user, replaceable};
-use packhouse_host::sandbox::Sandbox;
+use packhouse_host::sandbox::{Planner, Sandbox};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -30,7 +30,7 @@ pub(crate) struct Component {
 struct Report {
     digest: String,
     bytes: usize,
-    world: &'static str,
+    world: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     wit: Option<String>,
 }
@@ -40,12 +40,14 @@ pub(crate) fn run(args: &Component, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     let other =
         context.globals.component.as_deref().map(|file| read_other(file, args.wit)).transpose()?;
-    let component = other.as_deref().unwrap_or(COMPONENT);
+    let (component, world) =
+        other.as_ref().map_or((COMPONENT, WORLD), |(bytes, world)| (bytes, world));
     if let Some(file) = &args.output {
         write(file, component)?;
     }
     let wit = args.wit.then(|| wit_text(&WIT));
-    let report = Report { digest: digest(component), bytes: component.len(), world: WORLD, wit };
+    let (digest, bytes, world) = (digest(component), component.len(), world.to_owned());
+    let report = Report { digest, bytes, world, wit };
     if let (Some(wit), false) = (&report.wit, output.json()) {
         output.raw(wit)?;
         return Ok(Exit::Done);
@@ -64,8 +66,8 @@ pub(crate) fn run(args: &Component, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Reads another component, if packhouse can run it.
-fn read_other(file: &Path, wit: bool) -> anyhow::Result<Vec<u8>> {
+/// Reads another component and its world, if packhouse can run it.
+fn read_other(file: &Path, wit: bool) -> anyhow::Result<(Vec<u8>, String)> {
     if wit {
         let message = format!(
             "--wit prints the WIT of the built-in component; for that of {0}: wasm-tools component wit {0}",
@@ -73,12 +75,13 @@ fn read_other(file: &Path, wit: bool) -> anyhow::Result<Vec<u8>> {
         );
         return Err(Error::Usage(message).into());
     }
-    Sandbox::open(file, None)?;
-    Ok(std::fs::read(file).map_err(|source| Error::Io {
+    let bytes = std::fs::read(file).map_err(|source| Error::Io {
         doing: "reading",
         path: file.to_owned(),
         source,
-    })?)
+    })?;
+    let sandbox = Sandbox::open(file, None)?;
+    Ok((bytes, sandbox.world().to_owned()))
 }
 
 /// The digest of a component.

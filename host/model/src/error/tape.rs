@@ -17,17 +17,19 @@ pub enum TapeError {
         reason: String,
     },
 
-    /// Another packhouse recorded it, in another form.
+    /// Another packhouse recorded it, in another format.
     #[error(
-        "{} is a tape of version {found}; this packhouse reads version {known}: replay it with the packhouse that recorded it",
-        tape.display()
+        "{} is a tape of format {found}{}; this packhouse replays format {known}. Replay it with the packhouse that recorded it",
+        tape.display(), made_by.as_ref().map_or_else(String::new, |by| format!(", recorded by {by}"))
     )]
     OtherVersion {
         /// The tape.
         tape: PathBuf,
-        /// Its version.
+        /// Its format.
         found: u32,
-        /// The known version.
+        /// The program that recorded it, and its version.
+        made_by: Option<String>,
+        /// The known format.
         known: u32,
     },
 

@@ -46,7 +46,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             id,
             offset,
             length: self.bytes.position() - offset,
-            print: leading(fingerprint.finish().as_ref()),
+            fingerprint: leading(fingerprint.finish().as_ref()),
         })
     }
 
@@ -57,9 +57,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             Ok(text) => text.to_owned(),
             Err(reason) => return self.bad_at(at, reason),
         };
-        let mut sum = [0; 32];
-        sum.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-        let id = EntityId::new(Form::Text, sum);
+        let id = tag_entity(&text);
         self.found.tag_ids.push((id, text));
         Ok(id)
     }
@@ -119,7 +117,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             id,
             offset,
             length: before as u64 + u64::from(n),
-            print: Fingerprint::default(),
+            fingerprint: Fingerprint::default(),
         }))
     }
 
@@ -182,7 +180,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             id,
             offset,
             length: self.bytes.position() - offset,
-            print: leading(fingerprint.finish().as_ref()),
+            fingerprint: leading(fingerprint.finish().as_ref()),
         })
     }
 }
@@ -191,4 +189,11 @@ fn leading(sum: &[u8]) -> Fingerprint {
     let mut fingerprint = Fingerprint::default();
     fingerprint.copy_from_slice(&sum[..16]);
     fingerprint
+}
+
+/// The ID of a tag in fixed width: the SHA-256 of its text.
+pub fn tag_entity(text: &str) -> EntityId {
+    let mut sum = [0; 32];
+    sum.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    EntityId::new(Form::Text, sum)
 }

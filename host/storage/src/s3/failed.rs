@@ -10,7 +10,7 @@ pub(super) fn is_gone(error: &object_store::Error) -> bool {
         && code(&text(error)).as_deref() != Some("NoSuchBucket")
 }
 
-/// Whether a range was requested of an empty object.
+/// Whether a range was requested that starts beyond the end of an object.
 pub(super) fn is_out_of_range(error: &object_store::Error) -> bool {
     let said = text(error);
     code(&said).as_deref() == Some("InvalidRange") || said.contains("416 Range Not Satisfiable")

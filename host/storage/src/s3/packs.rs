@@ -226,7 +226,7 @@ impl RemotePackStore for S3Packs {
         version: Option<&str>,
     ) -> Result<Option<ObjectPart>> {
         let object = self.object(name);
-        let first = range.start == 0;
+        let start = range.start;
         let options = GetOptions {
             range: Some(GetRange::Bounded(range)),
             if_match: version.map(str::to_owned),
@@ -236,9 +236,9 @@ impl RemotePackStore for S3Packs {
         match got.await {
             Ok(part) => Ok(Some(part)),
             Err(e) if version.is_none() && is_gone(&e) => Ok(None),
-            // Of an empty object there is no first byte.
-            Err(e) if first && is_out_of_range(&e) => match self.0.store.head(&object).await {
-                Ok(found) if found.size == 0 => {
+            // Beyond the end there are no bytes.
+            Err(e) if is_out_of_range(&e) => match self.0.store.head(&object).await {
+                Ok(found) if found.size <= start => {
                     Ok(Some(ObjectPart { bytes: Vec::new(), object: info_of(found) }))
                 }
                 _ => Err(self.0.failed("downloading", &object, e)),

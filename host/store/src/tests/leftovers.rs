@@ -8,9 +8,12 @@ use packhouse_catalog::entity_of;
 use packhouse_core::Kind;
 use packhouse_model::operation::{GcOptions, VerifyOptions};
 use packhouse_model::progress::Progress;
+use packhouse_pack::Directory;
 use packhouse_vault::SweepResult;
+use ring::digest::{SHA256, digest};
 
 use super::{Fixture, history_packs, open};
+use crate::load::distinct_packs;
 
 #[tokio::test]
 async fn law_5_what_a_crash_leaves_in_staging_is_swept_and_what_is_in_use_is_not() {
@@ -54,6 +57,39 @@ async fn directories_are_a_cache() {
     assert_eq!(verified.repaired.unwrap().len(), 2, "a wrong one is rebuilt");
     fixture.store.gc(&fixture.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
     fixture.assert_unharmed(&before, "after the directories were made anew").await;
+}
+
+/// The file of a directory as version 1 wrote it.
+pub(super) fn version_1(directory: &Directory) -> Vec<u8> {
+    let mut file = b"PACKDIR1".to_vec();
+    file.extend(directory.len().to_le_bytes());
+    file.extend(directory.pack_bytes.to_le_bytes());
+    file.extend(directory.key.digest());
+    file.extend(directory.page(0, u64::MAX).unwrap());
+    let sum = digest(&SHA256, &file);
+    file.extend(sum.as_ref());
+    file
+}
+
+#[tokio::test]
+async fn a_directory_of_version_1_is_written_again_without_its_pack() {
+    let fixture = Fixture::with_history().await;
+    let row = fixture.store.catalog.repo(&fixture.repo).await.unwrap().unwrap();
+    let shelves = fixture.store.catalog.snapshot(row.id).await.unwrap().shelves().await.unwrap();
+    let packs = distinct_packs(&shelves);
+    let vault = &fixture.store.vault;
+    let mut expected = Vec::new();
+    for pack in &packs {
+        let file = vault.directory(&pack.key).await.unwrap().unwrap();
+        let directory = Directory::read(pack.key, file.clone()).unwrap();
+        vault.put_directory(&pack.key, &version_1(&directory)).await.unwrap();
+        std::fs::remove_file(vault.file_of(&pack.key).unwrap()).unwrap();
+        expected.push(file);
+    }
+    assert_eq!(fixture.store.directories(&fixture.repo, &packs).await.unwrap().len(), 4);
+    for (pack, expected) in packs.iter().zip(&expected) {
+        assert_eq!(vault.directory(&pack.key).await.unwrap().as_ref(), Some(expected));
+    }
 }
 
 /// A client that pushes sends what it is told to be missing: so lost data is pushed again.

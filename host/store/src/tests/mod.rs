@@ -1,7 +1,10 @@
 //! Laws 4, 5 and 6 from the inside: invalid plans, leftovers of crashes, races.
 
+mod complete;
+mod invalid_answers;
 mod invalid_plans;
 mod leftovers;
+mod locating;
 mod negotiation;
 mod races;
 

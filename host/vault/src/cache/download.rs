@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_model::blocking::blocking;
 use packhouse_model::error::{Error, Result};
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use crate::objects::ObjectName;
 use crate::packs::{ObjectInfo, ObjectPart, RemotePackStore, StoredPack};
+use crate::ranges::{Run, runs, too_short};
 use crate::staging::{StagedFile, Staging};
 
 /// Bytes of a part: large enough that a request's fixed cost does not matter, small enough to be
@@ -25,6 +27,11 @@ const PART: u64 = 8 << 20;
 const PERMIT: u64 = 1 << 20;
 /// Parts that are downloaded at once, of all packs together: that is what it takes of memory.
 const AT_ONCE: u64 = 8;
+/// Bytes between two ranges that are rather got than left out.
+const GAP: u64 = 16 << 10;
+/// From this number of requests on, a gap of this many bytes takes less time than a request.
+const MANY_RUNS: usize = 64;
+const GAP_OF_MANY: u64 = 128 << 10;
 /// Parts of one pack that are got at once; see [`Downloader::permits`] for all of them.
 const GETTING: usize = 8;
 
@@ -131,6 +138,53 @@ impl Downloader {
             key.copy_from_slice(sum.finish().as_ref());
             MpackKey::new(key)
         }))
+    }
+
+    /// Ranges of an object in memory; `None` when it is not there. Near ones are got together; the
+    /// more requests they would take, the larger may the gaps be between them.
+    pub(super) async fn read_ranges(
+        &self,
+        from: &ObjectName,
+        ranges: &[Range<u64>],
+    ) -> Result<Option<Vec<Bytes>>> {
+        let mut runs = runs(ranges, GAP);
+        if runs.len() > MANY_RUNS {
+            runs = self::runs(ranges, GAP_OF_MANY);
+        }
+        let got = runs.into_iter().map(async |run| {
+            let bytes = self.run(from, &run).await?;
+            Result::<_, Error>::Ok((run, bytes))
+        });
+        let mut got = stream::iter(got).buffer_unordered(GETTING);
+        let mut out = vec![Bytes::new(); ranges.len()];
+        while let Some((run, bytes)) = got.try_next().await? {
+            let Some(bytes) = bytes else { return Ok(None) };
+            if !run.cut(ranges, &bytes, &mut out) {
+                return Err(too_short(&run, self.packs.place_of(from)));
+            }
+        }
+        Ok(Some(out))
+    }
+
+    /// The bytes of a run, a part after the other; `None` when the object is not there.
+    async fn run(&self, from: &ObjectName, run: &Run) -> Result<Option<Bytes>> {
+        let mut all = Vec::new();
+        for part in split(run.range.clone()) {
+            let wanted = part.end - part.start;
+            let Some(ObjectPart { bytes, .. }) = self.get(from, part, None).await? else {
+                return Ok(None);
+            };
+            let is_end = (bytes.len() as u64) < wanted;
+            if all.is_empty() {
+                all = bytes
+            } else {
+                all.extend(bytes)
+            }
+            if is_end {
+                break;
+            }
+        }
+        Ok(Some(all.into()))
     }
 
     /// Gets ranges into a file, at the places where they are in the object.

@@ -12,8 +12,10 @@ mod spool;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_model::blocking::blocking;
 use packhouse_model::error::{Error, Result};
@@ -25,6 +27,7 @@ use self::prefetch::Extent;
 use self::spool::Spool;
 use crate::objects::ObjectName;
 use crate::packs::{RemotePackStore, StoredPack};
+use crate::ranges::read_runs;
 use crate::staging::{StagedFile, Staging};
 
 pub use self::evict::KnownPacks;
@@ -137,6 +140,29 @@ impl CachedPacks {
     /// A small object, which is not cached.
     pub(crate) async fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>> {
         self.remote.read(name).await
+    }
+
+    /// Parts of an object, which are not cached.
+    pub(crate) async fn read_ranges(
+        &self,
+        name: &ObjectName,
+        ranges: &[Range<u64>],
+    ) -> Result<Option<Vec<Bytes>>> {
+        self.remote.read_ranges(name, ranges).await
+    }
+
+    /// Parts of a pack: of a copy, whether the pack itself is still there or not; else they are
+    /// downloaded.
+    pub(crate) async fn read_spans(
+        &self,
+        key: &MpackKey,
+        spans: &[Range<u64>],
+    ) -> Result<Option<Vec<Bytes>>> {
+        let Some(StoredPack { file, path, .. }) = self.spool.any(key)? else {
+            return self.read_ranges(&ObjectName::Pack(*key), spans).await;
+        };
+        let spans = spans.to_vec();
+        blocking(move || read_runs(&file, &spans, || path.display().to_string()).map(Some)).await
     }
 
     /// Drops the copies of a pack; whether there was one.

@@ -7,6 +7,7 @@ use packhouse_model::error::Result;
 use packhouse_model::names::MpackKey;
 
 use super::spool::Spool;
+use crate::ranges::runs;
 
 /// Bytes between two parts that are rather got than left out: asking twice takes longer.
 const MAX_GAP: u64 = 512 << 10;
@@ -46,7 +47,7 @@ pub(super) enum Extent {
 pub(super) fn extents(wanted: &[PrefetchRequest], spool: &Spool) -> Result<Vec<(usize, Extent)>> {
     let (mut extents, mut partly, mut whole) = (Vec::new(), 0, 0);
     for (n, pack) in wanted.iter().enumerate() {
-        let parts = pack.parts.as_deref().map(|parts| joined(parts, MAX_GAP));
+        let parts = pack.parts.as_deref().map(joined);
         match parts {
             Some(parts)
                 if partly < MAX_PARTIAL && pays(&parts, pack.bytes) && !spool.has(&pack.key)? =>
@@ -70,30 +71,15 @@ fn pays(parts: &[Range<u64>], bytes: u64) -> bool {
     bytes > SMALL_PACK && parts.iter().map(|part| part.end - part.start).sum::<u64>() < bytes / 2
 }
 
-/// Ranges, in order, adjacent ones joined.
-fn joined(parts: &[Range<u64>], gap: u64) -> Vec<Range<u64>> {
-    let mut joined: Vec<Range<u64>> = Vec::new();
-    for part in parts.iter().filter(|part| !part.is_empty()) {
-        match joined.last_mut() {
-            Some(last) if part.start <= last.end.saturating_add(gap) => {
-                last.end = last.end.max(part.end)
-            }
-            _ => joined.push(part.clone()),
-        }
-    }
-    joined
+/// Ranges, near ones joined.
+fn joined(parts: &[Range<u64>]) -> Vec<Range<u64>> {
+    runs(parts, MAX_GAP).into_iter().map(|run| run.range).collect()
 }
 
 #[cfg(test)]
 #[expect(clippy::single_range_in_vec_init, reason = "one range is a list of ranges here")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn near_neighbours_are_one_request() {
-        assert_eq!(joined(&[0..10, 15..20, 20..30, 41..50, 45..48], 5), [0..30, 41..50]);
-        assert_eq!(joined(&[3..3], 5), []);
-    }
 
     #[test]
     fn parts_are_got_only_where_they_are_little_of_a_large_pack() {

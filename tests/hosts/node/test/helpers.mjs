@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
-import { load, WORLD } from '../engine.mjs';
+import { load } from '../engine.mjs';
 import { HostFailed, inHex, perform, RUNS } from '../tape.mjs';
 
 export const COMPONENT = here('../../../../components/artifact/packhouse.wasm');
@@ -85,6 +85,9 @@ export function smallPack(branch = 'main') {
   });
 }
 
+/** Items that a page of a tape has here. */
+const PAGE = 1024;
+
 /** Makes a run, and a tape of it as docs/replay.md says. `change` may tamper with the lines. */
 export function record(component, { run, args, records }, answer, change = () => {}) {
   const calls = [];
@@ -99,19 +102,22 @@ export function record(component, { run, args, records }, answer, change = () =>
     }
   };
   const { result, items } = perform(component, { run, arguments: args }, recording);
-  const { items: name, limit } = RUNS[run];
+  const { items: name } = RUNS[run];
   const engine = { runtime: `node ${process.version}` };
   const header = {
-    tape: 1,
+    tape: 2,
     'made-by': 'tests',
     component: component.digest,
-    world: WORLD,
+    world: component.world,
     engine,
     verb: 'test',
     repo: 'a/b',
   };
   const pages = [];
-  for (let first = 0; first < items.length; first += limit) pages.push({ [name]: items.slice(first, first + limit) });
+  for (let first = 0; first < items.length; first += PAGE) {
+    const page = items.slice(first, first + PAGE);
+    pages.push({ [name]: { items: page, done: first + page.length === items.length } });
+  }
   const end = { calls: calls.length, 'plan-digest': null };
   const lines = [{ ...header, run, arguments: args, records }, ...calls, { result }, ...pages, { end }];
   change(lines);

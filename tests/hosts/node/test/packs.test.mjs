@@ -26,18 +26,18 @@ function refused(t, bytes, why) {
 }
 
 /** What a row says, read as wit/storage.wit lays it out. */
-function rowsOf({ directory }) {
+function rowsOf({ packIndex }) {
   const rows = [];
-  for (let at = 0; at < directory.length; at += 72) {
-    const part = (from, to) => directory.subarray(at + from, at + to);
+  for (let at = 0; at < packIndex.length; at += 72) {
+    const part = (from, to) => packIndex.subarray(at + from, at + to);
     assert.ok(part(2, 8).equals(Buffer.alloc(6)));
     rows.push({
-      kind: directory[at],
-      form: directory[at + 1],
+      kind: packIndex[at],
+      form: packIndex[at + 1],
       offset: Number(part(8, 16).readBigUInt64LE()),
       length: Number(part(16, 24).readBigUInt64LE()),
       id: part(24, 56).toString('hex'),
-      print: part(56, 72).toString('hex'),
+      fingerprint: part(56, 72).toString('hex'),
     });
   }
   return rows;
@@ -48,7 +48,7 @@ test('rows say where records are, and which encodings', (t) => {
   const snapshot = encode({ snapshot_id: sha256('s') });
   const plain = encode(object('content'));
   const tag = encode({ tag_id: 'v1 ☃', commit_id: sha256('c') });
-  // Another order of the fields, and one more: the print is of what surrounds the content.
+  // Another order of the fields, and one more: the fingerprint is of what surrounds the content.
   const { object_id, content } = object('other');
   const unusual = encode({ content, extra: [1, { a: null }], object_id });
   const start = encode('content').length + 1 + 2;
@@ -68,7 +68,7 @@ test('rows say where records are, and which encodings', (t) => {
   ];
   const pack = open(t, Buffer.concat(parts));
   const offset = (part) => Buffer.concat(parts.slice(0, parts.indexOf(part))).length;
-  const row = (kind, form, id, part, print) => ({ kind, form, id, offset: offset(part), length: part.length, print });
+  const row = (kind, form, id, part, fingerprint) => ({ kind, form, id, offset: offset(part), length: part.length, fingerprint });
   const offsets = Buffer.alloc(16);
   offsets.writeBigUInt64LE(BigInt(start), 0);
   offsets.writeBigUInt64LE(BigInt(end), 8);
@@ -100,7 +100,7 @@ test('an object has the standard encoding only with every header in its shortest
       const standard = encode({ object_id: id, content });
       assert.equal(standard[standard.length - length - width - 1], marker);
       const [row] = rowsOf(open(t, encode({ objects: [{ object_id: id, content }] })));
-      assert.equal(row.print, '0'.repeat(32), `${length} bytes`);
+      assert.equal(row.fingerprint, '0'.repeat(32), `${length} bytes`);
     }
   }
   const { object_id, content } = object('short');
@@ -110,7 +110,7 @@ test('an object has the standard encoding only with every header in its shortest
     content,
   ]);
   const [row] = rowsOf(open(t, raw(0x81, encode('objects'), 0x91, long)));
-  assert.notEqual(row.print, '0'.repeat(32));
+  assert.notEqual(row.fingerprint, '0'.repeat(32));
 });
 
 test('spans are whole records or nothing', (t) => {

@@ -48,7 +48,7 @@ test('a recorded run replays, whatever it was', (t) => {
   }
 });
 
-test('a fault, and a host that failed, replay as well', (t) => {
+test('a plan error, and a host that failed, replay as well', (t) => {
   const refuse = () => ({ err: { 'out-of-range': { pack: 0, offset: 1, length: 2 } } });
   assert.equal(replayed(t, CONSOLIDATION, refuse).divergence, null);
 
@@ -82,18 +82,18 @@ test('a tape that was tampered with diverges, and both sides are told', (t) => {
   const cases = [
     [
       (lines) => (lines[1].args.limit = 7),
-      /^call 1: the tape has database\.packs\(\{"first":0,"limit":7\}\), and the component calls database\.packs\(\{"first":0,"limit":1024\}\)$/,
+      /^call 1: the tape has database\.packs\(\{"first":0,"limit":7\}\), and the component calls database\.packs\(\{"first":0,"limit":0\}\)$/,
       0,
     ],
     [
-      (lines) => (lines[1].call = 'database.rivals'),
-      /^call 1: the tape has database\.rivals\(.*, and the component calls database\.packs\(/,
+      (lines) => (lines[1].call = 'database.conflicts'),
+      /^call 1: the tape has database\.conflicts\(.*, and the component calls database\.packs\(/,
       0,
     ],
     // Another answer makes other calls.
-    [(lines) => lineOf(lines, 'database.packs').ok.pop(), /^call \d+: the tape has .*, and the component calls /],
+    [(lines) => lineOf(lines, 'database.packs').ok.items.pop(), /^call \d+: the tape has .*, and the component calls /],
     [
-      (lines) => (lineOf(lines, 'database.heads').ok = [{ branch: 'main', commit: 'a'.repeat(64) }]),
+      (lines) => (lineOf(lines, 'database.heads').ok = { items: [{ branch: 'main', commit: 'a'.repeat(64) }], done: false }),
       /^call \d+: the tape has .*, and the component calls database\.heads/,
     ],
     [
@@ -101,11 +101,11 @@ test('a tape that was tampered with diverges, and both sides are told', (t) => {
       /^result: the tape has \{"plan":.*, and the component answers \{"plan":/,
     ],
     [
-      (lines) => (lines.find((line) => line.steps).steps[2] = { literal: '00' }),
+      (lines) => (lines.find((line) => line.steps).steps.items[2] = { literal: '00' }),
       /^step 2: the tape has \{"literal":"00"\}, and the component answers \{/,
     ],
     [
-      (lines) => lines.find((line) => line.steps).steps.pop(),
+      (lines) => lines.find((line) => line.steps).steps.items.pop(),
       /^step \d+: the tape has nothing, and the component answers \{/,
     ],
     [
@@ -137,14 +137,14 @@ test('a damaged tape is refused, with the line', (t) => {
     [(lines) => lines.pop(), /the tape is cut off/],
     [(lines) => lines.push({}), /something follows the end/],
     [(lines) => lines.splice(1, 1), /the end tells of \d+ calls, and there are \d+/],
-    [(lines) => (lines[0].tape = 2), /line 1: the tape is of version 2/],
+    [(lines) => (lines[0].tape = 3), /line 1: the tape is of version 3/],
     [(lines) => (lines[0].world = 'other'), /line 1: the tape is of the world other/],
     [(lines) => (lines[0].run = 'toString'), /line 1: toString is no run/],
     [(lines) => (lines[2].trap = 'both'), /line 3: a call has one of/],
     [(lines) => (lines[2].args.limit = 2 ** 53), /line 3: the number 9007199254740992 is no whole number below 2\^53/],
     [
-      (lines) => (lineOf(lines, 'storage.directory-rows').ok = 'zz'),
-      /line \d+: the answer of storage\.directory-rows is none/,
+      (lines) => (lineOf(lines, 'storage.pack-index').ok.items = 'zz'),
+      /line \d+: the answer of storage\.pack-index is none/,
     ],
     [(lines) => lines.splice(1, lines.length), /line 2: the result is expected here/],
   ];

@@ -22,7 +22,7 @@ pub struct BranchConflict {
     derive(serde::Serialize, serde::Deserialize),
     serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")
 )]
-pub enum Fault {
+pub enum PlanError {
     /// A record is not what the format asks for.
     #[error("{kind} {id} at byte {} of pack {}: {reason} (at byte {offset})", .at.offset, .at.pack)]
     Malformed {
@@ -39,7 +39,7 @@ pub enum Fault {
     },
     /// Two encodings of one entity disagree on what it reaches.
     #[error("two encodings of {kind} {id} disagree: {detail}")]
-    Disagrees {
+    Conflicting {
         /// What the entity is.
         kind: Kind,
         /// What it is called.
@@ -67,7 +67,20 @@ pub enum Fault {
     /// Branches whose heads do not follow from each other.
     #[error("branch `{}` has heads that do not lead to each other", .0.first().map_or("", |c| c.branch.as_str()))]
     HeadConflict(Vec<BranchConflict>),
-    /// The host did not answer as its interface promises.
+    /// The host refused a call, or did not answer as its interface promises.
     #[error("the host refused a call: {0}")]
-    Access(#[from] AccessError),
+    Access(AccessError),
+    /// Any other reason, which the host or the component states.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<AccessError> for PlanError {
+    /// [`AccessError::Other`] keeps its text.
+    fn from(error: AccessError) -> PlanError {
+        match error {
+            AccessError::Other(text) => PlanError::Other(text),
+            error => PlanError::Access(error),
+        }
+    }
 }

@@ -1,26 +1,31 @@
-//! Law 4: the plan of a component is trusted only after verification of what was read back.
+//! Law 4: the plan of a component is trusted only after verification.
 //!
 //! - Every span consists of whole records of a pack of the run ([`admit`], before anything is
 //!   written).
 //! - The pack that was read back is record for record what the plan copied ([`same_records`]): no
 //!   record came from a literal, and the sources match their directories.
-//! - It contains every entity of the index, in the encoding of the index, and nothing else
-//!   ([`covers`]).
-//! - A fetch result for a client that has nothing omits nothing that the repo has ([`open_ends`]).
+//! - A consolidation contains every entity of the index, in the encoding of the index, and nothing
+//!   else ([`consolidation`]).
+//! - A fetch result contains what the request reaches and the client does not have: nothing is left
+//!   out, nothing is added ([`answer`], before anything is written).
 
-use std::collections::{BTreeMap, HashSet};
+pub(crate) mod answer;
+mod between;
+pub(crate) mod consolidation;
+pub(crate) mod had;
+pub(crate) mod stored;
+#[cfg(test)]
+mod tests;
+pub(crate) mod view;
 
-use packhouse_catalog::{IndexRow, entity_key, entity_of};
-use packhouse_core::record::{Commit, Snapshot};
-use packhouse_core::{EntityId, Head, Kind, Plan, Request, Row, Step};
-use packhouse_model::report::GcProof;
-use packhouse_pack::WrittenPack;
+use packhouse_core::{Head, Plan, Step};
+use packhouse_model::error::Error;
 use packhouse_pack::scan::{BadPack, ScannedPack};
 use packhouse_run::RunPack;
 
 /// Why a proof failed.
 #[derive(Debug)]
-pub(super) enum ProofError {
+pub(crate) enum ProofError {
     /// The component is wrong.
     Component(String),
     /// A source pack is not what it was.
@@ -30,6 +35,14 @@ pub(super) enum ProofError {
         /// What is wrong.
         detail: String,
     },
+    /// It could not be checked.
+    Unchecked(Error),
+}
+
+impl From<Error> for ProofError {
+    fn from(error: Error) -> ProofError {
+        ProofError::Unchecked(error)
+    }
 }
 
 fn wrong<T>(reason: impl Into<String>) -> Result<T, ProofError> {
@@ -117,7 +130,7 @@ pub(super) fn same_records(
                     Some(copy)
                         if (copy.kind, copy.id, copy.length, copy.offset)
                             == (row.kind, row.id, row.length, offset)
-                            && copy.print == row.print => {}
+                            && copy.fingerprint == row.fingerprint => {}
                     _ => {
                         let detail = format!(
                             "{} {} at byte {} has changed since it was stored",
@@ -146,128 +159,6 @@ pub(super) fn same_records(
         ));
     }
     Ok(compared)
-}
-
-/// Dangling references of an answer: what was wanted and is not in it; and, in an answer to a
-/// client that has nothing, what its records reach and is not in it. None of these may be in the
-/// repo, except what was wanted and is had. For other answers, the rest is unknown without walking
-/// all that the client has.
-pub(super) fn open_ends(
-    scanned: &ScannedPack,
-    ask: &Request,
-    read: impl Fn(&Row) -> std::io::Result<Vec<u8>>,
-) -> std::io::Result<Vec<DanglingReference>> {
-    let sent: HashSet<(Kind, EntityId)> =
-        scanned.rows.iter().map(|row| (row.kind, row.id)).collect();
-    let mut ends = BTreeMap::new();
-    let mut reaches = |kind, id, by: &dyn Fn() -> String| {
-        if !sent.contains(&(kind, id)) {
-            ends.entry((kind, id)).or_insert_with(by);
-        }
-    };
-    for want in ask.want.iter().chain(&ask.want_if_known) {
-        reaches(Kind::Commit, *want, &|| "the request".to_owned());
-    }
-    let walked = if ask.have.is_empty() { scanned.rows.as_slice() } else { &[] };
-    for row in walked {
-        let by = || format!("{} {}", row.kind, row.id);
-        // What can't be read was refused when it was pushed, and when it was read back.
-        match row.kind {
-            Kind::Commit => {
-                let Ok(commit) = Commit::parse(&read(row)?) else { continue };
-                commit
-                    .parents
-                    .into_iter()
-                    .flatten()
-                    .for_each(|parent| reaches(Kind::Commit, parent, &by));
-                commit
-                    .snapshot
-                    .into_iter()
-                    .for_each(|snapshot| reaches(Kind::Snapshot, snapshot, &by));
-            }
-            Kind::Snapshot => {
-                let bytes = read(row)?;
-                let Ok(snapshot) = Snapshot::parse(&bytes) else { continue };
-                snapshot.parent.into_iter().for_each(|parent| reaches(Kind::Snapshot, parent, &by));
-                snapshot.entries.iter().for_each(|(_, object)| reaches(Kind::Object, *object, &by));
-            }
-            Kind::Object | Kind::Tag => {}
-        }
-    }
-    Ok(ends
-        .into_iter()
-        .map(|((kind, id), wanted_by)| DanglingReference { kind, id, wanted_by })
-        .collect())
-}
-
-/// Something that an answer reaches and does not hold.
-#[derive(Debug)]
-pub(super) struct DanglingReference {
-    pub(super) kind: Kind,
-    pub(super) id: EntityId,
-    /// What reaches it.
-    pub(super) wanted_by: String,
-}
-
-/// Compares what was read back with the index: every entity, once, in the encoding that is mapped,
-/// and no other. `index` is in order. Gives how many entities of it were found.
-pub(super) fn covers(scanned: &ScannedPack, index: &[IndexRow]) -> Result<u64, ProofError> {
-    let mut rows: Vec<IndexRow> = scanned
-        .rows
-        .iter()
-        .map(|row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.print })
-        .collect();
-    rows.sort_unstable();
-    let name = |row: &IndexRow| match entity_of(&row.entity) {
-        Some((kind, id)) => format!("{kind} {id}"),
-        None => "an entity".into(),
-    };
-    let mut made = rows.iter();
-    let mut covered = 0;
-    for row in index {
-        match made.next() {
-            Some(found) if found == row => covered += 1,
-            Some(found) if found.entity == row.entity => {
-                return wrong(format!("{} has another encoding than in the index", name(row)));
-            }
-            Some(found) if found.entity < row.entity => {
-                return wrong(format!("{} is there twice, or not in the index", name(found)));
-            }
-            _ => return wrong(format!("{} is missing", name(row))),
-        }
-    }
-    match made.next() {
-        Some(extra) => wrong(format!("{} is there twice, or not in the index", name(extra))),
-        None => Ok(covered),
-    }
-}
-
-/// The whole proof of what was read back, against the plan and the index; `index` is in order.
-/// `sources_hashed` is what was verified of the sources in parallel.
-pub(super) fn prove(
-    plan: &Plan,
-    packs: &[RunPack],
-    written: &WrittenPack,
-    heads: &[Head],
-    index: &[IndexRow],
-    sources_hashed: u64,
-) -> Result<GcProof, ProofError> {
-    let scanned = &written.scanned;
-    let records = same_records(plan, packs, scanned, heads)?;
-    let entities = covers(scanned, index)?;
-    if scanned.bytes != written.bytes {
-        return wrong(format!(
-            "{} bytes were read back, but {} were hashed",
-            scanned.bytes, written.bytes
-        ));
-    }
-    Ok(GcProof {
-        entities,
-        records,
-        objects_hashed: scanned.objects_hashed,
-        bytes_read_back: scanned.bytes,
-        sources_hashed,
-    })
 }
 
 /// Who is to blame when what was read back is not a valid pack: the source of the bad byte, or the

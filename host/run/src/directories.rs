@@ -1,0 +1,94 @@
+//! Directories of a repo's packs, read whole: from storage, or rebuilt from their packs.
+
+use packhouse_catalog::PackRow;
+use packhouse_model::blocking::blocking;
+use packhouse_model::error::Result;
+use packhouse_model::names::RepoName;
+use packhouse_pack::{Directory, examine};
+use packhouse_vault::Vault;
+
+use crate::damage::{damaged_pack, missing_pack};
+
+/// Stores a directory beside its pack. It is a cache: without it the next run rebuilds it.
+pub async fn keep_directory(vault: &Vault, directory: &Directory) {
+    if let Err(error) = put_directory(vault, directory).await {
+        tracing::warn!("the directory of pack {} could not be cached: {error}", directory.key);
+    }
+}
+
+/// The same, for a caller who needs to know whether it was stored.
+///
+/// # Errors
+/// When it can't be written.
+pub async fn put_directory(vault: &Vault, directory: &Directory) -> Result<()> {
+    let written = directory.clone();
+    let file = blocking(move || Ok(written.to_file())).await?;
+    vault.put_directory(&directory.key, &file).await
+}
+
+/// Directories of a repo's packs.
+#[derive(Clone, Debug)]
+pub struct Directories {
+    repo: RepoName,
+    pub(crate) vault: Vault,
+}
+
+impl Directories {
+    /// Directories of packs of a repo. The repo is for messages.
+    pub fn new(repo: RepoName, vault: Vault) -> Directories {
+        Directories { repo, vault }
+    }
+
+    /// The repo.
+    pub fn repo(&self) -> &RepoName {
+        &self.repo
+    }
+
+    /// The directory of a pack. One that is missing or damaged is rebuilt from the pack.
+    ///
+    /// # Errors
+    /// As for [`Directories::rebuild`].
+    pub async fn whole(&self, pack: &PackRow) -> Result<Directory> {
+        match self.stored(pack).await? {
+            Some(directory) => Ok(directory),
+            None => self.rebuild(pack).await,
+        }
+    }
+
+    /// The stored directory of a pack; `None` if it is missing or damaged. One of version 1 is
+    /// written again as version 2.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn stored(&self, pack: &PackRow) -> Result<Option<Directory>> {
+        let Some(file) = self.vault.directory(&pack.key).await? else { return Ok(None) };
+        let is_current = Directory::is_current(&file);
+        let key = pack.key;
+        let found = blocking(move || Ok(Directory::read(key, file))).await?;
+        // The catalog counted the records when they were proven: a directory with others is not
+        // this pack's.
+        let found =
+            found.filter(|found| found.len() == pack.records && found.pack_bytes == pack.bytes);
+        if let Some(found) = found.as_ref().filter(|_| !is_current) {
+            keep_directory(&self.vault, found).await;
+        }
+        Ok(found)
+    }
+
+    /// Reads a pack, whose bytes must match its key, and stores its directory.
+    ///
+    /// # Errors
+    /// When the pack is missing, damaged, or can't be read.
+    pub async fn rebuild(&self, pack: &PackRow) -> Result<Directory> {
+        let (vault, repo, key) = (&self.vault, &self.repo, pack.key);
+        tracing::info!("rebuilding the directory of pack {key}");
+        let stored = vault.open(&key).await?.ok_or_else(|| missing_pack(vault, repo, &key))?;
+        let examined = blocking(move || examine(&stored.file, &stored.path, |_| Ok(()))).await?;
+        let bytes = examined.bytes;
+        let scanned =
+            examined.sound(&key).map_err(|detail| damaged_pack(vault, repo, &key, detail))?;
+        let directory = Directory::new(key, bytes, &scanned.rows);
+        keep_directory(vault, &directory).await;
+        Ok(directory)
+    }
+}

@@ -1,0 +1,94 @@
+//! Law 4: an answer to a fetch is proven before any of it is written or given out.
+
+use packhouse_catalog::{EntityKey, entity_key};
+use packhouse_core::row::Fingerprint;
+use packhouse_core::{Answer, Plan, Row, Step};
+use packhouse_model::error::Result;
+use packhouse_run::{LocatedRow, RunPack};
+
+use super::assemble::PlannedFetch;
+use super::prove::ProofError;
+use super::prove::answer::{Claim, prove};
+use super::prove::had::ReadLimits;
+use super::prove::stored::StoredRepo;
+use super::{Store, blocking, prove};
+
+impl Store {
+    /// Proves that an answer contains what it must, and nothing else. `repo` is the state on which
+    /// it was planned.
+    pub(super) async fn prove_answer(
+        &self,
+        fetch: &PlannedFetch<'_>,
+        answer: Answer,
+        mut repo: StoredRepo,
+    ) -> Result<Answer> {
+        let PlannedFetch { row, packs, heads, ask, .. } = fetch;
+        let name = &row.name;
+        if let Err(failed) = prove::admit(&answer.plan, packs, heads) {
+            return Err(self.unproven(name, packs, failed).await);
+        }
+        let (ask, reading) = (ask.clone(), packs.clone());
+        let (answer, proven) = blocking(move || {
+            let claim = Claim { records: answer.plan.records, missing: answer.missing };
+            let records = copied(&answer.plan, &reading);
+            let proven = prove(&mut repo, &ask, records, claim, ReadLimits::default());
+            let proven = proven.and_then(|proof| {
+                is_reusable(&answer, &reading)?;
+                Ok(proof)
+            });
+            Ok((answer, proven))
+        })
+        .await?;
+        match proven {
+            Ok(proof) => {
+                tracing::debug!(repo = %name, ?proof, "the answer is proven");
+                Ok(answer)
+            }
+            Err(failed) => Err(self.unproven(name, packs, failed).await),
+        }
+    }
+}
+
+/// The records that an admitted plan copies, in order.
+fn copied<'p>(plan: &'p Plan, packs: &'p [RunPack]) -> impl Iterator<Item = LocatedRow> + 'p {
+    let spans = plan.steps.iter().filter_map(|step| match step {
+        Step::Copy(span) => Some(*span),
+        Step::Literal(_) => None,
+    });
+    spans.flat_map(|span| {
+        let directory = packs.get(span.pack as usize).map(|pack| &pack.directory);
+        let rows = directory.and_then(|found| found.whole_rows(span.offset, span.length));
+        let rows = rows.unwrap_or_default();
+        rows.filter_map(move |number| {
+            Some(LocatedRow { pack: span.pack, number, row: directory?.row(number)? })
+        })
+    })
+}
+
+/// Fails if the answer is to be a stored pack that does not contain exactly the records of the
+/// plan, in the encodings of the plan.
+fn is_reusable(answer: &Answer, packs: &[RunPack]) -> Result<(), ProofError> {
+    let Some(reused) = answer.reuse else { return Ok(()) };
+    let identity = |row: Row| -> (EntityKey, u64, Fingerprint) {
+        (entity_key(row.kind, row.id), row.length, row.fingerprint)
+    };
+    let holds = packs.get(reused as usize).is_some_and(|pack| {
+        if pack.directory.len() != answer.plan.records.total() {
+            return false;
+        }
+        let mut planned: Vec<_> =
+            copied(&answer.plan, packs).map(|record| identity(record.row)).collect();
+        planned.sort_unstable();
+        let mut met = vec![false; planned.len()];
+        pack.directory.rows().all(|row| match planned.binary_search(&identity(row)) {
+            Ok(number) => !std::mem::replace(&mut met[number], true),
+            Err(_) => false,
+        })
+    });
+    match holds {
+        true => Ok(()),
+        false => Err(ProofError::Component(
+            "it would answer with a pack that does not hold what it counts".into(),
+        )),
+    }
+}

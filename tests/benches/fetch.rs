@@ -1,0 +1,450 @@
+//! What a fetch costs, and how that grows with the repo: a pull, the URL of a clone, and the same
+//! pull by `git upload-pack` on a history of the same shape, in turns in one run.
+//!
+//! ```text
+//! cargo bench -p packhouse-tests --bench fetch                      10⁴, 10⁵ and 10⁶ records
+//! cargo bench -p packhouse-tests --bench fetch -- 1e4 1e5           these sizes
+//! cargo bench -p packhouse-tests --bench fetch -- servers 1e4       on Postgres and S3
+//! ```
+//!
+//! A history is a line of commits, each with ten objects of 16 bytes at new paths and a snapshot
+//! that is a delta: twelve records a commit, pushed in twenty packs, or consolidated into one. git
+//! gets the same files and commits by `fast-import`, then `repack -adf`.
+//!
+//! Each measured run is a process of its own, so that its peak memory is its own. It opens the
+//! store before the clock starts, and fetches twice: the first fetch of a process also reads what a
+//! server keeps in memory from then on. It brings one commit more than the second, so that no kept
+//! answer is given out again. git's time is that of its process. *Read* and *sent* are those of the
+//! first fetch: the bytes of all read calls of the process, SQLite's pages included; on S3 what was
+//! downloaded.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs)]
+
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use packhouse_host::clock::SystemClock;
+use packhouse_host::sample::{CommitSpec, IdForm, PackBuilder, Random, SnapshotSpec};
+use packhouse_host::vault::{Storage, Traffic};
+use packhouse_host::{
+    CatalogPlace, FetchRequest, GcOptions, Progress, PushOptions, RepoName, S3Options, Store,
+    StoreOptions, Visibility,
+};
+use packhouse_tests::postgres;
+use packhouse_tests::s3::S3Server;
+
+/// Objects of a commit.
+const OBJECTS: usize = 10;
+/// Records of a commit: its objects, its snapshot and itself.
+const RECORDS: usize = OBJECTS + 2;
+const PACKS: usize = 20;
+/// Commits that a pull brings.
+const PULLS: [usize; 3] = [1, 100, 10_000];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    match arguments.first().map(String::as_str) {
+        Some("child") => child(&arguments[1..]),
+        Some("--test") => println!("benchmarks don't run as tests"),
+        _ => measure(&arguments),
+    }
+}
+
+fn measure(arguments: &[String]) {
+    let on_servers = arguments.iter().any(|word| word == "servers");
+    let mut sizes: Vec<usize> = arguments
+        .iter()
+        .filter_map(|word| word.parse::<f64>().ok())
+        .map(|size| size as usize)
+        .collect();
+    if sizes.is_empty() {
+        sizes = vec![10_000, 100_000, 1_000_000];
+    }
+    println!(
+        "| records | packs | fetch | first | again | peak | read | sent | statements | git | git's peak | git sends | to git |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    for size in sizes {
+        let root = std::env::var_os("PACKHOUSE_BENCH_DIR")
+            .map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
+            .join("fetch");
+        let _ = std::fs::remove_dir_all(&root);
+        std::fs::create_dir_all(&root).unwrap();
+        let history = History::write(&root, size / RECORDS);
+        if on_servers {
+            history.on_servers(&root)
+        } else {
+            history.on_files(&root)
+        }
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+}
+
+/// A line of commits, as packs and as a git repository.
+struct History {
+    packs: Vec<PathBuf>,
+    /// Ids of the commits, oldest first.
+    commits: Vec<String>,
+    git: PathBuf,
+    /// Their ids in git.
+    git_commits: Vec<String>,
+}
+
+impl History {
+    fn write(root: &Path, count: usize) -> History {
+        let git = root.join("git");
+        run(Command::new("git").args(["init", "--quiet", "--bare"]).arg(&git));
+        let marks = root.join("marks");
+        let mut import = Command::new("git")
+            .arg("-C")
+            .arg(&git)
+            .args(["fast-import", "--quiet"])
+            .arg(format!("--export-marks={}", marks.display()))
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stream = BufWriter::new(import.stdin.take().unwrap());
+        let mut random = Random::new(15);
+        let (mut packs, mut commits) = (Vec::new(), Vec::<String>::new());
+        let mut tree: Option<String> = None;
+        for number in 0..PACKS {
+            let mut pack = PackBuilder::new();
+            let (from, to) = (number * count / PACKS, (number + 1) * count / PACKS);
+            for n in from..to {
+                let mut upsert = Vec::new();
+                writeln!(stream, "commit refs/heads/main\nmark :{}", n + 1).unwrap();
+                writeln!(stream, "committer b <b@example.org> {} +0000\ndata 0", 1_767_225_600 + n)
+                    .unwrap();
+                for file in 0..OBJECTS {
+                    let mut content = [0; 16];
+                    random.fill(&mut content);
+                    let path =
+                        format!("{:03x}/{:02x}/{:02x}-{file}", n >> 12, (n >> 6) & 63, n & 63);
+                    writeln!(stream, "M 100644 inline {path}\ndata {}", content.len()).unwrap();
+                    stream.write_all(&content).unwrap();
+                    writeln!(stream).unwrap();
+                    upsert.push((path, pack.object(&content)));
+                }
+                let id = IdForm::Bare.id_of(format!("tree {n}").as_bytes());
+                pack.snapshot(&SnapshotSpec::Delta {
+                    id: id.clone(),
+                    parent: tree.replace(id.clone()),
+                    upsert,
+                    remove: vec![],
+                });
+                let parent = commits.last().map(String::as_str);
+                let at = "2026-01-01T00:00:00+00:00";
+                let commit =
+                    CommitSpec::new(IdForm::Bare, [parent, None], &id, &format!("commit {n}"), at);
+                pack.commit(&commit);
+                commits.push(commit.id);
+            }
+            pack.branch_head("main", commits.last().unwrap());
+            let path = root.join(format!("{number:02}.mpack"));
+            std::fs::write(&path, pack.finish()).unwrap();
+            packs.push(path);
+        }
+        stream.flush().unwrap();
+        drop(stream);
+        assert!(import.wait().unwrap().success());
+        run(Command::new("git").arg("-C").arg(&git).args(["repack", "-adfq"]));
+        let marks = std::fs::read_to_string(marks).unwrap();
+        let mut git_commits = vec![String::new(); count];
+        for line in marks.lines() {
+            let (mark, id) = line.trim_start_matches(':').split_once(' ').unwrap();
+            git_commits[mark.parse::<usize>().unwrap() - 1] = id.to_owned();
+        }
+        History { packs, commits, git, git_commits }
+    }
+
+    /// Pulls of this history: how many commits, and the one before the last that the client has,
+    /// and that one.
+    fn pulls(&self) -> impl Iterator<Item = (usize, &[String])> {
+        let last = self.commits.len() - 1;
+        PULLS
+            .into_iter()
+            .filter(move |n| *n < last)
+            .map(move |n| (n, &self.commits[last - n - 1..=last - n]))
+    }
+
+    fn on_files(&self, root: &Path) {
+        let store = root.join("store");
+        child_of("push", &Place::Files(store.clone()), &self.packs);
+        for packs in [PACKS, 1] {
+            if packs == 1 {
+                child_of("gc", &Place::Files(store.clone()), NO_WORDS);
+            }
+            self.fetches(packs, &Place::Files(store.clone()));
+        }
+    }
+
+    fn on_servers(&self, root: &Path) {
+        let cluster = postgres::cluster().expect("Postgres is installed");
+        let server = S3Server::start();
+        let place = Place::Servers {
+            spool: root.join("spool"),
+            database: cluster.database(&format!("fetch_{}", self.commits.len())),
+            storage: server.options("fetch", &root.join("spool")),
+            log: cluster.log.clone(),
+        };
+        child_of("push", &place, &self.packs);
+        for packs in [PACKS, 1] {
+            if packs == 1 {
+                child_of("gc", &place, NO_WORDS);
+            }
+            // What was written here is in the spool; another machine has none of it.
+            std::fs::remove_dir_all(root.join("spool")).unwrap();
+            self.fetches(packs, &place);
+        }
+    }
+
+    fn fetches(&self, packs: usize, place: &Place) {
+        let records = self.commits.len() * RECORDS;
+        let report = |what: &str, ours: &Measured, git: Option<&Measured>| {
+            let [of_git, peak, sent, ratio] = match git {
+                None => [(); 4].map(|()| String::new()),
+                Some(git) => [
+                    format!("{:.1} ms", git.again * 1e3),
+                    format!("{:.0} MB", git.peak as f64 / 1e6),
+                    git.sent.to_string(),
+                    format!("{:.2}", ours.again / git.again),
+                ],
+            };
+            println!(
+                "| {records} | {packs} | {what} | {:.1} ms | {:.1} ms | {:.0} MB | {} | {} | {} | {of_git} | {peak} | {sent} | {ratio} |",
+                ours.first * 1e3,
+                ours.again * 1e3,
+                ours.peak as f64 / 1e6,
+                ours.read,
+                ours.sent,
+                ours.statements,
+            );
+        };
+        for (count, have) in self.pulls() {
+            let rounds = (0..5).map(|_| {
+                let ours = child_of("pull", place, have);
+                let last = self.git_commits.len() - 1;
+                (ours, self.git_pull(&self.git_commits[last - count]))
+            });
+            let (ours, git): (Vec<_>, Vec<_>) = rounds.unzip();
+            report(&format!("pull of {count}"), &median(ours), Some(&median(git)));
+        }
+        let nothing = self.commits.last().unwrap();
+        report("pull of nothing", &child_of("pull", place, &[nothing]), None);
+        report("URL of a clone", &child_of("clone", place, NO_WORDS), None);
+        report("repo show", &child_of("show", place, NO_WORDS), None);
+    }
+
+    /// The same pull by git: its server's process, with a request that a client would send.
+    fn git_pull(&self, have: &str) -> Measured {
+        let head = self.git_commits.last().unwrap();
+        let line = |text: String| format!("{:04x}{text}", text.len() + 4);
+        let request = [
+            line(format!("want {head} thin-pack ofs-delta no-progress\n")),
+            "0000".into(),
+            line(format!("have {have}\n")),
+            line("done\n".into()),
+        ]
+        .concat();
+        let began = Instant::now();
+        let mut git = Command::new("git")
+            .args(["upload-pack", "--stateless-rpc"])
+            .arg(&self.git)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        git.stdin.take().unwrap().write_all(request.as_bytes()).unwrap();
+        let (sent, peak) = drain(&mut git);
+        assert!(git.wait().unwrap().success());
+        let seconds = began.elapsed().as_secs_f64();
+        assert!(sent > 100, "git sends a pack");
+        Measured { first: seconds, again: seconds, peak, sent, ..Measured::default() }
+    }
+}
+
+/// Reads all that a process writes: how many bytes, and the peak memory that it and its children
+/// were seen with.
+fn drain(process: &mut Child) -> (u64, u64) {
+    let mut out = process.stdout.take().unwrap();
+    let (mut sent, mut peak, mut buffer) = (0, 0, vec![0; 1 << 16]);
+    loop {
+        let pid = process.id();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        let children = children.unwrap_or_default();
+        let all = std::iter::once(pid.to_string()).chain(children.split(' ').map(str::to_owned));
+        peak = peak.max(all.filter_map(|pid| peak_of(&pid)).sum());
+        match out.read(&mut buffer).unwrap() {
+            0 => return (sent, peak),
+            n => sent += n as u64,
+        }
+    }
+}
+
+fn run(command: &mut Command) {
+    assert!(command.status().unwrap().success());
+}
+
+const NO_WORDS: &[&str] = &[];
+
+/// Where a store is.
+enum Place {
+    Files(PathBuf),
+    Servers { spool: PathBuf, database: String, storage: S3Options, log: PathBuf },
+}
+
+/// What a measured process says.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Measured {
+    /// Seconds of its first fetch, and of the second.
+    first: f64,
+    again: f64,
+    /// Peak resident memory in bytes.
+    peak: u64,
+    /// Bytes read by the first fetch.
+    read: u64,
+    /// Bytes of the answer.
+    sent: u64,
+    /// Statements of the first fetch, where a server logs them.
+    statements: u64,
+}
+
+fn median(mut runs: Vec<Measured>) -> Measured {
+    runs.sort_by(|a, b| a.again.total_cmp(&b.again));
+    runs[runs.len() / 2].clone()
+}
+
+fn child_of<S: AsRef<std::ffi::OsStr>>(verb: &str, place: &Place, words: &[S]) -> Measured {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["child", verb]);
+    match place {
+        Place::Files(folder) => {
+            command.arg(folder);
+        }
+        Place::Servers { spool, database, storage, log } => {
+            command.arg(spool).env("BENCH_DATABASE", database).env("BENCH_STORAGE", &storage.url);
+            command.env("BENCH_LOG", log).envs(storage.settings.iter().cloned());
+        }
+    }
+    let out = command.args(words).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    std::io::stderr().write_all(&out.stderr).unwrap();
+    serde_json::from_slice(&out.stdout).unwrap()
+}
+
+fn options(folder: &Path) -> StoreOptions {
+    let mut options = StoreOptions::embedded(folder);
+    if let (Ok(database), Ok(url)) =
+        (std::env::var("BENCH_DATABASE"), std::env::var("BENCH_STORAGE"))
+    {
+        let aws = std::env::vars().filter(|(name, _)| name.starts_with("AWS_"));
+        options.catalog = CatalogPlace::Postgres(database);
+        options.packs = Storage::S3(S3Options {
+            url,
+            spool: folder.to_owned(),
+            budget: 1 << 30,
+            retry_timeout: Duration::from_secs(20),
+            checksum: Default::default(),
+            settings: aws.collect(),
+        });
+        options.clock = Arc::new(SystemClock);
+    }
+    options.cache = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("component-cache"));
+    options
+}
+
+/// Runs one verb in a process of its own, and says what it cost.
+fn child(arguments: &[String]) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (verb, folder, words) = (&arguments[0], &arguments[1], &arguments[2..]);
+    let measured = runtime.block_on(async {
+        let store = options(Path::new(folder)).open().await.unwrap();
+        let repo: RepoName = "bench/repo".parse().unwrap();
+        let silent = Progress::silent();
+        match verb.as_str() {
+            "push" => {
+                store.create_repo(&repo, Visibility::Public).await.unwrap();
+                for file in words {
+                    store
+                        .push(&repo, &[file.into()], PushOptions::default(), &silent)
+                        .await
+                        .unwrap();
+                }
+                Measured::default()
+            }
+            "gc" => {
+                store.gc(&repo, GcOptions::default(), &silent).await.unwrap();
+                Measured::default()
+            }
+            _ => twice(&store, &repo, verb, words).await,
+        }
+    });
+    println!("{}", serde_json::to_string(&measured).unwrap());
+}
+
+async fn twice(store: &Store, repo: &RepoName, verb: &str, have: &[String]) -> Measured {
+    let mut measured = Measured::default();
+    for round in 0..2 {
+        let before = Counters::now(store);
+        let began = Instant::now();
+        let sent = match verb {
+            "show" => {
+                store.summary(repo).await.unwrap();
+                0
+            }
+            _ => {
+                let have = have.get(round).or(have.last()).cloned().into_iter().collect();
+                let request = FetchRequest { have, ..FetchRequest::default() };
+                store.fetch(repo, &request, &Progress::silent()).await.unwrap().bytes
+            }
+        };
+        let seconds = began.elapsed().as_secs_f64();
+        if round == 0 {
+            let after = Counters::now(store);
+            measured.first = seconds;
+            measured.read = after.read - before.read;
+            measured.statements = after.statements - before.statements;
+            measured.sent = sent;
+        } else {
+            measured.again = seconds;
+        }
+    }
+    measured.peak = peak_of("self").unwrap();
+    measured
+}
+
+struct Counters {
+    read: u64,
+    statements: u64,
+}
+
+impl Counters {
+    fn now(store: &Store) -> Counters {
+        let Ok(log) = std::env::var("BENCH_LOG") else {
+            let io = std::fs::read_to_string("/proc/self/io").unwrap();
+            let read = io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap();
+            return Counters { read: read.parse().unwrap(), statements: 0 };
+        };
+        // The server writes its log a moment later.
+        std::thread::sleep(Duration::from_millis(300));
+        let mut text = String::new();
+        File::open(log).unwrap().read_to_string(&mut text).unwrap();
+        let is_statement =
+            |line: &&str| line.contains("LOG:  execute") || line.contains("LOG:  statement:");
+        let statements = text.lines().filter(is_statement).count() as u64;
+        let Traffic { bytes_down, .. } = store.traffic();
+        Counters { read: bytes_down, statements }
+    }
+}
+
+/// Peak resident memory of a process, in bytes.
+fn peak_of(pid: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
