@@ -7,7 +7,7 @@
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{DamageFindings, ScrubTask};
@@ -17,6 +17,7 @@ use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{Damage, Policy, ScrubReport, ScrubState};
 use packhouse_vault::StoredPack;
 use ring::digest::{Context, SHA256};
+use tokio::time::Instant;
 
 use super::{Store, blocking};
 
