@@ -76,7 +76,8 @@ pub use report::{
     DeletedRepo, FetchReport, GcCost, GcDone, GcDropped, GcEntry, GcPlanReport, GcPlanned, GcProof,
     GcQuery, GcRecord, GcReport, JobEnded, JobReport, JobStatus, KeptPack, Moment, NEWER_WAY_OUT,
     NewerPacks, PackReport, Policy, PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport,
-    PushReport, PushStatus, Queued, Repaired, RepoReport, RepoSummary, VerifyReport,
+    PushReport, PushStatus, Queued, Repaired, RepoReport, RepoSummary, ScrubReport, ScrubState,
+    VerifyReport,
 };
 pub use store::{BackupOptions, GcPlan, Store};
 pub use vault::Storage;

@@ -16,8 +16,8 @@ use packhouse_host::catalog::{
     Access, AnswerBudget, Answers, AwaitedParent, BranchDeletion, Catalog, CommitGraph,
     CompletePack, Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, GcLogQuery,
     JobEnd, JobQuery, Jobs, LockGuard, LockMode, NewAnswer, NewJob, Pressure, PublishOutcome, Push,
-    PutRelease, ReleaseRow, Releases, RepoRestoration, RepoRow, RestoreOutcome, Snapshot, TokenRow,
-    Totals, UnneededPack,
+    PutRelease, ReleaseRow, Releases, RepoRestoration, RepoRow, RestoreOutcome, ScrubTask, Scrubs,
+    Snapshot, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::sandbox::Sandbox;
@@ -30,7 +30,7 @@ use packhouse_host::vault::{
 };
 use packhouse_host::{
     DeletedRepo, Error, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy,
-    RepoId, RepoName, RepoSummary, Result, Store, StoreOptions, Visibility,
+    RepoId, RepoName, RepoSummary, Result, ScrubState, Store, StoreOptions, Visibility,
 };
 
 use crate::counted::{CountedSnapshot, Walked};
@@ -570,6 +570,24 @@ impl CommitGraph for FaultyCatalog {
     }
     async fn tell_tags(&self, repo: i64, tags: &[(EntityId, EntityId)]) -> Result<()> {
         self.fault.around(self.inner.tell_tags(repo, tags)).await
+    }
+}
+
+#[async_trait]
+impl Scrubs for FaultyCatalog {
+    async fn take_scrub(
+        &self,
+        now: Timestamp,
+        verified_before: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<ScrubTask>> {
+        self.fault.around(self.inner.take_scrub(now, verified_before, until)).await
+    }
+    async fn renew_scrub(&self, task: &ScrubTask, until: Timestamp) -> Result<Option<ScrubTask>> {
+        self.fault.around(self.inner.renew_scrub(task, until)).await
+    }
+    async fn scrub_state(&self, verified_before: Timestamp) -> Result<ScrubState> {
+        self.fault.around(self.inner.scrub_state(verified_before)).await
     }
 }
 

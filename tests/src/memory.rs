@@ -29,6 +29,9 @@ struct Shown {
     pushed: bool,
 }
 
+/// The encoding that the index has of each entity, and where it is.
+type Mapped = BTreeMap<(Kind, EntityId), (Row, Location)>;
+
 /// The host of one run.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryHost {
@@ -43,7 +46,7 @@ pub struct MemoryHost {
     known: BTreeSet<(Kind, EntityId)>,
     conflicts: Vec<EncodingConflict>,
     /// Where the index has each entity, once something was located.
-    places: Option<Arc<BTreeMap<(Kind, EntityId), (Row, Location)>>>,
+    places: Option<Arc<Mapped>>,
     /// Calls of either interface.
     pub calls: u64,
     /// Commits that [`Database::history`] has answered.
@@ -166,8 +169,8 @@ impl MemoryHost {
 
     /// The encoding that the index has of each entity: the preferred one of the packs from number
     /// `first` on, in the first pack that has it.
-    fn mapped(&self, first: usize) -> BTreeMap<(Kind, EntityId), (Row, Location)> {
-        let mut mapped: BTreeMap<(Kind, EntityId), (Row, Location)> = BTreeMap::new();
+    fn mapped(&self, first: usize) -> Mapped {
+        let mut mapped = Mapped::new();
         for (number, pack) in self.packs.iter().enumerate().skip(first) {
             for (row_number, row) in pack.rows.iter().enumerate() {
                 let rank = |row: &Row, pack: &Shown| (row.length, bytes_of(pack, row).to_vec());

@@ -16,6 +16,7 @@ mod convert;
 #[path = "../../guest/src/imports.rs"]
 mod imports;
 mod misdeed;
+mod pull;
 mod spoil;
 
 use std::cell::RefCell;
@@ -116,10 +117,13 @@ impl assembly::Guest for Hostile {
                 .filter_map(|id| EntityId::parse(id.as_bytes()).ok())
                 .collect(),
         };
-        if misdeed == Some(Misdeed::AnswersNothing) {
-            request = core::Request::default();
+        if let Some(misdeed) = misdeed {
+            request = pull::request(misdeed, request)?;
         }
-        let answer = core::assemble(&mut Imports, &request)?;
+        let mut answer = core::assemble(&mut Imports, &request)?;
+        if let Some(misdeed) = misdeed {
+            pull::plan(misdeed, &request, &mut answer.plan)?;
+        }
         let reuse = if misdeed == Some(Misdeed::ReusesAnyPack) { Some(0) } else { answer.reuse };
         Ok(assembly::Answer { plan: keep(answer.plan, misdeed), missing: answer.missing, reuse })
     }

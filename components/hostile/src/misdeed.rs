@@ -82,6 +82,20 @@ misdeeds! {
     AnswersNothing = "answers-nothing",
     /// It answers a fetch with whatever pack is first.
     ReusesAnyPack = "reuses-any-pack",
+    /// Its answer lacks a commit.
+    ForgetsACommit = "forgets-a-commit",
+    /// Its answer lacks a snapshot.
+    ForgetsASnapshot = "forgets-a-snapshot",
+    /// Its answer lacks an object.
+    ForgetsAnObject = "forgets-an-object",
+    /// Its answer lacks a tag.
+    ForgetsATag = "forgets-a-tag",
+    /// Its answer has a commit more than was asked for.
+    AddsAStranger = "adds-a-stranger",
+    /// Its answer has an object that the client has.
+    RepeatsWhatIsHad = "repeats-what-is-had",
+    /// It answers as if another branch was wanted.
+    AnswersAnotherBranch = "answers-another-branch",
     /// It gives a branch a head that nobody pushed.
     ForgesAHead = "forges-a-head",
     /// It prefers encodings that are not there.

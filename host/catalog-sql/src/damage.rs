@@ -37,7 +37,11 @@ pub(super) async fn note<E: Engine>(
     let now = findings.at.to_string();
     for key in &findings.sound {
         let key = &key.digest()[..];
-        tx.run("UPDATE packs SET verified_at = $2 WHERE key = $1", args![key, &now]).await?;
+        tx.run(
+            "UPDATE packs SET verified_at = $2, scrub_until = NULL WHERE key = $1",
+            args![key, &now],
+        )
+        .await?;
         tx.run(
             "DELETE FROM damaged_packs WHERE pack IN (SELECT id FROM packs WHERE key = $1)",
             args![key],

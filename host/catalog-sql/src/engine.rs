@@ -22,7 +22,7 @@ pub(super) use connections::{Check, Reader, Reading, TransactionError, Work, Wri
 pub(super) use errors::{ErrorKind, RESTORE, without_line};
 pub(super) use params::{Arg, args, numbers};
 pub(super) use rows::{Columns, Execute, Sql};
-pub(super) use statements::{leave_heads, put_generations, put_heads, take_job};
+pub(super) use statements::{leave_heads, put_generations, put_heads, take_job, take_scrub};
 
 pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;
 
@@ -98,6 +98,10 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Assigns to worker `$2` the job that has been due at `$1` for longest, until `$3` (both in
     /// milliseconds); `$4` is the time as text. Returns the job's id and the fence.
     const TAKE_JOB: &'static str;
+
+    /// Leases until `$3` the pack on a shelf that was read longest ago, if that was before `$2`, and
+    /// no one has a lease of it at `$1` (both in milliseconds).
+    const TAKE_SCRUB: &'static str;
 
     /// Its location, for messages. No secrets.
     fn place(&self) -> &str;

@@ -25,6 +25,7 @@ mod releases;
 mod repos;
 mod restore;
 mod rows;
+mod scrubs;
 mod snapshot;
 pub mod sqlite;
 mod summaries;

@@ -11,7 +11,7 @@ pub(super) async fn list<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader
         .all(
-            "SELECT p.repo, p.max_packs, p.growth, p.max_age_seconds FROM policies p
+            "SELECT p.repo, p.max_packs, p.growth, p.max_age_seconds, p.scrub_age_seconds FROM policies p
               LEFT JOIN repos r ON r.id = p.repo
              WHERE r.deleted_at IS NULL ORDER BY p.repo",
             args![],
@@ -32,6 +32,7 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<(i64, Policy)> {
             max_packs: number("max_packs"),
             growth,
             max_age_seconds: number("max_age_seconds"),
+            scrub_age_seconds: number("scrub_age_seconds"),
         },
     ))
 }
@@ -48,11 +49,19 @@ pub(super) async fn set<E: Engine>(
     let growth = policy.growth.map(|growth| growth.to_string());
     let number = |number: Option<u64>| number.map(|number| number as i64);
     tx.run(
-        "INSERT INTO policies (repo, max_packs, growth, max_age_seconds) VALUES ($1, $2, $3, $4)
+        "INSERT INTO policies (repo, max_packs, growth, max_age_seconds, scrub_age_seconds)
+         VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (repo) DO UPDATE
          SET max_packs = excluded.max_packs, growth = excluded.growth,
-           max_age_seconds = excluded.max_age_seconds",
-        args![repo, number(policy.max_packs), growth.as_deref(), number(policy.max_age_seconds)],
+           max_age_seconds = excluded.max_age_seconds,
+           scrub_age_seconds = excluded.scrub_age_seconds",
+        args![
+            repo,
+            number(policy.max_packs),
+            growth.as_deref(),
+            number(policy.max_age_seconds),
+            number(policy.scrub_age_seconds)
+        ],
     )
     .await
     .map(drop)

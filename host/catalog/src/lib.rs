@@ -24,6 +24,7 @@ pub mod memory;
 mod publications;
 mod releases;
 mod rows;
+mod scrubs;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -53,6 +54,7 @@ pub use rows::{
     DamageFindings, ENTITY_BYTES, EntityKey, Freshened, GcLogQuery, IndexRow, PackChange, PackRow,
     RepoRow, RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
 };
+pub use scrubs::{ScrubTask, Scrubs};
 
 /// For this long, an entity that was marked as recent is not written again. The recorded time may
 /// therefore be too early by this much.
@@ -60,7 +62,7 @@ pub const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Repos, packs, shelves and the index, in some database.
 #[async_trait]
-pub trait Catalog: Jobs + Access + Releases + Answers + CommitGraph {
+pub trait Catalog: Jobs + Access + Releases + Answers + CommitGraph + Scrubs {
     /// Where it is, for messages.
     fn place(&self) -> String;
 

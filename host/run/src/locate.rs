@@ -75,6 +75,12 @@ impl Locator {
         }
     }
 
+    /// This locator; one without packs stays.
+    pub(crate) fn take(&mut self) -> Locator {
+        let (repo, vault) = (self.directories.repo().clone(), self.directories.vault.clone());
+        std::mem::replace(self, Locator::new(repo, vault, self.heads.clone(), Vec::new()))
+    }
+
     /// The packs, by number.
     pub fn packs(&self) -> &[PackRow] {
         &self.packs

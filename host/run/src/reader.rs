@@ -96,13 +96,6 @@ impl PackReader {
         }
     }
 
-    /// This reader with what it has open; another one of the same packs stays.
-    pub(crate) fn take(&mut self) -> PackReader {
-        let (repo, vault) = (self.repo.clone(), self.vault.clone());
-        let empty = PackReader::new(repo, vault, self.runtime.clone(), self.packs.clone());
-        std::mem::replace(self, empty)
-    }
-
     /// The repo of the run.
     pub fn repo(&self) -> &RepoName {
         &self.repo

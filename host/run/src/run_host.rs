@@ -1,22 +1,18 @@
 //! What answers the calls of a run: its packs, and the index as of its start.
 
 use std::cmp::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use packhouse_catalog::Snapshot;
 use packhouse_core::ports::{MAX_IDS, MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS, page_size};
-use packhouse_core::record::Tag;
-use packhouse_core::row::Fingerprint;
 use packhouse_core::{
     AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
     Location, PackInfo, Page, Span, Storage,
 };
-use packhouse_model::error::{DamageError, Error, Result};
-use packhouse_pack::scan::tag_entity;
-use tokio::runtime::Handle;
+use packhouse_model::error::{Error, Result};
 
 use super::host::Host;
-use super::places::Places;
+use super::index::Index;
 use super::reader::{PackReader, RunPack};
 
 /// One run of a component over a repo.
@@ -26,45 +22,8 @@ pub struct RunHost {
     heads: Vec<Head>,
     conflicts: Vec<EncodingConflict>,
     /// The index, for runs that walk the graph or look up entities.
-    index: Option<Box<dyn Snapshot>>,
-    runtime: Handle,
-    /// Where the records of the stored packs are, once it was needed.
-    places: Option<Places>,
+    index: Index,
     fault: Option<Error>,
-    loan: Option<Loan>,
-}
-
-/// Packs and index that are lent to a run, and taken back when it has ended: its result is checked
-/// against the same state of the repo.
-#[derive(Clone, Default)]
-pub struct Loan(Arc<Mutex<Option<Lent>>>);
-
-type Lent = (PackReader, Box<dyn Snapshot>);
-
-impl std::fmt::Debug for Loan {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Loan").finish_non_exhaustive()
-    }
-}
-
-impl Loan {
-    /// Takes back what was lent.
-    ///
-    /// # Errors
-    /// If the run still has it.
-    pub fn take(&self) -> Result<(PackReader, Box<dyn Snapshot>)> {
-        let lent = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        lent.ok_or_else(|| Error::Usage("the run has not returned its packs and its index".into()))
-    }
-}
-
-impl Drop for RunHost {
-    fn drop(&mut self) {
-        if let (Some(loan), Some(index)) = (self.loan.take(), self.index.take()) {
-            *loan.0.lock().unwrap_or_else(PoisonError::into_inner) =
-                Some((self.packs.take(), index));
-        }
-    }
 }
 
 impl std::fmt::Debug for RunHost {
@@ -77,24 +36,8 @@ impl RunHost {
     /// A run over packs, with the repo's heads (by branch name).
     pub fn new(packs: PackReader, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> RunHost {
         let list = packs.packs.clone();
-        let runtime = packs.runtime.clone();
-        RunHost {
-            packs,
-            list,
-            heads,
-            conflicts: Vec::new(),
-            index,
-            runtime,
-            places: None,
-            fault: None,
-            loan: None,
-        }
-    }
-
-    /// Returns its packs and its index through `loan` when it is dropped.
-    pub fn on(mut self, loan: &Loan) -> RunHost {
-        self.loan = Some(loan.clone());
-        self
+        let index = Index { snapshot: index, runtime: packs.runtime.clone() };
+        RunHost { packs, list, heads, conflicts: Vec::new(), index, fault: None }
     }
 
     /// Sets the records of a push that the repo has in another encoding.
@@ -129,61 +72,21 @@ impl RunHost {
         })
     }
 
-    fn index(&mut self) -> Result<&mut Box<dyn Snapshot>> {
-        self.index.as_mut().ok_or_else(|| Error::Usage("this run has no index".into()))
-    }
-
-    /// The encodings that the index has of entities, where it knows them.
-    fn fingerprints(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<Option<Fingerprint>>> {
-        let keys: Vec<_> = ids.iter().map(|id| packhouse_catalog::entity_key(kind, *id)).collect();
-        let runtime = self.runtime.clone();
-        let found = runtime.block_on(self.index()?.lookup(&keys))?;
-        Ok(found.into_iter().map(|row| row.map(|(_, fingerprint)| fingerprint)).collect())
-    }
-
-    fn places(&mut self) -> &Places {
-        self.places.get_or_insert_with(|| Places::of(&self.list))
-    }
-
-    fn find(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<Option<Location>>> {
-        let encodings = self.fingerprints(kind, ids)?;
-        let repo = self.packs.repo().clone();
-        let places = self.places();
-        let place = |(id, encoding): (&EntityId, Option<Fingerprint>)| match encoding {
-            None => Ok(None),
-            Some(fingerprint) => match places.find(kind, *id, fingerprint) {
-                Some(place) => Ok(Some(place)),
-                None => Err(Error::Damage(DamageError::Lost {
-                    repo: repo.clone(),
-                    kind,
-                    id: *id,
-                    wanted_by: "the index".into(),
-                })),
-            },
-        };
-        ids.iter().zip(encodings).map(place).collect()
-    }
-
-    /// The tags of all packs, by text.
-    fn all_tags(&mut self) -> Result<Vec<CommitTag>> {
-        let list = self.list.clone();
-        let mut tags = Vec::new();
-        for (number, pack) in list.iter().enumerate().filter(|(_, pack)| pack.is_stored()) {
-            for row in pack.directory.rows().filter(|row| row.kind == Kind::Tag) {
-                let bytes = self.packs.read(row.span(number as u32))?;
-                let tag =
-                    Tag::parse(&bytes).map_err(|e| self.packs.damaged(number as u32, e.reason))?;
-                tags.push(CommitTag { tag: tag.text.to_owned(), commit: tag.commit });
-            }
-        }
-        tags.sort_unstable();
-        tags.dedup();
-        Ok(tags)
+    /// Consolidation and indexing read whole directories: they locate nothing.
+    fn no_fetch<T>() -> Result<T, AccessError> {
+        Err(AccessError::Other("this run does not plan a fetch".to_owned()))
     }
 }
 
-fn at_most(count: usize, most: u32) -> Result<(), AccessError> {
+/// Refuses a call with more than `most` items.
+pub(crate) fn at_most(count: usize, most: u32) -> Result<(), AccessError> {
     if count > most as usize { Err(AccessError::TooMany(most)) } else { Ok(()) }
+}
+
+/// The heads after a branch.
+pub(crate) fn heads_after(heads: &[Head], after: Option<&str>, limit: u32) -> Page<Head> {
+    let first = after.map_or(0, |after| heads.partition_point(|h| h.branch.as_str() <= after));
+    Page::of(heads, first as u64, limit, MAX_ITEMS)
 }
 
 impl Host for RunHost {
@@ -256,67 +159,41 @@ impl Database for RunHost {
     }
 
     fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
-        let first =
-            after.map_or(0, |after| self.heads.partition_point(|h| h.branch.as_str() <= after));
-        Ok(Page::of(&self.heads, first as u64, limit, MAX_ITEMS))
+        Ok(heads_after(&self.heads, after, limit))
     }
 
     fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Page<Ancestor>, AccessError> {
         let most = page_size(limit, MAX_ITEMS) as u32;
         at_most(commits.len(), most)?;
-        let runtime = self.runtime.clone();
-        // One more than the page holds says whether something follows.
-        let found = self
-            .index()
-            .and_then(|index| runtime.block_on(index.history(commits, most.saturating_add(1))));
-        let mut items = self.fault(found)?;
-        let done = items.len() <= most as usize;
-        items.truncate(most as usize);
-        Ok(Page { items, done })
+        let page = self.index.history(commits, most);
+        self.fault(page)
     }
 
     fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
-        let runtime = self.runtime.clone();
-        let floor = self.index().and_then(|index| runtime.block_on(index.walk_floor()));
-        self.fault(floor)
+        Self::no_fetch()
     }
 
-    fn locate(
-        &mut self,
-        kind: Kind,
-        ids: &[EntityId],
-    ) -> Result<Vec<Option<Location>>, AccessError> {
-        at_most(ids.len(), MAX_IDS)?;
-        let found = self.find(kind, ids);
-        self.fault(found)
+    fn locate(&mut self, _: Kind, _: &[EntityId]) -> Result<Vec<Option<Location>>, AccessError> {
+        Self::no_fetch()
     }
 
-    fn locate_tags(&mut self, tags: &[&str]) -> Result<Vec<Option<Location>>, AccessError> {
-        at_most(tags.len(), MAX_IDS)?;
-        let ids: Vec<EntityId> = tags.iter().map(|tag| tag_entity(tag)).collect();
-        let found = self.find(Kind::Tag, &ids);
-        self.fault(found)
+    fn locate_tags(&mut self, _: &[&str]) -> Result<Vec<Option<Location>>, AccessError> {
+        Self::no_fetch()
     }
 
     fn tags(
         &mut self,
-        commits: &[EntityId],
-        after: Option<&str>,
-        limit: u32,
+        _: &[EntityId],
+        _: Option<&str>,
+        _: u32,
     ) -> Result<Page<CommitTag>, AccessError> {
-        at_most(commits.len(), MAX_IDS)?;
-        let all = self.all_tags();
-        let mut tags = self.fault(all)?;
-        tags.retain(|tag| {
-            commits.contains(&tag.commit) && after.is_none_or(|after| tag.tag.as_str() > after)
-        });
-        Ok(Page::of(&tags, 0, limit, MAX_ITEMS))
+        Self::no_fetch()
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
         at_most(ids.len(), MAX_IDS)?;
-        let found = self.fingerprints(kind, ids);
-        self.fault(found).map(|found| found.iter().map(Option::is_some).collect())
+        let known = self.index.known(kind, ids);
+        self.fault(known)
     }
 
     fn conflicts(&mut self, first: u64, limit: u32) -> Result<Page<EncodingConflict>, AccessError> {

@@ -7,28 +7,28 @@
 //! written, and is not read: the client can compare it with its key.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{CompletePack, PackRow, RepoRow, Snapshot};
-use packhouse_core::{Answer, Counts};
+use packhouse_core::{Answer, Counts, Head, Request};
 use packhouse_model::client::FetchRequest;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::FetchReport;
-use packhouse_run::{Loan, Locator, RunHost};
+use packhouse_run::{Directories, FetchHost, Loan, Locator, SpanReader};
 use packhouse_tape::Question;
 use packhouse_vault::StoredPack;
+use tokio::runtime::Handle;
 
 use super::answer_file::{copy_whole, put_whole};
 use super::assemble::{PlannedFetch, StoredAnswer};
 use super::client::handed_out;
 use super::fetch_request::ask;
 use super::load::distinct_packs;
-use super::prefetch::Reads;
 use super::prove::stored::StoredRepo;
+use super::record::PacksOfRun;
 use super::{Store, blocking};
 
 impl Store {
@@ -135,7 +135,7 @@ impl Store {
         tidied.or_else(|error| if error.is_read_only() { Ok(0) } else { Err(error) })?;
 
         progress.at(&row.name.to_string(), Phase::Plan, 0, 0)?;
-        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let mut snapshot = self.fetchable(row).await?;
         let heads = handed_out(snapshot.as_mut()).await?;
         let ask = ask(request, snapshot.as_mut()).await?;
         if let Some(complete) = self.complete_answer(snapshot.as_mut(), &ask, &heads).await? {
@@ -152,18 +152,19 @@ impl Store {
             ));
         }
         let pack_rows = distinct_packs(&snapshot.shelves().await?);
+        let (answer, planned_on) =
+            self.plan_fetch(&row.name, &heads, &ask, &pack_rows, snapshot).await?;
         let fetch = PlannedFetch {
             row,
             heads,
             ask,
-            packs: Arc::new(self.directories(&row.name, &pack_rows).await?),
+            packs: planned_on.packs(),
             pack_rows,
             ttl: request.ttl,
             expires_at,
             output: request.output.as_deref(),
             progress,
         };
-        let (answer, planned_on) = self.plan_fetch(&fetch, snapshot).await?;
         let answer = self.prove_answer(&fetch, answer, planned_on).await?;
         let (counts, missing) = (answer.plan.records, answer.missing);
         let reused = match answer.reuse {
@@ -175,6 +176,17 @@ impl Store {
             None => self.assemble(&fetch, answer.plan).await?,
         };
         Ok((self.fetch_report(&found, counts, missing, expires_at), found))
+    }
+
+    /// The state of a repo, with the commits of all its tags: an older packhouse did not record them.
+    async fn fetchable(&self, row: &RepoRow) -> Result<Box<dyn Snapshot>> {
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        if snapshot.tags_without_commit(1).await?.is_empty() {
+            return Ok(snapshot);
+        }
+        drop(snapshot);
+        self.tell_tags(row).await?;
+        self.catalog.snapshot(row.id).await
     }
 
     fn fetch_report(
@@ -218,34 +230,32 @@ impl Store {
     /// on the same.
     async fn plan_fetch(
         &self,
-        fetch: &PlannedFetch<'_>,
+        repo: &RepoName,
+        heads: &[Head],
+        ask: &Request,
+        packs: &[PackRow],
         snapshot: Box<dyn Snapshot>,
     ) -> Result<(Answer, StoredRepo)> {
-        let PlannedFetch { row: RepoRow { name: repo, .. }, packs, heads, .. } = fetch;
-        let mut reader = self.run_packs(repo, packs.clone());
-        self.prefetch(&mut reader, packs, Reads::Metadata, fetch.progress).await?;
+        let of_run = PacksOfRun::from(packs);
+        let records = of_run.records;
+        let (vault, all) = (self.vault.clone(), packs.to_vec());
+        let locator =
+            Locator::new(repo.clone(), vault.clone(), self.directory_heads.clone(), all.clone());
+        let reader = SpanReader::new(repo.clone(), vault.clone(), Handle::current(), all);
+        let directories = Directories::new(repo.clone(), vault);
         let loan = Loan::default();
-        let host = RunHost::new(reader, heads.clone(), Some(snapshot)).on(&loan);
-        let records = packs.iter().map(|pack| pack.directory.len()).sum();
-        let ask = fetch.ask.clone();
+        let host = FetchHost::new(heads.to_vec(), snapshot, directories, locator, reader, &loan);
         let question = Question::Assembly { request: ask.clone() };
+        let asked = ask.clone();
         let planned = self
-            .ask("fetch", repo, question, packs, host, move |sandbox, host| {
-                sandbox.assemble(host, records, &ask)
+            .ask("fetch", repo, question, of_run, host, move |sandbox, host| {
+                sandbox.assemble(host, records, &asked)
             })
             .await?;
+        let planned_on = StoredRepo::new(loan.take()?);
         match planned {
-            Ok(answer) => {
-                let (reader, snapshot) = loan.take()?;
-                let locator = Locator::new(
-                    repo.clone(),
-                    self.vault.clone(),
-                    self.directory_heads.clone(),
-                    fetch.pack_rows.clone(),
-                );
-                Ok((answer, StoredRepo::new(snapshot, reader, packs.clone(), locator)))
-            }
-            Err(error) => Err(self.run_error(repo, packs, error).await),
+            Ok(answer) => Ok((answer, planned_on)),
+            Err(error) => Err(self.run_error(repo, &planned_on.packs(), error).await),
         }
     }
 
@@ -253,10 +263,9 @@ impl Store {
     /// answers it as it is; `None` when it names other branches than it should.
     async fn reuse(&self, fetch: &PlannedFetch<'_>, pack: u32) -> Result<Option<StoredAnswer>> {
         let repo = &fetch.row.name;
-        let Some(directory) = fetch.packs.get(pack as usize).map(|pack| &pack.directory) else {
+        let Some(PackRow { key, .. }) = fetch.pack_rows.get(pack as usize).cloned() else {
             return Ok(None);
         };
-        let key = directory.key;
         let (stored, scanned) = self.read_sound(repo, &key, fetch.progress).await?;
         let bytes = stored.bytes;
         // A clone takes the branches from the pack: one that names others, or other heads, is not

@@ -33,6 +33,7 @@ use packhouse_vault::StagedFile;
 use super::complete::check_written;
 use super::cost::peak_disk;
 use super::prefetch::Reads;
+use super::record::PacksOfRun;
 use super::repo::mapped_packs;
 use super::{Store, TRIES, blocking, expire, prove};
 
@@ -216,13 +217,14 @@ impl Store {
             unexpired = Some((kept.index, kept.dropped));
         }
         let packs = Arc::new(packs);
-        let records: u64 = packs.iter().map(|p| p.directory.len()).sum();
+        let of_run = PacksOfRun::from(packs.as_slice());
+        let records = of_run.records;
         let mut reader = self.run_packs(&row.name, packs.clone());
         let reads = if applied { Reads::Whole } else { Reads::Metadata };
         self.prefetch(&mut reader, &packs, reads, progress).await?;
         let run = RunHost::new(reader, heads.clone(), None);
         let question = Question::Consolidation {};
-        let planning = self.ask("gc", &row.name, question, &packs, run, move |sandbox, host| {
+        let planning = self.ask("gc", &row.name, question, of_run, run, move |sandbox, host| {
             sandbox.consolidate(host, records)
         });
         // The component plans on one core while the index is read on the other.

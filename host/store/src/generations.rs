@@ -98,7 +98,7 @@ impl Store {
         let places: Vec<TagPlace> = tags
             .into_iter()
             .zip(found)
-            .filter_map(|(tag, place)| place.map(|(shelf, print)| (tag, shelf, print)))
+            .filter_map(|(tag, place)| place.map(|(shelf, fingerprint)| (tag, shelf, fingerprint)))
             .collect();
         let shelves = snapshot.shelves().await?;
         drop(snapshot);

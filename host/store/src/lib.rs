@@ -47,6 +47,7 @@ mod repair;
 mod replaced;
 mod repo;
 mod save;
+mod scrub;
 mod storage;
 mod suggest;
 #[cfg(test)]

@@ -37,6 +37,7 @@ impl Store {
     ) -> Result<PolicyReport> {
         if let Some(policy) = &policy {
             check(policy)?;
+            super::scrub::check_scrub_age(policy, repo.is_none())?;
         }
         let id = self.policy_of(repo).await?;
         self.catalog.set_policy(id, policy.as_ref()).await?;

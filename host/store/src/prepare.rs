@@ -22,6 +22,7 @@ use super::placement::{PushedEntity, choose};
 use super::preconditions::PushPreconditions;
 use super::prefetch::Reads;
 use super::receive::{StagedPack, entities_of};
+use super::record::PacksOfRun;
 use super::{Store, blocking, placement};
 
 /// A push to prepare: its files, compared with one state of the repo.
@@ -156,11 +157,12 @@ impl Store {
         self.prefetch(&mut reader, packs, Reads::Conflicts(conflicts), input.progress).await?;
         let host = RunHost::new(reader, stored_heads.clone(), Some(snapshot))
             .with_conflicts(conflicts.clone());
-        let records: u64 = packs.iter().map(|pack| pack.directory.len()).sum();
+        let of_run = PacksOfRun::from(packs.as_slice());
+        let records = of_run.records;
         let (pushed, force) = (run.files.len() as u32, input.force);
         let question = Question::Indexing { pushed, force };
         let answer = self
-            .ask("push", &repo.name, question, packs, host, move |sandbox, host| {
+            .ask("push", &repo.name, question, of_run, host, move |sandbox, host| {
                 sandbox.index(host, records, pushed, force)
             })
             .await?;

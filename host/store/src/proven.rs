@@ -1,8 +1,7 @@
 //! Law 4: an answer to a fetch is proven before any of it is written or given out.
 
-use packhouse_catalog::{EntityKey, entity_key};
-use packhouse_core::row::Fingerprint;
-use packhouse_core::{Answer, Plan, Row, Step};
+use packhouse_catalog::PackRow;
+use packhouse_core::{Answer, Plan, Step};
 use packhouse_model::error::Result;
 use packhouse_run::{LocatedRow, RunPack};
 
@@ -27,13 +26,13 @@ impl Store {
         if let Err(failed) = prove::admit(&answer.plan, packs, heads) {
             return Err(self.unproven(name, packs, failed).await);
         }
-        let (ask, reading) = (ask.clone(), packs.clone());
+        let (ask, reading, all) = (ask.clone(), packs.clone(), fetch.pack_rows.clone());
         let (answer, proven) = blocking(move || {
             let claim = Claim { records: answer.plan.records, missing: answer.missing };
             let records = copied(&answer.plan, &reading);
             let proven = prove(&mut repo, &ask, records, claim, ReadLimits::default());
             let proven = proven.and_then(|proof| {
-                is_reusable(&answer, &reading)?;
+                is_reusable(&answer, &reading, &all)?;
                 Ok(proof)
             });
             Ok((answer, proven))
@@ -66,26 +65,18 @@ fn copied<'p>(plan: &'p Plan, packs: &'p [RunPack]) -> impl Iterator<Item = Loca
 }
 
 /// Fails if the answer is to be a stored pack that does not contain exactly the records of the
-/// plan, in the encodings of the plan.
-fn is_reusable(answer: &Answer, packs: &[RunPack]) -> Result<(), ProofError> {
+/// plan: all are copied from it, each once, and as many as it has.
+fn is_reusable(answer: &Answer, packs: &[RunPack], all: &[PackRow]) -> Result<(), ProofError> {
     let Some(reused) = answer.reuse else { return Ok(()) };
-    let identity = |row: Row| -> (EntityKey, u64, Fingerprint) {
-        (entity_key(row.kind, row.id), row.length, row.fingerprint)
-    };
-    let holds = packs.get(reused as usize).is_some_and(|pack| {
-        if pack.directory.len() != answer.plan.records.total() {
-            return false;
-        }
-        let mut planned: Vec<_> =
-            copied(&answer.plan, packs).map(|record| identity(record.row)).collect();
-        planned.sort_unstable();
-        let mut met = vec![false; planned.len()];
-        pack.directory.rows().all(|row| match planned.binary_search(&identity(row)) {
-            Ok(number) => !std::mem::replace(&mut met[number], true),
-            Err(_) => false,
-        })
+    let mut numbers: Vec<u64> = Vec::new();
+    let from_it = copied(&answer.plan, packs).all(|record| {
+        numbers.push(record.number);
+        record.pack == reused
     });
-    match holds {
+    numbers.sort_unstable();
+    let is_once = numbers.windows(2).all(|pair| pair[0] != pair[1]);
+    let records = all.get(reused as usize).map(|pack| pack.records);
+    match from_it && is_once && records == Some(numbers.len() as u64) {
         true => Ok(()),
         false => Err(ProofError::Component(
             "it would answer with a pack that does not hold what it counts".into(),

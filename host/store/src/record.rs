@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use packhouse_catalog::PackRow;
 use packhouse_model::error::Result;
-use packhouse_model::names::RepoName;
-use packhouse_run::{Host, Planner, RunError, RunHost, RunPack};
+use packhouse_model::names::{MpackKey, RepoName};
+use packhouse_run::{Host, Planner, RunError, RunPack};
 use packhouse_tape::format::VERSION;
 use packhouse_tape::record::{RecordingHost, Tape, TapeWriter};
 use packhouse_tape::{EngineSettings, Header, Outcome, Question, Recorded};
@@ -17,6 +18,32 @@ use super::{Store, joined};
 pub(super) struct TapeRecorder {
     path: PathBuf,
     last: Mutex<Option<Recorded>>,
+}
+
+/// The packs of a run, as its tape names them.
+#[derive(Debug)]
+pub(super) struct PacksOfRun {
+    pub(super) keys: Vec<MpackKey>,
+    /// Records of all of them.
+    pub(super) records: u64,
+}
+
+impl From<&[RunPack]> for PacksOfRun {
+    fn from(packs: &[RunPack]) -> PacksOfRun {
+        PacksOfRun {
+            keys: packs.iter().map(|pack| pack.directory.key).collect(),
+            records: packs.iter().map(|pack| pack.directory.len()).sum(),
+        }
+    }
+}
+
+impl From<&[PackRow]> for PacksOfRun {
+    fn from(packs: &[PackRow]) -> PacksOfRun {
+        PacksOfRun {
+            keys: packs.iter().map(|pack| pack.key).collect(),
+            records: packs.iter().map(|pack| pack.records).sum(),
+        }
+    }
 }
 
 impl Store {
@@ -47,8 +74,8 @@ impl Store {
         verb: &str,
         repo: &RepoName,
         question: Question,
-        packs: &[RunPack],
-        run: RunHost,
+        packs: PacksOfRun,
+        run: impl Host,
         ask: impl FnOnce(&dyn Planner, Box<dyn Host>) -> Result<T, RunError> + Send + 'static,
     ) -> Result<Result<T, RunError>>
     where
@@ -77,8 +104,8 @@ impl Store {
         .await?
     }
 
-    fn header(&self, verb: &str, repo: &RepoName, question: Question, packs: &[RunPack]) -> Header {
-        let records = packs.iter().map(|pack| pack.directory.len()).sum();
+    fn header(&self, verb: &str, repo: &RepoName, question: Question, packs: PacksOfRun) -> Header {
+        let PacksOfRun { keys, records } = packs;
         let limits = self.planner.limits();
         let engine = EngineSettings {
             runtime: self.planner.runtime().to_owned(),
@@ -96,7 +123,7 @@ impl Store {
             verb: verb.to_owned(),
             repo: repo.to_string(),
             question,
-            packs: packs.iter().map(|pack| pack.directory.key).collect(),
+            packs: keys,
             records,
         }
     }

@@ -161,6 +161,9 @@ impl Store {
         let sums = Sums::of(&shelves, &retired);
         let mut pack_keys: Vec<_> = mapped_packs(&shelves).iter().map(|p| p.key).collect();
         pack_keys.sort_unstable();
+        let checks =
+            shelves.iter().map(|shelf| shelf.pack.verified_at.unwrap_or(shelf.pack.stored_at));
+        let oldest_check = checks.min();
         Ok(RepoReport {
             repo: row.name,
             repo_id: row.repo_id,
@@ -177,6 +180,7 @@ impl Store {
             branch_heads: named(&heads),
             last_gc: self.catalog.gc_history(row.id, 1).await?.pop(),
             damaged,
+            oldest_check,
             created_at: row.created_at,
         })
     }

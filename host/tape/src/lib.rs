@@ -7,10 +7,11 @@
 //! 2. [`record`]: a host that records its results.
 //! 3. `reader`: a tape, line by line, trusting nothing.
 //! 4. `player`: a host that returns exactly the results on a tape.
-//! 5. `host`: a host from the data on a tape, for components that diverge.
+//! 5. `data` and `host`: a host from the data on a tape, for components that diverge.
 //! 6. [`replay`](mod@replay): the replay, and the verdict.
 
 mod call;
+mod data;
 pub mod format;
 mod host;
 mod player;

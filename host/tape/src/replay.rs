@@ -9,6 +9,7 @@ use packhouse_run::{Host, Planner, RunError};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::data::TapeData;
 use super::format::{Header, Outcome, Question, end_of};
 use super::host::TapeHost;
 use super::player::{Player, Position, cut, is_call, locked, same};
@@ -235,11 +236,11 @@ const TAIL: usize = 512 << 20;
 fn judge(tape: &Path, planner: &dyn Planner) -> Result<Verdict> {
     let mut reader = TapeReader::open(tape)?;
     let header = reader.header()?;
-    let mut memory = TapeHost::default();
+    let mut data = TapeData::default();
     let (mut tail, mut kept) = (Vec::new(), 0);
     while let Some(line) = reader.next()? {
         if tail.is_empty() && is_call(line) {
-            if serde_json::from_str(line).ok().and_then(|line| memory.learn(&line)).is_none() {
+            if serde_json::from_str(line).ok().and_then(|line| data.learn(&line)).is_none() {
                 return Err(reader.damaged("it is not a call with its answer"));
             }
         } else {
@@ -254,9 +255,8 @@ fn judge(tape: &Path, planner: &dyn Planner) -> Result<Verdict> {
     let Some(recorded) = Outcome::read(&tail) else {
         return Err(reader.damaged("the result on the tape is malformed"));
     };
-    let rows: Vec<Vec<Row>> =
-        (0..header.packs.len() as u32).map(|pack| memory.rows_of(pack).collect()).collect();
-    Ok(match run(&header, planner, memory)? {
+    let rows = data.rows(header.packs.len() as u32);
+    Ok(match run(&header, planner, TapeHost::new(data))? {
         ReplayResult::Ended(outcome) if same_pack(&recorded, &outcome, &rows) => Verdict::SameKey,
         ReplayResult::Ended(_) | ReplayResult::Diverged(_) => Verdict::Different,
     })

@@ -10,6 +10,7 @@
 
 mod attempt;
 mod metrics;
+mod scrub;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +41,9 @@ pub struct WorkerOptions {
     pub poll: Duration,
     /// How often it checks repos against their policies; none: never.
     pub policies: Option<Duration>,
+    /// How often it looks for packs that were not read for long, and reads some; none: never. Not
+    /// with `drain`.
+    pub scrubbing: Option<Duration>,
     /// How often a job is started before it fails for good.
     pub attempts: u32,
     /// How long it lets jobs go on that are running when it is asked to stop.
@@ -56,6 +60,7 @@ impl Default for WorkerOptions {
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(1),
             policies: Some(Duration::from_secs(60)),
+            scrubbing: Some(Duration::from_secs(60)),
             attempts: 8,
             shutdown_timeout: Duration::from_secs(30),
             drain: false,
@@ -124,9 +129,13 @@ impl Worker {
             let (worker, on_ended) = (self.clone(), on_ended.clone());
             slots.spawn(async move { worker.work(&*on_ended).await });
         }
-        let mut policies = self.options.policies.map(|every| {
+        let policies = self.options.policies.map(|every| {
             let worker = self.clone();
             tokio::spawn(async move { worker.watch_policies(every).await })
+        });
+        let scrubbing = self.options.scrubbing.filter(|_| !self.options.drain).map(|every| {
+            let worker = self.clone();
+            tokio::spawn(async move { worker.scrub(every).await })
         });
         let mut ended = Ok(());
         while let Some(slot) = slots.join_next().await {
@@ -137,8 +146,8 @@ impl Worker {
             }
             ended = ended.and(done);
         }
-        if let Some(policies) = policies.take() {
-            policies.abort();
+        for task in [policies, scrubbing].into_iter().flatten() {
+            task.abort();
         }
         ended
     }

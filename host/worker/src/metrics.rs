@@ -173,6 +173,12 @@ pub async fn store_metrics(store: &Store) -> Result<String> {
     );
     let damaged = "Known missing or damaged packs, and repos with a damaged index";
     gauge(&mut registry, "damaged_packs", damaged, totals.damaged);
+    let scrub = store.scrub_state().await?;
+    let due = "Packs that were not read and found intact within the scrub age";
+    gauge(&mut registry, "packs_due_for_scrubbing", due, scrub.due);
+    let oldest = "When the pack that was read longest ago was last found intact, since 1970";
+    let seconds = scrub.oldest.map_or(0, |oldest| oldest.as_second().max(0) as u64);
+    gauge(&mut registry, "oldest_pack_check_timestamp_seconds", oldest, seconds);
     gauge(&mut registry, "objects", "Objects, counted for each repo", totals.objects);
     gauge(&mut registry, "most_packs", "Packs of the repo with the most packs", totals.most_packs);
     let jobs = Family::<InStatus, Gauge>::default();

@@ -6,7 +6,8 @@
 //!
 //! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]),
 //! reported to clients ([`freshening`]) and read ([`reading`], [`large`]); [`generations`] of
-//! commits; [`complete`] packs; known [`damage`];
+//! commits; [`complete`] packs; known [`damage`],
+//! and [`scrubs`] that look for it;
 //! deleted [`branches`]; [`deleting`] a repo; unused [`packs`], and the lock to delete them
 //! ([`locking`]); the [`gc_log`]; [`jobs`], their [`leases`] and the [`policies`] that queue them;
 //! [`access`]; [`releases`]; [`races`] of all of these.
@@ -39,4 +40,5 @@ pub mod races;
 pub mod reading;
 pub mod releases;
 pub mod repos;
+pub mod scrubs;
 pub mod vault;

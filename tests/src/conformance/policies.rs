@@ -10,11 +10,17 @@ use super::desk::{Desk, at, moved, pack};
 pub async fn a_policy_is_kept_as_it_was_set_until_it_is_taken_back(catalog: Arc<dyn Catalog>) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     assert!(catalog.policies().await.unwrap().is_empty());
-    let one = Policy { max_packs: Some(7), growth: Some(0.1), max_age_seconds: None };
+    let one = Policy {
+        max_packs: Some(7),
+        growth: Some(0.1),
+        max_age_seconds: None,
+        scrub_age_seconds: None,
+    };
     let two = Policy {
         max_packs: None,
         growth: Some(1e-9),
         max_age_seconds: Some(u64::from(u32::MAX) * 9),
+        scrub_age_seconds: Some(0),
     };
     catalog.set_policy(desk.repo, Some(&one)).await.unwrap();
     catalog.set_policy(0, Some(&two)).await.unwrap();

@@ -129,6 +129,12 @@ laws! {
         a_broken_shelf_goes_when_nothing_is_mapped_to_it_any_more
         a_broken_pack_on_many_shelves_is_retired_with_the_last
         packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_that_had_them;
+    scrubs:
+        the_oldest_first
+        two_workers_never_read_one_pack
+        a_lease_that_ran_out_is_given_to_another
+        packs_of_no_repo_and_known_damage_are_left_alone
+        the_state_tells_the_oldest_check_and_what_is_due;
     branches:
         a_deleted_branch_is_gone_and_where_it_stood_is_remembered
         the_default_branch_moves_in_the_same_moment

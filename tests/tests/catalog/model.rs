@@ -263,6 +263,7 @@ fn verb(random: &mut Random, files: &[PathBuf]) -> Verb {
                 max_packs: Some(1 + random.below(4) as u64),
                 growth: Some(0.5),
                 max_age_seconds: Some(30),
+                scrub_age_seconds: None,
             };
             Verb::SetPolicy {
                 repo: (random.below(2) == 0).then_some(repo),

@@ -94,7 +94,7 @@ async fn every_verb_that_consolidates_or_repairs_prepares_fetches_of_an_older_st
                 assert!(store.store.gc(&store.repo, options, &silent).await.unwrap().skipped);
             }
             repair => {
-                let options = VerifyOptions { repair: repair != "verify", ..Default::default() };
+                let options = VerifyOptions { repair: repair != "verify" };
                 assert!(store.store.verify(&store.repo, options, &silent).await.unwrap().ok);
             }
         }

@@ -19,6 +19,7 @@ mod prune;
 mod s3;
 mod samples;
 mod scenarios;
+mod scrubs;
 mod seed_properties;
 mod serve;
 mod tokens;

@@ -29,14 +29,20 @@ fn answer(mut host: MemoryHost, request: &Request, bounds: &Bounds) -> (Vec<u8>,
     (pack, answer.missing)
 }
 
-/// The usual bounds, and narrow ones.
+/// The usual bounds, and narrow ones; with some, more is read from pack-indexes than is located.
 fn all_bounds(random: &mut Random) -> [Bounds; 4] {
     let usual = Bounds::default();
+    let located = random.below(30) as u64;
     [
         usual,
         Bounds { older: 0, most: 0, ..usual },
-        Bounds { older: random.below(2_000) as u64, ..usual },
-        Bounds { near: random.below(1_000) as u64, older: random.below(3_000) as u64, most: 4_000 },
+        Bounds { older: random.below(2_000) as u64, located, ..usual },
+        Bounds {
+            near: random.below(1_000) as u64,
+            older: random.below(3_000) as u64,
+            most: 4_000,
+            located,
+        },
     ]
 }
 

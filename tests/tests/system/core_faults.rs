@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use packhouse_core::assemble::{Bounds, assemble_within};
 use packhouse_core::{Kind, PlanError, Request, assemble, consolidate, index};
 use packhouse_host::sample::{
     CommitSpec, Encoding, IdForm, PackBuilder, SnapshotSpec, TagSpec, Value, object_record,
@@ -177,6 +178,13 @@ fn law_12_what_the_index_knows_and_no_pack_gives_is_named() {
         match assemble(&mut host, &request) {
             Err(PlanError::Other(reason)) => {
                 assert!(reason.contains(&format!("{kind} {lost}")), "{reason}");
+            }
+            other => panic!("a lost {kind} passed: {other:?}"),
+        }
+        // The same where pack-indexes are read instead of locating one by one.
+        match assemble_within(&mut host, &request, &Bounds { located: 0, ..Bounds::default() }) {
+            Err(PlanError::Lost { kind: found, id, .. }) => {
+                assert_eq!((found, id), (kind, entity_id(kind, lost)));
             }
             other => panic!("a lost {kind} passed: {other:?}"),
         }

@@ -114,7 +114,7 @@ fn record() -> GcRecord {
 }
 
 fn policy() -> Policy {
-    Policy { max_packs: Some(7), growth: None, max_age_seconds: None }
+    Policy { max_packs: Some(7), ..Policy::OFF }
 }
 
 fn done(published: PublishOutcome) -> bool {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use packhouse_host::sample::{HistoryOptions, history};
+use packhouse_host::sample::{CommitSpec, HistoryOptions, IdForm, PackBuilder, history};
 use packhouse_host::sandbox::{Sandbox, SandboxLimits};
 use packhouse_host::{
     Class, Error, FetchRequest, GcOptions, Progress, PushOptions, Store, Visibility,
@@ -61,6 +61,18 @@ const FETCHES: [(&str, &str); 3] = [
     ("reuses-any-pack", "does not hold what it counts"),
     ("counts-wrong", "records and its steps copy"),
 ];
+/// Of an update: from a grandparent, and from another branch.
+const PULLS: [(&str, &str); 9] = [
+    ("forgets-a-commit", "its answer leaves out commit"),
+    ("forgets-a-snapshot", "its answer"),
+    ("forgets-an-object", "its answer leaves out object"),
+    ("forgets-a-tag", "its answer leaves out tag"),
+    ("adds-a-stranger", "its answer adds commit"),
+    ("repeats-what-is-had", " object "),
+    ("answers-another-branch", "its answer"),
+    ("answers-nothing", "its answer leaves out commit"),
+    ("counts-wrong", "records and its steps copy"),
+];
 const PUSHES: [(&str, &str); 5] = [
     ("forges-a-head", "which was not pushed"),
     ("forgets-heads", "decides on others"),
@@ -105,6 +117,25 @@ impl Place {
         let sandbox = Sandbox::load(&component, None, LIMITS).unwrap();
         let hostile = faulty::open(options(&store.data()), sandbox, &Fault::never()).await.unwrap();
         Place { store, hostile, next: packs[4].clone(), order }
+    }
+
+    /// Pushes a commit of another branch, and gives its id. Its snapshot is that of its parent.
+    async fn push_side(&self, parent: &str) -> String {
+        let records = model::union(&self.store.packs().await);
+        let reached = records[&(model::Kind::Commit, parent.to_owned())].reaches();
+        let snapshot = reached.into_iter().find(|(kind, _)| *kind == model::Kind::Snapshot);
+        let (_, snapshot) = snapshot.unwrap();
+        let commit = CommitSpec::new(
+            IdForm::Bare,
+            [Some(parent), None],
+            &snapshot,
+            "side",
+            "2026-02-01T00:00:00Z",
+        );
+        let mut pack = PackBuilder::new();
+        pack.commit(&commit).branch_head("side", &commit.id);
+        self.store.push(&[pack.finish()]).await.unwrap();
+        commit.id
     }
 
     /// All that can be asked of the store, but for what failed last.
@@ -190,6 +221,37 @@ async fn law_4_no_misdeed_in_a_fetch_gets_through() {
                 store.fetch(&place.store.repo, &request, &Progress::silent()).await
             })
             .await;
+        place.is_sound(misdeed).await;
+    }
+}
+
+#[tokio::test]
+async fn law_4_no_misdeed_in_a_pull_gets_through() {
+    for (misdeed, says) in PULLS {
+        let place = Place::told(misdeed).await;
+        let records = model::union(&place.store.packs().await);
+        let parents = |id: &String| records[&(model::Kind::Commit, id.clone())].parents();
+        let want = place.store.heads().await["main"].clone();
+        let grandparent = parents(&parents(&want)[0])[0].clone();
+        let side = place.push_side(&grandparent).await;
+        for have in [grandparent, side] {
+            let request = FetchRequest {
+                want: vec![want.clone()],
+                have: vec![have],
+                ..FetchRequest::default()
+            };
+            let fetch = async |store: &Store| {
+                store.fetch(&place.store.repo, &request, &Progress::silent()).await
+            };
+            place.fails(misdeed, says, fetch).await;
+            // The honest component answers the same request.
+            place
+                .store
+                .store
+                .fetch(&place.store.repo, &request, &Progress::silent())
+                .await
+                .unwrap();
+        }
         place.is_sound(misdeed).await;
     }
 }

@@ -62,7 +62,7 @@ async fn verbs_that_read_do_not_migrate_and_say_how_to() {
         DROP INDEX tag_ids_by_commit; DROP INDEX tag_ids_without_commit; DROP INDEX packs_by_verification;
         ALTER TABLE commits DROP COLUMN generation; ALTER TABLE repos DROP COLUMN walk_floor;
         ALTER TABLE tag_ids DROP COLUMN commit_id;
-        ALTER TABLE packs DROP COLUMN scrub_until; ALTER TABLE packs DROP COLUMN scrub_at;
+        ALTER TABLE packs DROP COLUMN scrub_until;
         ALTER TABLE policies DROP COLUMN scrub_age_seconds";
     sql(&catalog, older).await;
     let before = std::fs::read(&catalog).unwrap();

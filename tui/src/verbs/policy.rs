@@ -35,7 +35,7 @@ pub(crate) enum PolicyVerb {
 
 /// `packhouse policy set …`
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("what").required(true).multiple(true).args(["max_packs", "growth", "max_age", "off", "default"])))]
+#[command(group(ArgGroup::new("what").required(true).multiple(true).args(["max_packs", "growth", "max_age", "scrub_age", "off", "default"])))]
 pub(crate) struct PolicySet {
     /// Name of the repo [default: all repos without a policy of their own]
     #[arg(value_name = "OWNER/SLUG")]
@@ -50,12 +50,33 @@ pub(crate) struct PolicySet {
     /// Consolidate when a pack has waited this long
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     max_age: Option<Duration>,
+    /// Read and check every pack of the store within this time, while a worker or a server runs;
+    /// 0s: never. Stays as it is unless given [default: 30 days]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "repo")]
+    scrub_age: Option<Duration>,
     /// Turn automatic consolidation off
     #[arg(long, conflicts_with_all = ["max_packs", "growth", "max_age", "default"])]
     off: bool,
     /// Reset to the default policy, or the default policy to the built-in one
-    #[arg(long, conflicts_with_all = ["max_packs", "growth", "max_age"])]
+    #[arg(long, conflicts_with_all = ["max_packs", "growth", "max_age", "scrub_age"])]
     default: bool,
+}
+
+impl PolicySet {
+    /// The policy to set. In the policy of all repos, consolidation and scrubbing are set apart from
+    /// each other: what is not given stays as it is in `current`.
+    fn policy(&self, current: Policy) -> Policy {
+        let rules = Policy {
+            max_packs: self.max_packs,
+            growth: self.growth,
+            max_age_seconds: self.max_age.map(|age| age.as_secs()),
+            scrub_age_seconds: None,
+        };
+        let is_given = rules != Policy::OFF || self.off;
+        let consolidation = if is_given { rules } else { current };
+        let scrub_age = self.scrub_age.map(|age| age.as_secs()).or(current.scrub_age_seconds);
+        Policy { scrub_age_seconds: scrub_age, ..consolidation }
+    }
 }
 
 /// Shows, sets or checks policies.
@@ -67,16 +88,12 @@ pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<E
     match args {
         PolicyVerb::Show { repo } => print(&store.policy(repo.as_ref()).await?, output)?,
         PolicyVerb::Set(args) => {
-            let policy = Policy {
-                max_packs: args.max_packs,
-                growth: args.growth,
-                max_age_seconds: args.max_age.map(|age| age.as_secs()),
+            let current = match &args.repo {
+                Some(_) => Policy::OFF,
+                None => store.policy(None).await?.policy,
             };
-            let policy = if args.off { Policy::OFF } else { policy };
-            print(
-                &store.set_policy(args.repo.as_ref(), (!args.default).then_some(policy)).await?,
-                output,
-            )?;
+            let policy = (!args.default).then(|| args.policy(current));
+            print(&store.set_policy(args.repo.as_ref(), policy).await?, output)?;
         }
         PolicyVerb::Check { repo, queue } => {
             let checks = store.check_policies(repo.as_ref(), queue).await?;
@@ -92,11 +109,18 @@ pub(crate) async fn run(args: PolicyVerb, context: &Context) -> anyhow::Result<E
 }
 
 fn print(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
+    let scrubbing = match (&report.repo, report.policy.scrub_age()) {
+        (Some(_), _) => String::new(),
+        (None, None) => "; packs are not scrubbed".into(),
+        (None, Some(age)) => {
+            format!("; every pack read within {}", duration(age.saturating_mul(1000)))
+        }
+    };
     let of = report.repo.as_ref().map_or_else(|| "all repos".into(), ToString::to_string);
     let from = if report.set { "" } else { "  (inherited)" };
     output.result(report, || {
         vec![format!(
-            "{}  {}{}",
+            "{}  {}{scrubbing}{}",
             output.paint(Tone::Name, of),
             rules(&report.policy),
             output.paint(Tone::Dim, from)
@@ -148,7 +172,12 @@ mod tests {
     #[test]
     fn a_policy_is_described_by_its_rules() {
         assert_eq!(rules(&Policy::OFF), "no automatic consolidation");
-        let policy = Policy { max_packs: Some(1), growth: Some(0.5), max_age_seconds: Some(3600) };
+        let policy = Policy {
+            max_packs: Some(1),
+            growth: Some(0.5),
+            max_age_seconds: Some(3600),
+            scrub_age_seconds: None,
+        };
         assert_eq!(
             rules(&policy),
             "consolidated with more than 1 pack, or when more than 0.5 × the consolidated bytes were pushed since then, or when a pack has \

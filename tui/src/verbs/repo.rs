@@ -205,6 +205,9 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
             },
         ),
     ];
+    if let Some(oldest) = repo.oldest_check {
+        lines.push(format!("{}read or stored since {}", label("checked"), time(oldest)));
+    }
     for (number, damage) in repo.damaged.iter().enumerate() {
         let what =
             damage.mpack_key.map_or_else(|| "the index".to_owned(), |key| format!("pack {key}"));

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::Bounds;
+use super::bounds::Bounds;
 use super::collect::{Collection, Listed};
 use super::entities::{HAD, READ, WANTED};
 use crate::id::EntityId;
@@ -34,7 +34,11 @@ impl Near {
     ) -> Result<Near, PlanError> {
         let all: Vec<u32> = commits.map(|id| collection.snapshots.number(id)).collect();
         let limits = collection.limits;
-        collection.snapshots.locate(host, &limits, own.iter().chain(&all).copied())?;
+        collection.snapshots.locate(
+            host,
+            &mut collection.places,
+            own.iter().chain(&all).copied(),
+        )?;
         let mut sent = own.to_vec();
         sent.sort_unstable();
         sent.dedup();

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use super::bounds::Bounds;
 use super::entities::{Entities, HAD, PLACED, WAITING, WANTED};
+use super::places::Places;
 use crate::id::{EntityId, Kind};
 use crate::order::{malformed_at, misnamed};
 use crate::plan_error::PlanError;
-use crate::ports::{AccessError, Database, Limits, Span, Storage, batch_end, for_each_record};
+use crate::ports::{Database, Limits, Span, Storage, batch_end, for_each_record};
 use crate::record::Snapshot;
 
 /// What a snapshot lists: the snapshot that it is a delta against, and its objects by path.
@@ -21,6 +23,7 @@ pub(super) struct Listed {
 #[derive(Debug)]
 pub(super) struct Collection {
     pub limits: Limits,
+    pub places: Places,
     /// Snapshots: what is sent, what is had, and what those refer to.
     pub snapshots: Entities,
     /// Objects that sent snapshots list.
@@ -32,9 +35,10 @@ pub(super) struct Collection {
 }
 
 impl Collection {
-    pub(super) fn new(limits: Limits) -> Collection {
+    pub(super) fn new(limits: Limits, bounds: &Bounds) -> Collection {
         Collection {
             limits,
+            places: Places::new(limits, bounds),
             snapshots: Entities::new(Kind::Snapshot),
             objects: Entities::new(Kind::Object),
             placed: Vec::new(),
@@ -123,7 +127,7 @@ impl Collection {
                 parents.extend(listed.parent.map(|id| collection.snapshots.number(id)));
                 held.insert(number, listed);
             })?;
-            self.snapshots.locate(host, &self.limits, parents.iter().copied())?;
+            self.snapshots.locate(host, &mut self.places, parents.iter().copied())?;
             parents.sort_unstable();
             parents.dedup();
             parents.retain(|parent| {
@@ -179,13 +183,13 @@ impl Collection {
     }
 
     /// Locates the objects that are not had.
-    pub(super) fn locate_objects<H: Database + ?Sized>(
+    pub(super) fn locate_objects<H: Storage + Database + ?Sized>(
         &mut self,
         host: &mut H,
-    ) -> Result<(), AccessError> {
+    ) -> Result<(), PlanError> {
         let open: Vec<u32> =
             self.listed.iter().copied().filter(|n| !self.objects.has(*n, HAD)).collect();
-        self.objects.locate(host, &self.limits, open.into_iter())
+        self.objects.locate(host, &mut self.places, open.into_iter())
     }
 
     /// Where the objects are that are sent, in canonical order.

@@ -1,8 +1,10 @@
 //! Snapshots or objects that a run has met, and where they are.
 
+use super::places::Places;
 use crate::id::{EntityId, Kind};
 use crate::id_numbers::IdNumbers;
-use crate::ports::{AccessError, Database, Limits, Span};
+use crate::plan_error::PlanError;
+use crate::ports::{Database, Span, Storage};
 
 /// A sent snapshot or commit refers to it.
 pub(super) const WANTED: u8 = 1;
@@ -86,32 +88,22 @@ impl Entities {
         self.span(number).map_or(0, |span| span.length)
     }
 
-    /// Asks the index where entities are, those that it was not asked for.
+    /// Locates entities, those that were not located before.
     ///
     /// They are asked for by id: an index finds neighbours fast.
-    pub(super) fn locate<H: Database + ?Sized>(
+    pub(super) fn locate<H: Storage + Database + ?Sized>(
         &mut self,
         host: &mut H,
-        limits: &Limits,
+        places: &mut Places,
         numbers: impl Iterator<Item = u32>,
-    ) -> Result<(), AccessError> {
+    ) -> Result<(), PlanError> {
         let mut numbers: Vec<u32> = numbers.filter(|n| !self.is_located(*n)).collect();
         numbers.sort_by_cached_key(|number| self.id(*number));
         numbers.dedup();
-        for page in numbers.chunks(limits.ids.max(1) as usize) {
-            let ids: Vec<EntityId> = page.iter().map(|number| self.id(*number)).collect();
-            let locations = host.locate(self.kind, &ids)?;
-            if locations.len() != ids.len() {
-                return Err(AccessError::Other(format!(
-                    "the host located {} of {} {}s",
-                    locations.len(),
-                    ids.len(),
-                    self.kind
-                )));
-            }
-            for (number, location) in page.iter().zip(locations) {
-                self.spans[*number as usize] = location.map_or(UNKNOWN, |location| location.at);
-            }
+        let ids: Vec<EntityId> = numbers.iter().map(|number| self.id(*number)).collect();
+        let spans = places.locate(host, self.kind, &ids)?;
+        for (number, span) in numbers.into_iter().zip(spans) {
+            self.spans[number as usize] = span.unwrap_or(UNKNOWN);
         }
         Ok(())
     }

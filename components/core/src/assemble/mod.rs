@@ -1,21 +1,26 @@
 //! The plan of the pack that answers a fetch: what is wanted, without what is had.
 //!
-//! Nothing here is in proportion to the repo. The [`walk`] finds the commits that are sent, and
-//! where they meet what the client has. [`collect`] reads their snapshots; [`boundary`] and
-//! [`older`] those that the client has, near where they meet, and a few beyond. What both list is
-//! not sent. The rest is located and planned.
+//! Nothing here is in proportion to the repo. `walk` finds the commits that are sent, and where they
+//! meet what the client has. `collect` reads their snapshots; `boundary` and `older` those that the
+//! client has, near where they meet, and a few beyond. What both list is not sent. The rest is
+//! located by `places`, and planned.
 
 mod boundary;
+mod bounds;
 mod collect;
 mod entities;
 mod graph;
 mod older;
+mod places;
 mod walk;
+
+pub use bounds::Bounds;
 
 use boundary::{Left, Near};
 use collect::Collection;
 use graph::{Graph, State};
 use older::Older;
+use places::{Places, lost};
 use walk::Between;
 
 use crate::id::{EntityId, Kind};
@@ -51,23 +56,6 @@ pub struct Answer {
     pub reuse: Option<u32>,
 }
 
-/// How many bytes of snapshots that the client has are read, to find what need not be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
-    /// Of snapshots of the boundary and of haves; twice those of the sent commits, if that is more.
-    pub near: u64,
-    /// Of older ones; a quarter of what would be sent, if that is more.
-    pub older: u64,
-    /// Of older ones, however much would be sent.
-    pub most: u64,
-}
-
-impl Default for Bounds {
-    fn default() -> Bounds {
-        Bounds { near: 16 << 20, older: 64 << 10, most: 64 << 20 }
-    }
-}
-
 /// Plans the answer to a fetch, within the usual bounds.
 ///
 /// # Errors
@@ -97,12 +85,11 @@ pub fn assemble_within<H: Storage + Database + ?Sized>(
     let (want, have) = read_request(host, &mut graph, request)?;
     let between = walk::walk(host, &mut graph, &want, &have)?;
     let missing = missing_commits(&mut graph, &want, &between);
-    refuse_lost(host, &graph, &limits, &missing)?;
-
+    let mut collection = Collection::new(limits, bounds);
+    refuse_lost(host, &mut collection.places, &graph, &missing)?;
     let commits = in_order(&graph, &between.sent);
-    let commit_spans = locate_commits(host, &graph, &limits, &commits)?;
+    let commit_spans = locate_commits(host, &mut collection.places, &graph, &commits)?;
 
-    let mut collection = Collection::new(limits);
     let own: Vec<u32> = commits
         .iter()
         .filter_map(|commit| graph.node(*commit).snapshot)
@@ -181,26 +168,19 @@ fn missing_commits(graph: &mut Graph, want: &[u32], between: &Between) -> Vec<u3
     missing
 }
 
-/// Law 12: the host's error names a commit that the index has and no pack. One that it locates
-/// has no edges, so its ancestors are lost.
-fn refuse_lost<H: Database + ?Sized>(
+/// Law 12: a commit that the index has is not missing. Without its edges, its ancestors are lost.
+fn refuse_lost<H: Storage + Database + ?Sized>(
     host: &mut H,
+    places: &mut Places,
     graph: &Graph,
-    limits: &Limits,
     missing: &[u32],
 ) -> Result<(), PlanError> {
-    for page in missing.chunks(limits.ids.max(1) as usize) {
-        let ids: Vec<EntityId> = page.iter().map(|commit| graph.id(*commit)).collect();
-        let located = host.locate(Kind::Commit, &ids)?;
-        if let Some((id, _)) = ids.iter().zip(located).find(|(_, at)| at.is_some()) {
-            return Err(lost(*id));
-        }
+    let ids: Vec<EntityId> = missing.iter().map(|commit| graph.id(*commit)).collect();
+    let spans = places.locate(host, Kind::Commit, &ids)?;
+    match ids.iter().zip(spans).find(|(_, span)| span.is_some()) {
+        Some((id, _)) => Err(lost(Kind::Commit, *id)),
+        None => Ok(()),
     }
-    Ok(())
-}
-
-fn lost(commit: EntityId) -> PlanError {
-    PlanError::Lost { kind: Kind::Commit, id: commit, wanted_by: "the request".into() }
 }
 
 /// The sent commits in canonical order.
@@ -221,21 +201,16 @@ fn in_order(graph: &Graph, sent: &[u32]) -> Vec<u32> {
     order_commits(&links, &all).into_iter().map(|place| sent[place as usize]).collect()
 }
 
-fn locate_commits<H: Database + ?Sized>(
+fn locate_commits<H: Storage + Database + ?Sized>(
     host: &mut H,
+    places: &mut Places,
     graph: &Graph,
-    limits: &Limits,
     commits: &[u32],
 ) -> Result<Vec<Span>, PlanError> {
-    let mut spans = Vec::with_capacity(commits.len());
-    for page in commits.chunks(limits.ids.max(1) as usize) {
-        let ids: Vec<EntityId> = page.iter().map(|commit| graph.id(*commit)).collect();
-        let located = host.locate(Kind::Commit, &ids)?;
-        for (id, location) in ids.iter().zip(located) {
-            spans.push(location.ok_or_else(|| lost(*id))?.at);
-        }
-    }
-    Ok(spans)
+    let ids: Vec<EntityId> = commits.iter().map(|commit| graph.id(*commit)).collect();
+    let spans = places.locate(host, Kind::Commit, &ids)?;
+    let located = ids.iter().zip(spans);
+    located.map(|(id, span)| span.ok_or_else(|| lost(Kind::Commit, *id))).collect()
 }
 
 /// The tags of the sent commits, by text.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::Bounds;
 use super::boundary::{Left, Near};
+use super::bounds::Bounds;
 use super::collect::{Collection, Listed};
 use super::entities::{HAD, PLACED, READ, WANTED};
 use super::graph::{Graph, State};
@@ -157,8 +157,8 @@ impl<'r> Older<'r> {
         }
         let mut next = vec![snapshot];
         next.extend(self.upcoming(host)?);
-        let snapshots = &mut self.collection.snapshots;
-        snapshots.locate(host, &limits, next.iter().copied())?;
+        let Collection { snapshots, places, .. } = &mut *self.collection;
+        snapshots.locate(host, places, next.iter().copied())?;
         let mut left = budget.min(limits.record_bytes);
         let mut batch: Vec<u32> = Vec::new();
         for number in next {

@@ -28,6 +28,5 @@ CREATE TABLE complete_packs (
 CREATE INDEX complete_packs_by_pack ON complete_packs (pack);
 
 ALTER TABLE packs ADD COLUMN scrub_until BIGINT;
-ALTER TABLE packs ADD COLUMN scrub_at BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX packs_by_verification ON packs (rtrim(coalesce(verified_at, stored_at), 'Z'));
 ALTER TABLE policies ADD COLUMN scrub_age_seconds BIGINT;

@@ -34,9 +34,9 @@ CREATE TABLE complete_packs (
 ) STRICT;
 CREATE INDEX complete_packs_by_pack ON complete_packs (pack);
 
--- Who reads a pack to check it, until when (milliseconds since 1970), and how far. Times have fractions of any length: without their
--- `Z`, their texts sort as they do.
+-- A worker reads the pack to check it, until then (milliseconds since 1970). Times have fractions of any length: without their `Z`,
+-- their texts sort as they do.
 ALTER TABLE packs ADD COLUMN scrub_until INTEGER;
-ALTER TABLE packs ADD COLUMN scrub_at INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX packs_by_verification ON packs (rtrim(coalesce(verified_at, stored_at), 'Z'));
+-- Within how many seconds every pack is read, in the policy of all repos. NULL: 30 days. 0: never.
 ALTER TABLE policies ADD COLUMN scrub_age_seconds INTEGER;

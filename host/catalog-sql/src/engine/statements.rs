@@ -68,3 +68,21 @@ macro_rules! put_generations {
     };
 }
 pub(crate) use put_generations;
+
+/// [`Engine::TAKE_SCRUB`], with the clause that locks the pack's row.
+macro_rules! take_scrub {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE packs SET scrub_until = $3 WHERE id = (SELECT p.id FROM packs p
+               WHERE rtrim(coalesce(p.verified_at, p.stored_at), 'Z') < rtrim($2, 'Z')
+               AND (p.scrub_until IS NULL OR p.scrub_until < $1)
+               AND NOT EXISTS (SELECT 1 FROM damaged_packs d WHERE d.pack = p.id)
+               AND EXISTS (SELECT 1 FROM shelves s
+                 JOIN repos r ON r.id = s.repo AND r.deleted_at IS NULL WHERE s.pack = p.id)
+               ORDER BY rtrim(coalesce(p.verified_at, p.stored_at), 'Z'), p.id LIMIT 1",
+            $lock,
+            ") RETURNING id AS pack_id, key, bytes, records, consolidated, stored_at, verified_at"
+        )
+    };
+}
+pub(crate) use take_scrub;

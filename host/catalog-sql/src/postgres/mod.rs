@@ -17,7 +17,7 @@ use self::lock::AdvisoryLock;
 use super::SqlCatalog;
 use super::engine::{
     Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, args, leave_heads,
-    put_generations, put_heads, take_job,
+    put_generations, put_heads, take_job, take_scrub,
 };
 use super::migrations::{
     APPLIED, MigrationStep, Migrations, PendingMigrations, Schema, are_pending, pending_error, run,
@@ -379,6 +379,7 @@ impl Engine for PostgresDatabase {
     const LOCK_ANSWERS: &'static str = "LOCK TABLE answers IN SHARE ROW EXCLUSIVE MODE";
 
     const TAKE_JOB: &'static str = take_job!(" FOR UPDATE OF j SKIP LOCKED");
+    const TAKE_SCRUB: &'static str = take_scrub!(" FOR UPDATE OF p SKIP LOCKED");
 
     fn place(&self) -> &str {
         &self.place

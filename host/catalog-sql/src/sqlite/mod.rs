@@ -22,7 +22,7 @@ use self::stamps::Stamps;
 use super::SqlCatalog;
 use super::engine::{
     Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, put_generations, put_heads,
-    take_job,
+    take_job, take_scrub,
 };
 use super::migrations::{MigrationStep, Migrations, PendingMigrations};
 use crate::MissingCatalog;
@@ -213,6 +213,7 @@ impl Engine for SqliteFile {
     const LOCK_ANSWERS: &'static str = "SELECT 1";
 
     const TAKE_JOB: &'static str = take_job!("");
+    const TAKE_SCRUB: &'static str = take_scrub!("");
 
     fn place(&self) -> &str {
         &self.place

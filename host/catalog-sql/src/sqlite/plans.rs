@@ -8,12 +8,13 @@ use super::{MIGRATIONS, SqliteFile};
 use crate::complete::COMPLETE_PACK;
 use crate::engine::Engine;
 use crate::migrations::migrator;
+use crate::scrubs::SCRUB_STATE;
 use crate::snapshot::{COMMITS, TAGS_WITHOUT_COMMIT};
 
 /// What may be scanned: numbers, and what was looked up before.
 const LISTS: [&str; 5] = ["n", "side", "asked", "walk", "CONSTANT"];
 
-const STATEMENTS: [(&str, &str); 14] = [
+const STATEMENTS: [(&str, &str); 16] = [
     ("HISTORY", SqliteFile::HISTORY),
     ("GENERATIONS", SqliteFile::GENERATIONS),
     ("PUT_GENERATIONS", SqliteFile::PUT_GENERATIONS),
@@ -26,6 +27,8 @@ const STATEMENTS: [(&str, &str); 14] = [
     ("TOUCHED", SqliteFile::TOUCHED),
     ("DROP_COMMITS", SqliteFile::DROP_COMMITS),
     ("COMPLETE_PACK", COMPLETE_PACK),
+    ("TAKE_SCRUB", SqliteFile::TAKE_SCRUB),
+    ("SCRUB_STATE", SCRUB_STATE),
     ("COMMITS", COMMITS),
     ("TAGS_WITHOUT_COMMIT", TAGS_WITHOUT_COMMIT),
 ];

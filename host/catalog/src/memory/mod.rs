@@ -14,6 +14,7 @@ mod graph;
 mod jobs;
 mod publish;
 mod releases;
+mod scrubs;
 mod snapshot;
 mod state;
 

@@ -30,6 +30,8 @@ pub(super) struct State {
     /// repo held.
     pub(super) pruned: BTreeMap<RepoName, (Timestamp, Option<MpackKey>)>,
     pub(super) packs: BTreeMap<MpackKey, PackRow>,
+    /// Until when someone reads a pack to check it.
+    pub(super) scrubs: BTreeMap<MpackKey, Timestamp>,
     pub(super) damaged_packs: BTreeMap<MpackKey, Damage>,
     pub(super) damaged_repos: BTreeMap<i64, Damage>,
     /// Packs that were ever stored.
@@ -276,6 +278,7 @@ impl State {
     pub(super) fn note_findings(&mut self, findings: &DamageFindings) {
         for key in &findings.sound {
             self.damaged_packs.remove(key);
+            self.scrubs.remove(key);
             self.packs.entry(*key).and_modify(|pack| pack.verified_at = Some(findings.at));
         }
         for damage in &findings.damaged {
@@ -348,6 +351,7 @@ impl State {
             return false;
         }
         self.damaged_packs.remove(key);
+        self.scrubs.remove(key);
         for repo in self.repos.values_mut() {
             repo.retired.remove(key);
             repo.complete.take_if(|(pack, _)| pack == key);

@@ -52,18 +52,30 @@ pub struct Policy {
     pub growth: Option<f64>,
     /// Consolidate when a pack has waited for so many seconds.
     pub max_age_seconds: Option<u64>,
+    /// Read and check every pack of the store within so many seconds; 0: never; none: within 30
+    /// days. Packs may be of several repos: only the policy of all repos has it.
+    #[serde(default)]
+    pub scrub_age_seconds: Option<u64>,
 }
 
 impl Policy {
     /// Nothing is consolidated automatically.
-    pub const OFF: Policy = Policy { max_packs: None, growth: None, max_age_seconds: None };
+    pub const OFF: Policy =
+        Policy { max_packs: None, growth: None, max_age_seconds: None, scrub_age_seconds: None };
+    /// Within this time every pack is read and checked, unless a policy says otherwise: 30 days.
+    pub const SCRUB_AGE_SECONDS: u64 = 30 * 24 * 3600;
+
+    /// Within how many seconds every pack is read and checked; none: never.
+    pub fn scrub_age(&self) -> Option<u64> {
+        Some(self.scrub_age_seconds.unwrap_or(Policy::SCRUB_AGE_SECONDS)).filter(|age| *age > 0)
+    }
 }
 
 impl Default for Policy {
     /// At fifty packs, and when as much was pushed as was consolidated: each byte is written about
     /// twice.
     fn default() -> Self {
-        Policy { max_packs: Some(50), growth: Some(1.0), max_age_seconds: None }
+        Policy { max_packs: Some(50), growth: Some(1.0), ..Policy::OFF }
     }
 }
 

@@ -12,6 +12,7 @@ mod overview;
 pub(crate) mod prune;
 mod push;
 pub(crate) mod repo;
+mod scrub;
 mod verify;
 
 use std::fmt;
@@ -36,6 +37,7 @@ pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
 pub use prune::PruneReport;
 pub use push::{FetchReport, PushReport, PushStatus};
 pub use repo::{BranchDeleteReport, BranchReport, DeleteReport, DeletedRepo, RepoReport};
+pub use scrub::{ScrubReport, ScrubState};
 pub use verify::{Problem, ProblemKind, VerifyReport};
 
 /// A finished consolidation, as recorded in the catalog.

@@ -43,6 +43,10 @@ pub struct RepoReport {
     /// Known damage: first what concerns all of the repo, then by key. Empty: none is known.
     #[serde(default)]
     pub damaged: Vec<Damage>,
+    /// When the pack that was read longest ago was last read and found intact, or stored. None: the
+    /// repo has no packs.
+    #[serde(default)]
+    pub oldest_check: Option<Timestamp>,
     /// When the repo was created.
     pub created_at: Timestamp,
 }

@@ -55,6 +55,7 @@ async fn set(
         .map_or_else(|| state.store.clone(), |authorized| authorized.store(&state));
     count("max_packs", policy.max_packs)?;
     count("max_age_seconds", policy.max_age_seconds)?;
+    count("scrub_age_seconds", policy.scrub_age_seconds)?;
     Ok(Json(store.set_policy(repo, Some(policy)).await?))
 }
 

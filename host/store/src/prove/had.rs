@@ -9,11 +9,13 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use packhouse_core::assemble::Bounds;
 use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::{Edges, EntityId, Kind};
 use packhouse_model::error::Result;
 use packhouse_run::LocatedRow;
 
+use super::ancestors::Ancestors;
 use super::view::{RepoView, batches};
 use super::{ProofError, wrong};
 
@@ -29,15 +31,20 @@ pub(crate) struct ReadLimits {
     pub(crate) older: u64,
 }
 
+/// Those of the planner, at most.
 impl Default for ReadLimits {
     fn default() -> ReadLimits {
-        // The planner reads all older snapshots, and subtracts what they hold.
-        ReadLimits { near: 16 << 20, older: u64::MAX }
+        let Bounds { near, most, .. } = Bounds::default();
+        ReadLimits { near, older: most }
     }
 }
 
+/// What looking at one older commit counts, as for the planner: as if so many bytes of snapshots
+/// were read.
+const COMMIT_BYTES: u64 = 64;
+
 /// Number of commits or snapshots that are first read ahead; doubled with each read.
-const FIRST_PAGE: u32 = 16;
+pub(super) const FIRST_PAGE: u32 = 16;
 
 /// What matters of a snapshot that was read.
 #[derive(Default)]
@@ -92,13 +99,14 @@ impl<'v> Search<'v> {
         let ids: Vec<EntityId> = boundary.iter().filter_map(|commit| commit.snapshot).collect();
         let (mut near, mut bytes) = (Vec::new(), 0u64);
         for (id, found) in ids.iter().zip(locate(self.view, &ids)?) {
+            // A commit that the client has names it.
+            self.open.remove(&(Kind::Snapshot, *id));
             let length = found.map_or(0, |found| found.row.length);
             if self.met.contains(id) || bytes.saturating_add(length) > limit {
                 continue;
             }
             bytes += length;
             self.met.insert(*id);
-            self.open.remove(&(Kind::Snapshot, *id));
             is_repeated(Kind::Snapshot, *id, &is_sent)?;
             near.extend(found);
         }
@@ -137,12 +145,15 @@ impl<'v> Search<'v> {
     /// Reads older snapshots until all references are found, or as many bytes as `limit` were read.
     pub(super) fn older(&mut self, boundary: &[Edges], limit: u64) -> Result<(), ProofError> {
         let mut history = Ancestors::of(boundary);
-        let end = self.bytes.saturating_add(limit);
-        while !self.open.is_empty() && self.bytes < end {
+        let (near, mut looked_at) = (self.bytes, 0);
+        while !self.open.is_empty() && self.bytes - near + looked_at < limit {
             let next = match self.parents.pop_front() {
                 Some(parent) => Some(parent),
                 None => match history.next(self.view)? {
-                    Some(commit) => commit.snapshot,
+                    Some(commit) => {
+                        looked_at += COMMIT_BYTES;
+                        commit.snapshot
+                    }
                     None => break,
                 },
             };
@@ -230,72 +241,4 @@ pub(super) fn locate(view: &mut dyn RepoView, ids: &[EntityId]) -> Result<Vec<Op
         found.extend(view.locate(page)?);
     }
     Ok(found)
-}
-
-/// Commits and their ancestors, breadth first, each once.
-struct Ancestors {
-    /// Those whose edges are known, in order.
-    known: VecDeque<Edges>,
-    /// Those that come after them.
-    queue: VecDeque<EntityId>,
-    met: HashSet<EntityId>,
-    /// Edges that were read ahead.
-    ahead: HashMap<EntityId, Edges>,
-    page: u32,
-}
-
-impl Ancestors {
-    fn of(roots: &[Edges]) -> Ancestors {
-        Ancestors {
-            known: roots.iter().copied().collect(),
-            queue: VecDeque::new(),
-            met: roots.iter().map(|root| root.commit).collect(),
-            ahead: HashMap::new(),
-            page: FIRST_PAGE,
-        }
-    }
-
-    fn next(&mut self, view: &mut dyn RepoView) -> Result<Option<Edges>> {
-        if self.known.is_empty() {
-            self.read(view)?;
-        }
-        let Some(next) = self.known.pop_front() else { return Ok(None) };
-        let met = &mut self.met;
-        self.queue.extend(next.parents().filter(|parent| met.insert(*parent)));
-        Ok(Some(next))
-    }
-
-    /// The snapshots of the next commits, as far as their edges were read.
-    fn coming(&self, limit: usize) -> Vec<EntityId> {
-        let mut met = HashSet::new();
-        let mut queue: VecDeque<EntityId> = self.queue.iter().copied().collect();
-        let mut known: VecDeque<Edges> = self.known.iter().take(limit).copied().collect();
-        let mut snapshots = Vec::new();
-        while snapshots.len() < limit {
-            let next = known.pop_front().or_else(|| self.ahead.get(&queue.pop_front()?).copied());
-            let Some(next) = next else { break };
-            snapshots.extend(next.snapshot);
-            let is_new = |id: &EntityId| !self.met.contains(id) && met.insert(*id);
-            queue.extend(next.parents().filter(is_new));
-        }
-        snapshots
-    }
-
-    /// Moves commits from the queue to the known ones. Those that the repo lacks have no ancestors.
-    fn read(&mut self, view: &mut dyn RepoView) -> Result<()> {
-        while self.known.is_empty() && !self.queue.is_empty() {
-            let count = self.queue.len().min(MAX_ITEMS as usize);
-            let page: Vec<EntityId> = self.queue.drain(..count).collect();
-            let new: Vec<EntityId> =
-                page.iter().copied().filter(|id| !self.ahead.contains_key(id)).collect();
-            if !new.is_empty() {
-                let limit = (new.len() as u32).saturating_add(self.page).min(MAX_ITEMS);
-                let read = view.history(&new, limit)?;
-                self.ahead.extend(read.into_iter().map(|found| (found.edges.commit, found.edges)));
-                self.page = self.page.saturating_mul(2).min(MAX_ITEMS);
-            }
-            self.known.extend(page.iter().filter_map(|id| self.ahead.remove(id)));
-        }
-        Ok(())
-    }
 }

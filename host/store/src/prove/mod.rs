@@ -9,6 +9,7 @@
 //! - A fetch result contains what the request reaches and the client does not have: nothing is left
 //!   out, nothing is added ([`answer`], before anything is written).
 
+mod ancestors;
 pub(crate) mod answer;
 mod between;
 pub(crate) mod consolidation;

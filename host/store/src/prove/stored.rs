@@ -1,14 +1,14 @@
 //! A repo as the catalog and the packs of a run have it.
 
-use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use packhouse_catalog::{Snapshot, entity_key};
 use packhouse_core::ports::Ancestor;
-use packhouse_core::record::{Snapshot as SnapshotRecord, Tag};
-use packhouse_core::{EntityId, Kind, Row};
+use packhouse_core::record::Snapshot as SnapshotRecord;
+use packhouse_core::{EntityId, Kind, Span};
 use packhouse_model::error::Result;
-use packhouse_run::{LocatedRow, Locator, PackReader, RunPack};
+use packhouse_run::{LocatedRow, Locator, Planned, RunPack, SpanReader};
 use ring::digest::{SHA256, digest};
 use tokio::runtime::Handle;
 
@@ -19,56 +19,35 @@ use super::view::RepoView;
 /// threads.
 pub(crate) struct StoredRepo {
     snapshot: Box<dyn Snapshot>,
-    reader: PackReader,
     packs: Arc<Vec<RunPack>>,
     runtime: Handle,
     locator: Locator,
-    /// Tags without a recorded commit, with their commits. Read when tags are first asked for.
-    unrecorded: Option<BTreeMap<EntityId, EntityId>>,
+    reader: SpanReader,
 }
 
 impl StoredRepo {
     /// The state and the packs of a run that has ended.
-    pub(crate) fn new(
-        snapshot: Box<dyn Snapshot>,
-        reader: PackReader,
-        packs: Arc<Vec<RunPack>>,
-        locator: Locator,
-    ) -> StoredRepo {
+    pub(crate) fn new(planned: Planned) -> StoredRepo {
+        let Planned { packs, index, locator, reader } = planned;
         let runtime = Handle::current();
-        StoredRepo { snapshot, reader, packs, locator, runtime, unrecorded: None }
+        StoredRepo { snapshot: index, packs: Arc::new(packs), runtime, locator, reader }
     }
 
-    /// The commits of tags that an older packhouse stored, and for which the catalog has none
-    /// recorded: from their records.
-    fn read_unrecorded(&mut self) -> Result<BTreeMap<EntityId, EntityId>> {
-        let unrecorded = self.runtime.block_on(self.snapshot.tags_without_commit(u32::MAX))?;
-        if unrecorded.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let unrecorded: HashSet<EntityId> = unrecorded.into_iter().collect();
-        let mut tags = BTreeMap::new();
-        for (number, pack) in (0u32..).zip(self.packs.clone().iter()) {
-            let is_one = |row: &Row| row.kind == Kind::Tag && unrecorded.contains(&row.id);
-            for row in pack.directory.rows().filter(is_one) {
-                let bytes = self.reader.read(row.span(number))?;
-                // What can't be read was refused when it was pushed.
-                if let Ok(tag) = Tag::parse(&bytes) {
-                    tags.insert(row.id, tag.commit);
-                }
+    /// The packs, with the rows that the component has located or paged.
+    pub(crate) fn packs(&self) -> Arc<Vec<RunPack>> {
+        self.packs.clone()
+    }
+
+    /// Reads records, and compares each with its row.
+    fn records(&mut self, records: &[LocatedRow]) -> Result<Vec<Bytes>, ProofError> {
+        let spans: Vec<Span> = records.iter().map(|found| found.row.span(found.pack)).collect();
+        let read = self.reader.read(&spans)?;
+        for (record, bytes) in records.iter().zip(&read) {
+            if !digest(&SHA256, bytes).as_ref().starts_with(&record.row.fingerprint) {
+                return Err(changed(record, "it has changed since it was stored"));
             }
         }
-        Ok(tags)
-    }
-
-    /// Reads a record, and compares it with its row.
-    fn record(&mut self, record: &LocatedRow) -> Result<Vec<u8>, ProofError> {
-        let bytes = self.reader.read(record.row.span(record.pack))?;
-        let sum = digest(&SHA256, &bytes);
-        match sum.as_ref().starts_with(&record.row.fingerprint) {
-            true => Ok(bytes),
-            false => Err(changed(record, "it has changed since it was stored")),
-        }
+        Ok(read)
     }
 }
 
@@ -88,17 +67,8 @@ impl RepoView for StoredRepo {
     }
 
     fn tags_of(&mut self, commits: &[EntityId]) -> Result<Vec<EntityId>> {
-        let recorded = self.runtime.block_on(self.snapshot.tags_of(commits))?;
-        let mut tags: Vec<EntityId> = recorded.into_iter().map(|tag| tag.entity).collect();
-        if self.unrecorded.is_none() {
-            self.unrecorded = Some(self.read_unrecorded()?);
-        }
-        if let Some(unrecorded) = self.unrecorded.as_ref().filter(|tags| !tags.is_empty()) {
-            let commits: HashSet<&EntityId> = commits.iter().collect();
-            let theirs = unrecorded.iter().filter(|(_, commit)| commits.contains(commit));
-            tags.extend(theirs.map(|(tag, _)| *tag));
-        }
-        Ok(tags)
+        let tags = self.runtime.block_on(self.snapshot.tags_of(commits))?;
+        Ok(tags.into_iter().map(|tag| tag.entity).collect())
     }
 
     fn knows(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>> {
@@ -117,8 +87,7 @@ impl RepoView for StoredRepo {
         snapshots: &[LocatedRow],
         each: &mut dyn FnMut(&LocatedRow, Kind, EntityId) -> Result<(), ProofError>,
     ) -> Result<(), ProofError> {
-        for record in snapshots {
-            let bytes = self.record(record)?;
+        for (record, bytes) in snapshots.iter().zip(self.records(snapshots)?) {
             let snapshot =
                 SnapshotRecord::parse(&bytes).map_err(|error| changed(record, &error.reason))?;
             if snapshot.id != record.row.id {

@@ -272,6 +272,7 @@ impl FakeRepo {
             branch_heads: head.into_iter().collect(),
             last_gc: self.summary.last_gc.clone(),
             damaged: Vec::new(),
+            oldest_check: None,
             created_at: self.summary.created_at,
         }
     }

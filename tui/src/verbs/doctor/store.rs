@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::sandbox::{Planner, Sandbox};
 use packhouse_host::vault::s3;
-use packhouse_host::{Error, NEWER_WAY_OUT, OpenError, Storage, StoreOptions};
+use packhouse_host::{Error, NEWER_WAY_OUT, OpenError, Storage, Store, StoreOptions};
 
 use super::check::Check;
-use crate::text::plural;
+use crate::text::{duration, plural, time};
 
 /// Whether the bucket can be reached, if packs are in one.
 pub(super) async fn bucket(packs: &Storage) -> Option<Check> {
@@ -82,6 +82,7 @@ pub(super) async fn checks(options: StoreOptions) -> Vec<Check> {
         Ok(Some(newer)) => checks.push(Check::warn("packs", newer.to_string(), NEWER_WAY_OUT)),
         Err(error) => checks.push(Check::fail("packs", error.to_string(), WAY_OUT)),
     }
+    checks.push(scrubbing(&store).await);
     let mut unread = 0;
     for repo in &repos {
         if let Err(error) = store.repo(&repo.repo).await {
@@ -106,6 +107,36 @@ pub(super) async fn checks(options: StoreOptions) -> Vec<Check> {
         checks.push(Check::warn("repos", detail, "packhouse gc --all"));
     }
     checks
+}
+
+/// Whether every pack was read within the time that the policy states.
+async fn scrubbing(store: &Store) -> Check {
+    const CHECK: &str = "scrubbing";
+    const WAY_OUT: &str = "keep packhouse worker or packhouse serve running, which read packs in the background; or run packhouse verify --all";
+    let found = async { Ok((store.scrub_age().await?, store.scrub_state().await?)) };
+    match found.await {
+        Err::<_, Error>(error) => Check::fail(CHECK, error.to_string(), WAY_OUT),
+        Ok((None, _)) => Check::warn(
+            CHECK,
+            "packs are never read to check them",
+            "packhouse policy set --scrub-age 30d",
+        ),
+        Ok((Some(age), state)) => {
+            let age = duration(age.as_secs().unsigned_abs().saturating_mul(1000));
+            let oldest = state.oldest.map_or_else(
+                || "there are no packs".into(),
+                |oldest| format!("the oldest check is of {}", time(oldest)),
+            );
+            match state.due {
+                0 => Check::ok(CHECK, format!("every pack was read within {age}; {oldest}")),
+                due => {
+                    let detail =
+                        format!("not read within {age}: {}; {oldest}", plural(due, "pack"));
+                    Check::warn(CHECK, detail, WAY_OUT)
+                }
+            }
+        }
+    }
 }
 
 /// Compiles the component without a cache: the one in `other`, if given.

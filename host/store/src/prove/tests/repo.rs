@@ -32,6 +32,8 @@ pub(in crate::prove) struct MemoryRepo {
     pub(super) tags: BTreeMap<EntityId, EntityId>,
     /// Commits whose edges were read, repeats included.
     pub(super) rows_read: u64,
+    /// Snapshots that were read.
+    pub(super) snapshots_read: u64,
 }
 
 impl MemoryRepo {
@@ -169,6 +171,7 @@ impl RepoView for MemoryRepo {
         snapshots: &[LocatedRow],
         each: &mut dyn FnMut(&LocatedRow, Kind, EntityId) -> Result<(), ProofError>,
     ) -> Result<(), ProofError> {
+        self.snapshots_read += snapshots.len() as u64;
         for snapshot in snapshots {
             for (kind, id) in self.lists((Kind::Snapshot, snapshot.row.id)) {
                 each(snapshot, kind, id)?;

@@ -95,6 +95,7 @@ pub(super) fn detail(summary: RepoSummary, packs: u64, heads: &[&str]) -> Box<Re
             .collect(),
         last_gc: None,
         damaged: damaged(summary.damaged),
+        oldest_check: None,
         created_at: summary.created_at,
     };
     let history = vec![

@@ -1,0 +1,63 @@
+//! The index as of the start of a run, for the calls of a component.
+
+use packhouse_catalog::{Snapshot, entity_key};
+use packhouse_core::ports::{MAX_ITEMS, page_size};
+use packhouse_core::{Ancestor, CommitTag, EntityId, Kind, Page};
+use packhouse_model::error::{Error, Result};
+use tokio::runtime::Handle;
+
+/// The index of a repo, if the run has one. It blocks: not for async threads.
+pub(crate) struct Index {
+    pub(crate) snapshot: Option<Box<dyn Snapshot>>,
+    pub(crate) runtime: Handle,
+}
+
+impl Index {
+    fn snapshot(&mut self) -> Result<&mut Box<dyn Snapshot>> {
+        self.snapshot.as_mut().ok_or_else(|| Error::Usage("this run has no index".into()))
+    }
+
+    /// What commits of the repo reach. `most` is the size of the page.
+    pub(crate) fn history(&mut self, commits: &[EntityId], most: u32) -> Result<Page<Ancestor>> {
+        let runtime = self.runtime.clone();
+        // One more than the page holds says whether something follows.
+        let found = self.snapshot()?.history(commits, most.saturating_add(1));
+        let mut items = runtime.block_on(found)?;
+        let done = items.len() <= most as usize;
+        items.truncate(most as usize);
+        Ok(Page { items, done })
+    }
+
+    pub(crate) fn walk_floor(&mut self) -> Result<Option<u64>> {
+        let runtime = self.runtime.clone();
+        runtime.block_on(self.snapshot()?.walk_floor())
+    }
+
+    /// Which entities the index has.
+    pub(crate) fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>> {
+        let keys: Vec<_> = ids.iter().map(|id| entity_key(kind, *id)).collect();
+        let runtime = self.runtime.clone();
+        let found = runtime.block_on(self.snapshot()?.lookup(&keys))?;
+        Ok(found.iter().map(Option::is_some).collect())
+    }
+
+    /// The tags of commits after a tag, by text.
+    pub(crate) fn tags(
+        &mut self,
+        commits: &[EntityId],
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<CommitTag>> {
+        let runtime = self.runtime.clone();
+        let mut tags = runtime.block_on(self.snapshot()?.tags_of(commits))?;
+        tags.retain(|tag| after.is_none_or(|after| tag.text.as_str() > after));
+        let most = page_size(limit, MAX_ITEMS);
+        let done = tags.len() <= most;
+        let items = tags
+            .into_iter()
+            .take(most)
+            .map(|tag| CommitTag { tag: tag.text, commit: tag.commit })
+            .collect();
+        Ok(Page { items, done })
+    }
+}

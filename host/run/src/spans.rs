@@ -1,0 +1,107 @@
+//! Reads records of stored packs, and nothing else of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use bytes::Bytes;
+use packhouse_catalog::PackRow;
+use packhouse_core::Span;
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::RepoName;
+use packhouse_vault::Vault;
+use tokio::runtime::Handle;
+
+use crate::damage::{damaged_pack, missing_pack};
+
+/// Bytes of records that are kept: what a component reads, the proof of its answer reads again.
+const KEPT_BYTES: u64 = 8 << 20;
+
+/// Reads spans of the packs of a run, whose numbers are their places in `packs`. It blocks: not for
+/// async threads.
+#[derive(Debug)]
+pub struct SpanReader {
+    repo: RepoName,
+    vault: Vault,
+    runtime: Handle,
+    packs: Vec<PackRow>,
+    kept: HashMap<Span, Bytes>,
+    kept_bytes: u64,
+}
+
+impl SpanReader {
+    /// A reader of packs of a repo.
+    pub fn new(repo: RepoName, vault: Vault, runtime: Handle, packs: Vec<PackRow>) -> SpanReader {
+        SpanReader { repo, vault, runtime, packs, kept: HashMap::new(), kept_bytes: 0 }
+    }
+
+    /// This reader; one without packs stays.
+    pub(crate) fn take(&mut self) -> SpanReader {
+        let empty = SpanReader::new(
+            self.repo.clone(),
+            self.vault.clone(),
+            self.runtime.clone(),
+            Vec::new(),
+        );
+        std::mem::replace(self, empty)
+    }
+
+    /// The packs, by number.
+    pub fn packs(&self) -> &[PackRow] {
+        &self.packs
+    }
+
+    /// The bytes of spans, in their order. Those of one pack are read together.
+    ///
+    /// # Errors
+    /// When a pack is missing, too short, or can't be read.
+    pub fn read(&mut self, spans: &[Span]) -> Result<Vec<Bytes>> {
+        let mut by_pack: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        let mut read: Vec<Bytes> = Vec::with_capacity(spans.len());
+        for (number, span) in spans.iter().enumerate() {
+            let kept = self.kept.get(span);
+            if kept.is_none() {
+                by_pack.entry(span.pack).or_default().push(number);
+            }
+            read.push(kept.cloned().unwrap_or_default());
+        }
+        for (pack, numbers) in by_pack {
+            let ranges: Vec<Range<u64>> = numbers
+                .iter()
+                .map(|number| {
+                    let Span { offset, length, .. } = spans[*number];
+                    offset..offset.saturating_add(length)
+                })
+                .collect();
+            for (number, bytes) in numbers.into_iter().zip(self.read_pack(pack, &ranges)?) {
+                self.keep(spans[number], &bytes);
+                read[number] = bytes;
+            }
+        }
+        Ok(read)
+    }
+
+    fn keep(&mut self, span: Span, bytes: &Bytes) {
+        let kept = self.kept_bytes.saturating_add(span.length);
+        if kept <= KEPT_BYTES {
+            // A part of a larger buffer would keep all of that.
+            self.kept.insert(span, Bytes::copy_from_slice(bytes));
+            self.kept_bytes = kept;
+        }
+    }
+
+    fn read_pack(&self, pack: u32, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let row = self.packs.get(pack as usize).ok_or_else(|| {
+            Error::Usage(format!("this run has {} packs and no number {pack}", self.packs.len()))
+        })?;
+        match self.runtime.block_on(self.vault.read_spans(&row.key, ranges)) {
+            Ok(Some(read)) => Ok(read),
+            Ok(None) => Err(missing_pack(&self.vault, &self.repo, &row.key)),
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::UnexpectedEof => {
+                let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
+                let detail = format!("it ends before byte {end}, which is in its directory");
+                Err(damaged_pack(&self.vault, &self.repo, &row.key, detail))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
