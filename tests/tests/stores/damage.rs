@@ -399,8 +399,11 @@ async fn law_5_a_repair_that_fails_anywhere_makes_nothing_worse() {
             let fault = Fault::at(call, moment);
             let store =
                 faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
-            let failed = store.verify(&on.repo, VerifyOptions::REPAIR, &silent()).await.is_err();
-            assert_eq!(failed, fault.struck(), "call {call} {moment:?}");
+            // What fails after the repair (preparing fetches) is left to the next gc.
+            match store.verify(&on.repo, VerifyOptions::REPAIR, &silent()).await {
+                Ok(report) => assert!(report.ok, "call {call} {moment:?}"),
+                Err(error) => assert!(fault.struck(), "call {call} {moment:?}: {error}"),
+            }
             drop(store);
             let store = options(folder.path()).open().await.unwrap();
             assert!(
