@@ -1,5 +1,7 @@
 //! The part of the commit graph that a run has read.
 
+use std::collections::BTreeSet;
+
 use crate::id::EntityId;
 use crate::id_numbers::IdNumbers;
 use crate::ports::{AccessError, Database, Limits};
@@ -109,10 +111,10 @@ impl Graph {
         let most = self.limits.items.max(1);
         let mut start = 0;
         while start < commits.len() {
-            let mut ask = Vec::new();
+            let mut ask = BTreeSet::new();
             while start < commits.len() && ask.len() < most as usize {
                 if self.node(commits[start]).state == State::Unread {
-                    ask.push(self.id(commits[start]));
+                    ask.insert(commits[start]);
                 }
                 start += 1;
             }
@@ -121,7 +123,8 @@ impl Graph {
             }
             let limit = self.page.max(ask.len() as u32).min(most);
             self.page = self.page.saturating_mul(2).min(most);
-            for ancestor in host.history(&ask, limit)?.items {
+            let ids: Vec<EntityId> = ask.iter().map(|commit| self.id(*commit)).collect();
+            for ancestor in host.history(&ids, limit)?.items {
                 let parents =
                     ancestor.edges.parents.map(|parent| parent.map_or(NONE, |id| self.number(id)));
                 let number = self.number(ancestor.edges.commit);
@@ -133,9 +136,8 @@ impl Graph {
                     node.parents = parents;
                 }
             }
-            for id in ask {
-                let number = self.number(id);
-                let node = self.node_mut(number);
+            for commit in ask {
+                let node = self.node_mut(commit);
                 if node.state == State::Unread {
                     node.state = State::Unknown;
                 }
