@@ -190,16 +190,20 @@ fn first_difference(recorded: &str, now: &str) -> String {
     let read = |text: &str| serde_json::from_str::<Value>(text).ok();
     if let (Some(recorded), Some(now)) = (read(recorded), read(now)) {
         for list in ["steps", "edges"] {
-            if let (Some(recorded), Some(now)) = (recorded[list].as_array(), now[list].as_array()) {
+            let items = |line: &Value| line[list]["items"].as_array().cloned();
+            if let (Some(recorded), Some(now)) = (items(&recorded), items(&now))
+                && recorded != now
+            {
                 let at = recorded
                     .iter()
-                    .zip(now)
+                    .zip(&now)
                     .position(|(a, b)| a != b)
                     .unwrap_or(recorded.len().min(now.len()));
                 let shown = |items: &[Value]| {
                     items.get(at).map_or("nothing".to_owned(), |item| cut(&item.to_string()))
                 };
-                let (item, recorded, now) = (&list[..list.len() - 1], shown(recorded), shown(now));
+                let (item, recorded, now) =
+                    (&list[..list.len() - 1], shown(&recorded), shown(&now));
                 return format!(
                     "result, {item} {at} of a page: the tape has {recorded}, but the component answers {now}"
                 );
