@@ -167,7 +167,11 @@ impl Store {
         };
         let answer = self.prove_answer(&fetch, answer, planned_on).await?;
         let (counts, missing) = (answer.plan.records, answer.missing);
-        let reused = match answer.reuse {
+        let equal = match answer.reuse {
+            Some(pack) => Some(pack),
+            None => self.equal_pack(&fetch, &answer.plan).await?,
+        };
+        let reused = match equal {
             Some(pack) => self.reuse(&fetch, pack).await?,
             None => None,
         };

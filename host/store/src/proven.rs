@@ -1,9 +1,10 @@
 //! Law 4: an answer to a fetch is proven before any of it is written or given out.
 
-use packhouse_catalog::PackRow;
-use packhouse_core::{Answer, Plan, Step};
+use packhouse_catalog::{EntityKey, PackRow, entity_key};
+use packhouse_core::row::Fingerprint;
+use packhouse_core::{Answer, Plan, Row, Step};
 use packhouse_model::error::Result;
-use packhouse_run::{LocatedRow, RunPack};
+use packhouse_run::{Directories, LocatedRow, RunPack};
 
 use super::assemble::PlannedFetch;
 use super::prove::ProofError;
@@ -46,6 +47,43 @@ impl Store {
             Err(failed) => Err(self.unproven(name, packs, failed).await),
         }
     }
+}
+
+/// Packs that are compared with an answer of as many records.
+const EQUAL_PACKS: usize = 16;
+
+impl Store {
+    /// The number of a pack that consists of exactly the records that a plan copies from others: a
+    /// record can be in several packs, and the index maps it to one.
+    pub(super) async fn equal_pack(
+        &self,
+        fetch: &PlannedFetch<'_>,
+        plan: &Plan,
+    ) -> Result<Option<u32>> {
+        let records = plan.records.total();
+        let has_as_many = |(pack, _): &(&PackRow, u32)| records > 0 && pack.records == records;
+        let directories = Directories::new(fetch.row.name.clone(), self.vault.clone());
+        let mut planned = None;
+        for (pack, number) in fetch.pack_rows.iter().zip(0..).filter(has_as_many).take(EQUAL_PACKS)
+        {
+            let planned = planned.get_or_insert_with(|| {
+                identities(copied(plan, &fetch.packs).map(|record| record.row))
+            });
+            let directory = directories.whole(pack).await?;
+            if identities(directory.rows()) == *planned {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Which records rows stand for, in order.
+fn identities(rows: impl Iterator<Item = Row>) -> Vec<(EntityKey, u64, Fingerprint)> {
+    let mut identities: Vec<_> =
+        rows.map(|row| (entity_key(row.kind, row.id), row.length, row.fingerprint)).collect();
+    identities.sort_unstable();
+    identities
 }
 
 /// The records that an admitted plan copies, in order.

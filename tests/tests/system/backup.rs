@@ -52,11 +52,19 @@ fn below(folder: &Path) -> Vec<(PathBuf, u32)> {
     found
 }
 
-/// The same of a store and of its backup.
-fn tells(store: &Packhouse, data: &Path) -> Vec<String> {
+/// The same of a store and of its backup. When their packs were checked differs: a `verify` is such
+/// a check.
+fn tells(store: &Packhouse, data: &Path) -> Vec<Value> {
     let calls: [&[&str]; 4] =
         [&["repo", "list"], &["verify"], &["jobs", "list"], &["token", "list"]];
-    calls.iter().map(|words| store.at(data, *words).ok().stdout).collect()
+    let mut told: Vec<Value> =
+        calls.iter().flat_map(|words| store.at(data, *words).ok().documents()).collect();
+    for document in &mut told {
+        if let Some(fields) = document.as_object_mut() {
+            fields.remove("oldest_check");
+        }
+    }
+    told
 }
 
 fn flip(file: &Path) {

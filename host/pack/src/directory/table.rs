@@ -17,7 +17,7 @@ pub(super) const fn buckets(rows: u64) -> u64 {
 
 /// The bucket of a digest, by its first bits.
 pub(super) fn bucket(digest: &[u8], buckets: u64) -> usize {
-    (prefix(digest) >> 48) as usize * buckets as usize >> 16
+    ((prefix(digest) >> 48) as usize * buckets as usize) >> 16
 }
 
 /// The first 8 bytes of a digest; orders as they do.
