@@ -32,6 +32,7 @@ pub mod memory;
 mod notes;
 pub mod objects;
 mod packs;
+mod parts;
 mod ranges;
 mod staging;
 mod vault;

@@ -11,7 +11,9 @@ use packhouse_core::{
     Span, Storage, consolidate,
 };
 use packhouse_host::pack::Directory;
-use packhouse_host::run::{PackReader, PacksOnly, RunHost, RunPack};
+use packhouse_host::run::{
+    Directories, FetchHost, Loan, Locator, PackReader, PacksOnly, RunHost, RunPack, SpanReader,
+};
 use packhouse_host::sample::{HistoryOptions, PackBuilder, Value, history};
 use packhouse_host::sandbox::{Planner, RunError, Sandbox, SandboxLimits};
 use packhouse_host::vault::Vault;
@@ -54,24 +56,21 @@ fn large_pack() -> Vec<u8> {
 }
 
 /// A run over the packs of a store, as a fetch has it.
-async fn fetching(store: &TestStore) -> RunHost {
+async fn fetching(store: &TestStore) -> FetchHost {
     let catalog = options(&store.data()).catalog.open().await.unwrap();
     let row = catalog.repo(&store.repo).await.unwrap().unwrap();
     let mut snapshot = catalog.snapshot(row.id).await.unwrap();
     let heads = snapshot.heads().await.unwrap();
-    let mut packs = Vec::new();
-    for key in snapshot.shelves().await.unwrap().into_iter().map(|shelf| shelf.pack.key) {
-        let path =
-            store.data().join("packs").join(&key.hex()[..2]).join(format!("{}.dir", key.hex()));
-        packs.push(Directory::read(key, std::fs::read(path).unwrap()).unwrap());
-    }
-    packs.sort_by_key(|directory| (std::cmp::Reverse(directory.len()), directory.key));
-    packs.dedup_by_key(|directory| directory.key);
-    let packs = Arc::new(packs.into_iter().map(RunPack::stored).collect());
-    let vault = Vault::local(&store.data()).unwrap();
+    let mut packs: Vec<_> =
+        snapshot.shelves().await.unwrap().into_iter().map(|shelf| shelf.pack).collect();
+    packs.sort_by_key(|pack| (std::cmp::Reverse(pack.records), pack.key));
+    packs.dedup_by_key(|pack| pack.key);
+    let (repo, vault) = (store.repo.clone(), Vault::local(&store.data()).unwrap());
     let runtime = tokio::runtime::Handle::current();
-    let reader = PackReader::new(store.repo.clone(), vault, runtime, packs);
-    RunHost::new(reader, heads, Some(snapshot))
+    let locator = Locator::new(repo.clone(), vault.clone(), Arc::default(), packs.clone());
+    let reader = SpanReader::new(repo.clone(), vault.clone(), runtime, packs);
+    let directories = Directories::new(repo, vault);
+    FetchHost::new(heads, snapshot, directories, locator, reader, &Loan::default())
 }
 
 fn size<T>(page: Result<Page<T>, AccessError>) -> (usize, bool) {
