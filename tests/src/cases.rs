@@ -73,3 +73,44 @@ pub fn write_case(folder: &Path, case: &Case) -> Vec<PathBuf> {
     }
     paths
 }
+
+/// Objects of a commit of [`line_of_commits`].
+const OBJECTS: usize = 10;
+
+/// A line of commits, in packs that continue each other: each commit has ten objects of 16 bytes at
+/// new paths, and a snapshot that is a delta. Returns the ids of the commits as well, oldest first.
+pub fn line_of_commits(commits: usize, packs: usize) -> (Vec<Vec<u8>>, Vec<String>) {
+    let mut random = Random::new(15);
+    let (mut ids, mut tree): (Vec<String>, Option<String>) = (Vec::new(), None);
+    let bounds = (0..packs).map(|n| n * commits / packs..(n + 1) * commits / packs);
+    let packs = bounds.map(|numbers| {
+        let mut pack = PackBuilder::new();
+        for number in numbers {
+            let mut object = |file: usize| {
+                let mut content = [0; 16];
+                random.fill(&mut content);
+                (path_of(number, file), pack.object(&content))
+            };
+            let upsert = (0..OBJECTS).map(&mut object).collect();
+            let id = IdForm::Bare.id_of(format!("tree {number}").as_bytes());
+            let parent = tree.replace(id.clone());
+            pack.snapshot(&SnapshotSpec::Delta { id: id.clone(), parent, upsert, remove: vec![] });
+            let parent = ids.last().map(String::as_str);
+            let (message, at) = (format!("commit {number}"), "2026-01-01T00:00:00+00:00");
+            let commit = CommitSpec::new(IdForm::Bare, [parent, None], &id, &message, at);
+            pack.commit(&commit);
+            ids.push(commit.id);
+        }
+        if let Some(head) = ids.last() {
+            pack.branch_head("main", head);
+        }
+        pack.finish()
+    });
+    let packs = packs.collect();
+    (packs, ids)
+}
+
+/// Where a commit of [`line_of_commits`] has a file: no folder has more than 640 entries.
+fn path_of(commit: usize, file: usize) -> String {
+    format!("{:03x}/{:02x}/{:02x}-{file}", commit >> 12, (commit >> 6) & 63, commit & 63)
+}
