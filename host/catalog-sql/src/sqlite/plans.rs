@@ -28,7 +28,6 @@ const STATEMENTS: [(&str, &str); 16] = [
     ("DROP_COMMITS", SqliteFile::DROP_COMMITS),
     ("COMPLETE_PACK", COMPLETE_PACK),
     ("TAKE_SCRUB", SqliteFile::TAKE_SCRUB),
-    ("SCRUB_STATE", SCRUB_STATE),
     ("COMMITS", COMMITS),
     ("TAGS_WITHOUT_COMMIT", TAGS_WITHOUT_COMMIT),
 ];
