@@ -8,13 +8,12 @@ use super::{MIGRATIONS, SqliteFile};
 use crate::complete::COMPLETE_PACK;
 use crate::engine::Engine;
 use crate::migrations::migrator;
-use crate::scrubs::SCRUB_STATE;
 use crate::snapshot::{COMMITS, TAGS_WITHOUT_COMMIT};
 
 /// What may be scanned: numbers, and what was looked up before.
 const LISTS: [&str; 5] = ["n", "side", "asked", "walk", "CONSTANT"];
 
-const STATEMENTS: [(&str, &str); 16] = [
+const STATEMENTS: [(&str, &str); 15] = [
     ("HISTORY", SqliteFile::HISTORY),
     ("GENERATIONS", SqliteFile::GENERATIONS),
     ("PUT_GENERATIONS", SqliteFile::PUT_GENERATIONS),
