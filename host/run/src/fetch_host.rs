@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use packhouse_catalog::{PackRow, Snapshot};
-use packhouse_core::ports::{MAX_IDS, MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS, page_size};
+use packhouse_core::ports::{MAX_IDS, MAX_ITEMS, page_size};
 use packhouse_core::{
     AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
     Location, PackInfo, Page, Span, Storage,
@@ -14,24 +14,24 @@ use packhouse_model::error::{Error, Result};
 use packhouse_pack::scan::tag_entity;
 use tokio::runtime::Handle;
 
-use super::directories::Directories;
+use super::calls::{
+    Fault, at_most, check_pairs, check_reads, compare, heads_page, packs_page, rows_page,
+};
 use super::host::Host;
 use super::index::Index;
 use super::known_rows::KnownRows;
 use super::locate::{LocatedRow, Locator};
 use super::reader::RunPack;
-use super::run_host::{at_most, heads_after};
 use super::spans::SpanReader;
 
 /// One run of a component that plans a fetch.
 pub struct FetchHost {
     heads: Vec<Head>,
     index: Index,
-    directories: Directories,
     locator: Locator,
     reader: SpanReader,
     rows: KnownRows,
-    fault: Option<Error>,
+    fault: Fault,
     loan: Loan,
 }
 
@@ -75,38 +75,28 @@ impl Loan {
 }
 
 impl FetchHost {
-    /// A run over the packs of `reader`, with the repo's heads (by branch name). When it is dropped,
+    /// A run over the packs of `locator`, with the repo's heads (by branch name). When it is dropped,
     /// its state goes to `loan`.
     pub fn new(
+        locator: Locator,
         heads: Vec<Head>,
         index: Box<dyn Snapshot>,
-        directories: Directories,
-        locator: Locator,
-        reader: SpanReader,
         loan: &Loan,
     ) -> FetchHost {
+        let runtime = Handle::current();
         FetchHost {
             heads,
-            index: Index { snapshot: Some(index), runtime: Handle::current() },
-            directories,
+            reader: SpanReader::of(&locator, runtime.clone()),
+            index: Index { snapshot: Some(index), runtime },
             locator,
-            reader,
             rows: KnownRows::default(),
-            fault: None,
+            fault: Fault::default(),
             loan: loan.clone(),
         }
     }
 
     fn pack_rows(&self) -> &[PackRow] {
         self.reader.packs()
-    }
-
-    /// Stores a fault. The result for the component does not matter: it is stopped.
-    fn fault<T>(&mut self, result: Result<T>) -> Result<T, AccessError> {
-        result.map_err(|error| {
-            self.fault.get_or_insert(error);
-            AccessError::Other("the host failed".to_owned())
-        })
     }
 
     fn find(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<Option<Location>>> {
@@ -120,8 +110,8 @@ impl FetchHost {
     fn page_whole(&mut self, pack: u32) -> Result<(), AccessError> {
         let row = self.pack_rows().get(pack as usize).ok_or(AccessError::NoSuchPack(pack))?.clone();
         if self.rows.whole(pack).is_none() {
-            let whole = self.index.runtime.block_on(self.directories.whole(&row));
-            let whole = self.fault(whole)?;
+            let whole = self.index.runtime.block_on(self.locator.directories().whole(&row));
+            let whole = self.fault.keep(whole)?;
             self.rows.add_whole(pack, whole);
         }
         Ok(())
@@ -136,24 +126,6 @@ impl FetchHost {
             Some(kind) if objects || kind != Kind::Object => Ok(()),
             _ => Err(AccessError::NotARecord(span)),
         }
-    }
-
-    fn compare(&mut self, a: Span, b: Span) -> Result<Ordering> {
-        const STEP: u64 = 1 << 20;
-        let mut at = 0;
-        while at < a.length.min(b.length) {
-            let part = |span: Span| Span {
-                offset: span.offset + at,
-                length: STEP.min(a.length.min(b.length) - at),
-                ..span
-            };
-            let read = self.reader.read(&[part(a), part(b)])?;
-            match read[0].cmp(&read[1]) {
-                Ordering::Equal => at += read[0].len() as u64,
-                different => return Ok(different),
-            }
-        }
-        Ok(a.length.cmp(&b.length))
     }
 }
 
@@ -173,7 +145,7 @@ impl Drop for FetchHost {
 
 impl Host for FetchHost {
     fn fault(&self) -> Option<&Error> {
-        self.fault.as_ref()
+        self.fault.get()
     }
 
     fn take_fault(&mut self) -> Option<Error> {
@@ -188,42 +160,28 @@ impl Storage for FetchHost {
 
     fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
         self.page_whole(pack)?;
-        let most = page_size(limit, MAX_ROWS) as u64;
-        let page = self.rows.whole(pack).map(|directory| Page {
-            items: directory.page(first, most).unwrap_or_default().to_vec(),
-            done: first.saturating_add(most) >= directory.len(),
-        });
-        page.ok_or(AccessError::NoSuchPack(pack))
+        let directory = self.rows.whole(pack).ok_or(AccessError::NoSuchPack(pack))?;
+        Ok(rows_page(directory, first, limit))
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
-        at_most(spans.len(), MAX_ITEMS)?;
-        let mut bytes = 0u64;
-        for span in spans {
-            self.record(*span, false)?;
-            bytes = bytes.saturating_add(span.length);
-        }
-        if bytes > MAX_RECORD_BYTES && spans.len() > 1 {
-            return Err(AccessError::TooLarge(MAX_RECORD_BYTES));
-        }
+        check_reads(spans, |span| self.record(span, false))?;
         let read = self.reader.read(spans);
-        Ok(self.fault(read)?.into_iter().map(Vec::from).collect())
+        Ok(self.fault.keep(read)?.into_iter().map(Vec::from).collect())
     }
 
     fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<Ordering>, AccessError> {
-        at_most(pairs.len(), MAX_ITEMS)?;
-        for (a, b) in pairs {
-            self.record(*a, true)?;
-            self.record(*b, true)?;
-        }
-        let orders = pairs.iter().map(|(a, b)| self.compare(*a, *b)).collect();
-        self.fault(orders)
+        check_pairs(pairs, |span| self.record(span, true))?;
+        let reader = &mut self.reader;
+        let orders = pairs.iter().map(|(a, b)| compare(*a, *b, |a, b| reader.read_two(a, b)));
+        let orders = orders.collect();
+        self.fault.keep(orders)
     }
 
     fn branch_heads(&mut self, pack: u32, _: u32, _: u32) -> Result<Page<Head>, AccessError> {
         match (pack as usize) < self.pack_rows().len() {
             // They are stored: none is being pushed.
-            true => Ok(Page { items: Vec::new(), done: true }),
+            true => Ok(Page::whole(Vec::new())),
             false => Err(AccessError::NoSuchPack(pack)),
         }
     }
@@ -231,31 +189,27 @@ impl Storage for FetchHost {
 
 impl Database for FetchHost {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Page<PackInfo>, AccessError> {
-        let all = self.reader.packs();
-        let first = (first as usize).min(all.len());
-        let end = first.saturating_add(page_size(limit, MAX_ITEMS)).min(all.len());
-        let info = |pack: &PackRow| PackInfo {
+        Ok(packs_page(self.pack_rows(), first, limit, |pack| PackInfo {
             key: pack.key.to_string(),
             bytes: pack.bytes,
             rows: pack.records,
-        };
-        Ok(Page { items: all[first..end].iter().map(info).collect(), done: end == all.len() })
+        }))
     }
 
     fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
-        Ok(heads_after(&self.heads, after, limit))
+        Ok(heads_page(&self.heads, after, limit))
     }
 
     fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Page<Ancestor>, AccessError> {
         let most = page_size(limit, MAX_ITEMS) as u32;
         at_most(commits.len(), most)?;
         let page = self.index.history(commits, most);
-        self.fault(page)
+        self.fault.keep(page)
     }
 
     fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
         let floor = self.index.walk_floor();
-        self.fault(floor)
+        self.fault.keep(floor)
     }
 
     fn locate(
@@ -265,14 +219,14 @@ impl Database for FetchHost {
     ) -> Result<Vec<Option<Location>>, AccessError> {
         at_most(ids.len(), MAX_IDS)?;
         let found = self.find(kind, ids);
-        self.fault(found)
+        self.fault.keep(found)
     }
 
     fn locate_tags(&mut self, tags: &[&str]) -> Result<Vec<Option<Location>>, AccessError> {
         at_most(tags.len(), MAX_IDS)?;
         let ids: Vec<EntityId> = tags.iter().map(|tag| tag_entity(tag)).collect();
         let found = self.find(Kind::Tag, &ids);
-        self.fault(found)
+        self.fault.keep(found)
     }
 
     fn tags(
@@ -283,16 +237,16 @@ impl Database for FetchHost {
     ) -> Result<Page<CommitTag>, AccessError> {
         at_most(commits.len(), MAX_IDS)?;
         let page = self.index.tags(commits, after, limit);
-        self.fault(page)
+        self.fault.keep(page)
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
         at_most(ids.len(), MAX_IDS)?;
         let known = self.index.known(kind, ids);
-        self.fault(known)
+        self.fault.keep(known)
     }
 
     fn conflicts(&mut self, _: u64, _: u32) -> Result<Page<EncodingConflict>, AccessError> {
-        Ok(Page { items: Vec::new(), done: true })
+        Ok(Page::whole(Vec::new()))
     }
 }

@@ -4,6 +4,7 @@
 //! The sandbox connects them to the WIT; tests can pass them to the native core. A fault of the host (a missing pack, a failed database) is stored and ends
 //! the run: a component can't handle it, and must not see it.
 
+mod calls;
 mod damage;
 mod directories;
 mod fetch_host;

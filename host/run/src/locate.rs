@@ -81,6 +81,10 @@ impl Locator {
         std::mem::replace(self, Locator::new(repo, vault, self.heads.clone(), Vec::new()))
     }
 
+    pub(crate) fn directories(&self) -> &Directories {
+        &self.directories
+    }
+
     /// The packs, by number.
     pub fn packs(&self) -> &[PackRow] {
         &self.packs

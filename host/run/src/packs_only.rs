@@ -9,6 +9,7 @@ use packhouse_core::{
 };
 
 use super::Host;
+use super::calls::heads_page;
 
 /// Packs as one push to an empty repo, without known entities and without history.
 ///
@@ -58,9 +59,7 @@ impl<S> Database for PacksOnly<S> {
     }
 
     fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
-        let first = after
-            .map_or(0, |after| self.heads.partition_point(|head| head.branch.as_str() <= after));
-        Ok(Page::of(&self.heads, first as u64, limit, MAX_ITEMS))
+        Ok(heads_page(&self.heads, after, limit))
     }
 
     fn history(&mut self, _: &[EntityId], _: u32) -> Result<Page<Ancestor>, AccessError> {

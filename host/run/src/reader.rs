@@ -16,6 +16,7 @@ use packhouse_pack::splice::Sources;
 use packhouse_vault::{StoredPack, Vault};
 use tokio::runtime::Handle;
 
+use crate::calls::compare;
 use crate::damage::{damaged_pack, missing_pack};
 
 /// Packs that are open at once: far below the limit on open files.
@@ -166,22 +167,7 @@ impl PackReader {
 
     /// Compares two records without loading either completely.
     pub(crate) fn compare(&mut self, a: Span, b: Span) -> Result<Ordering> {
-        const STEP: u64 = 1 << 20;
-        let mut at = 0;
-        while at < a.length.min(b.length) {
-            let part = |s: Span| Span {
-                pack: s.pack,
-                offset: s.offset + at,
-                length: STEP.min(s.length - at),
-            };
-            let (x, y) = (self.read(part(a))?, self.read(part(b))?);
-            let n = x.len().min(y.len());
-            match x[..n].cmp(&y[..n]) {
-                Ordering::Equal => at += n as u64,
-                different => return Ok(different),
-            }
-        }
-        Ok(a.length.cmp(&b.length))
+        compare(a, b, |a, b| Ok((self.read(a)?, self.read(b)?)))
     }
 }
 

@@ -4,13 +4,14 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use packhouse_catalog::Snapshot;
-use packhouse_core::ports::{MAX_IDS, MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS, page_size};
+use packhouse_core::ports::{MAX_IDS, MAX_ITEMS, page_size};
 use packhouse_core::{
     AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
     Location, PackInfo, Page, Span, Storage,
 };
 use packhouse_model::error::{Error, Result};
 
+use super::calls::{Fault, at_most, check_pairs, check_reads, heads_page, packs_page, rows_page};
 use super::host::Host;
 use super::index::Index;
 use super::reader::{PackReader, RunPack};
@@ -23,7 +24,7 @@ pub struct RunHost {
     conflicts: Vec<EncodingConflict>,
     /// The index, for runs that walk the graph or look up entities.
     index: Index,
-    fault: Option<Error>,
+    fault: Fault,
 }
 
 impl std::fmt::Debug for RunHost {
@@ -37,7 +38,7 @@ impl RunHost {
     pub fn new(packs: PackReader, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> RunHost {
         let list = packs.packs.clone();
         let index = Index { snapshot: index, runtime: packs.runtime.clone() };
-        RunHost { packs, list, heads, conflicts: Vec::new(), index, fault: None }
+        RunHost { packs, list, heads, conflicts: Vec::new(), index, fault: Fault::default() }
     }
 
     /// Sets the records of a push that the repo has in another encoding.
@@ -64,34 +65,15 @@ impl RunHost {
         }
     }
 
-    /// Stores a fault. The result for the component does not matter: it is stopped.
-    fn fault<T>(&mut self, result: Result<T>) -> Result<T, AccessError> {
-        result.map_err(|error| {
-            self.fault.get_or_insert(error);
-            AccessError::Other("the host failed".to_owned())
-        })
-    }
-
     /// Consolidation and indexing read whole directories: they locate nothing.
     fn no_fetch<T>() -> Result<T, AccessError> {
         Err(AccessError::Other("this run does not plan a fetch".to_owned()))
     }
 }
 
-/// Refuses a call with more than `most` items.
-pub(crate) fn at_most(count: usize, most: u32) -> Result<(), AccessError> {
-    if count > most as usize { Err(AccessError::TooMany(most)) } else { Ok(()) }
-}
-
-/// The heads after a branch.
-pub(crate) fn heads_after(heads: &[Head], after: Option<&str>, limit: u32) -> Page<Head> {
-    let first = after.map_or(0, |after| heads.partition_point(|h| h.branch.as_str() <= after));
-    Page::of(heads, first as u64, limit, MAX_ITEMS)
-}
-
 impl Host for RunHost {
     fn fault(&self) -> Option<&Error> {
-        self.fault.as_ref()
+        self.fault.get()
     }
 
     fn take_fault(&mut self) -> Option<Error> {
@@ -105,34 +87,19 @@ impl Storage for RunHost {
     }
 
     fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
-        let directory = &self.pack(pack)?.directory;
-        let most = page_size(limit, MAX_ROWS) as u64;
-        let rows = directory.page(first, most).unwrap_or_default();
-        Ok(Page { items: rows.to_vec(), done: first.saturating_add(most) >= directory.len() })
+        Ok(rows_page(&self.pack(pack)?.directory, first, limit))
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
-        at_most(spans.len(), MAX_ITEMS)?;
-        let mut bytes = 0u64;
-        for span in spans {
-            self.record(*span, false)?;
-            bytes = bytes.saturating_add(span.length);
-        }
-        if bytes > MAX_RECORD_BYTES && spans.len() > 1 {
-            return Err(AccessError::TooLarge(MAX_RECORD_BYTES));
-        }
+        check_reads(spans, |span| self.record(span, false))?;
         let records = spans.iter().map(|span| self.packs.read(*span)).collect();
-        self.fault(records)
+        self.fault.keep(records)
     }
 
     fn compare_records(&mut self, pairs: &[(Span, Span)]) -> Result<Vec<Ordering>, AccessError> {
-        at_most(pairs.len(), MAX_ITEMS)?;
-        for (a, b) in pairs {
-            self.record(*a, true)?;
-            self.record(*b, true)?;
-        }
+        check_pairs(pairs, |span| self.record(span, true))?;
         let orders = pairs.iter().map(|(a, b)| self.packs.compare(*a, *b)).collect();
-        self.fault(orders)
+        self.fault.keep(orders)
     }
 
     fn branch_heads(
@@ -147,26 +114,22 @@ impl Storage for RunHost {
 
 impl Database for RunHost {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Page<PackInfo>, AccessError> {
-        let first = (first as usize).min(self.list.len());
-        let end = first.saturating_add(page_size(limit, MAX_ITEMS)).min(self.list.len());
-        let info = |pack: &RunPack| PackInfo {
+        Ok(packs_page(&self.list, first, limit, |pack: &RunPack| PackInfo {
             key: pack.directory.key.to_string(),
             bytes: pack.directory.pack_bytes,
             rows: pack.directory.len(),
-        };
-        let items = self.list[first..end].iter().map(info).collect();
-        Ok(Page { items, done: end == self.list.len() })
+        }))
     }
 
     fn heads(&mut self, after: Option<&str>, limit: u32) -> Result<Page<Head>, AccessError> {
-        Ok(heads_after(&self.heads, after, limit))
+        Ok(heads_page(&self.heads, after, limit))
     }
 
     fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Page<Ancestor>, AccessError> {
         let most = page_size(limit, MAX_ITEMS) as u32;
         at_most(commits.len(), most)?;
         let page = self.index.history(commits, most);
-        self.fault(page)
+        self.fault.keep(page)
     }
 
     fn walk_floor(&mut self) -> Result<Option<u64>, AccessError> {
@@ -193,7 +156,7 @@ impl Database for RunHost {
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
         at_most(ids.len(), MAX_IDS)?;
         let known = self.index.known(kind, ids);
-        self.fault(known)
+        self.fault.keep(known)
     }
 
     fn conflicts(&mut self, first: u64, limit: u32) -> Result<Page<EncodingConflict>, AccessError> {

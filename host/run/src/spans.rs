@@ -12,6 +12,7 @@ use packhouse_vault::Vault;
 use tokio::runtime::Handle;
 
 use crate::damage::{damaged_pack, missing_pack};
+use crate::locate::Locator;
 
 /// Bytes of records that are kept: what a component reads, the proof of its answer reads again.
 const KEPT_BYTES: u64 = 8 << 20;
@@ -29,19 +30,29 @@ pub struct SpanReader {
 }
 
 impl SpanReader {
-    /// A reader of packs of a repo.
-    pub fn new(repo: RepoName, vault: Vault, runtime: Handle, packs: Vec<PackRow>) -> SpanReader {
-        SpanReader { repo, vault, runtime, packs, kept: HashMap::new(), kept_bytes: 0 }
+    /// A reader of the packs in which a locator finds records.
+    pub fn of(locator: &Locator, runtime: Handle) -> SpanReader {
+        let directories = locator.directories();
+        SpanReader {
+            repo: directories.repo().clone(),
+            vault: directories.vault.clone(),
+            runtime,
+            packs: locator.packs().to_vec(),
+            kept: HashMap::new(),
+            kept_bytes: 0,
+        }
     }
 
     /// This reader; one without packs stays.
     pub(crate) fn take(&mut self) -> SpanReader {
-        let empty = SpanReader::new(
-            self.repo.clone(),
-            self.vault.clone(),
-            self.runtime.clone(),
-            Vec::new(),
-        );
+        let empty = SpanReader {
+            repo: self.repo.clone(),
+            vault: self.vault.clone(),
+            runtime: self.runtime.clone(),
+            packs: Vec::new(),
+            kept: HashMap::new(),
+            kept_bytes: 0,
+        };
         std::mem::replace(self, empty)
     }
 
@@ -78,6 +89,12 @@ impl SpanReader {
             }
         }
         Ok(read)
+    }
+
+    /// The bytes of two spans.
+    pub(crate) fn read_two(&mut self, a: Span, b: Span) -> Result<(Bytes, Bytes)> {
+        let mut read = self.read(&[a, b])?.into_iter();
+        Ok((read.next().unwrap_or_default(), read.next().unwrap_or_default()))
     }
 
     fn keep(&mut self, span: Span, bytes: &Bytes) {

@@ -2,7 +2,7 @@
 //!
 //! A clone of a repo whose only pack is complete is that pack: one look into the catalog
 //! ([`super::complete`]). Another stored pack that is exactly what is sent is answered as it is;
-//! else one is assembled ([`super::assemble`]), and kept until it expires. What this store hands out
+//! else one is assembled ([`super::assemble`]), and kept until it expires. What this store sends
 //! itself, it reads whole before. A complete pack of which it gives the URL was proven when it was
 //! written, and is not read: the client can compare it with its key.
 
@@ -17,10 +17,9 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::FetchReport;
-use packhouse_run::{Directories, FetchHost, Loan, Locator, SpanReader};
+use packhouse_run::{FetchHost, Loan};
 use packhouse_tape::Question;
 use packhouse_vault::StoredPack;
-use tokio::runtime::Handle;
 
 use super::answer_file::{copy_whole, put_whole};
 use super::assemble::{PlannedFetch, StoredAnswer};
@@ -44,8 +43,8 @@ impl Store {
         progress: &Progress,
     ) -> Result<FetchReport> {
         let row = self.known_repo(repo).await?;
-        let hands_out = request.output.is_some();
-        let (report, found) = self.fetch_current(&row, request, hands_out, progress).await?;
+        let sends_bytes = request.output.is_some();
+        let (report, found) = self.fetch_current(&row, request, sends_bytes, progress).await?;
         if let Some(output) = &request.output {
             self.copy_answer(&row, found, output).await?;
         }
@@ -56,10 +55,10 @@ impl Store {
         &self,
         row: &RepoRow,
         request: &FetchRequest,
-        hands_out: bool,
+        sends_bytes: bool,
         progress: &Progress,
     ) -> Result<(FetchReport, StoredAnswer)> {
-        let attempt = || self.fetch_once(row, request, hands_out, progress);
+        let attempt = || self.fetch_once(row, request, sends_bytes, progress);
         let done = self.until_current(row.id, || Box::pin(attempt())).await;
         self.remembering(row.id, "fetch", done).await
     }
@@ -119,12 +118,12 @@ impl Store {
         Ok(found)
     }
 
-    /// Answers on one state of the repo. `hands_out`: the bytes, not only their URL.
+    /// Answers on one state of the repo. `sends_bytes`: not only their URL.
     async fn fetch_once(
         &self,
         row: &RepoRow,
         request: &FetchRequest,
-        hands_out: bool,
+        sends_bytes: bool,
         progress: &Progress,
     ) -> Result<(FetchReport, StoredAnswer)> {
         request.check()?;
@@ -140,7 +139,7 @@ impl Store {
         let ask = ask(request, snapshot.as_mut()).await?;
         if let Some(complete) = self.complete_answer(snapshot.as_mut(), &ask, &heads).await? {
             let PackRow { key, bytes, .. } = complete.pack;
-            if hands_out {
+            if sends_bytes {
                 self.read_sound(&row.name, &key, progress).await?;
             }
             let url = self.vault.url_of(&key, request.ttl).await?;
@@ -242,13 +241,9 @@ impl Store {
     ) -> Result<(Answer, StoredRepo)> {
         let of_run = PacksOfRun::from(packs);
         let records = of_run.records;
-        let (vault, all) = (self.vault.clone(), packs.to_vec());
-        let locator =
-            Locator::new(repo.clone(), vault.clone(), self.directory_heads.clone(), all.clone());
-        let reader = SpanReader::new(repo.clone(), vault.clone(), Handle::current(), all);
-        let directories = Directories::new(repo.clone(), vault);
         let loan = Loan::default();
-        let host = FetchHost::new(heads.to_vec(), snapshot, directories, locator, reader, &loan);
+        let locator = self.locator(repo, packs.to_vec());
+        let host = FetchHost::new(locator, heads.to_vec(), snapshot, &loan);
         let question = Question::Assembly { request: ask.clone() };
         let asked = ask.clone();
         let planned = self

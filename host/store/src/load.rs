@@ -12,7 +12,8 @@ use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_pack::{Directory, ExaminedPack, ScannedPack};
 use packhouse_run::{
-    Directories, PackReader, RunPack, damaged_pack, keep_directory, missing_pack, put_directory,
+    Directories, Locator, PackReader, RunPack, damaged_pack, keep_directory, missing_pack,
+    put_directory,
 };
 use packhouse_vault::StoredPack;
 use tokio::runtime::Handle;
@@ -124,8 +125,13 @@ impl Store {
         stream::iter(found).buffered(DIRECTORIES).map_ok(RunPack::stored).try_collect().await
     }
 
-    fn directories_of(&self, repo: &RepoName) -> Directories {
+    pub(super) fn directories_of(&self, repo: &RepoName) -> Directories {
         Directories::new(repo.clone(), self.vault.clone())
+    }
+
+    /// Finds records in packs of a repo.
+    pub(super) fn locator(&self, repo: &RepoName, packs: Vec<PackRow>) -> Locator {
+        Locator::new(repo.clone(), self.vault.clone(), self.directory_heads.clone(), packs)
     }
 
     /// Stores a directory beside its pack. It is a cache: without it the next run rebuilds it.

@@ -4,7 +4,7 @@ use packhouse_catalog::{EntityKey, PackRow, entity_key};
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{Answer, Plan, Row, Step};
 use packhouse_model::error::Result;
-use packhouse_run::{Directories, LocatedRow, RunPack};
+use packhouse_run::{LocatedRow, RunPack};
 
 use super::assemble::PlannedFetch;
 use super::prove::ProofError;
@@ -62,7 +62,7 @@ impl Store {
     ) -> Result<Option<u32>> {
         let records = plan.records.total();
         let has_as_many = |(pack, _): &(&PackRow, u32)| records > 0 && pack.records == records;
-        let directories = Directories::new(fetch.row.name.clone(), self.vault.clone());
+        let directories = self.directories_of(&fetch.row.name);
         let mut planned = None;
         for (pack, number) in fetch.pack_rows.iter().zip(0..).filter(has_as_many).take(EQUAL_PACKS)
         {

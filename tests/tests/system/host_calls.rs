@@ -11,9 +11,7 @@ use packhouse_core::{
     Span, Storage, consolidate,
 };
 use packhouse_host::pack::Directory;
-use packhouse_host::run::{
-    Directories, FetchHost, Loan, Locator, PackReader, PacksOnly, RunHost, RunPack, SpanReader,
-};
+use packhouse_host::run::{FetchHost, Loan, Locator, PackReader, PacksOnly, RunHost, RunPack};
 use packhouse_host::sample::{HistoryOptions, PackBuilder, Value, history};
 use packhouse_host::sandbox::{Planner, RunError, Sandbox, SandboxLimits};
 use packhouse_host::vault::Vault;
@@ -65,12 +63,9 @@ async fn fetching(store: &TestStore) -> FetchHost {
         snapshot.shelves().await.unwrap().into_iter().map(|shelf| shelf.pack).collect();
     packs.sort_by_key(|pack| (std::cmp::Reverse(pack.records), pack.key));
     packs.dedup_by_key(|pack| pack.key);
-    let (repo, vault) = (store.repo.clone(), Vault::local(&store.data()).unwrap());
-    let runtime = tokio::runtime::Handle::current();
-    let locator = Locator::new(repo.clone(), vault.clone(), Arc::default(), packs.clone());
-    let reader = SpanReader::new(repo.clone(), vault.clone(), runtime, packs);
-    let directories = Directories::new(repo, vault);
-    FetchHost::new(heads, snapshot, directories, locator, reader, &Loan::default())
+    let vault = Vault::local(&store.data()).unwrap();
+    let locator = Locator::new(store.repo.clone(), vault, Arc::default(), packs);
+    FetchHost::new(locator, heads, snapshot, &Loan::default())
 }
 
 fn size<T>(page: Result<Page<T>, AccessError>) -> (usize, bool) {
