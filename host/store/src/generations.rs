@@ -1,25 +1,24 @@
 //! What fetches rely on and pushes leave behind: generations of commits that came in disorder, and
-//! the commits of tags that an older packhouse stored. Done at consolidation, while no client waits.
+//! the commits of tags that an older packhouse stored. Done at consolidation, while no client waits;
+//! the tags also before a fetch that comes first.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 use packhouse_catalog::generations::{CommitParents, number};
-use packhouse_catalog::{EntityKey, PackRow, PublishOutcome, RepoRow, Snapshot, entity_key};
+use packhouse_catalog::{PublishOutcome, RepoRow, Snapshot};
+use packhouse_core::ports::MAX_IDS;
 use packhouse_core::record::Tag;
-use packhouse_core::row::Fingerprint;
-use packhouse_core::{EntityId, Kind, Row};
-use packhouse_model::error::{DamageError, Error, Result};
-use packhouse_model::names::ShelfId;
+use packhouse_core::{EntityId, Kind, Span};
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::RepoName;
+use packhouse_run::{LocatedRow, Locator, SpanReader};
+use tokio::runtime::Handle;
 
 use super::load::distinct_packs;
 use super::{Store, TRIES, blocking};
 
 /// Commits that a page of the catalog holds, or that one transaction numbers.
 const PAGE: u32 = 8192;
-
-/// Where the index maps a tag.
-type TagPlace = (EntityId, ShelfId, Fingerprint);
 
 impl Store {
     /// Numbers commits and reads tags again where fetches can't rely on the catalog. What fails is
@@ -93,61 +92,36 @@ impl Store {
         if tags.is_empty() {
             return Ok(());
         }
-        let keys: Vec<EntityKey> = tags.iter().map(|tag| entity_key(Kind::Tag, *tag)).collect();
-        let found = snapshot.lookup(&keys).await?;
-        let places: Vec<TagPlace> = tags
-            .into_iter()
-            .zip(found)
-            .filter_map(|(tag, place)| place.map(|(shelf, fingerprint)| (tag, shelf, fingerprint)))
-            .collect();
-        let shelves = snapshot.shelves().await?;
+        let packs = distinct_packs(&snapshot.shelves().await?);
+        let mut locator = self.locator(&row.name, packs);
+        let mut commits = Vec::with_capacity(tags.len());
+        for page in tags.chunks(MAX_IDS as usize) {
+            let located = locator.locate(snapshot.as_mut(), Kind::Tag, page).await?;
+            let found = located.into_iter().flatten().collect();
+            commits.extend(self.commits_of_tags(&row.name, &locator, found).await?);
+        }
         drop(snapshot);
-        let commits = self.commits_of_tags(row, &distinct_packs(&shelves), places).await?;
         self.catalog.tell_tags(row.id, &commits).await
     }
 
     /// The commits that tags name, read from their records.
     async fn commits_of_tags(
         &self,
-        row: &RepoRow,
-        packs: &[PackRow],
-        mut places: Vec<TagPlace>,
+        repo: &RepoName,
+        locator: &Locator,
+        tags: Vec<LocatedRow>,
     ) -> Result<Vec<(EntityId, EntityId)>> {
-        let packs = Arc::new(self.directories(&row.name, packs).await?);
-        places.sort_unstable_by_key(|(tag, ..)| *tag);
-        let mut reader = self.run_packs(&row.name, packs.clone());
-        let repo = row.name.clone();
-        blocking(move || {
-            let mut rows: Vec<Option<(u32, Row)>> = vec![None; places.len()];
-            for (number, pack) in (0_u32..).zip(packs.iter()) {
-                for row in pack.directory.rows().filter(|row| row.kind == Kind::Tag) {
-                    let place = places.binary_search_by_key(&row.id, |(tag, ..)| *tag);
-                    if let Ok(at) = place
-                        && places[at].2 == row.fingerprint
-                    {
-                        rows[at].get_or_insert((number, row));
-                    }
-                }
+        let mut reader = SpanReader::of(locator, Handle::current());
+        let spans: Vec<Span> = tags.iter().map(|tag| tag.row.span(tag.pack)).collect();
+        let read = blocking(move || reader.read(&spans)).await?;
+        let commit = |(tag, bytes): (&LocatedRow, _)| match Tag::parse(bytes) {
+            Ok(parsed) => Ok((tag.row.id, parsed.commit)),
+            Err(error) => {
+                let key = locator.packs()[tag.pack as usize].key;
+                Err(self.damaged(repo, &key, error.reason))
             }
-            let mut commits = Vec::with_capacity(rows.len());
-            for ((tag, ..), row) in places.iter().zip(rows) {
-                let Some((pack, row)) = row else {
-                    return Err(Error::Damage(DamageError::Lost {
-                        repo,
-                        kind: Kind::Tag,
-                        id: *tag,
-                        wanted_by: "the index".into(),
-                    }));
-                };
-                let bytes = reader.read(row.span(pack))?;
-                match Tag::parse(&bytes) {
-                    Ok(parsed) => commits.push((*tag, parsed.commit)),
-                    Err(error) => return Err(reader.damaged(pack, error.reason)),
-                }
-            }
-            Ok(commits)
-        })
-        .await
+        };
+        tags.iter().zip(read.iter().map(AsRef::as_ref)).map(commit).collect()
     }
 }
 
