@@ -28,17 +28,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use packhouse_host::clock::SystemClock;
-use packhouse_host::sample::{CommitSpec, IdForm, PackBuilder, Random, SnapshotSpec};
 use packhouse_host::vault::{Storage, Traffic};
 use packhouse_host::{
     CatalogPlace, FetchRequest, GcOptions, Progress, PushOptions, RepoName, S3Options, Store,
     StoreOptions, Visibility,
 };
+use packhouse_tests::cases::{NewFile, OBJECTS, line_of_commits_with};
 use packhouse_tests::postgres;
 use packhouse_tests::s3::S3Server;
 
-/// Objects of a commit.
-const OBJECTS: usize = 10;
 /// Records of a commit: its objects, its snapshot and itself.
 const RECORDS: usize = OBJECTS + 2;
 const PACKS: usize = 20;
@@ -64,10 +62,23 @@ fn measure(arguments: &[String]) {
     if sizes.is_empty() {
         sizes = vec![10_000, 100_000, 1_000_000];
     }
-    println!(
-        "| records | packs | fetch | first | again | peak | read | sent | statements | git | git's peak | git sends | to git |"
-    );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    let columns = [
+        "records",
+        "packs",
+        "fetch",
+        "first",
+        "again",
+        "peak",
+        "read",
+        "sent",
+        "statements",
+        "git",
+        "git's peak",
+        "git sends",
+        "to git",
+    ];
+    println!("| {} |", columns.join(" | "));
+    println!("|{}", "---|".repeat(columns.len()));
     for size in sizes {
         let root = std::env::var_os("PACKHOUSE_BENCH_DIR")
             .map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
@@ -108,46 +119,23 @@ impl History {
             .spawn()
             .unwrap();
         let mut stream = BufWriter::new(import.stdin.take().unwrap());
-        let mut random = Random::new(15);
-        let (mut packs, mut commits) = (Vec::new(), Vec::<String>::new());
-        let mut tree: Option<String> = None;
-        for number in 0..PACKS {
-            let mut pack = PackBuilder::new();
-            let (from, to) = (number * count / PACKS, (number + 1) * count / PACKS);
-            for n in from..to {
-                let mut upsert = Vec::new();
-                writeln!(stream, "commit refs/heads/main\nmark :{}", n + 1).unwrap();
-                writeln!(stream, "committer b <b@example.org> {} +0000\ndata 0", 1_767_225_600 + n)
-                    .unwrap();
-                for file in 0..OBJECTS {
-                    let mut content = [0; 16];
-                    random.fill(&mut content);
-                    let path =
-                        format!("{:03x}/{:02x}/{:02x}-{file}", n >> 12, (n >> 6) & 63, n & 63);
-                    writeln!(stream, "M 100644 inline {path}\ndata {}", content.len()).unwrap();
-                    stream.write_all(&content).unwrap();
-                    writeln!(stream).unwrap();
-                    upsert.push((path, pack.object(&content)));
-                }
-                let id = IdForm::Bare.id_of(format!("tree {n}").as_bytes());
-                pack.snapshot(&SnapshotSpec::Delta {
-                    id: id.clone(),
-                    parent: tree.replace(id.clone()),
-                    upsert,
-                    remove: vec![],
-                });
-                let parent = commits.last().map(String::as_str);
-                let at = "2026-01-01T00:00:00+00:00";
-                let commit =
-                    CommitSpec::new(IdForm::Bare, [parent, None], &id, &format!("commit {n}"), at);
-                pack.commit(&commit);
-                commits.push(commit.id);
+        let to_git = |number: usize, files: &[NewFile]| {
+            writeln!(stream, "commit refs/heads/main\nmark :{}", number + 1).unwrap();
+            let second = 1_767_225_600 + number;
+            writeln!(stream, "committer b <b@example.org> {second} +0000\ndata 0").unwrap();
+            for (path, content) in files {
+                writeln!(stream, "M 100644 inline {path}\ndata {}", content.len()).unwrap();
+                stream.write_all(content).unwrap();
+                writeln!(stream).unwrap();
             }
-            pack.branch_head("main", commits.last().unwrap());
+        };
+        let (written, commits) = line_of_commits_with(count, PACKS, to_git);
+        let to_file = |(number, pack): (usize, Vec<u8>)| {
             let path = root.join(format!("{number:02}.mpack"));
-            std::fs::write(&path, pack.finish()).unwrap();
-            packs.push(path);
-        }
+            std::fs::write(&path, pack).unwrap();
+            path
+        };
+        let packs = written.into_iter().enumerate().map(to_file).collect();
         stream.flush().unwrap();
         drop(stream);
         assert!(import.wait().unwrap().success());
@@ -214,15 +202,13 @@ impl History {
                     format!("{:.2}", ours.again / git.again),
                 ],
             };
-            println!(
-                "| {records} | {packs} | {what} | {:.1} ms | {:.1} ms | {:.0} MB | {} | {} | {} | {of_git} | {peak} | {sent} | {ratio} |",
-                ours.first * 1e3,
-                ours.again * 1e3,
-                ours.peak as f64 / 1e6,
-                ours.read,
-                ours.sent,
-                ours.statements,
-            );
+            let [records, packs] = [records, packs].map(|number| number.to_string());
+            let [first, again] = [ours.first, ours.again].map(|s| format!("{:.1} ms", s * 1e3));
+            let our_peak = format!("{:.0} MB", ours.peak as f64 / 1e6);
+            let counts = [ours.read, ours.sent, ours.statements].map(|count| count.to_string());
+            let ours = [records, packs, what.to_owned(), first, again, our_peak];
+            let git = [of_git, peak, sent, ratio];
+            println!("| {} |", [&ours[..], &counts, &git].concat().join(" | "));
         };
         for (count, have) in self.pulls() {
             let rounds = (0..5).map(|_| {

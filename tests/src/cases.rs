@@ -75,23 +75,38 @@ pub fn write_case(folder: &Path, case: &Case) -> Vec<PathBuf> {
 }
 
 /// Objects of a commit of [`line_of_commits`].
-const OBJECTS: usize = 10;
+pub const OBJECTS: usize = 10;
+
+/// A file of a commit of [`line_of_commits`]: its path and its content.
+pub type NewFile = (String, [u8; 16]);
 
 /// A line of commits, in packs that continue each other: each commit has ten objects of 16 bytes at
 /// new paths, and a snapshot that is a delta. Returns the ids of the commits as well, oldest first.
 pub fn line_of_commits(commits: usize, packs: usize) -> (Vec<Vec<u8>>, Vec<String>) {
+    line_of_commits_with(commits, packs, |_, _| ())
+}
+
+/// The same, with the number and the files of each commit handed to `each`.
+pub fn line_of_commits_with(
+    commits: usize,
+    packs: usize,
+    mut each: impl FnMut(usize, &[NewFile]),
+) -> (Vec<Vec<u8>>, Vec<String>) {
     let mut random = Random::new(15);
     let (mut ids, mut tree): (Vec<String>, Option<String>) = (Vec::new(), None);
     let bounds = (0..packs).map(|n| n * commits / packs..(n + 1) * commits / packs);
     let packs = bounds.map(|numbers| {
         let mut pack = PackBuilder::new();
         for number in numbers {
-            let mut object = |file: usize| {
+            let file = |n| {
                 let mut content = [0; 16];
                 random.fill(&mut content);
-                (path_of(number, file), pack.object(&content))
+                (path_of(number, n), content)
             };
-            let upsert = (0..OBJECTS).map(&mut object).collect();
+            let files: Vec<NewFile> = (0..OBJECTS).map(file).collect();
+            each(number, &files);
+            let upsert =
+                files.into_iter().map(|(path, content)| (path, pack.object(&content))).collect();
             let id = IdForm::Bare.id_of(format!("tree {number}").as_bytes());
             let parent = tree.replace(id.clone());
             pack.snapshot(&SnapshotSpec::Delta { id: id.clone(), parent, upsert, remove: vec![] });
