@@ -12,7 +12,7 @@ use super::rows::PackRow;
 pub struct ScrubTask {
     /// The pack.
     pub pack: PackRow,
-    /// Until then, nobody else gets it. Milliseconds count.
+    /// Until then, no other worker gets it. Milliseconds count.
     pub lease_until: Timestamp,
 }
 

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use bytes::Bytes;
 use packhouse_model::error::{Error, Result};
 
-/// Bytes between two ranges of a file that are rather read than skipped: a page of memory.
+/// Gaps up to this size between ranges of a file are read, too, in bytes: a page of memory.
 pub(crate) const FILE_GAP: u64 = 4 << 10;
 /// The longest run of several ranges, in bytes.
 pub(crate) const LONGEST_RUN: u64 = 8 << 20;

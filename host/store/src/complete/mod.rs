@@ -75,7 +75,7 @@ impl Store {
         ask: &Request,
         heads: &[Head],
     ) -> Result<Option<CompletePackRow>> {
-        // Who records a tape wants to see the plan.
+        // A recorded run shows the plan.
         if !ask.have.is_empty() || self.recorder.is_some() {
             return Ok(None);
         }

@@ -27,7 +27,7 @@ const PART: u64 = 8 << 20;
 const PERMIT: u64 = 1 << 20;
 /// Parts that are downloaded at once, of all packs together: that is what it takes of memory.
 const AT_ONCE: u64 = 8;
-/// Bytes between two ranges that are rather got than left out.
+/// Gaps up to this size between ranges are downloaded, too, in bytes.
 const GAP: u64 = 16 << 10;
 /// From this number of requests on, a gap of this many bytes takes less time than a request.
 const MANY_RUNS: usize = 64;

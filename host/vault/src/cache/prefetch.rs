@@ -9,7 +9,7 @@ use packhouse_model::names::MpackKey;
 use super::spool::Spool;
 use crate::ranges::runs;
 
-/// Bytes between two parts that are rather got than left out: asking twice takes longer.
+/// Gaps up to this size between parts are downloaded, too, in bytes: a second request takes longer.
 const MAX_GAP: u64 = 512 << 10;
 /// A pack up to here is got whole: that is one request.
 const SMALL_PACK: u64 = 4 << 20;

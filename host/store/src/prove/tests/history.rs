@@ -209,7 +209,7 @@ impl Maker {
         }
     }
 
-    /// What nobody ever pushed.
+    /// What was never pushed.
     fn lose(&mut self) {
         let random = &mut self.random;
         self.repo.snapshots.retain(|_, _| random.below(33) != 0);
