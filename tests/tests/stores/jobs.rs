@@ -38,6 +38,7 @@ fn diligent(name: &str) -> WorkerOptions {
         lease: Duration::from_secs(3600),
         poll: Duration::from_millis(5),
         policies: None,
+        scrubbing: None,
         drain: true,
         ..WorkerOptions::default()
     }
