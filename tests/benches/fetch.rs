@@ -33,7 +33,7 @@ use packhouse_host::{
     CatalogPlace, FetchRequest, GcOptions, Progress, PushOptions, RepoName, S3Options, Store,
     StoreOptions, Visibility,
 };
-use packhouse_tests::cases::{NewFile, OBJECTS, line_of_commits_with};
+use packhouse_tests::cases::{NewFile, OBJECTS, line_of_commits};
 use packhouse_tests::postgres;
 use packhouse_tests::s3::S3Server;
 
@@ -129,7 +129,7 @@ impl History {
                 writeln!(stream).unwrap();
             }
         };
-        let (written, commits) = line_of_commits_with(count, PACKS, to_git);
+        let (written, commits) = line_of_commits(count, PACKS, to_git);
         let to_file = |(number, pack): (usize, Vec<u8>)| {
             let path = root.join(format!("{number:02}.mpack"));
             std::fs::write(&path, pack).unwrap();

@@ -81,13 +81,9 @@ pub const OBJECTS: usize = 10;
 pub type NewFile = (String, [u8; 16]);
 
 /// A line of commits, in packs that continue each other: each commit has ten objects of 16 bytes at
-/// new paths, and a snapshot that is a delta. Returns the ids of the commits as well, oldest first.
-pub fn line_of_commits(commits: usize, packs: usize) -> (Vec<Vec<u8>>, Vec<String>) {
-    line_of_commits_with(commits, packs, |_, _| ())
-}
-
-/// The same, with the number and the files of each commit handed to `each`.
-pub fn line_of_commits_with(
+/// new paths, and a snapshot that is a delta. The number and the files of each commit are handed to
+/// `each`. Returns the ids of the commits as well, oldest first.
+pub fn line_of_commits(
     commits: usize,
     packs: usize,
     mut each: impl FnMut(usize, &[NewFile]),

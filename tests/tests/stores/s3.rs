@@ -11,7 +11,6 @@ use packhouse_host::{
     Error, FetchRequest, GcOptions, Progress, Storage, Store, StoreOptions, VerifyOptions,
 };
 use packhouse_tests::binary::Packhouse;
-use packhouse_tests::cases::line_of_commits;
 use packhouse_tests::faulty::{self, Fault, Moment};
 use packhouse_tests::fixtures::{CONSOLIDATED_BYTES, CONSOLIDATED_KEY, muse_cli};
 use packhouse_tests::model;
@@ -225,30 +224,6 @@ async fn law_13_the_url_of_a_clone_downloads_nothing() {
     assert_eq!((taken.requests, taken.bytes_down), (1, 0), "it is asked how large the pack is");
     assert_eq!((Some(answer.mpack_key), answer.reused), (key, true));
     assert!(get(&answer.mpack_url).await.is_some());
-}
-
-/// What a pull of the last of some commits downloads, from the consolidated pack of all of them.
-async fn pull_of_one(commits: usize) -> (Traffic, u64) {
-    let store = TestStore::on_s3().await;
-    let (packs, ids) = line_of_commits(commits, 2);
-    store.push_each(&packs).await;
-    store.gc().await.unwrap();
-    let cold = without_copies(&store).await;
-    let before = cold.traffic();
-    let have = vec![ids[commits - 2].clone()];
-    let request = FetchRequest { have, ..FetchRequest::default() };
-    let answer = cold.fetch(&store.repo, &request, &Progress::silent()).await.unwrap();
-    assert_eq!((answer.commit_count, answer.snapshot_count, answer.object_count), (1, 1, 10));
-    (between(before, cold.traffic()), cold.summary(&store.repo).await.unwrap().bytes)
-}
-
-#[tokio::test]
-async fn law_13_a_pull_downloads_what_lies_between() {
-    let (small, _) = pull_of_one(200).await;
-    let (large, bytes) = pull_of_one(2_000).await;
-    assert!(large.requests <= small.requests + 2, "{large:?}, but {small:?} of a tenth");
-    assert!(large.bytes_down <= 2 * small.bytes_down, "{large:?}, but {small:?} of a tenth");
-    assert!(large.bytes_down < bytes / 8, "{large:?} of {bytes} bytes");
 }
 
 #[test]
