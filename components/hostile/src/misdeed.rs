@@ -90,7 +90,7 @@ misdeeds! {
     ForgetsAnObject = "forgets-an-object",
     /// Its answer lacks a tag.
     ForgetsATag = "forgets-a-tag",
-    /// Its answer has one commit too many.
+    /// Its answer has a commit more than was asked for.
     AddsAStranger = "adds-a-stranger",
     /// Its answer has an object that the client has.
     RepeatsWhatIsHad = "repeats-what-is-had",

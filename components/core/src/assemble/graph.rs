@@ -17,7 +17,7 @@ pub(super) const HAD: u8 = 2;
 /// What is known of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// Another commit names it; it was not looked up yet.
+    /// It was referred to, and the index was not asked for it.
     Unread,
     /// The index has it.
     Known,
