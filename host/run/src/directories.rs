@@ -92,7 +92,7 @@ impl Directories {
         let bytes = examined.bytes;
         let scanned =
             examined.sound(&key).map_err(|detail| damaged_pack(vault, repo, &key, detail))?;
-        let directory = Directory::new(key, bytes, &scanned.rows);
+        let directory = Directory::of(key, bytes, &scanned);
         keep_directory(vault, &directory).await;
         Ok(directory)
     }
