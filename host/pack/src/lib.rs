@@ -6,6 +6,7 @@
 //! - [`frame`]: the bytes of a pack that are not of a record.
 //! - [`pipeline`]: write, hash and read back in parallel; used by pushes and consolidations.
 //! - [`splice`]: the bytes of a plan, gathered from source packs.
+//! - [`verified`]: checks the bytes of records while they pass.
 
 pub mod directory;
 mod examine;
@@ -15,9 +16,11 @@ pub mod scan;
 pub mod splice;
 #[cfg(test)]
 mod testing;
+pub mod verified;
 mod window;
 
 pub use directory::Directory;
 pub use examine::{ExaminedPack, examine};
 pub use pipeline::{WrittenPack, write_and_read_back};
 pub use scan::{BadPack, ScannedPack};
+pub use verified::{Expected, Verifier, WrongRecord};
