@@ -16,8 +16,11 @@ mod locate;
 mod packs_only;
 mod planner;
 mod reader;
+mod row_cursor;
 mod run_host;
 mod spans;
+#[cfg(test)]
+mod testing;
 
 pub use damage::{damaged_pack, missing_pack};
 pub use directories::{Directories, keep_directory, put_directory};
@@ -28,5 +31,6 @@ pub use locate::{LocatedRow, Locator};
 pub use packs_only::PacksOnly;
 pub use planner::{Indexed, Planner, RunError, SandboxLimits};
 pub use reader::{PackReader, RunPack};
+pub use row_cursor::RowCursor;
 pub use run_host::RunHost;
 pub use spans::SpanReader;
