@@ -4,6 +4,7 @@
 //! The sandbox connects them to the WIT; tests can pass them to the native core. A fault of the host (a missing pack, a failed database) is stored and ends
 //! the run: a component can't handle it, and must not see it.
 
+mod answer;
 mod calls;
 mod damage;
 mod directories;
@@ -22,6 +23,7 @@ mod spans;
 #[cfg(test)]
 mod testing;
 
+pub use answer::AnswerSource;
 pub use damage::{damaged_pack, missing_pack};
 pub use directories::{Directories, keep_directory, put_directory};
 pub use fetch_host::{FetchHost, Loan, Planned};

@@ -221,6 +221,21 @@ impl Directory {
         (last > first && end == offset + length).then_some(first..last)
     }
 
+    /// The number of the row whose record has a byte of the pack.
+    pub fn containing(&self, offset: u64) -> Option<u64> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.place(middle).0 <= offset {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        let last = low.checked_sub(1)?;
+        let (start, bytes) = self.place(last);
+        (offset - start < bytes).then_some(last)
+    }
+
     /// The number of the row that starts at an offset.
     pub fn at(&self, offset: u64) -> Option<u64> {
         let (mut low, mut high) = (0, self.len());
