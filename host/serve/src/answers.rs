@@ -161,3 +161,52 @@ pub(super) async fn answered(
     }
     Err(Error::Busy { repo: repo.clone(), what: "it was consolidated" })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures::FutureExt;
+    use packhouse_core::EntityId;
+    use packhouse_model::names::Visibility;
+
+    use super::super::limits::PLANNED;
+    use super::super::options::ServeOptions;
+    use super::super::testing::{NoPlanner, store_with};
+    use super::*;
+
+    /// Clients that disconnect don't free permits whose work goes on; equal requests take one.
+    #[tokio::test]
+    async fn a_permit_goes_with_the_planning_and_not_with_the_client() {
+        let (planner, held, mut begins) = NoPlanner::holding();
+        let store = store_with(Visibility::Public, planner).await;
+        let state = Arc::new(AppState::new(store, &ServeOptions::default()).await.unwrap());
+        let repo: RepoName = "a/b".parse().unwrap();
+        let request = |n: usize| {
+            let have = EntityId::parse(format!("{n:064x}").as_bytes()).unwrap();
+            RequestedCommits { have: vec![have], ..RequestedCommits::default() }
+        };
+        let plan = |n: usize| {
+            let (state, repo, request) = (state.clone(), repo.clone(), request(n));
+            async move {
+                let permit = state.permit_to_plan();
+                state.store.plan_fetch(&repo, &request, permit).await.map(drop)
+            }
+        };
+        for n in 0..PLANNED {
+            // It begins, and then the client disconnects.
+            tokio::select! {
+                done = plan(n) => panic!("{done:?}"),
+                begun = begins.recv() => begun.unwrap(),
+            }
+        }
+        assert_eq!(state.permits.free_plans(), 0, "they are at work still");
+        assert!(plan(PLANNED).now_or_never().is_none(), "another request waits");
+        assert!(plan(0).now_or_never().is_none(), "so does an equal one, for the same plan");
+        assert!(begins.try_recv().is_err());
+        held.end();
+        assert!(matches!(plan(PLANNED).await, Err(Error::Cancelled)));
+        state.tasks.drained().await;
+        assert_eq!(state.permits.free_plans(), PLANNED);
+    }
+}

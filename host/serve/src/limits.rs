@@ -30,7 +30,7 @@ pub struct ServeLimits {
     /// Minimum rate in bytes per second at which a client must read a response.
     pub slowest: u64,
     /// Maximum bytes of fetch requests that are kept because they are too long for a URL, of all
-    /// servers of a store; none: a quarter of the disk, at most 64 GiB.
+    /// servers of a store; none: a quarter of the disk, at most 256 MiB.
     pub answers: Option<u64>,
     /// Maximum bytes of those of one token; none: a quarter of all.
     pub answers_per_token: Option<u64>,
@@ -52,7 +52,7 @@ pub(super) struct RequestLimits {
 
 impl RequestLimits {
     pub(super) fn new(limits: &ServeLimits, disk: u64) -> RequestLimits {
-        let all = limits.answers.unwrap_or((disk / 4).min(64 << 30));
+        let all = limits.answers.unwrap_or((disk / 4).min(256 << 20));
         let of_token = limits.answers_per_token.unwrap_or(all / 4).min(all);
         let keep_free = limits.keep_free.unwrap_or((disk / 10).min(8 << 30));
         RequestLimits { all, of_token, strangers: all / 2, of_address: of_token / 4, keep_free }

@@ -103,7 +103,7 @@ impl Store {
         progress: &Progress,
     ) -> Result<()> {
         let (name, mut done) = (content.name.to_string(), 0);
-        let mut stream = std::pin::pin!(self.content_stream(content, 0..content.bytes()));
+        let mut stream = std::pin::pin!(content.source.stream(0..content.bytes()));
         while let Some(chunk) = stream.next().await {
             let chunk = chunk?;
             done += chunk.len() as u64;
@@ -119,7 +119,7 @@ impl Store {
     /// The key of an answer's bytes.
     pub(super) async fn hash_content(&self, content: &Content) -> Result<MpackKey> {
         let mut sum = Context::new(&SHA256);
-        let mut stream = std::pin::pin!(self.content_stream(content, 0..content.bytes()));
+        let mut stream = std::pin::pin!(content.source.stream(0..content.bytes()));
         while let Some(chunk) = stream.next().await {
             sum.update(&chunk?);
         }

@@ -67,8 +67,8 @@ impl Store {
             Some(pack) => self.stored_content(row, pack),
             None => {
                 let plan = Arc::new(answer.plan);
-                let FetchState { packs, heads, .. } = state;
-                self.planned_content(row, AnswerPlan { plan, packs, heads })
+                let FetchState { packs, pack_rows, heads, .. } = state;
+                self.planned_content(row, AnswerPlan { plan, packs, pack_rows, heads })
             }
         };
         Ok(PlannedAnswer::new(counts, missing, content))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use packhouse_catalog::RepoRow;
 use packhouse_core::Counts;
-use packhouse_model::error::Result;
+use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::FetchReport;
@@ -51,7 +51,7 @@ impl Store {
     /// a plan that is begun is made, whether or not its client waits for it.
     ///
     /// # Errors
-    /// [`packhouse_model::error::Error::UnknownWant`]; damage, where something that should be in the answer can't be read;
+    /// [`Error::UnknownWant`]; damage, where something that should be in the answer can't be read;
     /// the error of the permit.
     pub async fn plan_fetch<G: Send + 'static>(
         &self,
@@ -63,7 +63,10 @@ impl Store {
         loop {
             let row = self.known_repo(repo).await?;
             match self.plans.find(&PlanKey::new(&row, digest)) {
-                Found::Ready(planned) => return Ok(planned),
+                Found::Ready(planned) if self.looks_sound(&row, &planned).await? => {
+                    return Ok(planned);
+                }
+                Found::Ready(planned) => self.plans.forget(&planned),
                 // It ends with a plan, or with the error of its client.
                 Found::InProgress(mut end) => while end.changed().await.is_ok() {},
                 Found::Nothing(making) => {
@@ -80,6 +83,18 @@ impl Store {
         }
     }
 
+    /// Whether the pack of an answer is there as far as this is known without reading it. Records of
+    /// an assembled one are checked when they are sent.
+    async fn looks_sound(&self, row: &RepoRow, planned: &PlannedAnswer) -> Result<bool> {
+        let Some(pack) = planned.content.stored_pack() else { return Ok(true) };
+        let damage = self.catalog.snapshot(row.id).await?.damage().await?;
+        match self.must_be_there(&row.name, pack, &damage).await {
+            Ok(()) => Ok(true),
+            Err(Error::Damage(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn make_plan(
         &self,
         row: &RepoRow,
@@ -89,7 +104,9 @@ impl Store {
         let progress = Progress::silent();
         let attempt = || self.plan_answer(row, requested, &progress);
         let planned = self.until_current(row.id, || Box::pin(attempt())).await;
-        Ok(making.made(self.remembering(row.id, "fetch", planned).await?))
+        let planned = self.remembering(row.id, "fetch", planned).await?;
+        let content = self.to_be_kept(planned.content);
+        Ok(making.made(PlannedAnswer { content, ..planned }))
     }
 
     /// The key of an answer, if it is a stored pack, or small enough to be hashed at once.

@@ -4,15 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream::{BoxStream, once};
-use futures::{Stream, StreamExt};
 use packhouse_catalog::PackRow;
 use packhouse_model::error::Result;
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_vault::StoredPack;
 
 use super::super::Store;
-use super::content::{Content, ContentOf};
+use super::content::Content;
 use super::planned::PlannedAnswer;
 
 /// Bytes of an answer in order. An error ends it: the bytes before are right, and are not all.
@@ -54,7 +54,7 @@ impl Store {
         range: Range<u64>,
     ) -> Result<Option<ContentStream>> {
         let (store, repo) = (self.clone(), content.repo);
-        let mut stream = self.content_stream(content, range).boxed();
+        let mut stream = content.source.stream(range).boxed();
         let first = match stream.next().await {
             None => return Ok(Some(stream)),
             Some(Ok(first)) => first,
@@ -117,71 +117,5 @@ impl Store {
             Some(row) => self.vault.open_answer(&row.repo_id, key).await,
             None => Ok(None),
         }
-    }
-
-    /// Some bytes of an answer. A stream that finds damage ends with that error, and with less than
-    /// the damaged record.
-    pub(super) fn content_stream(
-        &self,
-        content: &Content,
-        range: Range<u64>,
-    ) -> impl Stream<Item = Result<Bytes>> + Send + 'static + use<> {
-        self.interim(content, range)
-    }
-
-    fn interim(
-        &self,
-        content: &Content,
-        range: Range<u64>,
-    ) -> impl Stream<Item = Result<Bytes>> + Send + 'static + use<> {
-        use packhouse_core::{Span, Step};
-        let (steps, keys) = match &content.of {
-            ContentOf::Stored(pack) => {
-                (vec![Step::Copy(Span { pack: 0, offset: 0, length: pack.bytes })], vec![pack.key])
-            }
-            ContentOf::Planned(planned) => (
-                planned.plan.steps.clone(),
-                planned.packs.iter().map(|pack| pack.directory.key).collect(),
-            ),
-        };
-        let mut at = 0;
-        let mut parts = Vec::new();
-        for step in steps {
-            let (start, end) = (at, at + step.bytes());
-            at = end;
-            let (mut from, to) = (start.max(range.start), end.min(range.end));
-            while from < to {
-                let upto = to.min(from + (256 << 10));
-                parts.push(match &step {
-                    Step::Literal(bytes) => Step::Literal(
-                        bytes[(from - start) as usize..(upto - start) as usize].to_vec(),
-                    ),
-                    Step::Copy(span) => Step::Copy(Span {
-                        pack: span.pack,
-                        offset: span.offset + from - start,
-                        length: upto - from,
-                    }),
-                });
-                from = upto;
-            }
-        }
-        let vault = self.vault.clone();
-        let (this, name) = (self.clone(), content.name.clone());
-        futures::stream::iter(parts).then(move |part| {
-            let (vault, keys, this, name) =
-                (vault.clone(), keys.clone(), this.clone(), name.clone());
-            async move {
-                match part {
-                    Step::Literal(bytes) => Ok(Bytes::from(bytes)),
-                    Step::Copy(span) => {
-                        let key = keys[span.pack as usize];
-                        let range = span.offset..span.offset + span.length;
-                        let read = vault.read_spans(&key, std::slice::from_ref(&range)).await?;
-                        let read = read.ok_or_else(|| this.missing(&name, &key))?;
-                        Ok(read.into_iter().next().unwrap_or_default())
-                    }
-                }
-            }
-        })
     }
 }
