@@ -6,7 +6,7 @@ use packhouse_core::{Answer, Plan, Row, Step};
 use packhouse_model::error::Result;
 use packhouse_run::{LocatedRow, RunPack};
 
-use super::assemble::PlannedFetch;
+use super::fetch::FetchState;
 use super::prove::ProofError;
 use super::prove::answer::{Claim, prove};
 use super::prove::had::ReadLimits;
@@ -18,13 +18,15 @@ impl Store {
     /// it was planned.
     pub(super) async fn prove_answer(
         &self,
-        fetch: &PlannedFetch<'_>,
+        fetch: &FetchState<'_>,
         answer: Answer,
         mut repo: StoredRepo,
     ) -> Result<Answer> {
-        let PlannedFetch { row, packs, heads, ask, .. } = fetch;
+        let FetchState { row, packs, heads, ask, .. } = fetch;
         let name = &row.name;
-        if let Err(failed) = prove::admit(&answer.plan, packs, heads) {
+        let admitted = prove::admit(&answer.plan, packs, heads)
+            .and_then(|()| prove::layout::layout(&answer.plan, packs, heads));
+        if let Err(failed) = admitted {
             return Err(self.unproven(name, packs, failed).await);
         }
         let (ask, reading, all) = (ask.clone(), packs.clone(), fetch.pack_rows.clone());
@@ -57,7 +59,7 @@ impl Store {
     /// record can be in several packs, and the index maps it to one.
     pub(super) async fn equal_pack(
         &self,
-        fetch: &PlannedFetch<'_>,
+        fetch: &FetchState<'_>,
         plan: &Plan,
     ) -> Result<Option<u32>> {
         let records = plan.records.total();
