@@ -24,6 +24,7 @@
 
 mod head;
 mod lookup;
+mod near;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ use crate::frame::{self, FramePart, MAX_PARTS, PART_BYTES};
 
 pub use self::head::DirectoryHead;
 pub use self::lookup::{DirectoryRead, LookupDirectory, WantedRow};
+pub use self::near::NearRows;
 use self::table::{ENTRY, Table};
 
 const MAGIC: &[u8; 8] = b"PACKDIR2";
