@@ -3,17 +3,24 @@
 //! - [`scan`]: one pass over a pack that finds its records, hashes every object and trusts nothing.
 //! - [`directory`]: the rows of a scan, stored next to the pack.
 //! - [`examine`]: a scan of a stored pack, with its key.
+//! - [`frame`]: the bytes of a pack that are not of a record.
 //! - [`pipeline`]: write, hash and read back in parallel; used by pushes and consolidations.
 //! - [`splice`]: the bytes of a plan, gathered from source packs.
+//! - [`verified`]: checks the bytes of records while they pass.
 
 pub mod directory;
 mod examine;
+pub mod frame;
 pub mod pipeline;
 pub mod scan;
 pub mod splice;
+#[cfg(test)]
+mod testing;
+pub mod verified;
 mod window;
 
 pub use directory::Directory;
 pub use examine::{ExaminedPack, examine};
 pub use pipeline::{WrittenPack, write_and_read_back};
 pub use scan::{BadPack, ScannedPack};
+pub use verified::{Expected, Verifier, WrongRecord};

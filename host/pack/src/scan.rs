@@ -14,10 +14,12 @@ use packhouse_core::{Counts, EntityId, Head, Kind, Row};
 use packhouse_model::names;
 use packhouse_model::text::escaped;
 
+use super::frame::FramePart;
 use super::window::Bytes;
 
 pub use super::window::Source;
 pub use records::tag_entity;
+pub(crate) use records::{around_content, head_of_object, leading};
 
 /// Largest commit, snapshot or tag, in bytes: a component reads whole records.
 pub const MAX_RECORD: u64 = 256 << 20;
@@ -30,6 +32,8 @@ const MAX_BRANCHES: u32 = 65_536;
 pub struct ScannedPack {
     /// One row per record, by offset.
     pub rows: Vec<Row>,
+    /// The bytes that are not of a record, by offset.
+    pub frame: Vec<FramePart>,
     /// `branch_heads`, by branch name.
     pub heads: Vec<Head>,
     /// The first branch name that a push may not use. Packs from before names had a grammar may
@@ -84,8 +88,8 @@ type Result<T> = std::result::Result<T, ScanError>;
 
 /// Scans a whole pack. `tick` gets the number of bytes done, about once per window.
 pub fn scan<S: Source>(source: S, tick: impl FnMut(u64) -> io::Result<()>) -> Result<ScannedPack> {
-    let mut scan =
-        Scan { bytes: Bytes::new(source, tick), found: ScannedPack::default(), record: None };
+    let bytes = Bytes::new(source, tick);
+    let mut scan = Scan { bytes, found: ScannedPack::default(), record: None, frame_from: 0 };
     scan.pack()?;
     Ok(scan.found)
 }
@@ -95,6 +99,8 @@ struct Scan<S, T> {
     found: ScannedPack,
     /// The record that is being read: kind, number in its section, and id once known.
     record: Option<(Kind, u32, Option<EntityId>)>,
+    /// Where the part of the frame begins that is being read.
+    frame_from: u64,
 }
 
 impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
@@ -110,7 +116,24 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         Err(ScanError::Bad(BadPack { offset, record, reason: reason.into() }))
     }
 
+    /// A part of the frame begins here.
+    fn begin_part(&mut self) {
+        self.frame_from = self.bytes.position();
+        self.bytes.tap();
+    }
+
+    /// It ends here.
+    fn end_part(&mut self) {
+        let (offset, sum) = (self.frame_from, self.bytes.untap());
+        let length = self.bytes.position() - offset;
+        if length > 0 {
+            let fingerprint = leading(sum.finish().as_ref());
+            self.found.frame.push(FramePart { offset, length, fingerprint });
+        }
+    }
+
     fn pack(&mut self) -> Result<()> {
+        self.begin_part();
         if self.bytes.peek(4)?.starts_with(b"MUSE") {
             return self.bad("it begins with `MUSE`: a framed pack, whose layout is not public. Push the plain MessagePack form");
         }
@@ -155,6 +178,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         if !self.bytes.peek(1)?.is_empty() {
             return self.bad("bytes follow the pack's end");
         }
+        self.end_part();
         self.bytes.finish()?;
         self.found.bytes = self.bytes.position();
         Ok(())
@@ -172,6 +196,9 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 );
             }
         };
+        if records > 0 {
+            self.end_part();
+        }
         for number in 0..records {
             self.record = Some((kind, number, None));
             if self.bytes.peek(1)?.is_empty() {
@@ -185,6 +212,9 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             self.found.rows.push(row);
         }
         self.record = None;
+        if records > 0 {
+            self.begin_part();
+        }
         Ok(())
     }
 

@@ -2,17 +2,19 @@
 
 use std::io::ErrorKind;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use packhouse_catalog::PackRow;
 use packhouse_model::blocking::blocking;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
-use packhouse_pack::directory::DirectoryRead;
+use packhouse_pack::directory::{DirectoryHead, DirectoryRead};
 use packhouse_pack::{Directory, examine};
 use packhouse_vault::Vault;
 
 use crate::damage::{damaged_pack, missing_pack};
+use crate::heads::DirectoryHeads;
 
 /// Stores a directory beside its pack. It is a cache: without it the next run rebuilds it.
 pub async fn keep_directory(vault: &Vault, directory: &Directory) {
@@ -80,6 +82,32 @@ impl Directories {
         Ok(found)
     }
 
+    /// The head of the directory of a pack; `None` if there is no valid one of the current version.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) async fn head(
+        &self,
+        heads: &DirectoryHeads,
+        pack: &PackRow,
+    ) -> Result<Option<Arc<DirectoryHead>>> {
+        if let Some(head) = heads.get(&pack.key) {
+            return Ok(Some(head));
+        }
+        let range = DirectoryHead::range(pack.records);
+        let file = DirectoryFile { vault: &self.vault, pack };
+        let read = file.read(std::slice::from_ref(&range)).await?;
+        let head = read.and_then(|mut read| DirectoryHead::of(pack.key, read.pop()?));
+        // As for whole directories: one with other records is not this pack's.
+        let is_its_own =
+            |head: &DirectoryHead| (head.rows, head.pack_bytes) == (pack.records, pack.bytes);
+        let head = head.filter(is_its_own).map(Arc::new);
+        if let Some(head) = &head {
+            heads.put(pack.key, head.clone());
+        }
+        Ok(head)
+    }
+
     /// Reads a pack, whose bytes must match its key, and stores its directory.
     ///
     /// # Errors
@@ -92,7 +120,7 @@ impl Directories {
         let bytes = examined.bytes;
         let scanned =
             examined.sound(&key).map_err(|detail| damaged_pack(vault, repo, &key, detail))?;
-        let directory = Directory::new(key, bytes, &scanned.rows);
+        let directory = Directory::of(key, bytes, &scanned);
         keep_directory(vault, &directory).await;
         Ok(directory)
     }

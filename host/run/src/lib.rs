@@ -4,6 +4,7 @@
 //! The sandbox connects them to the WIT; tests can pass them to the native core. A fault of the host (a missing pack, a failed database) is stored and ends
 //! the run: a component can't handle it, and must not see it.
 
+mod answer;
 mod calls;
 mod damage;
 mod directories;
@@ -16,9 +17,13 @@ mod locate;
 mod packs_only;
 mod planner;
 mod reader;
+mod row_cursor;
 mod run_host;
 mod spans;
+#[cfg(test)]
+mod testing;
 
+pub use answer::AnswerSource;
 pub use damage::{damaged_pack, missing_pack};
 pub use directories::{Directories, keep_directory, put_directory};
 pub use fetch_host::{FetchHost, Loan, Planned};
@@ -28,5 +33,6 @@ pub use locate::{LocatedRow, Locator};
 pub use packs_only::PacksOnly;
 pub use planner::{Indexed, Planner, RunError, SandboxLimits};
 pub use reader::{PackReader, RunPack};
+pub use row_cursor::RowCursor;
 pub use run_host::RunHost;
 pub use spans::SpanReader;

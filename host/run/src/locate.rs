@@ -12,7 +12,7 @@ use packhouse_core::{EntityId, Kind, Location, Row};
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{RepoName, ShelfId};
 use packhouse_pack::Directory;
-use packhouse_pack::directory::{DirectoryHead, DirectoryRead, LookupDirectory, WantedRow};
+use packhouse_pack::directory::{DirectoryHead, LookupDirectory, WantedRow};
 use packhouse_vault::Vault;
 
 use crate::directories::{Directories, DirectoryFile};
@@ -183,21 +183,7 @@ impl Locator {
 
     /// The head of a pack's directory; `None` if there is no valid one of the current version.
     async fn head(&self, pack: u32) -> Result<Option<Arc<DirectoryHead>>> {
-        let row = &self.packs[pack as usize];
-        if let Some(head) = self.heads.get(&row.key) {
-            return Ok(Some(head));
-        }
-        let range = DirectoryHead::range(row.records);
-        let read = self.file(pack).read(std::slice::from_ref(&range)).await?;
-        let head = read.and_then(|mut read| DirectoryHead::of(row.key, read.pop()?));
-        // As for whole directories: one with other records is not this pack's.
-        let is_its_own =
-            |head: &DirectoryHead| (head.rows, head.pack_bytes) == (row.records, row.bytes);
-        let head = head.filter(is_its_own).map(Arc::new);
-        if let Some(head) = &head {
-            self.heads.put(row.key, head.clone());
-        }
-        Ok(head)
+        self.directories.head(&self.heads, &self.packs[pack as usize]).await
     }
 
     /// Searches a pack whose directory missed rows: it is missing, old or damaged, or the pack does

@@ -362,7 +362,7 @@ impl Store {
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
         self.store_with_progress(&name, staged, &written.key, written.bytes, progress).await?;
         self.must_read_back(&written.key).await?;
-        let directory = Directory::new(written.key, written.bytes, &written.scanned.rows);
+        let directory = Directory::of(written.key, written.bytes, &written.scanned);
         self.keep_directory(&directory).await;
         let done = Consolidation {
             planned,

@@ -232,7 +232,7 @@ fn distinct_files(received: &[StagedPack]) -> Vec<usize> {
 
 fn run_pack(one: &StagedPack) -> Result<RunPack> {
     let written = &one.written;
-    let directory = Directory::new(written.key, written.bytes, &written.scanned.rows);
+    let directory = Directory::of(written.key, written.bytes, &written.scanned);
     let file = one.bytes.try_clone().map_err(Error::io("opening", &one.file))?;
     Ok(RunPack::staged(directory, file, one.file.clone(), written.scanned.heads.clone()))
 }

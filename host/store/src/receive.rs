@@ -153,8 +153,8 @@ impl Store {
                 progress,
             )
             .await?;
-            let directory =
-                Directory::new(one.written.key, one.written.bytes, &one.written.scanned.rows);
+            let written = &one.written;
+            let directory = Directory::of(written.key, written.bytes, &written.scanned);
             self.keep_directory(&directory).await;
         }
         Ok(())

@@ -232,7 +232,7 @@ impl Store {
                 return Ok(None);
             }
         };
-        self.verify_directory(&Directory::new(pack.key, bytes, &scanned.rows), check).await?;
+        self.verify_directory(&Directory::of(pack.key, bytes, &scanned), check).await?;
         check.report.objects_checked +=
             scanned.rows.iter().filter(|row| row.kind == Kind::Object).count() as u64;
         if check.unchecked == Some(pack.key) {
@@ -250,9 +250,9 @@ impl Store {
     ) -> Result<()> {
         let pack = directory.key;
         let Some(kept) = self.vault.directory(&pack).await? else { return Ok(()) };
-        let is_current = Directory::is_current(&kept);
-        if Directory::read(pack, kept).as_ref() == Some(directory) {
-            if !is_current {
+        if let Some(kept) = Directory::read(pack, kept).filter(|kept| kept == directory) {
+            // Earlier builds did not store the frame.
+            if kept.frame() != directory.frame() {
                 self.keep_directory(directory).await;
             }
             return Ok(());

@@ -8,7 +8,8 @@ use packhouse_model::names::MpackKey;
 use ring::digest::{SHA256, digest};
 
 use super::table::{ENTRY, bucket, buckets};
-use super::{Directory, HEAD, MAGIC, SUM, word};
+use super::{Directory, FRAME, HEAD, MAGIC, SUM, word};
+use crate::frame::{self, FramePart};
 
 /// A directory up to this size in bytes is read and kept whole.
 const SMALL: u64 = 64 << 10;
@@ -72,6 +73,11 @@ impl DirectoryHead {
     /// Size of the head in bytes.
     pub(super) fn bytes(&self) -> u64 {
         bytes(self.rows)
+    }
+
+    /// The pack's frame, by offset; empty if it is not known.
+    pub fn frame(&self) -> Vec<FramePart> {
+        frame::decode(&self.start[FRAME..HEAD])
     }
 
     /// Bytes of memory that it takes.

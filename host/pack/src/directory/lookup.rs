@@ -168,6 +168,21 @@ impl<'a, R: DirectoryRead> LookupDirectory<'a, R> {
         Ok(self.read(&[range]).await?.pop())
     }
 
+    /// Rows by their numbers, in the order of `numbers`; `None` for a number beyond the end, for a
+    /// row that can't be decoded, or when the file is too short. They are not checked.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn rows(&self, numbers: &[u64]) -> Result<Option<Vec<Row>>> {
+        if numbers.iter().any(|number| *number >= self.head.rows) {
+            return Ok(None);
+        }
+        let at = |number: &u64| self.head.rows_at(*number..*number + 1);
+        let read = self.read(&numbers.iter().map(at).collect::<Vec<_>>()).await?;
+        let rows: Option<Vec<Row>> = read.iter().map(|row| Row::decode(row)).collect();
+        Ok(rows.filter(|rows| rows.len() == numbers.len()))
+    }
+
     /// Parts of the file: from what was kept of it, else read. None if it is too short.
     async fn read(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
         if let Some(kept) = ranges.iter().map(|range| self.head.kept(range)).collect() {

@@ -6,7 +6,8 @@
 //! 16  8   size of the pack in bytes
 //! 24  32  the pack's key
 //! 56  8   size of the optional part in bytes
-//! 64  4f  fan-out: for each bucket of the table, how many entries there are up to its end
+//! 64  160 up to five parts of the frame: offset, length, fingerprint (16)
+//! 224 4f  fan-out: for each bucket of the table, how many entries there are up to its end
 //! .   32  SHA-256 of all before
 //! .   72n rows (packhouse_core::row), by offset
 //! .   16n table, by digest: first 8 bytes of the digest, number of the row, checksum of the row
@@ -33,6 +34,9 @@ use packhouse_core::{ROW_BYTES, Row};
 use packhouse_model::names::MpackKey;
 use ring::digest::{SHA256, digest};
 
+use crate::ScannedPack;
+use crate::frame::{self, FramePart, MAX_PARTS, PART_BYTES};
+
 pub use self::head::DirectoryHead;
 pub use self::lookup::{DirectoryRead, LookupDirectory, WantedRow};
 use self::table::{ENTRY, Table};
@@ -40,7 +44,9 @@ use self::table::{ENTRY, Table};
 const MAGIC: &[u8; 8] = b"PACKDIR2";
 const MAGIC_1: &[u8; 8] = b"PACKDIR1";
 /// The head, up to the fan-out.
-const HEAD: usize = 64;
+const HEAD: usize = FRAME + MAX_PARTS * PART_BYTES;
+/// Where the frame is in it.
+const FRAME: usize = 64;
 const HEAD_1: usize = 56;
 const SUM: usize = 32;
 
@@ -51,6 +57,7 @@ pub struct Directory {
     pub key: MpackKey,
     /// Its size in bytes.
     pub pack_bytes: u64,
+    frame: Vec<FramePart>,
     /// The rows, after `start` bytes of the file that they were read from.
     bytes: Arc<Vec<u8>>,
     start: usize,
@@ -66,13 +73,19 @@ impl PartialEq for Directory {
 impl Eq for Directory {}
 
 impl Directory {
-    /// Creates the directory of a pack.
+    /// Creates the directory of a scanned pack.
+    pub fn of(key: MpackKey, pack_bytes: u64, scanned: &ScannedPack) -> Directory {
+        let frame = scanned.frame.clone();
+        Directory { frame, ..Directory::new(key, pack_bytes, &scanned.rows) }
+    }
+
+    /// Creates a directory of rows of a pack, which do without its frame.
     pub fn new(key: MpackKey, pack_bytes: u64, rows: &[Row]) -> Directory {
         let mut bytes = Vec::with_capacity(rows.len() * ROW_BYTES);
         for row in rows {
             bytes.extend_from_slice(&row.encode());
         }
-        Directory { key, pack_bytes, bytes: Arc::new(bytes), start: 0 }
+        Directory { key, pack_bytes, frame: Vec::new(), bytes: Arc::new(bytes), start: 0 }
     }
 
     /// Reads a directory file of any version; `None` unless it is complete and belongs to this
@@ -100,7 +113,11 @@ impl Directory {
         let mut bytes = file;
         bytes.truncate(end);
         bytes.shrink_to_fit();
-        let directory = Directory { key, pack_bytes, bytes: Arc::new(bytes), start };
+        let frame = match start {
+            HEAD_1 => Vec::new(),
+            _ => frame::decode(&bytes[FRAME..HEAD]),
+        };
+        let directory = Directory { key, pack_bytes, frame, bytes: Arc::new(bytes), start };
         // The checksum proves that the file is unchanged, not that its content is valid.
         let mut end = 0u64;
         for number in 0..directory.len() {
@@ -127,6 +144,7 @@ impl Directory {
         file.extend_from_slice(&self.pack_bytes.to_le_bytes());
         file.extend_from_slice(self.key.digest());
         file.extend_from_slice(&0u64.to_le_bytes());
+        file.extend_from_slice(&frame::encode(&self.frame));
         table.write_fan_out(&mut file);
         append_sum(&mut file);
         file.extend_from_slice(self.as_rows());
@@ -138,6 +156,11 @@ impl Directory {
     /// Size in bytes of the directory of a pack with this many records.
     pub const fn size(records: u64) -> u64 {
         head::bytes(records) + records.saturating_mul((ROW_BYTES + ENTRY) as u64) + SUM as u64
+    }
+
+    /// The pack's frame, by offset; empty if it is not known: earlier builds did not store it.
+    pub fn frame(&self) -> &[FramePart] {
+        &self.frame
     }
 
     /// The number of records of the pack.
@@ -196,6 +219,21 @@ impl Directory {
             last += 1;
         }
         (last > first && end == offset + length).then_some(first..last)
+    }
+
+    /// The number of the row whose record has a byte of the pack.
+    pub fn containing(&self, offset: u64) -> Option<u64> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.place(middle).0 <= offset {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        let last = low.checked_sub(1)?;
+        let (start, bytes) = self.place(last);
+        (offset - start < bytes).then_some(last)
     }
 
     /// The number of the row that starts at an offset.

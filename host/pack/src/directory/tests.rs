@@ -12,6 +12,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use super::*;
+use crate::testing::some_pack;
 
 const KEY: MpackKey = MpackKey::new([5; 32]);
 
@@ -151,6 +152,19 @@ fn a_directory_of_version_1_becomes_one_of_version_2() {
 }
 
 #[test]
+fn a_directory_has_the_frame_of_its_pack() {
+    let pack = some_pack(10);
+    let scanned = crate::scan::scan(pack.as_slice(), |_| Ok(())).unwrap();
+    let directory = Directory::of(KEY, pack.len() as u64, &scanned);
+    let file = directory.to_file();
+    assert_eq!(head(&file, directory.len()).unwrap().frame(), scanned.frame);
+    assert_eq!(Directory::read(KEY, file).unwrap().frame(), scanned.frame);
+    let without = Directory::new(KEY, pack.len() as u64, &scanned.rows);
+    assert_eq!(without, directory, "the rows are compared");
+    assert_eq!(head(&without.to_file(), directory.len()).unwrap().frame(), []);
+}
+
+#[test]
 fn an_optional_part_is_skipped() {
     for records in [3, 5000] {
         let rows: Vec<Row> = (0..records).map(|n| row(10 * n)).collect();
@@ -159,7 +173,7 @@ fn an_optional_part_is_skipped() {
         let mut file = directory.to_file();
         let head_end = head::bytes(records) as usize;
         let mut with_part = file[..head_end - SUM].to_vec();
-        with_part[56..HEAD].copy_from_slice(&4u64.to_le_bytes());
+        with_part[56..FRAME].copy_from_slice(&4u64.to_le_bytes());
         append_sum(&mut with_part);
         file.truncate(file.len() - SUM);
         with_part.extend(&file[head_end..]);

@@ -11,6 +11,11 @@ use ring::digest::{Context, SHA256, digest};
 use super::super::window::WINDOW;
 use super::{MAX_RECORD, Result, Scan, Source};
 
+/// How the standard encoding of an object begins, up to the length of its ID.
+const NAME: &[u8] = b"\x82\xa9object_id\xd9";
+/// What follows its ID, up to the header of the content.
+const CONTENT: &[u8] = b"\xa7content";
+
 impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
     /// A commit, a snapshot or a tag: finds its id, steps over the rest.
     pub(super) fn small(&mut self, kind: Kind) -> Result<Row> {
@@ -72,8 +77,6 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
     /// An object in its standard encoding: `{object_id, content}` in that order, headers in their
     /// shortest form. Its fingerprint is zero: id and length say all that there is to say.
     fn standard_object(&mut self) -> Result<Option<Row>> {
-        const NAME: &[u8] = b"\x82\xa9object_id\xd9";
-        const CONTENT: &[u8] = b"\xa7content";
         let offset = self.bytes.position();
         let head = self.bytes.peek(NAME.len() + 1 + 71 + CONTENT.len() + 5)?;
         let Some((&width, rest)) = head.strip_prefix(NAME).and_then(<[u8]>::split_first) else {
@@ -171,21 +174,53 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             return self.bad_at(offset, "`content` is missing");
         };
         self.content_is(offset, id, &sum)?;
-        let mut fingerprint = Context::new(&SHA256);
-        fingerprint.update(&begin.to_le_bytes());
-        fingerprint.update(&end.to_le_bytes());
-        fingerprint.update(around.finish().as_ref());
         Ok(Row {
             kind: Kind::Object,
             id,
             offset,
             length: self.bytes.position() - offset,
-            fingerprint: leading(fingerprint.finish().as_ref()),
+            fingerprint: around_content(begin, end, around),
         })
     }
 }
 
-fn leading(sum: &[u8]) -> Fingerprint {
+/// The fingerprint of an object in another encoding than the standard one: where its content begins
+/// and ends in it, and what surrounds that.
+pub(crate) fn around_content(begin: u64, end: u64, around: Context) -> Fingerprint {
+    let mut fingerprint = Context::new(&SHA256);
+    fingerprint.update(&begin.to_le_bytes());
+    fingerprint.update(&end.to_le_bytes());
+    fingerprint.update(around.finish().as_ref());
+    leading(fingerprint.finish().as_ref())
+}
+
+/// The bytes before the content of an object in its standard encoding; `None` if no such object has
+/// this length.
+pub(crate) fn head_of_object(row: &Row) -> Option<Vec<u8>> {
+    let mut head = NAME.to_vec();
+    let id = row.id.to_string();
+    head.push(u8::try_from(id.len()).ok()?);
+    head.extend_from_slice(id.as_bytes());
+    head.extend_from_slice(CONTENT);
+    let left = row.length.checked_sub(head.len() as u64)?;
+    let content = |width| left.checked_sub(width).and_then(|n| u32::try_from(n).ok());
+    match (content(2), content(3), content(5)) {
+        (Some(n @ 0..=0xff), ..) => head.extend([0xc4, n as u8]),
+        (_, Some(n @ 0x100..=0xffff), _) => {
+            head.push(0xc5);
+            head.extend((n as u16).to_be_bytes());
+        }
+        (.., Some(n @ 0x1_0000..)) => {
+            head.push(0xc6);
+            head.extend(n.to_be_bytes());
+        }
+        _ => return None,
+    }
+    Some(head)
+}
+
+/// The first half of a SHA-256.
+pub(crate) fn leading(sum: &[u8]) -> Fingerprint {
     let mut fingerprint = Fingerprint::default();
     fingerprint.copy_from_slice(&sum[..16]);
     fingerprint

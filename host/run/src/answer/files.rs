@@ -1,0 +1,163 @@
+//! Bytes of the packs of an answer. Packs that are files are opened once: what is open stays
+//! readable when the pack is deleted. Of others, parts are downloaded.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Result as IoResult};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use packhouse_core::Span;
+use packhouse_model::blocking::blocking;
+use packhouse_model::error::{Error, Result};
+use packhouse_vault::StoredPack;
+
+use super::AnswerSource;
+
+/// Packs that a stream has open.
+const OPEN_PACKS: usize = 16;
+/// Gaps up to this size between spans are read, too, in bytes.
+const GAP: u64 = 16 << 10;
+/// The longest run of several spans that is read at once, in bytes.
+const LONGEST_RUN: u64 = 1 << 20;
+/// Packs that are downloaded from at once.
+const DOWNLOADS: usize = 4;
+
+/// A span, and its place in the buffer that it is read into.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    pub(super) span: Span,
+    pub(super) to: usize,
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        self.span.length as usize
+    }
+
+    const fn end(&self) -> u64 {
+        self.span.offset + self.span.length
+    }
+}
+
+/// The packs that are open, with when they were last used.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    open: BTreeMap<u32, (Arc<StoredPack>, u64)>,
+    uses: u64,
+}
+
+impl Files {
+    /// Reads pieces into a buffer.
+    ///
+    /// # Errors
+    /// When a pack is missing, too short, or can't be read.
+    pub(super) async fn read(
+        &mut self,
+        source: &Arc<AnswerSource>,
+        mut pieces: Vec<Piece>,
+        mut buffer: Vec<u8>,
+    ) -> Result<Vec<u8>> {
+        pieces.sort_unstable_by_key(|piece| piece.span);
+        let by_pack: Vec<Vec<Piece>> =
+            pieces.chunk_by(|a, b| a.span.pack == b.span.pack).map(<[Piece]>::to_vec).collect();
+        if source.directories.vault.is_remote() {
+            let downloads: Vec<_> =
+                by_pack.into_iter().map(|pieces| download(source.clone(), pieces)).collect();
+            let mut read = stream::iter(downloads).buffer_unordered(DOWNLOADS);
+            while let Some(pieces) = read.try_next().await? {
+                for (to, bytes) in pieces {
+                    buffer[to..to + bytes.len()].copy_from_slice(&bytes);
+                }
+            }
+            return Ok(buffer);
+        }
+        for pieces in by_pack {
+            let pack = pieces[0].span.pack;
+            let stored = self.file(source, pack).await?;
+            let source = source.clone();
+            buffer = blocking(move || match read_file(&stored.file, &pieces, &mut buffer) {
+                Ok(()) => Ok(buffer),
+                Err(e) if e.kind() == ErrorKind::UnexpectedEof => Err(too_short(&source, &pieces)),
+                Err(e) => Err(Error::io("reading", &stored.path)(e)),
+            })
+            .await?;
+        }
+        Ok(buffer)
+    }
+
+    /// An open pack.
+    async fn file(&mut self, source: &AnswerSource, pack: u32) -> Result<Arc<StoredPack>> {
+        self.uses += 1;
+        if let Some((stored, used)) = self.open.get_mut(&pack) {
+            *used = self.uses;
+            return Ok(stored.clone());
+        }
+        let row = &source.packs[pack as usize];
+        let found = source.directories.vault.open(&row.key).await?;
+        let stored = Arc::new(found.ok_or_else(|| source.missing(pack))?);
+        if stored.bytes != row.bytes {
+            let detail = format!("it has {} bytes; {} were stored", stored.bytes, row.bytes);
+            return Err(source.damaged(pack, detail));
+        }
+        if self.open.len() >= OPEN_PACKS
+            && let Some((oldest, _)) = self.open.iter().min_by_key(|(_, (_, used))| *used)
+        {
+            let oldest = *oldest;
+            self.open.remove(&oldest);
+        }
+        self.open.insert(pack, (stored.clone(), self.uses));
+        Ok(stored)
+    }
+}
+
+/// Pieces of one remote pack, with their places.
+async fn download(
+    source: Arc<AnswerSource>,
+    pieces: Vec<Piece>,
+) -> Result<Vec<(usize, bytes::Bytes)>> {
+    let pack = pieces[0].span.pack;
+    let spans: Vec<_> = pieces.iter().map(|piece| piece.span.offset..piece.end()).collect();
+    match source.directories.vault.read_spans(&source.key(pack), &spans).await {
+        Ok(Some(read)) => Ok(pieces.iter().map(|piece| piece.to).zip(read).collect()),
+        Ok(None) => Err(source.missing(pack)),
+        Err(Error::Io { source: e, .. }) if e.kind() == ErrorKind::UnexpectedEof => {
+            Err(too_short(&source, &pieces))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads pieces of one file, in order: near ones together.
+fn read_file(file: &File, pieces: &[Piece], buffer: &mut [u8]) -> IoResult<()> {
+    let mut scratch = Vec::new();
+    let mut rest = pieces;
+    while let Some(first) = rest.first() {
+        let joins = |pair: &&[Piece]| {
+            let gap = pair[1].span.offset.saturating_sub(pair[0].end());
+            gap <= GAP && pair[1].end() - first.span.offset <= LONGEST_RUN
+        };
+        let (run, after) = rest.split_at(1 + rest.windows(2).take_while(joins).count());
+        rest = after;
+        if let [one] = run {
+            file.read_exact_at(&mut buffer[one.to..one.to + one.len()], one.span.offset)?;
+            continue;
+        }
+        let end = run.iter().map(Piece::end).max().unwrap_or(0);
+        scratch.resize((end - first.span.offset) as usize, 0);
+        file.read_exact_at(&mut scratch, first.span.offset)?;
+        for piece in run {
+            let from = (piece.span.offset - first.span.offset) as usize;
+            buffer[piece.to..piece.to + piece.len()]
+                .copy_from_slice(&scratch[from..from + piece.len()]);
+        }
+    }
+    Ok(())
+}
+
+fn too_short(source: &AnswerSource, pieces: &[Piece]) -> Error {
+    let end = pieces.iter().map(Piece::end).max().unwrap_or(0);
+    let detail = format!("it ends before byte {end}, which is in its directory");
+    source.damaged(pieces[0].span.pack, detail)
+}
