@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use packhouse_catalog::{PackRow, Snapshot};
 use packhouse_core::ports::{MAX_IDS, MAX_ITEMS, page_size};
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
-    Location, PackInfo, Page, Span, Storage,
+    AccessError, Ancestor, Base, CommitTag, Database, EncodingConflict, EntityId, Head, Kind,
+    Limits, Location, PackInfo, Page, Span, Storage,
 };
 use packhouse_model::error::{Error, Result};
 use packhouse_pack::scan::tag_entity;
@@ -164,6 +164,10 @@ impl Storage for FetchHost {
         Ok(rows_page(directory, first, limit))
     }
 
+    fn spine(&mut self, pack: u32, _: u64, _: u32) -> Result<Page<u32>, AccessError> {
+        Err(AccessError::NoSuchPack(pack))
+    }
+
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
         check_reads(spans, |span| self.record(span, false))?;
         let read = self.reader.read(spans);
@@ -238,6 +242,14 @@ impl Database for FetchHost {
         at_most(commits.len(), MAX_IDS)?;
         let page = self.index.tags(commits, after, limit);
         self.fault.keep(page)
+    }
+
+    fn base(&mut self) -> Result<Option<Base>, AccessError> {
+        Ok(None)
+    }
+
+    fn base_heads(&mut self, _: u64, _: u32) -> Result<Page<EntityId>, AccessError> {
+        Ok(Page::whole(Vec::new()))
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {
