@@ -151,7 +151,14 @@ pub(super) async fn answered(
     (headers, named): (&HeaderMap, Option<&str>),
 ) -> Result<Response, Error> {
     for _ in 0..TRIES {
-        let planned = store.plan_fetch(repo, requested, state.permit_to_plan()).await?;
+        let given_out = match named {
+            Some(etag) => store.plan_given_out(repo, requested, etag).await?,
+            None => None,
+        };
+        let planned = match given_out {
+            Some(planned) => planned,
+            None => store.plan_fetch(repo, requested, state.permit_to_plan()).await?,
+        };
         let (etag, total) = (planned.content.etag(), planned.content.bytes());
         let part = requested_part(headers, &etag, named, total);
         let Some(range) = part.range(total) else { return Ok(no_such_part(total)) };

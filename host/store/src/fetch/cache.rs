@@ -114,6 +114,26 @@ impl<P: Held> Plans<P> {
         Found::Nothing(Making { plans: self.clone(), key: key.clone(), _ends: ends })
     }
 
+    /// A plan that was made for a request on any state of the repo.
+    pub(super) fn find_any(
+        &self,
+        repo: i64,
+        request: &[u8; 32],
+        is_it: impl Fn(&P) -> bool,
+    ) -> Option<Arc<P>> {
+        let mut state = self.state();
+        state.uses += 1;
+        let uses = state.uses;
+        let of_request = |key: &PlanKey| key.repo == repo && key.request == *request;
+        let made = state.made.iter_mut().filter(|(key, _)| of_request(key));
+        let found = made.map(|(_, made)| made).find_map(|made| {
+            let plan = made.plan.upgrade().filter(|plan| is_it(plan))?;
+            made.used = uses;
+            Some(plan)
+        });
+        found
+    }
+
     /// Forgets a plan that is of no use any more.
     pub(super) fn forget(&self, plan: &Arc<P>) {
         let mut state = self.state();
@@ -222,6 +242,22 @@ mod tests {
         let kept = state.made.values().filter_map(|made| made.kept.as_ref()).map(|(_, n)| n);
         assert_eq!(state.kept_bytes, kept.sum::<u64>());
         assert!(state.kept_bytes <= KEPT_BYTES);
+    }
+
+    #[test]
+    fn a_plan_is_found_when_the_repo_has_changed_as_long_as_it_is_kept() {
+        let plans = Arc::new(Plans::default());
+        let plan = make(&plans, 0, 10);
+        let later = PlanKey { revision: (2, 0), ..key(0) };
+        let Found::Nothing(making) = plans.find(&later) else { panic!("another state") };
+        drop(making.made(Plan(20)));
+        let found = |repo, request, bytes| {
+            plans.find_any(repo, &[request; 32], |plan| plan.0 == bytes).map(|plan| plan.0)
+        };
+        assert_eq!((found(1, 0, 10), found(1, 0, 20)), (Some(10), Some(20)));
+        assert_eq!((found(1, 0, 30), found(2, 0, 10), found(1, 1, 10)), (None, None, None));
+        plans.forget(&plan);
+        assert_eq!((found(1, 0, 10), found(1, 0, 20)), (None, Some(20)));
     }
 
     #[test]

@@ -83,6 +83,22 @@ impl Store {
         }
     }
 
+    /// The plan of an answer that was given out with an ETag, if it is still kept: then its URL leads
+    /// to the same bytes also when the repo has changed since.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn plan_given_out(
+        &self,
+        repo: &RepoName,
+        requested: &RequestedCommits,
+        etag: &str,
+    ) -> Result<Option<Arc<PlannedAnswer>>> {
+        let row = self.known_repo(repo).await?;
+        let is_it = |planned: &PlannedAnswer| planned.content.etag() == etag;
+        Ok(self.plans.find_any(row.id, &requested.digest(), is_it))
+    }
+
     /// Whether the pack of an answer is there as far as this is known without reading it. Records of
     /// an assembled one are checked when they are sent.
     async fn looks_sound(&self, row: &RepoRow, planned: &PlannedAnswer) -> Result<bool> {

@@ -36,7 +36,8 @@ impl Fixture {
     async fn write(&self, requested: &RequestedCommits) -> (Result<Vec<u8>>, PathBuf) {
         let output = self.folder.path().join("out.mpack");
         let _ = std::fs::remove_file(&output);
-        let texts = |ids: &[packhouse_core::EntityId]| ids.iter().map(|id| id.to_string()).collect();
+        let texts =
+            |ids: &[packhouse_core::EntityId]| ids.iter().map(|id| id.to_string()).collect();
         let request = FetchRequest {
             want: texts(&requested.want),
             have: texts(&requested.have),

@@ -140,11 +140,13 @@ async fn clones_go_on_during_pushes_consolidations_and_deletions() {
                         assert!(clone.commits().len() >= commits, "a clone lost commits");
                         (clones, commits) = (clones + 1, clone.commits().len());
                     }
-                    // The URL of a pack that was deleted since: `--grace 0s` allows that, and the
-                    // client asks again.
+                    // The URL of a pack that was deleted since, or of an answer whose packs were,
+                    // and which is another one since a push: `--grace 0s` allows that, and the client
+                    // asks again.
                     Err(error) => {
+                        let is_other = error.to_string().contains("the bytes have the key");
                         assert!(
-                            how == Fetching::Mpack && error.status() == Some(404),
+                            how == Fetching::Mpack && (is_other || error.status() == Some(404)),
                             "{how:?}: {error}"
                         );
                         lost += 1;
@@ -177,7 +179,7 @@ async fn clones_go_on_during_pushes_consolidations_and_deletions() {
 async fn fifty_clones_share_one_plan() {
     const CLONES: usize = 50;
     let store = Packhouse::with_repo().with_env("PACKHOUSE_LOG", "packhouse_store=debug");
-    let (packs, commits) = line_of_commits(8_000, 3, |_, _| {});
+    let (packs, commits) = line_of_commits(5_000, 3, |_, _| {});
     let files = packs.iter().enumerate().map(|(n, pack)| store.file(&n.to_string(), pack));
     let words: Vec<String> = ["push".into(), "a/b".into()].into_iter().chain(files).collect();
     store.run(words).ok();
@@ -209,5 +211,5 @@ async fn fifty_clones_share_one_plan() {
     let (_, log) = served.stop();
     let plans = log.lines().filter(|line| line.contains("the answer is proven")).count();
     assert_eq!(plans, 1, "{log}");
-    assert!(all.first().unwrap().0 > 8_000 * 12 * 60, "it is a clone");
+    assert!(all.first().unwrap().0 > 4 << 20, "it is a clone");
 }
