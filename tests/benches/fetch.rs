@@ -6,6 +6,7 @@
 //! cargo bench -p packhouse-tests --bench fetch                      10⁴, 10⁵ and 10⁶ records
 //! cargo bench -p packhouse-tests --bench fetch -- 1e4 1e5           these sizes
 //! cargo bench -p packhouse-tests --bench fetch -- servers 1e4       on Postgres and S3
+//! cargo bench -p packhouse-tests --bench fetch -- negotiation       refs, negotiate, filter-objects
 //! ```
 //!
 //! A history is a line of commits, each with ten objects of 16 bytes at new paths and a snapshot
@@ -22,6 +23,9 @@
 //! *Fifty clones* are fifty streams at once, and their rate is compared with that of one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs)]
+
+#[path = "fetch/negotiation.rs"]
+mod negotiation;
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -52,6 +56,10 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     match arguments.first().map(String::as_str) {
         Some("child") => child(&arguments[1..]),
+        Some("negotiation") => {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(negotiation::measure());
+        }
         Some("--test") => println!("benchmarks don't run as tests"),
         _ => measure(&arguments),
     }

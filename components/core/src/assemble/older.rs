@@ -12,8 +12,14 @@ use crate::ports::{Database, Storage};
 
 /// What looking at one older commit counts, as if so many bytes of snapshots had been read.
 const COMMIT_BYTES: u64 = 64;
-/// Older snapshots that are read ahead at first; then twice as many, and so on.
-const FIRST_BATCH: usize = 16;
+/// Older snapshots that are read ahead at first; then twice as many, and so on. Mostly all of a
+/// search is one batch: each takes a request or two of a remote store.
+const FIRST_BATCH: usize = 64;
+/// This part of what would be sent may be read, if it is more than the least bound.
+const PART_OF_SENT: u64 = 16;
+/// Where less than this part of the bound is left, the search ends: a batch for so little is not
+/// worth its requests.
+const WORTH_A_BATCH: u64 = 8;
 
 /// The search among older commits: breadth first from the boundary, and from parents of the
 /// snapshots that it reads. Neither packs nor generations change its order.
@@ -61,10 +67,11 @@ impl<'r> Older<'r> {
     ) -> Result<(), PlanError> {
         commits.for_each(|commit| self.meet(commit));
         while self.left.records + self.left.missing > 0 {
-            let budget = bounds.older.max(self.left.bytes / 4).min(bounds.most);
-            let Some(budget) = budget.checked_sub(self.spent).filter(|left| *left > 0) else {
+            let bound = bounds.older.max(self.left.bytes / PART_OF_SENT).min(bounds.most);
+            let budget = bound.saturating_sub(self.spent);
+            if budget <= bound / WORTH_A_BATCH {
                 return Ok(());
-            };
+            }
             if let Some(snapshot) = self.parents.pop_front() {
                 self.note(host, snapshot, budget)?;
             } else if let Some(commit) = self.queue.pop_front() {
