@@ -166,6 +166,60 @@ impl Locator {
         Ok(missed)
     }
 
+    /// Rows of a pack, at most `limit` from number `first`, each checked by the table of the
+    /// directory. `None` if they are not all right, or are known from a whole directory.
+    ///
+    /// # Errors
+    /// When the directory can't be read.
+    pub(crate) async fn page(
+        &self,
+        pack: u32,
+        first: u64,
+        limit: u64,
+    ) -> Result<Option<Vec<LocatedRow>>> {
+        let Some(head) = self.head(pack).await?.filter(|_| !self.whole.contains_key(&pack)) else {
+            return Ok(None);
+        };
+        let limit = limit.min(head.rows.saturating_sub(first));
+        let numbers: Vec<u64> = (first..first + limit).collect();
+        let file = self.file(pack);
+        let directory = LookupDirectory::new(&head, &file);
+        let Some(rows) = directory.rows(&numbers).await? else { return Ok(None) };
+        let sought: Vec<WantedRow> = rows.iter().map(wanted).collect();
+        let found = directory.locate(&sought).await?;
+        let located = numbers.into_iter().zip(rows).zip(found).map(|((number, row), found)| {
+            let is_right = found == Some((number, row));
+            is_right.then_some(LocatedRow { pack, number, row })
+        });
+        Ok(located.collect())
+    }
+
+    /// The whole directory of a pack.
+    ///
+    /// # Errors
+    /// When it has to be rebuilt, and the pack is missing or damaged; when it can't be read.
+    pub async fn whole(&self, pack: u32) -> Result<Directory> {
+        match self.whole.get(&pack) {
+            Some(directory) => Ok(directory.clone()),
+            None => self.directories.whole(&self.packs[pack as usize]).await,
+        }
+    }
+
+    /// Numbers of the spine of a pack; `None` if it does not have `count` of them, or is damaged.
+    ///
+    /// # Errors
+    /// When the directory can't be read.
+    pub(crate) async fn spine(
+        &self,
+        pack: u32,
+        first: u64,
+        limit: u64,
+        count: u64,
+    ) -> Result<Option<Vec<u32>>> {
+        let Some(head) = self.head(pack).await? else { return Ok(None) };
+        LookupDirectory::new(&head, &self.file(pack)).spine(first, limit, count).await
+    }
+
     /// Rows of a pack with their numbers, by reading as little as possible.
     async fn look_up(&self, pack: u32, rows: &[WantedRow]) -> Result<Vec<Option<(u64, Row)>>> {
         if let Some(directory) = self.whole.get(&pack) {
@@ -182,7 +236,7 @@ impl Locator {
     }
 
     /// The head of a pack's directory; `None` if there is no valid one of the current version.
-    async fn head(&self, pack: u32) -> Result<Option<Arc<DirectoryHead>>> {
+    pub(crate) async fn head(&self, pack: u32) -> Result<Option<Arc<DirectoryHead>>> {
         self.directories.head(&self.heads, &self.packs[pack as usize]).await
     }
 
@@ -268,15 +322,18 @@ fn take(
     left
 }
 
+fn wanted(row: &Row) -> WantedRow {
+    WantedRow { kind: row.kind, id: row.id, fingerprint: row.fingerprint }
+}
+
 /// Rows of a whole directory with their numbers: the first of those that repeat.
-fn scan(directory: &Directory, wanted: &[WantedRow]) -> Vec<Option<(u64, Row)>> {
+fn scan(directory: &Directory, sought: &[WantedRow]) -> Vec<Option<(u64, Row)>> {
     let mut found: HashMap<WantedRow, Option<(u64, Row)>> =
-        wanted.iter().map(|row| (*row, None)).collect();
+        sought.iter().map(|row| (*row, None)).collect();
     for (number, row) in (0..).zip(directory.rows()) {
-        let sought = WantedRow { kind: row.kind, id: row.id, fingerprint: row.fingerprint };
-        if let Some(place) = found.get_mut(&sought) {
+        if let Some(place) = found.get_mut(&wanted(&row)) {
             place.get_or_insert((number, row));
         }
     }
-    wanted.iter().map(|row| found.get(row).copied().flatten()).collect()
+    sought.iter().map(|row| found.get(row).copied().flatten()).collect()
 }

@@ -19,6 +19,7 @@ use packhouse_vault::{StagedFile, StoredPack};
 use super::answer_file::stage_beside;
 use super::load::examine;
 use super::prefetch::Reads;
+use super::prove::base::copies_unread_rows;
 use super::{Store, blocking, prove};
 
 /// A fetch that is planned, and the state of the repo that it is planned on.
@@ -122,7 +123,8 @@ impl Store {
         staged: StagedFile,
         room: Option<&Reservation>,
     ) -> Result<StoredAnswer> {
-        let PlannedFetch { row, packs, heads, progress, .. } = fetch;
+        let PlannedFetch { row, heads, progress, .. } = fetch;
+        let packs = &self.with_rows_of(fetch, plan).await?;
         let (staged, written) =
             self.splice(staged, &row.name, plan, packs, Reads::Copied(plan), progress).await?;
         if let Err(failed) = prove::same_records(plan, packs, &written.scanned, heads) {
@@ -135,6 +137,19 @@ impl Store {
         let output = fetch.output.unwrap_or(Path::new("."));
         let url = file_url(&std::path::absolute(output).map_err(Error::io("finding", output))?);
         Ok(StoredAnswer { key, url, bytes, reused: false, aside: Some(staged) })
+    }
+
+    /// The packs of a fetch with all rows that its plan copies, for what is compared row by row: the
+    /// directory of a base is read whole.
+    async fn with_rows_of(
+        &self,
+        fetch: &PlannedFetch<'_>,
+        plan: &Plan,
+    ) -> Result<Arc<Vec<RunPack>>> {
+        if !copies_unread_rows(plan, &fetch.packs) {
+            return Ok(fetch.packs.clone());
+        }
+        Ok(Arc::new(self.directories(&fetch.row.name, &fetch.pack_rows).await?))
     }
 
     /// Puts an answer into the store. Its room stays that of `room`.

@@ -231,7 +231,7 @@ impl Store {
 
     /// Asks the component for the answer. Returns the state of the repo, too: the answer is proven
     /// on the same.
-    async fn plan_fetch(
+    pub(super) async fn plan_fetch(
         &self,
         repo: &RepoName,
         heads: &[Head],

@@ -9,6 +9,7 @@ use packhouse_core::{EntityId, Kind, ROW_BYTES, Row};
 use packhouse_model::error::Result;
 
 use super::head::DirectoryHead;
+use super::spine::{Blocks, Spine};
 use super::table::{Entry, entries_of, order};
 
 /// Buckets that are in memory at once.
@@ -181,6 +182,20 @@ impl<'a, R: DirectoryRead> LookupDirectory<'a, R> {
         let read = self.read(&numbers.iter().map(at).collect::<Vec<_>>()).await?;
         let rows: Option<Vec<Row>> = read.iter().map(|row| Row::decode(row)).collect();
         Ok(rows.filter(|rows| rows.len() == numbers.len()))
+    }
+
+    /// Numbers of the spine, at most `limit` from number `first`; none beyond the end. `None` if it
+    /// does not have `count` numbers, or is damaged.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn spine(&self, first: u64, limit: u64, count: u64) -> Result<Option<Vec<u32>>> {
+        if self.head.spine_bytes() != Spine::size(count) {
+            return Ok(None);
+        }
+        let Some(blocks) = Blocks::of(first, limit, count) else { return Ok(Some(Vec::new())) };
+        let read = self.read(&[self.head.spine_at(blocks.bytes())]).await?;
+        Ok(read.first().and_then(|bytes| blocks.read(bytes)))
     }
 
     /// Parts of the file: from what was kept of it, else read. None if it is too short.
