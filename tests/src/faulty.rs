@@ -14,10 +14,10 @@ use jiff::Timestamp;
 use packhouse_core::EntityId;
 use packhouse_host::catalog::{
     Access, AnswerBudget, Answers, AwaitedParent, BranchDeletion, Catalog, CommitGraph,
-    CompletePack, Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, GcLogQuery,
-    JobEnd, JobQuery, Jobs, LockGuard, LockMode, NewAnswer, NewJob, Pressure, PublishOutcome, Push,
-    PutRelease, ReleaseRow, Releases, RepoRestoration, RepoRow, RestoreOutcome, ScrubTask, Scrubs,
-    Snapshot, TokenRow, Totals, UnneededPack,
+    CompletePack, Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, FetchRequests,
+    GcLogQuery, JobEnd, JobQuery, Jobs, LockGuard, LockMode, NewAnswer, NewFetchRequest, NewJob,
+    Pressure, PublishOutcome, Push, PutRelease, ReleaseRow, Releases, RepoRestoration, RepoRow,
+    RestoreOutcome, ScrubTask, Scrubs, Snapshot, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::sandbox::Sandbox;
@@ -676,6 +676,29 @@ impl Answers for FaultyCatalog {
     }
     async fn forget_answers(&self, repo: i64, now: Timestamp) -> Result<()> {
         self.fault.around(self.inner.forget_answers(repo, now)).await
+    }
+}
+
+#[async_trait]
+impl FetchRequests for FaultyCatalog {
+    async fn note_fetch_request(
+        &self,
+        request: &NewFetchRequest,
+        now: Timestamp,
+        budget: Option<AnswerBudget>,
+    ) -> Result<Option<ExhaustedBudget>> {
+        self.fault.around(self.inner.note_fetch_request(request, now, budget)).await
+    }
+    async fn fetch_request(
+        &self,
+        repo: i64,
+        digest: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<Vec<u8>>> {
+        self.fault.around(self.inner.fetch_request(repo, digest, now)).await
+    }
+    async fn expire_fetch_requests(&self, now: Timestamp) -> Result<u64> {
+        self.fault.around(self.inner.expire_fetch_requests(now)).await
     }
 }
 

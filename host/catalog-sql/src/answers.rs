@@ -201,6 +201,6 @@ async fn forget<E: Engine>(tx: &mut Writing<E>, repo: i64, now: &String) -> SqlR
 }
 
 /// A time whose text sorts like the time: always the same width.
-fn whole_seconds(time: Timestamp) -> String {
+pub(super) fn whole_seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -94,6 +94,8 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const DROP_COMMITS: &'static str;
     /// Keeps others from reserving space for an answer until the transaction ends.
     const LOCK_ANSWERS: &'static str;
+    /// Keeps others from recording a fetch request until the transaction ends.
+    const LOCK_FETCH_REQUESTS: &'static str;
 
     /// Assigns to worker `$2` the job that has been due at `$1` for longest, until `$3` (both in
     /// milliseconds); `$4` is the time as text. Returns the job's id and the fence.

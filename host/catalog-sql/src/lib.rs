@@ -11,6 +11,7 @@ mod damage;
 mod deletion;
 mod deltas;
 mod engine;
+mod fetch_requests;
 mod freshen;
 mod gc_log;
 mod graph;

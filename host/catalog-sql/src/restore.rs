@@ -173,6 +173,7 @@ pub(super) async fn forget<E: Engine>(
             "DELETE FROM damaged_repos WHERE repo = $1",
             "DELETE FROM changes WHERE repo = $1",
             "DELETE FROM answers WHERE repo = $1",
+            "DELETE FROM fetch_requests WHERE repo = $1",
             "DELETE FROM gc_reports WHERE run IN (SELECT id FROM gc_runs WHERE repo = $1)",
             "DELETE FROM job_packs WHERE job IN (SELECT id FROM jobs WHERE repo = $1)",
             "DELETE FROM jobs WHERE repo = $1",

@@ -16,6 +16,7 @@ mod access;
 pub mod answers;
 mod complete;
 mod deletions;
+mod fetch_requests;
 pub mod generations;
 mod graph;
 mod jobs;
@@ -42,6 +43,7 @@ pub use access::{Access, TokenRow};
 pub use answers::{AnswerBudget, Answers, NewAnswer};
 pub use complete::{CompletePack, CompletePackRow};
 pub use deletions::{DeletionSummary, RepoRestoration, RestoreOutcome};
+pub use fetch_requests::{FetchRequests, NewFetchRequest};
 pub use graph::CommitGraph;
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub use locks::{LockGuard, LockMode};
@@ -62,7 +64,9 @@ pub const FRESH_FOR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Repos, packs, shelves and the index, in some database.
 #[async_trait]
-pub trait Catalog: Jobs + Access + Releases + Answers + CommitGraph + Scrubs {
+pub trait Catalog:
+    Jobs + Access + Releases + Answers + FetchRequests + CommitGraph + Scrubs
+{
     /// Where it is, for messages.
     fn place(&self) -> String;
 

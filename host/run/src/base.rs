@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use packhouse_catalog::{CompletePack, Snapshot, entity_of};
-use packhouse_core::{Base, Counts, Entity, EntityId};
+use packhouse_core::{Base, Counts, Entity, EntityId, Kind};
 use packhouse_model::error::Result;
 use packhouse_pack::directory::Spine;
 use packhouse_pack::frame::FramePart;
@@ -52,7 +52,19 @@ impl BasePack {
         let known = missing.iter().filter_map(entity_of);
         let missing = known.map(|(kind, id)| Entity { kind, id }).collect();
         let sections = between(&frame, row.bytes);
+        let mut left = counts;
+        if sections.len() != Kind::ALL.into_iter().filter(|kind| *left.of(*kind) > 0).count() {
+            return Ok(None);
+        }
         Ok(Some(BasePack { pack, heads, missing, records: counts, sections }))
+    }
+
+    /// The kind of the records in the section that has a byte; `None` outside of all sections.
+    pub fn kind_at(&self, offset: u64) -> Option<Kind> {
+        let mut records = self.records;
+        let kinds = Kind::ALL.into_iter().filter(|kind| *records.of(*kind) > 0);
+        let mut sections = kinds.zip(&self.sections);
+        sections.find(|(_, section)| section.contains(&offset)).map(|(kind, _)| kind)
     }
 
     /// What a component is told of it.

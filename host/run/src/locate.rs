@@ -12,7 +12,7 @@ use packhouse_core::{EntityId, Kind, Location, Row};
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{RepoName, ShelfId};
 use packhouse_pack::Directory;
-use packhouse_pack::directory::{DirectoryHead, LookupDirectory, WantedRow};
+use packhouse_pack::directory::{DirectoryHead, LookupDirectory, NearRows, WantedRow};
 use packhouse_vault::Vault;
 
 use crate::directories::{Directories, DirectoryFile};
@@ -48,6 +48,8 @@ pub struct Locator {
     numbers: HashMap<i64, u32>,
     /// The packs of shelves that were looked up.
     shelves: BTreeMap<ShelfId, Option<u32>>,
+    /// Rows that were read near others, by pack.
+    near: BTreeMap<u32, NearRows>,
     /// Directories that had to be read whole.
     whole: BTreeMap<u32, Directory>,
 }
@@ -71,6 +73,7 @@ impl Locator {
             packs,
             numbers,
             shelves: BTreeMap::new(),
+            near: BTreeMap::new(),
             whole: BTreeMap::new(),
         }
     }
@@ -149,15 +152,23 @@ impl Locator {
         by_pack: BTreeMap<u32, Vec<Sought>>,
         found: &mut [Option<LocatedRow>],
     ) -> Result<Vec<Sought>> {
+        let mut near = std::mem::take(&mut self.near);
+        let tasks: Vec<_> = by_pack
+            .into_iter()
+            .map(|(pack, sought)| (pack, sought, near.remove(&pack).unwrap_or_default()))
+            .collect();
         let this = &*self;
-        let searches = by_pack.into_iter().map(async |(pack, sought)| {
+        let searches = tasks.into_iter().map(async |(pack, sought, mut near)| {
             let rows: Vec<WantedRow> = sought.iter().map(|(_, row)| *row).collect();
-            Result::<_, Error>::Ok((pack, this.look_up(pack, &rows).await?, sought))
+            let rows = this.look_up(pack, &rows, &mut near).await?;
+            Result::<_, Error>::Ok((pack, rows, sought, near))
         });
         let searched: Vec<_> =
             stream::iter(searches).buffer_unordered(DIRECTORIES).try_collect().await?;
+        self.near = near;
         let mut missed = Vec::new();
-        for (pack, rows, sought) in searched {
+        for (pack, rows, sought, near) in searched {
+            self.near.insert(pack, near);
             let left = take(pack, sought, rows, found);
             if !left.is_empty() {
                 missed.extend(self.search_whole(pack, left, found).await?);
@@ -180,18 +191,13 @@ impl Locator {
         let Some(head) = self.head(pack).await?.filter(|_| !self.whole.contains_key(&pack)) else {
             return Ok(None);
         };
-        let limit = limit.min(head.rows.saturating_sub(first));
-        let numbers: Vec<u64> = (first..first + limit).collect();
+        if first >= head.rows {
+            return Ok(Some(Vec::new()));
+        }
         let file = self.file(pack);
-        let directory = LookupDirectory::new(&head, &file);
-        let Some(rows) = directory.rows(&numbers).await? else { return Ok(None) };
-        let sought: Vec<WantedRow> = rows.iter().map(wanted).collect();
-        let found = directory.locate(&sought).await?;
-        let located = numbers.into_iter().zip(rows).zip(found).map(|((number, row), found)| {
-            let is_right = found == Some((number, row));
-            is_right.then_some(LocatedRow { pack, number, row })
-        });
-        Ok(located.collect())
+        let rows = LookupDirectory::new(&head, &file).checked_page(first, limit).await?;
+        let located = |(number, row)| LocatedRow { pack, number, row };
+        Ok(rows.map(|rows| (first..).zip(rows).map(located).collect()))
     }
 
     /// The whole directory of a pack.
@@ -221,12 +227,17 @@ impl Locator {
     }
 
     /// Rows of a pack with their numbers, by reading as little as possible.
-    async fn look_up(&self, pack: u32, rows: &[WantedRow]) -> Result<Vec<Option<(u64, Row)>>> {
+    async fn look_up(
+        &self,
+        pack: u32,
+        rows: &[WantedRow],
+        near: &mut NearRows,
+    ) -> Result<Vec<Option<(u64, Row)>>> {
         if let Some(directory) = self.whole.get(&pack) {
             return Ok(scan(directory, rows));
         }
         match self.head(pack).await? {
-            Some(head) => LookupDirectory::new(&head, &self.file(pack)).locate(rows).await,
+            Some(head) => LookupDirectory::new(&head, &self.file(pack)).locate(rows, near).await,
             None => Ok(vec![None; rows.len()]),
         }
     }
@@ -272,6 +283,7 @@ impl Locator {
         found: &mut [Option<LocatedRow>],
     ) -> Vec<Sought> {
         self.heads.forget(&directory.key);
+        self.near.remove(&pack);
         let rows: Vec<WantedRow> = sought.iter().map(|(_, row)| *row).collect();
         let left = take(pack, sought, scan(&directory, &rows), found);
         self.whole.insert(pack, directory);
@@ -293,7 +305,8 @@ impl Locator {
                 return Ok(());
             }
             let rows: Vec<WantedRow> = left.iter().map(|(_, row)| *row).collect();
-            left = take(pack, left, self.look_up(pack, &rows).await?, found);
+            let rows = self.look_up(pack, &rows, &mut NearRows::default()).await?;
+            left = take(pack, left, rows, found);
         }
         let Some((_, WantedRow { kind, id, .. })) = left.first() else { return Ok(()) };
         Err(Error::Damage(DamageError::Lost {
@@ -322,18 +335,15 @@ fn take(
     left
 }
 
-fn wanted(row: &Row) -> WantedRow {
-    WantedRow { kind: row.kind, id: row.id, fingerprint: row.fingerprint }
-}
-
 /// Rows of a whole directory with their numbers: the first of those that repeat.
-fn scan(directory: &Directory, sought: &[WantedRow]) -> Vec<Option<(u64, Row)>> {
+fn scan(directory: &Directory, wanted: &[WantedRow]) -> Vec<Option<(u64, Row)>> {
     let mut found: HashMap<WantedRow, Option<(u64, Row)>> =
-        sought.iter().map(|row| (*row, None)).collect();
+        wanted.iter().map(|row| (*row, None)).collect();
     for (number, row) in (0..).zip(directory.rows()) {
-        if let Some(place) = found.get_mut(&wanted(&row)) {
+        let sought = WantedRow { kind: row.kind, id: row.id, fingerprint: row.fingerprint };
+        if let Some(place) = found.get_mut(&sought) {
             place.get_or_insert((number, row));
         }
     }
-    sought.iter().map(|row| found.get(row).copied().flatten()).collect()
+    wanted.iter().map(|row| found.get(row).copied().flatten()).collect()
 }

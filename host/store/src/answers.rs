@@ -87,12 +87,13 @@ impl Store {
     }
 
     /// Removes the expired answers of all repos, including deleted repos; returns how many. Those
-    /// of a damaged repo are kept.
+    /// of a damaged repo are kept. Fetch requests that have expired go, too.
     ///
     /// # Errors
     /// When the catalog can't be read, or a file can't be removed.
     pub async fn expire_all_answers(&self) -> Result<u64> {
         let (now, mut expired) = (self.time().await?, 0);
+        self.catalog.expire_fetch_requests(now).await?;
         for (repo, id) in self.catalog.repos_with_expired_answers(now).await? {
             expired += self.expire_answers(repo, &id, now, "expiry").await?;
         }
@@ -102,6 +103,9 @@ impl Store {
     /// The same for `prune`, which reads the packs that the repos need.
     pub(super) async fn prune_answers(&self, pruning: &mut Pruning<'_>) -> Result<()> {
         let now = pruning.now;
+        if !pruning.options.dry_run {
+            self.catalog.expire_fetch_requests(now).await?;
+        }
         for (repo, id) in self.catalog.repos_with_expired_answers(now).await? {
             let expired = self.catalog.expired_answers(repo, now).await?;
             if expired.is_empty() {

@@ -6,7 +6,7 @@ use packhouse_core::{Answer, Plan, Row, Step};
 use packhouse_model::error::Result;
 use packhouse_run::{BasePack, LocatedRow, RunPack};
 
-use super::assemble::PlannedFetch;
+use super::fetch::FetchState;
 use super::prove::ProofError;
 use super::prove::answer::{Claim, prove};
 use super::prove::base::{copies_unread_rows, covers, prove as prove_on_base};
@@ -19,18 +19,20 @@ impl Store {
     /// it was planned.
     pub(super) async fn prove_answer(
         &self,
-        fetch: &PlannedFetch<'_>,
+        fetch: &FetchState<'_>,
         answer: Answer,
         mut repo: StoredRepo,
     ) -> Result<Answer> {
-        let PlannedFetch { row, packs, heads, ask, .. } = fetch;
+        let FetchState { row, packs, heads, ask, .. } = fetch;
         let name = &row.name;
         let base = repo.base().filter(|_| copies_unread_rows(&answer.plan, packs));
         let admitted = prove::admit_on(base.as_ref(), &answer.plan, packs, heads);
-        let admitted = admitted.and_then(|()| match &base {
-            Some(base) => covers(&answer.plan, packs, base),
-            None => Ok(()),
-        });
+        let admitted = admitted
+            .and_then(|()| match &base {
+                Some(base) => covers(&answer.plan, packs, base),
+                None => Ok(()),
+            })
+            .and_then(|()| prove::layout::layout(&answer.plan, packs, heads, base.as_ref()));
         if let Err(failed) = admitted {
             return Err(self.unproven(name, packs, failed).await);
         }
@@ -71,7 +73,7 @@ impl Store {
     /// record can be in several packs, and the index maps it to one.
     pub(super) async fn equal_pack(
         &self,
-        fetch: &PlannedFetch<'_>,
+        fetch: &FetchState<'_>,
         plan: &Plan,
     ) -> Result<Option<u32>> {
         if copies_unread_rows(plan, &fetch.packs) {

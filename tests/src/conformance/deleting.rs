@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    Catalog, Consolidation, DeletionSummary, LockMode, NewAnswer, NewJob, PublishOutcome,
-    RepoRestoration, RestoreOutcome,
+    Catalog, Consolidation, DeletionSummary, LockMode, NewAnswer, NewFetchRequest, NewJob,
+    PublishOutcome, RepoRestoration, RestoreOutcome,
 };
 use packhouse_host::{
     DeletedRepo, GcRecord, JobStatus, MpackKey, Operation, Policy, RepoId, VerifyOptions,
@@ -206,6 +206,14 @@ pub async fn full(catalog: &Arc<dyn Catalog>) -> Desk {
         expires_at: at(9),
     };
     catalog.note_answer(&key(900), &key(9), &answer).await.unwrap();
+    let request = NewFetchRequest {
+        repo: desk.repo,
+        digest: [1; 32],
+        request: vec![1; 5000],
+        caller: String::new(),
+        expires_at: at(9),
+    };
+    assert_eq!(catalog.note_fetch_request(&request, at(4), None).await.unwrap(), None);
     assert!(
         catalog.freshen(&desk.row().await, &[row(Kind::Object, 1).entity], at(4)).await.unwrap()
     );

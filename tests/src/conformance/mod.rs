@@ -6,7 +6,7 @@
 //!
 //! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]),
 //! reported to clients ([`freshening`]) and read ([`reading`], [`large`]); [`generations`] of
-//! commits; [`complete`] packs; known [`damage`],
+//! commits; [`complete`] packs; [`fetch_requests`] that are too long for a URL; known [`damage`],
 //! and [`scrubs`] that look for it;
 //! deleted [`branches`]; [`deleting`] a repo; unused [`packs`], and the lock to delete them
 //! ([`locking`]); the [`gc_log`]; [`jobs`], their [`leases`] and the [`policies`] that queue them;
@@ -26,6 +26,7 @@ pub mod damage;
 pub mod deleting;
 pub mod desk;
 pub mod dropping;
+pub mod fetch_requests;
 pub mod freshening;
 pub mod gc_log;
 pub mod generations;

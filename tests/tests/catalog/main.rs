@@ -115,6 +115,12 @@ laws! {
         what_is_mapped_to_other_packs_by_now_is_not_counted
         a_pack_that_was_only_checked_is_recorded_if_nothing_has_changed
         it_goes_with_its_pack;
+    fetch_requests:
+        a_request_is_found_until_the_latest_time_that_was_noted
+        requests_that_expired_are_removed
+        requests_keep_to_their_budget
+        room_for_requests_is_given_once
+        requests_go_with_their_repo;
     large:
         a_publication_of_many_entities_is_all_there_and_may_be_dropped_again
         a_push_of_many_packs_and_branches_is_all_there

@@ -42,6 +42,7 @@ async fn no_table_keeps_rows_of_a_repo_that_was_forgotten() {
         "commits",
         "complete_packs",
         "entities",
+        "fetch_requests",
         "freshened",
         "gc_runs",
         "jobs",
@@ -112,6 +113,19 @@ async fn two_processes_that_ask_for_a_secret_at_once_get_the_same() {
 
 async fn open(place: CatalogPlace) -> std::sync::Arc<dyn packhouse_host::catalog::Catalog> {
     place.open().await.unwrap()
+}
+
+/// Servers look every ten seconds, and consoles would read all anew.
+#[tokio::test]
+async fn looking_for_expired_requests_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalog = open(CatalogPlace::Sqlite(folder.path().join("catalog.db"))).await;
+    full(&catalog).await;
+    let stamp = catalog.change_stamp().await.unwrap();
+    assert_eq!(catalog.expire_fetch_requests(at(9)).await.unwrap(), 0);
+    assert_eq!(catalog.change_stamp().await.unwrap(), stamp);
+    assert_eq!(catalog.expire_fetch_requests(at(10)).await.unwrap(), 1);
+    assert_ne!(catalog.change_stamp().await.unwrap(), stamp);
 }
 
 #[tokio::test]

@@ -57,13 +57,7 @@ async fn verbs_that_read_do_not_migrate_and_say_how_to() {
     let store = filled();
     let catalog = store.data().join("catalog.db");
     // As the packhouse before the last migration left it.
-    let older = "DELETE FROM _sqlx_migrations WHERE version = 9;
-        DROP TABLE awaited_parents; DROP TABLE complete_packs;
-        DROP INDEX tag_ids_by_commit; DROP INDEX tag_ids_without_commit; DROP INDEX packs_by_verification;
-        ALTER TABLE commits DROP COLUMN generation; ALTER TABLE repos DROP COLUMN walk_floor;
-        ALTER TABLE tag_ids DROP COLUMN commit_id;
-        ALTER TABLE packs DROP COLUMN scrub_until;
-        ALTER TABLE policies DROP COLUMN scrub_age_seconds";
+    let older = "DELETE FROM _sqlx_migrations WHERE version = 10; DROP TABLE fetch_requests";
     sql(&catalog, older).await;
     let before = std::fs::read(&catalog).unwrap();
     for words in [
@@ -78,8 +72,7 @@ async fn verbs_that_read_do_not_migrate_and_say_how_to() {
         &["gc", "a/b", "--dry-run"],
         &["prune", "--dry-run"],
     ] {
-        let way_out =
-            ["older packhouse", "migration 9 (cost follows the change)", "packhouse migrate"];
+        let way_out = ["older packhouse", "migration 10 (fetch requests)", "packhouse migrate"];
         store.run(words).exits(1).says(&way_out);
         assert_eq!(std::fs::read(&catalog).unwrap(), before, "{words:?}");
     }

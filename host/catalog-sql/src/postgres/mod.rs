@@ -27,7 +27,7 @@ use crate::MissingCatalog;
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
-const MIGRATIONS: [MigrationStep; 7] = [
+const MIGRATIONS: [MigrationStep; 8] = [
     (1, "first pack house", include_str!("../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../migrations/postgres/0003_damage.sql")),
@@ -39,6 +39,7 @@ const MIGRATIONS: [MigrationStep; 7] = [
         "cost follows the change",
         include_str!("../../migrations/postgres/0007_cost_follows_the_change.sql"),
     ),
+    (8, "fetch requests", include_str!("../../migrations/postgres/0008_fetch_requests.sql")),
 ];
 
 /// Timeout of a connection.
@@ -377,6 +378,8 @@ impl Engine for PostgresDatabase {
 
     const BEGIN_READING: &'static str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     const LOCK_ANSWERS: &'static str = "LOCK TABLE answers IN SHARE ROW EXCLUSIVE MODE";
+    const LOCK_FETCH_REQUESTS: &'static str =
+        "LOCK TABLE fetch_requests IN SHARE ROW EXCLUSIVE MODE";
 
     const TAKE_JOB: &'static str = take_job!(" FOR UPDATE OF j SKIP LOCKED");
     const TAKE_SCRUB: &'static str = take_scrub!(" FOR UPDATE OF p SKIP LOCKED");

@@ -31,7 +31,7 @@ use crate::MissingCatalog;
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
 
 /// The migrations of a catalog in an SQLite file, in order.
-pub const MIGRATIONS: [MigrationStep; 9] = [
+pub const MIGRATIONS: [MigrationStep; 10] = [
     (1, "first pack house", include_str!("../../migrations/sqlite/0001_first_pack_house.sql")),
     (2, "what operators ask", include_str!("../../migrations/sqlite/0002_what_operators_ask.sql")),
     (3, "production", include_str!("../../migrations/sqlite/0003_production.sql")),
@@ -45,6 +45,7 @@ pub const MIGRATIONS: [MigrationStep; 9] = [
         "cost follows the change",
         include_str!("../../migrations/sqlite/0009_cost_follows_the_change.sql"),
     ),
+    (10, "fetch requests", include_str!("../../migrations/sqlite/0010_fetch_requests.sql")),
 ];
 
 /// An SQLite file that holds a catalog.
@@ -211,6 +212,7 @@ impl Engine for SqliteFile {
 
     const BEGIN_READING: &'static str = "BEGIN";
     const LOCK_ANSWERS: &'static str = "SELECT 1";
+    const LOCK_FETCH_REQUESTS: &'static str = "SELECT 1";
 
     const TAKE_JOB: &'static str = take_job!("");
     const TAKE_SCRUB: &'static str = take_scrub!("");

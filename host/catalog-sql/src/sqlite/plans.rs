@@ -7,13 +7,14 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
 use super::{MIGRATIONS, SqliteFile};
 use crate::complete::COMPLETE_PACK;
 use crate::engine::Engine;
+use crate::fetch_requests::{EXPIRE, EXPIRED, REQUEST};
 use crate::migrations::migrator;
 use crate::snapshot::{COMMITS, TAGS_WITHOUT_COMMIT};
 
 /// What may be scanned: numbers, and what was looked up before.
 const LISTS: [&str; 5] = ["n", "side", "asked", "walk", "CONSTANT"];
 
-const STATEMENTS: [(&str, &str); 15] = [
+const STATEMENTS: [(&str, &str); 18] = [
     ("HISTORY", SqliteFile::HISTORY),
     ("GENERATIONS", SqliteFile::GENERATIONS),
     ("PUT_GENERATIONS", SqliteFile::PUT_GENERATIONS),
@@ -29,6 +30,9 @@ const STATEMENTS: [(&str, &str); 15] = [
     ("TAKE_SCRUB", SqliteFile::TAKE_SCRUB),
     ("COMMITS", COMMITS),
     ("TAGS_WITHOUT_COMMIT", TAGS_WITHOUT_COMMIT),
+    ("REQUEST", REQUEST),
+    ("EXPIRED", EXPIRED),
+    ("EXPIRE", EXPIRE),
 ];
 
 /// The steps of a statement that scan something else.

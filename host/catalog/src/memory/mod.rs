@@ -10,6 +10,7 @@
 
 mod access;
 mod answers;
+mod fetch_requests;
 mod graph;
 mod jobs;
 mod publish;

@@ -12,9 +12,9 @@ use packhouse_model::report::{
 
 use super::jobs::Job;
 use crate::{
-    CompletePack, DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, PackChange, PackRow,
-    ReleaseRow, RepoRestoration, RepoRow, RestoreOutcome, RetiredPack, Shelf, Sums, TagRow,
-    TokenRow, UnneededPack, entity_of,
+    CompletePack, DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, NewFetchRequest,
+    PackChange, PackRow, ReleaseRow, RepoRestoration, RepoRow, RestoreOutcome, RetiredPack, Shelf,
+    Sums, TagRow, TokenRow, UnneededPack, entity_of,
 };
 
 /// Everything.
@@ -79,6 +79,8 @@ pub(super) struct Repo {
     pub(super) all_freshened: Option<Timestamp>,
     pub(super) changes: Vec<PackChange>,
     pub(super) answers: BTreeMap<MpackKey, KeptAnswer>,
+    /// By digest.
+    pub(super) fetch_requests: BTreeMap<[u8; 32], NewFetchRequest>,
 }
 
 /// An answer that is kept, or being made: then it has no plan yet.
@@ -155,6 +157,7 @@ impl Repo {
             all_freshened: None,
             changes: Vec::new(),
             answers: BTreeMap::new(),
+            fetch_requests: BTreeMap::new(),
         }
     }
 

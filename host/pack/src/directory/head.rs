@@ -70,6 +70,11 @@ impl DirectoryHead {
         self
     }
 
+    /// Whether the whole file was kept.
+    pub(super) fn is_whole(&self) -> bool {
+        self.start.len() as u64 >= Directory::size(self.rows)
+    }
+
     /// Size of the head in bytes.
     pub(super) fn bytes(&self) -> u64 {
         bytes(self.rows)

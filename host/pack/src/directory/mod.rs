@@ -24,6 +24,7 @@
 
 mod head;
 mod lookup;
+mod near;
 mod spine;
 mod table;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use crate::frame::{self, FramePart, MAX_PARTS, PART_BYTES};
 
 pub use self::head::DirectoryHead;
 pub use self::lookup::{DirectoryRead, LookupDirectory, WantedRow};
+pub use self::near::NearRows;
 pub use self::spine::Spine;
 use self::table::{ENTRY, Table};
 

@@ -6,6 +6,8 @@
 //!   record came from a literal, and the sources match their directories.
 //! - A consolidation contains every entity of the index, in the encoding of the index, and nothing
 //!   else ([`consolidation`]).
+//! - A fetch result has nothing around its records but the canonical form and the heads
+//!   ([`layout`](mod@layout), before anything is written).
 //! - A fetch result contains what the request reaches and the client does not have: nothing is left
 //!   out, nothing is added ([`answer`], before anything is written). One on a base has all of that,
 //!   and what is new ([`base`]).
@@ -16,6 +18,7 @@ pub(crate) mod base;
 mod between;
 pub(crate) mod consolidation;
 pub(crate) mod had;
+pub(crate) mod layout;
 pub(crate) mod stored;
 #[cfg(test)]
 mod tests;

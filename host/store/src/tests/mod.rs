@@ -7,6 +7,7 @@ mod leftovers;
 mod locating;
 mod negotiation;
 mod on_base;
+mod planned;
 mod races;
 
 use std::path::{Path, PathBuf};

@@ -18,7 +18,7 @@ use packhouse_sandbox::Sandbox;
 use super::Fixture;
 use crate::Store;
 use crate::client::handed_out;
-use crate::fetch_request::ask;
+use crate::fetch::RequestedCommits;
 use crate::load::distinct_packs;
 use crate::prove::base::copies_unread_rows;
 
@@ -58,10 +58,11 @@ async fn planned(fixture: &Fixture) -> (u64, usize, bool) {
     let row = fixture.store.known_repo(&fixture.repo).await.unwrap();
     let mut snapshot = fixture.store.catalog.snapshot(row.id).await.unwrap();
     let heads = handed_out(snapshot.as_mut()).await.unwrap();
-    let ask = ask(&FetchRequest::default(), snapshot.as_mut()).await.unwrap();
+    let request = RequestedCommits::of(&fixture.repo, &FetchRequest::default()).unwrap();
+    let ask = request.ask(snapshot.as_mut()).await.unwrap();
     let packs = distinct_packs(&snapshot.shelves().await.unwrap());
     let (answer, repo) =
-        fixture.store.plan_fetch(&fixture.repo, &heads, &ask, &packs, snapshot).await.unwrap();
+        fixture.store.ask_for_answer(&fixture.repo, &heads, &ask, &packs, snapshot).await.unwrap();
     let packs = repo.packs();
     let known = packs.iter().map(|pack| pack.directory.len()).sum();
     (known, answer.plan.steps.len(), copies_unread_rows(&answer.plan, &packs))
