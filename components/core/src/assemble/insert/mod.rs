@@ -162,7 +162,7 @@ fn reaches_all<H: Database + ?Sized>(
     if host.walk_floor()?.is_some() || !open.iter().all(is_known) {
         return Ok(false);
     }
-    let lowest = |graph: &Graph, open: &BTreeSet<u32>| {
+    let highest = |graph: &Graph, open: &BTreeSet<u32>| {
         open.iter().map(|head| graph.node(*head).generation).max()
     };
     let mut queue: BinaryHeap<(u64, u32)> = met
@@ -172,9 +172,9 @@ fn reaches_all<H: Database + ?Sized>(
         .collect();
     while let Some((generation, commit)) = queue.pop() {
         open.remove(&commit);
-        match lowest(graph, &open) {
+        match highest(graph, &open) {
             None => return Ok(true),
-            Some(lowest) if generation < lowest => return Ok(false),
+            Some(highest) if generation < highest => return Ok(false),
             Some(_) => {}
         }
         let parents: Vec<u32> =
