@@ -12,7 +12,7 @@ use packhouse_core::{EntityId, Kind, Location, Row};
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{RepoName, ShelfId};
 use packhouse_pack::Directory;
-use packhouse_pack::directory::{DirectoryHead, LookupDirectory, WantedRow};
+use packhouse_pack::directory::{DirectoryHead, LookupDirectory, NearRows, WantedRow};
 use packhouse_vault::Vault;
 
 use crate::directories::{Directories, DirectoryFile};
@@ -48,6 +48,8 @@ pub struct Locator {
     numbers: HashMap<i64, u32>,
     /// The packs of shelves that were looked up.
     shelves: BTreeMap<ShelfId, Option<u32>>,
+    /// Rows that were read near others, by pack.
+    near: BTreeMap<u32, NearRows>,
     /// Directories that had to be read whole.
     whole: BTreeMap<u32, Directory>,
 }
@@ -71,6 +73,7 @@ impl Locator {
             packs,
             numbers,
             shelves: BTreeMap::new(),
+            near: BTreeMap::new(),
             whole: BTreeMap::new(),
         }
     }
@@ -149,15 +152,23 @@ impl Locator {
         by_pack: BTreeMap<u32, Vec<Sought>>,
         found: &mut [Option<LocatedRow>],
     ) -> Result<Vec<Sought>> {
+        let mut near = std::mem::take(&mut self.near);
+        let tasks: Vec<_> = by_pack
+            .into_iter()
+            .map(|(pack, sought)| (pack, sought, near.remove(&pack).unwrap_or_default()))
+            .collect();
         let this = &*self;
-        let searches = by_pack.into_iter().map(async |(pack, sought)| {
+        let searches = tasks.into_iter().map(async |(pack, sought, mut near)| {
             let rows: Vec<WantedRow> = sought.iter().map(|(_, row)| *row).collect();
-            Result::<_, Error>::Ok((pack, this.look_up(pack, &rows).await?, sought))
+            let rows = this.look_up(pack, &rows, &mut near).await?;
+            Result::<_, Error>::Ok((pack, rows, sought, near))
         });
         let searched: Vec<_> =
             stream::iter(searches).buffer_unordered(DIRECTORIES).try_collect().await?;
+        self.near = near;
         let mut missed = Vec::new();
-        for (pack, rows, sought) in searched {
+        for (pack, rows, sought, near) in searched {
+            self.near.insert(pack, near);
             let left = take(pack, sought, rows, found);
             if !left.is_empty() {
                 missed.extend(self.search_whole(pack, left, found).await?);
@@ -166,13 +177,67 @@ impl Locator {
         Ok(missed)
     }
 
+    /// Rows of a pack, at most `limit` from number `first`, each checked by the table of the
+    /// directory. `None` if they are not all right, or are known from a whole directory.
+    ///
+    /// # Errors
+    /// When the directory can't be read.
+    pub(crate) async fn page(
+        &self,
+        pack: u32,
+        first: u64,
+        limit: u64,
+    ) -> Result<Option<Vec<LocatedRow>>> {
+        let Some(head) = self.head(pack).await?.filter(|_| !self.whole.contains_key(&pack)) else {
+            return Ok(None);
+        };
+        if first >= head.rows {
+            return Ok(Some(Vec::new()));
+        }
+        let file = self.file(pack);
+        let rows = LookupDirectory::new(&head, &file).checked_page(first, limit).await?;
+        let located = |(number, row)| LocatedRow { pack, number, row };
+        Ok(rows.map(|rows| (first..).zip(rows).map(located).collect()))
+    }
+
+    /// The whole directory of a pack.
+    ///
+    /// # Errors
+    /// When it has to be rebuilt, and the pack is missing or damaged; when it can't be read.
+    pub async fn whole(&self, pack: u32) -> Result<Directory> {
+        match self.whole.get(&pack) {
+            Some(directory) => Ok(directory.clone()),
+            None => self.directories.whole(&self.packs[pack as usize]).await,
+        }
+    }
+
+    /// Numbers of the spine of a pack; `None` if it does not have `count` of them, or is damaged.
+    ///
+    /// # Errors
+    /// When the directory can't be read.
+    pub(crate) async fn spine(
+        &self,
+        pack: u32,
+        first: u64,
+        limit: u64,
+        count: u64,
+    ) -> Result<Option<Vec<u32>>> {
+        let Some(head) = self.head(pack).await? else { return Ok(None) };
+        LookupDirectory::new(&head, &self.file(pack)).spine(first, limit, count).await
+    }
+
     /// Rows of a pack with their numbers, by reading as little as possible.
-    async fn look_up(&self, pack: u32, rows: &[WantedRow]) -> Result<Vec<Option<(u64, Row)>>> {
+    async fn look_up(
+        &self,
+        pack: u32,
+        rows: &[WantedRow],
+        near: &mut NearRows,
+    ) -> Result<Vec<Option<(u64, Row)>>> {
         if let Some(directory) = self.whole.get(&pack) {
             return Ok(scan(directory, rows));
         }
         match self.head(pack).await? {
-            Some(head) => LookupDirectory::new(&head, &self.file(pack)).locate(rows).await,
+            Some(head) => LookupDirectory::new(&head, &self.file(pack)).locate(rows, near).await,
             None => Ok(vec![None; rows.len()]),
         }
     }
@@ -182,7 +247,7 @@ impl Locator {
     }
 
     /// The head of a pack's directory; `None` if there is no valid one of the current version.
-    async fn head(&self, pack: u32) -> Result<Option<Arc<DirectoryHead>>> {
+    pub(crate) async fn head(&self, pack: u32) -> Result<Option<Arc<DirectoryHead>>> {
         self.directories.head(&self.heads, &self.packs[pack as usize]).await
     }
 
@@ -218,6 +283,7 @@ impl Locator {
         found: &mut [Option<LocatedRow>],
     ) -> Vec<Sought> {
         self.heads.forget(&directory.key);
+        self.near.remove(&pack);
         let rows: Vec<WantedRow> = sought.iter().map(|(_, row)| *row).collect();
         let left = take(pack, sought, scan(&directory, &rows), found);
         self.whole.insert(pack, directory);
@@ -239,7 +305,8 @@ impl Locator {
                 return Ok(());
             }
             let rows: Vec<WantedRow> = left.iter().map(|(_, row)| *row).collect();
-            left = take(pack, left, self.look_up(pack, &rows).await?, found);
+            let rows = self.look_up(pack, &rows, &mut NearRows::default()).await?;
+            left = take(pack, left, rows, found);
         }
         let Some((_, WantedRow { kind, id, .. })) = left.first() else { return Ok(()) };
         Err(Error::Damage(DamageError::Lost {

@@ -10,12 +10,14 @@ use packhouse_core::Plan;
 use packhouse_model::error::Result;
 use packhouse_model::names::MpackKey;
 use packhouse_model::progress::Progress;
+use packhouse_run::RunPack;
 use packhouse_tape::plan_digest;
 use packhouse_vault::StagedFile;
 
 use super::fetch::AnswerPlan;
 use super::load::examine;
 use super::prefetch::Reads;
+use super::prove::base::copies_unread_rows;
 use super::{Store, blocking, prove};
 
 /// Room that was taken for an answer.
@@ -76,7 +78,9 @@ impl Store {
         staged: StagedFile,
         room: &Reservation,
     ) -> Result<(MpackKey, String)> {
-        let KeptAnswer { row, planned: AnswerPlan { packs, heads, .. }, progress, .. } = kept;
+        let KeptAnswer { row, planned, progress, .. } = kept;
+        let heads = &planned.heads;
+        let packs = &self.with_rows_of(row, planned).await?;
         let (staged, written) =
             self.splice(staged, &row.name, plan, packs, Reads::Copied(plan), progress).await?;
         if let Err(failed) = prove::same_records(plan, packs, &written.scanned, heads) {
@@ -89,6 +93,15 @@ impl Store {
         let url = self.vault.store_answer(staged, &row.repo_id, &written.key, kept.ttl).await?;
         drop(lock);
         Ok((written.key, url))
+    }
+
+    /// The packs of a plan with all rows that it copies, for what is compared row by row: the
+    /// directory of a base is read whole.
+    async fn with_rows_of(&self, row: &RepoRow, planned: &AnswerPlan) -> Result<Arc<Vec<RunPack>>> {
+        if !copies_unread_rows(&planned.plan, &planned.packs) {
+            return Ok(planned.packs.clone());
+        }
+        Ok(Arc::new(self.directories(&row.name, &planned.pack_rows).await?))
     }
 
     /// Records an answer without a file, so that it uses no space: neither while it is stored, nor

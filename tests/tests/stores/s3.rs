@@ -11,6 +11,7 @@ use packhouse_host::{
     Error, FetchRequest, GcOptions, Progress, Storage, Store, StoreOptions, VerifyOptions,
 };
 use packhouse_tests::binary::Packhouse;
+use packhouse_tests::cases::line_of_commits;
 use packhouse_tests::faulty::{self, Fault, Moment};
 use packhouse_tests::fixtures::{CONSOLIDATED_BYTES, CONSOLIDATED_KEY, muse_cli};
 use packhouse_tests::model;
@@ -224,6 +225,32 @@ async fn law_13_the_url_of_a_clone_downloads_nothing() {
     assert_eq!((taken.requests, taken.bytes_down), (1, 0), "it is asked how large the pack is");
     assert_eq!((answer.mpack_key, answer.reused), (key, true));
     assert!(get(&answer.mpack_url).await.is_some());
+}
+
+/// What a pull of the last of some commits downloads, from the consolidated pack of all of them:
+/// for a process that reads the pack for the first time, and for one that has its head.
+async fn pulls_of_one(commits: usize) -> [Traffic; 2] {
+    let store = TestStore::on_s3().await;
+    let (packs, ids) = line_of_commits(commits, 2, |_, _| ());
+    store.push_each(&packs).await;
+    store.gc().await.unwrap();
+    let cold = without_copies(&store).await;
+    let pull = async |at: usize| {
+        let (want, have) = (vec![ids[at].clone()], vec![ids[at - 1].clone()]);
+        let request = FetchRequest { want, have, ..FetchRequest::default() };
+        let before = cold.traffic();
+        let answer = cold.fetch(&store.repo, &request, &Progress::silent()).await.unwrap();
+        assert_eq!((answer.commit_count, answer.snapshot_count, answer.object_count), (1, 1, 10));
+        between(before, cold.traffic())
+    };
+    [pull(commits / 2).await, pull(commits - 1).await]
+}
+
+#[tokio::test]
+async fn law_13_a_pull_downloads_what_lies_between() {
+    for n in [200, 1000, 8000] {
+        println!("{n}: {:?}", pulls_of_one(n).await);
+    }
 }
 
 #[test]

@@ -70,9 +70,25 @@ impl DirectoryHead {
         self
     }
 
+    /// Whether the whole file was kept.
+    pub(super) fn is_whole(&self) -> bool {
+        self.start.len() as u64 >= Directory::size(self.rows)
+    }
+
     /// Size of the head in bytes.
     pub(super) fn bytes(&self) -> u64 {
         bytes(self.rows)
+    }
+
+    /// Size in bytes of the optional part of the file: of the spine, if there is one.
+    pub fn spine_bytes(&self) -> u64 {
+        word(&self.start, 56).unwrap_or(0)
+    }
+
+    /// The part of the file with some bytes of the spine.
+    pub(super) fn spine_at(&self, bytes: Range<u64>) -> Range<u64> {
+        let start = self.rows_at(self.rows..self.rows).start + self.rows * ENTRY as u64;
+        start + bytes.start..start + bytes.end
     }
 
     /// The pack's frame, by offset; empty if it is not known.

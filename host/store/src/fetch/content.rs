@@ -11,6 +11,7 @@ use packhouse_run::{AnswerSource, RunPack};
 use ring::digest::{Context, SHA256};
 
 use super::super::Store;
+use super::super::prove::base::copies_unread_rows;
 
 /// A plan that was proven, and what it copies from.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub(in super::super) struct AnswerPlan {
     /// The packs of the repo, with the rows that the component has located or paged.
     pub(in super::super) packs: Arc<Vec<RunPack>>,
     /// The same packs, as the catalog has them.
-    pub(super) pack_rows: Vec<PackRow>,
+    pub(in super::super) pack_rows: Vec<PackRow>,
     /// The heads that the plan writes.
     pub(in super::super) heads: Vec<Head>,
 }
@@ -107,17 +108,32 @@ impl AnswerPlan {
         let kept = |(pack, spans): (&RunPack, u64)| {
             let directory = &pack.directory;
             let is_long = directory.len() / spans.max(1) >= LONG_RUN;
-            RunPack::stored(match is_long {
-                true => Directory::new(directory.key, directory.pack_bytes, &[]),
-                false => directory.clone(),
-            })
+            match is_long {
+                true => without_rows(pack),
+                false if pack.has_all_rows() => RunPack::stored(directory.clone()),
+                false => RunPack::in_part(directory.clone()),
+            }
         };
         let packs = Arc::new(self.packs.iter().zip(spans).map(kept).collect());
         AnswerPlan { packs, ..self }
     }
 
+    /// The same plan. Of packs of which it copies rows that are not known, no row is: all are paged
+    /// when they are sent.
+    fn without_unread_rows(self) -> AnswerPlan {
+        if !copies_unread_rows(&self.plan, &self.packs) {
+            return self;
+        }
+        let kept = |pack: &RunPack| match pack.has_all_rows() {
+            true => RunPack::stored(pack.directory.clone()),
+            false => without_rows(pack),
+        };
+        let packs = Arc::new(self.packs.iter().map(kept).collect());
+        AnswerPlan { packs, ..self }
+    }
+
     /// Digest of what the plan writes, wherever the records are: two plans with the same digest
-    /// write the same bytes.
+    /// write the same bytes. Records that are not known are named by their place.
     fn digest(&self) -> [u8; 32] {
         let mut sum = Context::new(&SHA256);
         sum.update(b"packhouse answer 1\n");
@@ -131,7 +147,13 @@ impl AnswerPlan {
                 Step::Copy(span) => {
                     let Some(pack) = self.packs.get(span.pack as usize) else { continue };
                     let directory = &pack.directory;
-                    let rows = directory.whole_rows(span.offset, span.length).unwrap_or_default();
+                    let Some(rows) = directory.whole_rows(span.offset, span.length) else {
+                        sum.update(&[2]);
+                        sum.update(directory.key.digest());
+                        sum.update(&span.offset.to_le_bytes());
+                        sum.update(&span.length.to_le_bytes());
+                        continue;
+                    };
                     for row in rows.filter_map(|number| directory.row(number)) {
                         sum.update(&[1, row.kind as u8]);
                         sum.update(&row.id.to_bytes());
@@ -145,6 +167,11 @@ impl AnswerPlan {
         digest.copy_from_slice(sum.finish().as_ref());
         digest
     }
+}
+
+/// A pack whose rows are paged.
+fn without_rows(pack: &RunPack) -> RunPack {
+    RunPack::in_part(Directory::new(pack.directory.key, pack.directory.pack_bytes, &[]))
 }
 
 impl Store {
@@ -164,6 +191,7 @@ impl Store {
 
     /// The bytes that a plan writes.
     pub(super) fn planned_content(&self, row: &RepoRow, planned: AnswerPlan) -> Content {
+        let planned = planned.without_unread_rows();
         Content {
             repo: row.id,
             name: row.name.clone(),

@@ -87,7 +87,7 @@ impl Store {
 
     /// Asks the component for the answer. Returns the state of the repo, too: the answer is proven
     /// on the same.
-    async fn ask_for_answer(
+    pub(in super::super) async fn ask_for_answer(
         &self,
         repo: &RepoName,
         heads: &[Head],

@@ -78,7 +78,7 @@ impl RequestedCommits {
     }
 
     /// What to ask the component for.
-    pub(super) async fn ask(&self, snapshot: &mut dyn Snapshot) -> Result<Request> {
+    pub(in super::super) async fn ask(&self, snapshot: &mut dyn Snapshot) -> Result<Request> {
         let mut ask = Request { want: self.want.clone(), ..Request::default() };
         if self.want.is_empty() {
             // Of branches that clients can't keep the names are left out, and nothing that they

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use packhouse_core::msgpack::{put_array, put_map, put_str};
 use packhouse_core::{Counts, Head, Kind, Plan, Step};
-use packhouse_run::RunPack;
+use packhouse_run::{BasePack, RunPack};
 
 use super::{ProofError, wrong};
 
@@ -12,35 +12,71 @@ use super::{ProofError, wrong};
 type Around = BTreeMap<u64, Vec<u8>>;
 
 /// Checks that a plan writes the canonical form around its records: section by section, each with
-/// the records of its kind, and the repo's heads at the end. The plan was admitted.
-pub(crate) fn layout(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<(), ProofError> {
-    let mut counts = Counts::default();
-    let mut around = Around::new();
-    let mut records = 0u64;
-    let mut last = Kind::Commit;
+/// the records of its kind, and the repo's heads at the end. The plan was admitted; one on a base
+/// covers that.
+pub(crate) fn layout(
+    plan: &Plan,
+    packs: &[RunPack],
+    heads: &[Head],
+    base: Option<&BasePack>,
+) -> Result<(), ProofError> {
+    let mut counts = base.map_or_else(Counts::default, |base| base.records);
+    let mut found = Found::default();
     for step in &plan.steps {
         match step {
-            Step::Literal(bytes) if bytes.is_empty() => {}
-            Step::Literal(bytes) => around.entry(records).or_default().extend_from_slice(bytes),
-            Step::Copy(span) => {
-                let Some(pack) = packs.get(span.pack as usize) else { continue };
-                let rows = pack.directory.whole_rows(span.offset, span.length).unwrap_or_default();
-                for row in rows.filter_map(|number| pack.directory.row(number)) {
-                    if row.kind < last {
-                        let (kind, id) = (row.kind, row.id);
-                        return wrong(format!("its result has {kind} {id} after a {last}"));
+            Step::Literal(bytes) => found.literal.extend_from_slice(bytes),
+            Step::Copy(span) => match base.filter(|base| base.pack == span.pack) {
+                Some(base) => match base.kind_at(span.offset) {
+                    Some(kind) => found.record(kind)?,
+                    None => return not_canonical(),
+                },
+                None => {
+                    let Some(pack) = packs.get(span.pack as usize) else { continue };
+                    let rows = pack.directory.whole_rows(span.offset, span.length);
+                    for number in rows.unwrap_or_default() {
+                        let Some(row) = pack.directory.row(number) else { continue };
+                        found.record(row.kind)?;
+                        *counts.of(row.kind) += 1;
                     }
-                    last = row.kind;
-                    *counts.of(row.kind) += 1;
-                    records += 1;
                 }
+            },
+        }
+    }
+    found.around.push(found.literal);
+    match found.around.iter().eq(canonical(counts, heads).values()) {
+        true => Ok(()),
+        false => not_canonical(),
+    }
+}
+
+fn not_canonical() -> Result<(), ProofError> {
+    wrong("its result is not a pack in canonical form with the heads of the repo")
+}
+
+/// What a plan has around its records, so far.
+#[derive(Default)]
+struct Found {
+    /// What precedes each section that has records.
+    around: Vec<Vec<u8>>,
+    /// What was written since the last record.
+    literal: Vec<u8>,
+    last: Option<Kind>,
+}
+
+impl Found {
+    /// Records of a kind follow.
+    fn record(&mut self, kind: Kind) -> Result<(), ProofError> {
+        match self.last {
+            Some(last) if kind < last => wrong(format!("its result has a {kind} after a {last}")),
+            Some(last) if kind == last && self.literal.is_empty() => Ok(()),
+            Some(last) if kind == last => not_canonical(),
+            _ => {
+                self.last = Some(kind);
+                self.around.push(std::mem::take(&mut self.literal));
+                Ok(())
             }
         }
     }
-    if around == canonical(counts, heads) {
-        return Ok(());
-    }
-    wrong("its result is not a pack in canonical form with the heads of the repo")
 }
 
 /// What a pack in canonical form has around its records.
@@ -115,7 +151,7 @@ mod tests {
     }
 
     fn is_right(steps: Vec<Step>, kinds: &[Kind], heads: &[Head]) -> bool {
-        layout(&Plan { steps, ..Plan::default() }, &pack(kinds), heads).is_ok()
+        layout(&Plan { steps, ..Plan::default() }, &pack(kinds), heads, None).is_ok()
     }
 
     #[test]

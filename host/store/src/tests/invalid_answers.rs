@@ -207,9 +207,9 @@ impl Planner for Liar {
         records: u64,
         request: &Request,
     ) -> Result<Answer, RunError> {
-        // It may copy any record whose directory it has paged.
+        // It may copy any record of a directory that it has paged.
         for pack in 0..self.pulls.packs.len() as u32 {
-            host.pack_index(pack, 0, 1).unwrap();
+            host.pack_index(pack, 0, 0).unwrap();
         }
         let request = self.request.as_ref().unwrap_or(request);
         let mut answer = self.honest.assemble(host, records, request)?;

@@ -6,6 +6,7 @@ mod invalid_plans;
 mod leftovers;
 mod locating;
 mod negotiation;
+mod on_base;
 mod planned;
 mod races;
 
