@@ -33,7 +33,7 @@ fn commit(number: u64) -> String {
 }
 
 /// Measures on both engines, and prints a table.
-pub async fn measure() {
+pub(crate) async fn measure() {
     println!("| branches | commits | objects | catalog | request | took |");
     println!("|---|---|---|---|---|---|");
     for commits in SIZES {
