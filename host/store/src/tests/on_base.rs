@@ -4,7 +4,8 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use packhouse_core::{Answer, Plan, Request, Span, Step};
+use packhouse_core::msgpack::{put_array, put_map, put_str};
+use packhouse_core::{Answer, Kind, Plan, Request, Span, Step};
 use packhouse_model::client::FetchRequest;
 use packhouse_model::error::Error;
 use packhouse_model::operation::GcOptions;
@@ -229,12 +230,25 @@ fn only_base(mut answer: Answer) -> Answer {
     let base = longest(&mut answer.plan).pack;
     let is_new = |step: &Step| matches!(step, Step::Copy(span) if span.pack != base);
     answer.plan.steps.retain(|step| !is_new(step));
-    answer.plan.bytes = answer.plan.steps.iter().map(Step::bytes).sum();
     let records = &mut answer.plan.records;
     records.commits -= 5;
     records.snapshots -= 5;
     records.objects -= 10;
     records.tags -= 1;
+    // The heads of the sections say so.
+    let literals = answer.plan.steps.iter_mut().filter_map(|step| match step {
+        Step::Literal(bytes) => Some(bytes),
+        Step::Copy(_) => None,
+    });
+    for (kind, literal) in Kind::ALL.into_iter().zip(literals) {
+        literal.clear();
+        if kind == Kind::Commit {
+            put_map(literal, 5);
+        }
+        put_str(literal, kind.section());
+        put_array(literal, *answer.plan.records.of(kind) as u32);
+    }
+    answer.plan.bytes = answer.plan.steps.iter().map(Step::bytes).sum();
     answer
 }
 
@@ -288,9 +302,12 @@ async fn law_4_a_base_that_the_request_does_not_reach_is_caught() {
     let fixture = pushed_to(&packs).await;
     let clone = fixture.fetch().await;
     let whole = Arc::new(std::sync::Mutex::new(None));
-    let lie = move |answer: &mut Answer| match whole.lock().unwrap().take() {
-        Some(base) => *answer = base,
-        None => *whole.lock().unwrap() = Some(only_base(answer.clone())),
+    let lie = move |answer: &mut Answer| {
+        let mut whole = whole.lock().unwrap();
+        match whole.take() {
+            Some(base) => *answer = base,
+            None => *whole = Some(only_base(answer.clone())),
+        }
     };
     let liar = Liar { honest: Sandbox::reference(None).unwrap(), lie: Box::new(lie) };
     let store = Store { planner: Arc::new(liar), ..fixture.store.clone() };
