@@ -1,4 +1,4 @@
-//! Consolidation and ingest against the limit of the machine, measured side by side in one run.
+//! Consolidation, ingest and download against the limit of the machine, measured side by side in one run.
 //!
 //! ```text
 //! cargo bench -p packhouse-tests --bench throughput            all cases, three rounds
@@ -8,7 +8,8 @@
 //! The *limit* of a case is the least that anyone could do with the bytes that it writes: one
 //! SHA-256 pass over them with the fastest library here, plus one copy of them to a new file (as
 //! many files as the case writes), durable. Ours hashes them twice (each object, and the pack),
-//! plans, proves, reads back, indexes and publishes.
+//! plans, proves, reads back, indexes and publishes. A download hashes each object of the consolidated
+//! pack while it is streamed, here to a file.
 //!
 //! Each measured run is a process of its own, so that its peak memory is its own. It opens the
 //! store before the clock starts: compiling the component is no part of it.
@@ -19,9 +20,18 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use packhouse_host::{GcOptions, Progress, PushOptions, RepoName, StoreOptions, Visibility};
+use futures::StreamExt;
+use jiff::Timestamp;
+use packhouse_host::catalog::PackRow;
+use packhouse_host::pack::Directory;
+use packhouse_host::run::{AnswerSource, Directories};
+use packhouse_host::vault::Vault;
+use packhouse_host::{
+    GcOptions, MpackKey, Progress, PushOptions, RepoName, StoreOptions, Visibility,
+};
 use packhouse_tests::cases::{Case, write_case};
 
 const CASES: [Case; 5] = [
@@ -68,6 +78,7 @@ fn measure(case: &Case, rounds: usize) {
     std::fs::create_dir_all(&root).unwrap();
     let packs = write_case(&root.join("packs"), case);
     let (mut limits, mut ours, mut peaks, mut rows) = (vec![], vec![], vec![], 0);
+    let (mut downloads, mut download_peaks) = (vec![], vec![]);
     let (mut ingest_limits, mut ingests, mut ingest_peaks) = (vec![], vec![], vec![]);
     for round in 0..rounds {
         let store = root.join(format!("store-{round}"));
@@ -80,7 +91,11 @@ fn measure(case: &Case, rounds: usize) {
         ours.push(measured.seconds);
         peaks.push(measured.peak);
         rows = measured.rows;
-        limits.push(limit(&consolidated(&store), &root, false));
+        let pack = consolidated(&store);
+        limits.push(limit(&pack, &root, false));
+        let measured = run("download", &store, &pack);
+        downloads.push(measured.seconds);
+        download_peaks.push(measured.peak);
         std::fs::remove_dir_all(&store).unwrap();
     }
     let line = |what: &str,
@@ -101,6 +116,7 @@ fn measure(case: &Case, rounds: usize) {
     };
     line("ingest", &mut ingest_limits, &mut ingests, &ingest_peaks, "");
     line("consolidation", &mut limits, &mut ours, &peaks, &rows.to_string());
+    line("download", &mut limits, &mut downloads, &download_peaks, "");
     let _ = std::fs::remove_dir_all(&root);
 }
 
@@ -199,6 +215,15 @@ fn child(arguments: &[String]) {
             for file in files {
                 store.push(&repo, &[file.into()], PushOptions::default(), &progress).await.unwrap();
             }
+        } else if verb == "download" {
+            let (source, out) = (download_of(folder, &repo, &files[0]).await, &files[0]);
+            let mut out = File::create(format!("{out}.copy")).unwrap();
+            start = Instant::now();
+            let mut stream = Box::pin(source.stream(0..source.bytes()));
+            while let Some(chunk) = stream.next().await {
+                out.write_all(&chunk.unwrap()).unwrap();
+            }
+            out.sync_all().unwrap();
         } else {
             start = Instant::now();
             rows = store.gc(&repo, GcOptions::default(), &progress).await.unwrap().rows_changed;
@@ -206,6 +231,26 @@ fn child(arguments: &[String]) {
         Measured { seconds: start.elapsed().as_secs_f64(), peak: peak(), rows }
     });
     println!("{}", serde_json::to_string(&measured).unwrap());
+}
+
+/// The bytes of a stored pack, as a server streams them.
+async fn download_of(store: &str, repo: &RepoName, pack: &str) -> Arc<AnswerSource> {
+    let name = Path::new(pack).file_stem().unwrap().to_str().unwrap();
+    let key: MpackKey = format!("sha256:{name}").parse().unwrap();
+    let vault = Vault::local(Path::new(store)).unwrap();
+    let directory = vault.directory(&key).await.unwrap().unwrap();
+    let directory = Directory::read(key, directory).unwrap();
+    let pack = PackRow {
+        id: 1,
+        key,
+        bytes: directory.pack_bytes,
+        records: directory.len(),
+        consolidated: true,
+        stored_at: Timestamp::UNIX_EPOCH,
+        verified_at: None,
+    };
+    let directories = Directories::new(repo.clone(), vault);
+    Arc::new(AnswerSource::of_pack(directories, Arc::default(), pack))
 }
 
 /// Peak resident memory of this process, in bytes.

@@ -20,6 +20,7 @@
 //!   [`pooler`]: one in front of it.
 
 pub mod arrival;
+pub mod base;
 pub mod binary;
 pub mod cases;
 pub mod conformance;

@@ -9,14 +9,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, Database, Edges, EncodingConflict, EntityId, Form, Head,
-    Kind, Limits, Location, PackInfo, Page, Plan, ROW_BYTES, Row, Span, Step, Storage,
+    AccessError, Ancestor, Base, CommitTag, Database, Edges, EncodingConflict, Entity, EntityId,
+    Form, Head, Kind, Limits, Location, PackInfo, Page, Plan, ROW_BYTES, Row, Span, Step, Storage,
     ports::{MAX_IDS, MAX_ITEMS, MAX_RECORD_BYTES, MAX_ROWS, page_size},
 };
 use packhouse_host::sandbox::Host;
 use ring::digest::{SHA256, digest};
 
 use crate::arrival::Numbered;
+use crate::base::{SaidOfBase, base_of};
 use crate::model;
 
 /// One pack as the run sees it.
@@ -45,6 +46,8 @@ pub struct MemoryHost {
     tags: Vec<CommitTag>,
     known: BTreeSet<(Kind, EntityId)>,
     conflicts: Vec<EncodingConflict>,
+    /// What [`Database::base`] answers, with its heads and its spine.
+    base: Option<SaidOfBase>,
     /// Where the index has each entity, once something was located.
     places: Option<Arc<Mapped>>,
     /// Calls of either interface.
@@ -53,11 +56,14 @@ pub struct MemoryHost {
     pub walked: u64,
     /// IDs that were located.
     pub located: u64,
+    /// Rows of pack-indexes that have crossed.
+    pub paged: u64,
     /// Bytes of records that have crossed.
     pub crossed: u64,
 }
 
-fn kind(kind: model::Kind) -> Kind {
+/// The kind of the core.
+pub(crate) fn kind(kind: model::Kind) -> Kind {
     match kind {
         model::Kind::Commit => Kind::Commit,
         model::Kind::Snapshot => Kind::Snapshot,
@@ -140,6 +146,24 @@ impl MemoryHost {
         host
     }
 
+    /// The same run, with a base: the pack with these bytes, which was written when the branches had
+    /// these heads. Whether there is one: not if the repo has moved a record of it, or has by now what
+    /// it was missing.
+    pub fn put_base(&mut self, pack: &[u8], heads: &[String]) -> bool {
+        let is_it = |shown: &Shown| shown.bytes == pack;
+        let Some(number) = self.packs.iter().position(is_it) else { return false };
+        self.base = base_of(number as u32, pack, heads);
+        self.places = None;
+        let Some((base, ..)) = &self.base else { return false };
+        let has_come = |entity: &Entity| self.known.contains(&(entity.kind, entity.id));
+        let mapped = self.mapped(0);
+        let stays = |row: &Row| mapped[&(row.kind, row.id)].1.at.pack as usize == number;
+        if base.missing.iter().any(has_come) || !self.packs[number].rows.iter().all(stays) {
+            self.base = None;
+        }
+        self.base.is_some()
+    }
+
     /// A run that indexes: `pushed` first, then what is stored.
     pub fn indexing(
         pushed: &[impl AsRef<[u8]>],
@@ -171,7 +195,11 @@ impl MemoryHost {
     /// `first` on, in the first pack that has it.
     fn mapped(&self, first: usize) -> Mapped {
         let mut mapped = Mapped::new();
-        for (number, pack) in self.packs.iter().enumerate().skip(first) {
+        let base = self.base.as_ref().map(|(base, ..)| base.pack as usize);
+        let mut packs: Vec<(usize, &Shown)> = self.packs.iter().enumerate().skip(first).collect();
+        // A consolidation has moved everything to the pack that it has written.
+        packs.sort_by_key(|(number, _)| base != Some(*number));
+        for (number, pack) in packs {
             for (row_number, row) in pack.rows.iter().enumerate() {
                 let rank = |row: &Row, pack: &Shown| (row.length, bytes_of(pack, row).to_vec());
                 let better = |(met, place): &(Row, Location)| {
@@ -349,9 +377,20 @@ impl Storage for MemoryHost {
     fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
         self.calls += 1;
         let rows = Page::of(&self.shown(pack)?.rows, first, limit, MAX_ROWS);
+        self.paged += rows.items.len() as u64;
         let mut bytes = Vec::with_capacity(rows.items.len() * ROW_BYTES);
         rows.items.iter().for_each(|row| bytes.extend(row.encode()));
         Ok(Page { items: bytes, done: rows.done })
+    }
+
+    fn spine(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u32>, AccessError> {
+        self.calls += 1;
+        match &self.base {
+            Some((base, _, spine)) if base.pack == pack => {
+                Ok(Page::of(spine, first, limit, MAX_ROWS))
+            }
+            _ => Err(AccessError::NoSuchPack(pack)),
+        }
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -455,6 +494,17 @@ impl Database for MemoryHost {
         };
         let tags: Vec<CommitTag> = self.tags.iter().filter(follows).cloned().collect();
         Ok(page(&tags, 0, limit))
+    }
+
+    fn base(&mut self) -> Result<Option<Base>, AccessError> {
+        self.calls += 1;
+        Ok(self.base.as_ref().map(|(base, ..)| base.clone()))
+    }
+
+    fn base_heads(&mut self, first: u64, limit: u32) -> Result<Page<EntityId>, AccessError> {
+        self.calls += 1;
+        let heads = self.base.as_ref().map_or(&[][..], |(_, heads, _)| heads);
+        Ok(page(heads, first, limit))
     }
 
     fn known(&mut self, of: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {

@@ -40,7 +40,7 @@ pub use index::{Index, index};
 pub use plan::{Counts, Plan, Step};
 pub use plan_error::{BranchConflict, PlanError};
 pub use ports::{
-    AccessError, Ancestor, CommitTag, Database, Edges, EncodingConflict, Head, Limits, Location,
-    PackInfo, Page, Span, Storage,
+    AccessError, Ancestor, Base, CommitTag, Database, Edges, EncodingConflict, Entity, Head,
+    Limits, Location, PackInfo, Page, Span, Storage,
 };
 pub use row::{ROW_BYTES, Row};

@@ -115,10 +115,20 @@ impl Layout {
     /// The next section. One of tags that has none is left out.
     pub(crate) fn section(&mut self, kind: Kind, records: impl Iterator<Item = Span> + Clone) {
         let count = records.clone().count();
+        self.section_of(kind, count as u64, records);
+    }
+
+    /// The next section, with `count` records in spans of one or more.
+    pub(crate) fn section_of(
+        &mut self,
+        kind: Kind,
+        count: u64,
+        records: impl Iterator<Item = Span>,
+    ) {
         if kind == Kind::Tag && count == 0 {
             return;
         }
-        *self.plan.records.of(kind) = count as u64;
+        *self.plan.records.of(kind) = count;
         put_str(&mut self.literal, kind.section());
         put_array(&mut self.literal, count as u32);
         if count > 0 {

@@ -2,6 +2,7 @@
 //! with the limits; the guest maps one to the other.
 
 use crate::id::{EntityId, Kind};
+use crate::plan::Counts;
 
 /// Packs, heads, commits, tags or conflicts on a page; records or pairs of them a call takes.
 pub const MAX_ITEMS: u32 = 1024;
@@ -155,6 +156,28 @@ pub struct CommitTag {
     pub commit: EntityId,
 }
 
+/// A commit, snapshot or object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Entity {
+    /// What it is.
+    pub kind: Kind,
+    /// What it is called.
+    pub id: EntityId,
+}
+
+/// A stored pack in canonical form that is exactly what its heads reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Base {
+    /// Its number in this run.
+    pub pack: u32,
+    /// Its records: so the rows of each kind.
+    pub records: Counts,
+    /// What it reaches and the index does not know, by kind and id.
+    pub missing: Vec<Entity>,
+}
+
 /// A pack of this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -214,6 +237,16 @@ pub trait Storage {
     /// Rows of a pack-index, encoded, from row number `first`, in the order of offsets. A page holds
     /// whole rows of [`crate::ROW_BYTES`]; `limit` counts rows.
     fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError>;
+    /// The spine of the base: a number for each of its commits, then for each of its snapshots, from
+    /// row number `first`. Of a commit: how many snapshots come before its turn; of a snapshot: how
+    /// many objects.
+    ///
+    /// # Errors
+    /// [`AccessError::NoSuchPack`] for any other pack, and if the spine is damaged: the default, for
+    /// hosts without a base.
+    fn spine(&mut self, pack: u32, _first: u64, _limit: u32) -> Result<Page<u32>, AccessError> {
+        Err(AccessError::NoSuchPack(pack))
+    }
     /// Bytes of commits, snapshots and tags, in the order of `spans`: at most [`Limits::items`] of
     /// them, and at most [`Limits::record_bytes`] unless there is one span.
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError>;
@@ -268,6 +301,11 @@ pub trait Database {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Page<CommitTag>, AccessError>;
+    /// The base of an answer: a consolidated pack, such that the index still has every record of it
+    /// there, and knows nothing that it was missing.
+    fn base(&mut self) -> Result<Option<Base>, AccessError>;
+    /// The commits that the base is what they reach, by id, from number `first`. Empty without a base.
+    fn base_heads(&mut self, first: u64, limit: u32) -> Result<Page<EntityId>, AccessError>;
     /// Whether the index has each id, at most [`Limits::ids`] a call. Not for tags.
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError>;
     /// Pushed records whose entity the repo has in another encoding, from number `first`.

@@ -2,10 +2,9 @@
 
 use std::cmp::Ordering;
 
-use packhouse_core as core;
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, Edges, EncodingConflict, EntityId, Head, Kind, Limits,
-    Location, PackInfo, Page, PlanError, Span, Step,
+    AccessError, Ancestor, Base, CommitTag, Counts, Edges, EncodingConflict, Entity, EntityId,
+    Head, Kind, Limits, Location, PackInfo, Page, PlanError, Span, Step,
 };
 
 use crate::packhouse::engine::{database, storage, types};
@@ -134,8 +133,27 @@ impl TryFrom<database::Ancestor> for Ancestor {
     }
 }
 
-impl From<core::Counts> for types::Counts {
-    fn from(c: core::Counts) -> Self {
+impl TryFrom<database::BasePack> for Base {
+    type Error = AccessError;
+
+    fn try_from(base: database::BasePack) -> Result<Self, AccessError> {
+        let entity = |e: database::Entity| Ok(Entity { kind: e.kind.into(), id: id(&e.id)? });
+        Ok(Base {
+            pack: base.pack,
+            records: base.records.into(),
+            missing: base.missing.into_iter().map(entity).collect::<Result<_, AccessError>>()?,
+        })
+    }
+}
+
+impl From<types::Counts> for Counts {
+    fn from(c: types::Counts) -> Self {
+        Counts { commits: c.commits, snapshots: c.snapshots, objects: c.objects, tags: c.tags }
+    }
+}
+
+impl From<Counts> for types::Counts {
+    fn from(c: Counts) -> Self {
         types::Counts {
             commits: c.commits,
             snapshots: c.snapshots,
@@ -204,7 +222,7 @@ pub(crate) fn from_ids(ids: &[EntityId]) -> Vec<String> {
 }
 
 /// An ID that the host answered.
-fn id(text: &str) -> Result<EntityId, AccessError> {
+pub(crate) fn id(text: &str) -> Result<EntityId, AccessError> {
     EntityId::parse(text.as_bytes())
         .map_err(|_| AccessError::Other(format!("the host answered `{text}` as an ID")))
 }

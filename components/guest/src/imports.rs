@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 
 use packhouse_core as core;
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, EncodingConflict, EntityId, Head, Kind, Limits, Location,
-    PackInfo, Page, Span,
+    AccessError, Ancestor, Base, CommitTag, EncodingConflict, EntityId, Head, Kind, Limits,
+    Location, PackInfo, Page, Span,
 };
 
-use crate::convert::{from_ids, page};
+use crate::convert::{from_ids, id, page};
 use crate::packhouse::engine::{database, storage, types};
 
 /// The host.
@@ -32,6 +32,11 @@ impl core::Storage for Imports {
     fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
         let rows = storage::pack_index(pack, first, limit)?;
         Ok(Page { items: rows.items, done: rows.done })
+    }
+
+    fn spine(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u32>, AccessError> {
+        let spine = storage::spine(pack, first, limit)?;
+        Ok(Page { items: spine.items, done: spine.done })
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -97,6 +102,16 @@ impl core::Database for Imports {
     ) -> Result<Page<CommitTag>, AccessError> {
         let tags = database::tags(&from_ids(commits), after, limit)?;
         page(tags.items, tags.done)
+    }
+
+    fn base(&mut self) -> Result<Option<Base>, AccessError> {
+        database::base()?.map(TryInto::try_into).transpose()
+    }
+
+    fn base_heads(&mut self, first: u64, limit: u32) -> Result<Page<EntityId>, AccessError> {
+        let heads = database::base_heads(first, limit)?;
+        let ids = heads.items.iter().map(|text| id(text)).collect::<Result<_, _>>()?;
+        Ok(Page { items: ids, done: heads.done })
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {

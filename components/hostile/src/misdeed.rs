@@ -96,6 +96,10 @@ misdeeds! {
     RepeatsWhatIsHad = "repeats-what-is-had",
     /// It answers as if another branch was wanted.
     AnswersAnotherBranch = "answers-another-branch",
+    /// It answers a clone with the base, whatever came after it.
+    ClaimsABase = "claims-a-base",
+    /// It cuts the base in the middle of a record.
+    CutsTheBase = "cuts-the-base",
     /// It gives a branch a head that nobody pushed.
     ForgesAHead = "forges-a-head",
     /// It prefers encodings that are not there.
@@ -183,6 +187,7 @@ fn nonsense() {
     assert!(Imports.compare_records(&[(far, far)]).is_err());
     assert!(Imports.compare_records(&vec![(far, far); MAX_ITEMS as usize + 1]).is_err());
     assert!(Imports.branch_heads(u32::MAX, 0, 1).is_err());
+    assert!(Imports.spine(u32::MAX, 0, 1).is_err());
     assert!(is_end(Imports.packs(u32::MAX, u32::MAX)));
     assert!(is_end(Imports.heads(Some("\u{10ffff}"), u32::MAX)));
     assert!(is_end(Imports.conflicts(u64::MAX, u32::MAX)));

@@ -1,7 +1,7 @@
 //! Misdeeds that spoil the answer to a fetch. What it says of its plan stays true.
 
 use packhouse_core::msgpack::{put_array, put_map, put_str};
-use packhouse_core::ports::{all_heads, all_packs};
+use packhouse_core::ports::{all_heads, all_packs, read_all};
 use packhouse_core::record::Snapshot;
 use packhouse_core::{
     AccessError, Counts, Database, EntityId, Head, Kind, Plan, ROW_BYTES, Request, Row, Span, Step,
@@ -38,12 +38,19 @@ pub(crate) fn request(misdeed: Misdeed, asked: Request) -> Result<Request, Acces
             let other = heads.iter().find(is_other).map(|head| head.commit);
             Ok(Request { want: other.into_iter().collect(), ..asked })
         }
+        Misdeed::ClaimsABase => {
+            let want = read_all(|heads: &[EntityId]| Imports.base_heads(heads.len() as u64, 0))?;
+            Ok(Request { want, ..Request::default() })
+        }
         _ => Ok(asked),
     }
 }
 
 /// Spoils the plan of an answer.
 pub(crate) fn plan(misdeed: Misdeed, asked: &Request, plan: &mut Plan) -> Result<(), AccessError> {
+    if misdeed == Misdeed::CutsTheBase {
+        cut_the_base(plan)?;
+    }
     let forgotten = match misdeed {
         Misdeed::ForgetsACommit => Some(Kind::Commit),
         Misdeed::ForgetsASnapshot => Some(Kind::Snapshot),
@@ -66,6 +73,24 @@ pub(crate) fn plan(misdeed: Misdeed, asked: &Request, plan: &mut Plan) -> Result
         None => sent.extend(had(&asked.have, &all, &sent)?),
     }
     *plan = lay_out(&sent, &all_heads(&mut Imports)?);
+    Ok(())
+}
+
+/// Copies the longest span of the base in two steps.
+fn cut_the_base(plan: &mut Plan) -> Result<(), AccessError> {
+    let Some(base) = Imports.base()? else { return Ok(()) };
+    let length = |step: &Step| match step {
+        Step::Copy(span) if span.pack == base.pack => span.length,
+        _ => 0,
+    };
+    let longest = plan.steps.iter().enumerate().max_by_key(|(_, step)| length(step));
+    if let Some((at, Step::Copy(span))) = longest {
+        let (start, rest) = (
+            Span { length: 7, ..*span },
+            Span { offset: span.offset + 7, length: span.length - 7, ..*span },
+        );
+        plan.steps.splice(at..=at, [Step::Copy(start), Step::Copy(rest)]);
+    }
     Ok(())
 }
 

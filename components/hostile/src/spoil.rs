@@ -1,8 +1,8 @@
 //! Misdeeds that spoil an honest plan.
 
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Form, Head, Index,
-    Kind, Limits, Location, PackInfo, Page, Plan, ROW_BYTES, Row, Span, Step, Storage,
+    AccessError, Ancestor, Base, CommitTag, Database, EncodingConflict, EntityId, Form, Head,
+    Index, Kind, Limits, Location, PackInfo, Page, Plan, ROW_BYTES, Row, Span, Step, Storage,
 };
 
 use crate::imports::Imports;
@@ -36,6 +36,10 @@ impl Storage for Hiding {
             items.extend_from_slice(row);
         }
         Ok(Page { items, done: page.done })
+    }
+
+    fn spine(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u32>, AccessError> {
+        Imports.spine(pack, first, limit)
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -95,6 +99,14 @@ impl Database for Hiding {
         limit: u32,
     ) -> Result<Page<CommitTag>, AccessError> {
         Imports.tags(commits, after, limit)
+    }
+
+    fn base(&mut self) -> Result<Option<Base>, AccessError> {
+        Imports.base()
+    }
+
+    fn base_heads(&mut self, first: u64, limit: u32) -> Result<Page<EntityId>, AccessError> {
+        Imports.base_heads(first, limit)
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {

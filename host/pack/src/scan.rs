@@ -19,7 +19,7 @@ use super::window::Bytes;
 
 pub use super::window::Source;
 pub use records::tag_entity;
-pub(crate) use records::{around_content, head_of_object, leading};
+pub(crate) use records::{ObjectHead, around_content, leading};
 
 /// Largest commit, snapshot or tag, in bytes: a component reads whole records.
 pub const MAX_RECORD: u64 = 256 << 20;

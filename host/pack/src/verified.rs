@@ -161,7 +161,10 @@ fn check_at_once(expected: &Expected, bytes: &[u8]) -> Result<bool, String> {
         Expected::Record(row) if row.kind != Kind::Object => {
             same_sum(&row.fingerprint, digest(&SHA256, bytes).as_ref()).map(|()| true)
         }
-        Expected::Record(_) => Ok(false),
+        Expected::Record(row) => match StandardObject::of(row) {
+            Some(object) => object.check(bytes).map(|()| true),
+            None => Ok(false),
+        },
     }
 }
 

@@ -31,6 +31,9 @@ use super::{PAGE, Remote, download, pages, push};
 /// Repos in one page of full reports: each takes the server some milliseconds.
 const REPORTS: u32 = 200;
 
+/// How often a fetch begins again because the repo has changed during the download.
+const FETCHES: usize = 8;
+
 #[async_trait]
 impl Inspect for Remote {
     fn place(&self) -> String {
@@ -155,11 +158,17 @@ impl Client for Remote {
             have: request.have.clone(),
             ttl_seconds: request.ttl.as_secs(),
         };
-        let report: FetchReport = self.client.post(&format!("repos/{repo}/fetch"), &asked).await?;
-        if let Some(output) = &request.output {
-            download::download(self, repo, &report, output, progress).await?;
+        let path = format!("repos/{repo}/fetch");
+        for _ in 0..FETCHES {
+            let report: FetchReport = self.client.post(&path, &asked).await?;
+            let Some(output) = &request.output else { return Ok(report) };
+            // The report is that of the bytes that are written: those of another answer don't count.
+            let key = download::download(self, repo, &report, output, progress).await?;
+            if key.is_some() {
+                return Ok(FetchReport { mpack_key: key, ..report });
+            }
         }
-        Ok(report)
+        Err(Error::Busy { repo: repo.clone(), what: "an answer was downloaded" })
     }
 
     /// Those that the token administers.

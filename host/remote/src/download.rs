@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use packhouse_model::error::{Class, Error, Result};
-use packhouse_model::files::key_of;
-use packhouse_model::names::RepoName;
+use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::FetchReport;
-use reqwest::header::{CONTENT_RANGE, IF_RANGE, RANGE};
+use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
+use ring::digest::{Context, SHA256};
 use tokio::fs::{File, rename};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::time::Instant;
@@ -35,35 +35,37 @@ impl Drop for TempFile {
     }
 }
 
-/// Writes the pack to a temporary file next to `output`, checks it, and renames it. Resumes an
-/// interrupted download, as long as the server is reachable from time to time.
+/// Writes the pack to a temporary file next to `output`, hashes it on the way, and renames it.
+/// Resumes an interrupted download, as long as the server is reachable from time to time. Returns the
+/// key; none if the repo has changed so that the URL leads to another answer by now.
 pub(super) async fn download(
     remote: &Remote,
     repo: &RepoName,
     report: &FetchReport,
     output: &Path,
     progress: &Progress,
-) -> Result<()> {
+) -> Result<Option<MpackKey>> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let path = folder.join(format!(".packhouse-{}", hex::encode(remote.clock.random_id())));
     let failing = |error| Error::io("writing", output)(error);
     let file = std::fs::File::create_new(&path).map_err(failing)?;
     packhouse_model::files::for_user(&file);
     let mut temporary = TempFile(Some(path.clone()));
-    let mut getting =
-        Download { remote, repo, report, file: File::from_std(file), done: 0, output, progress };
-    getting.whole().await?;
+    let sum = Context::new(&SHA256);
+    let file = File::from_std(file);
+    let etag = named_etag(&report.mpack_url);
+    let mut getting = Download { remote, repo, report, etag, file, sum, done: 0, output, progress };
+    if !getting.whole().await? {
+        return Ok(None);
+    }
     getting.file.sync_all().await.map_err(failing)?;
+    let mut key = [0; 32];
+    key.copy_from_slice(getting.sum.finish().as_ref());
+    let key = MpackKey::new(key);
     // The hash proves the content, regardless of its sender.
-    let readable = std::fs::File::open(&path).map_err(failing)?;
-    let key = packhouse_model::blocking::blocking(move || {
-        key_of(&readable).map_err(|e| Error::io("reading", path)(e))
-    })
-    .await?;
-    if key != report.mpack_key {
+    if let Some(expected) = report.mpack_key.filter(|expected| *expected != key) {
         let message = format!(
-            "hash mismatch in the downloaded pack: expected {}, got {key}; nothing was written to {}",
-            report.mpack_key,
+            "hash mismatch in the downloaded pack: expected {expected}, got {key}; nothing was written to {}",
             output.display()
         );
         return Err(Error::Remote { class: Class::Damage, message });
@@ -72,26 +74,39 @@ pub(super) async fn download(
         rename(path, output).await.map_err(failing)?;
     }
     temporary.0 = None;
-    Ok(())
+    Ok(Some(key))
+}
+
+/// The ETag, with its quotes, in the URL of an answer that is assembled while it is sent.
+fn named_etag(url: &str) -> Option<String> {
+    let path = url.split('?').next()?;
+    let (rest, etag) = path.rsplit_once('/')?;
+    rest.ends_with("/fetch").then(|| format!("\"{etag}\""))
 }
 
 struct Download<'a> {
     remote: &'a Remote,
     repo: &'a RepoName,
     report: &'a FetchReport,
+    /// That of the bytes that are downloaded, once it is known.
+    etag: Option<String>,
     file: File,
+    /// The hash of the bytes so far.
+    sum: Context,
     done: u64,
     output: &'a Path,
     progress: &'a Progress,
 }
 
 impl Download<'_> {
-    async fn whole(&mut self) -> Result<()> {
+    /// Reads all of it; false if it is another answer by now.
+    async fn whole(&mut self) -> Result<bool> {
         let mut last = Instant::now();
         loop {
             let before = self.done;
             let failed = match self.some().await {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(true),
+                Err(DownloadEnd::Changed) => return Ok(false),
                 Err(DownloadEnd::Stopped(error)) => return Err(error),
                 Err(DownloadEnd::Broke(failed)) => failed,
             };
@@ -116,6 +131,12 @@ impl Download<'_> {
     async fn some(&mut self) -> std::result::Result<(), DownloadEnd> {
         let client = &self.remote.client;
         let mut response = self.ask().await.map_err(DownloadEnd::Broke)?;
+        let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
+        match (&self.etag, etag) {
+            (Some(known), Some(etag)) if known != etag => return Err(DownloadEnd::Changed),
+            (None, Some(etag)) => self.etag = Some(etag.to_owned()),
+            _ => {}
+        }
         let from = self.done;
         // Only a range that begins here continues the download; anything else is the whole pack
         // again.
@@ -140,6 +161,7 @@ impl Download<'_> {
                 .write_all(&piece)
                 .await
                 .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
+            self.sum.update(&piece);
             self.done += piece.len() as u64;
             self.report_progress().map_err(DownloadEnd::Stopped)?;
         }
@@ -158,9 +180,8 @@ impl Download<'_> {
         let mut request = client.stranger(&self.report.mpack_url);
         if self.done > 0 {
             request = request.header(RANGE, format!("bytes={}-", self.done));
-            // Our server uses the key as the ETag; a bucket has its own, which does not change.
-            if self.report.mpack_url.starts_with(client.place()) {
-                request = request.header(IF_RANGE, format!("\"{}\"", self.report.mpack_key.hex()));
+            if let Some(etag) = &self.etag {
+                request = request.header(IF_RANGE, etag);
             }
         }
         client.send(request).await
@@ -168,6 +189,7 @@ impl Download<'_> {
 
     async fn begin_anew(&mut self) -> io::Result<()> {
         self.done = 0;
+        self.sum = Context::new(&SHA256);
         self.file.set_len(0).await?;
         self.file.rewind().await.map(drop)
     }
@@ -180,6 +202,8 @@ impl Download<'_> {
 enum DownloadEnd {
     /// The download can be resumed.
     Broke(CallError),
+    /// The URL leads to another answer than before.
+    Changed,
     Stopped(Error),
 }
 

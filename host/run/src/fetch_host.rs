@@ -5,15 +5,16 @@ use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use packhouse_catalog::{PackRow, Snapshot};
-use packhouse_core::ports::{MAX_IDS, MAX_ITEMS, page_size};
+use packhouse_core::ports::{MAX_IDS, MAX_ITEMS, MAX_ROWS, page_size};
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
-    Location, PackInfo, Page, Span, Storage,
+    AccessError, Ancestor, Base, CommitTag, Database, EncodingConflict, EntityId, Head, Kind,
+    Limits, Location, PackInfo, Page, Span, Storage,
 };
 use packhouse_model::error::{Error, Result};
 use packhouse_pack::scan::tag_entity;
 use tokio::runtime::Handle;
 
+use super::base::BasePack;
 use super::calls::{
     Fault, at_most, check_pairs, check_reads, compare, heads_page, packs_page, rows_page,
 };
@@ -24,6 +25,10 @@ use super::locate::{LocatedRow, Locator};
 use super::reader::RunPack;
 use super::spans::SpanReader;
 
+/// A page of at most so many rows is read without the rest of the directory. Who needs all rows asks
+/// for more at once.
+const PAGED_PART: u32 = 1024;
+
 /// One run of a component that plans a fetch.
 pub struct FetchHost {
     heads: Vec<Head>,
@@ -31,6 +36,8 @@ pub struct FetchHost {
     locator: Locator,
     reader: SpanReader,
     rows: KnownRows,
+    /// The base, once the component has asked for it.
+    base: Option<Option<BasePack>>,
     fault: Fault,
     loan: Loan,
 }
@@ -51,6 +58,8 @@ pub struct Planned {
     pub locator: Locator,
     /// Reads records.
     pub reader: SpanReader,
+    /// The base that the component was told of.
+    pub base: Option<BasePack>,
 }
 
 impl std::fmt::Debug for Planned {
@@ -90,6 +99,7 @@ impl FetchHost {
             index: Index { snapshot: Some(index), runtime },
             locator,
             rows: KnownRows::default(),
+            base: None,
             fault: Fault::default(),
             loan: loan.clone(),
         }
@@ -117,6 +127,37 @@ impl FetchHost {
         Ok(())
     }
 
+    /// A few rows of a pack: only they are read of its directory. `None` if they can't be.
+    fn page_part(
+        &mut self,
+        pack: u32,
+        first: u64,
+        limit: u32,
+    ) -> Result<Option<Page<u8>>, AccessError> {
+        let Some(row) = self.pack_rows().get(pack as usize).cloned() else { return Ok(None) };
+        if self.rows.whole(pack).is_some() || limit == 0 || limit > PAGED_PART {
+            return Ok(None);
+        }
+        let page = self.locator.page(pack, first, u64::from(limit));
+        let page = self.index.runtime.block_on(page);
+        let Some(page) = self.fault.keep(page)? else { return Ok(None) };
+        self.rows.add(page.iter().copied());
+        let done = first.saturating_add(page.len() as u64) >= row.records;
+        let items = page.iter().flat_map(|found| found.row.encode()).collect();
+        Ok(Some(Page { items, done }))
+    }
+
+    fn find_base(&mut self) -> Result<Option<BasePack>> {
+        if self.base.is_none() {
+            let found = match self.index.snapshot.as_deref_mut() {
+                Some(index) => self.index.runtime.block_on(BasePack::find(index, &self.locator))?,
+                None => None,
+            };
+            self.base = Some(found);
+        }
+        Ok(self.base.clone().flatten())
+    }
+
     /// A span that a component requests must be exactly one record that it located or paged.
     fn record(&mut self, span: Span, objects: bool) -> Result<(), AccessError> {
         if span.pack as usize >= self.pack_rows().len() {
@@ -138,6 +179,7 @@ impl Drop for FetchHost {
             index,
             locator: self.locator.take(),
             reader: self.reader.take(),
+            base: self.base.take().flatten(),
         };
         *self.loan.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(planned);
     }
@@ -159,9 +201,25 @@ impl Storage for FetchHost {
     }
 
     fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
+        if let Some(page) = self.page_part(pack, first, limit)? {
+            return Ok(page);
+        }
         self.page_whole(pack)?;
         let directory = self.rows.whole(pack).ok_or(AccessError::NoSuchPack(pack))?;
         Ok(rows_page(directory, first, limit))
+    }
+
+    fn spine(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u32>, AccessError> {
+        let unfit = AccessError::NoSuchPack(pack);
+        let Some(base) = self.base.clone().flatten().filter(|base| base.pack == pack) else {
+            return Err(unfit);
+        };
+        let (most, count) = (page_size(limit, MAX_ROWS) as u64, base.spine_numbers());
+        let spine = self.locator.spine(pack, first, most, count);
+        let items = self.index.runtime.block_on(spine);
+        let items = self.fault.keep(items)?.ok_or(unfit)?;
+        let done = first.saturating_add(items.len() as u64) >= count;
+        Ok(Page { items, done })
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -238,6 +296,17 @@ impl Database for FetchHost {
         at_most(commits.len(), MAX_IDS)?;
         let page = self.index.tags(commits, after, limit);
         self.fault.keep(page)
+    }
+
+    fn base(&mut self) -> Result<Option<Base>, AccessError> {
+        let base = self.find_base();
+        Ok(self.fault.keep(base)?.map(|base| base.info()))
+    }
+
+    fn base_heads(&mut self, first: u64, limit: u32) -> Result<Page<EntityId>, AccessError> {
+        let base = self.find_base();
+        let heads = self.fault.keep(base)?.map_or(Vec::new(), |base| base.heads);
+        Ok(Page::of(&heads, first, limit, MAX_ITEMS))
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {

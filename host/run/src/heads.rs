@@ -66,7 +66,7 @@ impl DirectoryHeads {
     }
 
     /// Drops the head of a pack's directory, which is written again.
-    pub(crate) fn forget(&self, key: &MpackKey) {
+    pub fn forget(&self, key: &MpackKey) {
         self.state().remove(key);
     }
 

@@ -74,11 +74,11 @@ impl KnownRows {
     pub(crate) fn into_packs(mut self, packs: &[PackRow]) -> Vec<RunPack> {
         self.sort();
         let pack_of = |(row, number): (&PackRow, u32)| {
-            let directory = self.whole.remove(&number).unwrap_or_else(|| {
-                let rows = self.located.remove(&number).unwrap_or_default();
-                Directory::new(row.key, row.bytes, &rows)
-            });
-            RunPack::stored(directory)
+            if let Some(directory) = self.whole.remove(&number) {
+                return RunPack::stored(directory);
+            }
+            let rows = self.located.remove(&number).unwrap_or_default();
+            RunPack::in_part(Directory::new(row.key, row.bytes, &rows))
         };
         packs.iter().zip(0..).map(pack_of).collect()
     }

@@ -5,6 +5,7 @@
 //! the run: a component can't handle it, and must not see it.
 
 mod answer;
+mod base;
 mod calls;
 mod damage;
 mod directories;
@@ -24,6 +25,7 @@ mod spans;
 mod testing;
 
 pub use answer::AnswerSource;
+pub use base::BasePack;
 pub use damage::{damaged_pack, missing_pack};
 pub use directories::{Directories, keep_directory, put_directory};
 pub use fetch_host::{FetchHost, Loan, Planned};

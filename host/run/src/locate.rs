@@ -177,6 +177,55 @@ impl Locator {
         Ok(missed)
     }
 
+    /// Rows of a pack, at most `limit` from number `first`, each checked by the table of the
+    /// directory. `None` if they are not all right, or are known from a whole directory.
+    ///
+    /// # Errors
+    /// When the directory can't be read.
+    pub(crate) async fn page(
+        &self,
+        pack: u32,
+        first: u64,
+        limit: u64,
+    ) -> Result<Option<Vec<LocatedRow>>> {
+        let Some(head) = self.head(pack).await?.filter(|_| !self.whole.contains_key(&pack)) else {
+            return Ok(None);
+        };
+        if first >= head.rows {
+            return Ok(Some(Vec::new()));
+        }
+        let file = self.file(pack);
+        let rows = LookupDirectory::new(&head, &file).checked_page(first, limit).await?;
+        let located = |(number, row)| LocatedRow { pack, number, row };
+        Ok(rows.map(|rows| (first..).zip(rows).map(located).collect()))
+    }
+
+    /// The whole directory of a pack.
+    ///
+    /// # Errors
+    /// When it has to be rebuilt, and the pack is missing or damaged; when it can't be read.
+    pub async fn whole(&self, pack: u32) -> Result<Directory> {
+        match self.whole.get(&pack) {
+            Some(directory) => Ok(directory.clone()),
+            None => self.directories.whole(&self.packs[pack as usize]).await,
+        }
+    }
+
+    /// Numbers of the spine of a pack; `None` if it does not have `count` of them, or is damaged.
+    ///
+    /// # Errors
+    /// When the directory can't be read.
+    pub(crate) async fn spine(
+        &self,
+        pack: u32,
+        first: u64,
+        limit: u64,
+        count: u64,
+    ) -> Result<Option<Vec<u32>>> {
+        let Some(head) = self.head(pack).await? else { return Ok(None) };
+        LookupDirectory::new(&head, &self.file(pack)).spine(first, limit, count).await
+    }
+
     /// Rows of a pack with their numbers, by reading as little as possible.
     async fn look_up(
         &self,
@@ -198,7 +247,7 @@ impl Locator {
     }
 
     /// The head of a pack's directory; `None` if there is no valid one of the current version.
-    async fn head(&self, pack: u32) -> Result<Option<Arc<DirectoryHead>>> {
+    pub(crate) async fn head(&self, pack: u32) -> Result<Option<Arc<DirectoryHead>>> {
         self.directories.head(&self.heads, &self.packs[pack as usize]).await
     }
 

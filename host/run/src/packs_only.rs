@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
-    Location, PackInfo, Page, Span, Storage,
+    AccessError, Ancestor, Base, CommitTag, Database, EncodingConflict, EntityId, Head, Kind,
+    Limits, Location, PackInfo, Page, Span, Storage,
 };
 
 use super::Host;
@@ -33,6 +33,10 @@ impl<S: Storage> Storage for PacksOnly<S> {
 
     fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
         self.storage.pack_index(pack, first, limit)
+    }
+
+    fn spine(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u32>, AccessError> {
+        self.storage.spine(pack, first, limit)
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -84,6 +88,14 @@ impl<S> Database for PacksOnly<S> {
         _: Option<&str>,
         _: u32,
     ) -> Result<Page<CommitTag>, AccessError> {
+        Ok(Page::whole(Vec::new()))
+    }
+
+    fn base(&mut self) -> Result<Option<Base>, AccessError> {
+        Ok(None)
+    }
+
+    fn base_heads(&mut self, _: u64, _: u32) -> Result<Page<EntityId>, AccessError> {
         Ok(Page::whole(Vec::new()))
     }
 

@@ -27,6 +27,8 @@ const OPEN_PACKS: usize = 128;
 enum PackLocation {
     /// In the vault, under the directory's key.
     Stored,
+    /// The same; the directory has only some of the rows.
+    InPart,
     /// In staging: being pushed.
     Staged(File, PathBuf, Vec<Head>),
 }
@@ -34,7 +36,7 @@ enum PackLocation {
 /// A pack of the run.
 #[derive(Debug)]
 pub struct RunPack {
-    /// Its directory.
+    /// Its directory, with all rows of the pack if [`RunPack::has_all_rows`].
     pub directory: Directory,
     place: PackLocation,
 }
@@ -45,6 +47,17 @@ impl RunPack {
         RunPack { directory, place: PackLocation::Stored }
     }
 
+    /// A pack of the repo, with the rows that are known of it. A plan may copy others of it, too: it
+    /// is proven that they are whole records.
+    pub fn in_part(directory: Directory) -> RunPack {
+        RunPack { directory, place: PackLocation::InPart }
+    }
+
+    /// Whether its directory has all rows of the pack.
+    pub const fn has_all_rows(&self) -> bool {
+        !matches!(self.place, PackLocation::InPart)
+    }
+
     /// A pack that is being pushed, with its branch heads.
     pub fn staged(directory: Directory, file: File, path: PathBuf, heads: Vec<Head>) -> RunPack {
         RunPack { directory, place: PackLocation::Staged(file, path, heads) }
@@ -52,14 +65,14 @@ impl RunPack {
 
     /// Whether it is in the vault, not in staging.
     pub fn is_stored(&self) -> bool {
-        matches!(self.place, PackLocation::Stored)
+        !matches!(self.place, PackLocation::Staged(..))
     }
 
     /// Its branch heads; none if it is already stored.
     pub fn heads(&self) -> &[Head] {
         match &self.place {
             PackLocation::Staged(_, _, heads) => heads,
-            PackLocation::Stored => &[],
+            PackLocation::Stored | PackLocation::InPart => &[],
         }
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use packhouse_catalog::Snapshot;
 use packhouse_core::ports::{MAX_IDS, MAX_ITEMS, page_size};
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
-    Location, PackInfo, Page, Span, Storage,
+    AccessError, Ancestor, Base, CommitTag, Database, EncodingConflict, EntityId, Head, Kind,
+    Limits, Location, PackInfo, Page, Span, Storage,
 };
 use packhouse_model::error::{Error, Result};
 
@@ -150,6 +150,14 @@ impl Database for RunHost {
         _: Option<&str>,
         _: u32,
     ) -> Result<Page<CommitTag>, AccessError> {
+        Self::no_fetch()
+    }
+
+    fn base(&mut self) -> Result<Option<Base>, AccessError> {
+        Self::no_fetch()
+    }
+
+    fn base_heads(&mut self, _: u64, _: u32) -> Result<Page<EntityId>, AccessError> {
         Self::no_fetch()
     }
 

@@ -6,8 +6,8 @@
 use std::cmp::Ordering;
 
 use packhouse_core::{
-    AccessError, Ancestor, BranchConflict, CommitTag, Counts, Edges, EncodingConflict, EntityId,
-    Form, Head, Kind, Location, PackInfo, Page, PlanError, Span, Step,
+    AccessError, Ancestor, Base, BranchConflict, CommitTag, Counts, Edges, EncodingConflict,
+    EntityId, Form, Head, Kind, Location, PackInfo, Page, PlanError, Span, Step,
 };
 use packhouse_model::text::escaped;
 use packhouse_run::Host;
@@ -66,6 +66,11 @@ impl storage::Host for State {
     fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> ImportResult<storage::RowsPage> {
         let rows = self.host()?.pack_index(pack, first, limit);
         answer(self, rows, |page| storage::RowsPage { items: page.items, done: page.done })
+    }
+
+    fn spine(&mut self, pack: u32, first: u64, limit: u32) -> ImportResult<storage::SpinePage> {
+        let spine = self.host()?.spine(pack, first, limit);
+        answer(self, spine, |page| storage::SpinePage { items: page.items, done: page.done })
     }
 
     fn read_records(&mut self, spans: Vec<types::Span>) -> ImportResult<Vec<Vec<u8>>> {
@@ -142,6 +147,19 @@ impl database::Host for State {
     ) -> ImportResult<database::TagsPage> {
         let tags = self.host()?.tags(&known_forms(&commits), after.as_deref(), limit);
         page!(self, tags, database::TagsPage)
+    }
+
+    fn base(&mut self) -> ImportResult<Option<database::BasePack>> {
+        let base = self.host()?.base();
+        answer(self, base, |base| base.map(Into::into))
+    }
+
+    fn base_heads(&mut self, first: u64, limit: u32) -> ImportResult<database::IdsPage> {
+        let heads = self.host()?.base_heads(first, limit);
+        answer(self, heads, |page| database::IdsPage {
+            items: page.items.iter().map(EntityId::to_string).collect(),
+            done: page.done,
+        })
     }
 
     fn known(&mut self, kind: types::EntityKind, ids: Vec<String>) -> ImportResult<Vec<bool>> {
@@ -255,6 +273,21 @@ impl From<Ancestor> for database::Ancestor {
 impl From<Location> for database::Location {
     fn from(location: Location) -> Self {
         database::Location { at: location.at.into(), row: location.row }
+    }
+}
+
+impl From<Base> for database::BasePack {
+    fn from(base: Base) -> Self {
+        let Counts { commits, snapshots, objects, tags } = base.records;
+        let missing = base
+            .missing
+            .iter()
+            .map(|entity| database::Entity { kind: entity.kind.into(), id: entity.id.to_string() });
+        database::BasePack {
+            pack: base.pack,
+            records: types::Counts { commits, snapshots, objects, tags },
+            missing: missing.collect(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! /{owner}/{slug}/…          the protocol of Muse clients        mwp
 //! /{owner}/{slug}/packs/KEY  packs, by signed URLs that expire   packs
+//! /{owner}/{slug}/fetch/ETAG answers to fetches, the same way    answers
 //! /admin/v1/…                every verb, for consoles and CLIs   admin
 //! /health /healthz /readyz /metrics                              health
 //! ```
@@ -16,8 +17,8 @@
 //! ```text
 //! server      listener ▸ connections
 //!   router    drain, json_errors
-//!     routes  mwp, admin, packs, health
-//!       guard, body, assembly          who may do what, with the state that all requests share
+//!     routes  mwp, admin, packs, answers, health
+//!       guard, body, ranges            who may do what, with the state that all requests share
 //!         state
 //!           parts: runs, permits, tasks, body_memory, rate_limit, metrics, readiness, signed, proxy
 //!             problem, limits, decode, negotiation, permission, revocation, address
@@ -25,7 +26,7 @@
 
 mod address;
 mod admin;
-mod assembly;
+mod answers;
 mod body;
 mod body_memory;
 mod connections;
@@ -46,6 +47,7 @@ mod permission;
 mod permits;
 mod problem;
 mod proxy;
+mod ranges;
 mod rate_limit;
 mod readiness;
 mod revocation;

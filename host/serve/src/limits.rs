@@ -29,8 +29,8 @@ pub struct ServeLimits {
     pub idle: Duration,
     /// Minimum rate in bytes per second at which a client must read a response.
     pub slowest: u64,
-    /// Maximum bytes of fetch results of all servers of a store; none: a quarter of the disk, at
-    /// most 64 GiB.
+    /// Maximum bytes of fetch requests that are kept because they are too long for a URL, of all
+    /// servers of a store; none: a quarter of the disk, at most 256 MiB.
     pub answers: Option<u64>,
     /// Maximum bytes of those of one token; none: a quarter of all.
     pub answers_per_token: Option<u64>,
@@ -38,9 +38,9 @@ pub struct ServeLimits {
     pub keep_free: Option<u64>,
 }
 
-/// The disk budgets of fetch results.
+/// The disk budgets of fetch requests that are kept.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct AnswerLimits {
+pub(super) struct RequestLimits {
     pub(super) all: u64,
     pub(super) of_token: u64,
     /// Of all callers without a token together: half of all.
@@ -50,12 +50,12 @@ pub(super) struct AnswerLimits {
     pub(super) keep_free: u64,
 }
 
-impl AnswerLimits {
-    pub(super) fn new(limits: &ServeLimits, disk: u64) -> AnswerLimits {
-        let all = limits.answers.unwrap_or((disk / 4).min(64 << 30));
+impl RequestLimits {
+    pub(super) fn new(limits: &ServeLimits, disk: u64) -> RequestLimits {
+        let all = limits.answers.unwrap_or((disk / 4).min(256 << 20));
         let of_token = limits.answers_per_token.unwrap_or(all / 4).min(all);
         let keep_free = limits.keep_free.unwrap_or((disk / 10).min(8 << 30));
-        AnswerLimits { all, of_token, strangers: all / 2, of_address: of_token / 4, keep_free }
+        RequestLimits { all, of_token, strangers: all / 2, of_address: of_token / 4, keep_free }
     }
 }
 
@@ -143,18 +143,8 @@ pub(super) const UPLOADS_OF_ONE: usize = 16;
 /// How long an upload waits for its turn.
 pub(super) const UPLOAD_SLOT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Fetch results that are assembled at once.
-pub(super) const ASSEMBLED: usize = 8;
-
-/// Packs that are sent at once and not kept, because the fetch results of their callers fill their
-/// quotas.
-pub(super) const UNKEPT: usize = 16;
-
-/// Maximum number of those per caller.
-pub(super) const UNKEPT_OF_ONE: usize = 4;
-
-/// How long a fetch waits for that.
-pub(super) const UNKEPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Answers that are planned at once.
+pub(super) const PLANNED: usize = 8;
 
 /// Ids in `/filter-objects`.
 pub(super) const FILTERED: usize = 50_000;

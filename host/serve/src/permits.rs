@@ -7,14 +7,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
 use axum::http::StatusCode;
-use packhouse_model::error::Error;
+use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
 use tokio::sync::{AcquireError, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use super::limits::{
-    ASSEMBLED, ServeLimits, UNKEPT, UNKEPT_OF_ONE, UNKEPT_TIMEOUT, UPLOAD_SLOT_TIMEOUT,
-    UPLOADS_OF_ONE,
-};
+use super::limits::{PLANNED, ServeLimits, UPLOAD_SLOT_TIMEOUT, UPLOADS_OF_ONE};
 use super::problem::{ApiResult, Problem};
 use super::shared::shared;
 
@@ -25,10 +22,8 @@ pub(super) struct Permits {
     uploads: FairSemaphore,
     /// Packs that may be written at once.
     writers: FairSemaphore,
-    /// Fetch results that may be assembled at once.
-    assemblies: Arc<Semaphore>,
-    /// Packs that are sent at once and not kept.
-    unkept: FairSemaphore,
+    /// Answers that may be planned at once.
+    plans: Arc<Semaphore>,
     turns: Mutex<HashMap<RepoName, Weak<tokio::sync::Mutex<()>>>>,
 }
 
@@ -37,8 +32,7 @@ impl Permits {
         Permits {
             uploads: FairSemaphore::new(limits.uploads, UPLOADS_OF_ONE),
             writers: FairSemaphore::new(limits.making, limits.making.div_ceil(2)),
-            assemblies: Arc::new(Semaphore::new(ASSEMBLED)),
-            unkept: FairSemaphore::new(UNKEPT, UNKEPT_OF_ONE),
+            plans: Arc::new(Semaphore::new(PLANNED)),
             turns: Mutex::default(),
         }
     }
@@ -74,27 +68,15 @@ impl Permits {
         self.writers.acquire(token).await
     }
 
-    /// Waits until a fetch result may be assembled.
-    pub(super) async fn assembly(&self) -> ApiResult<OwnedSemaphorePermit> {
-        Ok(self.assemblies.clone().acquire_owned().await.map_err(never_closed)?)
+    /// Waits until an answer may be planned.
+    pub(super) async fn plan(&self) -> Result<OwnedSemaphorePermit> {
+        self.plans.clone().acquire_owned().await.map_err(never_closed)
     }
 
-    /// Waits until a pack that is not kept may be sent: its file takes disk space that no quota
-    /// counts.
-    pub(super) async fn unkept(&self, caller: &str) -> ApiResult<FairPermit> {
-        match tokio::time::timeout(UNKEPT_TIMEOUT, self.unkept.acquire(Some(caller))).await {
-            Ok(permit) => permit,
-            Err(_) => Err(Problem::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "your unexpired fetch results fill your quota, and other packs are being sent; finish reading those, or try again later",
-            )),
-        }
-    }
-
-    /// How many more fetch results may be assembled now.
+    /// How many more answers may be planned now.
     #[cfg(test)]
-    pub(super) fn free_assemblies(&self) -> usize {
-        self.assemblies.available_permits()
+    pub(super) fn free_plans(&self) -> usize {
+        self.plans.available_permits()
     }
 }
 

@@ -84,7 +84,7 @@ impl From<Error> for Problem {
             status,
             detail: error.to_string(),
             class,
-            inside: !matches!(error, Error::AnswersFull { .. }),
+            inside: !matches!(error, Error::RequestsFull { .. }),
         }
     }
 }
@@ -122,11 +122,13 @@ fn status_of(error: &Error) -> StatusCode {
         }
         full if full.is_full() => StatusCode::INSUFFICIENT_STORAGE,
         Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
-        Error::AnswersFull {
+        Error::RequestsFull {
             used_up: ExhaustedBudget::Caller | ExhaustedBudget::Strangers,
             ..
         } => StatusCode::TOO_MANY_REQUESTS,
-        Error::AnswersFull { used_up: ExhaustedBudget::All, .. } => StatusCode::SERVICE_UNAVAILABLE,
+        Error::RequestsFull { used_up: ExhaustedBudget::All, .. } => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Error::Cancelled
         | Error::Busy { .. }
         | Error::LeaseLost { .. }

@@ -9,13 +9,14 @@ use super::guard::authenticate;
 use super::json_errors::json_errors;
 use super::problem::Problem;
 use super::state::SharedState;
-use super::{admin, health, mwp, packs};
+use super::{admin, answers, health, mwp, packs};
 
 /// All routes.
 pub(super) fn router(state: SharedState) -> Router {
     Router::new()
         .merge(mwp::routes(&state))
         .merge(packs::routes())
+        .merge(answers::routes())
         .merge(admin::routes())
         .merge(health::routes())
         .fallback(not_found)

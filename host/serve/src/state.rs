@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use packhouse_model::error::Result;
 use packhouse_store::Store;
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 use super::body_memory::BodyMemory;
-use super::limits::{AnswerLimits, ServeLimits};
+use super::limits::{RequestLimits, ServeLimits};
 use super::metrics::ServerMetrics;
 use super::options::ServeOptions;
 use super::permits::Permits;
@@ -19,7 +20,7 @@ use super::rate_limit::RateLimits;
 use super::readiness::ReadinessProbe;
 use super::runs::Runs;
 use super::signed::Signer;
-use super::tasks::Tasks;
+use super::tasks::{TaskGuard, Tasks};
 
 pub(super) type SharedState = Arc<AppState>;
 
@@ -41,7 +42,7 @@ pub(super) struct AppState {
     pub(super) metrics: ServerMetrics,
     pub(super) readiness: ReadinessProbe,
     pub(super) memory: BodyMemory,
-    pub(super) answers: AnswerLimits,
+    pub(super) requests: RequestLimits,
     pub(super) permits: Permits,
     pub(super) tasks: Tasks,
     pub(super) runs: Arc<Runs>,
@@ -63,13 +64,20 @@ impl AppState {
             metrics: ServerMetrics::new(store.component_digest()),
             readiness: ReadinessProbe::default(),
             memory: BodyMemory::new(),
-            answers: AnswerLimits::new(&limits, store.disk_bytes()?),
+            requests: RequestLimits::new(&limits, store.disk_bytes()?),
             permits: Permits::new(&limits),
             runs: Arc::new(Runs::new(tasks.clone())),
             tasks,
             limits,
             store,
         })
+    }
+
+    /// Waits for a permit to plan an answer: the threads and the memory of planning are bounded. It
+    /// is held until the planning has ended, whether or not its client is still there, and the server
+    /// waits for that before it exits.
+    pub(super) async fn permit_to_plan(&self) -> Result<(OwnedSemaphorePermit, TaskGuard)> {
+        Ok((self.permits.plan().await?, self.tasks.guard()))
     }
 
     /// How clients send a token.

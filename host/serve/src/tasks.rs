@@ -23,6 +23,11 @@ struct Counted {
 }
 
 impl Tasks {
+    /// Counts work that is spawned elsewhere, until the guard is dropped.
+    pub(super) fn guard(&self) -> TaskGuard {
+        TaskGuard::begin(self.clone())
+    }
+
     /// Spawns work that the server waits for before it exits.
     pub(super) fn spawn<W>(&self, work: W) -> JoinHandle<W::Output>
     where
@@ -68,7 +73,8 @@ impl Tasks {
 }
 
 /// Work in progress, until this is dropped.
-struct TaskGuard(Tasks);
+#[derive(Debug)]
+pub(super) struct TaskGuard(Tasks);
 
 impl TaskGuard {
     fn begin(tasks: Tasks) -> TaskGuard {

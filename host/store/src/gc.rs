@@ -30,7 +30,7 @@ use packhouse_run::{RunHost, RunPack};
 use packhouse_tape::{Question, plan_digest};
 use packhouse_vault::StagedFile;
 
-use super::complete::check_written;
+use super::complete::{CheckedPack, check_written};
 use super::cost::peak_disk;
 use super::prefetch::Reads;
 use super::record::PacksOfRun;
@@ -362,15 +362,21 @@ impl Store {
         progress.at(&name, Phase::Publish, report.bytes_after, report.bytes_after)?;
         self.store_with_progress(&name, staged, &written.key, written.bytes, progress).await?;
         self.must_read_back(&written.key).await?;
-        let directory = Directory::of(written.key, written.bytes, &written.scanned);
+        let (complete, spine) = match complete? {
+            Some(CheckedPack { complete, spine }) => (Some(complete), spine),
+            None => (None, None),
+        };
+        let directory = Directory::of(written.key, written.bytes, &written.scanned)
+            .with_spine(spine.unwrap_or_default());
         self.keep_directory(&directory).await;
+        self.directory_heads.forget(&written.key);
         let done = Consolidation {
             planned,
             key: written.key,
             bytes: written.bytes,
             records: directory.len(),
             dropped,
-            complete: complete?,
+            complete,
             fence: self.fence,
             now: self.time().await?,
             repo: repo.clone(),

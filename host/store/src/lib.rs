@@ -1,7 +1,6 @@
 //! The verbs. A [`Store`] is a catalog, a vault and a sandbox; each verb is a file of this folder.
 
 mod access;
-mod answer_file;
 mod answers;
 mod as_client;
 mod assemble;
@@ -18,7 +17,6 @@ mod damage;
 mod diagnosis;
 mod expire;
 mod fetch;
-mod fetch_request;
 mod gc;
 mod generations;
 mod history;
@@ -71,6 +69,7 @@ use record::TapeRecorder;
 pub use packhouse_model::blocking::{blocking, joined};
 
 pub use backup::BackupOptions;
+pub use fetch::{Content, ContentStream, PlannedAnswer, RequestQuota, RequestedCommits};
 pub use gc::GcPlan;
 pub use preconditions::PushPreconditions;
 pub use receive::{StagedPack, UploadProgress};
@@ -104,24 +103,10 @@ pub struct Store {
     fence: Option<Fence>,
     /// The repo that a name is pinned to, whichever repo has that name by now.
     pinned: Option<Arc<(RepoName, RepoId)>>,
-    /// The quota of answers that are assembled here.
-    quota: Option<Arc<AnswerQuota>>,
+    /// Answers that were planned for clients, for all clones of the store.
+    plans: Arc<fetch::Plans>,
     /// The heads of directories that were read, for all runs.
     directory_heads: Arc<DirectoryHeads>,
-}
-
-/// A caller for whom answers are assembled, and their disk quota.
-#[derive(Clone, Debug)]
-pub struct AnswerQuota {
-    /// What their answers are counted by.
-    pub caller: String,
-    /// What they may take.
-    pub budget: AnswerBudget,
-    /// Whether they are kept. Else one that is kept already is used, and another is a file that is
-    /// gone when it has been sent.
-    pub kept: bool,
-    /// Bytes of the disk that no answer takes: they are for pushes.
-    pub keep_free: u64,
 }
 
 impl Store {
@@ -147,7 +132,7 @@ impl Store {
             recorder: None,
             fence: None,
             pinned: None,
-            quota: None,
+            plans: Arc::default(),
             directory_heads: Arc::default(),
         };
         store.check_storage().await?;
@@ -233,11 +218,6 @@ impl Store {
     /// name, it is unknown here.
     pub fn pinned(&self, repo: &RepoName, id: &RepoId) -> Store {
         Store { pinned: Some(Arc::new((repo.clone(), id.clone()))), ..self.clone() }
-    }
-
-    /// A handle on the same store in which answers are assembled under a quota.
-    pub fn with_quota(self, quota: AnswerQuota) -> Store {
-        Store { quota: Some(Arc::new(quota)), ..self }
     }
 
     /// What all repos hold together.

@@ -4,11 +4,12 @@ use packhouse_catalog::{EntityKey, PackRow, entity_key};
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{Answer, Plan, Row, Step};
 use packhouse_model::error::Result;
-use packhouse_run::{LocatedRow, RunPack};
+use packhouse_run::{BasePack, LocatedRow, RunPack};
 
-use super::assemble::PlannedFetch;
+use super::fetch::FetchState;
 use super::prove::ProofError;
 use super::prove::answer::{Claim, prove};
+use super::prove::base::{copies_unread_rows, covers, prove as prove_on_base};
 use super::prove::had::ReadLimits;
 use super::prove::stored::StoredRepo;
 use super::{Store, blocking, prove};
@@ -18,22 +19,37 @@ impl Store {
     /// it was planned.
     pub(super) async fn prove_answer(
         &self,
-        fetch: &PlannedFetch<'_>,
+        fetch: &FetchState<'_>,
         answer: Answer,
         mut repo: StoredRepo,
     ) -> Result<Answer> {
-        let PlannedFetch { row, packs, heads, ask, .. } = fetch;
+        let FetchState { row, packs, heads, ask, .. } = fetch;
         let name = &row.name;
-        if let Err(failed) = prove::admit(&answer.plan, packs, heads) {
+        let base = repo.base().filter(|_| copies_unread_rows(&answer.plan, packs));
+        let admitted = prove::admit_on(base.as_ref(), &answer.plan, packs, heads);
+        let admitted = admitted
+            .and_then(|()| match &base {
+                Some(base) => covers(&answer.plan, packs, base),
+                None => Ok(()),
+            })
+            .and_then(|()| prove::layout::layout(&answer.plan, packs, heads, base.as_ref()));
+        if let Err(failed) = admitted {
             return Err(self.unproven(name, packs, failed).await);
         }
         let (ask, reading, all) = (ask.clone(), packs.clone(), fetch.pack_rows.clone());
         let (answer, proven) = blocking(move || {
             let claim = Claim { records: answer.plan.records, missing: answer.missing };
-            let records = copied(&answer.plan, &reading);
-            let proven = prove(&mut repo, &ask, records, claim, ReadLimits::default());
+            let on = base.as_ref().map(|base| base.pack);
+            let records = copied(&answer.plan, &reading).filter(|record| on != Some(record.pack));
+            let proven = match &base {
+                Some(base) => prove_on_base(&mut repo, &ask, base, records, claim),
+                None => prove(&mut repo, &ask, records, claim, ReadLimits::default()),
+            };
             let proven = proven.and_then(|proof| {
-                is_reusable(&answer, &reading, &all)?;
+                match &base {
+                    Some(base) => is_all_of(&answer, base)?,
+                    None => is_reusable(&answer, &reading, &all)?,
+                }
                 Ok(proof)
             });
             Ok((answer, proven))
@@ -57,9 +73,13 @@ impl Store {
     /// record can be in several packs, and the index maps it to one.
     pub(super) async fn equal_pack(
         &self,
-        fetch: &PlannedFetch<'_>,
+        fetch: &FetchState<'_>,
         plan: &Plan,
     ) -> Result<Option<u32>> {
+        if copies_unread_rows(plan, &fetch.packs) {
+            // The rows of a base are not compared: no other pack is likely to have them all.
+            return Ok(None);
+        }
         let records = plan.records.total();
         let has_as_many = |(pack, _): &(&PackRow, u32)| records > 0 && pack.records == records;
         let directories = self.directories_of(&fetch.row.name);
@@ -100,6 +120,18 @@ fn copied<'p>(plan: &'p Plan, packs: &'p [RunPack]) -> impl Iterator<Item = Loca
             Some(LocatedRow { pack: span.pack, number, row: directory?.row(number)? })
         })
     })
+}
+
+/// Fails if the answer is to be a stored pack, unless it is the base, and nothing is inserted.
+fn is_all_of(answer: &Answer, base: &BasePack) -> Result<(), ProofError> {
+    match answer.reuse {
+        Some(reused) if reused != base.pack || answer.plan.records != base.records => {
+            Err(ProofError::Component(
+                "it would answer with a pack that does not hold what it counts".into(),
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Fails if the answer is to be a stored pack that does not contain exactly the records of the

@@ -238,7 +238,8 @@ impl Store {
             scanned.rows.iter().filter(|row| row.kind == Kind::Object).count() as u64;
         if check.unchecked == Some(pack.key) {
             let found = complete_pack(&scanned, &stored.file);
-            check.complete = found.map_err(Error::io("reading", &stored.path))?;
+            let found = found.map_err(Error::io("reading", &stored.path))?;
+            check.complete = found.map(|found| found.complete);
         }
         contents_of(&scanned, &stored).map(Some)
     }

@@ -2,8 +2,8 @@
 //! they have the names of the WIT.
 
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, EncodingConflict, EntityId, Head, Kind, Limits, Location,
-    PackInfo, Page, Span,
+    AccessError, Ancestor, Base, CommitTag, EncodingConflict, EntityId, Head, Kind, Limits,
+    Location, PackInfo, Page, Span,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -98,6 +98,7 @@ macro_rules! calls {
 calls! {
     GetLimits {} = "storage.limits" -> Limits;
     PackIndex { pack: u32, first: u64, limit: u32 } = "storage.pack-index" -> RowsPage;
+    Spine { pack: u32, first: u64, limit: u32 } = "storage.spine" -> Page<u32>;
     ReadRecords { spans: Vec<Span> } = "storage.read-records" -> Vec<Bytes>;
     CompareRecords { pairs: Vec<(Span, Span)> } = "storage.compare-records" -> Vec<Order>;
     BranchHeads { pack: u32, first: u32, limit: u32 } = "storage.branch-heads" -> Page<Head>;
@@ -107,6 +108,8 @@ calls! {
     WalkFloor {} = "database.walk-floor" -> Option<u64>;
     Locate { kind: Kind, ids: Vec<String> } = "database.locate" -> Vec<Option<Location>>;
     Tags { commits: Vec<EntityId>, after: Option<String>, limit: u32 } = "database.tags" -> Page<CommitTag>;
+    GetBase {} = "database.base" -> Option<Base>;
+    BaseHeads { first: u64, limit: u32 } = "database.base-heads" -> Page<EntityId>;
     Known { kind: Kind, ids: Vec<EntityId> } = "database.known" -> Vec<bool>;
     Conflicts { first: u64, limit: u32 } = "database.conflicts" -> Page<EncodingConflict>;
 }

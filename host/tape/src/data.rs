@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{
-    Ancestor, EncodingConflict, EntityId, Form, Head, Kind, Limits, Location, PackInfo, Page,
+    Ancestor, Base, EncodingConflict, EntityId, Form, Head, Kind, Limits, Location, PackInfo, Page,
     ROW_BYTES, Row, Span,
 };
 use ring::digest::{SHA256, digest};
@@ -64,6 +64,9 @@ fn text_id(text: &str) -> EntityId {
 pub(super) struct TapeData {
     pub(super) packs: Paged<PackInfo>,
     pub(super) rows: HashMap<u32, Paged<[u8; ROW_BYTES]>>,
+    pub(super) spines: HashMap<u32, Paged<u32>>,
+    pub(super) base: Option<Option<Base>>,
+    pub(super) base_heads: Paged<EntityId>,
     pub(super) records: HashMap<Span, Vec<u8>>,
     pub(super) orders: HashMap<(Span, Span), Ordering>,
     pub(super) given: HashMap<u32, Paged<Head>>,
@@ -106,6 +109,15 @@ impl TapeData {
                     .map(|row| row.try_into().expect("chunks have that size"));
                 let page = Page { items: rows.collect(), done: page.done };
                 self.rows.entry(call.pack).or_default().note(call.first, page);
+            }
+            call::Spine::NAME => {
+                let (call, spine) = read::<call::Spine>(line)?;
+                self.spines.entry(call.pack).or_default().note(call.first, spine);
+            }
+            call::GetBase::NAME => self.base = Some(read::<call::GetBase>(line)?.1),
+            call::BaseHeads::NAME => {
+                let (call, heads) = read::<call::BaseHeads>(line)?;
+                self.base_heads.note(call.first, heads);
             }
             call::ReadRecords::NAME => {
                 let (call, records) = read::<call::ReadRecords>(line)?;

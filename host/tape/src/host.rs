@@ -10,8 +10,8 @@ use std::collections::{HashSet, VecDeque};
 
 use packhouse_core::ports::{MAX_ITEMS, MAX_ROWS, page_size};
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
-    Location, PackInfo, Page, Span, Storage,
+    AccessError, Ancestor, Base, CommitTag, Database, EncodingConflict, EntityId, Head, Kind,
+    Limits, Location, PackInfo, Page, Span, Storage,
 };
 use packhouse_model::error::{Error, Result, TapeError};
 use packhouse_run::Host;
@@ -65,6 +65,12 @@ impl Storage for TapeHost {
         let page = self.data.rows.get(&pack).and_then(|rows| rows.page(first, most));
         let page = page.map(|rows| Page { items: rows.items.concat(), done: rows.done });
         self.require(page, || format!("rows of pack {pack} from {first}"))
+    }
+
+    fn spine(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u32>, AccessError> {
+        let most = page_size(limit, MAX_ROWS);
+        let page = self.data.spines.get(&pack).and_then(|spine| spine.page(first, most));
+        self.require(page, || format!("the spine of pack {pack} from {first}"))
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -175,6 +181,16 @@ impl Database for TapeHost {
             .collect();
         let page = complete.then(|| Page::of(&tags, 0, limit, MAX_ITEMS));
         self.require(page, || "the tags of other commits".to_owned())
+    }
+
+    fn base(&mut self) -> Result<Option<Base>, AccessError> {
+        let base = self.data.base.clone();
+        self.require(base, || "the base".to_owned())
+    }
+
+    fn base_heads(&mut self, first: u64, limit: u32) -> Result<Page<EntityId>, AccessError> {
+        let heads = self.data.base_heads.page(first, page_size(limit, MAX_ITEMS));
+        self.require(heads, || "the heads of the base".to_owned())
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
-    Location, PackInfo, Page, Span, Storage,
+    AccessError, Ancestor, Base, CommitTag, Database, EncodingConflict, EntityId, Head, Kind,
+    Limits, Location, PackInfo, Page, Span, Storage,
 };
 use packhouse_model::error::{Error, Result, TapeError};
 use packhouse_run::Host;
@@ -164,6 +164,10 @@ impl Storage for Player {
         self.play(call::PackIndex { pack, first, limit }).map(Into::into)
     }
 
+    fn spine(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u32>, AccessError> {
+        self.play(call::Spine { pack, first, limit })
+    }
+
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
         let records = self.play(call::ReadRecords { spans: spans.to_vec() })?;
         Ok(records.into_iter().map(|record| record.0).collect())
@@ -220,6 +224,14 @@ impl Database for Player {
         limit: u32,
     ) -> Result<Page<CommitTag>, AccessError> {
         self.play(call::Tags::of(commits, after, limit))
+    }
+
+    fn base(&mut self) -> Result<Option<Base>, AccessError> {
+        self.play(call::GetBase {})
+    }
+
+    fn base_heads(&mut self, first: u64, limit: u32) -> Result<Page<EntityId>, AccessError> {
+        self.play(call::BaseHeads { first, limit })
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {

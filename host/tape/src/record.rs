@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use packhouse_core::{
-    AccessError, Ancestor, CommitTag, Database, EncodingConflict, EntityId, Head, Kind, Limits,
-    Location, PackInfo, Page, Span, Storage,
+    AccessError, Ancestor, Base, CommitTag, Database, EncodingConflict, EntityId, Head, Kind,
+    Limits, Location, PackInfo, Page, Span, Storage,
 };
 use packhouse_model::error::{Error, Result, TapeError};
 use packhouse_model::files::replaceable;
@@ -176,6 +176,11 @@ impl<H: Host> Storage for RecordingHost<H> {
         self.note(call::PackIndex { pack, first, limit }, rows, |rows| rows.clone().into())
     }
 
+    fn spine(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u32>, AccessError> {
+        let spine = self.host.spine(pack, first, limit);
+        self.keep(call::Spine { pack, first, limit }, spine)
+    }
+
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
         let records = self.host.read_records(spans);
         self.note(call::ReadRecords { spans: spans.to_vec() }, records, |records| {
@@ -244,6 +249,16 @@ impl<H: Host> Database for RecordingHost<H> {
     ) -> Result<Page<CommitTag>, AccessError> {
         let tags = self.host.tags(commits, after, limit);
         self.keep(call::Tags::of(commits, after, limit), tags)
+    }
+
+    fn base(&mut self) -> Result<Option<Base>, AccessError> {
+        let base = self.host.base();
+        self.keep(call::GetBase {}, base)
+    }
+
+    fn base_heads(&mut self, first: u64, limit: u32) -> Result<Page<EntityId>, AccessError> {
+        let heads = self.host.base_heads(first, limit);
+        self.keep(call::BaseHeads { first, limit }, heads)
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {

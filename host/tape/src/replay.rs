@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use packhouse_core::{Row, Step};
+use packhouse_core::{Row, Span, Step};
 use packhouse_model::error::{Error, Result, TapeError};
 use packhouse_run::{Host, Planner, RunError};
 use serde::Serialize;
@@ -288,9 +288,26 @@ enum Piece {
     Bytes(Vec<u8>),
     /// A record: rows that only differ in the offset have the same bytes.
     Record(Row),
+    /// Records of a base whose rows the run did not look at.
+    Unread(Span),
 }
 
-/// What steps write, record for record. `None` if a span is not whole records of a known directory.
+/// Adds bytes of a pack between known rows, if there are any.
+fn unread(pieces: &mut Vec<Piece>, span: Span) {
+    if span.length > 0 {
+        match pieces.last_mut() {
+            Some(Piece::Unread(last))
+                if last.pack == span.pack && last.offset + last.length == span.offset =>
+            {
+                last.length += span.length;
+            }
+            _ => pieces.push(Piece::Unread(span)),
+        }
+    }
+}
+
+/// What steps write, record for record, as far as rows are known. `None` if a span does not begin or
+/// end where its pack allows that.
 fn written(steps: &[Step], rows: &[Vec<Row>]) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
     for step in steps {
@@ -305,21 +322,14 @@ fn written(steps: &[Step], rows: &[Vec<Row>]) -> Option<Vec<Piece>> {
             Step::Copy(span) => span,
         };
         let rows = rows.get(span.pack as usize)?;
-        let first = rows.binary_search_by_key(&span.offset, |row| row.offset).ok()?;
+        let first = rows.partition_point(|row| row.offset < span.offset);
         let (mut at, end) = (span.offset, span.offset.checked_add(span.length)?);
-        for row in &rows[first..] {
-            if at >= end {
-                break;
-            }
-            if row.offset != at {
-                return None;
-            }
-            at = at.checked_add(row.length)?;
+        for row in rows[first..].iter().take_while(|row| row.offset < end) {
+            unread(&mut pieces, Span { offset: at, length: row.offset.checked_sub(at)?, ..*span });
+            at = row.offset.checked_add(row.length)?;
             pieces.push(Piece::Record(Row { offset: 0, ..*row }));
         }
-        if at != end {
-            return None;
-        }
+        unread(&mut pieces, Span { offset: at, length: end.checked_sub(at)?, ..*span });
     }
     Some(pieces)
 }

@@ -14,6 +14,7 @@ import { transpileBytes } from '@bytecodealliance/jco-transpile';
 const IMPORTS = {
   'storage.limits': [],
   'storage.pack-index': ['pack', 'first', 'limit'],
+  'storage.spine': ['pack', 'first', 'limit'],
   'storage.read-records': ['spans'],
   'storage.compare-records': ['pairs'],
   'storage.branch-heads': ['pack', 'first', 'limit'],
@@ -23,6 +24,8 @@ const IMPORTS = {
   'database.walk-floor': [],
   'database.locate': ['kind', 'ids'],
   'database.tags': ['commits', 'after', 'limit'],
+  'database.base': [],
+  'database.base-heads': ['first', 'limit'],
   'database.known': ['kind', 'ids'],
   'database.conflicts': ['first', 'limit'],
 };

@@ -66,6 +66,11 @@ function answers(packs, repo) {
       return { items: packIndex.subarray(first * ROW_BYTES, end * ROW_BYTES), done: end >= records.length };
     },
 
+    // There is no base here.
+    'storage.spine': ({ pack }) => {
+      throw new Refusal({ 'no-such-pack': pack });
+    },
+
     'storage.read-records': ({ spans }) => {
       refuseMore(spans, LIMITS.items);
       let bytes = 0;
@@ -113,6 +118,10 @@ function answers(packs, repo) {
       refuseMore(commits, LIMITS.ids);
       return page(repo.tags(commits), 0, limit);
     },
+
+    'database.base': () => null,
+
+    'database.base-heads': () => page([], 0, 0),
 
     'database.known': ({ ids }) => {
       refuseMore(ids, LIMITS.ids);

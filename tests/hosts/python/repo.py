@@ -73,6 +73,7 @@ class Repo:
         self._calls: dict[str, Callable[..., Any]] = {
             "storage.limits": lambda: LIMITS,
             "storage.pack-index": self._pack_index,
+            "storage.spine": self._spine,
             "storage.read-records": self._read_records,
             "storage.compare-records": self._compare_records,
             "storage.branch-heads": self._branch_heads,
@@ -82,6 +83,8 @@ class Repo:
             "database.walk-floor": self._walk_floor,
             "database.locate": self._locate,
             "database.tags": self._tags,
+            "database.base": lambda: None,
+            "database.base-heads": lambda first, limit: page([], first, limit),
             "database.known": self._known,
             "database.conflicts": self._conflicts,
         }
@@ -111,6 +114,10 @@ class Repo:
         found = self._pack(pack)
         end = first + page_size(limit, MAX_ROWS)
         return {"items": found.index[first * ROW_BYTES : end * ROW_BYTES], "done": end >= len(found.rows)}
+
+    def _spine(self, pack: int, first: int, limit: int) -> Page:
+        # No pack is a base here: clones are planned in full.
+        raise AccessError("no-such-pack", pack)
 
     def _read_records(self, spans: list[Span]) -> list[bytes]:
         refuse_more(spans, MAX_ITEMS)

@@ -337,6 +337,9 @@ class Imports(HostTest):
             ("database.known", ids, {"ok": [True, False, False]}),
             ("database.locate", ids, {"ok": [{"at": spans[0], "row": 0}, None, None]}),
             ("database.locate", ids | {"ids": ids["ids"][:1] * 4097}, {"err": {"too-many": 4096}}),
+            ("database.base", {}, {"ok": None}),
+            ("database.base-heads", {"first": 0, "limit": 0}, none),
+            ("storage.spine", {"pack": 0, "first": 0, "limit": 1}, {"err": {"no-such-pack": 0}}),
         ]
         for name, args, expected in cases:
             with self.subTest(name=name, args=str(args)[:80]):

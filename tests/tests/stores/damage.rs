@@ -379,11 +379,17 @@ async fn repair_takes_what_is_lost_from_other_packs_on_shelves_and_from_answers(
     }
     let report = repair(&on).await;
     assert!(report.ok, "{:?}", report.problems);
-    assert!(report.repaired.unwrap().iter().all(|repaired| repaired.from == [answer.mpack_key]));
+    assert!(
+        report
+            .repaired
+            .unwrap()
+            .iter()
+            .all(|repaired| repaired.from == [answer.mpack_key.unwrap()])
+    );
     on.sound().await;
     let expected = model::key(&model::consolidate(&packs(), &model::heads_of(&packs())));
     assert_eq!(on.show().await.packs, 1);
-    assert_eq!(on.fetch(&[], &[]).await.unwrap().0.mpack_key.to_string(), expected);
+    assert_eq!(on.fetch(&[], &[]).await.unwrap().0.mpack_key.unwrap().to_string(), expected);
 }
 
 /// Every call of a repair fails once: what was sound stays so, and the next repair finishes.

@@ -37,7 +37,7 @@ async fn answer(on: &TestStore) -> (MpackKey, PathBuf) {
     let request = FetchRequest { want: vec![head], ttl, ..FetchRequest::default() };
     let answer = on.store.fetch(&on.repo, &request, &silent()).await.unwrap();
     assert!(!answer.reused);
-    (answer.mpack_key, answer.mpack_url.strip_prefix("file://").unwrap().into())
+    (answer.mpack_key.unwrap(), answer.mpack_url.strip_prefix("file://").unwrap().into())
 }
 
 #[tokio::test]

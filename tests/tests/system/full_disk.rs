@@ -343,7 +343,7 @@ async fn fetched(store: &Store) -> Result<()> {
     let answer = store.fetch(&a_b(), &since(store).await, &Progress::silent()).await?;
     let path = answer.mpack_url.strip_prefix("file://").unwrap();
     let pack = std::fs::read(path).unwrap();
-    assert_eq!(packhouse_tests::model::key(&pack), answer.mpack_key.to_string());
+    assert_eq!(packhouse_tests::model::key(&pack), answer.mpack_key.unwrap().to_string());
     Ok(())
 }
 

@@ -73,6 +73,9 @@ const PULLS: [(&str, &str); 9] = [
     ("answers-nothing", "its answer leaves out commit"),
     ("counts-wrong", "records and its steps copy"),
 ];
+/// Of a clone on a base.
+const CLONES: [(&str, &str); 2] =
+    [("claims-a-base", "its answer leaves out commit"), ("cuts-the-base", "it cuts its base")];
 const PUSHES: [(&str, &str); 5] = [
     ("forges-a-head", "which was not pushed"),
     ("forgets-heads", "decides on others"),
@@ -252,6 +255,23 @@ async fn law_4_no_misdeed_in_a_pull_gets_through() {
                 .await
                 .unwrap();
         }
+        place.is_sound(misdeed).await;
+    }
+}
+
+#[tokio::test]
+async fn law_4_no_misdeed_in_a_clone_on_a_base_gets_through() {
+    for (misdeed, says) in CLONES {
+        let place = Place::told(misdeed).await;
+        place.store.gc().await.unwrap();
+        let main = place.store.heads().await["main"].clone();
+        place.push_side(&main).await;
+        let request = FetchRequest::default();
+        place
+            .fails(misdeed, says, async |store| {
+                store.fetch(&place.store.repo, &request, &Progress::silent()).await
+            })
+            .await;
         place.is_sound(misdeed).await;
     }
 }

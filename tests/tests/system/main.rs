@@ -23,6 +23,7 @@ mod model_checks;
 mod no_store;
 mod older;
 mod older_migrations;
+mod on_base;
 mod openapi;
 mod other_component;
 mod output;

@@ -86,7 +86,12 @@ fn with_output(error: Error, request: &FetchRequest) -> anyhow::Error {
 fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
     let how = if report.reused { "stored pack" } else { "assembled pack" };
     let mut lines = vec![
-        format!("{}  {}", output.paint(Tone::Name, report.mpack_key), output.paint(Tone::Dim, how)),
+        match report.mpack_key {
+            Some(key) => {
+                format!("{}  {}", output.paint(Tone::Name, key), output.paint(Tone::Dim, how))
+            }
+            None => format!("{how}; its key is known when it is downloaded"),
+        },
         format!(
             "{}: {}, {}, {}, {}",
             size(report.bytes),

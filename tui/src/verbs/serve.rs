@@ -65,15 +65,16 @@ pub(crate) struct Serve {
     /// disconnected
     #[arg(long, value_name = "BYTES", default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..))]
     min_rate: u64,
-    /// Disk space in bytes for packs assembled for fetches, shared by all servers of the store
-    /// [default: a quarter of the disk, at most 64 GiB]
+    /// Space in bytes for fetch requests that are too long for a URL, shared by all servers of the
+    /// store [default: a quarter of the disk, at most 256 MiB]
     #[arg(long, value_name = "BYTES")]
     answers: Option<u64>,
-    /// Disk space in bytes for the packs assembled for one token [default: a quarter of --answers].
-    /// An address without a token gets a quarter of it
+    /// Space in bytes for such requests of one token [default: a quarter of --answers]. An address
+    /// without a token gets a quarter of it
     #[arg(long, alias = "answers-of-one", value_name = "BYTES")]
     answers_per_token: Option<u64>,
-    /// Disk space in bytes reserved for pushes [default: a tenth of the disk, at most 8 GiB]
+    /// Disk space in bytes reserved for pushes: below it, no fetch requests are kept [default: a tenth
+    /// of the disk, at most 8 GiB]
     #[arg(long, value_name = "BYTES")]
     keep_free: Option<u64>,
     /// Address or network of a proxy whose X-Forwarded-For, -Proto and -Host headers are trusted;

@@ -32,6 +32,9 @@ pub(super) struct Collection {
     pub placed: Vec<u32>,
     /// The objects that those list, in canonical order. Some may be had.
     pub listed: Vec<u32>,
+    /// The pack that records are inserted into, with the offset up to which its snapshots have their
+    /// places; nothing of it is sent by itself.
+    pub passed: Option<(u32, u64)>,
 }
 
 impl Collection {
@@ -43,6 +46,7 @@ impl Collection {
             objects: Entities::new(Kind::Object),
             placed: Vec::new(),
             listed: Vec::new(),
+            passed: None,
         }
     }
 
@@ -81,6 +85,15 @@ impl Collection {
         self.objects.clear_all(WANTED);
         self.placed.clear();
         self.listed.clear();
+        self.place_next(host, roots)
+    }
+
+    /// As [`Collection::place`], after those that have their places.
+    pub(super) fn place_next<H: Storage + Database + ?Sized>(
+        &mut self,
+        host: &mut H,
+        roots: &[u32],
+    ) -> Result<(), PlanError> {
         let mut ahead: Vec<u32> = Vec::new();
         for root in roots {
             if !self.snapshots.has(*root, WANTED) {
@@ -107,7 +120,10 @@ impl Collection {
 
     /// Whether a snapshot, if something sent refers to it, has yet to get its place.
     fn is_open(&self, number: u32) -> bool {
-        self.snapshots.span(number).is_some() && !self.snapshots.has(number, PLACED | WAITING | HAD)
+        let Some(span) = self.snapshots.span(number) else { return false };
+        let is_passed =
+            self.passed.is_some_and(|(pack, end)| span.pack == pack && span.offset < end);
+        !is_passed && !self.snapshots.has(number, PLACED | WAITING | HAD)
     }
 
     /// Reads a batch of snapshots, and their parents that have to be placed before them, as far as

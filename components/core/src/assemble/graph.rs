@@ -80,6 +80,10 @@ impl Graph {
         number
     }
 
+    pub(super) fn find(&self, id: &EntityId) -> Option<u32> {
+        self.numbers.find(id)
+    }
+
     pub(super) fn id(&self, commit: u32) -> EntityId {
         self.numbers.id(commit)
     }

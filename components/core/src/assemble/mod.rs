@@ -4,12 +4,16 @@
 //! meet what the client has. `collect` reads their snapshots; `boundary` and `older` those that the
 //! client has, near where they meet, and a few beyond. What both list is not sent. The rest is
 //! located by `places`, and planned.
+//!
+//! A clone of a repo with a base is planned by `insert`: what the base has is copied in long spans, and
+//! what is new is inserted.
 
 mod boundary;
 mod bounds;
 mod collect;
 mod entities;
 mod graph;
+mod insert;
 mod older;
 mod places;
 mod walk;
@@ -79,6 +83,9 @@ pub fn assemble_within<H: Storage + Database + ?Sized>(
     request: &Request,
     bounds: &Bounds,
 ) -> Result<Answer, PlanError> {
+    if let Some(answer) = insert::insert(host, request, bounds)? {
+        return Ok(answer);
+    }
     let limits = host.limits();
     let heads = all_heads(host)?;
     let mut graph = Graph::new(limits);

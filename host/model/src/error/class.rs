@@ -45,7 +45,7 @@ impl Error {
             Error::Push(PushError::HeadConflict(_))
             | Error::Busy { .. }
             | Error::LeaseLost { .. }
-            | Error::AnswersFull { .. }
+            | Error::RequestsFull { .. }
             | Error::PlanChanged(_)
             | Error::Catalog { busy: true, .. } => Class::Conflict,
             Error::Damage(_) | Error::Tape(TapeError::Diverged(_)) => Class::Damage,

@@ -95,16 +95,16 @@ pub enum Error {
     #[error(transparent)]
     Push(#[from] PushError),
 
-    /// The disk quota for assembled answers is exhausted.
-    #[error("no space for a fetch result of {bytes} bytes: {}", match used_up {
-        ExhaustedBudget::Caller => "your unexpired fetch results fill your quota; wait until some expire, or set a shorter ttl_seconds",
-        ExhaustedBudget::Strangers => "fetch results for clients without a token fill their quota; use a token, or try again later",
-        ExhaustedBudget::All => "the fetch results of this server fill their quota (--answers, --keep-free); try again later",
+    /// The quota for fetch requests that are too long for a URL is exhausted.
+    #[error("no space for a fetch request of {bytes} bytes: {}; a request with fewer haves needs none", match used_up {
+        ExhaustedBudget::Caller => "your unexpired requests fill your quota; wait until some expire, or set a shorter ttl_seconds",
+        ExhaustedBudget::Strangers => "requests of clients without a token fill their quota; use a token, or try again later",
+        ExhaustedBudget::All => "the requests that this server keeps fill their quota (--answers, --keep-free); try again later",
     })]
-    AnswersFull {
+    RequestsFull {
         /// The exhausted budget.
         used_up: ExhaustedBudget,
-        /// The size of the answer.
+        /// The size of the request.
         bytes: u64,
     },
 

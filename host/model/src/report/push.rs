@@ -57,8 +57,9 @@ pub struct PushReport {
 /// `fetch`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct FetchReport {
-    /// The pack.
-    pub mpack_key: MpackKey,
+    /// The pack's key. Null for a pack of more than 4 MiB that is assembled while it is sent: its key
+    /// is known when it was downloaded.
+    pub mpack_key: Option<MpackKey>,
     /// Its URL.
     pub mpack_url: String,
     /// Objects in it.

@@ -80,6 +80,17 @@ impl DirectoryHead {
         bytes(self.rows)
     }
 
+    /// Size in bytes of the optional part of the file: of the spine, if there is one.
+    pub fn spine_bytes(&self) -> u64 {
+        word(&self.start, 56).unwrap_or(0)
+    }
+
+    /// The part of the file with some bytes of the spine.
+    pub(super) fn spine_at(&self, bytes: Range<u64>) -> Range<u64> {
+        let start = self.rows_at(self.rows..self.rows).start + self.rows * ENTRY as u64;
+        start + bytes.start..start + bytes.end
+    }
+
     /// The pack's frame, by offset; empty if it is not known.
     pub fn frame(&self) -> Vec<FramePart> {
         frame::decode(&self.start[FRAME..HEAD])

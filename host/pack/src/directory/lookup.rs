@@ -10,6 +10,7 @@ use packhouse_model::error::Result;
 
 use super::head::DirectoryHead;
 use super::near::NearRows;
+use super::spine::{Blocks, Spine};
 use super::table::{Entry, entries_of, order};
 
 /// Buckets that are in memory at once.
@@ -275,6 +276,39 @@ impl<'a, R: DirectoryRead> LookupDirectory<'a, R> {
         let read = self.read(&numbers.iter().map(at).collect::<Vec<_>>()).await?;
         let rows: Option<Vec<Row>> = read.iter().map(|row| Row::decode(row)).collect();
         Ok(rows.filter(|rows| rows.len() == numbers.len()))
+    }
+
+    /// The same rows, each checked by the table. `None` if one is damaged, is no row, or is in the
+    /// pack several times.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn checked_page(&self, first: u64, limit: u64) -> Result<Option<Vec<Row>>> {
+        let Some(page) = self.page(first, limit).await? else { return Ok(None) };
+        let rows: Option<Vec<Row>> = page.chunks(ROW_BYTES).map(Row::decode).collect();
+        let Some(rows) = rows else { return Ok(None) };
+        let mut near = NearRows::default();
+        near.add(first, page);
+        let sought: Vec<WantedRow> = rows.iter().map(WantedRow::of).collect();
+        let found = self.look_up(&sought.iter().collect::<Vec<_>>(), 0, &mut near).await?;
+        let is_right = (first..).zip(&rows).zip(found).all(|((number, row), found)| {
+            found.is_some_and(|(at, sound)| (at, &sound) == (number, row))
+        });
+        Ok(is_right.then_some(rows))
+    }
+
+    /// Numbers of the spine, at most `limit` from number `first`; none beyond the end. `None` if it
+    /// does not have `count` numbers, or is damaged.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub async fn spine(&self, first: u64, limit: u64, count: u64) -> Result<Option<Vec<u32>>> {
+        if self.head.spine_bytes() != Spine::size(count) {
+            return Ok(None);
+        }
+        let Some(blocks) = Blocks::of(first, limit, count) else { return Ok(Some(Vec::new())) };
+        let read = self.read(&[self.head.spine_at(blocks.bytes())]).await?;
+        Ok(read.first().and_then(|bytes| blocks.read(bytes)))
     }
 
     /// Parts of the file: from what was kept of it, else read. None if it is too short.

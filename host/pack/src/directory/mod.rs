@@ -11,7 +11,7 @@
 //! .   32  SHA-256 of all before
 //! .   72n rows (packhouse_core::row), by offset
 //! .   16n table, by digest: first 8 bytes of the digest, number of the row, checksum of the row
-//! .   m   optional part: skipped by readers that don't know it; none is written
+//! .   m   optional part: the spine (`spine.rs`) of a pack in canonical form; else nothing
 //! .   32  SHA-256 of all before
 //! ```
 //!
@@ -25,6 +25,7 @@
 mod head;
 mod lookup;
 mod near;
+mod spine;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ use crate::frame::{self, FramePart, MAX_PARTS, PART_BYTES};
 pub use self::head::DirectoryHead;
 pub use self::lookup::{DirectoryRead, LookupDirectory, WantedRow};
 pub use self::near::NearRows;
+pub use self::spine::Spine;
 use self::table::{ENTRY, Table};
 
 const MAGIC: &[u8; 8] = b"PACKDIR2";
@@ -60,6 +62,8 @@ pub struct Directory {
     /// Its size in bytes.
     pub pack_bytes: u64,
     frame: Vec<FramePart>,
+    /// To be written: it is not read with the rest.
+    spine: Arc<Spine>,
     /// The rows, after `start` bytes of the file that they were read from.
     bytes: Arc<Vec<u8>>,
     start: usize,
@@ -87,7 +91,13 @@ impl Directory {
         for row in rows {
             bytes.extend_from_slice(&row.encode());
         }
-        Directory { key, pack_bytes, frame: Vec::new(), bytes: Arc::new(bytes), start: 0 }
+        let (frame, spine) = (Vec::new(), Arc::default());
+        Directory { key, pack_bytes, frame, spine, bytes: Arc::new(bytes), start: 0 }
+    }
+
+    /// The same directory, to be written with a spine.
+    pub fn with_spine(self, spine: Spine) -> Directory {
+        Directory { spine: Arc::new(spine), ..self }
     }
 
     /// Reads a directory file of any version; `None` unless it is complete and belongs to this
@@ -119,7 +129,8 @@ impl Directory {
             HEAD_1 => Vec::new(),
             _ => frame::decode(&bytes[FRAME..HEAD]),
         };
-        let directory = Directory { key, pack_bytes, frame, bytes: Arc::new(bytes), start };
+        let (spine, bytes) = (Arc::default(), Arc::new(bytes));
+        let directory = Directory { key, pack_bytes, frame, spine, bytes, start };
         // The checksum proves that the file is unchanged, not that its content is valid.
         let mut end = 0u64;
         for number in 0..directory.len() {
@@ -139,18 +150,19 @@ impl Directory {
 
     /// The directory as a file of the current version.
     pub fn to_file(&self) -> Vec<u8> {
-        let table = Table::of(self.as_rows());
+        let (table, spine) = (Table::of(self.as_rows()), self.spine.encode());
         let mut file = Vec::with_capacity(Directory::size(self.len()) as usize);
         file.extend_from_slice(MAGIC);
         file.extend_from_slice(&self.len().to_le_bytes());
         file.extend_from_slice(&self.pack_bytes.to_le_bytes());
         file.extend_from_slice(self.key.digest());
-        file.extend_from_slice(&0u64.to_le_bytes());
+        file.extend_from_slice(&(spine.len() as u64).to_le_bytes());
         file.extend_from_slice(&frame::encode(&self.frame));
         table.write_fan_out(&mut file);
         append_sum(&mut file);
         file.extend_from_slice(self.as_rows());
         table.write_entries(&mut file);
+        file.extend_from_slice(&spine);
         append_sum(&mut file);
         file
     }

@@ -194,29 +194,55 @@ pub(crate) fn around_content(begin: u64, end: u64, around: Context) -> Fingerpri
     leading(fingerprint.finish().as_ref())
 }
 
-/// The bytes before the content of an object in its standard encoding; `None` if no such object has
-/// this length.
-pub(crate) fn head_of_object(row: &Row) -> Option<Vec<u8>> {
-    let mut head = NAME.to_vec();
-    let id = row.id.to_string();
-    head.push(u8::try_from(id.len()).ok()?);
-    head.extend_from_slice(id.as_bytes());
-    head.extend_from_slice(CONTENT);
-    let left = row.length.checked_sub(head.len() as u64)?;
-    let content = |width| left.checked_sub(width).and_then(|n| u32::try_from(n).ok());
-    match (content(2), content(3), content(5)) {
-        (Some(n @ 0..=0xff), ..) => head.extend([0xc4, n as u8]),
-        (_, Some(n @ 0x100..=0xffff), _) => {
-            head.push(0xc5);
-            head.extend((n as u16).to_be_bytes());
+/// Longest beginning of an object in its standard encoding, up to its content.
+const LONGEST_HEAD: usize = NAME.len() + 1 + 71 + CONTENT.len() + 5;
+
+/// The bytes before the content of an object in its standard encoding.
+#[derive(Clone, Copy)]
+pub(crate) struct ObjectHead {
+    bytes: [u8; LONGEST_HEAD],
+    length: usize,
+}
+
+impl ObjectHead {
+    /// `None` if no such object has the length of the row.
+    pub(crate) fn of(row: &Row) -> Option<ObjectHead> {
+        let mut head = ObjectHead { bytes: [0; LONGEST_HEAD], length: 0 };
+        head.put(NAME);
+        match row.id.form() {
+            Form::Bare => head.put(&[64]),
+            Form::Prefixed => head.put(b"\x47sha256:"),
+            Form::Text => return None,
         }
-        (.., Some(n @ 0x1_0000..)) => {
-            head.push(0xc6);
-            head.extend(n.to_be_bytes());
+        let digits = head.bytes.get_mut(head.length..head.length + 64)?;
+        hex::encode_to_slice(row.id.digest(), digits).ok()?;
+        head.length += 64;
+        head.put(CONTENT);
+        let left = row.length.checked_sub(head.length as u64)?;
+        let content = |width| left.checked_sub(width).and_then(|n| u32::try_from(n).ok());
+        match (content(2), content(3), content(5)) {
+            (Some(n @ 0..=0xff), ..) => head.put(&[0xc4, n as u8]),
+            (_, Some(n @ 0x100..=0xffff), _) => {
+                head.put(&[0xc5]);
+                head.put(&(n as u16).to_be_bytes());
+            }
+            (.., Some(n @ 0x1_0000..)) => {
+                head.put(&[0xc6]);
+                head.put(&n.to_be_bytes());
+            }
+            _ => return None,
         }
-        _ => return None,
+        Some(head)
     }
-    Some(head)
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.bytes[self.length..self.length + bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
 }
 
 /// The first half of a SHA-256.

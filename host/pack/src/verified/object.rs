@@ -3,26 +3,26 @@
 use packhouse_core::msgpack::{Header, HeaderError, Skip, header};
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{EntityId, Row};
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, SHA256, digest};
 
-use crate::scan::{around_content, head_of_object};
+use crate::scan::{ObjectHead, around_content};
 
 /// Longest name of a field that is of interest.
 const LONGEST_NAME: u32 = 24;
 
-fn same_content(id: EntityId, sum: Context) -> Result<(), String> {
-    let sum = sum.finish();
-    if id.digest() == sum.as_ref() {
+const WRONG_HEAD: &str = "it does not begin as an object of this ID and length";
+
+fn same_content(id: EntityId, sum: &[u8]) -> Result<(), String> {
+    if id.digest() == sum {
         return Ok(());
     }
-    Err(format!("hash mismatch: expected {id}, got {}", hex::encode(sum.as_ref())))
+    Err(format!("hash mismatch: expected {id}, got {}", hex::encode(sum)))
 }
 
 /// An object in its standard encoding: its row says what its bytes before the content are.
 pub(super) struct StandardObject {
     id: EntityId,
-    /// What is left of those.
-    head: Vec<u8>,
+    head: ObjectHead,
     matched: usize,
     sum: Context,
 }
@@ -31,15 +31,21 @@ impl StandardObject {
     /// `None` for an object in another encoding.
     pub(super) fn of(row: &Row) -> Option<StandardObject> {
         let is_standard = row.fingerprint == Fingerprint::default();
-        let head = is_standard.then(|| head_of_object(row)).flatten()?;
+        let head = if is_standard { ObjectHead::of(row)? } else { return None };
         Some(StandardObject { id: row.id, head, matched: 0, sum: Context::new(&SHA256) })
     }
 
+    /// Checks one that is whole in memory.
+    pub(super) fn check(self, bytes: &[u8]) -> Result<(), String> {
+        let content = bytes.strip_prefix(self.head.as_bytes()).ok_or(WRONG_HEAD)?;
+        same_content(self.id, digest(&SHA256, content).as_ref())
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let left = &self.head[self.matched..];
+        let left = &self.head.as_bytes()[self.matched..];
         let (head, content) = bytes.split_at(left.len().min(bytes.len()));
         if !left.starts_with(head) {
-            return Err("it does not begin as an object of this ID and length".into());
+            return Err(WRONG_HEAD.into());
         }
         self.matched += head.len();
         self.sum.update(content);
@@ -47,7 +53,7 @@ impl StandardObject {
     }
 
     pub(super) fn finish(self) -> Result<(), String> {
-        same_content(self.id, self.sum)
+        same_content(self.id, self.sum.finish().as_ref())
     }
 }
 
@@ -199,7 +205,7 @@ impl UnusualObject {
         let Some((begin, end)) = self.content else {
             return Err("`content` is missing".into());
         };
-        same_content(self.id, self.sum)?;
+        same_content(self.id, self.sum.finish().as_ref())?;
         match around_content(begin, end, self.around) == self.fingerprint {
             true => Ok(()),
             false => Err("what surrounds its content has changed".into()),

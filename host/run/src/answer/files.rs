@@ -73,16 +73,23 @@ impl Files {
             }
             return Ok(buffer);
         }
-        for pieces in by_pack {
-            let pack = pieces[0].span.pack;
-            let stored = self.file(source, pack).await?;
+        // No more than that are open at once.
+        for packs in by_pack.chunks(OPEN_PACKS) {
+            let mut opened = Vec::with_capacity(packs.len());
+            for pieces in packs {
+                opened.push((self.file(source, pieces[0].span.pack).await?, pieces.clone()));
+            }
             let source = source.clone();
-            buffer = blocking(move || match read_file(&stored.file, &pieces, &mut buffer) {
-                Ok(()) => Ok(buffer),
-                Err(e) if e.kind() == ErrorKind::UnexpectedEof => Err(too_short(&source, &pieces)),
-                Err(e) => Err(Error::io("reading", &stored.path)(e)),
-            })
-            .await?;
+            let read = move || {
+                for (stored, pieces) in &opened {
+                    read_file(&stored.file, pieces, &mut buffer).map_err(|e| match e.kind() {
+                        ErrorKind::UnexpectedEof => too_short(&source, pieces),
+                        _ => Error::io("reading", &stored.path)(e),
+                    })?;
+                }
+                Ok(buffer)
+            };
+            buffer = blocking(read).await?;
         }
         Ok(buffer)
     }

@@ -19,10 +19,10 @@ use packhouse_store::StagedPack;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::answers;
 use super::super::body::feed::{Allowance, silent};
 use super::super::body::upload::receive;
 use super::super::guard::Authorized;
-use super::super::packs;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
 use super::extract::{JsonBody, QueryParams};
@@ -246,10 +246,10 @@ pub(super) async fn fetch(
     headers: HeaderMap,
     JsonBody(asked): JsonBody<FetchBody>,
 ) -> ApiResult<Json<FetchReport>> {
-    let ttl = packs::ttl(&authorized, asked.ttl_seconds)?;
+    let ttl = answers::ttl(&authorized, asked.ttl_seconds)?;
     let request = FetchRequest { want: asked.want, have: asked.have, ttl, output: None };
-    let base = packs::base(&state, &headers);
-    match packs::fetch_report(&state, &base, &authorized, request).await? {
+    let base = answers::base(&state, &headers);
+    match answers::fetch_report(&state, &base, &authorized, request).await? {
         Ok(report) => Ok(Json(report)),
         // The request is valid, but what it names does not exist.
         Err(error @ Error::UnknownWant { .. }) => {

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use packhouse_model::access::{Caller, Scope};
 use packhouse_model::names::{RepoId, RepoName, Visibility};
 use packhouse_model::text::escaped;
-use packhouse_store::{AnswerBudget, AnswerQuota, STRANGERS, Store};
+use packhouse_store::{AnswerBudget, RequestQuota, STRANGERS, Store};
 
 use super::super::address::ClientAddress;
+use super::super::limits::RequestLimits;
 use super::super::problem::{ApiResult, Problem};
 use super::super::revocation::check_token;
 use super::super::signed::{NO_TOKEN, TRUSTED};
@@ -127,31 +128,24 @@ impl Authorized {
     /// The store, pinned to the repo of the request: if another repo takes its name, it is unknown
     /// here.
     pub(crate) fn store(&self, state: &AppState) -> Store {
-        self.store_with(state, true)
+        state.store.pinned(&self.repo, &self.repo_id)
     }
 
-    /// The same store, which does not keep fetch results.
-    pub(crate) fn store_that_keeps_no_answers(&self, state: &AppState) -> Store {
-        self.store_with(state, false)
-    }
-
-    fn store_with(&self, state: &AppState, kept: bool) -> Store {
-        let store = state.store.pinned(&self.repo, &self.repo_id);
-        let answers = &state.answers;
-        let quota = |caller, of_caller| {
-            let budget =
-                AnswerBudget { all: answers.all, strangers: answers.strangers, caller: of_caller };
-            AnswerQuota { caller, budget, kept, keep_free: answers.keep_free }
+    /// The quota of the caller's requests that are too long for a URL; none: without a limit.
+    pub(crate) fn request_quota(&self, state: &AppState) -> Option<RequestQuota> {
+        let requests = &state.requests;
+        let of_caller = match &self.caller {
+            Caller::Bearer { .. } => requests.of_token,
+            Caller::Anyone => requests.of_address,
+            Caller::Trusted => return None,
         };
-        match &self.caller {
-            Caller::Bearer { .. } => store.with_quota(quota(self.counted_by(), answers.of_token)),
-            Caller::Anyone => store.with_quota(quota(self.counted_by(), answers.of_address)),
-            Caller::Trusted => store,
-        }
+        let RequestLimits { all, strangers, keep_free, .. } = *requests;
+        let budget = AnswerBudget { all, strangers, caller: of_caller };
+        Some(RequestQuota { caller: self.counted_by(), budget, keep_free })
     }
 
-    /// The key for counting fetch results of the caller.
-    pub(crate) fn counted_by(&self) -> String {
+    /// The key for counting requests of the caller that are kept.
+    fn counted_by(&self) -> String {
         match (&self.caller, self.from) {
             (Caller::Bearer { token, .. }, _) => format!("token:{token}"),
             (Caller::Anyone, Some(from)) => format!("{STRANGERS}{from}"),

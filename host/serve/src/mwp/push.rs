@@ -16,12 +16,12 @@ use packhouse_store::{PushPreconditions, StagedFile, StagedPack, UploadProgress,
 use serde::Serialize;
 use url::Url;
 
+use super::super::answers;
 use super::super::body::content_length;
 use super::super::body::feed::Allowance;
 use super::super::body::upload::spool;
 use super::super::guard::Authorized;
 use super::super::negotiation::Accept;
-use super::super::packs;
 use super::super::permits::FairPermit;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
@@ -100,7 +100,7 @@ pub(super) async fn push(
     request: Request,
 ) -> ApiResult<Response> {
     let (tasks, accept) = (state.tasks.clone(), Accept::of(request.headers()));
-    let command = command(&packs::base(&state, request.headers()), &authorized);
+    let command = command(&answers::base(&state, request.headers()), &authorized);
     let work = async move {
         let upload = upload(&state, &authorized, request).await?;
         let bundle::Push { pack, branch, head, force } =

@@ -1,27 +1,19 @@
 //! Requests that read: refs, filter-objects, presign, negotiate, fetch.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use packhouse_model::client::FetchRequest;
-use packhouse_model::error::Error;
-use packhouse_model::error::ExhaustedBudget;
-use packhouse_model::names::MpackKey;
-use packhouse_model::progress::Progress;
-use packhouse_model::report::FetchReport;
-use packhouse_store::{Store, StoredPack};
+use packhouse_store::RequestedCommits;
 use serde::{Deserialize, Serialize};
 
-use super::super::assembly::assembling;
+use super::super::answers::{self, answered};
 use super::super::guard::Authorized;
 use super::super::limits::{BODY, FETCH_BODY, FETCHED, FILTERED, NEGOTIATED, PRESIGNED};
 use super::super::negotiation::{Accept, MSGPACK};
-use super::super::packs;
-use super::super::permits::FairPermit;
 use super::super::problem::{ApiResult, Problem};
 use super::super::state::SharedState;
 use super::ids::Ids;
@@ -30,9 +22,6 @@ use super::small_body::small;
 /// The kind of state in a repo. A store accepts any kind and does not check; clients expect a
 /// value, and this is the only one.
 const DOMAIN: &str = "code";
-
-/// How long the result of a `fetch` is kept for the next client with the same request.
-const ANSWER_TTL: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
 struct Refs {
@@ -159,7 +148,7 @@ impl Fetch {
     }
 }
 
-/// The pack itself, stored or assembled, sent while it is read.
+/// The pack itself, stored or assembled, sent while it is read and checked.
 pub(super) async fn fetch(
     State(state): State<SharedState>,
     Extension(authorized): Extension<Authorized>,
@@ -173,48 +162,20 @@ pub(super) async fn fetch(
     };
     if want.is_empty() {
         // An empty want reaches nothing.
-        return Ok(pack_of(axum::body::Body::from(empty_pack()), None));
+        let body = axum::body::Body::from(empty_pack());
+        return Ok(
+            ([(header::CONTENT_TYPE, HeaderValue::from_static(MSGPACK))], body).into_response()
+        );
     }
-    let request = FetchRequest { want, have, ttl: ANSWER_TTL, output: None };
-    let (report, stored, permit) = opened(&state, &authorized, request).await?;
-    state.metrics.sent.inc_by(stored.bytes);
-    let (key, bytes) = (report.mpack_key, stored.bytes);
-    Ok(pack_of(packs::stream(stored.file, 0, bytes, permit)?, Some((key, bytes))))
-}
-
-/// The pack of a fetch. It is kept for the next client with the same request. If fetch results with
-/// URLs leave no space for that, it is still sent, but not kept.
-async fn opened(
-    state: &SharedState,
-    authorized: &Authorized,
-    request: FetchRequest,
-) -> ApiResult<(FetchReport, StoredPack, Option<FairPermit>)> {
-    let open = |store: Store| {
-        let (repo, request) = (authorized.repo.clone(), request.clone());
-        move |progress: Progress| async move { store.fetch_open(&repo, &request, &progress).await }
-    };
-    let permit = match assembling(state, authorized, open(authorized.store(state))).await? {
-        Err(Error::AnswersFull {
-            used_up: ExhaustedBudget::Caller | ExhaustedBudget::Strangers,
-            ..
-        }) => state.permits.unkept(&authorized.counted_by()).await?,
-        opened => return Ok(opened.map(|(report, stored)| (report, stored, None))?),
-    };
-    let store = authorized.store_that_keeps_no_answers(state);
-    let (report, stored) = assembling(state, authorized, open(store)).await??;
-    Ok((report, stored, Some(permit)))
-}
-
-fn pack_of(body: axum::body::Body, known: Option<(MpackKey, u64)>) -> Response {
-    let mut response =
-        ([(header::CONTENT_TYPE, HeaderValue::from_static(MSGPACK))], body).into_response();
-    if let Some((key, bytes)) = known {
-        response.headers_mut().insert(header::CONTENT_LENGTH, bytes.into());
-        if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", key.hex())) {
-            response.headers_mut().insert(header::ETAG, tag);
-        }
-    }
-    response
+    let request = FetchRequest { want, have, ..FetchRequest::default() };
+    let requested = RequestedCommits::of(&authorized.repo, &request)?;
+    let (store, repo) = (authorized.store(&state), &authorized.repo);
+    // There is no range of a response to a POST.
+    let whole = (&HeaderMap::new(), None);
+    let response = answered(&state, &store, repo, &requested, whole).await?;
+    // The wait may have been long.
+    authorized.recheck(&state).await?;
+    Ok(response)
 }
 
 /// An empty pack.
@@ -236,11 +197,11 @@ pub(super) async fn fetch_mpack(
     Extension(authorized): Extension<Authorized>,
     request: Request,
 ) -> ApiResult<Response> {
-    let (accept, base) = (Accept::of(request.headers()), packs::base(&state, request.headers()));
+    let (accept, base) = (Accept::of(request.headers()), answers::base(&state, request.headers()));
     let (asked, _held): (Fetch, _) = small(&state, &authorized, request, FETCH_BODY).await?;
-    let ttl = packs::ttl(&authorized, asked.ttl_seconds.unwrap_or(3600))?;
+    let ttl = answers::ttl(&authorized, asked.ttl_seconds.unwrap_or(3600))?;
     let (want, have) = asked.sides()?;
     let request = FetchRequest { want: want.unwrap_or_default(), have, ttl, output: None };
-    let report = packs::fetch_report(&state, &base, &authorized, request).await??;
+    let report = answers::fetch_report(&state, &base, &authorized, request).await??;
     accept.respond(&report)
 }

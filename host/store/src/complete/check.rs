@@ -9,7 +9,10 @@ use packhouse_catalog::{CompletePack, EntityKey, entity_key};
 use packhouse_core::record::{Commit, Snapshot, Tag};
 use packhouse_core::{Counts, EntityId, Head, Kind, Row};
 use packhouse_pack::ScannedPack;
+use packhouse_pack::directory::Spine;
 use ring::digest::{Context, SHA256};
+
+use super::canonical::{Canonical, CommitRow};
 
 /// Most missing entities that are recorded with a pack.
 const MAX_MISSING: usize = 1000;
@@ -29,17 +32,27 @@ pub(crate) fn heads_digest(heads: &[Head]) -> [u8; 32] {
     digest
 }
 
+/// A complete pack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CheckedPack {
+    pub(crate) complete: CompletePack,
+    /// If it is in canonical form: then it can be the base of clones.
+    pub(crate) spine: Option<Spine>,
+}
+
 /// Checks whether a sound pack is exactly what its own heads reach: each entity once, nothing else,
 /// and no more than a thousand IDs that it lacks. The caller knows that the repo had nothing else
 /// when the pack was written.
 ///
 /// # Errors
 /// When it can't be read.
-pub(crate) fn complete_pack(scanned: &ScannedPack, file: &File) -> IoResult<Option<CompletePack>> {
+pub(crate) fn complete_pack(scanned: &ScannedPack, file: &File) -> IoResult<Option<CheckedPack>> {
     if scanned.bad_branch.is_some() || scanned.heads.is_empty() {
         return Ok(None);
     }
-    let Some(mut reach) = Reach::of(&scanned.rows) else { return Ok(None) };
+    let mut counts = Counts::default();
+    scanned.rows.iter().for_each(|row| *counts.of(row.kind) += 1);
+    let Some(mut reach) = Reach::of(&scanned.rows, counts) else { return Ok(None) };
     let mut records = Records { file, window: Vec::new(), start: 0 };
     let is_complete = reach.read_commits(&scanned.heads, &mut records)?
         && reach.read_snapshots(&mut records)?
@@ -49,15 +62,14 @@ pub(crate) fn complete_pack(scanned: &ScannedPack, file: &File) -> IoResult<Opti
     if !is_complete {
         return Ok(None);
     }
-    let mut counts = Counts::default();
-    scanned.rows.iter().for_each(|row| *counts.of(row.kind) += 1);
     let heads: BTreeSet<EntityId> = scanned.heads.iter().map(|head| head.commit).collect();
-    Ok(Some(CompletePack {
+    let complete = CompletePack {
         heads_digest: heads_digest(&scanned.heads),
         heads: heads.into_iter().collect(),
         missing: reach.missing.into_iter().collect(),
         counts,
-    }))
+    };
+    Ok(Some(CheckedPack { complete, spine: reach.order.finish() }))
 }
 
 /// Records of a pack, read in the order of their places.
@@ -96,17 +108,19 @@ struct Reach<'a> {
     /// Whether each row is reached.
     reached: Vec<bool>,
     missing: BTreeSet<EntityKey>,
+    order: Canonical,
 }
 
 impl<'a> Reach<'a> {
     /// Nothing yet. None for a pack that has an entity twice.
-    fn of(rows: &'a [Row]) -> Option<Reach<'a>> {
+    fn of(rows: &'a [Row], counts: Counts) -> Option<Reach<'a>> {
         let key = |n: &u32| (rows[*n as usize].kind, rows[*n as usize].id);
         let mut by_id: Vec<u32> = (0..u32::try_from(rows.len()).ok()?).collect();
         by_id.sort_unstable_by_key(key);
         let repeats = by_id.windows(2).any(|pair| key(&pair[0]) == key(&pair[1]));
         let reached = vec![false; rows.len()];
-        (!repeats).then_some(Reach { rows, by_id, reached, missing: BTreeSet::new() })
+        let (missing, order) = (BTreeSet::new(), Canonical::new(counts));
+        (!repeats).then_some(Reach { rows, by_id, reached, missing, order })
     }
 
     fn find(&self, kind: Kind, id: EntityId) -> Option<u32> {
@@ -139,9 +153,11 @@ impl<'a> Reach<'a> {
             let Ok(commit) = Commit::parse(records.read(row)?) else { return Ok(false) };
             let found = commit.parents.map(|id| self.refer(Kind::Commit, id?));
             parents.insert(number, found);
-            if let Some(snapshot) = commit.snapshot.and_then(|id| self.refer(Kind::Snapshot, id)) {
+            let snapshot = commit.snapshot.and_then(|id| self.refer(Kind::Snapshot, id));
+            if let Some(snapshot) = snapshot {
                 self.mark(snapshot);
             }
+            self.order.commit(number, CommitRow { id: commit.id, parents: found, snapshot });
         }
         let mut walk: Vec<u32> =
             heads.iter().filter_map(|head| self.refer(Kind::Commit, head.commit)).collect();
@@ -161,13 +177,17 @@ impl<'a> Reach<'a> {
             let Ok(snapshot) = Snapshot::parse(records.read(row)?) else {
                 return Ok(false);
             };
-            for (_, object) in &snapshot.entries {
-                if let Some(object) = self.refer(Kind::Object, *object) {
-                    self.mark(object);
-                }
-            }
-            if let Some(parent) = snapshot.parent.and_then(|id| self.refer(Kind::Snapshot, id)) {
+            let parent = snapshot.parent.and_then(|id| self.refer(Kind::Snapshot, id));
+            if let Some(parent) = parent {
                 parents.insert(number, parent);
+            }
+            self.order.snapshot(number, parent);
+            for (_, object) in &snapshot.entries {
+                if let Some(object) = self.refer(Kind::Object, *object)
+                    && self.mark(object)
+                {
+                    self.order.object(object);
+                }
             }
         }
         let marked: Vec<u32> = self
@@ -190,6 +210,7 @@ impl<'a> Reach<'a> {
             if self.find(Kind::Commit, tag.commit).is_some() {
                 self.mark(number);
             }
+            self.order.tag(number, tag.text);
         }
         Ok(true)
     }

@@ -3,7 +3,11 @@
 //! That is checked when a pack is written or read whole anyway, and recorded with its heads. Then a
 //! clone is one look into the catalog, and nothing of the pack is read, as long as the index maps
 //! everything to this pack, and the heads are the same.
+//!
+//! A complete pack in canonical form gets a spine in its directory: then it is the base of clones when
+//! more is pushed.
 
+mod canonical;
 mod check;
 
 use std::collections::BTreeSet;
@@ -16,10 +20,10 @@ use packhouse_core::{Counts, EntityId, Head, Request};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::MpackKey;
 use packhouse_model::progress::Progress;
-use packhouse_pack::WrittenPack;
+use packhouse_pack::{Directory, WrittenPack};
 use packhouse_vault::StagedFile;
 
-pub(super) use self::check::{complete_pack, heads_digest};
+pub(super) use self::check::{CheckedPack, complete_pack, heads_digest};
 use super::receive::StagedPack;
 use super::{Store, blocking};
 
@@ -38,7 +42,7 @@ async fn check(
     written: Arc<WrittenPack>,
     file: &File,
     path: PathBuf,
-) -> Result<Option<CompletePack>> {
+) -> Result<Option<CheckedPack>> {
     let file = file.try_clone().map_err(Error::io("opening", &path))?;
     blocking(move || complete_pack(&written.scanned, &file).map_err(Error::io("reading", path)))
         .await
@@ -51,7 +55,7 @@ async fn check(
 pub(super) async fn check_written(
     staged: &StagedFile,
     written: &Arc<WrittenPack>,
-) -> Result<Option<CompletePack>> {
+) -> Result<Option<CheckedPack>> {
     check(written.clone(), &staged.file, staged.path().to_owned()).await
 }
 
@@ -60,7 +64,8 @@ pub(super) async fn check_written(
 /// # Errors
 /// When it can't be read.
 pub(super) async fn check_received(one: &StagedPack) -> Result<Option<CompletePack>> {
-    check(one.written.clone(), &one.bytes, one.file.clone()).await
+    let found = check(one.written.clone(), &one.bytes, one.file.clone()).await?;
+    Ok(found.map(|found| found.complete))
 }
 
 impl Store {
@@ -109,10 +114,16 @@ impl Store {
             return Ok(());
         }
         let (stored, scanned) = self.read_sound(&row.name, &pack.key, progress).await?;
+        let directory = Directory::of(pack.key, stored.bytes, &scanned);
         let found = blocking(move || {
             complete_pack(&scanned, &stored.file).map_err(Error::io("reading", stored.path))
         });
-        self.note_complete(row, &pack.key, found.await?).await;
+        let found = found.await?;
+        if let Some(spine) = found.as_ref().and_then(|found| found.spine.clone()) {
+            self.keep_directory(&directory.with_spine(spine)).await;
+            self.directory_heads.forget(&pack.key);
+        }
+        self.note_complete(row, &pack.key, found.map(|found| found.complete)).await;
         Ok(())
     }
 

@@ -104,7 +104,7 @@ fn near_limit(
 }
 
 /// The records of an answer, each once.
-struct Sent {
+pub(super) struct Sent {
     /// In order.
     commits: Vec<EntityId>,
     /// In order.
@@ -117,7 +117,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn of(
+    pub(super) fn of(
         records: impl IntoIterator<Item = LocatedRow>,
         claimed: Counts,
     ) -> Result<Sent, ProofError> {
@@ -162,7 +162,17 @@ impl Sent {
         }
     }
 
-    fn has_the_commits(&self, between: &Between) -> Result<(), ProofError> {
+    /// The ids of the records of a kind.
+    pub(super) fn ids(&self, kind: Kind) -> Vec<EntityId> {
+        match kind {
+            Kind::Commit => self.commits.clone(),
+            Kind::Snapshot => self.snapshots.iter().map(|record| record.row.id).collect(),
+            Kind::Object => self.objects.clone(),
+            Kind::Tag => self.tags.clone(),
+        }
+    }
+
+    pub(super) fn has_the_commits(&self, between: &Between) -> Result<(), ProofError> {
         if let Some(extra) = self.commits.iter().find(|id| !between.sent.contains_key(id)) {
             return wrong(format!(
                 "its answer adds commit {extra}, which the request does not reach or the client has"
@@ -196,7 +206,7 @@ impl Sent {
 
     /// Follows what the commits and snapshots list. Fails where a record is listed by none; returns
     /// what is listed and not sent.
-    fn follow(
+    pub(super) fn follow(
         &self,
         view: &mut dyn RepoView,
         between: &Between,

@@ -6,14 +6,19 @@
 //!   record came from a literal, and the sources match their directories.
 //! - A consolidation contains every entity of the index, in the encoding of the index, and nothing
 //!   else ([`consolidation`]).
+//! - A fetch result has nothing around its records but the canonical form and the heads
+//!   ([`layout`](mod@layout), before anything is written).
 //! - A fetch result contains what the request reaches and the client does not have: nothing is left
-//!   out, nothing is added ([`answer`], before anything is written).
+//!   out, nothing is added ([`answer`], before anything is written). One on a base has all of that,
+//!   and what is new ([`base`]).
 
 mod ancestors;
 pub(crate) mod answer;
+pub(crate) mod base;
 mod between;
 pub(crate) mod consolidation;
 pub(crate) mod had;
+pub(crate) mod layout;
 pub(crate) mod stored;
 #[cfg(test)]
 mod tests;
@@ -22,7 +27,7 @@ pub(crate) mod view;
 use packhouse_core::{Head, Plan, Step};
 use packhouse_model::error::Error;
 use packhouse_pack::scan::{BadPack, ScannedPack};
-use packhouse_run::RunPack;
+use packhouse_run::{BasePack, RunPack};
 
 /// Why a proof failed.
 #[derive(Debug)]
@@ -65,11 +70,22 @@ pub(super) fn partly_copied(plan: &Plan, packs: &[RunPack]) -> Vec<u32> {
 /// Checks a plan before anything is written: its spans, its size, and that it copies no more than
 /// there is and says no more around it than headers and the repo's heads take.
 pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<(), ProofError> {
-    let most_records: u64 = packs.iter().map(|p| p.directory.len()).sum();
+    admit_on(None, plan, packs, heads)
+}
+
+/// As [`admit`], for a plan on a base, all of which it copies: [`base::covers`] checks that.
+pub(super) fn admit_on(
+    base: Option<&BasePack>,
+    plan: &Plan,
+    packs: &[RunPack],
+    heads: &[Head],
+) -> Result<(), ProofError> {
+    let of_base = base.map_or(0, |base| base.records.total());
+    let most_records: u64 = packs.iter().map(|p| p.directory.len()).sum::<u64>() + of_base;
     let most_around: u64 = 256 + heads.iter().map(|h| h.branch.len() as u64 + 96).sum::<u64>();
     let mut around = 0u64;
     let mut bytes = 0u64;
-    let mut records = 0u64;
+    let mut records = of_base;
     for step in &plan.steps {
         bytes = bytes.saturating_add(step.bytes());
         if let Step::Literal(literal) = step {
@@ -78,7 +94,9 @@ pub(super) fn admit(plan: &Plan, packs: &[RunPack], heads: &[Head]) -> Result<()
         if around > most_around {
             return wrong(format!("it has more than {most_around} bytes of literals"));
         }
-        if let Step::Copy(span) = step {
+        if let Step::Copy(span) = step
+            && base.is_none_or(|base| span.pack != base.pack)
+        {
             let Some(pack) = packs.get(span.pack as usize) else {
                 return wrong(format!(
                     "it copies from pack number {}, but there are {}",

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use packhouse_catalog::{Snapshot, entity_key};
 use packhouse_core::ports::Ancestor;
-use packhouse_core::record::Snapshot as SnapshotRecord;
+use packhouse_core::record::{Snapshot as SnapshotRecord, Tag};
 use packhouse_core::{EntityId, Kind, Span};
 use packhouse_model::error::Result;
-use packhouse_run::{LocatedRow, Locator, Planned, RunPack, SpanReader};
+use packhouse_run::{BasePack, LocatedRow, Locator, Planned, RunPack, SpanReader};
 use ring::digest::{SHA256, digest};
 use tokio::runtime::Handle;
 
 use super::ProofError;
-use super::view::RepoView;
+use super::view::{RepoView, batches};
 
 /// One state of a repo, and the packs that its records are read from. It blocks: not for async
 /// threads.
@@ -23,14 +23,20 @@ pub(crate) struct StoredRepo {
     runtime: Handle,
     locator: Locator,
     reader: SpanReader,
+    base: Option<BasePack>,
 }
 
 impl StoredRepo {
     /// The state and the packs of a run that has ended.
     pub(crate) fn new(planned: Planned) -> StoredRepo {
-        let Planned { packs, index, locator, reader } = planned;
+        let Planned { packs, index, locator, reader, base } = planned;
         let runtime = Handle::current();
-        StoredRepo { snapshot: index, packs: Arc::new(packs), runtime, locator, reader }
+        StoredRepo { snapshot: index, packs: Arc::new(packs), runtime, locator, reader, base }
+    }
+
+    /// The base that the component was told of.
+    pub(crate) fn base(&self) -> Option<BasePack> {
+        self.base.clone()
     }
 
     /// The packs, with the rows that the component has located or paged.
@@ -75,6 +81,33 @@ impl RepoView for StoredRepo {
         let keys: Vec<_> = ids.iter().map(|id| entity_key(kind, *id)).collect();
         let found = self.runtime.block_on(self.snapshot.lookup(&keys))?;
         Ok(found.iter().map(Option::is_some).collect())
+    }
+
+    fn packs_of(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<Option<u32>>> {
+        let index = self.snapshot.as_mut();
+        let found = self.runtime.block_on(self.locator.locate(index, kind, ids))?;
+        Ok(found.into_iter().map(|found| found.map(|found| found.pack)).collect())
+    }
+
+    fn tags_outside(&mut self, pack: u32) -> Result<Vec<(EntityId, EntityId)>, ProofError> {
+        let mut tags = Vec::new();
+        for number in (0..self.packs.len() as u32).filter(|number| *number != pack) {
+            let known = &self.packs[number as usize];
+            let directory = match known.has_all_rows() {
+                true => known.directory.clone(),
+                false => self.runtime.block_on(self.locator.whole(number))?,
+            };
+            let rows = (0..).zip(directory.rows()).filter(|(_, row)| row.kind == Kind::Tag);
+            tags.extend(rows.map(|(at, row)| LocatedRow { pack: number, number: at, row }));
+        }
+        let mut found = Vec::with_capacity(tags.len());
+        for batch in batches(&tags) {
+            for (record, bytes) in batch.iter().zip(self.records(batch)?) {
+                let tag = Tag::parse(&bytes).map_err(|error| changed(record, &error.reason))?;
+                found.push((record.row.id, tag.commit));
+            }
+        }
+        Ok(found)
     }
 
     fn locate(&mut self, snapshots: &[EntityId]) -> Result<Vec<Option<LocatedRow>>> {

@@ -22,6 +22,13 @@ pub(crate) trait RepoView {
     /// Whether the index maps each entity of a kind.
     fn knows(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>>;
 
+    /// The number of the pack to which the index maps each entity, in order; none: not in the index.
+    fn packs_of(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<Option<u32>>>;
+
+    /// The tags in all packs but one, each with the commit that it names. They may repeat, and be in
+    /// that pack, too.
+    fn tags_outside(&mut self, pack: u32) -> Result<Vec<(EntityId, EntityId)>, ProofError>;
+
     /// Where the index has each snapshot, in order; none: not in the index.
     fn locate(&mut self, snapshots: &[EntityId]) -> Result<Vec<Option<LocatedRow>>>;
 

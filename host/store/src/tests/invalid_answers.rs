@@ -134,8 +134,11 @@ impl Pulls {
         let mut steps = Vec::new();
         let mut literal = Vec::new();
         let mut counts = Counts::default();
-        put_map(&mut literal, 5);
-        for kind in Kind::ALL {
+        // A pack has a section of tags only if it has tags.
+        let has_tags = of(Kind::Tag).next().is_some();
+        let sections = if has_tags { &Kind::ALL[..] } else { &Kind::ALL[..3] };
+        put_map(&mut literal, sections.len() as u32 + 1);
+        for kind in sections.iter().copied() {
             put_str(&mut literal, kind.section());
             put_array(&mut literal, of(kind).count() as u32);
             *counts.of(kind) = of(kind).count() as u64;
@@ -204,9 +207,9 @@ impl Planner for Liar {
         records: u64,
         request: &Request,
     ) -> Result<Answer, RunError> {
-        // It may copy any record whose directory it has paged.
+        // It may copy any record of a directory that it has paged.
         for pack in 0..self.pulls.packs.len() as u32 {
-            host.pack_index(pack, 0, 1).unwrap();
+            host.pack_index(pack, 0, 0).unwrap();
         }
         let request = self.request.as_ref().unwrap_or(request);
         let mut answer = self.honest.assemble(host, records, request)?;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use packhouse_catalog::entity_of;
-use packhouse_core::Kind;
+use packhouse_core::{Kind, Row};
 use packhouse_model::operation::{GcOptions, VerifyOptions};
 use packhouse_model::progress::Progress;
 use packhouse_pack::Directory;
@@ -81,14 +81,36 @@ async fn a_directory_of_version_1_is_written_again_without_its_pack() {
     let mut expected = Vec::new();
     for pack in &packs {
         let file = vault.directory(&pack.key).await.unwrap().unwrap();
-        let directory = Directory::read(pack.key, file.clone()).unwrap();
+        let directory = Directory::read(pack.key, file).unwrap();
         vault.put_directory(&pack.key, &version_1(&directory)).await.unwrap();
         std::fs::remove_file(vault.file_of(&pack.key).unwrap()).unwrap();
-        expected.push(file);
+        // The frame is not in version 1: only the pack has it.
+        let rows: Vec<Row> = directory.rows().collect();
+        expected.push(Directory::new(pack.key, pack.bytes, &rows).to_file());
     }
     assert_eq!(fixture.store.directories(&fixture.repo, &packs).await.unwrap().len(), 4);
     for (pack, expected) in packs.iter().zip(&expected) {
         assert_eq!(vault.directory(&pack.key).await.unwrap().as_ref(), Some(expected));
+    }
+}
+
+#[tokio::test]
+async fn verify_writes_the_frame_of_a_pack_into_an_older_directory() {
+    let fixture = Fixture::with_history().await;
+    let row = fixture.store.catalog.repo(&fixture.repo).await.unwrap().unwrap();
+    let shelves = fixture.store.catalog.snapshot(row.id).await.unwrap().shelves().await.unwrap();
+    let (key, vault) = (shelves[0].pack.key, &fixture.store.vault);
+    let file = vault.directory(&key).await.unwrap().unwrap();
+    let directory = Directory::read(key, file.clone()).unwrap();
+    assert!(!directory.frame().is_empty());
+    let rows: Vec<Row> = directory.rows().collect();
+    let without = Directory::new(key, directory.pack_bytes, &rows).to_file();
+    for older in [version_1(&directory), without] {
+        vault.put_directory(&key, &older).await.unwrap();
+        let (options, progress) = (VerifyOptions::default(), Progress::silent());
+        let verified = fixture.store.verify(&fixture.repo, options, &progress).await.unwrap();
+        assert!(verified.ok && verified.repaired.is_none(), "{verified:?}");
+        assert_eq!(vault.directory(&key).await.unwrap().unwrap(), file);
     }
 }
 

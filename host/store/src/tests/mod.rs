@@ -6,6 +6,8 @@ mod invalid_plans;
 mod leftovers;
 mod locating;
 mod negotiation;
+mod on_base;
+mod planned;
 mod races;
 
 use std::path::{Path, PathBuf};

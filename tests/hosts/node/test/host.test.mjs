@@ -113,6 +113,9 @@ test('a push meets a repo that has nothing', (t) => {
   assert.deepEqual(answer('database.conflicts', { first: 0, limit: 9 }), whole([]));
   assert.deepEqual(answer('database.walk-floor', {}), { ok: null });
   assert.deepEqual(answer('database.locate', { kind: 'commit', ids: ['x', 'y'] }), { ok: [null, null] });
+  assert.deepEqual(answer('database.base', {}), { ok: null });
+  assert.deepEqual(answer('database.base-heads', { first: 0, limit: 0 }), whole([]));
+  assert.deepEqual(answer('storage.spine', { pack: 0, first: 0, limit: 1 }), { err: { 'no-such-pack': 0 } });
   assert.deepEqual(answer('database.tags', { commits: ['x'], after: null, limit: 0 }), whole([]));
   assert.deepEqual(answer('database.known', { kind: 'commit', ids: ['x', 'y'] }), { ok: [false, false] });
   assert.deepEqual(answer('database.history', { commits: ['x'], limit: 1 }), whole([]));

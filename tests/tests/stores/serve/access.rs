@@ -127,6 +127,7 @@ async fn a_signed_url_needs_no_token_and_opens_one_pack_only() {
     let remote = place.remote("a/shut", Some(&token));
     let local = long("ann", 2, 2);
     local.push(&remote, "main", false).await.unwrap();
+    place.store.run(["gc", "a/shut"]).ok();
     let clone = Local::clone_from(&remote, Fetching::Mpack).await.unwrap();
     clone.same_history(&local).unwrap();
     let answer =

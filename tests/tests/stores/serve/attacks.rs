@@ -12,12 +12,12 @@ use super::connections::{PREFACE, frame, get};
 use super::history::long;
 use super::limits::{answer, answer_within, by_hand};
 
-fn is_healthy(served: &Served) {
+pub(crate) fn is_healthy(served: &Served) {
     let told = answer(by_hand(served, "GET /healthz HTTP/1.1\r\nConnection: close", b""));
     assert!(told.starts_with("HTTP/1.1 200"), "{told}");
 }
 
-fn token(store: &Packhouse, scope: &str, reach: &str) -> String {
+pub(crate) fn token(store: &Packhouse, scope: &str, reach: &str) -> String {
     let made = store.run(["token", "create", "--scope", scope, "--repo", reach]).ok().json();
     made["token"].as_str().unwrap().to_owned()
 }
@@ -46,6 +46,8 @@ fn a_private_repo_and_none_are_alike_on_every_route() {
         "PUT REPO/refs".to_owned(),
         format!("GET REPO/packs/{key}"),
         format!("GET REPO/packs/{key}?assembled=false&token=none&expires=9999999999&signature=00"),
+        format!("GET REPO/fetch/{}", "0".repeat(64)),
+        format!("GET REPO/fetch/{}?token=none&expires=9999999999&signature=00", "0".repeat(64)),
         "GET REPO/nothing".to_owned(),
         "GET admin/v1/repos/REPO".to_owned(),
         "GET admin/v1/repos/REPO/detail".to_owned(),
@@ -123,6 +125,7 @@ async fn a_signed_url_that_was_changed_anywhere_leads_to_nothing() {
     for repo in ["a/b", "a/c"] {
         let remote = Remote::new(&served.remote(repo), Some(push.clone())).unwrap();
         local.push(&remote, "main", false).await.unwrap();
+        store.run(["gc", repo]).ok();
         let answer = remote
             .fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(600))
             .await

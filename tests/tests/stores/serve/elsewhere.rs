@@ -22,11 +22,18 @@ async fn urls_of_packs_in_a_bucket_lead_there() {
     let remote = Remote::new(&served.remote("a/b"), None).unwrap();
     let local = rich(10_000);
     local.push(&remote, "main", false).await.unwrap();
-    let answer =
-        remote.fetch_mpack(&[local.head("main").unwrap().clone()], &[], Some(60)).await.unwrap();
-    let url = answer.mpack_url.clone().unwrap();
-    assert!(!url.starts_with(served.url()) && url.contains("X-Amz-Signature"), "{url}");
-    assert_eq!(remote.download_mpack(&answer).await.unwrap().commits.len(), 4);
+    let heads = [local.head("main").unwrap().clone()];
+    let url_of = async |is_stored: bool| {
+        let answer = remote.fetch_mpack(&heads, &[], Some(60)).await.unwrap();
+        let url = answer.mpack_url.clone().unwrap();
+        assert_eq!(url.contains("X-Amz-Signature"), is_stored, "{url}");
+        assert_eq!(url.starts_with(served.url()), !is_stored, "{url}");
+        assert_eq!(remote.download_mpack(&answer).await.unwrap().commits.len(), 4);
+    };
+    // What is assembled is in no bucket: the server streams it.
+    url_of(false).await;
+    store.gc();
+    url_of(true).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

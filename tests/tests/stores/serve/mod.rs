@@ -1,6 +1,7 @@
 //! `packhouse serve`, spoken to by a client that knows nothing but the protocol.
 
 mod access;
+mod answer_attacks;
 mod answers;
 mod attacks;
 mod connections;

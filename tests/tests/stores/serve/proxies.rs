@@ -56,8 +56,8 @@ async fn urls_lead_to_where_the_client_asked_the_proxy() {
         body["mpack_url"].as_str().unwrap().to_owned()
     };
     let outside = url("\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: packs.example.org");
-    assert!(outside.starts_with("https://packs.example.org/a/b/packs/"), "{outside}");
-    assert!(url("").starts_with("http://localhost/a/b/packs/"), "{}", url(""));
+    assert!(outside.starts_with("https://packs.example.org/a/b/fetch/"), "{outside}");
+    assert!(url("").starts_with("http://localhost/a/b/fetch/"), "{}", url(""));
 }
 
 /// URLs of packs begin with the host that was asked.
@@ -80,7 +80,7 @@ fn a_host_that_is_none_is_refused_and_not_taken_over() {
         }
     }
     let told = ask("/a/b/fetch/mpack", "packs.example:7070");
-    assert!(told.contains("http://packs.example:7070/a/b/packs/"), "{told}");
+    assert!(told.contains("http://packs.example:7070/a/b/fetch/"), "{told}");
 }
 
 #[test]

@@ -176,14 +176,18 @@ async fn fetch(
 
 /// Equal keys mean equal bytes, and so equal records.
 fn check_fetches(repo: &RepoName, before: &Fetches, after: &Fetches) -> anyhow::Result<()> {
+    let key = |fetched: &FetchReport| match fetched.mpack_key {
+        Some(key) => key.to_string(),
+        None => "a pack without a known key".to_owned(),
+    };
     for (what, before, after) in
         [("everything", &before.all, &after.all), ("what is new", &before.new, &after.new)]
     {
         ensure!(
             before.mpack_key == after.mpack_key,
             "fetching {what} of {repo} returned {} before consolidation and {} after it",
-            before.mpack_key,
-            after.mpack_key
+            key(before),
+            key(after)
         );
     }
     Ok(())

@@ -30,6 +30,8 @@ pub(in crate::prove) struct MemoryRepo {
     pub(super) objects: BTreeSet<EntityId>,
     /// Tags, with their commits.
     pub(super) tags: BTreeMap<EntityId, EntityId>,
+    /// What is in the pack with number 1; all else is in pack 0.
+    pub(super) based: BTreeSet<Entity>,
     /// Commits whose edges were read, repeats included.
     pub(super) rows_read: u64,
     /// Snapshots that were read.
@@ -158,6 +160,20 @@ impl RepoView for MemoryRepo {
 
     fn knows(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>> {
         Ok(ids.iter().map(|id| self.has((kind, *id))).collect())
+    }
+
+    fn packs_of(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<Option<u32>>> {
+        let pack = |id: &EntityId| {
+            let entity = (kind, *id);
+            self.has(entity).then(|| u32::from(self.based.contains(&entity)))
+        };
+        Ok(ids.iter().map(pack).collect())
+    }
+
+    fn tags_outside(&mut self, pack: u32) -> Result<Vec<(EntityId, EntityId)>, ProofError> {
+        let is_in = |tag: &EntityId| u32::from(self.based.contains(&(Kind::Tag, *tag))) == pack;
+        let tags = self.tags.iter().filter(|(tag, _)| !is_in(tag));
+        Ok(tags.map(|(tag, commit)| (*tag, *commit)).collect())
     }
 
     fn locate(&mut self, snapshots: &[EntityId]) -> Result<Vec<Option<LocatedRow>>> {
