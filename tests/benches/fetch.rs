@@ -1,24 +1,31 @@
-//! What a fetch costs, and how that grows with the repo: a pull, the URL of a clone, and the same
-//! pull by `git upload-pack` on a history of the same shape, in turns in one run.
+//! What a fetch costs on a server, and how that grows with the repo: a pull, the URL of a clone, a
+//! clone that is streamed, and the same pull by `git upload-pack` on a history of the same shape, in
+//! turns in one run.
 //!
 //! ```text
 //! cargo bench -p packhouse-tests --bench fetch                      10⁴, 10⁵ and 10⁶ records
 //! cargo bench -p packhouse-tests --bench fetch -- 1e4 1e5           these sizes
 //! cargo bench -p packhouse-tests --bench fetch -- servers 1e4       on Postgres and S3
+//! cargo bench -p packhouse-tests --bench fetch -- negotiation       refs, negotiate, filter-objects
 //! ```
 //!
 //! A history is a line of commits, each with ten objects of 16 bytes at new paths and a snapshot
-//! that is a delta: twelve records a commit, pushed in twenty packs, or consolidated into one. git
-//! gets the same files and commits by `fast-import`, then `repack -adf`.
+//! that is a delta: twelve records a commit, pushed in twenty packs, consolidated into one, and with
+//! a push of one commit on top of that one. git gets the same files and commits (without the push on
+//! top) by `fast-import`, then `repack -adf`.
 //!
 //! Each measured run is a process of its own, so that its peak memory is its own. It opens the
-//! store before the clock starts, and fetches twice: the first fetch of a process also reads what a
-//! server keeps in memory from then on. It brings one commit more than the second, so that no kept
-//! answer is given out again. git's time is that of its process. *Read* and *sent* are those of the
-//! first fetch: the bytes of all read calls of the process, SQLite's pages included; on S3 what was
-//! downloaded.
+//! store before the clock starts, and fetches twice as a server does: it plans, and reads the whole
+//! stream. The first fetch of a process also reads what a server keeps in memory from then on. A
+//! pull brings one commit more then, so that its plan is not used again; a clone is planned once.
+//! git's time is that of its process. *First byte*, *read* and *sent* are those of the first fetch:
+//! the bytes of all read calls of the process, SQLite's pages included; on S3 what was downloaded.
+//! *Fifty clones* are fifty streams at once, and their rate is compared with that of one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs)]
+
+#[path = "fetch/negotiation.rs"]
+mod negotiation;
 
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -27,13 +34,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use packhouse_host::clock::SystemClock;
+use packhouse_host::store::{PlannedAnswer, RequestedCommits};
 use packhouse_host::vault::{Storage, Traffic};
 use packhouse_host::{
     CatalogPlace, FetchRequest, GcOptions, Progress, PushOptions, RepoName, S3Options, Store,
     StoreOptions, Visibility,
 };
-use packhouse_tests::cases::{NewFile, OBJECTS, line_of_commits};
+use packhouse_tests::cases::{NewFile, OBJECTS, even_packs, line_of_commits_in};
 use packhouse_tests::postgres;
 use packhouse_tests::s3::S3Server;
 
@@ -47,6 +56,10 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     match arguments.first().map(String::as_str) {
         Some("child") => child(&arguments[1..]),
+        Some("negotiation") => {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(negotiation::measure());
+        }
         Some("--test") => println!("benchmarks don't run as tests"),
         _ => measure(&arguments),
     }
@@ -66,6 +79,7 @@ fn measure(arguments: &[String]) {
         "records",
         "packs",
         "fetch",
+        "first byte",
         "first",
         "again",
         "peak",
@@ -98,7 +112,9 @@ fn measure(arguments: &[String]) {
 /// A line of commits, as packs and as a git repository.
 struct History {
     packs: Vec<PathBuf>,
-    /// Ids of the commits, oldest first.
+    /// A pack with one commit more, which git does not have.
+    on_top: PathBuf,
+    /// Ids of the commits without that one, oldest first.
     commits: Vec<String>,
     git: PathBuf,
     /// Their ids in git.
@@ -120,6 +136,9 @@ impl History {
             .unwrap();
         let mut stream = BufWriter::new(import.stdin.take().unwrap());
         let to_git = |number: usize, files: &[NewFile]| {
+            if number == count {
+                return;
+            }
             writeln!(stream, "commit refs/heads/main\nmark :{}", number + 1).unwrap();
             let second = 1_767_225_600 + number;
             writeln!(stream, "committer b <b@example.org> {second} +0000\ndata 0").unwrap();
@@ -129,13 +148,16 @@ impl History {
                 writeln!(stream).unwrap();
             }
         };
-        let (written, commits) = line_of_commits(count, PACKS, to_git);
+        let in_packs = [even_packs(count, PACKS), vec![1]].concat();
+        let (written, mut commits) = line_of_commits_in(&in_packs, to_git);
+        commits.truncate(count);
         let to_file = |(number, pack): (usize, Vec<u8>)| {
             let path = root.join(format!("{number:02}.mpack"));
             std::fs::write(&path, pack).unwrap();
             path
         };
-        let packs = written.into_iter().enumerate().map(to_file).collect();
+        let mut packs: Vec<PathBuf> = written.into_iter().enumerate().map(to_file).collect();
+        let on_top = packs.pop().unwrap();
         stream.flush().unwrap();
         drop(stream);
         assert!(import.wait().unwrap().success());
@@ -146,7 +168,7 @@ impl History {
             let (mark, id) = line.trim_start_matches(':').split_once(' ').unwrap();
             git_commits[mark.parse::<usize>().unwrap() - 1] = id.to_owned();
         }
-        History { packs, commits, git, git_commits }
+        History { packs, on_top, commits, git, git_commits }
     }
 
     /// Pulls of this history: how many commits, and the one before the last that the client has,
@@ -168,6 +190,8 @@ impl History {
             }
             self.fetches(packs, &Place::Files(store.clone()));
         }
+        child_of("push", &Place::Files(store.clone()), std::slice::from_ref(&self.on_top));
+        self.clones(2, &Place::Files(store));
     }
 
     fn on_servers(&self, root: &Path) {
@@ -188,28 +212,12 @@ impl History {
             std::fs::remove_dir_all(root.join("spool")).unwrap();
             self.fetches(packs, &place);
         }
+        child_of("push", &place, std::slice::from_ref(&self.on_top));
+        std::fs::remove_dir_all(root.join("spool")).unwrap();
+        self.clones(2, &place);
     }
 
     fn fetches(&self, packs: usize, place: &Place) {
-        let records = self.commits.len() * RECORDS;
-        let report = |what: &str, ours: &Measured, git: Option<&Measured>| {
-            let [of_git, peak, sent, ratio] = match git {
-                None => [(); 4].map(|()| String::new()),
-                Some(git) => [
-                    format!("{:.1} ms", git.again * 1e3),
-                    format!("{:.0} MB", git.peak as f64 / 1e6),
-                    git.sent.to_string(),
-                    format!("{:.2}", ours.again / git.again),
-                ],
-            };
-            let [records, packs] = [records, packs].map(|number| number.to_string());
-            let [first, again] = [ours.first, ours.again].map(|s| format!("{:.1} ms", s * 1e3));
-            let our_peak = format!("{:.0} MB", ours.peak as f64 / 1e6);
-            let counts = [ours.read, ours.sent, ours.statements].map(|count| count.to_string());
-            let ours = [records, packs, what.to_owned(), first, again, our_peak];
-            let git = [of_git, peak, sent, ratio];
-            println!("| {} |", [&ours[..], &counts, &git].concat().join(" | "));
-        };
         for (count, have) in self.pulls() {
             let rounds = (0..5).map(|_| {
                 let ours = child_of("pull", place, have);
@@ -217,12 +225,46 @@ impl History {
                 (ours, self.git_pull(&self.git_commits[last - count]))
             });
             let (ours, git): (Vec<_>, Vec<_>) = rounds.unzip();
-            report(&format!("pull of {count}"), &median(ours), Some(&median(git)));
+            self.report(packs, &format!("pull of {count}"), &median(ours), Some(&median(git)));
         }
         let nothing = self.commits.last().unwrap();
-        report("pull of nothing", &child_of("pull", place, &[nothing]), None);
-        report("URL of a clone", &child_of("clone", place, NO_WORDS), None);
-        report("repo show", &child_of("show", place, NO_WORDS), None);
+        self.report(packs, "pull of nothing", &child_of("pull", place, &[nothing]), None);
+        self.clones(packs, place);
+        self.report(packs, "repo show", &child_of("show", place, NO_WORDS), None);
+    }
+
+    fn clones(&self, packs: usize, place: &Place) {
+        self.report(packs, "URL of a clone", &child_of("url", place, NO_WORDS), None);
+        self.report(packs, "clone", &child_of("clone", place, NO_WORDS), None);
+        let fifty = child_of("fifty", place, NO_WORDS);
+        self.report(packs, "fifty clones", &fifty, None);
+        eprintln!("{packs} packs: fifty clones have {:.2} of the rate of one", fifty.rate);
+    }
+
+    fn report(&self, packs: usize, what: &str, ours: &Measured, git: Option<&Measured>) {
+        let ms = |seconds: f64| format!("{:.1} ms", seconds * 1e3);
+        let [of_git, peak, sent, ratio] = match git {
+            None => [(); 4].map(|()| String::new()),
+            Some(git) => [
+                ms(git.again),
+                format!("{:.0} MB", git.peak as f64 / 1e6),
+                git.sent.to_string(),
+                format!("{:.2}", ours.again / git.again),
+            ],
+        };
+        let records = self.commits.len() * RECORDS;
+        let [records, packs] = [records, packs].map(|number| number.to_string());
+        let times = [ours.first_byte, ours.first, ours.again].map(ms);
+        let our_peak = format!("{:.0} MB", ours.peak as f64 / 1e6);
+        let counts = [ours.read, ours.sent, ours.statements].map(|count| count.to_string());
+        let row = [
+            &[records, packs, what.to_owned()][..],
+            &times,
+            &[our_peak],
+            &counts,
+            &[of_git, peak, sent, ratio],
+        ];
+        println!("| {} |", row.concat().join(" | "));
     }
 
     /// The same pull by git: its server's process, with a request that a client would send.
@@ -286,9 +328,13 @@ enum Place {
 /// What a measured process says.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Measured {
+    /// Seconds until the first byte of its first fetch was there.
+    first_byte: f64,
     /// Seconds of its first fetch, and of the second.
     first: f64,
     again: f64,
+    /// Of many fetches at once: the sum of their rates, as part of that of one.
+    rate: f64,
     /// Peak resident memory in bytes.
     peak: u64,
     /// Bytes read by the first fetch.
@@ -354,7 +400,9 @@ fn child(arguments: &[String]) {
         let silent = Progress::silent();
         match verb.as_str() {
             "push" => {
-                store.create_repo(&repo, Visibility::Public).await.unwrap();
+                if store.repo(&repo).await.is_err() {
+                    store.create_repo(&repo, Visibility::Public).await.unwrap();
+                }
                 for file in words {
                     store
                         .push(&repo, &[file.into()], PushOptions::default(), &silent)
@@ -367,6 +415,7 @@ fn child(arguments: &[String]) {
                 store.gc(&repo, GcOptions::default(), &silent).await.unwrap();
                 Measured::default()
             }
+            "fifty" => fifty(&store, &repo).await,
             _ => twice(&store, &repo, verb, words).await,
         }
     });
@@ -378,20 +427,19 @@ async fn twice(store: &Store, repo: &RepoName, verb: &str, have: &[String]) -> M
     for round in 0..2 {
         let before = Counters::now(store);
         let began = Instant::now();
-        let sent = match verb {
+        let have = have.get(round).or(have.last()).cloned().into_iter().collect();
+        let (first_byte, sent) = match verb {
             "show" => {
                 store.summary(repo).await.unwrap();
-                0
+                (0.0, 0)
             }
-            _ => {
-                let have = have.get(round).or(have.last()).cloned().into_iter().collect();
-                let request = FetchRequest { have, ..FetchRequest::default() };
-                store.fetch(repo, &request, &Progress::silent()).await.unwrap().bytes
-            }
+            "url" => (0.0, url(store, repo).await),
+            _ => stream(store, repo, have).await,
         };
         let seconds = began.elapsed().as_secs_f64();
         if round == 0 {
             let after = Counters::now(store);
+            measured.first_byte = first_byte;
             measured.first = seconds;
             measured.read = after.read - before.read;
             measured.statements = after.statements - before.statements;
@@ -402,6 +450,62 @@ async fn twice(store: &Store, repo: &RepoName, verb: &str, have: &[String]) -> M
     }
     measured.peak = peak_of("self").unwrap();
     measured
+}
+
+async fn planned(store: &Store, repo: &RepoName, have: Vec<String>) -> Arc<PlannedAnswer> {
+    let request = FetchRequest { have, ..FetchRequest::default() };
+    let requested = RequestedCommits::of(repo, &request).unwrap();
+    store.plan_fetch(repo, &requested, async { Ok(()) }).await.unwrap()
+}
+
+/// What a server does for the URL of a clone; the size of its pack.
+async fn url(store: &Store, repo: &RepoName) -> u64 {
+    let planned = planned(store, repo, Vec::new()).await;
+    store.key_of_answer(&planned).await.unwrap();
+    store.stored_url(&planned.content, Duration::from_secs(3600)).await.unwrap();
+    planned.content.bytes()
+}
+
+/// Reads an answer as it is sent: seconds until the first byte is there, and how many there are.
+async fn stream(store: &Store, repo: &RepoName, have: Vec<String>) -> (f64, u64) {
+    let began = Instant::now();
+    let planned = planned(store, repo, have).await;
+    let mut stream = store.open_answer(&planned, 0..u64::MAX).await.unwrap().unwrap();
+    let (mut first_byte, mut sent) = (None, 0);
+    while let Some(chunk) = stream.next().await {
+        first_byte.get_or_insert_with(|| began.elapsed().as_secs_f64());
+        sent += chunk.unwrap().len() as u64;
+    }
+    assert_eq!(sent, planned.content.bytes());
+    (first_byte.unwrap_or_default(), sent)
+}
+
+/// One clone, and then fifty at once.
+async fn fifty(store: &Store, repo: &RepoName) -> Measured {
+    let (_, bytes) = stream(store, repo, Vec::new()).await;
+    let began = Instant::now();
+    stream(store, repo, Vec::new()).await;
+    let one = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    let clone = || {
+        let (store, repo) = (store.clone(), repo.clone());
+        tokio::spawn(async move { stream(&store, &repo, Vec::new()).await })
+    };
+    let clones: Vec<_> = (0..50).map(|_| clone()).collect();
+    let mut sent = 0;
+    for clone in clones {
+        sent += clone.await.unwrap().1;
+    }
+    let all = began.elapsed().as_secs_f64();
+    let rate = (sent as f64 / all) / (bytes as f64 / one);
+    Measured {
+        first: one,
+        again: all,
+        peak: peak_of("self").unwrap(),
+        sent,
+        rate,
+        ..Measured::default()
+    }
 }
 
 struct Counters {

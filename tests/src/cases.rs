@@ -86,14 +86,27 @@ pub type NewFile = (String, [u8; 16]);
 pub fn line_of_commits(
     commits: usize,
     packs: usize,
+    each: impl FnMut(usize, &[NewFile]),
+) -> (Vec<Vec<u8>>, Vec<String>) {
+    line_of_commits_in(&even_packs(commits, packs), each)
+}
+
+/// How many commits each of some packs has, so that these are about as large.
+pub fn even_packs(commits: usize, packs: usize) -> Vec<usize> {
+    (0..packs).map(|n| (n + 1) * commits / packs - n * commits / packs).collect()
+}
+
+/// The same, with so many commits in each pack.
+pub fn line_of_commits_in(
+    packs: &[usize],
     mut each: impl FnMut(usize, &[NewFile]),
 ) -> (Vec<Vec<u8>>, Vec<String>) {
     let mut random = Random::new(15);
     let (mut ids, mut tree): (Vec<String>, Option<String>) = (Vec::new(), None);
-    let bounds = (0..packs).map(|n| n * commits / packs..(n + 1) * commits / packs);
-    let packs = bounds.map(|numbers| {
+    let mut next = 0..;
+    let packs = packs.iter().map(|commits| {
         let mut pack = PackBuilder::new();
-        for number in numbers {
+        for number in next.by_ref().take(*commits) {
             let file = |n| {
                 let mut content = [0; 16];
                 random.fill(&mut content);

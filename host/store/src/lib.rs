@@ -53,6 +53,7 @@ mod tests;
 mod transfer;
 mod verify;
 mod verify_catalog;
+mod verify_graph;
 
 use std::sync::Arc;
 

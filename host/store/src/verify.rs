@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use packhouse_catalog::{
     CompletePack, DamageFindings, IndexRow, PackRow, RepoRow, Shelf, Snapshot, entity_key,
 };
-use packhouse_core::record::Commit;
+use packhouse_core::record::{Commit, Tag};
 use packhouse_core::{Edges, Kind, Row};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
@@ -24,6 +24,7 @@ use super::complete::complete_pack;
 use super::load::{distinct_packs, examine};
 use super::repo::mapped_packs;
 use super::verify_catalog::{Contents, verify_catalog};
+use super::verify_graph::FoundTag;
 use super::{Store, blocking};
 
 /// What to do about a missing or damaged pack.
@@ -278,21 +279,25 @@ impl Store {
 
 /// What the records of a sound pack say.
 fn contents_of(scanned: &ScannedPack, stored: &StoredPack) -> Result<Contents> {
-    let mut edges = Vec::new();
-    for row in scanned.rows.iter().filter(|row| row.kind == Kind::Commit) {
+    let entity =
+        |row: &Row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint };
+    let (mut edges, mut tags) = (Vec::new(), Vec::new());
+    let is_parsed = |row: &&Row| matches!(row.kind, Kind::Commit | Kind::Tag);
+    for row in scanned.rows.iter().filter(is_parsed) {
         let mut bytes = vec![0; row.length as usize];
         stored
             .file
             .read_exact_at(&mut bytes, row.offset)
             .map_err(Error::io("reading", &stored.path))?;
-        if let Ok(Commit { id, parents, snapshot, .. }) = Commit::parse(&bytes) {
+        if row.kind == Kind::Tag {
+            let named = Tag::parse(&bytes).map(|tag| tag.commit);
+            tags.extend(named.map(|commit| FoundTag { row: entity(row), tag: row.id, commit }));
+        } else if let Ok(Commit { id, parents, snapshot, .. }) = Commit::parse(&bytes) {
             edges.push(Edges { commit: id, parents, snapshot });
         }
     }
-    let entity =
-        |row: &Row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint };
     let mut entities: Vec<(IndexRow, u64)> =
         scanned.rows.iter().map(|row| (entity(row), row.length)).collect();
     entities.sort_unstable();
-    Ok(Contents { entities, edges })
+    Ok(Contents { entities, edges, tags })
 }

@@ -10,6 +10,8 @@ use packhouse_model::names::{MpackKey, ShelfId, unusable};
 use packhouse_model::report::{Problem, ProblemKind};
 use packhouse_model::text::escaped;
 
+use super::verify_graph::{FoundTag, verify_generations, verify_tags};
+
 /// Index rows that a page of the catalog holds.
 const PAGE: u32 = 8192;
 
@@ -19,6 +21,8 @@ pub(super) struct Contents {
     pub(super) entities: Vec<(IndexRow, u64)>,
     /// What its commits reach.
     pub(super) edges: Vec<Edges>,
+    /// What its tags name.
+    pub(super) tags: Vec<FoundTag>,
 }
 
 /// What the index was found to map to a shelf.
@@ -49,7 +53,9 @@ pub(super) async fn verify_catalog(
     verify_sums(snapshot, shelves, problems).await?;
     for found in contents.values() {
         verify_edges(snapshot, &found.edges, problems).await?;
+        verify_tags(snapshot, &found.tags, problems).await?;
     }
+    verify_generations(snapshot, problems).await?;
     verify_branches(snapshot, problems).await
 }
 

@@ -6,6 +6,7 @@
 mod model;
 mod plans;
 mod postgres_only;
+mod pulls;
 mod reads;
 mod sqlite_only;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use packhouse_core::{Ancestor, EntityId};
 use packhouse_host::catalog::{Catalog, TagRow};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
-use packhouse_host::{GcOptions, Progress, VerifyOptions};
+use packhouse_host::{GcOptions, ProblemKind, Progress, VerifyOptions};
 use packhouse_tests::place;
 use packhouse_tests::store::TestStore;
 
@@ -71,6 +71,44 @@ async fn what_was_pushed_in_disorder_is_numbered_by_the_next_consolidation() {
     assert!(!store.gc().await.unwrap().skipped);
     assert_eq!(graph(&store).await, expected);
     store.sound().await;
+}
+
+#[tokio::test]
+async fn verify_finds_wrong_generations_and_wrong_commits_of_tags() {
+    let store = TestStore::new().await;
+    store.push_each(&packs()).await;
+    let verify = async || {
+        let verified =
+            store.store.verify(&store.repo, VerifyOptions::default(), &Progress::silent()).await;
+        verified.unwrap().problems
+    };
+    assert_eq!(verify().await, []);
+    for (damage, repair, entity, told) in [
+        (
+            "UPDATE commits SET generation = generation + 100 WHERE generation = 2",
+            "UPDATE commits SET generation = generation - 100 WHERE generation > 100",
+            "commit ",
+            "not above those of its parents",
+        ),
+        (
+            "UPDATE tag_ids SET commit_id = (SELECT id FROM commits ORDER BY id DESC LIMIT 1)
+             WHERE entity = (SELECT entity FROM tag_ids ORDER BY entity LIMIT 1)",
+            "UPDATE tag_ids SET commit_id = NULL",
+            "tag ",
+            "the catalog does not say that it names commit",
+        ),
+    ] {
+        place::sql(&store.data(), damage.into()).await;
+        let found = verify().await;
+        assert!(!found.is_empty(), "{damage}");
+        for problem in &found {
+            assert_eq!(problem.kind, ProblemKind::DamagedCatalog);
+            assert!(problem.entity.as_ref().unwrap().starts_with(entity), "{problem:?}");
+            assert!(problem.detail.contains(told), "{problem:?}");
+        }
+        place::sql(&store.data(), repair.into()).await;
+        assert_eq!(verify().await, [], "{repair}");
+    }
 }
 
 #[tokio::test]

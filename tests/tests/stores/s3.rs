@@ -227,9 +227,9 @@ async fn law_13_the_url_of_a_clone_downloads_nothing() {
     assert!(get(&answer.mpack_url).await.is_some());
 }
 
-/// What a pull of the last of some commits downloads, from the consolidated pack of all of them:
-/// for a process that reads the pack for the first time, and for one that has its head.
-async fn pulls_of_one(commits: usize) -> [Traffic; 2] {
+/// What a pull of one of some commits downloads, from the consolidated pack of all of them, when
+/// the process has read the head of its directory.
+async fn pull_of_one(commits: usize) -> Traffic {
     let store = TestStore::on_s3().await;
     let (packs, ids) = line_of_commits(commits, 2, |_, _| ());
     store.push_each(&packs).await;
@@ -243,14 +243,43 @@ async fn pulls_of_one(commits: usize) -> [Traffic; 2] {
         assert_eq!((answer.commit_count, answer.snapshot_count, answer.object_count), (1, 1, 10));
         between(before, cold.traffic())
     };
-    [pull(commits / 2).await, pull(commits - 1).await]
+    pull(commits / 2).await;
+    pull(commits - 1).await
+}
+
+/// Ten times the history: the same few requests and bytes.
+#[tokio::test]
+async fn law_13_a_pull_downloads_what_lies_between() {
+    for commits in [400, 4_000] {
+        let Traffic { requests, write_requests, bytes_down, .. } = pull_of_one(commits).await;
+        let reads = requests - write_requests;
+        assert!(reads <= 16 && bytes_down <= 300_000, "{commits}: {reads}, {bytes_down} bytes");
+    }
 }
 
 #[tokio::test]
-async fn law_13_a_pull_downloads_what_lies_between() {
-    for n in [200, 1000, 8000] {
-        println!("{n}: {:?}", pulls_of_one(n).await);
-    }
+async fn law_13_a_pull_downloads_its_spans() {
+    let store = TestStore::on_s3().await;
+    let packs = history(&HistoryOptions {
+        pushes: 8,
+        commits_per_push: 5,
+        objects_per_commit: 5,
+        object_bytes: 120_000..180_000,
+        merges: false,
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    });
+    store.push_each(&packs).await;
+    store.gc().await.unwrap();
+    let heads = |packs: &[Vec<u8>]| model::heads_of(packs).into_values().collect::<Vec<String>>();
+    let (want, have) = (heads(&packs[7..]), heads(&packs[6..7]));
+    let request = FetchRequest { want, have, ..FetchRequest::default() };
+    let cold = without_copies(&store).await;
+    let before = cold.traffic();
+    let answer = cold.fetch(&store.repo, &request, &Progress::silent()).await.unwrap();
+    let Traffic { bytes_down, .. } = between(before, cold.traffic());
+    assert!(answer.bytes > 3 << 20, "{} bytes sent", answer.bytes);
+    assert!(bytes_down <= answer.bytes * 11 / 10, "{bytes_down} for {}", answer.bytes);
 }
 
 #[test]

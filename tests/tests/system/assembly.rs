@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use packhouse_core::assemble::{Bounds, assemble_within};
 use packhouse_core::{Kind, Request, assemble, consolidate};
 use packhouse_host::sample::{CommitSpec, IdForm, PackBuilder, Random, SnapshotSpec};
+use packhouse_tests::cases::line_of_commits;
 use packhouse_tests::memory::{MemoryHost, entity_id};
 use packhouse_tests::model;
 use packhouse_tests::random_history::RandomHistory;
@@ -159,6 +160,21 @@ fn chain(length: usize, whole: bool) -> Chain {
         }
     }
     chain
+}
+
+/// However the snapshots are recorded, the search among older ones reads them in batches.
+#[test]
+fn law_13_a_pull_of_many_commits_makes_few_calls() {
+    let (packs, commits) = line_of_commits(6_000, 1, |_, _| ());
+    for sent in [1, 100, 1_000, 3_000] {
+        let mut host = MemoryHost::planning(&packs, &BTreeMap::new());
+        let tip = commits.len() - 1;
+        let request = request(&commits[tip..], &commits[tip - sent..=tip - sent]);
+        let plan = assemble(&mut host, &request).unwrap().plan;
+        assert_eq!(plan.records.commits, sent as u64);
+        let calls = host.calls;
+        assert!(calls <= 30 + 2 * sent as u64 / 100, "{sent} commits: {calls} calls");
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@
 pub struct Bounds {
     /// Of snapshots of the boundary and of haves; twice those of the sent commits, if that is more.
     pub near: u64,
-    /// Of older ones; a quarter of what would be sent, if that is more.
+    /// Of older ones; a sixteenth of what would be sent, if that is more. The last eighth of it is
+    /// not begun.
     pub older: u64,
     /// Of older ones, however much would be sent.
     pub most: u64,

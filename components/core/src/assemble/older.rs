@@ -12,11 +12,20 @@ use crate::ports::{Database, Storage};
 
 /// What looking at one older commit counts, as if so many bytes of snapshots had been read.
 const COMMIT_BYTES: u64 = 64;
-/// Older snapshots that are read ahead at first; then twice as many, and so on.
-const FIRST_BATCH: usize = 16;
+/// Older snapshots that are read ahead at first; then twice as many, and so on. Mostly all of a
+/// search is one batch: each takes a request or two of a remote store.
+const FIRST_BATCH: usize = 64;
+/// This part of what would be sent may be read, if it is more than the least bound.
+const PART_OF_SENT: u64 = 16;
+/// Where less than this part of the bound is left, the search ends: a batch for so little is not
+/// worth its requests.
+const WORTH_A_BATCH: u64 = 8;
+/// A batch counts as this part of the bound, besides its bytes. The parents of deltas mostly are the
+/// snapshots of the next commits, and read ahead with those; each that is not is a batch.
+const BATCHES: u64 = 16;
 
-/// The search among older commits: breadth first from the boundary, and from parents of the
-/// snapshots that it reads. Neither packs nor generations change its order.
+/// The search among older commits: breadth first from the boundary, in turns with the parents of
+/// the snapshots that it reads. Neither packs nor generations change its order.
 #[derive(Debug)]
 pub(super) struct Older<'r> {
     collection: &'r mut Collection,
@@ -27,6 +36,9 @@ pub(super) struct Older<'r> {
     ahead: BTreeMap<u32, Listed>,
     batch: usize,
     spent: u64,
+    batches: u64,
+    /// Whether the turn is a parent's, if there is one.
+    is_parents_turn: bool,
     /// Whether a snapshot that has its place in the answer is had.
     pub cut: bool,
 }
@@ -47,6 +59,8 @@ impl<'r> Older<'r> {
             ahead: BTreeMap::new(),
             batch: FIRST_BATCH,
             spent: 0,
+            batches: 0,
+            is_parents_turn: true,
             cut: false,
         }
     }
@@ -61,26 +75,43 @@ impl<'r> Older<'r> {
     ) -> Result<(), PlanError> {
         commits.for_each(|commit| self.meet(commit));
         while self.left.records + self.left.missing > 0 {
-            let budget = bounds.older.max(self.left.bytes / 4).min(bounds.most);
-            let Some(budget) = budget.checked_sub(self.spent).filter(|left| *left > 0) else {
+            let bound = bounds.older.max(self.left.bytes / PART_OF_SENT).min(bounds.most);
+            let spent = self.spent + self.batches * (bound / BATCHES);
+            let budget = bound.saturating_sub(spent);
+            if budget <= bound / WORTH_A_BATCH {
                 return Ok(());
-            };
-            if let Some(snapshot) = self.parents.pop_front() {
+            }
+            let is_parents_turn = std::mem::replace(&mut self.is_parents_turn, false);
+            if (is_parents_turn || self.queue.is_empty())
+                && let Some(snapshot) = self.parents.pop_front()
+            {
                 self.note(host, snapshot, budget)?;
             } else if let Some(commit) = self.queue.pop_front() {
-                self.spent += COMMIT_BYTES;
-                let follow: Vec<u32> = self.queue.iter().take(self.batch).copied().collect();
-                self.read_parents(host, commit, follow.iter())?;
-                for parent in self.graph.parents(commit) {
-                    self.meet(parent);
-                }
-                if let Some(id) = self.graph.node(commit).snapshot {
-                    let snapshot = self.collection.snapshots.number(id);
-                    self.note(host, snapshot, budget)?;
-                }
+                self.is_parents_turn = true;
+                self.pass(host, commit, budget)?;
             } else {
                 return Ok(());
             }
+        }
+        Ok(())
+    }
+
+    /// Notes the snapshot of a commit, and meets its parents.
+    fn pass<H: Storage + Database + ?Sized>(
+        &mut self,
+        host: &mut H,
+        commit: u32,
+        budget: u64,
+    ) -> Result<(), PlanError> {
+        self.spent += COMMIT_BYTES;
+        let follow: Vec<u32> = self.queue.iter().take(self.batch).copied().collect();
+        self.read_parents(host, commit, follow.iter())?;
+        for parent in self.graph.parents(commit) {
+            self.meet(parent);
+        }
+        if let Some(id) = self.graph.node(commit).snapshot {
+            let snapshot = self.collection.snapshots.number(id);
+            self.note(host, snapshot, budget)?;
         }
         Ok(())
     }
@@ -174,6 +205,7 @@ impl<'r> Older<'r> {
             ahead.insert(number, Listed::of(snapshot));
         })?;
         self.batch = (2 * self.batch).min(limits.items as usize);
+        self.batches += 1;
         Ok(())
     }
 

@@ -132,6 +132,9 @@ impl<'a, R: DirectoryRead> LookupDirectory<'a, R> {
         for (n, row) in left.into_iter().zip(self.look_up(&sought, reach, near).await?) {
             located[n] = row;
         }
+        if !self.head.is_whole() {
+            located.iter().flatten().for_each(|(number, row)| near.keep(*number, *row));
+        }
         Ok(located)
     }
 

@@ -18,7 +18,7 @@ const MAX_ROWS: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub struct NearRows {
     windows: Vec<Window>,
-    /// Rows with neighbours on both sides.
+    /// Rows with neighbours on both sides, and those that were found by the table.
     rows: HashMap<WantedRow, (u64, Row)>,
 }
 
@@ -49,6 +49,13 @@ impl NearRows {
             }
         }
         self.windows.push(Window { first, bytes });
+    }
+
+    /// Adds a row that was found by the table.
+    pub(super) fn keep(&mut self, number: u64, row: Row) {
+        if self.rows.len() < MAX_ROWS {
+            self.rows.entry(WantedRow::of(&row)).or_insert((number, row));
+        }
     }
 
     /// A row with its number.

@@ -146,19 +146,21 @@ impl<'v> Search<'v> {
     pub(super) fn older(&mut self, boundary: &[Edges], limit: u64) -> Result<(), ProofError> {
         let mut history = Ancestors::of(boundary);
         let (near, mut looked_at) = (self.bytes, 0);
+        // In turns: the parents of deltas mostly are the snapshots of the next commits.
         while !self.open.is_empty() && self.bytes - near + looked_at < limit {
-            let next = match self.parents.pop_front() {
-                Some(parent) => Some(parent),
-                None => match history.next(self.view)? {
-                    Some(commit) => {
-                        looked_at += COMMIT_BYTES;
-                        commit.snapshot
-                    }
-                    None => break,
-                },
-            };
-            if let Some(id) = next {
-                self.read_older(id, &history)?;
+            let parent = self.parents.pop_front();
+            if let Some(parent) = parent {
+                self.read_older(parent, &history)?;
+            }
+            let commit = history.next(self.view)?;
+            if commit.is_some() {
+                looked_at += COMMIT_BYTES;
+            }
+            if let Some(snapshot) = commit.and_then(|commit| commit.snapshot) {
+                self.read_older(snapshot, &history)?;
+            }
+            if parent.is_none() && commit.is_none() {
+                break;
             }
         }
         Ok(())

@@ -9,7 +9,11 @@ use packhouse_model::names::MpackKey;
 use super::spool::Spool;
 use crate::ranges::runs;
 
-/// Gaps up to this size between parts are downloaded, too, in bytes: a second request takes longer.
+/// Gaps between parts are downloaded, too, up to this part of all that is read: a second request
+/// takes longer.
+const PART_OF_READ: u64 = 64;
+/// The least and the greatest such gap in bytes.
+const MIN_GAP: u64 = 16 << 10;
 const MAX_GAP: u64 = 512 << 10;
 /// A pack up to here is got whole: that is one request.
 const SMALL_PACK: u64 = 4 << 20;
@@ -73,7 +77,9 @@ fn pays(parts: &[Range<u64>], bytes: u64) -> bool {
 
 /// Ranges, near ones joined.
 fn joined(parts: &[Range<u64>]) -> Vec<Range<u64>> {
-    runs(parts, MAX_GAP).into_iter().map(|run| run.range).collect()
+    let read: u64 = parts.iter().map(|part| part.end - part.start).sum();
+    let gap = (read / PART_OF_READ).clamp(MIN_GAP, MAX_GAP);
+    runs(parts, gap).into_iter().map(|run| run.range).collect()
 }
 
 #[cfg(test)]

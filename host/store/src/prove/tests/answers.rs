@@ -219,30 +219,42 @@ fn what_only_older_snapshots_hold_may_be_sent_again() {
     );
 }
 
-#[test]
-fn an_omission_costs_no_more_reads_than_the_limit() {
+/// A line of commits, each with a snapshot that lists an object of its own; as deltas, the parent of
+/// each is the one before.
+fn line(commits: u64, deltas: bool) -> MemoryRepo {
     let mut repo = MemoryRepo::default();
-    for n in 1..=2000u64 {
+    for n in 1..=commits {
         let parents = [(n > 1).then(|| id(n - 1)), None];
         let commit = Edges { commit: id(n), parents, snapshot: Some(id(10_000 + n)) };
         repo.commits.insert(id(n), commit);
         repo.generations.insert(id(n), n);
         repo.objects.insert(id(20_000 + n));
-        let listing = Listing { parent: None, objects: vec![id(20_000 + n)] };
+        let parent = (deltas && n > 1).then(|| id(9_999 + n));
+        let listing = Listing { parent, objects: vec![id(20_000 + n)] };
         repo.snapshots.insert(id(10_000 + n), listing);
     }
-    let case = Case::new(repo, vec![id(2000)], vec![id(1999)]);
-    let (mut answer, _) = case.exact();
-    answer.retain(|(kind, _)| *kind != Kind::Object);
-    let records = Counts { commits: 1, snapshots: 1, ..Counts::default() };
-    let ask = Request { want: case.want.clone(), have: case.have.clone(), ..Request::default() };
-    // A snapshot of one object has 100 bytes, and its commit counts 64.
-    for (older, most) in [(0, 2), (1_640, 40), (16_400, 250), (u64::MAX, 2000)] {
-        let mut repo = case.repo.clone();
-        let located: Vec<_> = answer.iter().map(|entity| repo.located(*entity)).collect();
-        let (claim, limits) = (Claim { records, missing: 0 }, ReadLimits { near: 1 << 20, older });
-        let refused = prove(&mut repo, &ask, located, claim, limits);
-        assert!(matches!(refused, Err(ProofError::Component(_))), "{refused:?}");
-        assert!(repo.snapshots_read <= most, "{older}: {} snapshots", repo.snapshots_read);
+    repo
+}
+
+#[test]
+fn an_omission_costs_no_more_reads_than_the_limit() {
+    for deltas in [false, true] {
+        let case = Case::new(line(2000, deltas), vec![id(2000)], vec![id(1999)]);
+        let (mut answer, _) = case.exact();
+        answer.retain(|(kind, _)| *kind != Kind::Object);
+        let records = Counts { commits: 1, snapshots: 1, ..Counts::default() };
+        let (want, have) = (case.want.clone(), case.have.clone());
+        let ask = Request { want, have, ..Request::default() };
+        // A snapshot of one object has 100 bytes, and its commit counts 64.
+        for (older, most) in [(0, 2), (1_640, 40), (16_400, 250), (u64::MAX, 2000)] {
+            let mut repo = case.repo.clone();
+            let located: Vec<_> = answer.iter().map(|entity| repo.located(*entity)).collect();
+            let claim = Claim { records, missing: 0 };
+            let limits = ReadLimits { near: 1 << 20, older };
+            let refused = prove(&mut repo, &ask, located, claim, limits);
+            assert!(matches!(refused, Err(ProofError::Component(_))), "{refused:?}");
+            assert!(repo.snapshots_read <= most, "{older}: {} snapshots", repo.snapshots_read);
+            assert!(repo.reads <= 30, "{older}, deltas: {deltas}: {} reads", repo.reads);
+        }
     }
 }

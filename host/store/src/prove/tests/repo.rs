@@ -36,6 +36,8 @@ pub(in crate::prove) struct MemoryRepo {
     pub(super) rows_read: u64,
     /// Snapshots that were read.
     pub(super) snapshots_read: u64,
+    /// Calls that read some.
+    pub(super) reads: u64,
 }
 
 impl MemoryRepo {
@@ -188,6 +190,7 @@ impl RepoView for MemoryRepo {
         each: &mut dyn FnMut(&LocatedRow, Kind, EntityId) -> Result<(), ProofError>,
     ) -> Result<(), ProofError> {
         self.snapshots_read += snapshots.len() as u64;
+        self.reads += 1;
         for snapshot in snapshots {
             for (kind, id) in self.lists((Kind::Snapshot, snapshot.row.id)) {
                 each(snapshot, kind, id)?;
