@@ -152,7 +152,9 @@ fn a_clone_after_a_push_looks_at_what_was_pushed() {
         assert!(host.put_base(&packs[0], &before));
         let answer = assemble(&mut host, &request(&after)).unwrap();
         assert_eq!(answer.plan.records.commits, 10 * pushes as u64 + 10);
-        (host.calls, host.located, host.paged, answer.plan.steps.len())
+        // Of the new records some lie together, and are one step.
+        assert!(answer.plan.steps.len() < 60, "{} steps", answer.plan.steps.len());
+        (host.calls, host.located, host.paged)
     });
-    assert_eq!(costs[0], costs[1], "calls, located, rows and steps");
+    assert_eq!(costs[0], costs[1], "calls, located and rows");
 }
