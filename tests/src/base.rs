@@ -15,7 +15,7 @@ pub type SaidOfBase = (Base, Vec<EntityId>, Vec<u32>);
 pub fn base_of(pack: u32, bytes: &[u8], heads: &[String]) -> Option<SaidOfBase> {
     let records = model::read(bytes).records;
     let packs = [bytes];
-    let reached = model::reach(&packs, &heads.to_vec(), &[]).ok()?;
+    let reached = model::reach(&packs, heads, &[]).ok()?;
     let own: BTreeSet<model::Entity> = records.iter().map(|r| (r.kind, r.id.clone())).collect();
     if !own.iter().eq(reached.records.keys()) || own.len() != records.len() {
         return None;

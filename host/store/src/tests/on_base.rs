@@ -94,6 +94,11 @@ async fn a_clone_on_a_base_is_what_the_next_gc_writes() {
     assert!(planned(&fixture).await.2);
     let clone = fixture.fetch().await;
     assert!(!clone.reused);
+    // A stream, which pages the rows of the base, has the same bytes.
+    let output = fixture.folder.path().join("streamed");
+    let request = FetchRequest { output: Some(output), ..FetchRequest::default() };
+    let streamed = fixture.store.fetch(&fixture.repo, &request, &Progress::silent()).await;
+    assert_eq!(streamed.unwrap().mpack_key, clone.mpack_key);
     gc(&fixture).await;
     let after = fixture.fetch().await;
     assert!(after.reused);

@@ -18,7 +18,7 @@ impl Edits {
     }
 
     /// How many records the base does not have.
-    pub(super) fn new(&self, base: u32) -> u64 {
+    pub(super) fn added(&self, base: u32) -> u64 {
         self.inserted.len() as u64 - self.moved(base)
     }
 
@@ -82,7 +82,7 @@ mod tests {
         for (offset, record) in [(10, span(1, 5, 7)), (10, span(0, 30, 5)), (40, span(1, 0, 3))] {
             edits.insert(offset, record);
         }
-        assert_eq!((edits.new(0), edits.moved(0)), (2, 1));
+        assert_eq!((edits.added(0), edits.moved(0)), (2, 1));
         let expected = [
             span(0, 4, 6),
             span(1, 5, 7),

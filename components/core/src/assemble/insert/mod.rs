@@ -269,7 +269,7 @@ fn lay_out<H: Storage + Database + ?Sized>(
         if edits.moved(pack) > rows.few {
             return Err(Stop::Unfit);
         }
-        let count = *records.of(kind) + edits.new(pack);
+        let count = *records.of(kind) + edits.added(pack);
         sections.push((kind, count, edits.apply(pack, rows.section(host, kind)?)));
     }
     let mut layout =
