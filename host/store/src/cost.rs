@@ -4,6 +4,7 @@ use packhouse_core::{Plan, Step};
 use packhouse_model::error::Result;
 use packhouse_model::report::GcCost;
 use packhouse_pack::Directory;
+use packhouse_pack::directory::Spine;
 use packhouse_run::RunPack;
 
 use super::{Store, prove};
@@ -12,9 +13,10 @@ use super::{Store, prove};
 const PACES: u32 = 20;
 
 /// Bytes of disk that a plan needs until the replaced packs are deleted: the new pack and its
-/// directory.
+/// directory with its spine.
 pub(super) fn peak_disk(plan: &Plan) -> u64 {
-    plan.bytes.saturating_add(Directory::size(plan.records.total()))
+    let spine = Spine::size(plan.records.commits.saturating_add(plan.records.snapshots));
+    plan.bytes.saturating_add(Directory::size(plan.records.total())).saturating_add(spine)
 }
 
 /// Bytes that executing a plan reads: the spans that it copies, the packs that are hashed

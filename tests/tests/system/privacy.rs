@@ -56,6 +56,8 @@ fn a_store_is_its_users_alone_whatever_the_umask() {
     std::fs::remove_file(&output).unwrap();
     run("027", &data, &["fetch", "a/b", "--output", output.to_str().unwrap()]);
     assert_eq!(mode(&output), 0o640);
+    // Without a file of the user's, the store keeps the answer.
+    run("000", &data, &["fetch", "a/b"]);
     let tapes = place.scratch().join("tapes");
     run("022", &data, &["gc", "a/b", "--record", tapes.to_str().unwrap()]);
     assert_eq!(mode(&tapes), 0o644);

@@ -423,16 +423,16 @@ async fn a_read_only_store_can_be_read() {
             std::fs::copy(file(ending), aside.join(format!("catalog.db{ending}"))).unwrap();
         }
         drop(open);
+        // It is closed in the background, and its log goes with that.
+        while file("-wal").exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
         if left.len() > 1 {
             for ending in ["", "-wal", "-shm"] {
                 let _ = std::fs::remove_file(file(ending));
             }
             for ending in left {
                 std::fs::copy(aside.join(format!("catalog.db{ending}")), file(ending)).unwrap();
-            }
-        } else {
-            while file("-wal").exists() {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         }
         // With the files of locks, and without.
