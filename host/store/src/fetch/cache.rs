@@ -126,12 +126,11 @@ impl<P: Held> Plans<P> {
         let uses = state.uses;
         let of_request = |key: &PlanKey| key.repo == repo && key.request == *request;
         let made = state.made.iter_mut().filter(|(key, _)| of_request(key));
-        let found = made.map(|(_, made)| made).find_map(|made| {
+        made.map(|(_, made)| made).find_map(|made| {
             let plan = made.plan.upgrade().filter(|plan| is_it(plan))?;
             made.used = uses;
             Some(plan)
-        });
-        found
+        })
     }
 
     /// Forgets a plan that is of no use any more.
