@@ -4,6 +4,7 @@
 //! - [`directory`]: the rows of a scan, stored next to the pack.
 //! - [`examine`]: a scan of a stored pack, with its key.
 //! - [`frame`]: the bytes of a pack that are not of a record.
+//! - [`pieces`]: reads of what lies near each other, in one go.
 //! - [`pipeline`]: write, hash and read back in parallel; used by pushes and consolidations.
 //! - [`splice`]: the bytes of a plan, gathered from source packs.
 //! - [`verified`]: checks the bytes of records while they pass.
@@ -11,6 +12,7 @@
 pub mod directory;
 mod examine;
 pub mod frame;
+pub mod pieces;
 pub mod pipeline;
 pub mod scan;
 pub mod splice;

@@ -4,42 +4,20 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Result as IoResult};
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use packhouse_core::Span;
 use packhouse_model::blocking::blocking;
 use packhouse_model::error::{Error, Result};
+use packhouse_pack::pieces::{Piece, read_run, runs};
 use packhouse_vault::StoredPack;
 
 use super::AnswerSource;
 
 /// Packs that a stream has open.
 const OPEN_PACKS: usize = 16;
-/// Gaps up to this size between spans are read, too, in bytes.
-const GAP: u64 = 16 << 10;
-/// The longest run of several spans that is read at once, in bytes.
-const LONGEST_RUN: u64 = 1 << 20;
 /// Packs that are downloaded from at once.
 const DOWNLOADS: usize = 4;
-
-/// A span, and its place in the buffer that it is read into.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Piece {
-    pub(super) span: Span,
-    pub(super) to: usize,
-}
-
-impl Piece {
-    fn len(&self) -> usize {
-        self.span.length as usize
-    }
-
-    const fn end(&self) -> u64 {
-        self.span.offset + self.span.length
-    }
-}
 
 /// The packs that are open, with when they were last used.
 #[derive(Debug, Default)]
@@ -136,31 +114,10 @@ async fn download(
     }
 }
 
-/// Reads pieces of one file, in order: near ones together.
+/// Reads pieces of one file, in order.
 fn read_file(file: &File, pieces: &[Piece], buffer: &mut [u8]) -> IoResult<()> {
     let mut scratch = Vec::new();
-    let mut rest = pieces;
-    while let Some(first) = rest.first() {
-        let joins = |pair: &&[Piece]| {
-            let gap = pair[1].span.offset.saturating_sub(pair[0].end());
-            gap <= GAP && pair[1].end() - first.span.offset <= LONGEST_RUN
-        };
-        let (run, after) = rest.split_at(1 + rest.windows(2).take_while(joins).count());
-        rest = after;
-        if let [one] = run {
-            file.read_exact_at(&mut buffer[one.to..one.to + one.len()], one.span.offset)?;
-            continue;
-        }
-        let end = run.iter().map(Piece::end).max().unwrap_or(0);
-        scratch.resize((end - first.span.offset) as usize, 0);
-        file.read_exact_at(&mut scratch, first.span.offset)?;
-        for piece in run {
-            let from = (piece.span.offset - first.span.offset) as usize;
-            buffer[piece.to..piece.to + piece.len()]
-                .copy_from_slice(&scratch[from..from + piece.len()]);
-        }
-    }
-    Ok(())
+    runs(pieces).try_for_each(|run| read_run(file, run, buffer, &mut scratch))
 }
 
 fn too_short(source: &AnswerSource, pieces: &[Piece]) -> Error {

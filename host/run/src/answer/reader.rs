@@ -8,10 +8,11 @@ use bytes::Bytes;
 use packhouse_core::{Span, Step};
 use packhouse_model::error::Result;
 use packhouse_pack::Expected;
+use packhouse_pack::pieces::Piece;
 
 use super::AnswerSource;
 use super::expected::{ExpectedIn, PackContents, no_record};
-use super::files::{Files, Piece};
+use super::files::Files;
 
 /// Bytes of a batch of packs that are files.
 const BATCH: u64 = 256 << 10;
