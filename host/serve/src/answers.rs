@@ -20,7 +20,7 @@ use super::guard::Authorized;
 use super::packs::{granted, refused, streamed};
 use super::problem::{ApiResult, Problem};
 use super::proxy;
-use super::ranges::{no_such_part, part_of, requested_part};
+use super::ranges::respond;
 use super::signed::{GrantedContent, RequestOfUrl, SignedGrant, SignedQuery};
 use super::state::{AppState, SharedState};
 
@@ -90,7 +90,7 @@ pub(super) async fn fetch_report(
     let content = &planned.content;
     let url = match (content.stored_key(), store.stored_url(content, request.ttl).await?) {
         (Some(key), Some(url)) if url.starts_with("file:") => {
-            state.signer.pack_url(base, grant(GrantedContent::Pack(&key)), &key)
+            state.signer.url(base, grant(GrantedContent::Pack(&key)))
         }
         (_, Some(url)) => url,
         (_, None) => {
@@ -102,9 +102,8 @@ pub(super) async fn fetch_report(
                     RequestOfUrl::Kept(kept.await?)
                 }
             };
-            let (etag, request) = (content.etag(), named.digest());
-            let to = GrantedContent::Answer { etag: &etag, request: &request };
-            state.signer.answer_url(base, grant(to), &etag, &named)
+            let to = GrantedContent::Answer { etag: &content.etag(), request: &named };
+            state.signer.url(base, grant(to))
         }
     };
     Ok(Ok(store.fetch_report(&planned, key, url, expires_at)))
@@ -119,13 +118,12 @@ async fn answer(
     let Query(query) = query.map_err(|_| refused())?;
     let repo: RepoName = format!("{owner}/{slug}").parse().map_err(|_| refused())?;
     let named = RequestOfUrl::of(&query).ok_or_else(refused)?;
-    let digest = named.digest();
-    let to = GrantedContent::Answer { etag: &etag, request: &digest };
+    let to = GrantedContent::Answer { etag: &etag, request: &named };
     let store = granted(&state, &repo, to, &query).await?;
-    let requested = match named {
-        RequestOfUrl::Whole(requested) => requested,
+    let requested = match &named {
+        RequestOfUrl::Whole(requested) => requested.clone(),
         RequestOfUrl::Kept(digest) => {
-            store.kept_request(&repo, &digest).await?.ok_or_else(refused)?
+            store.kept_request(&repo, digest).await?.ok_or_else(refused)?
         }
     };
     let response = answered(&state, &store, &repo, &requested, (&headers, Some(&etag))).await;
@@ -160,10 +158,12 @@ pub(super) async fn answered(
             None => store.plan_fetch(repo, requested, state.permit_to_plan()).await?,
         };
         let (etag, total) = (planned.content.etag(), planned.content.bytes());
-        let part = requested_part(headers, &etag, named, total);
-        let Some(range) = part.range(total) else { return Ok(no_such_part(total)) };
-        if let Some(stream) = store.open_answer(&planned, range).await? {
-            return Ok(part_of(&part, &etag, total, streamed(state, stream)));
+        let open = async |range| {
+            let stream = store.open_answer(&planned, range).await?;
+            Ok::<_, Error>(stream.map(|stream| streamed(state, stream)))
+        };
+        if let Some(response) = respond(headers, (&etag, named), total, open).await? {
+            return Ok(response);
         }
     }
     Err(Error::Busy { repo: repo.clone(), what: "it was consolidated" })

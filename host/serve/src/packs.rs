@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
+use std::ops::Range;
 
 use axum::Router;
 use axum::body::Body;
@@ -18,7 +19,7 @@ use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
 use super::problem::{ApiResult, Problem};
-use super::ranges::{no_such_part, part_of, requested_part};
+use super::ranges::respond;
 use super::signed::{GrantedContent, NO_TOKEN, SignedGrant, SignedQuery, TRUSTED};
 use super::state::{AppState, SharedState};
 
@@ -95,12 +96,13 @@ async fn stored_pack(
     headers: &HeaderMap,
 ) -> ApiResult<Response> {
     let content = store.pack_content(repo, key).await?.ok_or_else(refused)?;
-    let (etag, total) = (content.etag(), content.bytes());
-    let part = requested_part(headers, &etag, None, total);
-    let Some(range) = part.range(total) else { return Ok(no_such_part(total)) };
+    let open = async |range| {
+        let stream = store.open_content(&content, range).await?;
+        Ok::<_, Problem>(stream.map(|stream| streamed(state, stream)))
+    };
+    let response = respond(headers, (&content.etag(), None), content.bytes(), open).await?;
     // One that was deleted in between is gone.
-    let stream = store.open_content(&content, range).await?.ok_or_else(refused)?;
-    Ok(part_of(&part, &etag, total, streamed(state, stream)))
+    response.ok_or_else(refused)
 }
 
 /// A fetch result that an earlier version has kept.
@@ -112,11 +114,12 @@ async fn kept_answer(
     headers: &HeaderMap,
 ) -> ApiResult<Response> {
     let stored = store.kept_answer(repo, key).await?.ok_or_else(refused)?;
-    let (etag, total) = (key.hex(), stored.bytes);
-    let part = requested_part(headers, &etag, None, total);
-    let Some(range) = part.range(total) else { return Ok(no_such_part(total)) };
-    let stream = file_stream(stored.file, range.start, range.end - range.start)?;
-    Ok(part_of(&part, &etag, total, streamed(state, stream)))
+    let total = stored.bytes;
+    let open = async |range: Range<u64>| {
+        let stream = file_stream(stored.file, range.start, range.end - range.start)?;
+        Ok::<_, Problem>(Some(streamed(state, stream)))
+    };
+    respond(headers, (&key.hex(), None), total, open).await?.ok_or_else(refused)
 }
 
 /// A response's body, whose bytes are counted when they are sent.

@@ -11,7 +11,7 @@ use super::problem::Problem;
 
 /// The part of some bytes that a request is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum RequestedPart {
+enum RequestedPart {
     /// All of them.
     Whole,
     /// A range, which has one byte at least.
@@ -20,9 +20,25 @@ pub(super) enum RequestedPart {
     None,
 }
 
+/// The response to a request for `total` bytes with an ETag, or for a range of them, which `open`
+/// gives; none where it gives none. `named`: the ETag in the URL.
+///
+/// # Errors
+/// That of `open`.
+pub(super) async fn respond<E>(
+    headers: &HeaderMap,
+    (etag, named): (&str, Option<&str>),
+    total: u64,
+    open: impl AsyncFnOnce(Range<u64>) -> Result<Option<Body>, E>,
+) -> Result<Option<Response>, E> {
+    let part = requested_part(headers, etag, named, total);
+    let Some(range) = part.range(total) else { return Ok(Some(no_such_part(total))) };
+    Ok(open(range).await?.map(|body| part_of(&part, etag, total, body)))
+}
+
 /// Which part of `total` bytes with an ETag a request is for. A range of other bytes is not taken
 /// for one of these: `If-Range` says which are meant, or without it the URL, in `named`.
-pub(super) fn requested_part(
+fn requested_part(
     headers: &HeaderMap,
     etag: &str,
     named: Option<&str>,
@@ -41,7 +57,7 @@ pub(super) fn requested_part(
 
 impl RequestedPart {
     /// The bytes to be sent, of `total`; none if there are none.
-    pub(super) fn range(&self, total: u64) -> Option<Range<u64>> {
+    fn range(&self, total: u64) -> Option<Range<u64>> {
         match self {
             RequestedPart::Whole => Some(0..total),
             RequestedPart::Part(part) => Some(*part.start()..part.end() + 1),
@@ -51,7 +67,7 @@ impl RequestedPart {
 }
 
 /// A response with a part of `total` bytes.
-pub(super) fn part_of(part: &RequestedPart, etag: &str, total: u64, body: Body) -> Response {
+fn part_of(part: &RequestedPart, etag: &str, total: u64, body: Body) -> Response {
     let length = part.range(total).map_or(0, |range| range.end - range.start);
     let mut response = Response::new(body);
     let headers = response.headers_mut();
@@ -69,7 +85,7 @@ pub(super) fn part_of(part: &RequestedPart, etag: &str, total: u64, body: Body) 
 }
 
 /// The response to a request for a range that `total` bytes don't have.
-pub(super) fn no_such_part(total: u64) -> Response {
+fn no_such_part(total: u64) -> Response {
     let problem = Problem::new(
         StatusCode::RANGE_NOT_SATISFIABLE,
         format!("the pack has {total} bytes; ask for a range of these"),

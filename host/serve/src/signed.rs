@@ -44,8 +44,8 @@ pub(super) enum GrantedContent<'a> {
     Answer {
         /// The ETag of the answer when the URL was given out.
         etag: &'a str,
-        /// The digest of the request.
-        request: &'a [u8; 32],
+        /// The request, as the URL names it.
+        request: &'a RequestOfUrl,
     },
 }
 
@@ -89,26 +89,18 @@ impl Signer {
         Signer(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// The URL of a stored pack, under that of the server.
-    pub(super) fn pack_url(&self, base: &Url, grant: SignedGrant<'_>, key: &MpackKey) -> String {
-        self.url(base, grant, &format!("packs/{key}"), "assembled=false&")
-    }
-
-    /// The URL of an answer, under that of the server.
-    pub(super) fn answer_url(
-        &self,
-        base: &Url,
-        grant: SignedGrant<'_>,
-        etag: &str,
-        request: &RequestOfUrl,
-    ) -> String {
-        self.url(base, grant, &format!("fetch/{etag}"), &request.query())
-    }
-
-    fn url(&self, base: &Url, grant: SignedGrant<'_>, path: &str, query: &str) -> String {
+    /// The URL of what is granted, under that of the server.
+    pub(super) fn url(&self, base: &Url, grant: SignedGrant<'_>) -> String {
         let signature = hex::encode(hmac::sign(&self.0, &grant.message()).as_ref());
         let base = base.as_str().trim_end_matches('/');
-        let SignedGrant { repo, token, expires, .. } = grant;
+        let SignedGrant { repo, to, token, expires, .. } = grant;
+        let (path, query) = match to {
+            GrantedContent::Pack(key) => (format!("packs/{key}"), "assembled=false&".to_owned()),
+            GrantedContent::KeptAnswer(key) => {
+                (format!("packs/{key}"), "assembled=true&".to_owned())
+            }
+            GrantedContent::Answer { etag, request } => (format!("fetch/{etag}"), request.query()),
+        };
         format!("{base}/{repo}/{path}?{query}token={token}&expires={expires}&signature={signature}")
     }
 
@@ -128,7 +120,8 @@ impl SignedGrant<'_> {
                 format!("pack 2\n{repo}\n{}\n{key}\ntrue", repo_id.0)
             }
             GrantedContent::Answer { etag, request } => {
-                format!("answer 1\n{repo}\n{}\n{etag}\n{}", repo_id.0, hex::encode(request))
+                let digest = hex::encode(request.digest());
+                format!("answer 1\n{repo}\n{}\n{etag}\n{digest}", repo_id.0)
             }
         };
         format!("{named}\n{token}\n{expires}").into_bytes()
@@ -201,7 +194,7 @@ mod tests {
         let grant =
             SignedGrant { repo: &repo, repo_id: &repo_id, to, token: NO_TOKEN, expires: 1000 };
         let base = "http://h:1/".parse().unwrap();
-        let url = Url::parse(&signer.pack_url(&base, grant, &key)).unwrap();
+        let url = Url::parse(&signer.url(&base, grant)).unwrap();
         assert_eq!(url.path(), format!("/a/b/packs/{key}"));
         let signature = query_of(&url).signature;
         let at = |second| Timestamp::from_second(second).unwrap();
@@ -209,13 +202,13 @@ mod tests {
         assert!(!signer.allows(grant, &signature, at(1000)), "it has expired");
         let other = "a/c".parse().unwrap();
         let other_key = MpackKey::new([2; 32]);
-        let digest = [1; 32];
+        let kept = RequestOfUrl::Kept([1; 32]);
         for wrong in [
             SignedGrant { repo: &other, ..grant },
             SignedGrant { to: GrantedContent::Pack(&other_key), ..grant },
             SignedGrant { to: GrantedContent::KeptAnswer(&key), ..grant },
             SignedGrant {
-                to: GrantedContent::Answer { etag: &key.hex(), request: &digest },
+                to: GrantedContent::Answer { etag: &key.hex(), request: &kept },
                 ..grant
             },
             SignedGrant { repo_id: &another, ..grant },
@@ -248,22 +241,22 @@ mod tests {
         let (repo, repo_id) = ("a/b".parse().unwrap(), RepoId("1".into()));
         let requested = RequestedCommits { want: vec![id("01"), id("02")], have: vec![id("03")] };
         let named = RequestOfUrl::whole(&requested).unwrap();
-        let request = named.digest();
-        let to = GrantedContent::Answer { etag: "ab", request: &request };
+        let to = GrantedContent::Answer { etag: "ab", request: &named };
         let grant =
             SignedGrant { repo: &repo, repo_id: &repo_id, to, token: NO_TOKEN, expires: 1000 };
         let base = "https://h/".parse().unwrap();
-        let url = Url::parse(&signer.answer_url(&base, grant, "ab", &named)).unwrap();
+        let url = Url::parse(&signer.url(&base, grant)).unwrap();
         assert_eq!(url.path(), "/a/b/fetch/ab");
         // Clients take a key in a URL for that of the pack.
         assert!(!url.as_str().contains("sha256"), "{url}");
         let query = query_of(&url);
-        assert_eq!(RequestOfUrl::of(&query), Some(named));
+        assert_eq!(RequestOfUrl::of(&query).as_ref(), Some(&named));
         let at = Timestamp::from_second(1).unwrap();
         assert!(signer.allows(grant, &query.signature, at));
-        let fewer = RequestedCommits { have: Vec::new(), ..requested.clone() }.digest();
+        let fewer = RequestedCommits { have: Vec::new(), ..requested.clone() };
+        let fewer = RequestOfUrl::whole(&fewer).unwrap();
         for wrong in [
-            GrantedContent::Answer { etag: "ac", request: &request },
+            GrantedContent::Answer { etag: "ac", request: &named },
             GrantedContent::Answer { etag: "ab", request: &fewer },
         ] {
             assert!(!signer.allows(SignedGrant { to: wrong, ..grant }, &query.signature, at));
@@ -271,7 +264,7 @@ mod tests {
         // What is a want and what is a have is signed, too.
         let want = query.want.clone() + &query.have;
         let moved = SignedQuery { want, have: String::new(), ..query };
-        assert_ne!(RequestOfUrl::of(&moved).unwrap().digest(), request);
+        assert_ne!(RequestOfUrl::of(&moved).unwrap().digest(), named.digest());
     }
 
     #[test]
@@ -284,12 +277,11 @@ mod tests {
         assert!(whole.query().len() <= LONGEST_REQUEST + "have=&".len());
         let (repo, repo_id) = ("a/b".parse().unwrap(), RepoId("1".into()));
         let url_of = |request: &RequestOfUrl| {
-            let digest = request.digest();
-            let to = GrantedContent::Answer { etag: "ab", request: &digest };
+            let to = GrantedContent::Answer { etag: "ab", request };
             let grant =
                 SignedGrant { repo: &repo, repo_id: &repo_id, to, token: NO_TOKEN, expires: 1 };
             let base = "https://h/".parse().unwrap();
-            let url = Signer::new(&[7; 32]).answer_url(&base, grant, "ab", request);
+            let url = Signer::new(&[7; 32]).url(&base, grant);
             query_of(&Url::parse(&url).unwrap())
         };
         let kept = RequestOfUrl::Kept(long.digest());
