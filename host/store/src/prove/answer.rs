@@ -55,14 +55,7 @@ pub(crate) fn prove(
     claim: Claim,
     limits: ReadLimits,
 ) -> Result<AnswerProof, ProofError> {
-    let mut wants = ask.want.clone();
-    wants.extend(&ask.want_if_known);
-    let between = between(view, &wants, &ask.have)?;
-    if let Some(want) = ask.want.iter().find(|want| between.unknown.contains_key(want)) {
-        return wrong(format!(
-            "it answers a request for commit {want}, which the repo does not have"
-        ));
-    }
+    let between = between_wants_and(view, ask, &ask.have)?;
     let sent = Sent::of(records, claim.records)?;
     sent.has_the_commits(&between)?;
     sent.has_the_tags(view, &between)?;
@@ -85,6 +78,27 @@ pub(crate) fn prove(
         had_snapshots: search.snapshots,
         had_bytes: search.bytes,
     })
+}
+
+/// What lies between the wants of a request and some commits that are had. Fails where a want must be
+/// known and is not.
+pub(super) fn between_wants_and(
+    view: &mut dyn RepoView,
+    ask: &Request,
+    have: &[EntityId],
+) -> Result<Between, ProofError> {
+    let between = between(view, &wants(ask), have)?;
+    match ask.want.iter().find(|want| between.unknown.contains_key(want)) {
+        None => Ok(between),
+        Some(want) => {
+            wrong(format!("it answers a request for commit {want}, which the repo does not have"))
+        }
+    }
+}
+
+/// All wants of a request.
+pub(super) fn wants(ask: &Request) -> Vec<EntityId> {
+    ask.want.iter().chain(&ask.want_if_known).copied().collect()
 }
 
 /// How many bytes of near snapshots are read.
@@ -193,6 +207,11 @@ impl Sent {
         for page in commits.chunks(MAX_ITEMS as usize) {
             tags.extend(view.tags_of(page)?);
         }
+        self.has_just_the_tags(&tags)
+    }
+
+    /// Fails unless exactly these tags are sent.
+    pub(super) fn has_just_the_tags(&self, tags: &HashSet<EntityId>) -> Result<(), ProofError> {
         if let Some(extra) = self.tags.iter().find(|id| !tags.contains(id)) {
             return wrong(format!(
                 "its answer adds tag {extra}, which is of no commit that it has"

@@ -8,14 +8,14 @@
 //!
 //! Nothing here is in proportion to the base.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 
 use packhouse_core::ports::{Ancestor, MAX_ITEMS};
 use packhouse_core::{Counts, EntityId, Kind, Plan, Request, Span, Step};
 use packhouse_run::{BasePack, LocatedRow, RunPack};
 
-use super::answer::{AnswerProof, Claim, Sent};
-use super::between::{Between, between};
+use super::answer::{AnswerProof, Claim, Sent, between_wants_and, wants};
+use super::between::Between;
 use super::view::RepoView;
 use super::{ProofError, wrong};
 
@@ -85,15 +85,8 @@ pub(crate) fn prove(
     records: impl IntoIterator<Item = LocatedRow>,
     claim: Claim,
 ) -> Result<AnswerProof, ProofError> {
-    let mut wants = ask.want.clone();
-    wants.extend(&ask.want_if_known);
-    let between = between(view, &wants, &base.heads)?;
-    if let Some(want) = ask.want.iter().find(|want| between.unknown.contains_key(want)) {
-        return wrong(format!(
-            "it answers a request for commit {want}, which the repo does not have"
-        ));
-    }
-    reaches_all(view, &wants, &between, base)?;
+    let between = between_wants_and(view, ask, &base.heads)?;
+    reaches_all(view, &wants(ask), &between, base)?;
     let new = without(claim.records, base.records);
     let Some(new) = new else {
         return wrong(format!("it claims {:?}, less than its base has", claim.records));
@@ -238,7 +231,7 @@ fn has_the_tags(
     let commits: Vec<EntityId> = others.iter().map(|(_, commit)| *commit).collect();
     let tags = packs_of(view, Kind::Tag, &ids)?;
     let commits = packs_of(view, Kind::Commit, &commits)?;
-    let mut wanted: BTreeSet<EntityId> = BTreeSet::new();
+    let mut wanted = HashSet::new();
     for ((tag, pack), (commit, of_commit)) in tags.into_iter().zip(commits) {
         let is_reached = between.sent.contains_key(&commit) || of_commit == Some(base.pack);
         let is_new = pack.is_some_and(|pack| pack != base.pack);
@@ -246,12 +239,5 @@ fn has_the_tags(
             wanted.insert(tag);
         }
     }
-    let found: BTreeSet<EntityId> = sent.ids(Kind::Tag).into_iter().collect();
-    if let Some(extra) = found.difference(&wanted).next() {
-        return wrong(format!("its answer adds tag {extra}, which is of no commit that it has"));
-    }
-    match wanted.difference(&found).next() {
-        Some(left_out) => wrong(format!("its answer leaves out tag {left_out}")),
-        None => Ok(()),
-    }
+    sent.has_just_the_tags(&wanted)
 }
