@@ -147,15 +147,16 @@ impl FetchHost {
         Ok(Some(Page { items, done }))
     }
 
-    fn find_base(&mut self) -> Result<Option<BasePack>> {
+    /// The base, found when it is first needed.
+    fn find_base(&mut self) -> Result<Option<&BasePack>, AccessError> {
         if self.base.is_none() {
             let found = match self.index.snapshot.as_deref_mut() {
-                Some(index) => self.index.runtime.block_on(BasePack::find(index, &self.locator))?,
-                None => None,
+                Some(index) => self.index.runtime.block_on(BasePack::find(index, &self.locator)),
+                None => Ok(None),
             };
-            self.base = Some(found);
+            self.base = Some(self.fault.keep(found)?);
         }
-        Ok(self.base.clone().flatten())
+        Ok(self.base.as_ref().and_then(Option::as_ref))
     }
 
     /// A span that a component requests must be exactly one record that it located or paged.
@@ -211,9 +212,8 @@ impl Storage for FetchHost {
 
     fn spine(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u32>, AccessError> {
         let unfit = AccessError::NoSuchPack(pack);
-        let Some(base) = self.base.clone().flatten().filter(|base| base.pack == pack) else {
-            return Err(unfit);
-        };
+        let base = self.base.as_ref().and_then(Option::as_ref);
+        let base = base.filter(|base| base.pack == pack).ok_or(unfit.clone())?;
         let (most, count) = (page_size(limit, MAX_ROWS) as u64, base.spine_numbers());
         let spine = self.locator.spine(pack, first, most, count);
         let items = self.index.runtime.block_on(spine);
@@ -299,14 +299,12 @@ impl Database for FetchHost {
     }
 
     fn base(&mut self) -> Result<Option<Base>, AccessError> {
-        let base = self.find_base();
-        Ok(self.fault.keep(base)?.map(|base| base.info()))
+        Ok(self.find_base()?.map(BasePack::info))
     }
 
     fn base_heads(&mut self, first: u64, limit: u32) -> Result<Page<EntityId>, AccessError> {
-        let base = self.find_base();
-        let heads = self.fault.keep(base)?.map_or(Vec::new(), |base| base.heads);
-        Ok(Page::of(&heads, first, limit, MAX_ITEMS))
+        let heads = self.find_base()?.map_or(&[][..], |base| &base.heads);
+        Ok(Page::of(heads, first, limit, MAX_ITEMS))
     }
 
     fn known(&mut self, kind: Kind, ids: &[EntityId]) -> Result<Vec<bool>, AccessError> {

@@ -1,8 +1,9 @@
 //! What a component sees of a repo: the packs of one run, and the index as of its start.
 //!
 //! [`RunHost`] implements the core's ports for consolidations and pushes, [`FetchHost`] for fetches.
-//! The sandbox connects them to the WIT; tests can pass them to the native core. A fault of the host (a missing pack, a failed database) is stored and ends
-//! the run: a component can't handle it, and must not see it.
+//! The sandbox connects them to the WIT; tests can pass them to the native core. A fault of the host
+//! (a missing pack, a failed database) is stored and ends the run: a component can't handle it, and
+//! must not see it.
 
 mod answer;
 mod base;
