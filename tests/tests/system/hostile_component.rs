@@ -177,6 +177,13 @@ impl Place {
         assert_eq!(self.state().await, before, "{misdeed} changed the store");
     }
 
+    /// Runs a fetch, which must fail.
+    async fn fails_to_fetch(&self, misdeed: &str, says: &str, request: &FetchRequest) {
+        let repo = &self.store.repo;
+        let fetch = async |store: &Store| store.fetch(repo, request, &Progress::silent()).await;
+        self.fails(misdeed, says, fetch).await;
+    }
+
     /// An honest component still finds all it needs.
     async fn is_sound(&self, misdeed: &str) {
         self.store.sound().await;
@@ -218,12 +225,7 @@ async fn law_4_no_misdeed_in_a_consolidation_gets_through() {
 async fn law_4_no_misdeed_in_a_fetch_gets_through() {
     for (misdeed, says) in FETCHES {
         let place = Place::told(misdeed).await;
-        let request = FetchRequest::default();
-        place
-            .fails(misdeed, says, async |store| {
-                store.fetch(&place.store.repo, &request, &Progress::silent()).await
-            })
-            .await;
+        place.fails_to_fetch(misdeed, says, &FetchRequest::default()).await;
         place.is_sound(misdeed).await;
     }
 }
@@ -243,10 +245,7 @@ async fn law_4_no_misdeed_in_a_pull_gets_through() {
                 have: vec![have],
                 ..FetchRequest::default()
             };
-            let fetch = async |store: &Store| {
-                store.fetch(&place.store.repo, &request, &Progress::silent()).await
-            };
-            place.fails(misdeed, says, fetch).await;
+            place.fails_to_fetch(misdeed, says, &request).await;
             // The honest component answers the same request.
             place
                 .store
@@ -266,12 +265,7 @@ async fn law_4_no_misdeed_in_a_clone_on_a_base_gets_through() {
         place.store.gc().await.unwrap();
         let main = place.store.heads().await["main"].clone();
         place.push_side(&main).await;
-        let request = FetchRequest::default();
-        place
-            .fails(misdeed, says, async |store| {
-                store.fetch(&place.store.repo, &request, &Progress::silent()).await
-            })
-            .await;
+        place.fails_to_fetch(misdeed, says, &FetchRequest::default()).await;
         place.is_sound(misdeed).await;
     }
 }
