@@ -8,11 +8,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use utoipa::ToSchema;
 
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::names::{RepoName, TOKEN_ID_DIGITS};
 use crate::text::escaped;
@@ -201,9 +201,7 @@ impl TokenText {
 
     /// The stored hash.
     pub fn hash(&self) -> [u8; 32] {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest(&SHA256, self.secret.as_bytes()).as_ref());
-        hash
+        sha256(self.secret.as_bytes())
     }
 
     /// Whether it has this hash; in constant time.

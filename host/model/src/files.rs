@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use ring::digest::{Context, SHA256};
 
+use crate::digest::finish;
 use crate::error::{Error, Result};
 use crate::names::MpackKey;
 
@@ -20,9 +21,7 @@ pub fn key_of(file: &File) -> io::Result<MpackKey> {
     loop {
         let n = file.read_at(&mut buffer, at)?;
         if n == 0 {
-            let mut key = [0; 32];
-            key.copy_from_slice(sum.finish().as_ref());
-            return Ok(MpackKey::new(key));
+            return Ok(MpackKey::new(finish(sum)));
         }
         sum.update(&buffer[..n]);
         at += n as u64;

@@ -6,6 +6,7 @@ pub mod blocking;
 pub mod client;
 pub mod clock;
 pub mod connection;
+pub mod digest;
 pub mod error;
 pub mod files;
 pub mod names;

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Error as IoError, Result as IoResult};
 use std::path::Path;
 
+use packhouse_model::digest::finish;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::MpackKey;
 use ring::digest::{Context, SHA256};
@@ -86,7 +87,6 @@ pub fn examine(
             _ => tick(source.bytes)?,
         }
     }
-    let mut key = [0; 32];
-    key.copy_from_slice(source.sum.finish().as_ref());
-    Ok(ExaminedPack { key: MpackKey::new(key), bytes: source.bytes, scanned })
+    let key = MpackKey::new(finish(source.sum));
+    Ok(ExaminedPack { key, bytes: source.bytes, scanned })
 }

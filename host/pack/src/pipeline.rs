@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use packhouse_model::digest::finish;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::MpackKey;
 use ring::digest::{Context, SHA256};
@@ -201,9 +202,7 @@ fn write(
     let mut bytes = 0;
     while let Ok(chunk) = chunks.recv() {
         if chunk.is_empty() {
-            let mut digest = [0; 32];
-            digest.copy_from_slice(sum.finish().as_ref());
-            return Ok(Some((MpackKey::new(digest), bytes)));
+            return Ok(Some((MpackKey::new(finish(sum)), bytes)));
         }
         if shared.is_stopped() {
             return Ok(None);

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use packhouse_model::digest::finish;
 use packhouse_model::error::{Class, Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
@@ -59,9 +60,7 @@ pub(super) async fn download(
         return Ok(None);
     }
     getting.file.sync_all().await.map_err(failing)?;
-    let mut key = [0; 32];
-    key.copy_from_slice(getting.sum.finish().as_ref());
-    let key = MpackKey::new(key);
+    let key = MpackKey::new(finish(getting.sum));
     // The hash proves the content, regardless of its sender.
     if let Some(expected) = report.mpack_key.filter(|expected| *expected != key) {
         let message = format!(

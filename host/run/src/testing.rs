@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use packhouse_catalog::PackRow;
+use packhouse_model::digest::sha256;
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_pack::Directory;
 use packhouse_pack::scan::scan;
@@ -11,7 +12,6 @@ use packhouse_sample::{HistoryOptions, history};
 use packhouse_vault::Vault;
 use packhouse_vault::memory::MemoryPacks;
 use packhouse_vault::objects::ObjectName;
-use ring::digest::{SHA256, digest};
 
 use crate::directories::Directories;
 
@@ -46,9 +46,7 @@ impl Packs {
 
     /// Stores a pack and its directory.
     pub(crate) fn add(&self, bytes: &[u8]) -> (PackRow, Directory) {
-        let mut key = [0; 32];
-        key.copy_from_slice(digest(&SHA256, bytes).as_ref());
-        let key = MpackKey::new(key);
+        let key = MpackKey::new(sha256(bytes));
         let scanned = scan(bytes, |_| Ok(())).unwrap();
         let directory = Directory::of(key, bytes.len() as u64, &scanned);
         self.memory.put_bytes(&ObjectName::Pack(key), bytes);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{DamageFindings, ScrubTask};
+use packhouse_model::digest::finish;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::MpackKey;
 use packhouse_model::progress::{Phase, Progress};
@@ -136,9 +137,7 @@ impl Store {
             let (read, next) = blocking(move || hash_step(&pack, at, sum)).await?;
             (sum, at) = (next, at + read);
             if read == 0 {
-                let mut key = [0; 32];
-                key.copy_from_slice(sum.finish().as_ref());
-                return Ok(Some((MpackKey::new(key), at)));
+                return Ok(Some((MpackKey::new(finish(sum)), at)));
             }
             progress.at("scrub", Phase::Verify, at, total)?;
             let until = later(self.time().await?);

@@ -8,7 +8,7 @@ use packhouse_core::{
     Ancestor, Base, EncodingConflict, EntityId, Form, Head, Kind, Limits, Location, PackInfo, Page,
     ROW_BYTES, Row, Span,
 };
-use ring::digest::{SHA256, digest};
+use packhouse_model::digest::sha256;
 use serde::de::DeserializeOwned;
 
 use super::call;
@@ -54,9 +54,7 @@ impl<T: Clone> Paged<T> {
 
 /// The ID of a text in fixed width: its SHA-256.
 fn text_id(text: &str) -> EntityId {
-    let mut sum = [0; 32];
-    sum.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    EntityId::new(Form::Text, sum)
+    EntityId::new(Form::Text, sha256(text.as_bytes()))
 }
 
 /// The data on a tape.

@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use packhouse_catalog::{CompletePack, EntityKey, entity_key};
 use packhouse_core::record::{Commit, Snapshot, Tag};
 use packhouse_core::{Counts, EntityId, Head, Kind, Row};
+use packhouse_model::digest::finish;
 use packhouse_pack::ScannedPack;
 use packhouse_pack::directory::Spine;
 use ring::digest::{Context, SHA256};
@@ -27,9 +28,7 @@ pub(crate) fn heads_digest(heads: &[Head]) -> [u8; 32] {
         sum.update(head.branch.as_bytes());
         sum.update(&head.commit.to_bytes());
     }
-    let mut digest = [0; 32];
-    digest.copy_from_slice(sum.finish().as_ref());
-    digest
+    finish(sum)
 }
 
 /// A complete pack.

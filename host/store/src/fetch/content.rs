@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use packhouse_catalog::{PackRow, RepoRow};
 use packhouse_core::{Head, Plan, ROW_BYTES, Step};
+use packhouse_model::digest::finish;
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_pack::Directory;
 use packhouse_run::{AnswerSource, RunPack};
@@ -105,30 +106,31 @@ impl AnswerPlan {
                 *spans += 1;
             }
         }
-        let kept = |(pack, spans): (&RunPack, u64)| {
-            let directory = &pack.directory;
-            let is_long = directory.len() / spans.max(1) >= LONG_RUN;
-            match is_long {
-                true => without_rows(pack),
-                false if pack.has_all_rows() => RunPack::stored(directory.clone()),
-                false => RunPack::in_part(directory.clone()),
-            }
-        };
-        let packs = Arc::new(self.packs.iter().zip(spans).map(kept).collect());
-        AnswerPlan { packs, ..self }
+        self.paging(|number, pack| pack.directory.len() / spans[number].max(1) >= LONG_RUN)
     }
 
     /// The same plan. Of packs of which it copies rows that are not known, no row is: all are paged
     /// when they are sent.
     fn without_unread_rows(self) -> AnswerPlan {
-        if !copies_unread_rows(&self.plan, &self.packs) {
-            return self;
+        match copies_unread_rows(&self.plan, &self.packs) {
+            true => self.paging(|_, pack| !pack.has_all_rows()),
+            false => self,
         }
-        let kept = |pack: &RunPack| match pack.has_all_rows() {
-            true => RunPack::stored(pack.directory.clone()),
-            false => without_rows(pack),
+    }
+
+    /// The same plan without the rows of some packs: they are paged when they are sent.
+    fn paging(self, is_paged: impl Fn(usize, &RunPack) -> bool) -> AnswerPlan {
+        let kept = |(number, pack): (usize, &RunPack)| {
+            let directory = &pack.directory;
+            match (is_paged(number, pack), pack.has_all_rows()) {
+                (true, _) => {
+                    RunPack::in_part(Directory::new(directory.key, directory.pack_bytes, &[]))
+                }
+                (false, true) => RunPack::stored(directory.clone()),
+                (false, false) => RunPack::in_part(directory.clone()),
+            }
         };
-        let packs = Arc::new(self.packs.iter().map(kept).collect());
+        let packs = Arc::new(self.packs.iter().enumerate().map(kept).collect());
         AnswerPlan { packs, ..self }
     }
 
@@ -163,15 +165,8 @@ impl AnswerPlan {
                 }
             }
         }
-        let mut digest = [0; 32];
-        digest.copy_from_slice(sum.finish().as_ref());
-        digest
+        finish(sum)
     }
-}
-
-/// A pack whose rows are paged.
-fn without_rows(pack: &RunPack) -> RunPack {
-    RunPack::in_part(Directory::new(pack.directory.key, pack.directory.pack_bytes, &[]))
 }
 
 impl Store {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures::StreamExt;
+use packhouse_model::digest::finish;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::files::{beside, file_url, for_user, replaceable};
 use packhouse_model::names::MpackKey;
@@ -41,9 +42,7 @@ impl Temporary {
             sum.update(&chunk);
             self.file.write_all(&chunk)?;
         }
-        let mut key = [0; 32];
-        key.copy_from_slice(sum.finish().as_ref());
-        Ok(MpackKey::new(key))
+        Ok(MpackKey::new(finish(sum)))
     }
 
     /// Makes it the user's file, durably.
@@ -123,8 +122,6 @@ impl Store {
         while let Some(chunk) = stream.next().await {
             sum.update(&chunk?);
         }
-        let mut key = [0; 32];
-        key.copy_from_slice(sum.finish().as_ref());
-        Ok(MpackKey::new(key))
+        Ok(MpackKey::new(finish(sum)))
     }
 }

@@ -3,9 +3,9 @@
 use packhouse_catalog::{Snapshot, entity_key};
 use packhouse_core::{EntityId, Form, Kind, Request};
 use packhouse_model::client::FetchRequest;
+use packhouse_model::digest::sha256;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
-use ring::digest::{SHA256, digest};
 
 /// The first byte of a request's bytes.
 const VERSION: u8 = 1;
@@ -72,9 +72,7 @@ impl RequestedCommits {
 
     /// SHA-256 of its bytes.
     pub fn digest(&self) -> [u8; 32] {
-        let mut sum = [0; 32];
-        sum.copy_from_slice(digest(&SHA256, &self.to_bytes()).as_ref());
-        sum
+        sha256(&self.to_bytes())
     }
 
     /// What to ask the component for.

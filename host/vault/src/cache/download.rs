@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_model::blocking::blocking;
+use packhouse_model::digest::finish;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::files::key_of;
 use packhouse_model::names::MpackKey;
@@ -133,11 +134,7 @@ impl Downloader {
     pub(super) async fn hash(&self, from: &ObjectName) -> Result<Option<MpackKey>> {
         let mut sum = Context::new(&SHA256);
         let found = self.in_order(from, |part| sum.update(&part)).await?;
-        Ok(found.map(|()| {
-            let mut key = [0; 32];
-            key.copy_from_slice(sum.finish().as_ref());
-            MpackKey::new(key)
-        }))
+        Ok(found.map(|()| MpackKey::new(finish(sum))))
     }
 
     /// Ranges of an object in memory; `None` when it is not there. Near ones are got together; the
