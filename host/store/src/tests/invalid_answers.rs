@@ -5,21 +5,18 @@
 use std::sync::Arc;
 
 use packhouse_core::msgpack::{put_array, put_map, put_str};
-use packhouse_core::{Answer, Counts, EntityId, Form, Head, Kind, Plan, Request, Row, Step};
+use packhouse_core::{Counts, EntityId, Form, Head, Kind, Plan, Request, Row, Step};
 use packhouse_model::client::FetchRequest;
+use packhouse_model::digest::sha256;
 use packhouse_model::error::{Class, Error};
 use packhouse_model::progress::Progress;
-use packhouse_run::{Host, Indexed, LocatedRow, Planner, RunError, RunPack, SandboxLimits};
+use packhouse_run::{LocatedRow, Planner, RunPack};
 use packhouse_sample::{CommitSpec, IdForm, PackBuilder, SnapshotSpec, TagSpec};
-use packhouse_sandbox::Sandbox;
-use ring::digest::{SHA256, digest};
 
 use super::Fixture;
+use super::liar::Liar;
 use crate::Store;
 use crate::load::distinct_packs;
-
-/// A change of the records of an answer; all records of the repo are there to choose from.
-type Lie = dyn Fn(&mut Vec<LocatedRow>, &Pulls) + Send + Sync;
 
 /// A repo of four commits: 1, 2, 3 on `main`, and 4 after 1 on `side`.
 struct Pulls {
@@ -109,8 +106,7 @@ impl Pulls {
     }
 
     fn tag(&self, number: usize) -> LocatedRow {
-        let mut text = [0; 32];
-        text.copy_from_slice(digest(&SHA256, format!("v{number}").as_bytes()).as_ref());
+        let text = sha256(format!("v{number}").as_bytes());
         self.find(Kind::Tag, EntityId::new(Form::Text, text))
     }
 
@@ -161,76 +157,6 @@ fn parsed(id: &str) -> EntityId {
     EntityId::parse(id.as_bytes()).unwrap()
 }
 
-/// The reference component, whose answers and requests are changed.
-struct Liar {
-    honest: Sandbox,
-    pulls: Arc<Pulls>,
-    request: Option<Request>,
-    lie: Box<Lie>,
-    reuse: Option<u32>,
-}
-
-impl std::fmt::Debug for Liar {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Liar").finish_non_exhaustive()
-    }
-}
-
-impl Planner for Liar {
-    fn digest(&self) -> &str {
-        self.honest.digest()
-    }
-
-    fn world(&self) -> &str {
-        self.honest.world()
-    }
-
-    fn runtime(&self) -> &str {
-        self.honest.runtime()
-    }
-
-    fn limits(&self) -> &SandboxLimits {
-        self.honest.limits()
-    }
-
-    fn with_limits(&self, limits: SandboxLimits) -> Arc<dyn Planner> {
-        self.honest.with_limits(limits)
-    }
-
-    fn consolidate(&self, host: Box<dyn Host>, records: u64) -> Result<Plan, RunError> {
-        self.honest.consolidate(host, records)
-    }
-
-    fn assemble(
-        &self,
-        mut host: Box<dyn Host>,
-        records: u64,
-        request: &Request,
-    ) -> Result<Answer, RunError> {
-        // It may copy any record of a directory that it has paged.
-        for pack in 0..self.pulls.packs.len() as u32 {
-            host.pack_index(pack, 0, 0).unwrap();
-        }
-        let request = self.request.as_ref().unwrap_or(request);
-        let mut answer = self.honest.assemble(host, records, request)?;
-        let mut records = self.pulls.records(&answer.plan);
-        (self.lie)(&mut records, &self.pulls);
-        answer.plan = self.pulls.plan(&records);
-        answer.reuse = self.reuse.or(answer.reuse);
-        Ok(answer)
-    }
-
-    fn index(
-        &self,
-        host: Box<dyn Host>,
-        records: u64,
-        pushed: u32,
-        force: bool,
-    ) -> Result<Indexed, RunError> {
-        self.honest.index(host, records, pushed, force)
-    }
-}
-
 /// Fetches from commit 1 to 3, and from 4 to 3, with answers that `lie` changes.
 async fn updates(
     request: Option<fn(&Pulls) -> Request>,
@@ -243,14 +169,20 @@ async fn updates(
         let fetched = fixture.fetch().await;
         let answers = fixture.folder.path().join("answers");
         let before = files(&answers);
-        let liar = Liar {
-            honest: Sandbox::reference(None).unwrap(),
-            pulls: pulls.clone(),
-            request: request.map(|request| request(&pulls)),
-            lie: Box::new(lie),
-            reuse,
-        };
-        let store = Store { planner: Arc::new(liar), ..fixture.store.clone() };
+        let (all, other) = (pulls.clone(), request.map(|request| request(&pulls)));
+        let planner = Liar::new(move |honest, mut host, records, request| {
+            // It may copy any record of a directory that it has paged.
+            for pack in 0..all.packs.len() as u32 {
+                host.pack_index(pack, 0, 0).unwrap();
+            }
+            let mut answer = honest.assemble(host, records, other.as_ref().unwrap_or(request))?;
+            let mut records = all.records(&answer.plan);
+            lie(&mut records, &all);
+            answer.plan = all.plan(&records);
+            answer.reuse = reuse.or(answer.reuse);
+            Ok(answer)
+        });
+        let store = Store { planner, ..fixture.store.clone() };
         let update = FetchRequest {
             want: vec![pulls.commits[2].clone()],
             have: vec![pulls.commits[had - 1].clone()],

@@ -4,6 +4,7 @@ mod complete;
 mod invalid_answers;
 mod invalid_plans;
 mod leftovers;
+mod liar;
 mod locating;
 mod negotiation;
 mod on_base;

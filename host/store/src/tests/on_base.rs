@@ -5,18 +5,18 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use packhouse_core::msgpack::{put_array, put_map, put_str};
-use packhouse_core::{Answer, Kind, Plan, Request, Span, Step};
+use packhouse_core::{Answer, Kind, Plan, Span, Step};
 use packhouse_model::client::FetchRequest;
 use packhouse_model::error::Error;
 use packhouse_model::operation::GcOptions;
 use packhouse_model::progress::Progress;
-use packhouse_run::{Host, Indexed, Planner, RunError, SandboxLimits};
+use packhouse_run::Planner;
 use packhouse_sample::{
     CommitSpec, HistoryOptions, IdForm, PackBuilder, SnapshotForm, TagSpec, history,
 };
-use packhouse_sandbox::Sandbox;
 
 use super::Fixture;
+use super::liar::Liar;
 use crate::Store;
 use crate::client::handed_out;
 use crate::fetch::RequestedCommits;
@@ -49,7 +49,7 @@ async fn pushed_to(packs: &[Vec<u8>]) -> Fixture {
     for (n, pack) in before.iter().enumerate() {
         fixture.push(&format!("{n}.mpack"), pack).await;
     }
-    fixture.store.gc(&fixture.repo, GcOptions::default(), &Progress::silent()).await.unwrap();
+    gc(&fixture).await;
     fixture.push("last.mpack", last).await;
     fixture
 }
@@ -159,66 +159,14 @@ async fn without_a_sound_spine_the_plan_is_full() {
     assert_eq!(fixture.fetch().await.mpack_key, clone.mpack_key);
 }
 
-/// Changes the plan of an answer.
-type Lie = dyn Fn(&mut Answer) + Send + Sync;
-
-/// The reference component, whose plans are changed.
-struct Liar {
-    honest: Sandbox,
-    lie: Box<Lie>,
-}
-
-impl std::fmt::Debug for Liar {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Liar").finish_non_exhaustive()
-    }
-}
-
-impl Planner for Liar {
-    fn digest(&self) -> &str {
-        self.honest.digest()
-    }
-
-    fn world(&self) -> &str {
-        self.honest.world()
-    }
-
-    fn runtime(&self) -> &str {
-        self.honest.runtime()
-    }
-
-    fn limits(&self) -> &SandboxLimits {
-        self.honest.limits()
-    }
-
-    fn with_limits(&self, limits: SandboxLimits) -> Arc<dyn Planner> {
-        self.honest.with_limits(limits)
-    }
-
-    fn consolidate(&self, host: Box<dyn Host>, records: u64) -> Result<Plan, RunError> {
-        self.honest.consolidate(host, records)
-    }
-
-    fn assemble(
-        &self,
-        host: Box<dyn Host>,
-        records: u64,
-        request: &Request,
-    ) -> Result<Answer, RunError> {
-        let mut answer = self.honest.assemble(host, records, request)?;
-        (self.lie)(&mut answer);
+/// A store whose component changes its answers.
+fn lying(fixture: &Fixture, lie: impl Fn(&mut Answer) + Send + Sync + 'static) -> Store {
+    let planner = Liar::new(move |honest, host, records, request| {
+        let mut answer = honest.assemble(host, records, request)?;
+        lie(&mut answer);
         Ok(answer)
-    }
-
-    fn index(
-        &self,
-        host: Box<dyn Host>,
-        records: u64,
-        pushed: u32,
-        force: bool,
-    ) -> Result<Indexed, RunError> {
-        self.honest.index(host, records, pushed, force)
-    }
+    });
+    Store { planner, ..fixture.store.clone() }
 }
 
 /// The longest span that a plan copies: it is of the base.
@@ -260,8 +208,7 @@ fn only_base(mut answer: Answer) -> Answer {
 /// A clone on a base with a changed plan is refused, and the error says why.
 async fn caught(says: &str, lie: fn(&mut Answer)) {
     let fixture = pushed_to(&packs(6, 5, true)).await;
-    let liar = Liar { honest: Sandbox::reference(None).unwrap(), lie: Box::new(lie) };
-    let store = Store { planner: Arc::new(liar), ..fixture.store.clone() };
+    let store = lying(&fixture, lie);
     let end = store.fetch(&fixture.repo, &FetchRequest::default(), &Progress::silent()).await;
     let error = end.expect_err("a lie was given out");
     assert!(matches!(error, Error::Unproven { .. }), "{error}");
@@ -314,8 +261,7 @@ async fn law_4_a_base_that_the_request_does_not_reach_is_caught() {
             None => *whole = Some(only_base(answer.clone())),
         }
     };
-    let liar = Liar { honest: Sandbox::reference(None).unwrap(), lie: Box::new(lie) };
-    let store = Store { planner: Arc::new(liar), ..fixture.store.clone() };
+    let store = lying(&fixture, lie);
     let all = store.fetch(&fixture.repo, &FetchRequest::default(), &Progress::silent()).await;
     assert_eq!(all.unwrap().mpack_key, clone.mpack_key);
     let old = FetchRequest { want: vec![head_of(&packs[0])], ..FetchRequest::default() };
