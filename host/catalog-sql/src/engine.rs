@@ -60,8 +60,10 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const LOCK_LEASE: &'static str;
 
     /// Edges and generations of the commits in `$2` (`$3` of them, 33 bytes each) that repo `$1`
-    /// has, each once; and those of at most `$4` of their ancestors, with 1 as `is_ancestor`: all if
-    /// there are fewer, otherwise any. In no order.
+    /// has, each once; and those of at most `$4` of their ancestors: all if there are fewer,
+    /// otherwise any. As one text `found`, null if there are none, a line each in no order: 1 for an
+    /// ancestor and 0 for a requested commit, its generation, its ID, both parents and the snapshot,
+    /// IDs in hex, empty for none, separated by colons. A row each would take most of the time.
     const HISTORY: &'static str;
     /// The generation of those of the `$3` commits in `$2`, 33 bytes each, that repo `$1` has; `i` is
     /// the position of the commit.
@@ -75,8 +77,9 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const TAKE_AWAITED: &'static str;
     /// The tags of the `$3` commits in `$2`, 33 bytes each, of repo `$1`. In no order.
     const TAGS_OF: &'static str;
-    /// Shelf and fingerprint of those of the `$3` entities in `$2`, 34 bytes each, that repo `$1`
-    /// has; `i` is the position of the entity.
+    /// Those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has, as one text `found`,
+    /// null if there are none: a line each, with the position of the entity, its shelf and its
+    /// fingerprint in hex, separated by colons. A row each would take most of the time.
     const LOOKUP: &'static str;
     /// The packs on those of the shelves in `$2` ([`numbers`], `$3` of them) that
     /// belong to repo `$1`.

@@ -22,6 +22,9 @@ use super::{complete, damage, failed, graph, rows};
 /// Index rows that are returned as one text: a row of sqlx costs more than a row of the database.
 const TEXT_ROWS: u32 = 8192;
 
+/// Bytes of an ID.
+const ID_BYTES: usize = ENTITY_BYTES - 1;
+
 /// Commits of repo `$1` after `$2`, at most `$3`.
 pub(super) const COMMITS: &str = "SELECT id, parent1, parent2, snapshot, generation FROM commits
     WHERE repo = $1 AND id > $2 ORDER BY id LIMIT $3";
@@ -277,12 +280,14 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         loop {
             let Some((asked, ahead)) = walk.next() else { return Ok(walk.done) };
             let ids = graph::packed(asked.iter().copied());
-            let found = self.all(E::HISTORY, args![self.repo.id, &ids, asked.len(), ahead]).await?;
+            let found = self.one(E::HISTORY, args![self.repo.id, &ids, asked.len(), ahead]).await?;
             let mut ancestors = 0;
-            let mut commits = Vec::with_capacity(found.len());
-            for row in &found {
-                ancestors += row.int("is_ancestor") as usize;
-                commits.push(ancestor(&self.place, row)?);
+            let mut commits = Vec::new();
+            for line in found.maybe_text("found").iter().flat_map(|text| text.split('\n')) {
+                let damaged = || rows::damaged(&self.place, "a row of `commits`");
+                let (commit, is_ancestor) = history_line(line).ok_or_else(damaged)?;
+                ancestors += usize::from(is_ancestor);
+                commits.push(commit);
             }
             walk.add(&asked, commits, ancestors < ahead);
         }
@@ -307,19 +312,17 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         &mut self,
         entities: &[EntityKey],
     ) -> Result<Vec<Option<(ShelfId, Fingerprint)>>> {
+        // In the order of the index: keys that lie on one page follow each other.
+        let mut order: Vec<usize> = (0..entities.len()).collect();
+        order.sort_unstable_by_key(|number| entities[*number]);
         let mut found = vec![None; entities.len()];
-        for (at, chunk) in entities.chunks(BATCH).enumerate() {
-            let known =
-                self.all(E::LOOKUP, args![self.repo.id, &chunk.concat(), chunk.len()]).await?;
-            for row in known {
-                let fingerprint = match row.maybe_bytes("print") {
-                    None => Fingerprint::default(),
-                    Some(fingerprint) => fingerprint
-                        .try_into()
-                        .map_err(|_| rows::damaged(&self.place, "a fingerprint"))?,
-                };
-                found[at * BATCH + row.int("i") as usize] =
-                    Some((ShelfId(row.int("shelf")), fingerprint));
+        for chunk in order.chunks(BATCH) {
+            let keys: Vec<u8> = chunk.iter().flat_map(|number| entities[*number]).collect();
+            let known = self.one(E::LOOKUP, args![self.repo.id, &keys, chunk.len()]).await?;
+            let damaged = || rows::damaged(&self.place, "a row of `entities`");
+            for line in known.maybe_text("found").iter().flat_map(|text| text.split('\n')) {
+                let (number, shelf, fingerprint) = found_line(line).ok_or_else(damaged)?;
+                found[*chunk.get(number).ok_or_else(damaged)?] = Some((shelf, fingerprint));
             }
         }
         Ok(found)
@@ -345,10 +348,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
                 let mut row =
                     IndexRow { entity: [0; ENTITY_BYTES], fingerprint: Fingerprint::default() };
                 hex::decode_to_slice(entity, &mut row.entity).map_err(|_| damaged())?;
-                if !fingerprint.is_empty() {
-                    hex::decode_to_slice(fingerprint, &mut row.fingerprint)
-                        .map_err(|_| damaged())?;
-                }
+                row.fingerprint = fingerprint_of(fingerprint).ok_or_else(damaged)?;
                 Ok((row, ShelfId(shelf.parse().map_err(|_| damaged())?)))
             })
             .collect::<Result<_>>()?;
@@ -398,6 +398,42 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             .await?;
         Ok(row.count("edges"))
     }
+}
+
+/// Position, shelf and fingerprint in a line of [`Engine::LOOKUP`].
+fn found_line(line: &str) -> Option<(usize, ShelfId, Fingerprint)> {
+    let (number, rest) = line.split_once(':')?;
+    let (shelf, fingerprint) = rest.split_once(':')?;
+    Some((number.parse().ok()?, ShelfId(shelf.parse().ok()?), fingerprint_of(fingerprint)?))
+}
+
+/// A fingerprint in hex; the nil one if it is empty: then the index has none.
+fn fingerprint_of(hex: &str) -> Option<Fingerprint> {
+    let mut fingerprint = Fingerprint::default();
+    if !hex.is_empty() {
+        hex::decode_to_slice(hex, &mut fingerprint).ok()?;
+    }
+    Some(fingerprint)
+}
+
+/// A commit and whether it is an ancestor of the requested ones, in a line of [`Engine::HISTORY`].
+fn history_line(line: &str) -> Option<(Ancestor, bool)> {
+    let mut fields = line.split(':');
+    let is_ancestor = fields.next()? == "1";
+    let generation = fields.next()?.parse().ok()?;
+    let mut id = || {
+        let mut bytes = [0; ID_BYTES];
+        match fields.next()? {
+            "" => Some(None),
+            hex => {
+                hex::decode_to_slice(hex, &mut bytes).ok()?;
+                EntityId::from_bytes(&bytes).map(Some)
+            }
+        }
+    };
+    let commit = id()??;
+    let edges = Edges { commit, parents: [id()?, id()?], snapshot: id()? };
+    Some((Ancestor { edges, generation }, is_ancestor))
 }
 
 /// Reads a row of `commits`.

@@ -19,7 +19,7 @@ use super::calls::{
     Fault, at_most, check_pairs, check_reads, compare, heads_page, packs_page, rows_page,
 };
 use super::host::Host;
-use super::index::Index;
+use super::index::{Index, SeenHistory};
 use super::known_rows::KnownRows;
 use super::locate::{LocatedRow, Locator};
 use super::reader::RunPack;
@@ -54,6 +54,8 @@ pub struct Planned {
     pub packs: Vec<RunPack>,
     /// The index.
     pub index: Box<dyn Snapshot>,
+    /// What was read of the history.
+    pub seen: SeenHistory,
     /// Finds records by the index.
     pub locator: Locator,
     /// Reads records.
@@ -96,7 +98,7 @@ impl FetchHost {
         FetchHost {
             heads,
             reader: SpanReader::of(&locator, runtime.clone()),
-            index: Index { snapshot: Some(index), runtime },
+            index: Index { snapshot: Some(index), runtime, seen: Some(SeenHistory::default()) },
             locator,
             rows: KnownRows::default(),
             base: None,
@@ -178,6 +180,7 @@ impl Drop for FetchHost {
         let planned = Planned {
             packs: std::mem::take(&mut self.rows).into_packs(&packs),
             index,
+            seen: self.index.seen.take().unwrap_or_default(),
             locator: self.locator.take(),
             reader: self.reader.take(),
             base: self.base.take().flatten(),

@@ -1,5 +1,7 @@
 //! The index as of the start of a run, for the calls of a component.
 
+use std::collections::{HashMap, HashSet};
+
 use packhouse_catalog::{Snapshot, entity_key};
 use packhouse_core::ports::{MAX_ITEMS, page_size};
 use packhouse_core::{Ancestor, CommitTag, EntityId, Kind, Page};
@@ -10,6 +12,45 @@ use tokio::runtime::Handle;
 pub(crate) struct Index {
     pub(crate) snapshot: Option<Box<dyn Snapshot>>,
     pub(crate) runtime: Handle,
+    /// What the component has read of the history, if a proof will read it again.
+    pub(crate) seen: Option<SeenHistory>,
+}
+
+/// Commits that are kept: about 10 MB.
+const MAX_SEEN: usize = 1 << 16;
+
+/// Commits of a repo that were read from its index.
+#[derive(Debug, Default)]
+pub struct SeenHistory(HashMap<EntityId, Ancestor>);
+
+impl SeenHistory {
+    fn add(&mut self, commits: &[Ancestor]) {
+        if self.0.len() + commits.len() <= MAX_SEEN {
+            self.0.extend(commits.iter().map(|commit| (commit.edges.commit, *commit)));
+        }
+    }
+
+    /// As [`Snapshot::history`]; `None` if it is not known of a commit whether the index has it. It
+    /// may have fewer ancestors than the index.
+    pub fn history(&self, commits: &[EntityId], limit: u32) -> Option<Vec<Ancestor>> {
+        let mut found = Vec::new();
+        let mut met: HashSet<EntityId> = HashSet::new();
+        for commit in commits {
+            let commit = self.0.get(commit)?;
+            if met.insert(commit.edges.commit) {
+                found.push(*commit);
+            }
+        }
+        let mut next = 0;
+        while next < found.len() && found.len() < limit as usize {
+            let parents = found[next].edges.parents;
+            let parents = parents.iter().flatten().filter_map(|parent| self.0.get(parent));
+            found.extend(parents.filter(|parent| met.insert(parent.edges.commit)));
+            next += 1;
+        }
+        found.truncate(limit as usize);
+        Some(found)
+    }
 }
 
 impl Index {
@@ -25,6 +66,9 @@ impl Index {
         let mut items = runtime.block_on(found)?;
         let done = items.len() <= most as usize;
         items.truncate(most as usize);
+        if let Some(seen) = &mut self.seen {
+            seen.add(&items);
+        }
         Ok(Page { items, done })
     }
 

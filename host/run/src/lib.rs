@@ -32,6 +32,7 @@ pub use directories::{Directories, keep_directory, put_directory};
 pub use fetch_host::{FetchHost, Loan, Planned};
 pub use heads::{DirectoryHeads, HEADS_BYTES};
 pub use host::Host;
+pub use index::SeenHistory;
 pub use locate::{LocatedRow, Locator};
 pub use packs_only::PacksOnly;
 pub use planner::{Indexed, Planner, RunError, SandboxLimits};

@@ -52,7 +52,12 @@ pub struct Locator {
     near: BTreeMap<u32, NearRows>,
     /// Directories that had to be read whole.
     whole: BTreeMap<u32, Directory>,
+    /// Snapshots that were located: the proof of a plan locates them again.
+    snapshots: HashMap<EntityId, LocatedRow>,
 }
+
+/// Snapshots that are kept: about 10 MB.
+const MAX_SNAPSHOTS: usize = 1 << 16;
 
 /// A row that is sought in a pack: its number in the request, and the row.
 type Sought = (usize, WantedRow);
@@ -75,6 +80,7 @@ impl Locator {
             shelves: BTreeMap::new(),
             near: BTreeMap::new(),
             whole: BTreeMap::new(),
+            snapshots: HashMap::new(),
         }
     }
 
@@ -101,6 +107,32 @@ impl Locator {
     /// directory must be rebuilt is missing or damaged; when the catalog or a directory can't be
     /// read.
     pub async fn locate(
+        &mut self,
+        index: &mut dyn Snapshot,
+        kind: Kind,
+        ids: &[EntityId],
+    ) -> Result<Vec<Option<LocatedRow>>> {
+        if kind != Kind::Snapshot {
+            return self.locate_new(index, kind, ids).await;
+        }
+        let known = |id: &EntityId| self.snapshots.get(id).copied();
+        let mut located: Vec<Option<LocatedRow>> = ids.iter().map(known).collect();
+        let new: Vec<usize> = (0..ids.len()).filter(|n| located[*n].is_none()).collect();
+        if new.is_empty() {
+            return Ok(located);
+        }
+        let new_ids: Vec<EntityId> = new.iter().map(|n| ids[*n]).collect();
+        let found = self.locate_new(index, kind, &new_ids).await?;
+        if self.snapshots.len() + found.len() <= MAX_SNAPSHOTS {
+            self.snapshots.extend(found.iter().flatten().map(|found| (found.row.id, *found)));
+        }
+        for (n, found) in new.into_iter().zip(found) {
+            located[n] = found;
+        }
+        Ok(located)
+    }
+
+    async fn locate_new(
         &mut self,
         index: &mut dyn Snapshot,
         kind: Kind,

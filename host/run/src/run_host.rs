@@ -37,7 +37,7 @@ impl RunHost {
     /// A run over packs, with the repo's heads (by branch name).
     pub fn new(packs: PackReader, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> RunHost {
         let list = packs.packs.clone();
-        let index = Index { snapshot: index, runtime: packs.runtime.clone() };
+        let index = Index { snapshot: index, runtime: packs.runtime.clone(), seen: None };
         RunHost { packs, list, heads, conflicts: Vec::new(), index, fault: Fault::default() }
     }
 

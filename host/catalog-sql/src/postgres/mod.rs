@@ -311,8 +311,12 @@ impl Engine for PostgresDatabase {
                 FROM walk CROSS JOIN LATERAL (VALUES (walk.parent1), (walk.parent2)) parent (id)
                   CROSS JOIN LATERAL (
                     SELECT * FROM commits WHERE repo = $1 AND commits.id = parent.id OFFSET 0) c)
-         SELECT CAST(0 AS BIGINT) AS is_ancestor, id, parent1, parent2, snapshot, generation FROM asked
-         UNION ALL SELECT 1, id, parent1, parent2, snapshot, generation FROM (SELECT * FROM walk LIMIT $4) ancestors";
+         SELECT string_agg(is_ancestor || ':' || generation || ':' || encode(id, 'hex') || ':'
+             || coalesce(encode(parent1, 'hex'), '') || ':' || coalesce(encode(parent2, 'hex'), '') || ':'
+             || coalesce(encode(snapshot, 'hex'), ''), E'\n') AS found
+         FROM (SELECT 0 AS is_ancestor, id, parent1, parent2, snapshot, generation FROM asked
+           UNION ALL SELECT 1, id, parent1, parent2, snapshot, generation FROM (SELECT * FROM walk LIMIT $4) ancestors)
+           history";
     const GENERATIONS: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT CAST(n.i AS BIGINT) AS i, c.generation FROM n CROSS JOIN LATERAL (
@@ -338,7 +342,8 @@ impl Engine for PostgresDatabase {
                WHERE repo + 0 = $1 AND commit_id = substr($2, 1 + 33 * n.i, 33) OFFSET 0) t";
     const LOOKUP: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-         SELECT CAST(n.i AS BIGINT) AS i, e.shelf, e.print FROM n CROSS JOIN LATERAL (
+         SELECT string_agg(n.i || ':' || e.shelf || ':' || coalesce(encode(e.print, 'hex'), ''), E'\n')
+           AS found FROM n CROSS JOIN LATERAL (
              SELECT shelf, print FROM entities
                WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) e";
     const PACKS_ON: &'static str =

@@ -164,8 +164,11 @@ impl Engine for SqliteFile {
                 FROM walk CROSS JOIN (SELECT 1 AS n UNION ALL SELECT 2) side CROSS JOIN commits c
                 WHERE c.repo = $1 AND c.id = CASE side.n WHEN 1 THEN walk.parent1 ELSE walk.parent2 END
                 LIMIT $4)
-         SELECT 0 AS is_ancestor, id, parent1, parent2, snapshot, generation FROM asked
-         UNION ALL SELECT 1, id, parent1, parent2, snapshot, generation FROM walk";
+         SELECT group_concat(is_ancestor || ':' || generation || ':' || hex(id) || ':'
+             || coalesce(hex(parent1), '') || ':' || coalesce(hex(parent2), '') || ':'
+             || coalesce(hex(snapshot), ''), '\n') AS found
+         FROM (SELECT 0 AS is_ancestor, id, parent1, parent2, snapshot, generation FROM asked
+           UNION ALL SELECT 1, id, parent1, parent2, snapshot, generation FROM walk)";
     const GENERATIONS: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT n.i AS i, c.generation
@@ -183,7 +186,7 @@ impl Engine for SqliteFile {
          FROM n CROSS JOIN tag_ids t WHERE t.repo = $1 AND t.commit_id = substr($2, 1 + 33 * n.i, 33)";
     const LOOKUP: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-         SELECT n.i AS i, e.shelf, e.print
+         SELECT group_concat(n.i || ':' || e.shelf || ':' || coalesce(hex(e.print), ''), '\n') AS found
          FROM n CROSS JOIN entities e WHERE e.repo = $1 AND e.entity = substr($2, 1 + 34 * n.i, 34)";
     const PACKS_ON: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)

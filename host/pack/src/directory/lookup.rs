@@ -131,9 +131,11 @@ impl<'a, R: DirectoryRead> LookupDirectory<'a, R> {
         let sought: Vec<&WantedRow> = left.iter().map(|n| &wanted[*n]).collect();
         for (n, row) in left.into_iter().zip(self.look_up(&sought, reach, near).await?) {
             located[n] = row;
-        }
-        if !self.head.is_whole() {
-            located.iter().flatten().for_each(|(number, row)| near.keep(*number, *row));
+            if !self.head.is_whole()
+                && let Some((number, row)) = row
+            {
+                near.keep(number, row);
+            }
         }
         Ok(located)
     }

@@ -210,9 +210,12 @@ impl Directory {
 
     /// Where a record starts, and how long it is, without reading the rest of its row.
     fn place(&self, number: u64) -> (u64, u64) {
-        let at = number as usize * ROW_BYTES + 8;
-        let word = |at| u64::from_le_bytes(std::array::from_fn(|i| self.as_rows()[at + i]));
-        (word(at), word(at + 8))
+        let (rows, _) = self.as_rows().as_chunks::<ROW_BYTES>();
+        let word = |at: usize| {
+            let bytes = rows[number as usize][at..].first_chunk();
+            u64::from_le_bytes(*bytes.unwrap_or(&[0; 8]))
+        };
+        (word(8), word(16))
     }
 
     /// The numbers of the rows in a range of bytes, which must consist of whole adjacent records,

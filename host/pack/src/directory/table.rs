@@ -21,7 +21,7 @@ pub(super) fn bucket(digest: &[u8], buckets: u64) -> usize {
 }
 
 /// The first 8 bytes of a digest; orders as they do.
-fn prefix(digest: &[u8]) -> u64 {
+pub(super) fn prefix(digest: &[u8]) -> u64 {
     u64::from_be_bytes(std::array::from_fn(|i| digest[i]))
 }
 

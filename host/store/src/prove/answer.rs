@@ -123,8 +123,8 @@ pub(super) struct Sent {
     commits: Vec<EntityId>,
     /// In order.
     tags: Vec<EntityId>,
-    /// In order.
-    objects: Vec<EntityId>,
+    /// Numbered.
+    objects: HashMap<EntityId, u32>,
     /// In the order of the answer.
     snapshots: Vec<LocatedRow>,
     snapshot_ids: HashSet<EntityId>,
@@ -135,21 +135,25 @@ impl Sent {
         records: impl IntoIterator<Item = LocatedRow>,
         claimed: Counts,
     ) -> Result<Sent, ProofError> {
-        let (mut commits, mut tags, mut objects) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut commits, mut tags) = (Vec::new(), Vec::new());
+        let mut objects = HashMap::new();
         let (mut snapshots, mut snapshot_ids) = (Vec::new(), HashSet::new());
         for record in records {
             let id = record.row.id;
             match record.row.kind {
                 Kind::Commit => commits.push(id),
                 Kind::Tag => tags.push(id),
-                Kind::Object => objects.push(id),
+                Kind::Object => {
+                    let number = objects.len() as u32;
+                    if objects.insert(id, number).is_some() {
+                        return twice(Kind::Object, id);
+                    }
+                }
                 Kind::Snapshot if snapshot_ids.insert(id) => snapshots.push(record),
                 Kind::Snapshot => return twice(Kind::Snapshot, id),
             }
         }
-        for (kind, ids) in
-            [(Kind::Commit, &mut commits), (Kind::Tag, &mut tags), (Kind::Object, &mut objects)]
-        {
+        for (kind, ids) in [(Kind::Commit, &mut commits), (Kind::Tag, &mut tags)] {
             ids.sort_unstable();
             if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
                 return twice(kind, pair[0]);
@@ -171,7 +175,7 @@ impl Sent {
         match kind {
             Kind::Commit => self.commits.binary_search(&id).is_ok(),
             Kind::Snapshot => self.snapshot_ids.contains(&id),
-            Kind::Object => self.objects.binary_search(&id).is_ok(),
+            Kind::Object => self.objects.contains_key(&id),
             Kind::Tag => self.tags.binary_search(&id).is_ok(),
         }
     }
@@ -181,7 +185,7 @@ impl Sent {
         match kind {
             Kind::Commit => self.commits.clone(),
             Kind::Snapshot => self.snapshots.iter().map(|record| record.row.id).collect(),
-            Kind::Object => self.objects.clone(),
+            Kind::Object => self.objects.keys().copied().collect(),
             Kind::Tag => self.tags.clone(),
         }
     }
@@ -236,14 +240,14 @@ impl Sent {
         for batch in batches(&self.snapshots) {
             view.read(batch, &mut |by, kind, id| {
                 let by = by.row.id;
-                match (kind, self.objects.binary_search(&id)) {
-                    (Kind::Object, Ok(number)) => is_listed[number] = true,
-                    (Kind::Snapshot, _) if self.snapshot_ids.contains(&id) => {
-                        parents.insert(by, id);
-                    }
-                    _ => {
-                        open.entry((kind, id)).or_insert((Kind::Snapshot, by));
-                    }
+                if kind == Kind::Object
+                    && let Some(number) = self.objects.get(&id)
+                {
+                    is_listed[*number as usize] = true;
+                } else if kind == Kind::Snapshot && self.snapshot_ids.contains(&id) {
+                    parents.insert(by, id);
+                } else {
+                    open.entry((kind, id)).or_insert((Kind::Snapshot, by));
                 }
                 Ok(())
             })?;
@@ -265,8 +269,9 @@ impl Sent {
         if let Some(added) = self.snapshot_ids.iter().filter(|id| !listed.contains(id)).min() {
             return adds(Kind::Snapshot, *added);
         }
-        match self.objects.iter().zip(is_listed).find(|(_, is_listed)| !is_listed) {
-            Some((added, _)) => adds(Kind::Object, *added),
+        let added = self.objects.iter().filter(|(_, number)| !is_listed[**number as usize]);
+        match added.map(|(id, _)| *id).min() {
+            Some(added) => adds(Kind::Object, added),
             None => Ok(open),
         }
     }

@@ -8,7 +8,7 @@ use packhouse_core::ports::Ancestor;
 use packhouse_core::record::{Snapshot as SnapshotRecord, Tag};
 use packhouse_core::{EntityId, Kind, Span};
 use packhouse_model::error::Result;
-use packhouse_run::{BasePack, LocatedRow, Locator, Planned, RunPack, SpanReader};
+use packhouse_run::{BasePack, LocatedRow, Locator, Planned, RunPack, SeenHistory, SpanReader};
 use ring::digest::{SHA256, digest};
 use tokio::runtime::Handle;
 
@@ -19,6 +19,8 @@ use super::view::{RepoView, batches};
 /// threads.
 pub(crate) struct StoredRepo {
     snapshot: Box<dyn Snapshot>,
+    /// What this host has read of its history while it was planned.
+    seen: SeenHistory,
     packs: Arc<Vec<RunPack>>,
     runtime: Handle,
     locator: Locator,
@@ -29,9 +31,9 @@ pub(crate) struct StoredRepo {
 impl StoredRepo {
     /// The state and the packs of a run that has ended.
     pub(crate) fn new(planned: Planned) -> StoredRepo {
-        let Planned { packs, index, locator, reader, base } = planned;
+        let Planned { packs, index, seen, locator, reader, base } = planned;
         let runtime = Handle::current();
-        StoredRepo { snapshot: index, packs: Arc::new(packs), runtime, locator, reader, base }
+        StoredRepo { snapshot: index, seen, packs: Arc::new(packs), runtime, locator, reader, base }
     }
 
     /// The base that the component was told of.
@@ -65,7 +67,10 @@ fn changed(record: &LocatedRow, what: &str) -> ProofError {
 
 impl RepoView for StoredRepo {
     fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Ancestor>> {
-        self.runtime.block_on(self.snapshot.history(commits, limit))
+        match self.seen.history(commits, limit) {
+            Some(seen) => Ok(seen),
+            None => self.runtime.block_on(self.snapshot.history(commits, limit)),
+        }
     }
 
     fn walk_floor(&mut self) -> Result<Option<u64>> {
