@@ -13,11 +13,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use packhouse_core::EntityId;
 use packhouse_host::catalog::{
-    Access, AnswerBudget, Answers, AwaitedParent, BranchDeletion, Catalog, CommitGraph,
-    CompletePack, Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, FetchRequests,
-    GcLogQuery, JobEnd, JobQuery, Jobs, LockGuard, LockMode, NewAnswer, NewFetchRequest, NewJob,
-    Pressure, PublishOutcome, Push, PutRelease, ReleaseRow, Releases, RepoRestoration, RepoRow,
-    RestoreOutcome, ScrubTask, Scrubs, Snapshot, TokenRow, Totals, UnneededPack,
+    Access, Answers, AwaitedParent, BranchDeletion, Catalog, CommitGraph, CompletePack,
+    Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, FetchRequests, GcLogQuery,
+    JobEnd, JobQuery, Jobs, LockGuard, LockMode, NewAnswer, NewFetchRequest, NewJob, Pressure,
+    PublishOutcome, Push, PutRelease, ReleaseRow, Releases, RepoRestoration, RepoRow,
+    RequestBudget, RestoreOutcome, ScrubTask, Scrubs, Snapshot, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::sandbox::Sandbox;
@@ -646,17 +646,6 @@ impl Jobs for FaultyCatalog {
 
 #[async_trait]
 impl Answers for FaultyCatalog {
-    async fn take_room(
-        &self,
-        name: &MpackKey,
-        answer: &NewAnswer,
-        budget: Option<AnswerBudget>,
-    ) -> Result<Option<ExhaustedBudget>> {
-        self.fault.around(self.inner.take_room(name, answer, budget)).await
-    }
-    async fn give_room_back(&self, repo: i64, name: &MpackKey) -> Result<()> {
-        self.fault.around(self.inner.give_room_back(repo, name)).await
-    }
     async fn answer_of(
         &self,
         repo: i64,
@@ -665,8 +654,8 @@ impl Answers for FaultyCatalog {
     ) -> Result<Option<MpackKey>> {
         self.fault.around(self.inner.answer_of(repo, plan, expires_at)).await
     }
-    async fn note_answer(&self, name: &MpackKey, key: &MpackKey, answer: &NewAnswer) -> Result<()> {
-        self.fault.around(self.inner.note_answer(name, key, answer)).await
+    async fn note_answer(&self, key: &MpackKey, answer: &NewAnswer) -> Result<()> {
+        self.fault.around(self.inner.note_answer(key, answer)).await
     }
     async fn expired_answers(&self, repo: i64, now: Timestamp) -> Result<Vec<MpackKey>> {
         self.fault.around(self.inner.expired_answers(repo, now)).await
@@ -685,7 +674,7 @@ impl FetchRequests for FaultyCatalog {
         &self,
         request: &NewFetchRequest,
         now: Timestamp,
-        budget: Option<AnswerBudget>,
+        budget: Option<RequestBudget>,
     ) -> Result<Option<ExhaustedBudget>> {
         self.fault.around(self.inner.note_fetch_request(request, now, budget)).await
     }

@@ -95,8 +95,6 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const DROP_FRESHENED: &'static str;
     /// Removes the edges of those of them that have the kind `$4`, which is one byte: commits.
     const DROP_COMMITS: &'static str;
-    /// Keeps others from reserving space for an answer until the transaction ends.
-    const LOCK_ANSWERS: &'static str;
     /// Keeps others from recording a fetch request until the transaction ends.
     const LOCK_FETCH_REQUESTS: &'static str;
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_catalog::answers::{AnswerUsage, STRANGERS};
-use packhouse_catalog::{AnswerBudget, FetchRequests, NewFetchRequest};
+use packhouse_catalog::fetch_requests::{RequestUsage, STRANGERS};
+use packhouse_catalog::{FetchRequests, NewFetchRequest, RequestBudget};
 use packhouse_model::error::{Error, ExhaustedBudget, Result};
 
 use super::SqlCatalog;
@@ -15,7 +15,7 @@ struct RequestParams<'a> {
     request: &'a NewFetchRequest,
     expires_at: String,
     now: String,
-    budget: Option<AnswerBudget>,
+    budget: Option<RequestBudget>,
 }
 
 /// What became of it.
@@ -48,7 +48,7 @@ impl<E: Engine> FetchRequests for SqlCatalog<E> {
         &self,
         request: &NewFetchRequest,
         now: Timestamp,
-        budget: Option<AnswerBudget>,
+        budget: Option<RequestBudget>,
     ) -> Result<Option<ExhaustedBudget>> {
         let expires_at = whole_seconds(request.expires_at);
         let params = RequestParams { request, expires_at, now: whole_seconds(now), budget };
@@ -150,9 +150,9 @@ async fn renew<E: Engine>(
     Ok(renewed > 0)
 }
 
-async fn usage<E: Engine>(tx: &mut Writing<E>, caller: &str) -> SqlResult<AnswerUsage> {
+async fn usage<E: Engine>(tx: &mut Writing<E>, caller: &str) -> SqlResult<RequestUsage> {
     let row = tx.one(USAGE, args![caller, STRANGERS]).await?;
-    Ok(AnswerUsage {
+    Ok(RequestUsage {
         all: row.count("all_bytes"),
         strangers: row.count("strangers"),
         caller: row.count("own"),

@@ -11,7 +11,48 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_model::error::{ExhaustedBudget, Result};
 
-use super::AnswerBudget;
+/// The prefix of callers without a token: their budget is smaller.
+pub const STRANGERS: &str = "address:";
+
+/// Maximum space of recorded requests, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestBudget {
+    /// All together.
+    pub all: u64,
+    /// Those of callers without a token.
+    pub strangers: u64,
+    /// Those of the caller; or one request, if that is larger.
+    pub caller: u64,
+}
+
+impl RequestBudget {
+    /// The budget that a request of `bytes` would exceed: that of all callers, of callers without a
+    /// token, or of the caller.
+    pub fn lacks(&self, kept: RequestUsage, bytes: u64, caller: &str) -> Option<ExhaustedBudget> {
+        let beyond = |kept: u64, budget: u64| kept.saturating_add(bytes) > budget;
+        // One request is always allowed, regardless of its size.
+        if kept.caller > 0 && beyond(kept.caller, self.caller) {
+            Some(ExhaustedBudget::Caller)
+        } else if caller.starts_with(STRANGERS) && beyond(kept.strangers, self.strangers) {
+            Some(ExhaustedBudget::Strangers)
+        } else if beyond(kept.all, self.all) {
+            Some(ExhaustedBudget::All)
+        } else {
+            None
+        }
+    }
+}
+
+/// Bytes of requests that are recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestUsage {
+    /// All together.
+    pub all: u64,
+    /// Those of callers without a token.
+    pub strangers: u64,
+    /// Those of one caller.
+    pub caller: u64,
+}
 
 /// A request to be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +63,7 @@ pub struct NewFetchRequest {
     pub digest: [u8; 32],
     /// The request, in the server's own form.
     pub request: Vec<u8>,
-    /// The caller: see [`super::answers::STRANGERS`]; empty for the operator.
+    /// The caller: see [`STRANGERS`]; empty for the operator.
     pub caller: String,
     /// When it expires, to the second.
     pub expires_at: Timestamp,
@@ -38,7 +79,7 @@ pub trait FetchRequests: Send + Sync + std::fmt::Debug {
         &self,
         request: &NewFetchRequest,
         now: Timestamp,
-        budget: Option<AnswerBudget>,
+        budget: Option<RequestBudget>,
     ) -> Result<Option<ExhaustedBudget>>;
 
     /// The request of a digest, if it has not expired before `now`.

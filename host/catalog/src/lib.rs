@@ -13,10 +13,10 @@
 //! - Lists are sorted as documented for each method.
 
 mod access;
-pub mod answers;
+mod answers;
 mod complete;
 mod deletions;
-mod fetch_requests;
+pub mod fetch_requests;
 pub mod generations;
 mod graph;
 mod jobs;
@@ -40,10 +40,10 @@ use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use packhouse_model::report::{Damage, DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
 
 pub use access::{Access, TokenRow};
-pub use answers::{AnswerBudget, Answers, NewAnswer};
+pub use answers::{Answers, NewAnswer};
 pub use complete::{CompletePack, CompletePackRow};
 pub use deletions::{DeletionSummary, RepoRestoration, RestoreOutcome};
-pub use fetch_requests::{FetchRequests, NewFetchRequest};
+pub use fetch_requests::{FetchRequests, NewFetchRequest, RequestBudget};
 pub use graph::CommitGraph;
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub use locks::{LockGuard, LockMode};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use packhouse_catalog::{LockMode, NewAnswer, RepoRow};
 use packhouse_core::Plan;
 use packhouse_model::error::Result;
@@ -19,12 +19,6 @@ use super::load::examine;
 use super::prefetch::Reads;
 use super::prove::base::copies_unread_rows;
 use super::{Store, blocking, prove};
-
-/// Room that was taken for an answer.
-struct Reservation {
-    name: MpackKey,
-    answer: NewAnswer,
-}
 
 /// An answer that is made and kept.
 struct KeptAnswer<'a> {
@@ -54,20 +48,7 @@ impl Store {
         }
         let staged = self.stage().await?;
         self.need_space(plan.bytes)?;
-        let room = self.take_room(row, digest, plan.bytes).await?;
-        let made = self.write_answer(&kept, plan, staged, &room).await;
-        let Reservation { name, answer } = room;
-        match &made {
-            // From now on the answer uses the space. If that fails, the space stays reserved until
-            // it expires: the file exists.
-            Ok((key, _)) => {
-                let answer = NewAnswer { expires_at, ..answer };
-                self.catalog.note_answer(&name, key, &answer).await?;
-            }
-            // If that fails, its space is released when it expires.
-            Err(_) => drop(self.catalog.give_room_back(row.id, &name).await),
-        }
-        made
+        self.write_answer(&kept, plan, staged, digest).await
     }
 
     /// Writes an answer, reads it back, and puts it into the store.
@@ -76,7 +57,7 @@ impl Store {
         kept: &KeptAnswer<'_>,
         plan: &Arc<Plan>,
         staged: StagedFile,
-        room: &Reservation,
+        digest: String,
     ) -> Result<(MpackKey, String)> {
         let KeptAnswer { row, planned, progress, .. } = kept;
         let heads = &planned.heads;
@@ -89,7 +70,8 @@ impl Store {
         // Recorded first: an unrecorded answer would stay for ever. And it can't be expired in
         // between.
         let lock = self.catalog.lock(LockMode::Publishing).await?;
-        self.note_without_room(&written.key, &room.answer, kept.expires_at).await?;
+        let answer = NewAnswer { repo: row.id, plan: digest, expires_at: kept.expires_at };
+        self.catalog.note_answer(&written.key, &answer).await?;
         let url = self.vault.store_answer(staged, &row.repo_id, &written.key, kept.ttl).await?;
         drop(lock);
         Ok((written.key, url))
@@ -104,22 +86,8 @@ impl Store {
         Ok(Arc::new(self.directories(&row.name, &planned.pack_rows).await?))
     }
 
-    /// Records an answer without a file, so that it uses no space: neither while it is stored, nor
-    /// when that fails.
-    async fn note_without_room(
-        &self,
-        key: &MpackKey,
-        answer: &NewAnswer,
-        expires_at: Timestamp,
-    ) -> Result<()> {
-        // Under its own key no space was reserved: none is released.
-        self.catalog
-            .note_answer(key, key, &NewAnswer { bytes: 0, expires_at, ..answer.clone() })
-            .await
-    }
-
     /// The answer that the same plan has made before, if it is still there and whole. Its time is
-    /// moved, and it takes no more room.
+    /// moved.
     async fn assembled_before(
         &self,
         kept: &KeptAnswer<'_>,
@@ -140,35 +108,10 @@ impl Store {
             }
         };
         if !is_whole {
-            // It is assembled again and replaces this one, whose space it must be able to use.
-            let answer = NewAnswer {
-                repo: row.id,
-                plan: digest.to_owned(),
-                bytes: 0,
-                caller: String::new(),
-                expires_at,
-            };
-            self.note_without_room(&key, &answer, expires_at).await?;
+            // It is assembled again, and replaces this one.
             return Ok(None);
         }
         let url = self.vault.url_of_answer(&row.repo_id, &key, ttl).await?;
         Ok(Some((key, url)))
-    }
-
-    /// Records the space that an answer will take, until it is there.
-    async fn take_room(&self, row: &RepoRow, plan: String, bytes: u64) -> Result<Reservation> {
-        // If this process dies, it is released after an hour.
-        let soon =
-            self.time().await?.checked_add(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MAX);
-        let caller = String::new();
-        let answer = NewAnswer { repo: row.id, plan, bytes, caller, expires_at: soon };
-        let (first, second) = (self.clock.random_id(), self.clock.random_id());
-        let mut name = [0; 32];
-        name[..16].copy_from_slice(&first);
-        name[16..].copy_from_slice(&second);
-        let name = MpackKey::new(name);
-        // Without a budget there is always room.
-        self.catalog.take_room(&name, &answer, None).await?;
-        Ok(Reservation { name, answer })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use packhouse_catalog::{EntityKey, Snapshot, entity_key};
+use packhouse_catalog::{EntityKey, RepoRow, entity_key};
 use packhouse_core::{EntityId, Head, Kind};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility, unusable};
@@ -12,10 +12,9 @@ use super::reach::nearest;
 use super::repo::named;
 use super::{Store, TRIES};
 
-/// A repo's heads, without those that a client can't store, because it stores branches as files.
-pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>> {
-    let heads = snapshot.heads().await?;
-    let row = snapshot.repo();
+/// All heads of a repo, without those that a client can't store, because it stores branches as
+/// files.
+pub(super) fn handed_out(row: &RepoRow, heads: &[Head]) -> Vec<Head> {
     let left_out =
         unusable(heads.iter().map(|head| head.branch.as_str()), row.default_branch.as_deref());
     for (branch, fault) in &left_out {
@@ -26,7 +25,7 @@ pub(super) async fn handed_out(snapshot: &mut dyn Snapshot) -> Result<Vec<Head>>
         );
     }
     let left_out: BTreeSet<String> = left_out.into_keys().map(str::to_owned).collect();
-    Ok(heads.into_iter().filter(|head| !left_out.contains(&head.branch)).collect())
+    heads.iter().filter(|head| !left_out.contains(&head.branch)).cloned().collect()
 }
 
 /// A repo's branch heads.
@@ -50,7 +49,8 @@ impl Store {
     pub async fn refs(&self, repo: &RepoName) -> Result<Refs> {
         let row = self.known_repo(repo).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
-        let heads = handed_out(snapshot.as_mut()).await?;
+        let heads = snapshot.heads().await?;
+        let heads = handed_out(snapshot.repo(), &heads);
         let row = snapshot.repo();
         let stands = |branch: &&str| heads.iter().any(|head| head.branch == **branch);
         // For an empty repo, the branch that will be the default.

@@ -76,8 +76,8 @@ pub use receive::{StagedPack, UploadProgress};
 pub use releases::MAX_RELEASE_BYTES;
 
 // What the methods take and return: callers need not depend on the ports.
-pub use packhouse_catalog::answers::STRANGERS;
-pub use packhouse_catalog::{AnswerBudget, PutRelease, ReleaseRow};
+pub use packhouse_catalog::fetch_requests::STRANGERS;
+pub use packhouse_catalog::{PutRelease, ReleaseRow, RequestBudget};
 pub use packhouse_pack::pipeline::{CHUNK, Produce};
 pub use packhouse_pack::scan::MAX_RECORD;
 pub use packhouse_vault::{StagedFile, StoredPack};

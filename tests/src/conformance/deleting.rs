@@ -198,14 +198,8 @@ pub async fn full(catalog: &Arc<dyn Catalog>) -> Desk {
     };
     catalog.record_gc(desk.repo, &record, None).await.unwrap();
     catalog.set_policy(desk.repo, Some(&Policy::OFF)).await.unwrap();
-    let answer = NewAnswer {
-        repo: desk.repo,
-        plan: "a plan".into(),
-        bytes: 1,
-        caller: String::new(),
-        expires_at: at(9),
-    };
-    catalog.note_answer(&key(900), &key(9), &answer).await.unwrap();
+    let answer = NewAnswer { repo: desk.repo, plan: "a plan".into(), expires_at: at(9) };
+    catalog.note_answer(&key(9), &answer).await.unwrap();
     let request = NewFetchRequest {
         repo: desk.repo,
         digest: [1; 32],

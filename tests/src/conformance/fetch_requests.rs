@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhouse_host::Error;
-use packhouse_host::catalog::{AnswerBudget, Catalog, LockMode, NewFetchRequest};
+use packhouse_host::catalog::{Catalog, LockMode, NewFetchRequest, RequestBudget};
 use packhouse_host::error::ExhaustedBudget;
 
 use super::desk::{Desk, at};
@@ -19,7 +19,7 @@ fn request(desk: &Desk, number: u8, bytes: usize, caller: &str, until: i64) -> N
     }
 }
 
-async fn note(desk: &Desk, request: &NewFetchRequest, now: i64, budget: Option<AnswerBudget>) {
+async fn note(desk: &Desk, request: &NewFetchRequest, now: i64, budget: Option<RequestBudget>) {
     let noted = desk.catalog.note_fetch_request(request, at(now), budget).await.unwrap();
     assert_eq!(noted, None);
 }
@@ -63,7 +63,7 @@ pub async fn requests_that_expired_are_removed(catalog: Arc<dyn Catalog>) {
 
 pub async fn requests_keep_to_their_budget(catalog: Arc<dyn Catalog>) {
     let (one, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
-    let budget = AnswerBudget { all: 100, strangers: 60, caller: 40 };
+    let budget = RequestBudget { all: 100, strangers: 60, caller: 40 };
     let take = async |request: &NewFetchRequest, now| {
         catalog.note_fetch_request(request, at(now), Some(budget)).await.unwrap()
     };
@@ -93,7 +93,7 @@ pub async fn requests_keep_to_their_budget(catalog: Arc<dyn Catalog>) {
 /// However many ask at once.
 pub async fn room_for_requests_is_given_once(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
-    let budget = AnswerBudget { all: 50, strangers: 50, caller: 50 };
+    let budget = RequestBudget { all: 50, strangers: 50, caller: 50 };
     let asking = (0..20).map(|number| {
         let (desk, catalog) = (desk.clone(), catalog.clone());
         tokio::spawn(async move {

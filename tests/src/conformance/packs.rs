@@ -5,9 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    AnswerBudget, Catalog, Consolidation, LockMode, NewAnswer, NewJob, PublishOutcome, Totals,
+    Catalog, Consolidation, LockMode, NewAnswer, NewJob, PublishOutcome, Totals,
 };
-use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::{IndexOptions, MpackKey, Operation, QueuedPack, RepoSummary};
 
 use super::desk::{Desk, at, head, key, pack, row};
@@ -197,22 +196,11 @@ pub async fn all_packs_on_shelves_are_held_once(catalog: Arc<dyn Catalog>) {
     assert_eq!(held, [key(3), key(4), key(5)]);
 }
 
-/// An answer of a repo under the plan with its number, for a caller.
-fn answer(desk: &Desk, number: u64, bytes: u64, caller: &str, until: i64) -> NewAnswer {
-    NewAnswer {
-        repo: desk.repo,
-        plan: format!("plan {number}"),
-        bytes,
-        caller: caller.into(),
-        expires_at: at(until),
-    }
-}
-
+/// Records an answer of a repo under the plan with its number.
 async fn note(desk: &Desk, number: u64, until: i64) {
-    desk.catalog
-        .note_answer(&key(900), &key(number), &answer(desk, number, 10, "", until))
-        .await
-        .unwrap();
+    let plan = format!("plan {number}");
+    let answer = NewAnswer { repo: desk.repo, plan, expires_at: at(until) };
+    desk.catalog.note_answer(&key(number), &answer).await.unwrap();
 }
 
 async fn expired(desk: &Desk, now: i64) -> Vec<MpackKey> {
@@ -259,94 +247,6 @@ pub async fn the_same_plan_is_the_same_answer_and_its_time_is_moved(catalog: Arc
     assert_eq!(of(&one, "plan 1", 40).await, Some(key(1)));
     assert!(expired(&one, 40).await.is_empty());
     assert_eq!(expired(&one, 41).await, [key(1)]);
-    // What is being made is no answer yet.
-    catalog.take_room(&key(900), &answer(&one, 3, 10, "", 50), None).await.unwrap();
-    assert_eq!(of(&one, "plan 3", 99).await, None);
-}
-
-pub async fn answers_keep_to_their_budget(catalog: Arc<dyn Catalog>) {
-    let (one, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
-    let budget = AnswerBudget { all: 100, strangers: 60, caller: 40 };
-    let take = async |desk: &Desk, name: u64, bytes, caller: &str| {
-        catalog
-            .take_room(&key(name), &answer(desk, name, bytes, caller, 50), Some(budget))
-            .await
-            .unwrap()
-    };
-    assert_eq!(
-        take(&one, 1, 101, "token:a").await,
-        Some(ExhaustedBudget::All),
-        "one that is too large for ever"
-    );
-    assert_eq!(take(&one, 1, 61, "address:1").await, Some(ExhaustedBudget::Strangers));
-    assert_eq!(take(&one, 1, 55, "token:a").await, None, "one there may be, whatever its size");
-    assert_eq!(take(&one, 2, 1, "token:a").await, Some(ExhaustedBudget::Caller));
-    catalog.give_room_back(one.repo, &key(1)).await.unwrap();
-    assert_eq!(take(&one, 1, 40, "token:a").await, None);
-    assert_eq!(
-        take(&other, 2, 1, "token:a").await,
-        Some(ExhaustedBudget::Caller),
-        "whatever the repo"
-    );
-    assert_eq!(take(&one, 3, 30, "address:1").await, None);
-    assert_eq!(take(&one, 4, 30, "address:2").await, None);
-    assert_eq!(take(&one, 5, 1, "address:3").await, Some(ExhaustedBudget::Strangers));
-    assert_eq!(take(&one, 6, 1, "token:b").await, Some(ExhaustedBudget::All));
-    catalog.take_room(&key(7), &answer(&one, 7, 1000, "", 50), None).await.unwrap();
-    assert_eq!(
-        take(&one, 6, 1, "token:b").await,
-        Some(ExhaustedBudget::All),
-        "the operator's counts for all"
-    );
-    catalog.give_room_back(one.repo, &key(7)).await.unwrap();
-    // What is made takes the room that was taken for it, and no more.
-    let made = answer(&one, 1, 40, "token:a", 20);
-    catalog.note_answer(&key(1), &key(11), &made).await.unwrap();
-    assert_eq!(take(&one, 8, 1, "token:a").await, Some(ExhaustedBudget::Caller));
-    catalog.give_room_back(one.repo, &key(11)).await.unwrap();
-    assert_eq!(
-        take(&one, 8, 1, "token:a").await,
-        Some(ExhaustedBudget::Caller),
-        "an answer that is there is no room that was taken"
-    );
-    assert_eq!(expired(&one, 21).await, [key(11)]);
-    assert_eq!(
-        take(&one, 8, 1, "token:a").await,
-        Some(ExhaustedBudget::Caller),
-        "its file may be there still"
-    );
-    catalog.forget_answers(one.repo, at(21)).await.unwrap();
-    assert_eq!(take(&one, 8, 40, "token:a").await, None);
-    catalog.give_room_back(one.repo, &key(8)).await.unwrap();
-    assert_eq!(take(&one, 9, 40, "token:a").await, None);
-    // Recorded before its file exists, it uses no space, and releases none: neither its own nor
-    // that of another name.
-    catalog.note_answer(&key(12), &key(12), &answer(&one, 12, 0, "token:a", 50)).await.unwrap();
-    assert_eq!(take(&one, 10, 1, "token:a").await, Some(ExhaustedBudget::Caller));
-    catalog.give_room_back(one.repo, &key(9)).await.unwrap();
-    assert_eq!(take(&one, 10, 40, "token:a").await, None);
-    // When the file exists, it uses that of the name.
-    catalog.note_answer(&key(10), &key(12), &answer(&one, 12, 40, "token:a", 50)).await.unwrap();
-    catalog.give_room_back(one.repo, &key(10)).await.unwrap();
-    assert_eq!(take(&one, 13, 1, "token:a").await, Some(ExhaustedBudget::Caller));
-}
-
-/// However many ask at once.
-pub async fn room_for_answers_is_given_once(catalog: Arc<dyn Catalog>) {
-    let desk = Desk::new(&catalog).await;
-    let budget = AnswerBudget { all: 50, strangers: 50, caller: 50 };
-    let asking = (0..20).map(|name| {
-        let (desk, catalog) = (desk.clone(), catalog.clone());
-        tokio::spawn(async move {
-            let answer = answer(&desk, name, 10, &format!("token:{name}"), 50);
-            catalog.take_room(&key(name), &answer, Some(budget)).await.unwrap().is_none()
-        })
-    });
-    let mut given = 0;
-    for asked in asking.collect::<Vec<_>>() {
-        given += u32::from(asked.await.unwrap());
-    }
-    assert_eq!(given, 5);
 }
 
 pub async fn totals_are_the_sums_of_all_summaries(catalog: Arc<dyn Catalog>) {

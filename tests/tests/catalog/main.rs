@@ -171,8 +171,6 @@ laws! {
         all_packs_on_shelves_are_held_once
         answers_are_good_until_the_latest_time_that_was_noted
         the_same_plan_is_the_same_answer_and_its_time_is_moved
-        answers_keep_to_their_budget
-        room_for_answers_is_given_once
         totals_are_the_sums_of_all_summaries;
     locking:
         many_publish_together

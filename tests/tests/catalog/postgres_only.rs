@@ -238,7 +238,7 @@ async fn a_database_that_can_only_be_read_is_read() {
     desk.adds_up().await;
     for error in [
         catalog.probe_writing().await.expect_err("it can only be read"),
-        catalog.give_room_back(desk.repo, &desk::key(1)).await.expect_err("it can only be read"),
+        catalog.forget_answers(desk.repo, desk::at(9)).await.expect_err("it can only be read"),
     ] {
         assert!(error.is_read_only() && error.to_string().contains("--database"), "{error}");
     }

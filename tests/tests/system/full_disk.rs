@@ -60,12 +60,12 @@ async fn furnish(catalog: &Arc<dyn Catalog>) {
     let (_, fence) = catalog.take_job("w", at(1), at(99)).await.unwrap().unwrap();
     catalog.end_job(fence, &JobEnd::Failed("it failed".into()), at(2)).await.unwrap().unwrap();
     catalog.take_job("w", at(1), at(99)).await.unwrap().unwrap();
-    catalog.note_answer(&key(76), &key(77), &answer(desk.repo, -50)).await.unwrap();
+    catalog.note_answer(&key(77), &answer(desk.repo, -50)).await.unwrap();
 }
 
 /// An answer of a repo that is good until a time.
 fn answer(repo: i64, until: i64) -> NewAnswer {
-    NewAnswer { repo, plan: "p".into(), bytes: 1, caller: String::new(), expires_at: at(until) }
+    NewAnswer { repo, plan: "p".into(), expires_at: at(until) }
 }
 
 const VERIFY: Operation = Operation::Verify(VerifyOptions { repair: false });
@@ -167,13 +167,8 @@ fn writes() -> Vec<Write> {
         ),
         write!(
             "note_answer",
-            |c| c.note_answer(&key(76), &key(78), &answer(repo(c).await, -40)).await.map(|()| true),
+            |c| c.note_answer(&key(78), &answer(repo(c).await, -40)).await.map(|()| true),
             |c| c.expired_answers(repo(c).await, at(0)).await.unwrap().contains(&key(78))
-        ),
-        write!(
-            "take_room",
-            |c| Ok(c.take_room(&key(79), &answer(repo(c).await, -40), None).await?.is_none()),
-            |c| c.expired_answers(repo(c).await, at(0)).await.unwrap().contains(&key(79))
         ),
         write!(
             "forget_answers",

@@ -13,7 +13,7 @@ use crate::interrupt::watched;
 use crate::output::Output;
 use crate::progress::BAR_DELAY;
 use crate::style::Tone;
-use crate::text::{plural, size, time};
+use crate::text::{escaped, plural, size, time};
 use crate::verbs::record;
 use crate::verbs::record::Recorder;
 
@@ -64,11 +64,8 @@ pub(crate) async fn run(args: Fetch, context: &Context) -> anyhow::Result<Exit> 
     .await?;
     drop(watch);
     context.output.result(&report, || {
-        let mut lines = describe(&report, &context.output);
-        lines.extend(
-            file.map(|file| format!("Wrote {}", crate::text::escaped(&file.display().to_string()))),
-        );
-        lines
+        let written = file.map(|file| escaped(&file.display().to_string()));
+        describe(&report, written, &context.output)
     })?;
     Ok(Exit::Done)
 }
@@ -83,7 +80,8 @@ fn with_output(error: Error, request: &FetchRequest) -> anyhow::Error {
     }
 }
 
-fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
+/// `written` is the file that has the pack.
+fn describe(report: &FetchReport, written: Option<String>, output: &Output) -> Vec<String> {
     let how = if report.reused { "stored pack" } else { "assembled pack" };
     let mut lines = vec![
         match report.mpack_key {
@@ -100,17 +98,18 @@ fn describe(report: &FetchReport, output: &Output) -> Vec<String> {
             plural(report.object_count, "object"),
             plural(report.tag_count, "tag"),
         ),
-        format!(
-            "{}  {}",
-            report.mpack_url,
-            output.paint(Tone::Dim, format!("expires {}", time(report.expires_at)))
-        ),
     ];
+    // On a local store, the URL is that of the user's own file, which does not expire.
+    if written.is_none() || !report.mpack_url.starts_with("file:") {
+        let expires = output.paint(Tone::Dim, format!("expires {}", time(report.expires_at)));
+        lines.push(format!("{}  {expires}", report.mpack_url));
+    }
     if report.missing > 0 {
         let warning =
             format!("{} missing: the history of the repo is shallow", plural(report.missing, "id"));
         lines.push(output.paint(Tone::Warn, warning));
     }
+    lines.extend(written.map(|file| format!("Wrote {file}")));
     lines
 }
 

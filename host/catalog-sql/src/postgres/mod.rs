@@ -382,7 +382,6 @@ impl Engine for PostgresDatabase {
              WHERE substr($2, 1 + 34 * n.i, 1) = $4))";
 
     const BEGIN_READING: &'static str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    const LOCK_ANSWERS: &'static str = "LOCK TABLE answers IN SHARE ROW EXCLUSIVE MODE";
     const LOCK_FETCH_REQUESTS: &'static str =
         "LOCK TABLE fetch_requests IN SHARE ROW EXCLUSIVE MODE";
 

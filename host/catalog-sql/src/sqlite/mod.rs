@@ -214,7 +214,6 @@ impl Engine for SqliteFile {
              SELECT substr($2, 2 + 34 * i, 33) FROM n WHERE substr($2, 1 + 34 * i, 1) = $4)";
 
     const BEGIN_READING: &'static str = "BEGIN";
-    const LOCK_ANSWERS: &'static str = "SELECT 1";
     const LOCK_FETCH_REQUESTS: &'static str = "SELECT 1";
 
     const TAKE_JOB: &'static str = take_job!("");

@@ -6,13 +6,13 @@ use packhouse_model::error::{Error, ExhaustedBudget, Result};
 
 use super::MemoryCatalog;
 use super::state::State;
-use crate::answers::{AnswerUsage, STRANGERS};
-use crate::{AnswerBudget, FetchRequests, NewFetchRequest};
+use crate::fetch_requests::{RequestUsage, STRANGERS};
+use crate::{FetchRequests, NewFetchRequest, RequestBudget};
 
 impl State {
     /// Bytes of requests: all, those of callers without a token, and those of a caller.
-    fn requested(&self, caller: &str) -> AnswerUsage {
-        let mut kept = AnswerUsage::default();
+    fn requested(&self, caller: &str) -> RequestUsage {
+        let mut kept = RequestUsage::default();
         for request in self.repos.values().flat_map(|repo| repo.fetch_requests.values()) {
             let bytes = request.request.len() as u64;
             kept.all += bytes;
@@ -44,7 +44,7 @@ impl FetchRequests for MemoryCatalog {
         &self,
         request: &NewFetchRequest,
         now: Timestamp,
-        budget: Option<AnswerBudget>,
+        budget: Option<RequestBudget>,
     ) -> Result<Option<ExhaustedBudget>> {
         let mut state = self.write();
         state.expire_requests(now);

@@ -83,12 +83,10 @@ pub(super) struct Repo {
     pub(super) fetch_requests: BTreeMap<[u8; 32], NewFetchRequest>,
 }
 
-/// An answer that is kept, or being made: then it has no plan yet.
+/// An answer that is kept.
 #[derive(Clone, Debug)]
 pub(super) struct KeptAnswer {
-    pub(super) plan: Option<String>,
-    pub(super) bytes: u64,
-    pub(super) caller: String,
+    pub(super) plan: String,
     pub(super) until: Timestamp,
 }
 

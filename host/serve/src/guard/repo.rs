@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use packhouse_model::access::{Caller, Scope};
 use packhouse_model::names::{RepoId, RepoName, Visibility};
 use packhouse_model::text::escaped;
-use packhouse_store::{AnswerBudget, RequestQuota, STRANGERS, Store};
+use packhouse_store::{RequestBudget, RequestQuota, STRANGERS, Store};
 
 use super::super::address::ClientAddress;
 use super::super::limits::RequestLimits;
@@ -140,7 +140,7 @@ impl Authorized {
             Caller::Trusted => return None,
         };
         let RequestLimits { all, strangers, keep_free, .. } = *requests;
-        let budget = AnswerBudget { all, strangers, caller: of_caller };
+        let budget = RequestBudget { all, strangers, caller: of_caller };
         Some(RequestQuota { caller: self.counted_by(), budget, keep_free })
     }
 

@@ -2,7 +2,7 @@
 //! the caller's quota.
 
 use jiff::Timestamp;
-use packhouse_catalog::{AnswerBudget, NewFetchRequest};
+use packhouse_catalog::{NewFetchRequest, RequestBudget};
 use packhouse_model::error::{Error, ExhaustedBudget, Result};
 use packhouse_model::names::RepoName;
 
@@ -15,7 +15,7 @@ pub struct RequestQuota {
     /// What their requests are counted by.
     pub caller: String,
     /// What they may take.
-    pub budget: AnswerBudget,
+    pub budget: RequestBudget,
     /// Bytes of the disk that no request takes: they are for pushes.
     pub keep_free: u64,
 }

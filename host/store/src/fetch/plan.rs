@@ -41,13 +41,19 @@ impl Store {
         progress: &Progress,
     ) -> Result<PlannedAnswer> {
         progress.at(&row.name.to_string(), Phase::Plan, 0, 0)?;
-        let mut snapshot = self.fetchable(row).await?;
-        let heads = handed_out(snapshot.as_mut()).await?;
-        let ask = requested.ask(snapshot.as_mut()).await?;
+        let mut snapshot = self.catalog.snapshot(row.id).await?;
+        let (mut heads, mut ask) = heads_and_ask(snapshot.as_mut(), requested).await?;
         if let Some(found) = self.complete_answer(snapshot.as_mut(), &ask, &heads).await? {
             let CompletePack { counts, missing, .. } = found.complete;
             let (missing, content) = (missing.len() as u64, self.stored_content(row, found.pack));
             return Ok(PlannedAnswer::new(counts, missing, content));
+        }
+        if !snapshot.tags_without_commit(1).await?.is_empty() {
+            // An older packhouse did not record the commits of tags.
+            drop(snapshot);
+            self.tell_tags(row).await?;
+            snapshot = self.catalog.snapshot(row.id).await?;
+            (heads, ask) = heads_and_ask(snapshot.as_mut(), requested).await?;
         }
         let pack_rows = distinct_packs(&snapshot.shelves().await?);
         let (answer, planned_on) =
@@ -72,17 +78,6 @@ impl Store {
             }
         };
         Ok(PlannedAnswer::new(counts, missing, content))
-    }
-
-    /// The state of a repo, with the commits of all its tags: an older packhouse did not record them.
-    async fn fetchable(&self, row: &RepoRow) -> Result<Box<dyn Snapshot>> {
-        let mut snapshot = self.catalog.snapshot(row.id).await?;
-        if snapshot.tags_without_commit(1).await?.is_empty() {
-            return Ok(snapshot);
-        }
-        drop(snapshot);
-        self.tell_tags(row).await?;
-        self.catalog.snapshot(row.id).await
     }
 
     /// Asks the component for the answer. Returns the state of the repo, too: the answer is proven
@@ -131,4 +126,14 @@ impl Store {
             scanned.bad_branch.is_none() && (!is_clone || state.heads == scanned.heads);
         Ok(right_branches.then(|| row.clone()))
     }
+}
+
+/// The heads that clients get, and what to ask the component for.
+async fn heads_and_ask(
+    snapshot: &mut dyn Snapshot,
+    requested: &RequestedCommits,
+) -> Result<(Vec<Head>, Request)> {
+    let heads = snapshot.heads().await?;
+    let ask = requested.ask(snapshot, &heads).await?;
+    Ok((handed_out(snapshot.repo(), &heads), ask))
 }

@@ -1,7 +1,7 @@
 //! The request of a client: as the component gets it, and as the URL of an answer names it.
 
 use packhouse_catalog::{Snapshot, entity_key};
-use packhouse_core::{EntityId, Form, Kind, Request};
+use packhouse_core::{EntityId, Form, Head, Kind, Request};
 use packhouse_model::client::FetchRequest;
 use packhouse_model::digest::sha256;
 use packhouse_model::error::{Error, Result};
@@ -75,13 +75,17 @@ impl RequestedCommits {
         sha256(&self.to_bytes())
     }
 
-    /// What to ask the component for.
-    pub(in super::super) async fn ask(&self, snapshot: &mut dyn Snapshot) -> Result<Request> {
+    /// What to ask the component for, in a repo with these heads.
+    pub(in super::super) async fn ask(
+        &self,
+        snapshot: &mut dyn Snapshot,
+        heads: &[Head],
+    ) -> Result<Request> {
         let mut ask = Request { want: self.want.clone(), ..Request::default() };
         if self.want.is_empty() {
             // Of branches that clients can't keep the names are left out, and nothing that they
             // reach.
-            ask.want_if_known = snapshot.heads().await?.iter().map(|head| head.commit).collect();
+            ask.want_if_known = heads.iter().map(|head| head.commit).collect();
         }
         // A have that the repo does not know says nothing of what the client has. Without it, more
         // can be proven of the answer.
