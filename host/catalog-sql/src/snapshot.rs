@@ -443,3 +443,34 @@ fn ancestor(place: &str, row: &impl Columns) -> Result<Ancestor> {
     let edges = Edges { commit, parents, snapshot };
     Ok(Ancestor { edges, generation: row.count("generation") })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_the_index_are_read_or_refused() {
+        let fingerprint = "0102030405060708090a0b0c0d0e0f10";
+        let (number, shelf, found) = found_line(&format!("7:42:{fingerprint}")).unwrap();
+        assert_eq!((number, shelf, hex::encode(found)), (7, ShelfId(42), fingerprint.to_owned()));
+        assert_eq!(found_line("0:1:").unwrap().2, Fingerprint::default(), "the index has none");
+        for bad in ["", "7:42", "x:42:", "7:x:", "7:42:01", "-1:42:", "7:42:zz"] {
+            assert_eq!(found_line(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn lines_of_the_history_are_read_or_refused() {
+        let id = |number: u8| EntityId::parse(format!("{number:064x}").as_bytes()).unwrap();
+        let hex = |number: u8| hex::encode_upper(id(number).to_bytes());
+        let line = format!("1:5:{}:{}::{}", hex(1), hex(2), hex(3));
+        let edges = Edges { commit: id(1), parents: [Some(id(2)), None], snapshot: Some(id(3)) };
+        assert_eq!(history_line(&line), Some((Ancestor { edges, generation: 5 }, true)));
+        let line = format!("0:0:{}:::", hex(1));
+        let edges = Edges { commit: id(1), parents: [None, None], snapshot: None };
+        assert_eq!(history_line(&line), Some((Ancestor { edges, generation: 0 }, false)));
+        for bad in ["", "1:5", "1:5::::", "1:x:00:::", &format!("0:0:{}:01::", hex(1))] {
+            assert_eq!(history_line(bad), None, "{bad}");
+        }
+    }
+}

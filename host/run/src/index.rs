@@ -105,3 +105,56 @@ impl Index {
         Ok(Page { items, done })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use packhouse_core::Edges;
+
+    use super::*;
+
+    fn id(number: u8) -> EntityId {
+        EntityId::parse(format!("{number:064x}").as_bytes()).unwrap()
+    }
+
+    fn commit(number: u8, parents: [Option<u8>; 2]) -> Ancestor {
+        let edges =
+            Edges { commit: id(number), parents: parents.map(|p| p.map(id)), snapshot: None };
+        Ancestor { edges, generation: u64::from(number) }
+    }
+
+    fn numbers(seen: &SeenHistory, commits: &[u8], limit: u32) -> Option<Vec<u64>> {
+        let commits: Vec<EntityId> = commits.iter().map(|number| id(*number)).collect();
+        let found = seen.history(&commits, limit)?;
+        Some(found.iter().map(|found| found.generation).collect())
+    }
+
+    #[test]
+    fn what_was_seen_is_given_breadth_first_and_nothing_is_said_of_what_was_not() {
+        let mut seen = SeenHistory::default();
+        // 9 merges 8 and 7; 1 was not seen.
+        seen.add(&[
+            commit(9, [Some(8), Some(7)]),
+            commit(8, [Some(5), None]),
+            commit(7, [Some(6), Some(5)]),
+            commit(6, [Some(1), None]),
+            commit(5, [Some(1), None]),
+        ]);
+        assert_eq!(numbers(&seen, &[9], 99), Some(vec![9, 8, 7, 5, 6]));
+        assert_eq!(numbers(&seen, &[9], 2), Some(vec![9, 8]));
+        assert_eq!(numbers(&seen, &[6, 8, 6], 99), Some(vec![6, 8, 5]));
+        assert_eq!(numbers(&seen, &[1], 99), None, "it may be in the index");
+        assert_eq!(numbers(&seen, &[9, 1], 99), None);
+    }
+
+    #[test]
+    fn what_is_kept_of_a_history_is_bounded() {
+        let mut seen = SeenHistory::default();
+        let many = vec![commit(1, [None, None]); MAX_SEEN];
+        seen.add(&many);
+        seen.add(&many);
+        assert_eq!(numbers(&seen, &[1], 9), Some(vec![1]));
+        seen.add(&[commit(2, [None, None])]);
+        seen.add(&many);
+        assert_eq!(numbers(&seen, &[2], 9), Some(vec![2]), "there was room");
+    }
+}

@@ -168,7 +168,7 @@ impl Engine for SqliteFile {
              || coalesce(hex(parent1), '') || ':' || coalesce(hex(parent2), '') || ':'
              || coalesce(hex(snapshot), ''), '\n') AS found
          FROM (SELECT 0 AS is_ancestor, id, parent1, parent2, snapshot, generation FROM asked
-           UNION ALL SELECT 1, id, parent1, parent2, snapshot, generation FROM walk)";
+           UNION ALL SELECT 1, id, parent1, parent2, snapshot, generation FROM walk) history";
     const GENERATIONS: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT n.i AS i, c.generation

@@ -12,7 +12,7 @@ use crate::migrations::migrator;
 use crate::snapshot::{COMMITS, TAGS_WITHOUT_COMMIT};
 
 /// What may be scanned: numbers, and what was looked up before.
-const LISTS: [&str; 5] = ["n", "side", "asked", "walk", "CONSTANT"];
+const LISTS: [&str; 6] = ["n", "side", "asked", "walk", "history", "CONSTANT"];
 
 const STATEMENTS: [(&str, &str); 18] = [
     ("HISTORY", SqliteFile::HISTORY),
