@@ -50,8 +50,8 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const PUT_HEADS: &'static str;
     /// Records the old heads of the same branches, as left at `$4`, if they change.
     const LEAVE_HEADS: &'static str;
-    /// Index rows of repo `$1` after entity `$2`, at most `$3`, as one text: a line each,
-    /// `HEX:SHELF`.
+    /// Index rows of repo `$1` after entity `$2`, at most `$3`, as one text `found`: a line
+    /// each, `HEX:SHELF`.
     const INDEX_PAGE: &'static str;
     /// Keeps others from publishing to repo `$1` until the transaction ends; returns its row.
     const LOCK_REPO: &'static str;

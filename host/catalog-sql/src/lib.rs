@@ -17,6 +17,7 @@ mod gc_log;
 mod graph;
 mod heads;
 mod jobs;
+mod lines;
 mod migrations;
 mod place;
 mod policies;

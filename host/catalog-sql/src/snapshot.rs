@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_catalog::{
-    CompletePackRow, ENTITY_BYTES, EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow,
-    RetiredPack, Shelf, Snapshot, TagRow,
+    CompletePackRow, EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack,
+    Shelf, Snapshot, TagRow,
 };
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{Ancestor, Counts, Edges, EntityId, Head};
@@ -15,15 +15,13 @@ use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::report::{Cause, Damage};
 
 use super::engine::{Arg, BATCH, Columns, Engine, Reading, Sql, args, numbers};
+use super::lines::{found_line, history_line, index_line, lines};
 use super::restore::EVERYTHING;
 use super::walk::Walk;
 use super::{complete, damage, failed, graph, rows};
 
-/// Index rows that are returned as one text: a row of sqlx costs more than a row of the database.
+/// Index rows that are returned as one text.
 const TEXT_ROWS: u32 = 8192;
-
-/// Bytes of an ID.
-const ID_BYTES: usize = ENTITY_BYTES - 1;
 
 /// Commits of repo `$1` after `$2`, at most `$3`.
 pub(super) const COMMITS: &str = "SELECT id, parent1, parent2, snapshot, generation FROM commits
@@ -283,7 +281,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             let found = self.one(E::HISTORY, args![self.repo.id, &ids, asked.len(), ahead]).await?;
             let mut ancestors = 0;
             let mut commits = Vec::new();
-            for line in found.maybe_text("found").iter().flat_map(|text| text.split('\n')) {
+            for line in lines(&found) {
                 let damaged = || rows::damaged(&self.place, "a row of `commits`");
                 let (commit, is_ancestor) = history_line(line).ok_or_else(damaged)?;
                 ancestors += usize::from(is_ancestor);
@@ -320,7 +318,7 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
             let keys: Vec<u8> = chunk.iter().flat_map(|number| entities[*number]).collect();
             let known = self.one(E::LOOKUP, args![self.repo.id, &keys, chunk.len()]).await?;
             let damaged = || rows::damaged(&self.place, "a row of `entities`");
-            for line in known.maybe_text("found").iter().flat_map(|text| text.split('\n')) {
+            for line in lines(&known) {
                 let (number, shelf, fingerprint) = found_line(line).ok_or_else(damaged)?;
                 found[*chunk.get(number).ok_or_else(damaged)?] = Some((shelf, fingerprint));
             }
@@ -337,21 +335,8 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         let page =
             self.one(E::INDEX_PAGE, args![self.repo.id, after, limit.min(TEXT_ROWS)]).await?;
         let damaged = || rows::damaged(&self.place, "a row of `entities`");
-        let mut rows: Vec<(IndexRow, ShelfId)> = page
-            .maybe_text("page")
-            .iter()
-            .flat_map(|text| text.split('\n'))
-            .map(|line| {
-                let (bytes, shelf) = line.split_once(':').ok_or_else(damaged)?;
-                let (entity, fingerprint) =
-                    bytes.split_at_checked(2 * ENTITY_BYTES).ok_or_else(damaged)?;
-                let mut row =
-                    IndexRow { entity: [0; ENTITY_BYTES], fingerprint: Fingerprint::default() };
-                hex::decode_to_slice(entity, &mut row.entity).map_err(|_| damaged())?;
-                row.fingerprint = fingerprint_of(fingerprint).ok_or_else(damaged)?;
-                Ok((row, ShelfId(shelf.parse().map_err(|_| damaged())?)))
-            })
-            .collect::<Result<_>>()?;
+        let mut rows: Vec<(IndexRow, ShelfId)> =
+            lines(&page).map(|line| index_line(line).ok_or_else(damaged)).collect::<Result<_>>()?;
         // The set of rows is defined by the query; their order within the text is the database's
         // own.
         rows.sort_unstable_by_key(|(row, _)| row.entity);
@@ -400,77 +385,10 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 }
 
-/// Position, shelf and fingerprint in a line of [`Engine::LOOKUP`].
-fn found_line(line: &str) -> Option<(usize, ShelfId, Fingerprint)> {
-    let (number, rest) = line.split_once(':')?;
-    let (shelf, fingerprint) = rest.split_once(':')?;
-    Some((number.parse().ok()?, ShelfId(shelf.parse().ok()?), fingerprint_of(fingerprint)?))
-}
-
-/// A fingerprint in hex; the nil one if it is empty: then the index has none.
-fn fingerprint_of(hex: &str) -> Option<Fingerprint> {
-    let mut fingerprint = Fingerprint::default();
-    if !hex.is_empty() {
-        hex::decode_to_slice(hex, &mut fingerprint).ok()?;
-    }
-    Some(fingerprint)
-}
-
-/// A commit and whether it is an ancestor of the requested ones, in a line of [`Engine::HISTORY`].
-fn history_line(line: &str) -> Option<(Ancestor, bool)> {
-    let mut fields = line.split(':');
-    let is_ancestor = fields.next()? == "1";
-    let generation = fields.next()?.parse().ok()?;
-    let mut id = || {
-        let mut bytes = [0; ID_BYTES];
-        match fields.next()? {
-            "" => Some(None),
-            hex => {
-                hex::decode_to_slice(hex, &mut bytes).ok()?;
-                EntityId::from_bytes(&bytes).map(Some)
-            }
-        }
-    };
-    let commit = id()??;
-    let edges = Edges { commit, parents: [id()?, id()?], snapshot: id()? };
-    Some((Ancestor { edges, generation }, is_ancestor))
-}
-
 /// Reads a row of `commits`.
 fn ancestor(place: &str, row: &impl Columns) -> Result<Ancestor> {
     let parents = [rows::maybe_id(place, row, "parent1")?, rows::maybe_id(place, row, "parent2")?];
     let (commit, snapshot) = (rows::id(place, row, "id")?, rows::maybe_id(place, row, "snapshot")?);
     let edges = Edges { commit, parents, snapshot };
     Ok(Ancestor { edges, generation: row.count("generation") })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_of_the_index_are_read_or_refused() {
-        let fingerprint = "0102030405060708090a0b0c0d0e0f10";
-        let (number, shelf, found) = found_line(&format!("7:42:{fingerprint}")).unwrap();
-        assert_eq!((number, shelf, hex::encode(found)), (7, ShelfId(42), fingerprint.to_owned()));
-        assert_eq!(found_line("0:1:").unwrap().2, Fingerprint::default(), "the index has none");
-        for bad in ["", "7:42", "x:42:", "7:x:", "7:42:01", "-1:42:", "7:42:zz"] {
-            assert_eq!(found_line(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn lines_of_the_history_are_read_or_refused() {
-        let id = |number: u8| EntityId::parse(format!("{number:064x}").as_bytes()).unwrap();
-        let hex = |number: u8| hex::encode_upper(id(number).to_bytes());
-        let line = format!("1:5:{}:{}::{}", hex(1), hex(2), hex(3));
-        let edges = Edges { commit: id(1), parents: [Some(id(2)), None], snapshot: Some(id(3)) };
-        assert_eq!(history_line(&line), Some((Ancestor { edges, generation: 5 }, true)));
-        let line = format!("0:0:{}:::", hex(1));
-        let edges = Edges { commit: id(1), parents: [None, None], snapshot: None };
-        assert_eq!(history_line(&line), Some((Ancestor { edges, generation: 0 }, false)));
-        for bad in ["", "1:5", "1:5::::", "1:x:00:::", &format!("0:0:{}:01::", hex(1))] {
-            assert_eq!(history_line(bad), None, "{bad}");
-        }
-    }
 }

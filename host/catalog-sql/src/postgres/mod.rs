@@ -286,7 +286,7 @@ impl Engine for PostgresDatabase {
     );
     const INDEX_PAGE: &'static str =
         "SELECT string_agg(encode(entity, 'hex') || coalesce(encode(print, 'hex'), '')
-             || ':' || shelf, E'\\n' ORDER BY entity) AS page FROM (
+             || ':' || shelf, E'\\n' ORDER BY entity) AS found FROM (
              SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2
                ORDER BY entity LIMIT $3) page_rows";
     const LOCK_REPO: &'static str = "SELECT id, deleted_at FROM repos WHERE id = $1 FOR UPDATE";

@@ -141,7 +141,7 @@ impl Engine for SqliteFile {
         " CROSS JOIN branches b ON b.repo = $1 AND b.name = j.name"
     );
     const INDEX_PAGE: &'static str =
-        "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS page FROM (
+        "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS found FROM (
              SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2
                ORDER BY entity LIMIT $3)";
     // There is only one writer at a time: no lock is needed.
