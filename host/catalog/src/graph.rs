@@ -1,7 +1,9 @@
 //! The commit graph: numbers for walks, and the tags of commits.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
-use packhouse_core::EntityId;
+use packhouse_core::{Ancestor, EntityId};
 use packhouse_model::error::Result;
 
 use super::publications::{AwaitedParent, PublishOutcome};
@@ -34,4 +36,24 @@ pub trait CommitGraph: Send + Sync {
 
     /// Records the commits of tags that have none recorded: pairs of a tag and its commit.
     async fn tell_tags(&self, repo: i64, tags: &[(EntityId, EntityId)]) -> Result<()>;
+}
+
+/// What commits reach, breadth first, each once, at most `limit`: the order of
+/// [`super::Snapshot::history`]. Commits that are not known are left out, with what only they reach.
+pub fn breadth_first(
+    commits: &[EntityId],
+    limit: u32,
+    known: impl Fn(&EntityId) -> Option<Ancestor>,
+) -> Vec<Ancestor> {
+    let mut met = HashSet::new();
+    let mut meet = |id: &EntityId| known(id).filter(|_| met.insert(*id));
+    let mut found: Vec<Ancestor> = commits.iter().filter_map(&mut meet).collect();
+    let mut next = 0;
+    while next < found.len() && found.len() < limit as usize {
+        let edges = found[next].edges;
+        found.extend(edges.parents().filter_map(|parent| meet(&parent)));
+        next += 1;
+    }
+    found.truncate(limit as usize);
+    found
 }

@@ -44,7 +44,7 @@ pub use answers::{Answers, NewAnswer};
 pub use complete::{CompletePack, CompletePackRow};
 pub use deletions::{DeletionSummary, RepoRestoration, RestoreOutcome};
 pub use fetch_requests::{FetchRequests, NewFetchRequest, RequestBudget};
-pub use graph::CommitGraph;
+pub use graph::{CommitGraph, breadth_first};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub use locks::{LockGuard, LockMode};
 pub use publications::{

@@ -1,8 +1,8 @@
 //! The index as of the start of a run, for the calls of a component.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use packhouse_catalog::{Snapshot, entity_key};
+use packhouse_catalog::{Snapshot, breadth_first, entity_key};
 use packhouse_core::ports::{MAX_ITEMS, page_size};
 use packhouse_core::{Ancestor, CommitTag, EntityId, Kind, Page};
 use packhouse_model::error::{Error, Result};
@@ -33,23 +33,8 @@ impl SeenHistory {
     /// As [`Snapshot::history`]; `None` if it is not known of a commit whether the index has it. It
     /// may have fewer ancestors than the index.
     pub fn history(&self, commits: &[EntityId], limit: u32) -> Option<Vec<Ancestor>> {
-        let mut found = Vec::new();
-        let mut met: HashSet<EntityId> = HashSet::new();
-        for commit in commits {
-            let commit = self.0.get(commit)?;
-            if met.insert(commit.edges.commit) {
-                found.push(*commit);
-            }
-        }
-        let mut next = 0;
-        while next < found.len() && found.len() < limit as usize {
-            let parents = found[next].edges.parents;
-            let parents = parents.iter().flatten().filter_map(|parent| self.0.get(parent));
-            found.extend(parents.filter(|parent| met.insert(parent.edges.commit)));
-            next += 1;
-        }
-        found.truncate(limit as usize);
-        Some(found)
+        let is_known = commits.iter().all(|commit| self.0.contains_key(commit));
+        is_known.then(|| breadth_first(commits, limit, |id| self.0.get(id).copied()))
     }
 }
 

@@ -14,7 +14,7 @@ use super::{Store, TRIES};
 
 /// All heads of a repo, without those that a client can't store, because it stores branches as
 /// files.
-pub(super) fn handed_out(row: &RepoRow, heads: &[Head]) -> Vec<Head> {
+pub(super) fn handed_out(row: &RepoRow, heads: Vec<Head>) -> Vec<Head> {
     let left_out =
         unusable(heads.iter().map(|head| head.branch.as_str()), row.default_branch.as_deref());
     for (branch, fault) in &left_out {
@@ -25,7 +25,7 @@ pub(super) fn handed_out(row: &RepoRow, heads: &[Head]) -> Vec<Head> {
         );
     }
     let left_out: BTreeSet<String> = left_out.into_keys().map(str::to_owned).collect();
-    heads.iter().filter(|head| !left_out.contains(&head.branch)).cloned().collect()
+    heads.into_iter().filter(|head| !left_out.contains(&head.branch)).collect()
 }
 
 /// A repo's branch heads.
@@ -50,7 +50,7 @@ impl Store {
         let row = self.known_repo(repo).await?;
         let mut snapshot = self.catalog.snapshot(row.id).await?;
         let heads = snapshot.heads().await?;
-        let heads = handed_out(snapshot.repo(), &heads);
+        let heads = handed_out(snapshot.repo(), heads);
         let row = snapshot.repo();
         let stands = |branch: &&str| heads.iter().any(|head| head.branch == **branch);
         // For an empty repo, the branch that will be the default.

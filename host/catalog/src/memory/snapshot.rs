@@ -1,6 +1,6 @@
 //! A copy of a repo.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use packhouse_model::report::Damage;
 use super::state::{Repo, State};
 use crate::{
     CompletePackRow, EntityKey, Freshened, IndexRow, PackChange, PackRow, RepoRow, RetiredPack,
-    Shelf, Snapshot, TagRow,
+    Shelf, Snapshot, TagRow, breadth_first,
 };
 
 struct Copy {
@@ -113,16 +113,7 @@ impl Snapshot for Copy {
     }
 
     async fn history(&mut self, commits: &[EntityId], limit: u32) -> Result<Vec<Ancestor>> {
-        let (mut queue, mut seen, mut found) =
-            (VecDeque::from(commits.to_vec()), BTreeSet::new(), Vec::new());
-        while let Some(commit) = queue.pop_front() {
-            let known = self.repo.commits.get(&commit);
-            let Some(commit) = known.filter(|_| seen.insert(commit)) else { continue };
-            queue.extend(commit.edges.parents());
-            found.push(*commit);
-        }
-        found.truncate(limit as usize);
-        Ok(found)
+        Ok(breadth_first(commits, limit, |id| self.repo.commits.get(id).copied()))
     }
 
     async fn commits(&mut self, after: Option<EntityId>, limit: u32) -> Result<Vec<Ancestor>> {

@@ -210,12 +210,8 @@ impl Directory {
 
     /// Where a record starts, and how long it is, without reading the rest of its row.
     fn place(&self, number: u64) -> (u64, u64) {
-        let (rows, _) = self.as_rows().as_chunks::<ROW_BYTES>();
-        let word = |at: usize| {
-            let bytes = rows[number as usize][at..].first_chunk();
-            u64::from_le_bytes(*bytes.unwrap_or(&[0; 8]))
-        };
-        (word(8), word(16))
+        let row = &self.as_rows()[number as usize * ROW_BYTES..];
+        (word(row, 8).unwrap_or(0), word(row, 16).unwrap_or(0))
     }
 
     /// The numbers of the rows in a range of bytes, which must consist of whole adjacent records,

@@ -5,6 +5,7 @@
 //! looks there before it looks into the table.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use bytes::Bytes;
 use packhouse_core::{ROW_BYTES, Row};
@@ -61,7 +62,10 @@ impl NearRows {
     /// records of a section of a pack follow each other without a gap: so the row's neighbours end
     /// and begin where it does. Other rows are only given out by [`NearRows::row`], to be checked.
     fn sound(&self, number: u64) -> Option<Row> {
-        let read = |number| Row::decode(&self.row(number)?);
+        let read = |number| {
+            let (rows, at) = self.place(number)?;
+            Row::decode(&rows[at])
+        };
         let (before, row) = (read(number.checked_sub(1)?)?, read(number)?);
         let after = read(number.checked_add(1)?)?;
         let end = |row: &Row| row.offset.checked_add(row.length);
@@ -70,9 +74,15 @@ impl NearRows {
 
     /// A row by its number, unchecked and as on disk.
     pub(super) fn row(&self, number: u64) -> Option<Bytes> {
+        let (rows, at) = self.place(number)?;
+        Some(rows.slice(at))
+    }
+
+    /// The window with a row, and where that is in it.
+    fn place(&self, number: u64) -> Option<(&Bytes, Range<usize>)> {
         let (first, rows) = self.windows.range(..=number).next_back()?;
         let at = usize::try_from(number - first).ok()?.checked_mul(ROW_BYTES)?;
         let end = at.checked_add(ROW_BYTES)?;
-        (end <= rows.len()).then(|| rows.slice(at..end))
+        (end <= rows.len()).then_some((rows, at..end))
     }
 }

@@ -135,5 +135,5 @@ async fn heads_and_ask(
 ) -> Result<(Vec<Head>, Request)> {
     let heads = snapshot.heads().await?;
     let ask = requested.ask(snapshot, &heads).await?;
-    Ok((handed_out(snapshot.repo(), &heads), ask))
+    Ok((handed_out(snapshot.repo(), heads), ask))
 }

@@ -59,9 +59,9 @@ async fn planned(fixture: &Fixture) -> (u64, usize, bool) {
     let row = fixture.store.known_repo(&fixture.repo).await.unwrap();
     let mut snapshot = fixture.store.catalog.snapshot(row.id).await.unwrap();
     let all_heads = snapshot.heads().await.unwrap();
-    let heads = handed_out(&row, &all_heads);
     let request = RequestedCommits::of(&fixture.repo, &FetchRequest::default()).unwrap();
     let ask = request.ask(snapshot.as_mut(), &all_heads).await.unwrap();
+    let heads = handed_out(&row, all_heads);
     let packs = distinct_packs(&snapshot.shelves().await.unwrap());
     let (answer, repo) =
         fixture.store.ask_for_answer(&fixture.repo, &heads, &ask, &packs, snapshot).await.unwrap();
