@@ -22,7 +22,10 @@ pub(super) use connections::{Check, Reader, Reading, TransactionError, Work, Wri
 pub(super) use errors::{ErrorKind, RESTORE, without_line};
 pub(super) use params::{Arg, args, numbers};
 pub(super) use rows::{Columns, Execute, Sql};
-pub(super) use statements::{leave_heads, put_generations, put_heads, take_job, take_scrub};
+pub(super) use statements::{
+    leave_heads, mapped_packs, put_awaited, put_commits, put_generations, put_heads, take_job,
+    take_scrub,
+};
 
 pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;
 
@@ -72,6 +75,12 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// locked, to those in `$4` ([`numbers`]). Commits that are not there or higher
     /// stay as they are.
     const PUT_GENERATIONS: &'static str;
+    /// Inserts the `$3` commits in `$2` into repo `$1`: of each its ID, its parents and its snapshot,
+    /// 33 bytes each, `$4` for none. Their generations are in `$5` ([`numbers`]).
+    const PUT_COMMITS: &'static str;
+    /// Awaits the `$3` parents in `$2`, 33 bytes each, in repo `$1`, each with the least generation
+    /// of a commit that names it, in `$4` ([`numbers`]).
+    const PUT_AWAITED: &'static str;
     /// Removes those of the `$3` awaited parents in `$2`, 33 bytes each, that repo `$1` awaits, and
     /// returns their generations; `parent` is the parent.
     const TAKE_AWAITED: &'static str;
@@ -84,6 +93,10 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// The packs on those of the shelves in `$2` ([`numbers`], `$3` of them) that
     /// belong to repo `$1`.
     const PACKS_ON: &'static str;
+    /// Of the packs on the shelves in `$2` ([`numbers`], `$3` of them), the number `packs` and the
+    /// size `bytes` of those to which the index of repo `$1` maps something, on these or other
+    /// shelves.
+    const MAPPED_PACKS: &'static str;
     /// Removes the `$3` entities in `$2`, 34 bytes each, from repo `$1`, which is locked.
     const DROP_ENTITIES: &'static str;
     /// Those of the `$3` entities in `$2`, 34 bytes each, that were not marked as recent in repo

@@ -87,15 +87,7 @@ async fn put_new<E: Engine>(
         }
         let generations = numbers(chunk.iter().map(|(_, generation)| *generation as i64));
         changed += tx
-            .run(
-                "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-                 INSERT INTO commits (repo, id, parent1, parent2, snapshot, generation)
-                 SELECT $1, substr($2, 1 + 132 * i, 33), nullif(substr($2, 34 + 132 * i, 33), $4),
-                        nullif(substr($2, 67 + 132 * i, 33), $4), nullif(substr($2, 100 + 132 * i, 33), $4),
-                        CAST(substr($5, 1 + 20 * i, 20) AS BIGINT)
-                 FROM n",
-                args![repo, &bytes, chunk.len(), &NONE[..], &generations],
-            )
+            .run(E::PUT_COMMITS, args![repo, &bytes, chunk.len(), &NONE[..], &generations])
             .await?;
     }
     Ok(changed)
@@ -132,16 +124,7 @@ async fn put_awaited<E: Engine>(
     for chunk in awaited.chunks(BATCH) {
         let parents = packed(chunk.iter().map(|one| one.parent));
         let generations = numbers(chunk.iter().map(|one| one.generation as i64));
-        tx.run(
-            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-             INSERT INTO awaited_parents (repo, parent, generation)
-             SELECT $1, substr($2, 1 + 33 * i, 33), CAST(substr($4, 1 + 20 * i, 20) AS BIGINT)
-             FROM n WHERE true
-             ON CONFLICT (repo, parent) DO UPDATE SET generation = excluded.generation
-               WHERE excluded.generation < awaited_parents.generation",
-            args![repo, &parents, chunk.len(), &generations],
-        )
-        .await?;
+        tx.run(E::PUT_AWAITED, args![repo, &parents, chunk.len(), &generations]).await?;
     }
     Ok(())
 }

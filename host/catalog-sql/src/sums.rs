@@ -19,14 +19,7 @@ pub(super) async fn mapped_packs<E: Engine>(
 ) -> SqlResult<Mapped> {
     let row = tx
         .one(
-            // Counted, not EXISTS: Postgres would turn that into a join over all shelves of the
-            // repo as soon as its statistics say that there are few.
-            "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-             SELECT count(*) AS packs, CAST(coalesce(sum(p.bytes), 0) AS BIGINT) AS bytes FROM packs p
-             WHERE p.id IN (SELECT touched.pack FROM n CROSS JOIN shelves touched
-                            WHERE touched.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT))
-             AND (SELECT count(*) FROM shelves s WHERE s.pack = p.id AND s.repo = $1
-                  AND s.commits + s.snapshots + s.objects + s.tags > 0) > 0",
+            E::MAPPED_PACKS,
             args![repo, &numbers(shelves.iter().map(|shelf| shelf.0)), shelves.len()],
         )
         .await?;

@@ -51,23 +51,73 @@ macro_rules! leave_heads {
 }
 pub(crate) use leave_heads;
 
-/// [`Engine::PUT_GENERATIONS`], with the join that gives row `c` of `commits` for each number `n.i`
-/// below `$3`. An insertion that always conflicts: an update with a join would be planned by the
-/// statistics of the table.
+/// [`Engine::PUT_GENERATIONS`], with the macro that reads a number, and with the join that gives row
+/// `c` of `commits` for each number `n.i` below `$3`. An insertion that always conflicts: an update
+/// with a join would be planned by the statistics of the table.
 macro_rules! put_generations {
-    ($commit:literal) => {
+    ($number:ident, $commit:literal) => {
         concat!(
             "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
              INSERT INTO commits (repo, id, parent1, parent2, snapshot, generation)
-             SELECT c.repo, c.id, c.parent1, c.parent2, c.snapshot, CAST(substr($4, 1 + 20 * n.i, 20) AS BIGINT)
-               FROM n CROSS JOIN ",
+             SELECT c.repo, c.id, c.parent1, c.parent2, c.snapshot, ",
+            $number!("$4"),
+            " FROM n CROSS JOIN ",
             $commit,
-            " AND c.generation < CAST(substr($4, 1 + 20 * n.i, 20) AS BIGINT)
-             ON CONFLICT (repo, id) DO UPDATE SET generation = excluded.generation"
+            " AND c.generation < ",
+            $number!("$4"),
+            " ON CONFLICT (repo, id) DO UPDATE SET generation = excluded.generation"
         )
     };
 }
 pub(crate) use put_generations;
+
+/// [`Engine::PUT_COMMITS`], with the macro that reads a number.
+macro_rules! put_commits {
+    ($number:ident) => {
+        concat!(
+            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             INSERT INTO commits (repo, id, parent1, parent2, snapshot, generation)
+             SELECT $1, substr($2, 1 + 132 * n.i, 33), nullif(substr($2, 34 + 132 * n.i, 33), $4),
+                    nullif(substr($2, 67 + 132 * n.i, 33), $4), nullif(substr($2, 100 + 132 * n.i, 33), $4), ",
+            $number!("$5"),
+            " FROM n"
+        )
+    };
+}
+pub(crate) use put_commits;
+
+/// [`Engine::PUT_AWAITED`], with the macro that reads a number.
+macro_rules! put_awaited {
+    ($number:ident) => {
+        concat!(
+            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             INSERT INTO awaited_parents (repo, parent, generation)
+             SELECT $1, substr($2, 1 + 33 * n.i, 33), ",
+            $number!("$4"),
+            " FROM n WHERE true
+             ON CONFLICT (repo, parent) DO UPDATE SET generation = excluded.generation
+               WHERE excluded.generation < awaited_parents.generation"
+        )
+    };
+}
+pub(crate) use put_awaited;
+
+/// [`Engine::MAPPED_PACKS`], with the macro that reads a number. Counted, not EXISTS: Postgres would
+/// turn that into a join over all shelves of the repo as soon as its statistics say that there are
+/// few.
+macro_rules! mapped_packs {
+    ($number:ident) => {
+        concat!(
+            "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             SELECT count(*) AS packs, CAST(coalesce(sum(p.bytes), 0) AS BIGINT) AS bytes FROM packs p
+             WHERE p.id IN (SELECT touched.pack FROM n CROSS JOIN shelves touched WHERE touched.id = ",
+            $number!("$2"),
+            ") AND (SELECT count(*) FROM shelves s WHERE s.pack = p.id AND s.repo = $1
+                  AND s.commits + s.snapshots + s.objects + s.tags > 0) > 0"
+        )
+    };
+}
+pub(crate) use mapped_packs;
 
 /// [`Engine::TAKE_SCRUB`], with the clause that locks the pack's row.
 macro_rules! take_scrub {

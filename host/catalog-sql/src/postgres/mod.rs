@@ -16,13 +16,20 @@ use self::error_kind::{POOLER, commit_error_kind, error_kind};
 use self::lock::AdvisoryLock;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, args, leave_heads,
-    put_generations, put_heads, take_job, take_scrub,
+    Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, args, leave_heads, mapped_packs,
+    put_awaited, put_commits, put_generations, put_heads, take_job, take_scrub,
 };
 use super::migrations::{
     APPLIED, MigrationStep, Migrations, PendingMigrations, Schema, are_pending, pending_error, run,
 };
 use crate::MissingCatalog;
+
+/// SQL: number `n.i` of a parameter of [`numbers`](super::engine::numbers).
+macro_rules! number {
+    ($param:literal) => {
+        concat!("CAST(convert_from(substr(", $param, ", 1 + 20 * n.i, 20), 'UTF8') AS BIGINT)")
+    };
+}
 
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
@@ -323,10 +330,13 @@ impl Engine for PostgresDatabase {
              SELECT generation FROM commits
                WHERE repo = $1 AND id = substr($2, 1 + 33 * n.i, 33) OFFSET 0) c";
     const PUT_GENERATIONS: &'static str = put_generations!(
+        number,
         "LATERAL (SELECT * FROM commits
             WHERE repo = $1 AND id = substr($2, 1 + 33 * n.i, 33) OFFSET 0) c
          WHERE true"
     );
+    const PUT_COMMITS: &'static str = put_commits!(number);
+    const PUT_AWAITED: &'static str = put_awaited!(number);
     const TAKE_AWAITED: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM awaited_parents WHERE ctid = ANY (ARRAY(SELECT a.ctid FROM n CROSS JOIN LATERAL (
@@ -346,13 +356,17 @@ impl Engine for PostgresDatabase {
            AS found FROM n CROSS JOIN LATERAL (
              SELECT shelf, print FROM entities
                WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) e";
-    const PACKS_ON: &'static str =
+    const PACKS_ON: &'static str = concat!(
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at,
            p.verified_at FROM n CROSS JOIN LATERAL (
              SELECT id, pack FROM shelves
-               WHERE id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND repo = $1 OFFSET 0) s
-         JOIN packs p ON p.id = s.pack";
+               WHERE id = ",
+        number!("$2"),
+        " AND repo = $1 OFFSET 0) s
+         JOIN packs p ON p.id = s.pack"
+    );
+    const MAPPED_PACKS: &'static str = mapped_packs!(number);
     const DROP_ENTITIES: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM entities WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM n CROSS JOIN LATERAL (

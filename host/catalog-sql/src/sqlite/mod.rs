@@ -21,11 +21,18 @@ use self::open::{Frozen, Opened};
 use self::stamps::Stamps;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, put_generations, put_heads,
-    take_job, take_scrub,
+    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, mapped_packs, put_awaited,
+    put_commits, put_generations, put_heads, take_job, take_scrub,
 };
 use super::migrations::{MigrationStep, Migrations, PendingMigrations};
 use crate::MissingCatalog;
+
+/// SQL: number `n.i` of a parameter of [`numbers`](super::engine::numbers).
+macro_rules! number {
+    ($param:literal) => {
+        concat!("CAST(substr(", $param, ", 1 + 20 * n.i, 20) AS BIGINT)")
+    };
+}
 
 /// A catalog in an SQLite file.
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
@@ -173,8 +180,12 @@ impl Engine for SqliteFile {
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT n.i AS i, c.generation
          FROM n CROSS JOIN commits c WHERE c.repo = $1 AND c.id = substr($2, 1 + 33 * n.i, 33)";
-    const PUT_GENERATIONS: &'static str =
-        put_generations!("commits c WHERE c.repo = $1 AND c.id = substr($2, 1 + 33 * n.i, 33)");
+    const PUT_GENERATIONS: &'static str = put_generations!(
+        number,
+        "commits c WHERE c.repo = $1 AND c.id = substr($2, 1 + 33 * n.i, 33)"
+    );
+    const PUT_COMMITS: &'static str = put_commits!(number);
+    const PUT_AWAITED: &'static str = put_awaited!(number);
     const TAKE_AWAITED: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM awaited_parents
@@ -188,11 +199,15 @@ impl Engine for SqliteFile {
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT group_concat(n.i || ':' || e.shelf || ':' || coalesce(hex(e.print), ''), '\n') AS found
          FROM n CROSS JOIN entities e WHERE e.repo = $1 AND e.entity = substr($2, 1 + 34 * n.i, 34)";
-    const PACKS_ON: &'static str =
+    const PACKS_ON: &'static str = concat!(
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
          FROM n CROSS JOIN shelves s CROSS JOIN packs p
-         WHERE s.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT) AND s.repo = $1 AND p.id = s.pack";
+         WHERE s.id = ",
+        number!("$2"),
+        " AND s.repo = $1 AND p.id = s.pack"
+    );
+    const MAPPED_PACKS: &'static str = mapped_packs!(number);
     const DROP_ENTITIES: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          DELETE FROM entities WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";

@@ -14,14 +14,17 @@ use crate::snapshot::{COMMITS, TAGS_WITHOUT_COMMIT};
 /// What may be scanned: numbers, and what was looked up before.
 const LISTS: [&str; 6] = ["n", "side", "asked", "walk", "history", "CONSTANT"];
 
-const STATEMENTS: [(&str, &str); 18] = [
+const STATEMENTS: [(&str, &str); 21] = [
     ("HISTORY", SqliteFile::HISTORY),
     ("GENERATIONS", SqliteFile::GENERATIONS),
     ("PUT_GENERATIONS", SqliteFile::PUT_GENERATIONS),
+    ("PUT_COMMITS", SqliteFile::PUT_COMMITS),
+    ("PUT_AWAITED", SqliteFile::PUT_AWAITED),
     ("TAKE_AWAITED", SqliteFile::TAKE_AWAITED),
     ("TAGS_OF", SqliteFile::TAGS_OF),
     ("LOOKUP", SqliteFile::LOOKUP),
     ("PACKS_ON", SqliteFile::PACKS_ON),
+    ("MAPPED_PACKS", SqliteFile::MAPPED_PACKS),
     ("DROP_ENTITIES", SqliteFile::DROP_ENTITIES),
     ("STALE", SqliteFile::STALE),
     ("TOUCHED", SqliteFile::TOUCHED),
