@@ -23,8 +23,8 @@ pub(super) use errors::{ErrorKind, RESTORE, without_line};
 pub(super) use params::{Arg, args, numbers};
 pub(super) use rows::{Columns, Execute, Sql};
 pub(super) use statements::{
-    leave_heads, mapped_packs, put_awaited, put_commits, put_generations, put_heads, take_job,
-    take_scrub,
+    leave_heads, listed, mapped_packs, put_awaited, put_commits, put_generations, put_heads,
+    take_job, take_scrub,
 };
 
 pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;
@@ -97,6 +97,11 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// size `bytes` of those to which the index of repo `$1` maps something, on these or other
     /// shelves.
     const MAPPED_PACKS: &'static str;
+    /// Repos after owner `$1` and slug `$2`, by these, at most `$3`: their rows, their last
+    /// consolidations, the number of findings of damage `damaged`; as `listed_packs` the keys of
+    /// their mapped packs in hex, joined by commas, a colon, and the time of the oldest check; and
+    /// as `listed_heads` a line for each branch, with its commit in hex, a space, and its name.
+    const LISTED: &'static str;
     /// Removes the `$3` entities in `$2`, 34 bytes each, from repo `$1`, which is locked.
     const DROP_ENTITIES: &'static str;
     /// Those of the `$3` entities in `$2`, 34 bytes each, that were not marked as recent in repo

@@ -18,6 +18,7 @@ mod graph;
 mod heads;
 mod jobs;
 mod lines;
+mod listing;
 mod migrations;
 mod place;
 mod policies;
@@ -43,8 +44,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_catalog::{
     BranchDeletion, Catalog, CompletePack, Consolidation, DamageFindings, DeletionSummary,
-    EntityKey, GcLogQuery, LockGuard, LockMode, PublishOutcome, Push, RepoRestoration, RepoRow,
-    RestoreOutcome, Snapshot, Totals, UnneededPack,
+    EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode, PublishOutcome, Push, RepoRestoration,
+    RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
 };
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -266,6 +267,13 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
             .await
             .map_err(self.failed(doing))?;
         found.iter().map(|row| rows::repo(self.engine.place(), row)).collect()
+    }
+
+    async fn listed(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<ListedRepo>> {
+        let found = listing::page(&self.engine, after, limit)
+            .await
+            .map_err(self.failed("listing repos"))?;
+        found.iter().map(|row| listing::read(self.engine.place(), row)).collect()
     }
 
     async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {

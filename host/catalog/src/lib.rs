@@ -53,8 +53,9 @@ pub use publications::{
 };
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
-    DamageFindings, ENTITY_BYTES, EntityKey, Freshened, GcLogQuery, IndexRow, PackChange, PackRow,
-    RepoRow, RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key, entity_of,
+    DamageFindings, ENTITY_BYTES, EntityKey, Freshened, GcLogQuery, IndexRow, ListedRepo,
+    PackChange, PackRow, RepoRow, RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key,
+    entity_of,
 };
 pub use scrubs::{ScrubTask, Scrubs};
 
@@ -132,6 +133,10 @@ pub trait Catalog:
 
     /// Repos by name (owner, then slug), after one, at most `limit`.
     async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>>;
+
+    /// Repos with what their reports say, by name (owner, then slug), after one, at most `limit`, all
+    /// of one state. One statement.
+    async fn listed(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<ListedRepo>>;
 
     /// Summaries of repos by name (owner, then slug), after one, at most `limit`, all of one state.
     async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>>;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Counts, EntityId, Kind};
+use packhouse_core::{Counts, EntityId, Head, Kind};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
-use packhouse_model::report::{Cause, Damage};
+use packhouse_model::report::{Cause, Damage, GcRecord};
 
 /// Width of an [`EntityKey`].
 pub const ENTITY_BYTES: usize = 1 + EntityId::BYTES;
@@ -50,6 +50,23 @@ pub struct RepoRow {
     pub freshenings: i64,
     /// Its shelves, added up.
     pub sums: Sums,
+}
+
+/// A repo in a list: what a report of it says, so that a list needs no look at each repo.
+#[derive(Clone, Debug)]
+pub struct ListedRepo {
+    /// The repo.
+    pub row: RepoRow,
+    /// The packs that the index maps at least one entity to, by key.
+    pub pack_keys: Vec<MpackKey>,
+    /// Its heads, by branch name.
+    pub heads: Vec<Head>,
+    /// When the pack on its shelves that was read longest ago was read, or stored.
+    pub oldest_check: Option<Timestamp>,
+    /// Its last consolidation.
+    pub last_gc: Option<GcRecord>,
+    /// How many findings of damage are known.
+    pub damaged: u64,
 }
 
 /// Totals of a repo's shelves.
@@ -109,6 +126,13 @@ pub struct PackRow {
     pub stored_at: Timestamp,
     /// When the whole pack was last read and hashed; none if that was not recorded.
     pub verified_at: Option<Timestamp>,
+}
+
+impl PackRow {
+    /// When it was last read and hashed, or stored.
+    pub fn last_check(&self) -> Timestamp {
+        self.verified_at.unwrap_or(self.stored_at)
+    }
 }
 
 /// A pack that was on a shelf of a repo, and is pending deletion.

@@ -131,8 +131,8 @@ pub trait Client: Inspect {
         progress: &Progress,
     ) -> Result<FetchReport>;
 
-    /// All repos, by name.
-    async fn repos(&self) -> Result<Vec<RepoReport>>;
+    /// Repos by name: at most so many after one. None: there are no more.
+    async fn reports(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoReport>>;
 
     /// A repo.
     async fn repo(&self, repo: &RepoName) -> Result<RepoReport>;

@@ -172,9 +172,9 @@ impl Client for Remote {
     }
 
     /// Those that the token administers.
-    async fn repos(&self) -> Result<Vec<RepoReport>> {
+    async fn reports(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoReport>> {
         let page = |after, limit: u32| self.page("report", after, limit).boxed();
-        pages(u32::MAX, REPORTS, None, page).await
+        pages(limit, REPORTS, after.map(ToString::to_string), page).await
     }
 
     async fn repo(&self, repo: &RepoName) -> Result<RepoReport> {

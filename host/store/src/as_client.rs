@@ -110,8 +110,8 @@ impl Client for Store {
         Store::fetch(self, repo, request, progress).await
     }
 
-    async fn repos(&self) -> Result<Vec<RepoReport>> {
-        Store::repos(self).await
+    async fn reports(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoReport>> {
+        Store::reports(self, after, limit).await
     }
 
     async fn repo(&self, repo: &RepoName) -> Result<RepoReport> {

@@ -36,6 +36,7 @@ async fn known(desk: &Desk) -> Vec<Damage> {
     let known = desk.snapshot().await.damage().await.unwrap();
     let summary = desk.catalog.summary(&desk.name).await.unwrap().unwrap();
     assert_eq!(summary.damaged, known.len() as u64, "the line counts what the repo lists");
+    desk.is_listed_as_it_is().await;
     known
 }
 

@@ -1,6 +1,7 @@
 //! A repo of a catalog, and shorthands to publish to it and to read it. Entities, commits and packs
 //! have numbers.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -290,6 +291,27 @@ impl Desk {
         assert_eq!(added, (sums.packs as i64, sums.bytes as i64), "{changes:?}");
         let line = self.catalog.repo(&self.name).await.unwrap().unwrap();
         assert_eq!((line.sums, line.revision), (sums, snapshot.repo().revision));
+        drop(snapshot);
+        self.is_listed_as_it_is().await;
+    }
+
+    /// A list of repos says of it what its snapshot shows.
+    pub async fn is_listed_as_it_is(&self) {
+        let all = self.catalog.listed(None, 99).await.unwrap();
+        let listed = all.into_iter().find(|repo| repo.row.id == self.repo).unwrap();
+        let mut snapshot = self.snapshot().await;
+        assert_eq!(format!("{:?}", listed.row), format!("{:?}", snapshot.repo()));
+        let shelves = snapshot.shelves().await.unwrap();
+        let mapped = shelves.iter().filter(|shelf| shelf.mapped.total() > 0);
+        let keys: BTreeSet<MpackKey> = mapped.map(|shelf| shelf.pack.key).collect();
+        assert!(listed.pack_keys.iter().eq(&keys), "{:?} {keys:?}", listed.pack_keys);
+        assert_eq!(listed.heads, snapshot.heads().await.unwrap());
+        let oldest = shelves.iter().map(|shelf| shelf.pack.last_check()).min();
+        assert_eq!(listed.oldest_check, oldest);
+        assert_eq!(listed.damaged, snapshot.damage().await.unwrap().len() as u64);
+        drop(snapshot);
+        let last = self.catalog.gc_history(self.repo, 1).await.unwrap().pop();
+        assert_eq!(listed.last_gc, last);
     }
 }
 

@@ -81,6 +81,8 @@ pub async fn repos_are_listed_by_the_bytes_of_owner_and_slug_page_by_page(
         loop {
             let page = catalog.repos(rows.last(), limit).await.unwrap();
             let summaries = catalog.summaries(rows.last(), limit).await.unwrap();
+            let listed = catalog.listed(rows.last(), limit).await.unwrap();
+            assert!(listed.iter().map(|repo| &repo.row.name).eq(page.iter().map(|row| &row.name)));
             assert!(page.len() <= limit as usize);
             rows.extend(page.iter().map(|row| row.name.clone()));
             lines.extend(summaries.into_iter().map(|summary| summary.repo));
@@ -144,6 +146,7 @@ async fn told(desk: &Desk) -> RepoSummary {
         (sums.mapped.commits, sums.mapped.snapshots, sums.mapped.objects, sums.mapped.tags)
     );
     assert_eq!((&summary.repo, summary.created_at), (&desk.name, at(0)));
+    desk.is_listed_as_it_is().await;
     summary
 }
 

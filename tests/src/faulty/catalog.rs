@@ -11,8 +11,8 @@ use packhouse_core::EntityId;
 use packhouse_host::catalog::{
     Access, Answers, AwaitedParent, BranchDeletion, Catalog, CommitGraph, CompletePack,
     Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, FetchRequests, GcLogQuery,
-    JobEnd, JobQuery, Jobs, LockGuard, LockMode, NewAnswer, NewFetchRequest, NewJob, Pressure,
-    PublishOutcome, Push, PutRelease, ReleaseRow, Releases, RepoRestoration, RepoRow,
+    JobEnd, JobQuery, Jobs, ListedRepo, LockGuard, LockMode, NewAnswer, NewFetchRequest, NewJob,
+    Pressure, PublishOutcome, Push, PutRelease, ReleaseRow, Releases, RepoRestoration, RepoRow,
     RequestBudget, RestoreOutcome, ScrubTask, Scrubs, Snapshot, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::error::ExhaustedBudget;
@@ -82,6 +82,9 @@ impl Catalog for FaultyCatalog {
     }
     async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>> {
         self.fault.around(self.inner.repos(after, limit)).await
+    }
+    async fn listed(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<ListedRepo>> {
+        self.fault.around(self.inner.listed(after, limit)).await
     }
     async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {
         self.fault.around(self.inner.summaries(after, limit)).await

@@ -174,7 +174,8 @@ impl Subject {
     /// All that can be asked without changing anything.
     async fn looks(&self) -> Vec<String> {
         let store = &self.store;
-        let mut told = vec![self.told(store.repos().await), self.told(store.every_summary().await)];
+        let mut told =
+            vec![self.told(store.reports(None, 99).await), self.told(store.every_summary().await)];
         told.push(self.told(store.jobs(None, None, None, 99).await));
         told.push(self.told(store.job_counts().await));
         told.push(

@@ -238,7 +238,7 @@ async fn a_deleted_repo_frees_its_name_and_its_packs_wait() {
     assert!(!Path::new(&file).exists(), "what was assembled from it is gone at once");
     store.store.repo(&store.repo).await.unwrap_err();
     store.store.delete_repo(&store.repo).await.unwrap_err();
-    assert_eq!(store.store.repos().await.unwrap().len(), 1);
+    assert_eq!(store.store.reports(None, 99).await.unwrap().len(), 1);
     assert_eq!(store.store.every_summary().await.unwrap().len(), 1);
     store.store.gc_entries(&Default::default()).await.unwrap();
     store.store.jobs(None, None, None, 10).await.unwrap();

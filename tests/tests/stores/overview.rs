@@ -269,7 +269,7 @@ async fn a_stamp_changes_when_anybody_writes_and_never_by_reading() {
     look(true, "a push of another").await;
     let silent = Progress::silent();
     for reader in [&store.store, &other] {
-        reader.repos().await.unwrap();
+        reader.reports(None, 99).await.unwrap();
         reader.summaries(None, 10).await.unwrap();
         reader.timeline(&store.repo, 10).await.unwrap();
         reader.gc_entries(&Default::default()).await.unwrap();

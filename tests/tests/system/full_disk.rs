@@ -475,7 +475,7 @@ async fn what_a_verb_says_is_done_is_done_whenever_the_disk_fills_up() {
                         "{place}: it said that it was done"
                     );
                 }
-                for repo in fresh.repos().await.unwrap() {
+                for repo in fresh.reports(None, 99).await.unwrap() {
                     let found = fresh
                         .verify(&repo.repo, VerifyOptions::default(), &Progress::silent())
                         .await

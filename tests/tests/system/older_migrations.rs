@@ -86,7 +86,7 @@ async fn a_repo_that_an_older_packhouse_deleted_is_not_restored() {
         matches!(error, Error::Restore(RestoreError::Pruned { at, pack: None, .. }) if at.to_string() == "2026-01-04T00:00:00Z"),
         "{error}"
     );
-    assert_eq!(store.repos().await.unwrap().len(), 1);
+    assert_eq!(store.reports(None, 99).await.unwrap().len(), 1);
     store.prune(PruneOptions::default(), &Progress::silent()).await.unwrap();
 }
 

@@ -52,7 +52,7 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
     watched(output, progress, async {
         let client = context.client_for(args.dry_run).await?;
         let repos = match args.all {
-            true => client.repos().await?.into_iter().map(|repo| repo.repo).collect(),
+            true => super::repos::names(&*client).await?,
             false => args.repos,
         };
         if repos.is_empty() {

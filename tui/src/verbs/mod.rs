@@ -21,6 +21,7 @@ mod push;
 mod record;
 mod replay;
 mod repo;
+mod repos;
 mod serve;
 mod token;
 mod verify;

@@ -10,6 +10,7 @@ use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
 use crate::text::{duration, escaped, plural, short_id, size, time};
 use crate::verbs::confirm::{confirm, require_yes};
+use crate::verbs::repos::each_report;
 
 /// `packhouse repo …`
 #[derive(Debug, Subcommand)]
@@ -116,17 +117,18 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
             })?;
         }
         Repo::List => {
-            let repos = store.repos().await?;
-            if output.json() {
-                for repo in &repos {
-                    output.result(repo, Vec::new)?;
-                }
-            } else if repos.is_empty() {
+            let mut table = list();
+            each_report(&*store, |repo| match output.json() {
+                true => output.result(&repo, Vec::new),
+                false => Ok(table.row(line(&repo))),
+            })
+            .await?;
+            if table.is_empty() && !output.json() {
                 output.note(
                     "There are no repos yet; create one with: packhouse repo create OWNER/SLUG",
                 );
-            } else {
-                output.table(&list(&repos), 0)?;
+            } else if !output.json() {
+                output.table(&table, 0)?;
             }
         }
         Repo::Show { repo } => {
@@ -137,9 +139,9 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn list(repos: &[RepoReport]) -> Table {
+fn list() -> Table {
     use Side::{Left, Right};
-    let mut table = Table::new(&[
+    Table::new(&[
         ("REPO", Left),
         ("PACKS", Right),
         ("SIZE", Right),
@@ -147,30 +149,30 @@ fn list(repos: &[RepoReport]) -> Table {
         ("OBJECTS", Right),
         ("LAST GC", Left),
         ("", Left),
-    ]);
-    for repo in repos {
-        table.row([
-            Cell::new(Tone::Name, repo.repo.to_string()),
-            Cell::new(
-                if repo.packs > 1 { Tone::Warn } else { Tone::Plain },
-                crate::text::count(repo.packs),
+    ])
+}
+
+fn line(repo: &RepoReport) -> [Cell; 7] {
+    [
+        Cell::new(Tone::Name, repo.repo.to_string()),
+        Cell::new(
+            if repo.packs > 1 { Tone::Warn } else { Tone::Plain },
+            crate::text::count(repo.packs),
+        ),
+        size(repo.bytes).into(),
+        crate::text::count(repo.commits).into(),
+        crate::text::count(repo.objects).into(),
+        repo.last_gc
+            .as_ref()
+            .map_or_else(|| Cell::new(Tone::Dim, "never"), |gc| time(gc.finished_at).into()),
+        match repo.damaged.is_empty() {
+            false => Cell::new(Tone::Bad, "damaged"),
+            true => Cell::new(
+                Tone::Dim,
+                if repo.visibility == Visibility::Private { "private" } else { "" },
             ),
-            size(repo.bytes).into(),
-            crate::text::count(repo.commits).into(),
-            crate::text::count(repo.objects).into(),
-            repo.last_gc
-                .as_ref()
-                .map_or_else(|| Cell::new(Tone::Dim, "never"), |gc| time(gc.finished_at).into()),
-            match repo.damaged.is_empty() {
-                false => Cell::new(Tone::Bad, "damaged"),
-                true => Cell::new(
-                    Tone::Dim,
-                    if repo.visibility == Visibility::Private { "private" } else { "" },
-                ),
-            },
-        ]);
-    }
-    table
+        },
+    ]
 }
 
 fn show(repo: &RepoReport, output: &Output) -> Vec<String> {

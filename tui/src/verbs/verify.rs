@@ -34,7 +34,7 @@ pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit>
     watched(output, progress, async {
         let store = context.client().await?;
         let repos = match args.repos.is_empty() {
-            true => store.repos().await?.into_iter().map(|repo| repo.repo).collect(),
+            true => super::repos::names(&*store).await?,
             false => args.repos,
         };
         if !args.later

@@ -102,6 +102,31 @@ macro_rules! put_awaited {
 }
 pub(crate) use put_awaited;
 
+/// [`Engine::LISTED`], with the expressions that join the keys of mapped packs `p` on shelves `s`,
+/// in hex, with commas; and the heads of branches `b`, as lines.
+macro_rules! listed {
+    ($keys:literal, $heads:literal) => {
+        concat!(
+            "SELECT r.*, g.finished_at, g.outcome, g.packs_before, g.packs_after, g.consolidated_key,
+                    g.bytes_before, g.bytes_after, g.elapsed_ms, g.component, g.error,
+                    (SELECT coalesce(",
+            $keys,
+            ", '') || ':' || coalesce(min(rtrim(coalesce(p.verified_at, p.stored_at), 'Z')) || 'Z', '')
+                       FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = r.id) AS listed_packs,
+                    (SELECT ",
+            $heads,
+            " FROM branches b WHERE b.repo = r.id) AS listed_heads,
+                    (SELECT count(*) FROM damaged_packs d
+                     WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = d.pack AND s.repo = r.id))
+                    + (SELECT count(*) FROM damaged_repos d WHERE d.repo = r.id) AS damaged
+             FROM repos r LEFT JOIN gc_runs g ON g.id = (SELECT max(id) FROM gc_runs WHERE repo = r.id)
+             WHERE r.deleted_at IS NULL AND (r.owner, r.slug) > ($1, $2)
+             ORDER BY r.owner, r.slug LIMIT $3"
+        )
+    };
+}
+pub(crate) use listed;
+
 /// [`Engine::MAPPED_PACKS`], with the macro that reads a number. Counted, not EXISTS: Postgres would
 /// turn that into a join over all shelves of the repo as soon as its statistics say that there are
 /// few.

@@ -16,8 +16,8 @@ use self::error_kind::{POOLER, commit_error_kind, error_kind};
 use self::lock::AdvisoryLock;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, args, leave_heads, mapped_packs,
-    put_awaited, put_commits, put_generations, put_heads, take_job, take_scrub,
+    Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, args, leave_heads, listed,
+    mapped_packs, put_awaited, put_commits, put_generations, put_heads, take_job, take_scrub,
 };
 use super::migrations::{
     APPLIED, MigrationStep, Migrations, PendingMigrations, Schema, are_pending, pending_error, run,
@@ -365,6 +365,10 @@ impl Engine for PostgresDatabase {
         number!("$2"),
         " AND repo = $1 OFFSET 0) s
          JOIN packs p ON p.id = s.pack"
+    );
+    const LISTED: &'static str = listed!(
+        "string_agg(DISTINCT CASE WHEN s.commits + s.snapshots + s.objects + s.tags > 0 THEN encode(p.key, 'hex') END, ',')",
+        "string_agg(encode(b.head, 'hex') || ' ' || b.name, E'\n')"
     );
     const MAPPED_PACKS: &'static str = mapped_packs!(number);
     const DROP_ENTITIES: &'static str =

@@ -21,8 +21,8 @@ use self::open::{Frozen, Opened};
 use self::stamps::Stamps;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, mapped_packs, put_awaited,
-    put_commits, put_generations, put_heads, take_job, take_scrub,
+    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, listed, mapped_packs,
+    put_awaited, put_commits, put_generations, put_heads, take_job, take_scrub,
 };
 use super::migrations::{MigrationStep, Migrations, PendingMigrations};
 use crate::MissingCatalog;
@@ -206,6 +206,10 @@ impl Engine for SqliteFile {
          WHERE s.id = ",
         number!("$2"),
         " AND s.repo = $1 AND p.id = s.pack"
+    );
+    const LISTED: &'static str = listed!(
+        "group_concat(DISTINCT CASE WHEN s.commits + s.snapshots + s.objects + s.tags > 0 THEN hex(p.key) END)",
+        "group_concat(hex(b.head) || ' ' || b.name, '\n')"
     );
     const MAPPED_PACKS: &'static str = mapped_packs!(number);
     const DROP_ENTITIES: &'static str =

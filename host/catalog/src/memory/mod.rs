@@ -33,8 +33,8 @@ use tokio::sync::RwLock;
 use self::state::{GcRun, Repo, State};
 use crate::{
     AwaitedParent, BranchDeletion, Catalog, CommitGraph, CompletePack, Consolidation,
-    DamageFindings, DeletionSummary, EntityKey, GcLogQuery, LockGuard, LockMode, PublishOutcome,
-    Push, RepoRestoration, RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
+    DamageFindings, DeletionSummary, EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode,
+    PublishOutcome, Push, RepoRestoration, RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
 };
 
 /// A catalog in memory. It is empty at first, and each one is a catalog of its own.
@@ -160,6 +160,13 @@ impl Catalog for MemoryCatalog {
     async fn repos(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoRow>> {
         let state = self.read();
         Ok(state.page(after, limit).into_iter().map(|repo| state.row(repo)).collect())
+    }
+
+    async fn listed(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<ListedRepo>> {
+        let state = self.read();
+        let last = state.last_runs();
+        let listed = |repo| state.listed(repo, last.get(&repo).copied());
+        Ok(state.page(after, limit).into_iter().map(listed).collect())
     }
 
     async fn summaries(&self, after: Option<&RepoName>, limit: u32) -> Result<Vec<RepoSummary>> {

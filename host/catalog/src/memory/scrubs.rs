@@ -9,17 +9,12 @@ use super::MemoryCatalog;
 use super::state::State;
 use crate::{PackRow, ScrubTask, Scrubs};
 
-/// When a pack was last known to be intact.
-fn checked(pack: &PackRow) -> Timestamp {
-    pack.verified_at.unwrap_or(pack.stored_at)
-}
-
 impl State {
     /// The packs on shelves, those first that were read longest ago.
     fn by_check(&self) -> Vec<&PackRow> {
         let mut packs: Vec<&PackRow> =
             self.packs.values().filter(|pack| self.is_held(&pack.key)).collect();
-        packs.sort_unstable_by_key(|pack| (checked(pack), pack.id));
+        packs.sort_unstable_by_key(|pack| (pack.last_check(), pack.id));
         packs
     }
 
@@ -34,7 +29,7 @@ impl State {
                 && !self.damaged_packs.contains_key(&pack.key)
         };
         let packs = self.by_check();
-        let pack = packs.iter().find(is_free).filter(|pack| checked(pack) < verified_before)?;
+        let pack = packs.iter().find(is_free).filter(|pack| pack.last_check() < verified_before)?;
         let task = ScrubTask { pack: (**pack).clone(), lease_until: until };
         self.scrubs.insert(task.pack.key, until);
         Some(task)
@@ -68,7 +63,7 @@ impl Scrubs for MemoryCatalog {
     async fn scrub_state(&self, verified_before: Timestamp) -> Result<ScrubState> {
         let state = self.read();
         let packs = state.by_check();
-        let due = packs.iter().filter(|pack| checked(pack) < verified_before).count() as u64;
-        Ok(ScrubState { oldest: packs.first().map(|pack| checked(pack)), due })
+        let due = packs.iter().filter(|pack| pack.last_check() < verified_before).count() as u64;
+        Ok(ScrubState { oldest: packs.first().map(|pack| pack.last_check()), due })
     }
 }

@@ -84,12 +84,7 @@ impl Snapshot for Copy {
     }
 
     async fn heads(&mut self) -> Result<Vec<Head>> {
-        Ok(self
-            .repo
-            .heads
-            .iter()
-            .map(|(branch, commit)| Head { branch: branch.clone(), commit: *commit })
-            .collect())
+        Ok(self.repo.heads())
     }
 
     async fn freshened(&mut self, since: Timestamp) -> Result<Freshened> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Ancestor, Counts, EntityId, Kind};
+use packhouse_core::{Ancestor, Counts, EntityId, Head, Kind};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use packhouse_model::report::{
     Damage, DeletedRepo, GcEntry, GcRecord, GcReport, JobStatus, Policy, RepoSummary,
@@ -12,9 +12,9 @@ use packhouse_model::report::{
 
 use super::jobs::Job;
 use crate::{
-    CompletePack, DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, NewFetchRequest,
-    PackChange, PackRow, ReleaseRow, RepoRestoration, RepoRow, RestoreOutcome, RetiredPack, Shelf,
-    Sums, TagRow, TokenRow, UnneededPack, entity_of,
+    CompletePack, DamageFindings, DeletionSummary, EntityKey, FRESH_FOR, ListedRepo,
+    NewFetchRequest, PackChange, PackRow, ReleaseRow, RepoRestoration, RepoRow, RestoreOutcome,
+    RetiredPack, Shelf, Sums, TagRow, TokenRow, UnneededPack, entity_of,
 };
 
 /// Everything.
@@ -115,6 +115,15 @@ pub(super) struct GcRun {
 }
 
 impl Repo {
+    /// Its heads, by branch name.
+    pub(super) fn heads(&self) -> Vec<Head> {
+        let head = |(branch, commit): (&String, &EntityId)| Head {
+            branch: branch.clone(),
+            commit: *commit,
+        };
+        self.heads.iter().map(head).collect()
+    }
+
     pub(super) fn new(
         id: i64,
         name: RepoName,
@@ -245,6 +254,21 @@ impl State {
     /// The last run of each repo.
     pub(super) fn last_runs(&self) -> BTreeMap<i64, &GcRecord> {
         self.runs.iter().map(|run| (run.repo, &run.record)).collect()
+    }
+
+    pub(super) fn listed(&self, repo: i64, last_gc: Option<&GcRecord>) -> ListedRepo {
+        let there = &self.repos[&repo];
+        let shelves = there.shelves(&self.packs);
+        let mapped = shelves.iter().filter(|shelf| shelf.mapped.total() > 0);
+        let pack_keys: BTreeSet<MpackKey> = mapped.map(|shelf| shelf.pack.key).collect();
+        ListedRepo {
+            row: self.row(repo),
+            pack_keys: pack_keys.into_iter().collect(),
+            heads: there.heads(),
+            oldest_check: shelves.iter().map(|shelf| shelf.pack.last_check()).min(),
+            last_gc: last_gc.cloned(),
+            damaged: self.damage(repo).len() as u64,
+        }
     }
 
     pub(super) fn summary(&self, repo: i64, last_gc: Option<&GcRecord>) -> RepoSummary {

@@ -98,6 +98,15 @@ pub(super) enum RepoListItem {
     Report(RepoReport),
 }
 
+impl RepoListItem {
+    fn name(&self) -> &RepoName {
+        match self {
+            RepoListItem::Summary(repo) => &repo.repo,
+            RepoListItem::Report(repo) => &repo.repo,
+        }
+    }
+}
+
 /// Lists repos.
 #[utoipa::path(get, path = "/repos", tag = "repos", params(ReposParams),
     responses((status = 200, description = "A page of repos", body = RepoPage<RepoListItem>)))]
@@ -111,39 +120,52 @@ async fn list(
     let offset = count("offset", which.offset)?.unwrap_or(0).min(MAX_SAFE_INTEGER as u64);
     let filter = text(which.filter.clone())?.to_ascii_lowercase();
     let by_name = which.sort == Sort::Name && which.order == Order::Asc;
-    let (page, next) =
-        if by_name && offset == 0 && filter.is_empty() && caller.may_everywhere(Scope::Admin) {
-            // The catalog's own order.
-            let mut page = state.store.summaries(which.after.as_ref(), limit + 1).await?;
-            let more = page.len() > limit as usize;
-            page.truncate(limit as usize);
-            let next = page.last().filter(|_| more).map(|last| last.repo.to_string());
-            (page, next)
-        } else {
-            let mut all = state.store.every_summary().await?;
-            let behind =
-                |repo: &RepoName| !by_name || which.after.as_ref().is_none_or(|after| repo > after);
-            let named = |repo: &RepoName| {
-                filter.is_empty() || repo.to_string().to_ascii_lowercase().contains(&filter)
-            };
-            all.retain(|repo| {
-                caller.may(Scope::Admin, &repo.repo) && behind(&repo.repo) && named(&repo.repo)
-            });
-            sort(&mut all, which.sort, which.order);
-            let end = offset.saturating_add(u64::from(limit));
-            let more = all.len() as u64 > end;
-            let page: Vec<RepoSummary> = all
-                .into_iter()
-                .skip(usize::try_from(offset).unwrap_or(usize::MAX))
-                .take(limit as usize)
-                .collect();
-            let next = match by_name && offset == 0 {
-                true => page.last().map(|last| last.repo.to_string()),
-                false => Some(end.to_string()),
-            };
-            (page, next.filter(|_| more))
+    if by_name && offset == 0 && filter.is_empty() && caller.may_everywhere(Scope::Admin) {
+        // The catalog's own order.
+        let after = which.after.as_ref();
+        let listed: Vec<RepoListItem> = match which.view {
+            View::Summary => {
+                let page = state.store.summaries(after, limit + 1).await?;
+                page.into_iter().map(RepoListItem::Summary).collect()
+            }
+            View::Report => {
+                let page = state.store.reports(after, limit + 1).await?;
+                page.into_iter().map(RepoListItem::Report).collect()
+            }
         };
+        return Ok(Json(first_page(listed, limit)));
+    }
+    let mut all = state.store.every_summary().await?;
+    let behind =
+        |repo: &RepoName| !by_name || which.after.as_ref().is_none_or(|after| repo > after);
+    let named = |repo: &RepoName| {
+        filter.is_empty() || repo.to_string().to_ascii_lowercase().contains(&filter)
+    };
+    all.retain(|repo| {
+        caller.may(Scope::Admin, &repo.repo) && behind(&repo.repo) && named(&repo.repo)
+    });
+    sort(&mut all, which.sort, which.order);
+    let end = offset.saturating_add(u64::from(limit));
+    let more = all.len() as u64 > end;
+    let page: Vec<RepoSummary> = all
+        .into_iter()
+        .skip(usize::try_from(offset).unwrap_or(usize::MAX))
+        .take(limit as usize)
+        .collect();
+    let next = match by_name && offset == 0 {
+        true => page.last().map(|last| last.repo.to_string()),
+        false => Some(end.to_string()),
+    };
+    let next = next.filter(|_| more);
     Ok(Json(RepoPage { repos: viewed(&state, page, which.view).await?, next }))
+}
+
+/// A page of repos by name, of a list that has one more if there are more.
+fn first_page(mut listed: Vec<RepoListItem>, limit: u32) -> RepoPage<RepoListItem> {
+    let more = listed.len() > limit as usize;
+    listed.truncate(limit as usize);
+    let next = listed.last().filter(|_| more).map(|last| last.name().to_string());
+    RepoPage { repos: listed, next }
 }
 
 fn sort(repos: &mut [RepoSummary], by: Sort, order: Order) {

@@ -1,6 +1,6 @@
 //! The result of one check.
 
-use packhouse_host::{Damage, RepoName, RepoReport};
+use packhouse_host::{Damage, RepoReport};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -71,11 +71,9 @@ impl Check {
     }
 
     /// A check for each known damage.
-    pub(super) fn of_damage(repos: &[RepoReport]) -> Vec<Check> {
-        let all = repos
-            .iter()
-            .flat_map(|repo| repo.damaged.iter().map(move |damage| (&repo.repo, damage)));
-        let check = |(repo, damage): (&RepoName, &Damage)| {
+    pub(super) fn of_damage(report: &RepoReport) -> impl Iterator<Item = Check> {
+        let repo = &report.repo;
+        let check = move |damage: &Damage| {
             let what = damage
                 .mpack_key
                 .map_or_else(|| "its index".to_owned(), |key| format!("pack {key}"));
@@ -89,7 +87,7 @@ impl Check {
                 ..Check::fail("damage", detail, format!("packhouse verify --repair {repo}"))
             }
         };
-        all.map(check).collect()
+        report.damaged.iter().map(check)
     }
 
     /// Whether `free` bytes of a disk are enough.

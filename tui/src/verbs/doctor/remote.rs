@@ -2,10 +2,11 @@
 //! version.
 
 use packhouse_host::report::StatusReport;
-use packhouse_host::{Client, Error, Inspect, Remote};
+use packhouse_host::{Error, Inspect, Remote};
 
 use super::check::Check;
 use crate::text::size;
+use crate::verbs::repos::each_report;
 
 /// Runs the checks. If the server can't be reached, that is the only result.
 pub(super) async fn checks(remote: &Remote) -> Vec<Check> {
@@ -19,11 +20,12 @@ pub(super) async fn checks(remote: &Remote) -> Vec<Check> {
         Ok(()) => Check::ok("ready", "the server is ready"),
         Err(error) => Check::fail("ready", error.to_string(), "see the log of the server"),
     });
-    match remote.repos().await {
-        Ok(repos) => checks.extend(Check::of_damage(&repos)),
-        Err(error) => {
-            checks.push(Check::fail("repos", error.to_string(), "see the log of the server"))
-        }
+    let listed = each_report(remote, |repo| {
+        checks.extend(Check::of_damage(&repo));
+        Ok::<_, Error>(())
+    });
+    if let Err(error) = listed.await {
+        checks.push(Check::fail("repos", error.to_string(), "see the log of the server"));
     }
     checks
 }

@@ -9,6 +9,7 @@ use packhouse_host::{Error, NEWER_WAY_OUT, OpenError, Storage, Store, StoreOptio
 
 use super::check::Check;
 use crate::text::{duration, plural, time};
+use crate::verbs::repos::{each_report, names};
 
 /// Whether the bucket can be reached, if packs are in one.
 pub(super) async fn bucket(packs: &Storage) -> Option<Check> {
@@ -69,42 +70,47 @@ pub(super) async fn checks(options: StoreOptions) -> Vec<Check> {
         }
         Err(error) => return vec![Check::fail("catalog", error.to_string(), WAY_OUT)],
     };
-    let repos = match store.repos().await {
-        Ok(repos) => repos,
-        Err(error) => return vec![Check::fail("catalog", error.to_string(), WAY_OUT)],
-    };
-    let mut checks = vec![Check::ok(
-        "catalog",
-        format!("{catalog} can be opened; {}", plural(repos.len() as u64, "repo")),
-    )];
+    let (mut repos, mut fragmented, mut damage) = (0, 0, Vec::new());
+    let listed = each_report(&store, |repo| {
+        repos += 1;
+        fragmented += u64::from(repo.packs > 1);
+        damage.extend(Check::of_damage(&repo));
+        Ok::<_, Error>(())
+    });
+    if let Err(error) = listed.await {
+        let mut checks = unreadable(&store).await;
+        if checks.is_empty() {
+            checks.push(Check::fail("catalog", error.to_string(), WAY_OUT));
+        }
+        return checks;
+    }
+    let mut checks =
+        vec![Check::ok("catalog", format!("{catalog} can be opened; {}", plural(repos, "repo")))];
     match store.newer_packs().await {
         Ok(None) => {}
         Ok(Some(newer)) => checks.push(Check::warn("packs", newer.to_string(), NEWER_WAY_OUT)),
         Err(error) => checks.push(Check::fail("packs", error.to_string(), WAY_OUT)),
     }
     checks.push(scrubbing(&store).await);
-    let mut unread = 0;
-    for repo in &repos {
-        if let Err(error) = store.repo(&repo.repo).await {
-            unread += 1;
-            checks.push(Check::fail(
-                "repos",
-                format!("{}: {error}", repo.repo),
-                format!("packhouse verify {}", repo.repo),
-            ));
-        }
-    }
-    let damage = Check::of_damage(&repos);
     if !damage.is_empty() {
         checks.extend(damage);
-        return checks;
-    }
-    let piled = repos.iter().filter(|repo| repo.packs > 1).count() as u64;
-    if unread == 0 && piled == 0 {
+    } else if fragmented == 0 {
         checks.push(Check::ok("repos", "all can be read, and none is fragmented"));
-    } else if unread == 0 {
-        let detail = format!("all can be read; fragmented: {}", plural(piled, "repo"));
+    } else {
+        let detail = format!("all can be read; fragmented: {}", plural(fragmented, "repo"));
         checks.push(Check::warn("repos", detail, "packhouse gc --all"));
+    }
+    checks
+}
+
+/// The repos that can't be read, of those that can be named.
+async fn unreadable(store: &Store) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for repo in names(store).await.unwrap_or_default() {
+        if let Err(error) = store.repo(&repo).await {
+            let detail = format!("{repo}: {error}");
+            checks.push(Check::fail("repos", detail, format!("packhouse verify {repo}")));
+        }
     }
     checks
 }
