@@ -1,4 +1,4 @@
-//! A snapshot that counts what is read of the commit graph.
+//! A snapshot that counts what is read of the commit graph and of the index.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,14 +14,24 @@ use packhouse_host::catalog::{
 };
 use packhouse_host::{Damage, MpackKey, Result, ShelfId};
 
-/// Calls of [`Snapshot::history`], and the rows that they gave. Clones share the counts.
+/// Calls of [`Snapshot::history`], and the rows that they gave; and the rows of the index that were
+/// looked up or listed. Clones share the counts.
 #[derive(Clone, Debug, Default)]
-pub struct Walked(Arc<(AtomicU64, AtomicU64)>);
+pub struct Walked(Arc<(AtomicU64, AtomicU64, AtomicU64)>);
 
 impl Walked {
     /// How many calls, and how many rows, since this was asked last.
     pub fn take(&self) -> (u64, u64) {
         (self.0.0.swap(0, Ordering::SeqCst), self.0.1.swap(0, Ordering::SeqCst))
+    }
+
+    /// How many rows of the index, since this was asked last.
+    pub fn take_index(&self) -> u64 {
+        self.0.2.swap(0, Ordering::SeqCst)
+    }
+
+    fn count_index(&self, rows: usize) {
+        self.0.2.fetch_add(rows as u64, Ordering::SeqCst);
     }
 
     fn count(&self, rows: usize) {
@@ -100,6 +110,7 @@ impl Snapshot for CountedSnapshot {
         &mut self,
         entities: &[EntityKey],
     ) -> Result<Vec<Option<(ShelfId, Fingerprint)>>> {
+        self.walked.count_index(entities.len());
         self.inner.lookup(entities).await
     }
     async fn index_page(
@@ -107,7 +118,9 @@ impl Snapshot for CountedSnapshot {
         after: Option<&EntityKey>,
         limit: u32,
     ) -> Result<Vec<(IndexRow, ShelfId)>> {
-        self.inner.index_page(after, limit).await
+        let page = self.inner.index_page(after, limit).await?;
+        self.walked.count_index(page.len());
+        Ok(page)
     }
     async fn tag_id(&mut self, id: EntityId) -> Result<Option<String>> {
         self.inner.tag_id(id).await

@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
 /// Parses the command line. `--help` and `--version` are errors, too.
 pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
-    let args_os: Vec<OsString> = args_os.into_iter().collect();
+    let args_os = with_factor(args_os.into_iter().collect());
     // Help and usage errors are printed before `--color` is parsed, so find it here.
     let colour = match args_os
         .iter()
@@ -74,6 +74,23 @@ pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args,
         args.globals.remote = None;
     }
     Ok(args)
+}
+
+/// Joins `--geometric 3` to `--geometric=3`: the factor is optional, and clap would take a repo that
+/// follows for it.
+fn with_factor(args_os: Vec<OsString>) -> Vec<OsString> {
+    let is_number = |word: &OsString| word.to_str().is_some_and(|word| word.parse::<u32>().is_ok());
+    let mut joined: Vec<OsString> = Vec::with_capacity(args_os.len());
+    for word in args_os {
+        match joined.last_mut() {
+            Some(flag) if flag == "--geometric" && is_number(&word) => {
+                flag.push("=");
+                flag.push(word);
+            }
+            _ => joined.push(word),
+        }
+    }
+    joined
 }
 
 /// Flags for a local store.

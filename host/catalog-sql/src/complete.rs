@@ -72,9 +72,15 @@ pub(super) async fn put<E: Engine>(
     .await
 }
 
-/// Forgets the complete pack of a repo.
-pub(super) async fn forget<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<u64> {
-    tx.run("DELETE FROM complete_packs WHERE repo = $1", args![repo]).await
+/// Forgets the complete pack of a repo, if it is on no shelf any more. Returns the number of changed
+/// rows.
+pub(super) async fn forget_replaced<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<u64> {
+    tx.run(
+        "DELETE FROM complete_packs WHERE repo = $1 AND NOT EXISTS (
+           SELECT 1 FROM shelves s WHERE s.pack = complete_packs.pack AND s.repo = $1)",
+        args![repo],
+    )
+    .await
 }
 
 /// Records what was found out about a pack that is on a shelf.

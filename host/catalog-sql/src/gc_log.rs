@@ -3,6 +3,7 @@
 use packhouse_catalog::GcLogQuery;
 use packhouse_model::error::Result;
 use packhouse_model::report::{GcEntry, GcRecord, GcReport};
+use serde::Deserialize;
 
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::rows::{damaged, repo_name, time};
@@ -22,12 +23,13 @@ pub(super) async fn record<E: Engine>(
     let FinishedGc { repo, record, report } = *ended;
     let finished_at = record.finished_at.to_string();
     // Of repeated runs that did nothing, only the last one is kept.
-    if record.outcome == "skipped" {
+    if record.outcome == "skipped" && report.is_none() {
         let again = tx
             .run(
                 "UPDATE gc_runs SET finished_at = $2, elapsed_ms = $3, component = $4
                  WHERE id = (SELECT max(id) FROM gc_runs WHERE repo = $1) AND outcome = 'skipped'
-                 AND consolidated_key IS NOT DISTINCT FROM $5",
+                 AND consolidated_key IS NOT DISTINCT FROM $5
+                 AND NOT EXISTS (SELECT 1 FROM gc_reports t WHERE t.run = gc_runs.id)",
                 args![
                     repo,
                     &finished_at,
@@ -146,15 +148,28 @@ pub(super) fn read_record(place: &str, row: &impl Columns) -> Result<GcRecord> {
     })
 }
 
+/// Of the report of a consolidation, what its pace is computed from.
+#[derive(Deserialize)]
+struct Written {
+    /// Missing in the reports of an older packhouse.
+    bytes_written: Option<u64>,
+}
+
 /// Bytes written and duration in milliseconds of the last runs that published something.
 pub(super) async fn paces<E: Engine>(engine: &E, limit: u32) -> SqlResult<Vec<(u64, u64)>> {
     let mut reader = Reader::of(engine).await?;
     let found = reader
         .all(
-            "SELECT bytes_after, elapsed_ms FROM gc_runs WHERE outcome = 'consolidated'
-          ORDER BY id DESC LIMIT $1",
+            "SELECT g.bytes_after, g.elapsed_ms, t.report FROM gc_runs g
+              LEFT JOIN gc_reports t ON t.run = g.id
+             WHERE g.outcome = 'consolidated' ORDER BY g.id DESC LIMIT $1",
             args![limit],
         )
         .await?;
-    Ok(found.iter().map(|row| (row.count("bytes_after"), row.count("elapsed_ms"))).collect())
+    let pace = |row: &E::Row| {
+        let report = row.maybe_text("report").map(serde_json::from_str::<Written>);
+        let written = report.and_then(Result::ok).and_then(|report| report.bytes_written);
+        (written.unwrap_or_else(|| row.count("bytes_after")), row.count("elapsed_ms"))
+    };
+    Ok(found.iter().map(pace).collect())
 }

@@ -1,6 +1,8 @@
 //! The two transactions that make something visible. Each compares before it writes; the caller
 //! begins and ends it.
 
+use std::collections::BTreeSet;
+
 use packhouse_catalog::{
     Consolidation, DroppedEntity, ENTITY_BYTES, Fence, IndexRow, PublishOutcome, Push, PushedPack,
 };
@@ -10,7 +12,7 @@ use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::report::Cause;
 
 use super::deltas::Deltas;
-use super::engine::{BATCH, Columns, Engine, Sql, SqlResult, Writing, args};
+use super::engine::{BATCH, Columns, Engine, Sql, SqlResult, Writing, args, numbers};
 use super::{complete, deltas, freshen, graph, heads, sums};
 
 /// Whether a job is still assigned to the worker that took it. It stays assigned until the
@@ -214,6 +216,33 @@ async fn drop_entities<E: Engine>(
     Ok(changed + counted)
 }
 
+/// The rows `n (i, shelf)` of the `$3` shelves in `$2`.
+macro_rules! planned_shelves {
+    () => {
+        "WITH RECURSIVE k (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM k WHERE i + 1 < $3),
+           n (i, shelf) AS (SELECT i, CAST(substr($2, 1 + 20 * i, 20) AS BIGINT) FROM k) "
+    };
+}
+
+/// Retires those of some packs that are on no shelf of the repo. Returns how many those are.
+async fn retire<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    packs: &BTreeSet<i64>,
+    now: &str,
+) -> SqlResult<u64> {
+    tx.run(
+        "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+         INSERT INTO retired (repo, pack, retired_at)
+         SELECT $1, p.id, $4 FROM n CROSS JOIN packs p
+         WHERE p.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT)
+         AND NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id AND s.repo = $1)
+         ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
+        args![repo, &numbers(packs.iter().copied()), packs.len(), now],
+    )
+    .await
+}
+
 /// Publishes a consolidation: a pack's row, and the `pack` of each shelf that it was planned from.
 pub(super) async fn consolidation<E: Engine>(
     tx: &mut Writing<E>,
@@ -228,16 +257,19 @@ pub(super) async fn consolidation<E: Engine>(
     if row.is_none_or(|row| row.maybe_text("deleted_at").is_some()) {
         return Ok(PublishOutcome::Changed);
     }
-    let newest = done.planned.iter().map(|(shelf, _)| shelf.0).max().unwrap_or(0);
-    // Shelf ids ascend in the order of pushes: later ones are not part of this plan.
+    let shelves = numbers(done.planned.iter().map(|(shelf, _)| shelf.0));
     let found = tx
         .all(
-            "SELECT id, generation FROM shelves WHERE repo = $1 AND id <= $2 ORDER BY id",
-            args![repo, newest],
+            concat!(
+                planned_shelves!(),
+                "SELECT s.id, s.generation, s.pack FROM n CROSS JOIN shelves s
+                 WHERE s.id = n.shelf AND s.repo = $1 ORDER BY n.i"
+            ),
+            args![repo, &shelves, done.planned.len()],
         )
         .await?;
-    let found = found.iter().map(|row| (ShelfId(row.int("id")), row.int("generation")));
-    if !found.eq(done.planned.iter().copied()) {
+    let standing = found.iter().map(|row| (ShelfId(row.int("id")), row.int("generation")));
+    if !standing.eq(done.planned.iter().copied()) {
         return Ok(PublishOutcome::Changed);
     }
     if !done.dropped.is_empty() {
@@ -257,32 +289,26 @@ pub(super) async fn consolidation<E: Engine>(
     }
     let now = done.now.to_string();
     let pack = put_pack::<E>(tx, &done.key, done.bytes, done.records, true, &now).await?;
-    // First retire packs of the planned shelves, unless a later shelf of the repo holds them, too.
     let mut rows = 1 + tx
         .run(
-            "INSERT INTO retired (repo, pack, retired_at)
-             SELECT DISTINCT $1, pack, $4 FROM shelves s WHERE repo = $1 AND id <= $2 AND pack <> $3
-             AND NOT EXISTS (SELECT 1 FROM shelves later
-               WHERE later.repo = $1 AND later.id > $2 AND later.pack = s.pack)
-             ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
-            args![repo, newest, pack, &now],
+            concat!(
+                planned_shelves!(),
+                "UPDATE shelves SET pack = $4, generation = generation + 1
+                 WHERE repo = $1 AND id IN (SELECT shelf FROM n)"
+            ),
+            args![repo, &shelves, done.planned.len(), pack],
         )
         .await?;
+    let replaced: BTreeSet<i64> = found.iter().map(|row| row.int("pack")).collect();
+    rows += retire::<E>(tx, repo, &replaced, &now).await?;
     rows += tx.run("DELETE FROM retired WHERE repo = $1 AND pack = $2", args![repo, pack]).await?;
-    rows += tx
-        .run(
-            "UPDATE shelves SET pack = $3, generation = generation + 1
-             WHERE repo = $1 AND id <= $2",
-            args![repo, newest, pack],
-        )
-        .await?;
     if !done.dropped.is_empty() {
         rows += drop_entities::<E>(tx, repo, &done.dropped).await?;
         rows += tx.run("UPDATE retired SET partial = 1 WHERE repo = $1", args![repo]).await?;
     }
     rows += match &done.complete {
         Some(found) => complete::put::<E>(tx, repo, pack, found).await?,
-        None => complete::forget::<E>(tx, repo).await?,
+        None => complete::forget_replaced::<E>(tx, repo).await?,
     };
     let mapped = sums::recount_packs::<E>(tx, repo).await?;
     sums::put_change::<E>(tx, repo, Cause::Consolidation, &now, mapped).await?;

@@ -167,8 +167,9 @@ pub trait Catalog:
     /// preparation gets `Changed`, too.
     async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<PublishOutcome>;
 
-    /// Puts the new pack on all shelves of the plan, and retires packs that are on no shelf of the
-    /// repo any more. Shelves of later pushes stay as they are.
+    /// Puts the new pack on the shelves of the plan, and retires packs that are on no shelf of the
+    /// repo any more. Other shelves, those of later pushes too, stay as they are.
+    /// [`PublishOutcome::Changed`] if a planned shelf holds another pack by now, or is gone.
     async fn publish_consolidation(
         &self,
         consolidation: &Consolidation,
@@ -185,8 +186,9 @@ pub trait Catalog:
         complete: &CompletePack,
     ) -> Result<PublishOutcome>;
 
-    /// Records a finished consolidation, with its report if it published something. If it did
-    /// nothing, and the previous one did nothing with the same pack, it replaces that one.
+    /// Records a finished consolidation, with its report if it published something, or had a budget
+    /// that allowed nothing. If it did nothing and has no report, and the same holds for the previous
+    /// one and the same pack, it replaces that one.
     async fn record_gc(
         &self,
         repo: i64,
@@ -200,9 +202,9 @@ pub trait Catalog:
     /// Consolidations of all repos or one, newest first.
     async fn gc_log(&self, query: GcLogQuery<'_>) -> Result<Vec<GcEntry>>;
 
-    /// Size in bytes of the packs that the last consolidations of all repos created, and the
-    /// duration of each in milliseconds; newest first, at most `limit`. Those that did nothing or
-    /// failed are not counted.
+    /// Size in bytes of the packs that the last consolidations of all repos created
+    /// ([`GcReport::bytes_written`]), and the duration of each in milliseconds; newest first, at
+    /// most `limit`. Those that did nothing or failed are not counted.
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>>;
 
     /// Waits for a lock. A pack is stored in the vault before a shelf names it: between the two, no

@@ -110,7 +110,8 @@ pub struct DroppedEntity {
 pub struct Consolidation {
     /// The repo.
     pub repo: RepoRow,
-    /// The shelves of the plan: all that the repo had then.
+    /// The shelves of the plan, ascending: all that the repo had then, or some of them. The new pack
+    /// has everything that the index mapped to them.
     pub planned: Vec<(ShelfId, i64)>,
     /// The new pack's key.
     pub key: MpackKey,
@@ -118,12 +119,12 @@ pub struct Consolidation {
     pub bytes: u64,
     /// Its records.
     pub records: u64,
-    /// Entities to drop from the index. If there are any, there must have been no push since the
-    /// plan was created (it may reach them), and none of them may have been reported to a client as
+    /// Entities to drop from the index. If there are any, all shelves are planned, and there must
+    /// have been no push since the plan was created (it may reach them), and none of them may have been reported to a client as
     /// present since then.
     pub dropped: Vec<DroppedEntity>,
     /// What was found out about the new pack, if it is complete. It replaces the repo's complete
-    /// pack; without it, the repo has none afterwards.
+    /// pack; without it, the repo keeps that only while it is on a shelf.
     pub complete: Option<CompletePack>,
     /// The job that it is done for.
     pub fence: Option<Fence>,

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 
 /// What a verb is doing.
@@ -82,6 +84,8 @@ pub struct Event {
 pub struct Progress {
     sink: Arc<dyn Fn(Event) + Send + Sync>,
     cancelled: watch::Sender<bool>,
+    /// When the time is up, by a clock.
+    deadline: Option<(Arc<dyn Clock>, Timestamp)>,
 }
 
 impl std::fmt::Debug for Progress {
@@ -93,12 +97,18 @@ impl std::fmt::Debug for Progress {
 impl Progress {
     /// Passes every event to `sink`, which is called from worker threads and should return quickly.
     pub fn new(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Progress { sink: Arc::new(sink), cancelled: watch::Sender::new(false) }
+        Progress { sink: Arc::new(sink), cancelled: watch::Sender::new(false), deadline: None }
     }
 
     /// Without a sink.
     pub fn silent() -> Self {
         Progress::new(|_| {})
+    }
+
+    /// The same work with a time limit: from `deadline` on, its steps fail with
+    /// [`Error::OutOfTime`].
+    pub fn until(&self, clock: Arc<dyn Clock>, deadline: Timestamp) -> Progress {
+        Progress { deadline: Some((clock, deadline)), ..self.clone() }
     }
 
     /// Cancels the work at its next safe point. Nothing is published after that.
@@ -122,9 +132,13 @@ impl Progress {
         (self.sink)(event);
     }
 
-    /// Reports a step, and fails if the work was cancelled.
+    /// Reports a step, and fails if the work was cancelled or its time is up.
     pub fn at(&self, repo: &str, phase: Phase, done: u64, total: u64) -> Result<()> {
         (self.sink)(Event { repo: repo.to_owned(), phase, done, total });
-        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+        match &self.deadline {
+            _ if self.is_cancelled() => Err(Error::Cancelled),
+            Some((clock, deadline)) if clock.now() >= *deadline => Err(Error::OutOfTime),
+            _ => Ok(()),
+        }
     }
 }

@@ -5,12 +5,11 @@ use packhouse_model::error::Result;
 use packhouse_model::report::GcCost;
 use packhouse_pack::Directory;
 use packhouse_pack::directory::Spine;
-use packhouse_run::RunPack;
 
-use super::{Store, prove};
+use super::Store;
 
 /// Number of consolidations from which the store's pace is computed.
-const PACES: u32 = 20;
+pub(super) const PACES: u32 = 20;
 
 /// Bytes of disk that a plan needs until the replaced packs are deleted: the new pack and its
 /// directory with its spine.
@@ -21,19 +20,15 @@ pub(super) fn peak_disk(plan: &Plan) -> u64 {
 
 /// Bytes that executing a plan reads: the spans that it copies, the packs that are hashed
 /// completely, and the new pack once more.
-fn bytes_to_read(plan: &Plan, packs: &[RunPack]) -> u64 {
+fn bytes_to_read(plan: &Plan, hashed: u64) -> u64 {
     let copied: u64 =
         plan.steps.iter().filter(|step| matches!(step, Step::Copy(_))).map(Step::bytes).sum();
-    let hashed: u64 = prove::partly_copied(plan, packs)
-        .iter()
-        .map(|n| packs[*n as usize].directory.pack_bytes)
-        .sum();
     copied + hashed + plan.bytes
 }
 
 /// How long it takes to write this many bytes, in milliseconds, at the median pace of earlier runs
 /// (bytes and milliseconds each).
-fn expected_ms(bytes: u64, runs: &[(u64, u64)]) -> Option<u64> {
+pub(super) fn expected_ms(bytes: u64, runs: &[(u64, u64)]) -> Option<u64> {
     // Bytes a millisecond; a clock that saw no time pass says no more than "fast".
     let mut paces: Vec<f64> =
         runs.iter().map(|(bytes, millis)| *bytes as f64 / (*millis).max(1) as f64).collect();
@@ -44,17 +39,12 @@ fn expected_ms(bytes: u64, runs: &[(u64, u64)]) -> Option<u64> {
 }
 
 impl Store {
-    /// The cost of executing a plan. The plan has been admitted; `to_download` bytes were not on
-    /// the local disk.
-    pub(super) async fn cost(
-        &self,
-        plan: &Plan,
-        packs: &[RunPack],
-        to_download: u64,
-    ) -> Result<GcCost> {
+    /// The cost of executing a plan. The plan has been admitted; `hashed` bytes of packs are hashed
+    /// whole, and `to_download` bytes were not on the local disk.
+    pub(super) async fn cost(&self, plan: &Plan, hashed: u64, to_download: u64) -> Result<GcCost> {
         let runs = self.catalog.gc_paces(PACES).await?;
         Ok(GcCost {
-            bytes_to_read: bytes_to_read(plan, packs),
+            bytes_to_read: bytes_to_read(plan, hashed),
             bytes_to_download: to_download,
             bytes_to_write: plan.bytes,
             peak_disk: peak_disk(plan).saturating_add(to_download),

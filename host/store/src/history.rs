@@ -68,7 +68,8 @@ impl Store {
             // There may be a million objects, and the history is read whole.
             dropped.entities.retain(|entity| entity.starts_with("commit "));
         }
-        self.note(repo, &record, report.phase.proven.is_some().then_some(&kept)).await;
+        let is_news = report.phase.proven.is_some() || report.budget_reached;
+        self.note(repo, &record, is_news.then_some(&kept)).await;
     }
 
     /// Remembers a consolidation that failed.

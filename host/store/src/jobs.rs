@@ -275,9 +275,17 @@ impl Store {
 
 /// Whether a waiting job does all that was requested.
 fn serves(waiting: &Operation, asked: &Operation) -> bool {
-    // One that drops something consolidates as well.
-    let consolidates = *asked == Operation::Gc(GcOptions::default());
-    waiting == asked || (consolidates && matches!(waiting, Operation::Gc(_)))
+    let consolidates_all = |options: &GcOptions| {
+        options.geometric.is_none() && options.max_bytes.is_none() && options.max_time.is_none()
+    };
+    match (waiting, asked) {
+        // One that drops something consolidates as well, and one of all packs that of the smallest.
+        (Operation::Gc(waiting), Operation::Gc(asked)) if consolidates_all(waiting) => {
+            asked.expire_unreachable.is_none()
+                || asked.expire_unreachable == waiting.expire_unreachable
+        }
+        _ => waiting == asked,
+    }
 }
 
 fn not_ended(job: &JobReport) -> Error {

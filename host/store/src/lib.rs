@@ -46,6 +46,7 @@ mod replaced;
 mod repo;
 mod save;
 mod scrub;
+mod splice;
 mod storage;
 mod suggest;
 #[cfg(test)]

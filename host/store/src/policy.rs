@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_catalog::{Pressure, RepoRow};
-use packhouse_model::error::{Error, Result};
+use packhouse_catalog::{Pressure, RepoRow, Shelf};
+use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::operation::{GcOptions, Operation};
 use packhouse_model::report::{Policy, PolicyCheck, PolicyReport};
 
 use super::Store;
+use super::gc::left_by_geometric;
 
 /// Repos that one page of the catalog lists.
 const PAGE: u32 = 1000;
@@ -78,15 +79,36 @@ impl Store {
             if pressure.is_none() && repo.is_none() {
                 continue;
             }
-            let mut check = judge(&row, pressure, &chosen(&policies, row.id), now);
-            if check.due && queue {
-                check.job = Some(
-                    self.queue(Some(&row.name), Operation::Gc(GcOptions::default())).await?.job,
-                );
+            let policy = chosen(&policies, row.id);
+            let mut check = judge(&row, pressure, &policy, now);
+            if check.due {
+                let shelves = match self.catalog.snapshot(row.id).await {
+                    Err(Error::DeletedMeanwhile) => continue,
+                    snapshot => snapshot?.shelves().await?,
+                };
+                check.gc = Some(consolidation(&shelves, &policy, now));
+            }
+            if queue {
+                check.job = self.queue_due(&check).await?;
             }
             checks.push(check);
         }
         Ok(checks)
+    }
+
+    /// Queues the consolidation that a check found due, if any. Returns its job; if another
+    /// consolidation of the repo waits, that one.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn queue_due(&self, check: &PolicyCheck) -> Result<Option<i64>> {
+        let Some(options) = check.gc else { return Ok(None) };
+        match self.queue(Some(&check.repo), Operation::Gc(options)).await {
+            Ok(queued) => Ok(Some(queued.job)),
+            // The repo is checked again when that one has ended.
+            Err(Error::Job(JobError::AlreadyQueued(job))) => Ok(Some(job)),
+            Err(error) => Err(error),
+        }
     }
 
     async fn all_rows(&self) -> Result<Vec<RepoRow>> {
@@ -127,13 +149,46 @@ fn judge(
     policy: &Policy,
     now: Timestamp,
 ) -> PolicyCheck {
-    let (packs, bytes) = (row.sums.packs, row.sums.bytes);
-    let consolidated_bytes = pressure.map_or(0, |pressure| pressure.consolidated_bytes);
-    let oldest_unconsolidated = pressure.and_then(|pressure| pressure.oldest_unconsolidated);
-    let mut reasons = Vec::new();
-    if packs > 1 {
-        if let Some(max) = policy.max_packs.filter(|max| packs > *max) {
-            reasons.push(format!("it has {packs} packs, more than {max}"));
+    let packs = Packs {
+        count: row.sums.packs,
+        bytes: row.sums.bytes,
+        consolidated_bytes: pressure.map_or(0, |pressure| pressure.consolidated_bytes),
+        oldest_unconsolidated: pressure.and_then(|pressure| pressure.oldest_unconsolidated),
+    };
+    let reasons = packs.reasons(policy, now);
+    PolicyCheck {
+        repo: row.name.clone(),
+        packs: packs.count,
+        bytes: packs.bytes,
+        consolidated_bytes: packs.consolidated_bytes,
+        oldest_unconsolidated: packs.oldest_unconsolidated,
+        due: !reasons.is_empty(),
+        reasons,
+        gc: None,
+        job: None,
+    }
+}
+
+/// The packs of a repo, as policies judge them.
+struct Packs {
+    count: u64,
+    bytes: u64,
+    /// Bytes of packs from consolidations.
+    consolidated_bytes: u64,
+    /// When the oldest other pack was stored.
+    oldest_unconsolidated: Option<Timestamp>,
+}
+
+impl Packs {
+    /// Why they are to be consolidated; nothing: they are not.
+    fn reasons(&self, policy: &Policy, now: Timestamp) -> Vec<String> {
+        let Packs { count, bytes, consolidated_bytes, oldest_unconsolidated } = *self;
+        let mut reasons = Vec::new();
+        if count <= 1 {
+            return reasons;
+        }
+        if let Some(max) = policy.max_packs.filter(|max| count > *max) {
+            reasons.push(format!("it has {count} packs, more than {max}"));
         }
         let pushed = bytes.saturating_sub(consolidated_bytes);
         // Before the first consolidation there is nothing to grow from: the number of packs speaks.
@@ -156,16 +211,35 @@ fn judge(
                 "its oldest unconsolidated pack is from {oldest}: more than {max} seconds ago"
             ));
         }
+        reasons
     }
-    PolicyCheck {
-        repo: row.name.clone(),
-        packs,
+}
+
+/// The share of the bytes of packs that is garbage, above which a due repo is consolidated fully:
+/// records that the index maps to other packs.
+const MAX_GARBAGE: f64 = 0.5;
+
+/// The consolidation of a repo that is due: a geometric one, if after that the repo is not due any
+/// more, and not more than half of its packs is garbage.
+fn consolidation(shelves: &[Shelf], policy: &Policy, now: Timestamp) -> GcOptions {
+    let Some(left) = left_by_geometric(shelves, GcOptions::FACTOR) else { return GcOptions::FULL };
+    // The new pack has what the index maps to the packs that it replaces.
+    let is_left = |shelf: &&Shelf| left.iter().any(|pack| pack.id == shelf.pack.id);
+    let needed: u64 = shelves.iter().map(Shelf::needed_bytes).sum();
+    let needed_of_left: u64 = shelves.iter().filter(is_left).map(Shelf::needed_bytes).sum();
+    let new = needed - needed_of_left;
+    let bytes = new + left.iter().map(|pack| pack.bytes).sum::<u64>();
+    let pushed = left.iter().filter(|pack| !pack.consolidated);
+    let after = Packs {
+        count: left.len() as u64 + 1,
         bytes,
-        consolidated_bytes,
-        oldest_unconsolidated,
-        due: !reasons.is_empty(),
-        reasons,
-        job: None,
+        consolidated_bytes: bytes - pushed.clone().map(|pack| pack.bytes).sum::<u64>(),
+        oldest_unconsolidated: pushed.map(|pack| pack.stored_at).min(),
+    };
+    let garbage = bytes.saturating_sub(needed) as f64;
+    match after.reasons(policy, now).is_empty() && garbage <= MAX_GARBAGE * bytes as f64 {
+        true => GcOptions::GEOMETRIC,
+        false => GcOptions::FULL,
     }
 }
 
@@ -174,8 +248,8 @@ mod tests {
     use packhouse_core::Counts;
 
     use super::*;
-    use packhouse_catalog::Sums;
-    use packhouse_model::names::{RepoId, Visibility};
+    use packhouse_catalog::{PackRow, Sums};
+    use packhouse_model::names::{MpackKey, RepoId, ShelfId, Visibility};
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -222,6 +296,50 @@ mod tests {
         assert_eq!(reasons(1, 1, 0, age(1)), 0, "one pack is never due");
         assert_eq!(reasons(1000, 1 << 40, 1, Policy::OFF), 0);
         assert_eq!(reasons(51, 300, 100, Policy::default()), 2);
+    }
+
+    /// Shelves of packs of these sizes, each with as many needed bytes, and whether a consolidation
+    /// created them.
+    fn shelves(packs: &[(u64, u64, bool)]) -> Vec<Shelf> {
+        let shelf = |(n, (bytes, needed, consolidated)): (i64, &(u64, u64, bool))| Shelf {
+            id: ShelfId(n),
+            generation: 0,
+            pack: PackRow {
+                id: n,
+                key: MpackKey::new([n as u8; 32]),
+                bytes: *bytes,
+                records: 1,
+                consolidated: *consolidated,
+                stored_at: at("2026-01-01T00:00:00Z"),
+                verified_at: None,
+            },
+            mapped: Counts { objects: 1, ..Counts::default() },
+            mapped_bytes: Some(*needed),
+            made_at: None,
+        };
+        (0..).zip(packs).map(shelf).collect()
+    }
+
+    #[test]
+    fn a_geometric_consolidation_is_chosen_if_the_repo_is_not_due_after_it() {
+        let kind = |packs: &[(u64, u64, bool)], policy: Policy| {
+            consolidation(&shelves(packs), &policy, at("2026-01-02T00:00:00Z")).geometric
+        };
+        let max_packs = |max| Policy { max_packs: Some(max), ..Policy::OFF };
+        let small = [(100, 100, true), (10, 10, false), (10, 10, false)];
+        assert_eq!(kind(&small, max_packs(2)), Some(2));
+        assert_eq!(kind(&small, max_packs(1)), None, "it leaves two packs");
+        let growing = [(10, 10, true), (100, 100, false)];
+        let growth = Policy { growth: Some(1.0), ..Policy::OFF };
+        assert_eq!(kind(&growing, growth), None, "it has nothing to do");
+        assert_eq!(kind(&[(10, 10, true), (9, 9, false), (9, 9, false)], growth), Some(2));
+        let age = Policy { max_age_seconds: Some(1), ..Policy::OFF };
+        assert_eq!(kind(&small, age), Some(2), "all old packs are small");
+        let waiting = [(100, 100, false), (10, 10, false), (10, 10, false)];
+        assert_eq!(kind(&waiting, age), None, "an old pack would stay");
+        let garbage = |needed| [(100, needed, true), (10, 10, false), (10, 10, false)];
+        assert_eq!(kind(&garbage(40), max_packs(2)), Some(2));
+        assert_eq!(kind(&garbage(39), max_packs(2)), None, "more than half is garbage");
     }
 
     #[test]

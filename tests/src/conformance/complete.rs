@@ -58,6 +58,23 @@ pub async fn a_consolidation_without_one_forgets_it_and_a_push_does_not(catalog:
     assert_eq!(recorded(&desk).await, None);
 }
 
+pub async fn a_consolidation_of_other_packs_keeps_it(catalog: Arc<dyn Catalog>) {
+    let desk = with_complete_pack(&catalog).await;
+    desk.push(vec![pack(2, 10..12)]).await;
+    desk.push(vec![pack(3, 12..14)]).await;
+    let some = |plan: Consolidation, shelves: std::ops::Range<usize>| Consolidation {
+        planned: plan.planned[shelves].to_vec(),
+        ..plan
+    };
+    let others = some(desk.plan(9).await, 1..3);
+    assert!(matches!(desk.apply(&others).await, PublishOutcome::Done { .. }));
+    let found = recorded(&desk).await.unwrap();
+    assert_eq!((found.pack.key, found.mapped, found.complete), (key(1), 10, complete(10)));
+    let first = some(desk.plan(10).await, 0..2);
+    assert!(matches!(desk.apply(&first).await, PublishOutcome::Done { .. }));
+    assert_eq!(recorded(&desk).await, None, "it was replaced");
+}
+
 pub async fn what_is_mapped_to_other_packs_by_now_is_not_counted(catalog: Arc<dyn Catalog>) {
     let desk = with_complete_pack(&catalog).await;
     let first = desk.shelf(0).await;

@@ -86,19 +86,21 @@ async fn seen(desk: &Desk) -> (Vec<(ShelfId, i64, MpackKey)>, Vec<MpackKey>) {
     )
 }
 
-pub async fn a_plan_that_is_not_from_all_shelves_is_refused(catalog: Arc<dyn Catalog>) {
+pub async fn a_plan_whose_shelves_have_changed_is_refused(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     for number in 0..3 {
         desk.push(vec![pack(number, number..number + 1)]).await;
     }
     let before = seen(&desk).await;
     let planned = desk.plan(9).await.planned;
-    let spoiled: [Spoil; 5] = [
-        |planned| _ = planned.remove(1),
-        |planned| _ = planned.remove(0),
+    let spoiled: [Spoil; 4] = [
         |planned| planned[0].1 += 1,
         |planned| planned[2].1 -= 1,
         |planned| planned[2].0 = ShelfId(planned[2].0.0 + 1),
+        |planned| {
+            planned.remove(0);
+            planned[0].1 += 1;
+        },
     ];
     for spoil in spoiled {
         let mut plan = desk.plan(9).await;
@@ -110,8 +112,34 @@ pub async fn a_plan_that_is_not_from_all_shelves_is_refused(catalog: Arc<dyn Cat
             plan.planned
         );
     }
+    let other = Desk::named(&catalog, "c/d").await;
+    let of_another = Consolidation { repo: other.row().await, ..desk.plan(9).await };
+    assert_eq!(desk.apply(&of_another).await, PublishOutcome::Changed);
     assert_eq!(seen(&desk).await, before);
     assert_eq!(catalog.knows_packs(&[key(9)]).await.unwrap(), [false]);
+}
+
+pub async fn a_plan_from_some_shelves_leaves_the_others_alone(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    for number in 0..5 {
+        desk.push(vec![pack(number, number..number + 1)]).await;
+    }
+    // The same bytes again: on a shelf that is not planned.
+    desk.push(vec![pack(3, 0..0)]).await;
+    let index = desk.index().await;
+    let mut plan = desk.plan(9).await;
+    let some = |at: usize| plan.planned[at];
+    plan.planned = vec![some(1), some(3)];
+    assert!(matches!(desk.apply(&plan).await, PublishOutcome::Done { .. }));
+    assert_eq!(desk.on_shelves().await, [0, 9, 2, 9, 4, 3].map(key));
+    let generations: Vec<_> = desk.shelves().await.iter().map(|shelf| shelf.generation).collect();
+    assert_eq!(generations, [0, 1, 0, 1, 0, 0]);
+    assert_eq!(desk.retired().await, [key(1)], "pack 3 is still on a shelf");
+    assert_eq!(desk.index().await, index);
+
+    assert_eq!(desk.apply(&plan).await, PublishOutcome::Changed);
+    desk.consolidate(10).await;
+    assert_eq!(desk.on_shelves().await, vec![key(10); 6]);
 }
 
 pub async fn law_6_pushes_that_land_meanwhile_keep_their_shelves(catalog: Arc<dyn Catalog>) {

@@ -83,6 +83,15 @@ pub async fn doing_nothing_again_is_no_news(catalog: Arc<dyn Catalog>) {
         5,
         "after something else it is news again"
     );
+    for seconds in [8, 9] {
+        catalog.record_gc(desk.repo, &skipped(seconds, None), Some(&report(&desk))).await.unwrap();
+    }
+    catalog.record_gc(desk.repo, &skipped(10, None), None).await.unwrap();
+    assert_eq!(
+        catalog.gc_history(desk.repo, 9).await.unwrap().len(),
+        8,
+        "what has a report is news"
+    );
 }
 
 pub async fn runs_are_found_by_a_text_as_it_stands(catalog: Arc<dyn Catalog>) {
@@ -149,20 +158,23 @@ pub async fn runs_are_listed_page_by_page(catalog: Arc<dyn Catalog>) {
     }
 }
 
-pub async fn what_a_run_reported_is_kept_with_it(catalog: Arc<dyn Catalog>) {
-    let desk = Desk::new(&catalog).await;
-    let report = GcReport {
+/// The report of a geometric consolidation.
+fn report(desk: &Desk) -> GcReport {
+    GcReport {
         repo: desk.name.clone(),
         packs_before: 3,
         packs_after: 1,
         consolidated_key: Some(key(1)),
         skipped: false,
+        budget_reached: true,
+        geometric: Some(3),
         objects: 4,
         commits: 3,
         snapshots: 2,
         tags: 1,
         bytes_before: 300,
         bytes_after: 100,
+        bytes_written: 40,
         duplicates_dropped: 7,
         elapsed_ms: 5,
         component: "digest".into(),
@@ -172,7 +184,12 @@ pub async fn what_a_run_reported_is_kept_with_it(catalog: Arc<dyn Catalog>) {
             proven: Some(packhouse_host::GcProof { entities: 10, ..Default::default() }),
         },
         dropped: None,
-    };
+    }
+}
+
+pub async fn what_a_run_reported_is_kept_with_it(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    let report = report(&desk);
     catalog.record_gc(desk.repo, &done(1), Some(&report)).await.unwrap();
     catalog.record_gc(desk.repo, &failed(2, "e"), None).await.unwrap();
     let reports: Vec<_> =
@@ -193,6 +210,8 @@ pub async fn paces_are_of_runs_that_made_something(catalog: Arc<dyn Catalog>) {
     }
     assert_eq!(catalog.gc_paces(9).await.unwrap(), [(105, 5), (103, 3), (101, 1)]);
     assert_eq!(catalog.gc_paces(2).await.unwrap(), [(105, 5), (103, 3)]);
+    catalog.record_gc(desk.repo, &done(6), Some(&report(&desk))).await.unwrap();
+    assert_eq!(catalog.gc_paces(1).await.unwrap(), [(40, 6)], "only the new pack was written");
 }
 
 pub async fn runs_of_a_deleted_repo_are_not_listed(catalog: Arc<dyn Catalog>) {

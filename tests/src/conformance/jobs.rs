@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::desk::{Desk, at, key};
 
-pub const GC: Operation = Operation::Gc(GcOptions { expire_unreachable: None });
+pub const GC: Operation = Operation::Gc(GcOptions::FULL);
 pub const PRUNE: Operation = Operation::Prune(PruneOptions {
     grace: Duration::from_secs(60),
     orphans: false,
@@ -47,7 +47,10 @@ pub async fn a_job_is_told_as_it_was_asked_for(catalog: Arc<dyn Catalog>) {
         (Some(desk.repo), Operation::Index(IndexOptions { packs, force: true })),
         (
             Some(desk.repo),
-            Operation::Gc(GcOptions { expire_unreachable: Some(Duration::from_secs(7)) }),
+            Operation::Gc(GcOptions {
+                expire_unreachable: Some(Duration::from_secs(7)),
+                ..GcOptions::default()
+            }),
         ),
         (
             None,

@@ -67,7 +67,8 @@ laws! {
         all_planned_shelves_hold_the_new_pack_and_what_they_held_is_retired
         law_6_publishing_changes_as_many_rows_however_many_entities_there_are
         of_two_plans_from_the_same_shelves_one_is_published
-        a_plan_that_is_not_from_all_shelves_is_refused
+        a_plan_whose_shelves_have_changed_is_refused
+        a_plan_from_some_shelves_leaves_the_others_alone
         law_6_pushes_that_land_meanwhile_keep_their_shelves
         a_push_that_was_prepared_before_a_consolidation_is_published_after_it
         the_same_bytes_again_are_not_retired
@@ -113,6 +114,7 @@ laws! {
     complete:
         a_push_and_a_consolidation_record_a_complete_pack
         a_consolidation_without_one_forgets_it_and_a_push_does_not
+        a_consolidation_of_other_packs_keeps_it
         what_is_mapped_to_other_packs_by_now_is_not_counted
         a_pack_that_was_only_checked_is_recorded_if_nothing_has_changed
         it_goes_with_its_pack;

@@ -113,9 +113,15 @@ impl Subject {
             Verb::Push { repo, files, force, later: true } => {
                 self.told(store.push_async(&repo, &files, PushOptions { force }, &silent).await)
             }
-            Verb::Gc { repo, expire } => {
-                self.told(store.gc(&repo, GcOptions { expire_unreachable: expire }, &silent).await)
-            }
+            Verb::Gc { repo, expire } => self.told(
+                store
+                    .gc(
+                        &repo,
+                        GcOptions { expire_unreachable: expire, ..GcOptions::default() },
+                        &silent,
+                    )
+                    .await,
+            ),
             Verb::GcLater { repo } => {
                 self.told(store.queue(Some(&repo), Operation::Gc(GcOptions::default())).await)
             }

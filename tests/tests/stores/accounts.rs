@@ -276,7 +276,10 @@ async fn what_is_dropped_takes_its_own_length_off_whichever_encodings_its_pack_h
         .store
         .gc(
             &store.repo,
-            GcOptions { expire_unreachable: Some(std::time::Duration::ZERO) },
+            GcOptions {
+                expire_unreachable: Some(std::time::Duration::ZERO),
+                ..GcOptions::default()
+            },
             &Progress::silent(),
         )
         .await

@@ -36,7 +36,11 @@ async fn force(store: &Store, from: &TestStore, pack: &[u8]) {
 
 async fn expire(store: &Store, from: &TestStore, days: u32) -> GcReport {
     store
-        .gc(&from.repo, GcOptions { expire_unreachable: Some(DAY * days) }, &Progress::silent())
+        .gc(
+            &from.repo,
+            GcOptions { expire_unreachable: Some(DAY * days), ..GcOptions::default() },
+            &Progress::silent(),
+        )
         .await
         .unwrap()
 }
@@ -83,7 +87,11 @@ async fn what_was_left_longer_ago_than_the_age_is_dropped_and_told_by_name() {
     let kept = expire(&late, &store, 21).await;
     assert_eq!((kept.commits, kept.dropped.unwrap().entities.len()), (5, 0));
     let planned = late
-        .plan_gc(&store.repo, GcOptions { expire_unreachable: Some(DAY * 19) }, &Progress::silent())
+        .plan_gc(
+            &store.repo,
+            GcOptions { expire_unreachable: Some(DAY * 19), ..GcOptions::default() },
+            &Progress::silent(),
+        )
         .await
         .unwrap()
         .report;
@@ -157,7 +165,11 @@ async fn a_repo_without_branches_is_not_emptied() {
     store.push_each(&loose).await;
     let late = after(400, &store.data()).await;
     let error = late
-        .gc(&store.repo, GcOptions { expire_unreachable: Some(DAY) }, &Progress::silent())
+        .gc(
+            &store.repo,
+            GcOptions { expire_unreachable: Some(DAY), ..GcOptions::default() },
+            &Progress::silent(),
+        )
         .await
         .unwrap_err();
     assert!(error.to_string().contains("repo delete"), "{error}");
@@ -196,7 +208,11 @@ async fn a_push_that_reaches_what_is_being_dropped_is_never_left_without_it() {
         let faulty = StoreOptions { clock: Arc::new(clock), ..options(&store.data()) };
         let faulty = faulty::open(faulty, Sandbox::reference(None).unwrap(), &fault).await.unwrap();
         let done = faulty
-            .gc(&store.repo, GcOptions { expire_unreachable: Some(DAY) }, &Progress::silent())
+            .gc(
+                &store.repo,
+                GcOptions { expire_unreachable: Some(DAY), ..GcOptions::default() },
+                &Progress::silent(),
+            )
             .await
             .unwrap();
         if !fault.struck() {

@@ -66,6 +66,51 @@ async fn law_5_a_consolidation_that_fails_anywhere_loses_nothing_and_the_next_fi
 }
 
 #[tokio::test]
+async fn law_5_a_geometric_consolidation_that_fails_anywhere_loses_nothing_and_the_next_finishes() {
+    let sandbox = Sandbox::reference(None).unwrap();
+    // One pack is much larger than the others together: it stays.
+    let packs = history(&HistoryOptions {
+        pushes: 4,
+        heads: HeadStyle::OwnBranch,
+        object_bytes: 10..200,
+        large_object: Some(100_000),
+        ..HistoryOptions::default()
+    });
+    let filled = TestStore::new().await;
+    filled.push_each(&packs).await;
+    let (_, expected) = filled.fetch(&[], &[]).await.unwrap();
+    let key = model::key(&model::consolidate(&packs, &filled.heads().await));
+    let (repo, data) = (filled.repo.clone(), filled.data());
+    for moment in [Moment::Before, Moment::After] {
+        for call in 0.. {
+            let place = format!("call {call} fails {moment:?}");
+            let folder = tempfile::tempdir().unwrap();
+            faulty::copy(&data, folder.path());
+            let fault = Fault::at(call, moment);
+            let faulty =
+                faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
+            let failed = faulty.gc(&repo, GcOptions::GEOMETRIC, &Progress::silent()).await.is_err();
+            drop(faulty);
+
+            let store = options(folder.path()).open().await.unwrap();
+            let left = store.repo(&repo).await.unwrap().packs;
+            assert!(left == 2 || (left == 4 && failed), "{place}: {left} packs");
+            assert_eq!(fetched(&store, &repo).await, expected, "{place}");
+            sound(&store, &repo, &place).await;
+            let again = store.gc(&repo, GcOptions::GEOMETRIC, &Progress::silent()).await.unwrap();
+            assert_eq!((again.packs_after, again.skipped), (2, left == 2), "{place}");
+            assert_eq!(fetched(&store, &repo).await, expected, "{place}");
+            let full = store.gc(&repo, GcOptions::FULL, &Progress::silent()).await.unwrap();
+            assert_eq!(full.consolidated_key.unwrap().to_string(), key, "{place}");
+            if !fault.struck() {
+                assert!(!failed && call > 5, "{call} calls in all");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn law_5_a_push_that_fails_anywhere_is_there_whole_or_not_at_all() {
     let sandbox = Sandbox::reference(None).unwrap();
     let packs = packs();

@@ -8,6 +8,7 @@ mod complete;
 mod damage;
 mod expire;
 mod generations;
+mod geometric;
 mod jobs;
 mod last_copy;
 mod law_5;

@@ -248,9 +248,13 @@ async fn rewritten() -> (TestStore, Chain) {
 
 async fn expire(store: &TestStore, day: i64, age: u32) -> GcReport {
     let late = after(day, &store.data()).await;
-    late.gc(&store.repo, GcOptions { expire_unreachable: Some(DAY * age) }, &Progress::silent())
-        .await
-        .unwrap()
+    late.gc(
+        &store.repo,
+        GcOptions { expire_unreachable: Some(DAY * age), ..GcOptions::default() },
+        &Progress::silent(),
+    )
+    .await
+    .unwrap()
 }
 
 fn dropped(report: &GcReport) -> usize {
@@ -339,7 +343,11 @@ async fn a_push_of_what_is_being_dropped_is_never_answered_in_vain() {
         let dropping =
             faulty::open(dropping, Sandbox::reference(None).unwrap(), &fault).await.unwrap();
         dropping
-            .gc(&store.repo, GcOptions { expire_unreachable: Some(DAY) }, &Progress::silent())
+            .gc(
+                &store.repo,
+                GcOptions { expire_unreachable: Some(DAY), ..GcOptions::default() },
+                &Progress::silent(),
+            )
             .await
             .unwrap();
         if !fault.struck() {
@@ -406,13 +414,17 @@ async fn whoever_deletes_with_a_clock_that_is_ahead_is_refused() {
         let refused = [
             prune(&wrong).await.unwrap_err(),
             wrong
-                .gc(&store.repo, GcOptions { expire_unreachable: Some(DAY) }, &Progress::silent())
+                .gc(
+                    &store.repo,
+                    GcOptions { expire_unreachable: Some(DAY), ..GcOptions::default() },
+                    &Progress::silent(),
+                )
                 .await
                 .unwrap_err(),
             wrong
                 .plan_gc(
                     &store.repo,
-                    GcOptions { expire_unreachable: Some(DAY) },
+                    GcOptions { expire_unreachable: Some(DAY), ..GcOptions::default() },
                     &Progress::silent(),
                 )
                 .await

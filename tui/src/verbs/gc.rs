@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args};
 use packhouse_host::{
     GcCost, GcDropped, GcOptions, GcPlanReport, GcProof, GcReport, Operation, RepoName,
 };
+use tokio::time::Instant;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -28,6 +29,19 @@ pub(crate) struct Gc {
     /// Consolidate all repos
     #[arg(long)]
     all: bool,
+    /// Consolidate only the smallest packs, so many that each pack that is left is at least FACTOR
+    /// times as large as all smaller ones together. The default FACTOR is 2
+    #[arg(long, value_name = "FACTOR", num_args = 0..=1, require_equals = true,
+        default_missing_value = GEOMETRIC, value_parser = clap::value_parser!(u32).range(2..))]
+    geometric: Option<u32>,
+    /// Write at most this many bytes: consolidate fewer packs, and stop before the repo that would
+    /// need more
+    #[arg(long, value_name = "BYTES")]
+    max_bytes: Option<u64>,
+    /// End within this time: consolidate fewer packs, and stop before the repo that would take
+    /// longer: 1h, 10m
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    max_time: Option<Duration>,
     /// Show the plan without changing anything
     #[arg(long)]
     dry_run: bool,
@@ -43,10 +57,53 @@ pub(crate) struct Gc {
     record: Option<PathBuf>,
 }
 
+/// The default of `--geometric`.
+const GEOMETRIC: &str = "2";
+
+/// What the repos of a verb may use up together.
+struct Budget {
+    options: GcOptions,
+    started: Instant,
+    /// Bytes written so far.
+    written: u64,
+    /// The repos that were left.
+    left: Vec<String>,
+    is_reached: bool,
+}
+
+impl Budget {
+    fn new(options: GcOptions) -> Budget {
+        Budget { options, started: Instant::now(), written: 0, left: Vec::new(), is_reached: false }
+    }
+
+    /// The options for the next repo.
+    fn next(&self) -> GcOptions {
+        let GcOptions { max_bytes, max_time, .. } = self.options;
+        GcOptions {
+            max_bytes: max_bytes.map(|most| most.saturating_sub(self.written)),
+            max_time: max_time.map(|most| most.saturating_sub(self.started.elapsed())),
+            ..self.options
+        }
+    }
+
+    /// Counts what a repo has used up, or would.
+    fn add<P>(&mut self, report: &GcReport<P>) {
+        self.written = self.written.saturating_add(report.bytes_written);
+        self.is_reached |= report.budget_reached;
+    }
+}
+
 /// Consolidates repos, or shows their plans.
 pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
-    let options = GcOptions { expire_unreachable: args.expire_unreachable };
+    let options = GcOptions {
+        geometric: args.geometric,
+        expire_unreachable: args.expire_unreachable,
+        max_bytes: args.max_bytes,
+        max_time: args.max_time,
+    };
+    options.check()?;
+    let mut budget = Budget::new(options);
     let watch = context.bars.watch(BAR_DELAY);
     let progress = watch.progress();
     watched(output, progress, async {
@@ -58,11 +115,16 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
         if repos.is_empty() {
             output.note("There are no repos; create one with: packhouse repo create OWNER/SLUG");
         }
-        each(&repos, context, async |repo| {
+        let done = each(&repos, context, async |repo| {
+            if budget.is_reached {
+                budget.left.push(repo.to_string());
+                return Ok(Exit::Done);
+            }
             if args.later {
                 let queued = client.queue(Some(repo), Operation::Gc(options)).await?;
                 return super::jobs::print_queued(&queued, output);
             }
+            let options = budget.next();
             let tape = args
                 .record
                 .as_deref()
@@ -74,16 +136,22 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
                 // A failed run has a tape, too.
                 recorder.print_tape(output);
                 let planned = planned?;
+                budget.add(planned.report());
                 output.result(planned.report(), || describe_plan(planned.report(), output))?;
             } else {
                 let done = recorder.client().gc(repo, options, progress).await;
                 recorder.print_tape(output);
                 let report = done?;
+                budget.add(&report);
                 output.result(&report, || describe(&report, output))?;
             }
             Ok(Exit::Done)
         })
-        .await
+        .await;
+        if !budget.left.is_empty() {
+            output.note(format!("The budget is reached; left: {}", budget.left.join(", ")));
+        }
+        done
     })
     .await
 }
@@ -124,15 +192,7 @@ fn describe_plan(report: &GcPlanReport, output: &Output) -> Vec<String> {
 fn describe_packs<P>(report: &GcReport<P>, planned: bool, output: &Output) -> Vec<String> {
     let name = output.paint(Tone::Name, &report.repo);
     if report.skipped {
-        let why = if report.packs_before == 0 {
-            "no packs".into()
-        } else {
-            plural(report.packs_before, "pack")
-        };
-        return vec![format!(
-            "{name}  {}",
-            output.paint(Tone::Dim, format!("nothing to do: {why}"))
-        )];
+        return vec![format!("{name}  {}", output.paint(Tone::Dim, why_skipped(report)))];
     }
     let packs = format!("{} → {}", plural(report.packs_before, "pack"), count(report.packs_after));
     let sizes = format!(
@@ -146,8 +206,13 @@ fn describe_packs<P>(report: &GcReport<P>, planned: bool, output: &Output) -> Ve
         Tone::Dim,
         format!("{} in {}", if planned { "planned" } else { "done" }, duration(report.elapsed_ms)),
     );
+    let kind = match report.geometric {
+        Some(_) => format!(", {} written", size(report.bytes_written)),
+        None => String::new(),
+    };
+    let budget = if report.budget_reached { "; budget reached" } else { "" };
     vec![
-        format!("{name}  {}  {sizes}  {time}", output.paint(tone, packs)),
+        format!("{name}  {}  {sizes}{kind}  {time}{budget}", output.paint(tone, packs)),
         format!(
             "  {}, {}, {}, {}; {} removed",
             plural(report.commits, "commit"),
@@ -157,6 +222,23 @@ fn describe_packs<P>(report: &GcReport<P>, planned: bool, output: &Output) -> Ve
             plural(report.duplicates_dropped, "duplicate"),
         ),
     ]
+}
+
+/// Why nothing was done.
+fn why_skipped<P>(report: &GcReport<P>) -> String {
+    let packs = match report.packs_before {
+        0 => "no packs".to_owned(),
+        packs => plural(packs, "pack"),
+    };
+    match report.geometric {
+        _ if report.budget_reached => {
+            format!("nothing done: {packs}, and the budget allows no less")
+        }
+        Some(factor) if report.packs_before > 1 => format!(
+            "nothing to do: {packs}, each at least {factor} times as large as all smaller ones together"
+        ),
+        _ => format!("nothing to do: {packs}"),
+    }
 }
 
 /// Describes the unreachable records that are dropped.
@@ -238,6 +320,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_factor_is_optional_and_no_repo() {
+        let factor = |line: &str| match read(line).unwrap().verb {
+            Verb::Gc(Gc { geometric, repos, .. }) => (geometric, repos.len()),
+            _ => unreachable!("the line is of gc"),
+        };
+        assert_eq!(factor("gc a/b"), (None, 1));
+        assert_eq!(factor("gc a/b --geometric"), (Some(2), 1));
+        assert_eq!(factor("gc --geometric a/b"), (Some(2), 1));
+        assert_eq!(factor("gc --geometric 3 a/b c/d"), (Some(3), 2));
+        assert_eq!(factor("gc --geometric=4 a/b"), (Some(4), 1));
+        for line in ["gc a/b --geometric 1", "gc a/b --geometric=x", "gc --geometric 3"] {
+            assert_eq!(read(line).unwrap_err().exit_code(), 2, "{line}");
+        }
+    }
+
     fn plain() -> Output {
         let hidden = MultiProgress::with_draw_target(ProgressDrawTarget::hidden());
         Output::new(&Globals::default(), (Style::PLAIN, Style::PLAIN), hidden)
@@ -250,12 +348,15 @@ mod tests {
             packs_after: 1,
             consolidated_key: Some(MpackKey::new([5; 32])),
             skipped: false,
+            budget_reached: false,
+            geometric: None,
             objects: 112,
             commits: 16,
             snapshots: 16,
             tags: 1,
             bytes_before: 2_097_152,
             bytes_after: 791_982,
+            bytes_written: 791_982,
             duplicates_dropped: 190,
             rows_changed: 15,
             elapsed_ms: 412,
@@ -287,6 +388,32 @@ mod tests {
                     .to_owned(),
             ]
         );
+    }
+
+    #[test]
+    fn a_geometric_consolidation_says_what_it_wrote() {
+        let report = GcReport {
+            geometric: Some(2),
+            budget_reached: true,
+            packs_after: 3,
+            bytes_written: 2048,
+            ..report()
+        };
+        assert_eq!(
+            describe(&report, &plain())[0],
+            "a/b  7 packs → 3  2.0 MiB → 773.4 KiB (-62%), 2.0 KiB written  done in 412 ms; budget reached"
+        );
+    }
+
+    #[test]
+    fn the_repos_of_a_verb_share_the_budget() {
+        let mut budget = Budget::new(GcOptions { max_bytes: Some(1_000_000), ..GcOptions::FULL });
+        budget.add(&report());
+        assert_eq!(budget.next().max_bytes, Some(1_000_000 - 791_982));
+        budget.add(&report());
+        assert_eq!((budget.next().max_bytes, budget.is_reached), (Some(0), false));
+        budget.add(&GcReport { budget_reached: true, ..report() });
+        assert!(budget.is_reached);
     }
 
     #[test]
@@ -330,5 +457,17 @@ mod tests {
             |packs| GcReport { skipped: true, packs_before: packs, packs_after: packs, ..report() };
         assert_eq!(describe(&skipped(1), &plain()), ["a/b  nothing to do: 1 pack"]);
         assert_eq!(describe(&skipped(0), &plain()), ["a/b  nothing to do: no packs"]);
+        let geometric = GcReport { geometric: Some(2), ..skipped(3) };
+        assert_eq!(
+            describe(&geometric, &plain()),
+            [
+                "a/b  nothing to do: 3 packs, each at least 2 times as large as all smaller ones together"
+            ]
+        );
+        let stopped = GcReport { budget_reached: true, ..skipped(3) };
+        assert_eq!(
+            describe(&stopped, &plain()),
+            ["a/b  nothing done: 3 packs, and the budget allows no less"]
+        );
     }
 }

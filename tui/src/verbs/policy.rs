@@ -151,9 +151,13 @@ fn rules(policy: &Policy) -> String {
 
 fn describe(check: &PolicyCheck, output: &Output) -> Vec<String> {
     let name = output.paint(Tone::Name, &check.repo);
+    let kind = match check.gc.and_then(|gc| gc.geometric) {
+        Some(_) => "geometric consolidation",
+        None => "full consolidation",
+    };
     let verdict = match (check.due, check.job) {
-        (true, Some(job)) => output.paint(Tone::Warn, format!("due, job {job}")),
-        (true, None) => output.paint(Tone::Warn, "due"),
+        (true, Some(job)) => output.paint(Tone::Warn, format!("{kind} due, job {job}")),
+        (true, None) => output.paint(Tone::Warn, format!("{kind} due")),
         (false, _) => output.paint(Tone::Good, "not due"),
     };
     let mut sizes = format!("{}, {}", plural(check.packs, "pack"), size(check.bytes));

@@ -247,6 +247,8 @@ impl Catalog for MemoryCatalog {
         if let Some(last) = last
             && [&last.record, record].iter().all(|record| record.outcome == "skipped")
             && last.record.consolidated_key == record.consolidated_key
+            && last.report.is_none()
+            && report.is_none()
         {
             let before = last.record.clone();
             let GcRecord { finished_at, elapsed_ms, component, .. } = record.clone();
@@ -280,10 +282,11 @@ impl Catalog for MemoryCatalog {
     async fn gc_paces(&self, limit: u32) -> Result<Vec<(u64, u64)>> {
         let state = self.read();
         let done = state.runs.iter().rev().filter(|run| run.record.outcome == "consolidated");
-        Ok(done
-            .take(limit as usize)
-            .map(|run| (run.record.bytes_after, run.record.elapsed_ms))
-            .collect())
+        let pace = |run: &GcRun| {
+            let bytes = run.report.as_ref().map(|report| report.bytes_written);
+            (bytes.unwrap_or(run.record.bytes_after), run.record.elapsed_ms)
+        };
+        Ok(done.take(limit as usize).map(pace).collect())
     }
 
     async fn lock(&self, mode: LockMode) -> Result<LockGuard> {

@@ -139,16 +139,16 @@ impl State {
         if self.repos.get(&number).is_none_or(Repo::is_deleted) {
             return PublishOutcome::Changed;
         }
-        let newest = done.planned.iter().map(|(shelf, _)| *shelf).max().unwrap_or(ShelfId(0));
         let repo = self.of(number);
-        // Later shelves are those of pushes in the meantime: they stay as they are.
-        let found = repo.shelves.range(..=newest).map(|(id, shelf)| (*id, shelf.generation));
+        let is_current = |(shelf, generation): &(ShelfId, i64)| {
+            repo.shelves.get(shelf).is_some_and(|found| found.generation == *generation)
+        };
         let pushed_since = repo.row.revision != done.repo.revision;
         let told = |entity: &EntityKey| {
             repo.freshened.get(entity).is_some_and(|(_, number)| *number > done.repo.freshenings)
         };
         let told_since = done.dropped.iter().any(|dropped| told(&dropped.entity));
-        if !found.eq(done.planned.iter().copied())
+        if !done.planned.iter().all(is_current)
             || (pushed_since && !done.dropped.is_empty())
             || told_since
         {
@@ -159,11 +159,12 @@ impl State {
         self.packs.get_mut(&done.key).expect("it was just put there").consolidated = true;
         let repo = self.of(number);
         let mut replaced = BTreeSet::new();
-        for shelf in repo.shelves.range_mut(..=newest).map(|(_, shelf)| shelf) {
+        for (id, _) in &done.planned {
+            let shelf = repo.shelves.get_mut(id).expect("it was just there");
             replaced.insert(std::mem::replace(&mut shelf.pack, done.key));
             shelf.generation += 1;
         }
-        replaced.retain(|key| repo.shelves.values().all(|shelf| shelf.pack != *key));
+        replaced.retain(|key| !repo.is_on_shelf(key));
         repo.retired.remove(&done.key);
         repo.retired.extend(replaced.iter().map(|key| (*key, done.now)));
         if !done.dropped.is_empty() {
@@ -183,7 +184,9 @@ impl State {
                 repo.commits.remove(&id);
             }
         }
-        self.of(number).complete = done.complete.clone().map(|found| (done.key, found));
+        let repo = self.of(number);
+        let kept = repo.complete.take().filter(|(key, _)| repo.is_on_shelf(key));
+        repo.complete = done.complete.clone().map(|found| (done.key, found)).or(kept);
         self.note_change(number, Cause::Consolidation, done.now, before);
         let rows = 1 + replaced.len() + done.planned.len() + done.dropped.len();
         PublishOutcome::Done { rows: rows as u64 }
@@ -196,9 +199,7 @@ impl State {
         complete: &CompletePack,
     ) -> PublishOutcome {
         let current = |there: &&mut Repo| {
-            !there.is_deleted()
-                && there.row.revision == repo.revision
-                && there.shelves.values().any(|shelf| shelf.pack == *pack)
+            !there.is_deleted() && there.row.revision == repo.revision && there.is_on_shelf(pack)
         };
         let Some(there) = self.repos.get_mut(&repo.id).filter(current) else {
             return PublishOutcome::Changed;

@@ -172,6 +172,11 @@ impl Repo {
         self.deleted_at.is_some()
     }
 
+    /// Whether one of its shelves holds a pack.
+    pub(super) fn is_on_shelf(&self, pack: &MpackKey) -> bool {
+        self.shelves.values().any(|shelf| shelf.pack == *pack)
+    }
+
     /// Makes entities recent, where they were not of late.
     pub(super) fn freshen(&mut self, entities: &[EntityKey], at: Timestamp) {
         let number = self.row.freshenings;
@@ -293,8 +298,7 @@ impl State {
 
     /// What is damaged of a repo: all of it, then packs on its shelves.
     pub(super) fn damage(&self, repo: i64) -> Vec<Damage> {
-        let on_a_shelf =
-            |key: &MpackKey| self.repos[&repo].shelves.values().any(|shelf| shelf.pack == *key);
+        let on_a_shelf = |key: &MpackKey| self.repos[&repo].is_on_shelf(key);
         let packs =
             self.damaged_packs.iter().filter(|(key, _)| on_a_shelf(key)).map(|(_, damage)| damage);
         self.damaged_repos.get(&repo).into_iter().chain(packs).cloned().collect()
@@ -337,14 +341,12 @@ impl State {
 
     /// Whether a pack is on a shelf of a repo that is not deleted.
     pub(super) fn is_held(&self, key: &MpackKey) -> bool {
-        self.repos
-            .values()
-            .any(|repo| !repo.is_deleted() && repo.shelves.values().any(|shelf| shelf.pack == *key))
+        self.repos.values().any(|repo| !repo.is_deleted() && repo.is_on_shelf(key))
     }
 
     /// Whether a pack is on a shelf of a repo that can be restored.
     pub(super) fn is_kept(&self, key: &MpackKey) -> bool {
-        self.repos.values().any(|repo| repo.shelves.values().any(|shelf| shelf.pack == *key))
+        self.repos.values().any(|repo| repo.is_on_shelf(key))
     }
 
     pub(super) fn unneeded_packs(&self) -> Vec<UnneededPack> {

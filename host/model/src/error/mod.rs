@@ -340,6 +340,10 @@ pub enum Error {
         reason: String,
     },
 
+    /// The time that the caller allowed is up.
+    #[error("the time is up; nothing was changed")]
+    OutOfTime,
+
     /// The caller cancelled it.
     #[error("cancelled; nothing was changed")]
     Cancelled,

@@ -72,6 +72,11 @@ pub struct QueuedPack {
 /// How to consolidate a repo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GcOptions {
+    /// Consolidates only the smallest packs, so many that each pack that is left is at least so
+    /// many times as large as all smaller ones together. None: all packs, into one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 2)]
+    pub geometric: Option<u32>,
     /// Drops what no branch, tag or release has reached for so many seconds.
     #[serde(
         rename = "expire_unreachable_seconds",
@@ -81,6 +86,21 @@ pub struct GcOptions {
     )]
     #[schema(value_type = Option<u64>, maximum = 9007199254740991u64)]
     pub expire_unreachable: Option<Duration>,
+    /// Writes at most so many bytes of packs: consolidates fewer packs, or none, where more would
+    /// be written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 9007199254740991u64)]
+    pub max_bytes: Option<u64>,
+    /// Ends within so many seconds: consolidates fewer packs, or none, where that would take longer
+    /// at the pace of earlier runs.
+    #[serde(
+        rename = "max_time_seconds",
+        default,
+        with = "seconds::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schema(value_type = Option<u64>, maximum = 9007199254740991u64)]
+    pub max_time: Option<Duration>,
 }
 
 /// How to verify a repo.
@@ -89,6 +109,36 @@ pub struct VerifyOptions {
     /// Whether to repair what can be repaired.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repair: bool,
+}
+
+impl GcOptions {
+    /// How many times as large as all smaller ones together a pack is at least, unless a caller
+    /// says otherwise.
+    pub const FACTOR: u32 = 2;
+
+    /// Consolidates all packs into one.
+    pub const FULL: GcOptions =
+        GcOptions { geometric: None, expire_unreachable: None, max_bytes: None, max_time: None };
+
+    /// Consolidates the smallest packs, by [`GcOptions::FACTOR`].
+    pub const GEOMETRIC: GcOptions =
+        GcOptions { geometric: Some(GcOptions::FACTOR), ..GcOptions::FULL };
+
+    /// Refuses options that exclude each other, and factors that leave packs of one size apart.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the way out.
+    pub fn check(&self) -> Result<()> {
+        match self.geometric {
+            Some(factor) if factor < 2 => Err(Error::Usage(format!(
+                "the geometric factor is {factor}: expected at least 2"
+            ))),
+            Some(_) if self.expire_unreachable.is_some() => Err(Error::Usage(
+                "a geometric consolidation reads a part of the repo, and can't tell what is unreachable; to expire it, run gc without --geometric".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl VerifyOptions {
@@ -223,11 +273,15 @@ impl Operation {
         }
     }
 
-    /// Refuses numbers that a client in JavaScript could not have meant.
+    /// Refuses values that no client means: numbers that JavaScript can't count, and what
+    /// [`GcOptions::check`] refuses.
     ///
     /// # Errors
     /// [`Error::Usage`] with the option, and what is expected.
-    pub fn check_numbers(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
+        if let Operation::Plan(options) | Operation::Gc(options) = self {
+            options.check()?;
+        }
         let too_large = |value: &Value| value.as_u64().is_some_and(|n| n > MAX_SAFE_INTEGER);
         match self.options().into_iter().find(|(_, value)| too_large(value)) {
             Some((name, value)) => {
@@ -243,6 +297,7 @@ impl Operation {
     /// [`Error::Usage`] for what can't be a job, or has an option that jobs don't have.
     pub fn as_job(&self) -> Result<Operation> {
         let refused = |why: &str| Error::Usage(format!("{} can't be queued: {why}", self.kind()));
+        self.check()?;
         if matches!(self, Operation::Index(_) | Operation::Plan(_)) {
             return Err(refused("it is a part of another operation"));
         }

@@ -51,7 +51,7 @@ impl RunRequest {
                     .into(),
             ));
         }
-        self.operation.check_numbers()
+        self.operation.check()
     }
 }
 
@@ -61,7 +61,7 @@ impl JobRequest {
     /// # Errors
     /// [`Error::Usage`] with the field, and what is expected.
     pub fn check(&self) -> Result<()> {
-        self.operation.check_numbers()
+        self.operation.check()
     }
 }
 

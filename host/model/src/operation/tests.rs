@@ -17,7 +17,12 @@ fn index() -> Operation {
 }
 
 fn expire() -> GcOptions {
-    GcOptions { expire_unreachable: Some(Duration::from_millis(90_500)) }
+    GcOptions { expire_unreachable: Some(Duration::from_millis(90_500)), ..GcOptions::default() }
+}
+
+fn within_limits() -> GcOptions {
+    let max_time = Some(Duration::from_millis(60_900));
+    GcOptions { geometric: Some(3), max_bytes: Some(7), max_time, ..GcOptions::FULL }
 }
 
 fn prune() -> PruneOptions {
@@ -42,6 +47,10 @@ fn jobs_of_the_catalog_keep_their_options_in_a_payload() {
         (
             Operation::Gc(expire()).as_job().unwrap(),
             json!({"type": "mpack.gc", "payload": {"expire_unreachable_seconds": 90}}),
+        ),
+        (
+            Operation::Gc(within_limits()).as_job().unwrap(),
+            json!({"type": "mpack.gc", "payload": {"geometric": 3, "max_bytes": 7, "max_time_seconds": 60}}),
         ),
         (
             Operation::Verify(VerifyOptions::default()),
@@ -96,6 +105,17 @@ fn requests_have_options_beside_the_repo() {
         (
             run(repo(), Operation::Gc(expire()).as_job().unwrap(), Some("nothing")),
             json!({"kind": "gc", "repo": "a/b", "plan_digest": "nothing", "expire_unreachable_seconds": 90}),
+        ),
+        (
+            run(
+                repo(),
+                Operation::Plan(GcOptions {
+                    max_time: Some(Duration::from_secs(60)),
+                    ..within_limits()
+                }),
+                None,
+            ),
+            json!({"kind": "plan", "repo": "a/b", "geometric": 3, "max_bytes": 7, "max_time_seconds": 60}),
         ),
         (
             run(repo(), Operation::Verify(VerifyOptions::REPAIR), None),
@@ -158,6 +178,15 @@ fn values_that_no_client_means_are_refused() {
         error.to_string(),
         format!("grace_seconds is {}: expected at most {most}", most + 1)
     );
+    let gc = |json: Value| {
+        let mut request = json!({"kind": "gc", "repo": "a/b"});
+        request.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
+        check(request)
+    };
+    assert!(gc(json!({"geometric": 2, "max_bytes": 0, "max_time_seconds": 0})).is_ok());
+    assert!(gc(json!({"geometric": 1})).is_err());
+    assert!(gc(json!({"geometric": 2, "expire_unreachable_seconds": 0})).is_err());
+    assert!(gc(json!({"max_bytes": most + 1})).is_err());
     let digest = |text: &str| check(json!({"kind": "gc", "repo": "a/b", "plan_digest": text}));
     assert!(digest("nothing").is_ok() && digest(&format!("sha256:{}", "a".repeat(64))).is_ok());
     assert!(digest("x").is_err() && digest(&format!("sha256:{}", "A".repeat(64))).is_err());
@@ -199,7 +228,17 @@ fn the_document_has_the_fields_that_are_read() {
     assert_eq!(
         fields(&jobs, "type"),
         listed(&[
-            ("mpack.gc", &["expire_unreachable_seconds", "repo", "type"]),
+            (
+                "mpack.gc",
+                &[
+                    "expire_unreachable_seconds",
+                    "geometric",
+                    "max_bytes",
+                    "max_time_seconds",
+                    "repo",
+                    "type"
+                ]
+            ),
             ("mpack.verify", &["repo", "type"]),
             ("mpack.prune", &["grace_seconds", "orphans", "trust_verified_seconds", "type"]),
         ])
@@ -208,8 +247,29 @@ fn the_document_has_the_fields_that_are_read() {
     assert_eq!(
         fields(&runs, "kind"),
         listed(&[
-            ("plan", &["expire_unreachable_seconds", "kind", "repo"]),
-            ("gc", &["expire_unreachable_seconds", "kind", "plan_digest", "repo"]),
+            (
+                "plan",
+                &[
+                    "expire_unreachable_seconds",
+                    "geometric",
+                    "kind",
+                    "max_bytes",
+                    "max_time_seconds",
+                    "repo"
+                ]
+            ),
+            (
+                "gc",
+                &[
+                    "expire_unreachable_seconds",
+                    "geometric",
+                    "kind",
+                    "max_bytes",
+                    "max_time_seconds",
+                    "plan_digest",
+                    "repo"
+                ]
+            ),
             ("verify", &["kind", "repair", "repo"]),
             ("prune", &["dry_run", "grace_seconds", "kind", "orphans", "trust_verified_seconds"]),
         ])

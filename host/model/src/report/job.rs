@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{GcReport, JobStatus};
 use crate::names::RepoName;
-use crate::operation::Operation;
+use crate::operation::{GcOptions, Operation};
 
 /// A job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -108,6 +108,10 @@ pub struct PolicyCheck {
     pub due: bool,
     /// Why it is due; empty when it is not.
     pub reasons: Vec<String>,
+    /// The consolidation that is due: a geometric one if the repo is not due after that, else a full
+    /// one. None when it is not due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gc: Option<GcOptions>,
     /// The job that was queued, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<i64>,

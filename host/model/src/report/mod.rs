@@ -45,13 +45,13 @@ pub use verify::{Problem, ProblemKind, VerifyReport};
 pub struct GcRecord {
     /// When it ended.
     pub finished_at: Timestamp,
-    /// `consolidated`, `skipped` or `failed`.
+    /// `consolidated`, `skipped` (nothing was done) or `failed`.
     pub outcome: String,
     /// Packs before.
     pub packs_before: u64,
     /// Packs after.
     pub packs_after: u64,
-    /// The one pack, if there is one.
+    /// The new pack; if nothing was done, the pack of a repo with one.
     pub consolidated_key: Option<String>,
     /// Size of the packs before, in bytes.
     pub bytes_before: u64,
@@ -114,10 +114,17 @@ pub struct GcReport<P = GcDone> {
     pub packs_before: u64,
     /// Packs after.
     pub packs_after: u64,
-    /// The one pack. Null for an empty repo, and for a plan that would consolidate.
+    /// The new pack. Null for a plan that would consolidate. If nothing was done: the pack of a repo
+    /// with one, else null.
     pub consolidated_key: Option<MpackKey>,
-    /// Whether there was nothing to do.
+    /// Whether nothing was done: there was nothing to do, or the budget did not allow it.
     pub skipped: bool,
+    /// Whether less was done than without a budget, or nothing.
+    #[serde(default)]
+    pub budget_reached: bool,
+    /// The factor of a geometric consolidation; missing for one of all packs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geometric: Option<u32>,
     /// Distinct objects.
     pub objects: u64,
     /// Distinct commits.
@@ -130,7 +137,10 @@ pub struct GcReport<P = GcDone> {
     pub bytes_before: u64,
     /// Size of the packs after, in bytes.
     pub bytes_after: u64,
-    /// Records of the packs before that the new one need not repeat.
+    /// Size of the new pack, in bytes; 0 if nothing is written.
+    #[serde(default)]
+    pub bytes_written: u64,
+    /// Records of the consolidated packs that the new one need not repeat.
     pub duplicates_dropped: u64,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
@@ -183,12 +193,15 @@ impl<P> GcReport<P> {
             packs_after: self.packs_after,
             consolidated_key: self.consolidated_key,
             skipped: self.skipped,
+            budget_reached: self.budget_reached,
+            geometric: self.geometric,
             objects: self.objects,
             commits: self.commits,
             snapshots: self.snapshots,
             tags: self.tags,
             bytes_before: self.bytes_before,
             bytes_after: self.bytes_after,
+            bytes_written: self.bytes_written,
             duplicates_dropped: self.duplicates_dropped,
             elapsed_ms: self.elapsed_ms,
             component: self.component,

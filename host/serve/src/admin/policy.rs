@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use packhouse_model::access::{Caller, Scope};
 use packhouse_model::names::RepoName;
-use packhouse_model::operation::{GcOptions, Operation};
 use packhouse_model::report::{Policy, PolicyCheck, PolicyReport, PolicyRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -87,9 +86,8 @@ async fn check(
     // queued for them.
     let mut checks = store.check_policies(None, false).await?;
     checks.retain(|check| caller.may(Scope::Admin, &check.repo));
-    for check in checks.iter_mut().filter(|check| check.due && queue) {
-        let gc = Operation::Gc(GcOptions::default());
-        check.job = Some(store.queue(Some(&check.repo), gc).await?.job);
+    for check in checks.iter_mut().filter(|_| queue) {
+        check.job = store.queue_due(check).await?;
     }
     Ok(Json(checks))
 }

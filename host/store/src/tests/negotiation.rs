@@ -53,7 +53,7 @@ async fn with_loose_packs() -> (Fixture, Vec<String>, Vec<String>) {
 
 /// What a consolidation drops, or would drop.
 async fn expire(store: &Store, fixture: &Fixture, dry_run: bool) -> GcDropped {
-    let options = GcOptions { expire_unreachable: Some(90 * DAY) };
+    let options = GcOptions { expire_unreachable: Some(90 * DAY), ..GcOptions::default() };
     let (repo, silent) = (&fixture.repo, Progress::silent());
     let dropped = match dry_run {
         true => store.plan_gc(repo, options, &silent).await.unwrap().report.dropped,
@@ -112,7 +112,7 @@ async fn with_an_age_of_nothing_nothing_is_recent() {
     let done = store
         .gc(
             &fixture.repo,
-            GcOptions { expire_unreachable: Some(Duration::ZERO) },
+            GcOptions { expire_unreachable: Some(Duration::ZERO), ..GcOptions::default() },
             &Progress::silent(),
         )
         .await

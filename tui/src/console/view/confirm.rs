@@ -45,6 +45,7 @@ use super::parts::{
     answers, contents, failure_lines, inner, long_fact, plain, room, scrolled, shrunk, split,
     styled, way_out,
 };
+use super::result::{kind, nothing_done};
 use crate::console::cells::{fit, tail, width, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{
@@ -99,13 +100,7 @@ fn one(
     match state {
         PlanState::Planning(step) => lines.push(planning(model, step.as_ref(), room)),
         PlanState::Ready(report) => lines.extend(plan(model, report, room)),
-        PlanState::Idle(report) => {
-            let message = match report.packs_before {
-                0 => "Nothing to do: the repo is empty.",
-                _ => "Nothing to do: the repo has only one pack.",
-            };
-            lines.extend(styled(wrap(message, room), styles.good()));
-        }
+        PlanState::Idle(report) => lines.extend(nothing_done(model, report, room)),
         PlanState::Failed(failure) => {
             lines.extend(failure_lines(styles, "Planning", failure, room));
             lines.extend(way_out(model, Focus::Preview, Work::Consolidate, failure.kind, room));
@@ -131,8 +126,9 @@ fn plan(model: &Model, report: &GcPlanReport, room: usize) -> Vec<Line<'static>>
         1 => "1 record removed".to_owned(),
         dropped => format!("{} removed", plural(dropped, "record")),
     };
-    let mut lines =
-        fact("Packs", &styles.to(&count(report.packs_before), &count(report.packs_after)));
+    let mut lines = fact("Kind", &kind(report));
+    lines
+        .extend(fact("Packs", &styles.to(&count(report.packs_before), &count(report.packs_after))));
     lines.extend(fact(
         "Bytes",
         &shrunk(styles, report.bytes_before, report.bytes_after, "unchanged"),

@@ -123,8 +123,15 @@ fn nothing(model: &Model) -> String {
 fn cell(model: &Model, entry: &GcEntry, head: &str) -> (String, Style) {
     let (styles, record) = (model.styles, &entry.record);
     let done = record.outcome == "consolidated";
+    let report = entry.report.as_ref();
     match head {
+        "OUTCOME" if report.is_some_and(|report| report.budget_reached) => {
+            ("Budget reached".to_owned(), styles.warn())
+        }
         "OUTCOME" => match record.outcome.as_str() {
+            "consolidated" if report.is_some_and(|report| report.geometric.is_some()) => {
+                ("Geometric".to_owned(), styles.good())
+            }
             "consolidated" => ("Consolidated".to_owned(), styles.good()),
             "skipped" => ("Nothing to do".to_owned(), styles.quiet()),
             "failed" => ("Failed".to_owned(), styles.bad()),

@@ -33,7 +33,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::parts::{fact, key_fact, plain, room, scrolled, shrunk, styled};
-use super::result::{done, facts, proof};
+use super::result::{done, facts, nothing_done, proof};
 use crate::console::cells::wrap;
 use crate::console::state::{Cursor, Extent, Model};
 use crate::text::{ago, duration, escaped, plural};
@@ -51,7 +51,10 @@ pub(super) fn draw(
 
 fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
     let (styles, record) = (model.styles, &entry.record);
-    let mut lines = title(model, record, room);
+    let mut lines = match &entry.report {
+        Some(report) if report.skipped => nothing_done(model, report, room),
+        _ => title(model, record, room),
+    };
     lines.push(Line::default());
     if let Some(error) = &record.error {
         lines.extend(plain(wrap(&escaped(error), room)));
@@ -63,7 +66,7 @@ fn lines(model: &Model, entry: &GcEntry, room: usize) -> Vec<Line<'static>> {
         ago(model.now, record.finished_at)
     );
     lines.push(fact(styles, "Finished", &ended, room));
-    if let Some(report) = &entry.report {
+    if let Some(report) = entry.report.as_ref().filter(|report| !report.skipped) {
         lines.extend(facts(model, report, room));
         lines.push(fact(
             styles,
@@ -106,7 +109,8 @@ fn title(model: &Model, record: &GcRecord, room: usize) -> Vec<Line<'static>> {
         "skipped" => {
             let message = match record.packs_before {
                 0 => "Nothing to do: the repo was empty.",
-                _ => "Nothing to do: the repo had only one pack.",
+                1 => "Nothing to do: the repo had only one pack.",
+                _ => "Nothing to do: each pack was much larger than all smaller ones together.",
             };
             styled(wrap(message, room), styles.good())
         }

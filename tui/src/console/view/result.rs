@@ -97,11 +97,7 @@ fn unknown(work: Work) -> &'static str {
 fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
     if report.skipped {
-        let explanation = match report.packs_before {
-            0 => "Nothing to do: the repo is empty.",
-            _ => "Nothing to do: the repo has only one pack.",
-        };
-        return styled(wrap(explanation, room), styles.good());
+        return nothing_done(model, report, room);
     }
     let mut lines = styled(
         wrap(&done(report.packs_before, report.packs_after, report.elapsed_ms), room),
@@ -109,10 +105,42 @@ fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'stat
     );
     lines.push(Line::default());
     lines.extend(facts(model, report, room));
-    let old = format!("{}, kept until packhouse prune deletes them", size(report.bytes_before));
+    // What stays is in both numbers.
+    let replaced = (report.bytes_before + report.bytes_written).saturating_sub(report.bytes_after);
+    let old = format!("{}, kept until packhouse prune deletes them", size(replaced));
     lines.extend(long_fact(styles, "Old packs", &old, room));
     lines.extend(proof(model, report.phase.proven.as_ref(), room));
     lines
+}
+
+/// Why nothing was done, or will be.
+pub(super) fn nothing_done<P>(
+    model: &Model,
+    report: &GcReport<P>,
+    room: usize,
+) -> Vec<Line<'static>> {
+    if report.budget_reached {
+        let message = "Nothing was done: the budget is too small.";
+        return styled(wrap(message, room), model.styles.warn());
+    }
+    let message = match report.packs_before {
+        0 => "Nothing to do: the repo is empty.",
+        1 => "Nothing to do: the repo has only one pack.",
+        _ => "Nothing to do: each pack is much larger than all smaller ones together.",
+    };
+    styled(wrap(message, room), model.styles.good())
+}
+
+/// The kind of a consolidation, and whether its budget was reached.
+pub(super) fn kind<P>(report: &GcReport<P>) -> String {
+    let kind = match report.geometric {
+        None => "full: all packs become one".to_owned(),
+        Some(factor) => format!("geometric, factor {factor}: the smallest packs become one"),
+    };
+    match report.budget_reached {
+        true => format!("{kind}; stopped at the budget"),
+        false => kind,
+    }
 }
 
 /// The success in a sentence.
@@ -128,7 +156,7 @@ pub(super) fn done(before: u64, after: u64, elapsed_ms: u64) -> String {
 /// The facts of a consolidation.
 pub(super) fn facts(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
-    let mut lines = Vec::new();
+    let mut lines = long_fact(styles, "Kind", &kind(report), room);
     if let Some(key) = &report.consolidated_key {
         lines.extend(key_fact(styles, &key.to_string(), room));
     }

@@ -110,7 +110,8 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
             (capitalized(&model.step_text(run).unwrap_or_default()), styles.busy())
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
-            ("Nothing to do".to_owned(), styles.good())
+            let why = if report.budget_reached { "Budget reached" } else { "Nothing to do" };
+            (why.to_owned(), styles.good())
         }
         RunState::Ended(Ok(Outcome::Consolidated(report))) => (
             format!(

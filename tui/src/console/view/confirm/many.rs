@@ -4,6 +4,7 @@
 //!  Consolidate 12 repos?
 //!  2 marked repos are hidden by the filter.
 //!
+//!  Kind        full: the packs of each repo become one
 //!  Packs       84 → 12
 //!  Bytes       9.5 MiB → about 8.5 MiB (973.1 KiB less)
 //!  Duplicates  about 973.1 KiB (10 %) removed
@@ -78,6 +79,7 @@ fn facts(
         .unwrap_or_default();
     let after = size(totals.bytes.saturating_sub(totals.reclaimable));
     let mut facts = vec![
+        ("Kind", "full: the packs of each repo become one".to_owned()),
         ("Packs", styles.to(&count(totals.packs), &count(repos.len() as u64))),
         (
             "Bytes",

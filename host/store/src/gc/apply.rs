@@ -1,0 +1,200 @@
+//! Applies a plan: writes the new pack, proves it, and publishes it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use packhouse_catalog::{Consolidation, LockMode, PublishOutcome};
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::{MpackKey, RepoName};
+use packhouse_model::progress::{Phase, Progress};
+use packhouse_model::report::{GcDone, GcReport};
+use packhouse_pack::{Directory, WrittenPack};
+use packhouse_vault::StagedFile;
+
+use super::{GcPlan, PlannedGc};
+use crate::complete::{CheckedPack, check_written};
+use crate::cost::peak_disk;
+use crate::prefetch::Reads;
+use crate::{Store, blocking, prove};
+
+impl Store {
+    /// Applies a plan, and records how it ended.
+    pub(super) async fn apply_current(
+        &self,
+        plan: GcPlan,
+        progress: &Progress,
+    ) -> Result<GcReport> {
+        let (row, started) = (plan.repo.clone(), self.clock.now());
+        let mut applied = self.apply_in_time(plan, started, progress).await;
+        if let Err(error) = &applied
+            && self.is_stale(row.id, error).await?
+        {
+            applied = Err(Error::Busy { repo: row.name.clone(), what: "it was consolidated" });
+        }
+        match &mut applied {
+            Ok(report) => {
+                self.remember(&row, report).await;
+                // What is kept says which plan was done; the answer is no dry run's.
+                report.phase.plan_digest = None;
+            }
+            Err(error) => self.remember_failure(&row, started, error).await,
+        }
+        applied
+    }
+
+    /// Applies a plan, unless the time is up before it is published.
+    async fn apply_in_time(
+        &self,
+        plan: GcPlan,
+        started: Timestamp,
+        progress: &Progress,
+    ) -> Result<GcReport> {
+        let spent = std::time::Duration::from_millis(plan.report.elapsed_ms);
+        let left = plan.max_time.map(|time| time.saturating_sub(spent));
+        let budget = self.budget(None, left, started).await?;
+        let (only, mut report) = (plan.only, plan.report.clone().with_phase(GcDone::default()));
+        match self.apply(plan, started, &self.limited(progress, &budget)).await {
+            Err(Error::OutOfTime) => {
+                report.budget_reached = true;
+                report.skipped = true;
+                report.consolidated_key = only;
+                report.packs_after = report.packs_before;
+                report.bytes_after = report.bytes_before;
+                (report.bytes_written, report.duplicates_dropped) = (0, 0);
+                report.dropped = None;
+                report.elapsed_ms += self.millis_since(started);
+                Ok(report)
+            }
+            done => done,
+        }
+    }
+
+    async fn apply(
+        &self,
+        plan: GcPlan,
+        started: Timestamp,
+        progress: &Progress,
+    ) -> Result<GcReport> {
+        let GcPlan { report, work, planned, repo, .. } = plan;
+        let plan_digest = report.phase.plan_digest.clone();
+        let mut report = report.with_phase(GcDone { plan_digest, proven: None });
+        let Some(work) = work else { return Ok(report) };
+        let name = repo.name.to_string();
+        let to_download = self.to_download(&repo.name, &work.sources)?;
+        self.need_space(peak_disk(&work.plan).saturating_add(to_download))?;
+        let reads = if work.prefetched { Reads::Prefetched } else { Reads::Whole };
+        // What is replaced was intact: records that are copied are checked on the way, packs with
+        // others beside it.
+        let checked = self.check_sources(&repo.name, &work);
+        let spliced =
+            self.splice(self.stage().await?, &repo.name, &work.plan, &work.packs, reads, progress);
+        let (checked, spliced) = tokio::join!(checked, spliced);
+        let (staged, written) = spliced?;
+        let sources_hashed = checked?;
+
+        progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
+        let PlannedGc { packs, plan, index, heads, dropped, is_whole, .. } = work;
+        let (proving, written) = (packs.clone(), Arc::new(written));
+        let proven = written.clone();
+        let proven = blocking(move || {
+            Ok(prove::consolidation::prove(
+                &plan,
+                &proving,
+                &proven,
+                &heads,
+                &index,
+                sources_hashed,
+            ))
+        });
+        let complete = check_complete(&staged, &written, is_whole);
+        let (proven, complete) = tokio::join!(proven, complete);
+        let proven = match proven? {
+            Ok(proven) => proven,
+            Err(failed) => return Err(self.unproven(&repo.name, &packs, failed).await),
+        };
+
+        progress.at(&name, Phase::Publish, written.bytes, written.bytes)?;
+        let lock = self.catalog.lock(LockMode::Publishing).await?;
+        // It can still be cancelled after this wait.
+        progress.at(&name, Phase::Publish, written.bytes, written.bytes)?;
+        self.store_with_progress(&name, staged, &written.key, written.bytes, progress).await?;
+        self.must_read_back(&written.key).await?;
+        let (complete, spine) = match complete? {
+            Some(CheckedPack { complete, spine }) => (Some(complete), spine),
+            None => (None, None),
+        };
+        let directory = Directory::of(written.key, written.bytes, &written.scanned)
+            .with_spine(spine.unwrap_or_default());
+        self.keep_directory(&directory).await;
+        self.directory_heads.forget(&written.key);
+        let done = Consolidation {
+            planned,
+            key: written.key,
+            bytes: written.bytes,
+            records: directory.len(),
+            dropped,
+            complete,
+            fence: self.fence,
+            now: self.time().await?,
+            repo: repo.clone(),
+        };
+        let published = self.catalog.publish_consolidation(&done, &lock).await?;
+        drop(lock);
+        match published {
+            PublishOutcome::Done { rows } => report.rows_changed = rows,
+            PublishOutcome::Changed => {
+                return Err(Error::Busy { repo: repo.name, what: "it was consolidated" });
+            }
+            PublishOutcome::LeaseLost => return Err(self.lease_lost()),
+        }
+        report.consolidated_key = Some(written.key);
+        report.phase.proven = Some(proven);
+        // In addition to the time of planning; the time in between, when the plan was shown, does
+        // not count.
+        report.elapsed_ms += self.millis_since(started);
+        Ok(report)
+    }
+
+    /// A pack that will replace others is read back from where it was sent to: a server may have
+    /// taken other bytes than it was sent, and have said nothing. Files were read back before they
+    /// were renamed.
+    async fn must_read_back(&self, key: &MpackKey) -> Result<()> {
+        if !self.vault.is_remote() || self.vault.hash_uncached(key).await? == Some(*key) {
+            return Ok(());
+        }
+        Err(Error::ReadBackDiffers { place: self.vault.place_of(key) })
+    }
+
+    /// Hashes the packs with records that the plan leaves out: a flipped byte there is found before
+    /// the pack is retired, and not when it is needed. Returns how many it has hashed.
+    async fn check_sources(&self, repo: &RepoName, work: &PlannedGc) -> Result<u64> {
+        let mut hashed = 0;
+        for key in &work.to_hash {
+            let stored = self.open_cached(repo, key).await?;
+            let (stored, found) =
+                blocking(move || crate::load::hash(&stored).map(|found| (stored, found))).await?;
+            if found == *key {
+                hashed += 1;
+                continue;
+            }
+            let examined = blocking(move || crate::load::examine(&stored, |_| Ok(()))).await?;
+            let differs = || format!("hash mismatch: its SHA-256 is {found}");
+            let detail = examined.sound(key).err().unwrap_or_else(differs);
+            return Err(self.damaged(repo, key, detail));
+        }
+        Ok(hashed)
+    }
+}
+
+/// Whether the new pack is complete. One of a part of the repo is not: other packs have what it
+/// refers to.
+async fn check_complete(
+    staged: &StagedFile,
+    written: &Arc<WrittenPack>,
+    is_whole: bool,
+) -> Result<Option<CheckedPack>> {
+    match is_whole {
+        true => check_written(staged, written).await,
+        false => Ok(None),
+    }
+}
