@@ -23,8 +23,8 @@ pub(super) use errors::{ErrorKind, RESTORE, without_line};
 pub(super) use params::{Arg, args, numbers};
 pub(super) use rows::{Columns, Execute, Sql};
 pub(super) use statements::{
-    leave_heads, listed, mapped_packs, put_awaited, put_commits, put_generations, put_heads,
-    take_job, take_scrub,
+    leave_heads, listed, mapped_packs, planned_shelves, put_awaited, put_commits, put_generations,
+    put_heads, put_on_shelves, retire_packs, take_job, take_scrub,
 };
 
 pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;
@@ -97,6 +97,14 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// size `bytes` of those to which the index of repo `$1` maps something, on these or other
     /// shelves.
     const MAPPED_PACKS: &'static str;
+    /// Number, generation and pack of the shelves in `$2` ([`numbers`], `$3` of them) that repo `$1`
+    /// has, in their order.
+    const PLANNED_SHELVES: &'static str;
+    /// Puts pack `$4` on the same shelves.
+    const PUT_ON_SHELVES: &'static str;
+    /// Retires at `$4` those of the packs in `$2` ([`numbers`], `$3` of them) that are on no shelf of
+    /// repo `$1`.
+    const RETIRE_PACKS: &'static str;
     /// Repos after owner `$1` and slug `$2`, by these, at most `$3`: their rows, their last
     /// consolidations, the number of findings of damage `damaged`; as `listed_packs` the keys of
     /// their mapped packs in hex, joined by commas, a colon, and the time of the oldest check; and

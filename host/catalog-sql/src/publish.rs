@@ -216,33 +216,6 @@ async fn drop_entities<E: Engine>(
     Ok(changed + counted)
 }
 
-/// The rows `n (i, shelf)` of the `$3` shelves in `$2`.
-macro_rules! planned_shelves {
-    () => {
-        "WITH RECURSIVE k (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM k WHERE i + 1 < $3),
-           n (i, shelf) AS (SELECT i, CAST(substr($2, 1 + 20 * i, 20) AS BIGINT) FROM k) "
-    };
-}
-
-/// Retires those of some packs that are on no shelf of the repo. Returns how many those are.
-async fn retire<E: Engine>(
-    tx: &mut Writing<E>,
-    repo: i64,
-    packs: &BTreeSet<i64>,
-    now: &str,
-) -> SqlResult<u64> {
-    tx.run(
-        "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-         INSERT INTO retired (repo, pack, retired_at)
-         SELECT $1, p.id, $4 FROM n CROSS JOIN packs p
-         WHERE p.id = CAST(substr($2, 1 + 20 * n.i, 20) AS BIGINT)
-         AND NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id AND s.repo = $1)
-         ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at",
-        args![repo, &numbers(packs.iter().copied()), packs.len(), now],
-    )
-    .await
-}
-
 /// Publishes a consolidation: a pack's row, and the `pack` of each shelf that it was planned from.
 pub(super) async fn consolidation<E: Engine>(
     tx: &mut Writing<E>,
@@ -258,16 +231,7 @@ pub(super) async fn consolidation<E: Engine>(
         return Ok(PublishOutcome::Changed);
     }
     let shelves = numbers(done.planned.iter().map(|(shelf, _)| shelf.0));
-    let found = tx
-        .all(
-            concat!(
-                planned_shelves!(),
-                "SELECT s.id, s.generation, s.pack FROM n CROSS JOIN shelves s
-                 WHERE s.id = n.shelf AND s.repo = $1 ORDER BY n.i"
-            ),
-            args![repo, &shelves, done.planned.len()],
-        )
-        .await?;
+    let found = tx.all(E::PLANNED_SHELVES, args![repo, &shelves, done.planned.len()]).await?;
     let standing = found.iter().map(|row| (ShelfId(row.int("id")), row.int("generation")));
     if !standing.eq(done.planned.iter().copied()) {
         return Ok(PublishOutcome::Changed);
@@ -289,18 +253,11 @@ pub(super) async fn consolidation<E: Engine>(
     }
     let now = done.now.to_string();
     let pack = put_pack::<E>(tx, &done.key, done.bytes, done.records, true, &now).await?;
-    let mut rows = 1 + tx
-        .run(
-            concat!(
-                planned_shelves!(),
-                "UPDATE shelves SET pack = $4, generation = generation + 1
-                 WHERE repo = $1 AND id IN (SELECT shelf FROM n)"
-            ),
-            args![repo, &shelves, done.planned.len(), pack],
-        )
-        .await?;
+    let mut rows =
+        1 + tx.run(E::PUT_ON_SHELVES, args![repo, &shelves, done.planned.len(), pack]).await?;
     let replaced: BTreeSet<i64> = found.iter().map(|row| row.int("pack")).collect();
-    rows += retire::<E>(tx, repo, &replaced, &now).await?;
+    let packs = numbers(replaced.iter().copied());
+    rows += tx.run(E::RETIRE_PACKS, args![repo, &packs, replaced.len(), &now]).await?;
     rows += tx.run("DELETE FROM retired WHERE repo = $1 AND pack = $2", args![repo, pack]).await?;
     if !done.dropped.is_empty() {
         rows += drop_entities::<E>(tx, repo, &done.dropped).await?;

@@ -102,6 +102,49 @@ macro_rules! put_awaited {
 }
 pub(crate) use put_awaited;
 
+/// [`Engine::PLANNED_SHELVES`], with the macro that reads a number.
+macro_rules! planned_shelves {
+    ($number:ident) => {
+        concat!(
+            "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             SELECT s.id, s.generation, s.pack FROM n CROSS JOIN shelves s
+             WHERE s.repo = $1 AND s.id = ",
+            $number!("$2"),
+            " ORDER BY n.i"
+        )
+    };
+}
+pub(crate) use planned_shelves;
+
+/// [`Engine::PUT_ON_SHELVES`], with the macro that reads a number.
+macro_rules! put_on_shelves {
+    ($number:ident) => {
+        concat!(
+            "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             UPDATE shelves SET pack = $4, generation = generation + 1
+             WHERE repo = $1 AND id IN (SELECT ",
+            $number!("$2"),
+            " FROM n)"
+        )
+    };
+}
+pub(crate) use put_on_shelves;
+
+/// [`Engine::RETIRE_PACKS`], with the macro that reads a number.
+macro_rules! retire_packs {
+    ($number:ident) => {
+        concat!(
+            "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
+             INSERT INTO retired (repo, pack, retired_at)
+             SELECT $1, p.id, $4 FROM n CROSS JOIN packs p WHERE p.id = ",
+            $number!("$2"),
+            " AND NOT EXISTS (SELECT 1 FROM shelves s WHERE s.pack = p.id AND s.repo = $1)
+             ON CONFLICT (repo, pack) DO UPDATE SET retired_at = excluded.retired_at"
+        )
+    };
+}
+pub(crate) use retire_packs;
+
 /// [`Engine::LISTED`], with the expressions that join the keys of mapped packs `p` on shelves `s`,
 /// in hex, with commas; and the heads of branches `b`, as lines.
 macro_rules! listed {

@@ -17,7 +17,8 @@ use self::lock::AdvisoryLock;
 use super::SqlCatalog;
 use super::engine::{
     Check, Columns, Engine, ErrorKind, Reader, Sql, SqlResult, Tx, args, leave_heads, listed,
-    mapped_packs, put_awaited, put_commits, put_generations, put_heads, take_job, take_scrub,
+    mapped_packs, planned_shelves, put_awaited, put_commits, put_generations, put_heads,
+    put_on_shelves, retire_packs, take_job, take_scrub,
 };
 use super::migrations::{
     APPLIED, MigrationStep, Migrations, PendingMigrations, Schema, are_pending, pending_error, run,
@@ -366,6 +367,9 @@ impl Engine for PostgresDatabase {
         " AND repo = $1 OFFSET 0) s
          JOIN packs p ON p.id = s.pack"
     );
+    const PLANNED_SHELVES: &'static str = planned_shelves!(number);
+    const PUT_ON_SHELVES: &'static str = put_on_shelves!(number);
+    const RETIRE_PACKS: &'static str = retire_packs!(number);
     const LISTED: &'static str = listed!(
         "string_agg(DISTINCT CASE WHEN s.commits + s.snapshots + s.objects + s.tags > 0 THEN encode(p.key, 'hex') END, ',')",
         "string_agg(encode(b.head, 'hex') || ' ' || b.name, E'\n')"

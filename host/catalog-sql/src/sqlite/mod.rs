@@ -22,7 +22,8 @@ use self::stamps::Stamps;
 use super::SqlCatalog;
 use super::engine::{
     Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, listed, mapped_packs,
-    put_awaited, put_commits, put_generations, put_heads, take_job, take_scrub,
+    planned_shelves, put_awaited, put_commits, put_generations, put_heads, put_on_shelves,
+    retire_packs, take_job, take_scrub,
 };
 use super::migrations::{MigrationStep, Migrations, PendingMigrations};
 use crate::MissingCatalog;
@@ -207,6 +208,9 @@ impl Engine for SqliteFile {
         number!("$2"),
         " AND s.repo = $1 AND p.id = s.pack"
     );
+    const PLANNED_SHELVES: &'static str = planned_shelves!(number);
+    const PUT_ON_SHELVES: &'static str = put_on_shelves!(number);
+    const RETIRE_PACKS: &'static str = retire_packs!(number);
     const LISTED: &'static str = listed!(
         "group_concat(DISTINCT CASE WHEN s.commits + s.snapshots + s.objects + s.tags > 0 THEN hex(p.key) END)",
         "group_concat(hex(b.head) || ' ' || b.name, '\n')"

@@ -14,7 +14,7 @@ use crate::snapshot::{COMMITS, TAGS_WITHOUT_COMMIT};
 /// What may be scanned: numbers, and what was looked up before.
 const LISTS: [&str; 6] = ["n", "side", "asked", "walk", "history", "CONSTANT"];
 
-const STATEMENTS: [(&str, &str); 21] = [
+const STATEMENTS: [(&str, &str); 24] = [
     ("HISTORY", SqliteFile::HISTORY),
     ("GENERATIONS", SqliteFile::GENERATIONS),
     ("PUT_GENERATIONS", SqliteFile::PUT_GENERATIONS),
@@ -24,6 +24,9 @@ const STATEMENTS: [(&str, &str); 21] = [
     ("TAGS_OF", SqliteFile::TAGS_OF),
     ("LOOKUP", SqliteFile::LOOKUP),
     ("PACKS_ON", SqliteFile::PACKS_ON),
+    ("PLANNED_SHELVES", SqliteFile::PLANNED_SHELVES),
+    ("PUT_ON_SHELVES", SqliteFile::PUT_ON_SHELVES),
+    ("RETIRE_PACKS", SqliteFile::RETIRE_PACKS),
     ("MAPPED_PACKS", SqliteFile::MAPPED_PACKS),
     ("DROP_ENTITIES", SqliteFile::DROP_ENTITIES),
     ("STALE", SqliteFile::STALE),
