@@ -1,0 +1,6 @@
+//! Runs as a whole: written, read, looked up, merged, and damaged.
+
+mod damage;
+mod memory;
+mod merging;
+mod trees;
