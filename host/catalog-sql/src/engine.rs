@@ -45,17 +45,16 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Whether a catalog is a file.
     const IS_FILE: bool;
 
-    /// Puts the entities of `$2` (entity and fingerprint of each), `$4` of them, on shelf `$3` of repo
-    /// `$1`. `$5` is the fingerprint that is not written.
-    const PUT_ENTITIES: &'static str;
     /// Sets the heads of branches of repo `$1`: names in `$2`, a JSON array, and their commits in
     /// `$3`, 33 bytes each.
     const PUT_HEADS: &'static str;
     /// Records the old heads of the same branches, as left at `$4`, if they change.
     const LEAVE_HEADS: &'static str;
-    /// Index rows of repo `$1` after entity `$2`, at most `$3`, as one text `found`: a line
+    /// `id` and `data` of those blocks of the index whose IDs are in `$1`, a JSON array. In no order.
+    const BLOCKS: &'static str;
+    /// Old rows of the index of repo `$1` after entity `$2`, at most `$3`, as one text `found`: a line
     /// each, `HEX:SHELF`.
-    const INDEX_PAGE: &'static str;
+    const OLD_PAGE: &'static str;
     /// Keeps others from publishing to repo `$1` until the transaction ends; returns its row.
     const LOCK_REPO: &'static str;
     /// Keeps others from taking job `$1` until the transaction ends, if it still has fence `$2`;
@@ -86,10 +85,10 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const TAKE_AWAITED: &'static str;
     /// The tags of the `$3` commits in `$2`, 33 bytes each, of repo `$1`. In no order.
     const TAGS_OF: &'static str;
-    /// Those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has, as one text `found`,
-    /// null if there are none: a line each, with the position of the entity, its shelf and its
-    /// fingerprint in hex, separated by colons. A row each would take most of the time.
-    const LOOKUP: &'static str;
+    /// Those of the `$3` entities in `$2`, 34 bytes each, that repo `$1` has among its old rows, as
+    /// one text `found`, null if there are none: a line each, with the position of the entity, its
+    /// shelf and its fingerprint in hex, separated by colons. A row each would take most of the time.
+    const OLD_LOOKUP: &'static str;
     /// The packs on those of the shelves in `$2` ([`numbers`], `$3` of them) that
     /// belong to repo `$1`.
     const PACKS_ON: &'static str;
@@ -110,8 +109,6 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// their mapped packs in hex, joined by commas, a colon, and the time of the oldest check; and
     /// as `listed_heads` a line for each branch, with its commit in hex, a space, and its name.
     const LISTED: &'static str;
-    /// Removes the `$3` entities in `$2`, 34 bytes each, from repo `$1`, which is locked.
-    const DROP_ENTITIES: &'static str;
     /// Those of the `$3` entities in `$2`, 34 bytes each, that were not marked as recent in repo
     /// `$1` at `$4` or later; `i` is the position of the entity.
     const STALE: &'static str;

@@ -16,6 +16,7 @@ mod freshen;
 mod gc_log;
 mod graph;
 mod heads;
+mod index;
 mod jobs;
 mod lines;
 mod listing;

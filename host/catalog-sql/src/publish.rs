@@ -13,6 +13,7 @@ use packhouse_model::report::Cause;
 
 use super::deltas::Deltas;
 use super::engine::{BATCH, Columns, Engine, Sql, SqlResult, Writing, args, numbers};
+use super::index::{self, Change};
 use super::{complete, deltas, freshen, graph, heads, sums};
 
 /// Whether a job is still assigned to the worker that took it. It stays assigned until the
@@ -42,7 +43,7 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
     if rows == 0 {
         return Ok(PublishOutcome::Changed);
     }
-    let mut deltas = Deltas::new();
+    let (mut deltas, mut indexed) = (Deltas::new(), Vec::new());
     let mut stored = 0;
     // In their order, by which packs are listed. Two repos that are pushed the same packs in
     // another order may wait for each other's rows: then one of them is done again.
@@ -62,13 +63,13 @@ pub(super) async fn push<E: Engine>(tx: &mut Writing<E>, push: &Push) -> SqlResu
                 args![repo, pack_id, &now],
             )
             .await?;
-        rows +=
-            2 + put_entities::<E>(tx, repo, ShelfId(shelf.int("id")), pack, &mut deltas).await?;
-        rows += graph::put_tags::<E>(tx, repo, &pack.tags).await?;
+        indexed.extend(index_rows(ShelfId(shelf.int("id")), pack, &mut deltas));
+        rows += 2 + graph::put_tags::<E>(tx, repo, &pack.tags).await?;
         if let Some(complete) = &push.complete {
             rows += complete::put::<E>(tx, repo, pack_id, complete).await?;
         }
     }
+    rows += index::put::<E>(tx, repo, push.repo.revision + 1, indexed).await?;
     let touched: Vec<ShelfId> = deltas.keys().copied().collect();
     let before = sums::mapped_packs::<E>(tx, repo, &touched).await?;
     let (changed, sum) = deltas::put::<E>(tx, deltas).await?;
@@ -142,70 +143,46 @@ async fn put_pack<E: Engine>(
     Ok(id)
 }
 
-/// Entity and fingerprint of many rows, 50 bytes each.
-fn packed<'a>(rows: impl Iterator<Item = &'a IndexRow>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for row in rows {
-        bytes.extend_from_slice(&row.entity);
-        bytes.extend_from_slice(&row.fingerprint);
-    }
-    bytes
-}
-
-async fn put_entities<E: Engine>(
-    tx: &mut Writing<E>,
-    repo: i64,
+/// The rows of the index that a pack of a push changes; counts them.
+fn index_rows(
     shelf: ShelfId,
     pack: &PushedPack,
     deltas: &mut Deltas,
-) -> SqlResult<u64> {
-    let unwritten = Fingerprint::default();
-    let mut changed = 0;
-    for chunk in pack.fresh.chunks(BATCH) {
-        let delta = deltas.entry(shelf).or_default();
-        chunk.iter().for_each(|fresh| delta.add(&fresh.row, 1, fresh.bytes as i64));
-        let rows = packed(chunk.iter().map(|fresh| &fresh.row));
-        changed += tx
-            .run(E::PUT_ENTITIES, args![repo, &rows, shelf.0, chunk.len(), &unwritten[..]])
-            .await?;
+) -> impl Iterator<Item = index::Row> {
+    let delta = deltas.entry(shelf).or_default();
+    pack.fresh.iter().for_each(|fresh| delta.add(&fresh.row, 1, fresh.bytes as i64));
+    for moved in &pack.moved {
+        deltas.entry(shelf).or_default().add(&moved.row, 1, moved.bytes as i64);
+        deltas.entry(moved.from).or_default().add(&moved.row, -1, -(moved.bytes_there as i64));
     }
-    for chunk in pack.moved.chunks(BATCH) {
-        for moved in chunk {
-            deltas.entry(shelf).or_default().add(&moved.row, 1, moved.bytes as i64);
-            deltas.entry(moved.from).or_default().add(&moved.row, -1, -(moved.bytes_there as i64));
-        }
-        let rows = packed(chunk.iter().map(|moved| &moved.row));
-        changed += tx
-            .run(
-                // Looked up by key, one by one, regardless of the database's statistics of the
-                // repo.
-                "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
-                 INSERT INTO entities (repo, entity, shelf, print)
-                 SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5)
-                   FROM n WHERE true
-                 ON CONFLICT (repo, entity) DO UPDATE SET shelf = excluded.shelf, print = excluded.print",
-                args![repo, &rows, shelf.0, chunk.len(), &unwritten[..]],
-            )
-            .await?;
-    }
-    Ok(changed)
+    let row = |row: &IndexRow, change| index::Row {
+        key: row.entity,
+        change,
+        fingerprint: row.fingerprint,
+    };
+    let fresh = pack.fresh.iter().map(move |fresh| row(&fresh.row, Change::New(shelf)));
+    fresh.chain(pack.moved.iter().map(move |moved| row(&moved.row, Change::Replaces(shelf))))
 }
 
 /// Removes entities, and everything that was recorded about them.
 async fn drop_entities<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,
+    age: i64,
     dropped: &[DroppedEntity],
 ) -> SqlResult<u64> {
-    let (mut changed, mut deltas) = (0, Deltas::new());
+    let fingerprint = Fingerprint::default();
+    let row =
+        |one: &DroppedEntity| index::Row { key: one.entity, change: Change::Dropped, fingerprint };
+    let mut changed = index::put::<E>(tx, repo, age, dropped.iter().map(row).collect()).await?;
+    let mut deltas = Deltas::new();
     for chunk in dropped.chunks(BATCH) {
         let mut bytes = Vec::with_capacity(chunk.len() * ENTITY_BYTES);
         for one in chunk {
             bytes.extend_from_slice(&one.entity);
-            let row = IndexRow { entity: one.entity, fingerprint: Fingerprint::default() };
+            let row = IndexRow { entity: one.entity, fingerprint };
             deltas.entry(one.shelf).or_default().add(&row, -1, -(one.bytes as i64));
         }
-        changed += tx.run(E::DROP_ENTITIES, args![repo, &bytes, chunk.len()]).await?;
         changed += tx.run(E::DROP_FRESHENED, args![repo, &bytes, chunk.len()]).await?;
         // The ids follow the kind.
         let commits = [Kind::Commit as u8];
@@ -260,7 +237,7 @@ pub(super) async fn consolidation<E: Engine>(
     rows += tx.run(E::RETIRE_PACKS, args![repo, &packs, replaced.len(), &now]).await?;
     rows += tx.run("DELETE FROM retired WHERE repo = $1 AND pack = $2", args![repo, pack]).await?;
     if !done.dropped.is_empty() {
-        rows += drop_entities::<E>(tx, repo, &done.dropped).await?;
+        rows += drop_entities::<E>(tx, repo, done.repo.revision + 1, &done.dropped).await?;
         rows += tx.run("UPDATE retired SET partial = 1 WHERE repo = $1", args![repo]).await?;
     }
     rows += match &done.complete {

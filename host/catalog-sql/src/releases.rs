@@ -6,6 +6,7 @@ use packhouse_core::Kind;
 use packhouse_model::error::Result;
 
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Work, Writing, args};
+use super::index::Index;
 use super::{SqlCatalog, rows};
 
 /// A release to publish.
@@ -57,11 +58,8 @@ async fn put<E: Engine>(tx: &mut Writing<E>, params: &ReleaseParams<'_>) -> SqlR
         return Ok(PutRelease::Taken(Box::new(taken)));
     }
     let commit = entity_key(Kind::Commit, release.commit);
-    if tx
-        .maybe("SELECT 1 FROM entities WHERE repo = $1 AND entity = $2", args![repo, &commit[..]])
-        .await?
-        .is_none()
-    {
+    let mut index = Index::read(tx, repo).await?;
+    if index.lookup::<E, _>(tx, &[commit]).await? == [None] {
         return Ok(PutRelease::UnknownCommit);
     }
     let sum = "SELECT CAST(coalesce(sum(octet_length(body)), 0) AS BIGINT) AS bytes FROM releases

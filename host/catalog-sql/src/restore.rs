@@ -7,7 +7,7 @@ use packhouse_model::names::{RepoId, RepoName};
 use packhouse_model::report::DeletedRepo;
 
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
-use super::{rows, sums};
+use super::{index, rows, sums};
 
 /// The key in `freshened` that stands for all entities of a repo.
 pub(super) const EVERYTHING: &[u8] = &[];
@@ -160,7 +160,6 @@ pub(super) async fn forget<E: Engine>(
         .await?;
         for statement in [
             "DELETE FROM shelves WHERE repo = $1",
-            "DELETE FROM entities WHERE repo = $1",
             "DELETE FROM commits WHERE repo = $1",
             "DELETE FROM awaited_parents WHERE repo = $1",
             "DELETE FROM complete_packs WHERE repo = $1",
@@ -180,6 +179,7 @@ pub(super) async fn forget<E: Engine>(
         ] {
             tx.run(statement, args![repo]).await?;
         }
+        index::forget::<E>(tx, repo).await?;
         tx.run(
             "UPDATE repos SET pruned_at = $2, commits = 0, snapshots = 0, objects = 0, tags = 0,
               needed_bytes = 0, walk_floor = NULL WHERE id = $1",

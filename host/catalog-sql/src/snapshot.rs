@@ -15,13 +15,14 @@ use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::report::{Cause, Damage};
 
 use super::engine::{Arg, BATCH, Columns, Engine, Reading, Sql, args, numbers};
-use super::lines::{found_line, history_line, index_line, lines};
+use super::index::Index;
+use super::lines::{history_line, lines};
 use super::restore::EVERYTHING;
 use super::walk::Walk;
 use super::{complete, damage, failed, graph, rows};
 
-/// Index rows that are returned as one text.
-const TEXT_ROWS: u32 = 8192;
+/// Index rows of a page.
+const PAGE: u32 = 8192;
 
 /// Commits of repo `$1` after `$2`, at most `$3`.
 pub(super) const COMMITS: &str = "SELECT id, parent1, parent2, snapshot, generation FROM commits
@@ -38,6 +39,8 @@ struct SqlSnapshot<E: Engine> {
     transaction: Reading<E>,
     repo: RepoRow,
     walk_floor: Option<u64>,
+    /// Read when it is first needed.
+    index: Option<Index>,
 }
 
 /// Begins the transaction. The first statement fixes the state that the snapshot sees.
@@ -54,10 +57,18 @@ pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Sn
     let error_kind = engine.clone();
     let failed = Box::new(move |error| failed(&error_kind, "reading it", &error));
     let place = engine.place().to_owned();
-    Ok(Box::new(SqlSnapshot::<E> { place, failed, transaction, repo, walk_floor }))
+    Ok(Box::new(SqlSnapshot::<E> { place, failed, transaction, repo, walk_floor, index: None }))
 }
 
 impl<E: Engine> SqlSnapshot<E> {
+    /// Takes the index, which the caller puts back.
+    async fn index(&mut self) -> Result<Index> {
+        match self.index.take() {
+            Some(index) => Ok(index),
+            None => Index::read(&mut self.transaction, self.repo.id).await.map_err(&self.failed),
+        }
+    }
+
     async fn all(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<E::Row>> {
         self.transaction.all(sql, args).await.map_err(&self.failed)
     }
@@ -310,20 +321,10 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         &mut self,
         entities: &[EntityKey],
     ) -> Result<Vec<Option<(ShelfId, Fingerprint)>>> {
-        // In the order of the index: keys that lie on one page follow each other.
-        let mut order: Vec<usize> = (0..entities.len()).collect();
-        order.sort_unstable_by_key(|number| entities[*number]);
-        let mut found = vec![None; entities.len()];
-        for chunk in order.chunks(BATCH) {
-            let keys: Vec<u8> = chunk.iter().flat_map(|number| entities[*number]).collect();
-            let known = self.one(E::LOOKUP, args![self.repo.id, &keys, chunk.len()]).await?;
-            let damaged = || rows::damaged(&self.place, "a row of `entities`");
-            for line in lines(&known) {
-                let (number, shelf, fingerprint) = found_line(line).ok_or_else(damaged)?;
-                found[*chunk.get(number).ok_or_else(damaged)?] = Some((shelf, fingerprint));
-            }
-        }
-        Ok(found)
+        let mut index = self.index().await?;
+        let found = index.lookup::<E, _>(&mut self.transaction, entities).await;
+        self.index = Some(index);
+        found.map_err(&self.failed)
     }
 
     async fn index_page(
@@ -331,16 +332,10 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
         after: Option<&EntityKey>,
         limit: u32,
     ) -> Result<Vec<(IndexRow, ShelfId)>> {
-        let after = after.map_or(&[][..], |key| &key[..]);
-        let page =
-            self.one(E::INDEX_PAGE, args![self.repo.id, after, limit.min(TEXT_ROWS)]).await?;
-        let damaged = || rows::damaged(&self.place, "a row of `entities`");
-        let mut rows: Vec<(IndexRow, ShelfId)> =
-            lines(&page).map(|line| index_line(line).ok_or_else(damaged)).collect::<Result<_>>()?;
-        // The set of rows is defined by the query; their order within the text is the database's
-        // own.
-        rows.sort_unstable_by_key(|(row, _)| row.entity);
-        Ok(rows)
+        let mut index = self.index().await?;
+        let page = index.page::<E, _>(&mut self.transaction, after, limit.min(PAGE) as usize).await;
+        self.index = Some(index);
+        page.map_err(&self.failed)
     }
 
     async fn tags_of(&mut self, commits: &[EntityId]) -> Result<Vec<TagRow>> {

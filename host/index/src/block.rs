@@ -19,7 +19,7 @@ pub(crate) const HEAD_BYTES: usize = 16;
 const VERSION: u8 = 1;
 
 /// Leaves of a node.
-pub(crate) const LEAVES_PER_NODE: u32 = 15;
+pub(crate) const LEAVES_PER_NODE: u32 = 14;
 
 /// Nodes of a chunk.
 pub(crate) const NODES_PER_CHUNK: u32 = 16;
@@ -201,7 +201,7 @@ mod tests {
         assert!(nodes.clone().map(BlockId::as_node).eq(0..100));
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), 1600);
+        assert_eq!(all.len() as u32, 100 * (1 + LEAVES_PER_NODE));
         let (first, end) = run.blocks();
         for block in all.into_iter().chain([BlockId::root(run)]) {
             assert_eq!(BlockId::from_i64(block.to_i64()), block);

@@ -4,9 +4,10 @@ use thiserror::Error;
 
 use crate::block::{BLOCK_BYTES, BlockId, NODES_PER_CHUNK, RunId};
 use crate::leaf::LeafBuilder;
-use crate::node::{BEGINNING_BYTES, NodeBuilder};
+use crate::node::NodeBuilder;
 use crate::row::{Key, Row};
 use crate::run;
+use crate::separators::SeparatorsBuilder;
 
 /// Writes a run. It holds a chunk: about a megabyte.
 #[derive(Debug)]
@@ -18,8 +19,11 @@ pub struct RunBuilder {
     node: NodeBuilder,
     chunk: Chunk,
     leaves: u32,
-    /// Of the nodes so far.
-    beginnings: Vec<[u8; BEGINNING_BYTES]>,
+    nodes: SeparatorsBuilder,
+    /// The last key before the leaf.
+    before_leaf: Option<Key>,
+    /// The last key before the node.
+    before_node: Option<Key>,
 }
 
 /// Blocks to write: up to 16 nodes, and their leaves.
@@ -76,7 +80,9 @@ impl RunBuilder {
             node: NodeBuilder::default(),
             chunk: Chunk::of(run, 0, 0),
             leaves: 0,
-            beginnings: Vec::new(),
+            nodes: SeparatorsBuilder::default(),
+            before_leaf: None,
+            before_node: None,
         }
     }
 
@@ -110,29 +116,32 @@ impl RunBuilder {
         // The last leaf has the last row, at least.
         let full = self.finish_leaf();
         self.finish_node();
-        let root = run::root(self.run, self.leaves, &self.beginnings);
+        let root = run::root(self.run, self.leaves, &mut self.nodes);
         Outline { rows, root, rest: full.or(Some(self.chunk)) }
     }
 
     fn finish_leaf(&mut self) -> Option<Chunk> {
-        self.node.push(self.leaf.rows());
+        let last = self.leaf.rows().last().map(|row| row.key);
+        self.node.push(self.leaf.rows(), self.before_leaf.as_ref());
         self.leaf.finish(BlockId::leaf(self.run, self.leaves), &mut self.chunk.leaves);
         self.leaves += 1;
+        self.before_leaf = last;
         if self.node.is_full() {
             self.finish_node();
         }
         if self.chunk.nodes() < NODES_PER_CHUNK {
             return None;
         }
-        let next = Chunk::of(self.run, self.beginnings.len() as u32, self.leaves);
+        let next = Chunk::of(self.run, self.nodes.len() as u32, self.leaves);
         Some(std::mem::replace(&mut self.chunk, next))
     }
 
     /// Ends the node; does nothing if it has no leaf.
     fn finish_node(&mut self) {
-        let Some(beginning) = self.node.beginning() else { return };
-        let node = BlockId::node(self.run, self.beginnings.len() as u32);
-        self.beginnings.push(beginning);
+        let Some(first) = self.node.first() else { return };
+        let node = BlockId::node(self.run, self.nodes.len() as u32);
+        self.nodes.push(*first, self.before_node.as_ref());
         self.node.finish(node, &mut self.chunk.nodes);
+        self.before_node = self.before_leaf;
     }
 }

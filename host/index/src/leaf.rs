@@ -43,7 +43,6 @@ const HAS_FINGERPRINT: u8 = 0b100;
 #[derive(Clone, Debug)]
 pub struct Leaf {
     bytes: Vec<u8>,
-    rows: usize,
     /// Where the columns begin.
     digests: usize,
     shelves: usize,
@@ -81,7 +80,6 @@ impl Leaf {
         }
         let leaf = Leaf {
             bytes,
-            rows,
             digests,
             shelves,
             flags,
@@ -125,16 +123,6 @@ impl Leaf {
             fingerprint += usize::from(self.flags()[row] & HAS_FINGERPRINT != 0);
             found
         })
-    }
-
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.rows
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows == 0
     }
 
     /// A row, with its place among those that have fingerprints.

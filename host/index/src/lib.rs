@@ -4,9 +4,9 @@
 //! A push writes one run; the newest run that has a key decides. A run is a tree of three levels:
 //!
 //! ```text
-//! root                      of each node, the beginning of its first key; in the row of the run
-//!  └─ node × any            of each leaf, the same; of each row, 16 bits of its ID
-//!      └─ leaf × 15         rows, in columns, ascending
+//! root                      which node has a key; stored beside the number of the run
+//!  └─ node × any            which leaf has it; of each row, 16 bits of its ID
+//!      └─ leaf × 14         rows, in columns, ascending
 //! ```
 //!
 //! So a key that a run does not have costs a node, which stays in a cache, and no leaf. A run of one
@@ -32,6 +32,7 @@ mod node;
 mod policy;
 mod row;
 mod run;
+mod separators;
 #[cfg(test)]
 mod tests;
 

@@ -36,7 +36,7 @@ impl<'a> Lookup<'a> {
             for (number, key) in (0..).zip(keys) {
                 match run.leaf() {
                     Some(leaf) => lookup.offer(at, number, leaf),
-                    None => lookup.probes.extend(run.nodes_with(key).map(|node| Probe {
+                    None => lookup.probes.extend(run.node_with(key).map(|node| Probe {
                         run: at,
                         number: BlockId::node(run.id, node).number,
                         key: number,
@@ -67,9 +67,9 @@ impl<'a> Lookup<'a> {
             let node = node(block).ok_or(block.fault(Fault::Missing))?;
             let first = block.as_node() * LEAVES_PER_NODE;
             for probe in of_node {
-                let leaves = node.leaves_with(&self.keys[probe.key as usize]);
+                let leaf = node.leaf_with(&self.keys[probe.key as usize]);
                 let number = |leaf| BlockId::leaf(block.run, first + leaf).number;
-                probes.extend(leaves.map(|leaf| Probe { number: number(leaf), ..*probe }));
+                probes.extend(leaf.map(|leaf| Probe { number: number(leaf), ..*probe }));
             }
         }
         probes.sort_unstable();

@@ -1,8 +1,8 @@
-//! Nodes: what is in up to 15 leaves, in short.
+//! Nodes: what is in up to 14 leaves, in short.
 //!
 //! ```text
 //! head, with the number of leaves
-//! beginnings × 8   of the first key of each leaf
+//! separators of the leaves
 //! rows       × 1   of each leaf
 //! tails      × 2   the end of each row's key, leaf by leaf
 //! zeros
@@ -11,23 +11,19 @@
 //! A tail is a part of a hash: of 65 536 keys that a leaf does not have, about a hundred seem to be
 //! in it.
 
-use std::ops::Range;
-
 use crate::block::{
     BLOCK_BYTES, BlockFault, BlockId, BlockType, Fault, HEAD_BYTES, LEAVES_PER_NODE, open_block,
     seal,
 };
 use crate::leaf::MAX_ROWS;
-use crate::row::{Key, Row, beginning, tail};
-
-/// Size of a beginning.
-pub(crate) const BEGINNING_BYTES: usize = 8;
+use crate::row::{KEY_BYTES, Key, Row, tail};
+use crate::separators::{Separators, SeparatorsBuilder};
 
 /// Size of a tail.
 const TAIL_BYTES: usize = 2;
 
 const _: () = assert!(
-    HEAD_BYTES + LEAVES_PER_NODE as usize * (BEGINNING_BYTES + 1 + MAX_ROWS * TAIL_BYTES)
+    HEAD_BYTES + 1 + LEAVES_PER_NODE as usize * (KEY_BYTES + 1 + MAX_ROWS * TAIL_BYTES)
         <= BLOCK_BYTES,
     "a node has room for its leaves"
 );
@@ -46,91 +42,69 @@ impl Node {
     /// If the bytes are not that node, as it was written.
     pub fn open(bytes: Vec<u8>, id: BlockId) -> Result<Node, BlockFault> {
         let leaves = usize::from(open_block(&bytes, id, BlockType::Node)?);
-        let most = LEAVES_PER_NODE as usize;
-        let node = Node { bytes, leaves: leaves.min(most) };
-        let rows: usize = node.rows().iter().map(|rows| usize::from(*rows)).sum();
-        match leaves <= most && node.tails_at() + rows * TAIL_BYTES <= BLOCK_BYTES {
+        let node = Node { bytes, leaves };
+        let is_whole = node.parts().is_some_and(|(_, rows, tails)| sum(rows) <= tails.len());
+        match is_whole && leaves > 0 && leaves <= LEAVES_PER_NODE as usize {
             true => Ok(node),
             false => Err(id.fault(Fault::Content)),
         }
     }
 
-    /// Its leaves that seem to have a key, counted from its first one: the one that has it, and
-    /// seldom another.
-    pub fn leaves_with(&self, key: &Key) -> impl Iterator<Item = u32> {
-        let leaves = candidates(self.beginnings(), key);
-        let mut start = self.rows()[..leaves.start].iter().map(|rows| usize::from(*rows)).sum();
+    /// The leaf that seems to have a key, counted from its first one. If none does, it has no such
+    /// key.
+    pub fn leaf_with(&self, key: &Key) -> Option<u32> {
+        let (separators, rows, tails) = self.parts()?;
+        let leaf = separators.find(key)?;
+        let tails = &tails[sum(&rows[..leaf])..][..usize::from(rows[leaf])];
         let tail = tail(key);
-        leaves.filter_map(move |leaf| {
-            let end = start + usize::from(self.rows()[leaf]);
-            let of_leaf = &self.tails()[start..end];
-            start = end;
-            // All of them, without a branch for each.
-            of_leaf
-                .iter()
-                .fold(false, |found, other| found | (*other == tail))
-                .then_some(leaf as u32)
-        })
+        // All of them, without a branch for each.
+        let seems = tails.iter().fold(false, |found, other| found | (*other == tail));
+        seems.then_some(leaf as u32)
     }
 
-    fn beginnings(&self) -> &[[u8; BEGINNING_BYTES]] {
-        self.bytes[HEAD_BYTES..][..self.leaves * BEGINNING_BYTES].as_chunks().0
-    }
-
-    fn rows(&self) -> &[u8] {
-        &self.bytes[HEAD_BYTES + self.leaves * BEGINNING_BYTES..][..self.leaves]
-    }
-
-    fn tails(&self) -> &[[u8; TAIL_BYTES]] {
-        self.bytes[self.tails_at()..].as_chunks().0
-    }
-
-    fn tails_at(&self) -> usize {
-        HEAD_BYTES + self.leaves * (BEGINNING_BYTES + 1)
+    /// Separators, rows and tails.
+    fn parts(&self) -> Option<(Separators<'_>, &[u8], &[[u8; TAIL_BYTES]])> {
+        let (separators, rest) = Separators::read(&self.bytes[HEAD_BYTES..], self.leaves)?;
+        let (rows, tails) = rest.split_at_checked(self.leaves)?;
+        Some((separators, rows, tails.as_chunks().0))
     }
 }
 
-/// Those of some blocks that may have a key, by the beginnings of their first keys: one, or several
-/// where keys share their beginnings, or none if it would come before all of them.
-pub(crate) fn candidates(beginnings: &[[u8; BEGINNING_BYTES]], key: &Key) -> Range<usize> {
-    let of_key = beginning(key);
-    let before = beginnings.partition_point(|block| u64::from_be_bytes(*block) < of_key);
-    let same =
-        beginnings[before..].iter().take_while(|block| u64::from_be_bytes(**block) == of_key);
-    before.saturating_sub(1)..before + same.count()
+fn sum(rows: &[u8]) -> usize {
+    rows.iter().map(|rows| usize::from(*rows)).sum()
 }
 
 /// Leaves that become a node.
 #[derive(Debug, Default)]
 pub(crate) struct NodeBuilder {
-    beginnings: Vec<u8>,
+    separators: SeparatorsBuilder,
     rows: Vec<u8>,
     tails: Vec<u8>,
 }
 
 impl NodeBuilder {
-    /// Adds a leaf. There is room for 15.
-    pub(crate) fn push(&mut self, leaf: &[Row]) {
+    /// Adds a leaf, with the key before it. There is room for 14.
+    pub(crate) fn push(&mut self, leaf: &[Row], before: Option<&Key>) {
         let Some(first) = leaf.first() else { return };
-        self.beginnings.extend_from_slice(&beginning(&first.key).to_be_bytes());
+        self.separators.push(first.key, before);
         self.rows.push(leaf.len() as u8);
         self.tails.extend(leaf.iter().flat_map(|row| tail(&row.key)));
     }
 
-    /// The beginning of its first key; none if it has no leaf.
-    pub(crate) fn beginning(&self) -> Option<[u8; BEGINNING_BYTES]> {
-        self.beginnings.first_chunk().copied()
+    /// Its first key; none if it has no leaf.
+    pub(crate) fn first(&self) -> Option<&Key> {
+        self.separators.first()
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.rows.len() == LEAVES_PER_NODE as usize
+        self.separators.len() == LEAVES_PER_NODE as usize
     }
 
     /// Appends the node to some bytes, and begins another.
     pub(crate) fn finish(&mut self, id: BlockId, to: &mut Vec<u8>) {
         let start = to.len();
         to.extend_from_slice(&[0; HEAD_BYTES]);
-        to.append(&mut self.beginnings);
+        self.separators.finish(to);
         let leaves = self.rows.len() as u16;
         to.append(&mut self.rows);
         to.append(&mut self.tails);

@@ -16,12 +16,6 @@ pub(crate) const DIGEST_BYTES: usize = 32;
 /// bytes. The catalog's `EntityKey`.
 pub type Key = [u8; KEY_BYTES];
 
-/// The beginning of a key as a number, which orders as the keys do. Keys may share it.
-pub(crate) fn beginning(key: &Key) -> u64 {
-    let (first, _) = key.split_first_chunk().unwrap_or((&[0; 8], &[]));
-    u64::from_be_bytes(*first)
-}
-
 /// The end of a key: what a node knows of each row.
 pub(crate) fn tail(key: &Key) -> [u8; 2] {
     [key[KEY_BYTES - 2], key[KEY_BYTES - 1]]

@@ -1,23 +1,21 @@
 //! A run as it is read, by its root.
 //!
 //! ```text
-//! head · leaves 4 · beginnings × 8, of the first key of each node
+//! head · leaves 4 · separators of the nodes
 //! ```
 //!
 //! The root of a run of one leaf is that leaf.
 
-use std::ops::Range;
-
 use crate::block::{
-    BLOCKS_PER_CHUNK, BlockFault, BlockId, BlockType, Fault, HEAD_BYTES, LEAVES_PER_CHUNK,
-    LEAVES_PER_NODE, RunId, open, seal,
+    BlockFault, BlockId, BlockType, Fault, HEAD_BYTES, LEAVES_PER_CHUNK, LEAVES_PER_NODE, RunId,
+    open, seal,
 };
 use crate::leaf::Leaf;
-use crate::node::{BEGINNING_BYTES, candidates};
 use crate::row::Key;
+use crate::separators::{Separators, SeparatorsBuilder};
 
-/// Where the beginnings begin.
-pub(crate) const BEGINNINGS: usize = HEAD_BYTES + size_of::<u32>();
+/// Where the separators begin.
+const SEPARATORS: usize = HEAD_BYTES + size_of::<u32>();
 
 /// A run of a repo.
 #[derive(Clone, Debug)]
@@ -30,7 +28,7 @@ pub struct Run {
 #[derive(Clone, Debug)]
 enum Root {
     Leaf(Leaf),
-    Nodes { leaves: u32, beginnings: Vec<[u8; BEGINNING_BYTES]> },
+    Nodes { leaves: u32, bytes: Vec<u8> },
 }
 
 impl Run {
@@ -44,17 +42,13 @@ impl Run {
         if is == BlockType::Leaf as u8 {
             return Ok(Run { id, root: Root::Leaf(Leaf::of(root, block, count)?) });
         }
-        let fault = || block.fault(Fault::Content);
-        let rest = &root[HEAD_BYTES..];
-        let (leaves, beginnings) = rest.split_first_chunk().ok_or_else(fault)?;
-        let leaves = u32::from_le_bytes(*leaves);
-        let (beginnings, rest) = beginnings.as_chunks();
-        let is_whole =
-            rest.is_empty() && beginnings.len() == leaves.div_ceil(LEAVES_PER_NODE) as usize;
-        if is != BlockType::Root as u8 || !is_whole {
-            return Err(fault());
+        let leaves =
+            root[HEAD_BYTES..].first_chunk().map_or(0, |leaves| u32::from_le_bytes(*leaves));
+        let run = Run { id, root: Root::Nodes { leaves, bytes: root } };
+        match is == BlockType::Root as u8 && leaves > 0 && run.separators().is_some() {
+            true => Ok(run),
+            false => Err(block.fault(Fault::Content)),
         }
-        Ok(Run { id, root: Root::Nodes { leaves, beginnings: beginnings.to_vec() } })
     }
 
     /// The only leaf, if the run has no blocks.
@@ -65,15 +59,17 @@ impl Run {
         }
     }
 
-    /// Its nodes that may have a key: mostly one.
-    pub(crate) fn nodes_with(&self, key: &Key) -> Range<u32> {
-        match &self.root {
-            Root::Leaf(_) => 0..0,
-            Root::Nodes { beginnings, .. } => {
-                let nodes = candidates(beginnings, key);
-                nodes.start as u32..nodes.end as u32
-            }
-        }
+    /// Its node that may have a key; none if it has no such key.
+    pub(crate) fn node_with(&self, key: &Key) -> Option<u32> {
+        self.separators()?.find(key).map(|node| node as u32)
+    }
+
+    /// The separators of its nodes, and nothing after them.
+    fn separators(&self) -> Option<Separators<'_>> {
+        let Root::Nodes { leaves, bytes } = &self.root else { return None };
+        let nodes = leaves.div_ceil(LEAVES_PER_NODE) as usize;
+        let (separators, rest) = Separators::read(bytes.get(SEPARATORS..)?, nodes)?;
+        rest.is_empty().then_some(separators)
     }
 
     /// How many leaves it has among its blocks.
@@ -86,7 +82,7 @@ impl Run {
 
     /// The leaf from which on there are rows above a key; a few before them may be below it.
     pub fn leaf_after(&self, key: &Key) -> u32 {
-        self.nodes_with(key).start * LEAVES_PER_NODE
+        self.node_with(key).unwrap_or(0) * LEAVES_PER_NODE
     }
 
     /// The IDs of some leaves from `leaf` on, at most `most`: as many as follow each other in the
@@ -98,14 +94,11 @@ impl Run {
     }
 }
 
-const _: () = assert!(BLOCKS_PER_CHUNK == 256, "a statement writes a chunk");
-
 /// Writes the root of a run whose leaves are blocks.
-pub(crate) fn root(id: RunId, leaves: u32, beginnings: &[[u8; BEGINNING_BYTES]]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(BEGINNINGS + beginnings.len() * BEGINNING_BYTES);
-    bytes.extend_from_slice(&[0; HEAD_BYTES]);
+pub(crate) fn root(id: RunId, leaves: u32, nodes: &mut SeparatorsBuilder) -> Vec<u8> {
+    let mut bytes = vec![0; HEAD_BYTES];
     bytes.extend_from_slice(&leaves.to_le_bytes());
-    bytes.extend_from_slice(beginnings.as_flattened());
+    nodes.finish(&mut bytes);
     seal(&mut bytes, BlockId::root(id), BlockType::Root, 0);
     bytes
 }

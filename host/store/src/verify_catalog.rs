@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use packhouse_catalog::{EntityKey, IndexRow, PackRow, Shelf, Snapshot, Sums, entity_of};
 use packhouse_core::ports::MAX_ITEMS;
 use packhouse_core::{Counts, Edges};
-use packhouse_model::error::Result;
+use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{MpackKey, ShelfId, unusable};
 use packhouse_model::report::{Problem, ProblemKind};
 use packhouse_model::text::escaped;
@@ -46,14 +46,22 @@ pub(super) async fn verify_catalog(
 ) -> Result<()> {
     let packs: BTreeMap<ShelfId, &PackRow> =
         shelves.iter().map(|shelf| (shelf.id, &shelf.pack)).collect();
-    let mapped = verify_index(snapshot, &packs, contents, problems).await?;
-    for shelf in shelves {
-        verify_shelf(shelf, &mapped.get(&shelf.id).copied().unwrap_or_default(), problems);
+    let indexed = verify_index(snapshot, &packs, contents, problems).await;
+    let is_readable = indexed.is_ok();
+    match indexed {
+        Ok(mapped) => {
+            for shelf in shelves {
+                verify_shelf(shelf, &mapped.get(&shelf.id).copied().unwrap_or_default(), problems);
+            }
+        }
+        Err(error) => problems.push(unreadable(error)?),
     }
     verify_sums(snapshot, shelves, problems).await?;
     for found in contents.values() {
         verify_edges(snapshot, &found.edges, problems).await?;
-        verify_tags(snapshot, &found.tags, problems).await?;
+        if is_readable {
+            verify_tags(snapshot, &found.tags, problems).await?;
+        }
     }
     verify_generations(snapshot, problems).await?;
     verify_branches(snapshot, problems).await
@@ -72,6 +80,16 @@ async fn verify_sums(
         problems.push(Problem { kind, entity: None, pack: None, detail });
     }
     Ok(())
+}
+
+/// The finding for an index that is too damaged to be read. Any other error stays one.
+fn unreadable(error: Error) -> Result<Problem> {
+    match error {
+        Error::Damage(DamageError::DamagedCatalog { reason: detail, .. }) => {
+            Ok(Problem { kind: ProblemKind::DamagedCatalog, entity: None, pack: None, detail })
+        }
+        error => Err(error),
+    }
 }
 
 fn finding(

@@ -5,7 +5,7 @@
 //! SQLite, on Postgres, and in memory, over a fresh catalog each (`tests/catalog`).
 //!
 //! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]),
-//! reported to clients ([`freshening`]) and read ([`reading`], [`large`]); [`generations`] of
+//! reported to clients ([`freshening`]) and read ([`reading`], [`index`], [`large`]); [`generations`] of
 //! commits; [`complete`] packs; [`fetch_requests`] that are too long for a URL; known [`damage`],
 //! and [`scrubs`] that look for it;
 //! deleted [`branches`]; [`deleting`] a repo; unused [`packs`], and the lock to delete them
@@ -30,6 +30,7 @@ pub mod fetch_requests;
 pub mod freshening;
 pub mod gc_log;
 pub mod generations;
+pub mod index;
 pub mod jobs;
 pub mod large;
 pub mod leases;

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod costs;
 mod model;
 mod plans;
 mod postgres_only;
@@ -99,6 +100,12 @@ laws! {
         a_repo_shows_its_own_and_nothing_of_others
         packs_are_found_by_shelf_and_by_key
         the_change_stamp_is_another_one_after_each_change;
+    index:
+        the_newest_row_of_an_entity_counts
+        what_was_dropped_and_pushed_again_is_there
+        pages_are_in_order_whatever_came_in_which_push
+        a_snapshot_keeps_its_runs_while_others_merge
+        kinds_and_forms_with_one_digest_are_apart;
     generations:
         a_commit_is_numbered_above_its_known_parents
         a_parent_that_comes_late_lowers_the_floor

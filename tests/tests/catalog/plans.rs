@@ -120,7 +120,7 @@ pub(crate) async fn rows_read(url: &str, catalog: Arc<dyn Catalog>) -> i64 {
     scalar(
         url,
         "SELECT CAST(sum(coalesce(idx_tup_fetch, 0) + seq_tup_read) AS BIGINT) FROM pg_stat_user_tables
-         WHERE relname IN ('commits', 'entities', 'shelves', 'freshened', 'branches', 'awaited_parents', 'tag_ids', 'complete_packs')",
+         WHERE relname IN ('commits', 'old_entities', 'index_runs', 'index_blocks', 'shelves', 'freshened', 'branches', 'awaited_parents', 'tag_ids', 'complete_packs')",
     )
     .await
 }
@@ -138,7 +138,8 @@ async fn fill(url: &str) {
     let catalog = open(url).await;
     run(
         url,
-        "ALTER TABLE commits SET (autovacuum_enabled = off); ALTER TABLE entities SET (autovacuum_enabled = off);
+        "ALTER TABLE commits SET (autovacuum_enabled = off); ALTER TABLE old_entities SET (autovacuum_enabled = off);
+         ALTER TABLE index_runs SET (autovacuum_enabled = off); ALTER TABLE index_blocks SET (autovacuum_enabled = off);
          ALTER TABLE freshened SET (autovacuum_enabled = off); ALTER TABLE branches SET (autovacuum_enabled = off);
          ALTER TABLE shelves SET (autovacuum_enabled = off); ALTER TABLE packs SET (autovacuum_enabled = off);
          ALTER TABLE awaited_parents SET (autovacuum_enabled = off); ALTER TABLE tag_ids SET (autovacuum_enabled = off);

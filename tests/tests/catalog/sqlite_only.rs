@@ -1,7 +1,8 @@
 //! What only a catalog in a file promises.
 
+use packhouse_core::Kind;
 use packhouse_host::catalog::LockMode;
-use packhouse_host::{CatalogPlace, Error, OpenError};
+use packhouse_host::{CatalogPlace, DamageError, Error, OpenError};
 use packhouse_tests::conformance::deleting::full;
 use packhouse_tests::conformance::desk::{Desk, at, pack};
 use sqlx::Connection;
@@ -41,10 +42,10 @@ async fn no_table_keeps_rows_of_a_repo_that_was_forgotten() {
         "changes",
         "commits",
         "complete_packs",
-        "entities",
         "fetch_requests",
         "freshened",
         "gc_runs",
+        "index_runs",
         "jobs",
         "left_heads",
         "policies",
@@ -72,6 +73,100 @@ async fn no_table_keeps_rows_of_a_repo_that_was_forgotten() {
     assert_eq!(catalog.forget_packs(&packs, at(9), &lock).await.unwrap(), packs);
     assert!(of_repo(&file, desk.repo).await.is_empty());
     assert!(catalog.deleted_repos(at(99)).await.unwrap().is_empty());
+}
+
+/// All runs and blocks of the index, with their bytes.
+async fn runs_and_blocks(file: &std::path::Path) -> Vec<(i64, i64, Vec<u8>)> {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let all =
+        "SELECT -age, id, root FROM index_runs UNION ALL SELECT 0, id, data FROM index_blocks";
+    sqlx::query_as(all).fetch_all(&mut connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn law_6_publishing_touches_no_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalog.db");
+    let desk = Desk::new(&open(CatalogPlace::Sqlite(file.clone())).await).await;
+    for number in 0..3 {
+        desk.push(vec![pack(number, number * 1000..number * 1000 + 1000)]).await;
+    }
+    let before = runs_and_blocks(&file).await;
+    assert!(before.len() > 3 + 3 * 8);
+    desk.consolidate(9).await;
+    assert!(runs_and_blocks(&file).await == before);
+}
+
+#[tokio::test]
+async fn no_block_is_without_its_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalog.db");
+    let catalog = open(CatalogPlace::Sqlite(file.clone())).await;
+    let desk = Desk::new(&catalog).await;
+    // Merged at each twelfth.
+    for number in 0..30 {
+        desk.push(vec![pack(number, number * 200..number * 200 + 200)]).await;
+    }
+    let found = runs_and_blocks(&file).await;
+    let runs: Vec<i64> = found.iter().filter(|row| row.0 < 0).map(|row| row.1).collect();
+    assert!(runs.len() < 12, "{} runs", runs.len());
+    assert!(found.iter().filter(|row| row.0 == 0).all(|row| runs.contains(&(row.1 >> 24))));
+    catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    assert!(catalog.forget_repo(desk.repo, at(7), &lock).await.unwrap());
+    assert!(runs_and_blocks(&file).await.is_empty());
+}
+
+/// Flips a bit of a block, or of a root.
+async fn flip(file: &std::path::Path, table: &str, column: &str, id: i64) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let read = sqlx::AssertSqlSafe(format!("SELECT {column} FROM {table} WHERE id = ?1"));
+    let mut bytes: Vec<u8> =
+        sqlx::query_scalar(read).bind(id).fetch_one(&mut connection).await.unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let write = sqlx::AssertSqlSafe(format!("UPDATE {table} SET {column} = ?2 WHERE id = ?1"));
+    sqlx::query(write).bind(id).bind(bytes).execute(&mut connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn damage_to_the_index_is_an_error_that_names_the_block() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalog.db");
+    let desk = Desk::new(&open(CatalogPlace::Sqlite(file.clone())).await).await;
+    desk.push(vec![pack(1, 0..1000)]).await;
+    let whole = runs_and_blocks(&file).await;
+    let number = whole.iter().find(|row| row.0 < 0).unwrap().1;
+    let all: Vec<_> = (0..1000)
+        .map(|n| packhouse_tests::conformance::desk::row(Kind::Object, n).entity)
+        .collect();
+    let read = async |name: &str| {
+        let mut snapshot = desk.snapshot().await;
+        let looked_up = snapshot.lookup(&all).await.err();
+        let paged = snapshot.index_page(None, 8192).await.err();
+        for error in [looked_up, paged].into_iter().flatten() {
+            let is_named = error.to_string().contains(name);
+            let is_damage = matches!(&error, Error::Damage(DamageError::DamagedCatalog { .. }));
+            assert!(is_named && is_damage, "{name}: {error}");
+        }
+    };
+    for (_, id, _) in whole.iter().filter(|row| row.0 == 0) {
+        flip(&file, "index_blocks", "data", *id).await;
+        let name = format!("block {} of run {number} of the index is corrupt", id & 0xff_ffff);
+        assert!(desk.snapshot().await.lookup(&all).await.is_err());
+        read(&name).await;
+        flip(&file, "index_blocks", "data", *id).await;
+    }
+    flip(&file, "index_runs", "root", number).await;
+    assert!(desk.snapshot().await.index_page(None, 1).await.is_err());
+    read(&format!("the root of run {number} of the index is corrupt")).await;
+    flip(&file, "index_runs", "root", number).await;
+    assert!(desk.snapshot().await.lookup(&all).await.unwrap().iter().all(Option::is_some));
+    run(&file, "DELETE FROM index_blocks WHERE id = (SELECT max(id) FROM index_blocks)").await;
+    assert!(desk.snapshot().await.index_page(None, 8192).await.is_err());
+    read("of the index is missing").await;
 }
 
 /// The tables that have rows of a repo.

@@ -11,8 +11,8 @@ use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions, store_metrics};
 use packhouse_host::{
-    Class, FetchRequest, GcOptions, JobStatus, MpackKey, Progress, PruneOptions, PruneReport,
-    PushOptions, PushReport, PushStatus, RepoName, Store, StoreOptions, VerifyOptions,
+    Class, FetchRequest, GcOptions, JobStatus, MpackKey, ProblemKind, Progress, PruneOptions,
+    PruneReport, PushOptions, PushReport, PushStatus, RepoName, Store, StoreOptions, VerifyOptions,
     VerifyReport, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
@@ -543,6 +543,28 @@ async fn what_is_known_of_an_index_is_told_and_keeps_packs() {
     place::sql(&on.data(), "UPDATE shelves SET objects = objects - 1 WHERE id = 1".into()).await;
     on.sound().await;
     assert_eq!((known(&on).await, prune(&on.store, NOW).await.packs_deleted), (vec![], 3));
+}
+
+#[tokio::test]
+async fn a_damaged_index_is_a_finding_of_verify_and_an_error_of_other_verbs() {
+    let (on, _) = consolidated().await;
+    let spoil = "UPDATE index_runs SET root = substr(root, 1, 100)";
+    place::sql(&on.data(), spoil.into()).await;
+    for report in [verify(&on).await, repair(&on).await] {
+        let found =
+            report.problems.iter().filter(|found| found.kind == ProblemKind::DamagedCatalog);
+        let details: Vec<&str> = found.map(|found| &*found.detail).collect();
+        assert!(!report.ok && details.len() == 1, "{:?}", report.problems);
+        let named = "of the index is corrupt: its checksum does not match. Restore the catalog";
+        assert!(
+            details[0].starts_with("the root of run ") && details[0].contains(named),
+            "{details:?}"
+        );
+    }
+    assert_eq!(known(&on).await, [(None, "verify".to_owned())]);
+    let request = FetchRequest { want: vec!["7".repeat(64)], ..FetchRequest::default() };
+    let error = on.store.fetch(&on.repo, &request, &silent()).await.unwrap_err();
+    assert_eq!(error.class(), Class::Damage, "{error}");
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! Stores that an older packhouse made.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use packhouse_host::catalog::IndexRow;
 use packhouse_host::catalog::sql::migrator;
 use packhouse_host::catalog::sql::sqlite::MIGRATIONS;
 use packhouse_host::clock::FixedClock;
@@ -10,7 +11,7 @@ use packhouse_host::report::Cause;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::{
     CatalogPlace, Error, GcOptions, Progress, PruneOptions, PushOptions, RepoName, RestoreError,
-    Store, StoreOptions, VerifyOptions, Visibility,
+    ShelfId, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
@@ -34,10 +35,9 @@ async fn make_old(catalog: &Path, old: &Path) {
     migrator(&MIGRATIONS[..1]).run(&pool).await.unwrap();
     let attach = format!("ATTACH '{}' AS newer", catalog.display());
     sqlx::query(AssertSqlSafe(attach)).execute(&pool).await.unwrap();
-    for table in [
-        "repos", "branches", "packs", "shelves", "entities", "commits", "tag_ids", "retired",
-        "gc_runs",
-    ] {
+    for table in
+        ["repos", "branches", "packs", "shelves", "commits", "tag_ids", "retired", "gc_runs"]
+    {
         let columns: String =
             sqlx::query_scalar("SELECT group_concat(name) FROM pragma_table_info(?1)")
                 .bind(table)
@@ -48,7 +48,49 @@ async fn make_old(catalog: &Path, old: &Path) {
             format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}");
         sqlx::query(AssertSqlSafe(copy)).execute(&pool).await.unwrap();
     }
+    let numbers: Vec<(i64, String, String)> =
+        sqlx::query_as("SELECT id, owner, slug FROM repos").fetch_all(&pool).await.unwrap();
+    for (repo, owner, slug) in numbers {
+        let name = format!("{owner}/{slug}").parse().unwrap();
+        for (row, shelf) in index(catalog, &name).await {
+            let print = Some(&row.fingerprint[..]).filter(|print| **print != [0; 16]);
+            sqlx::query(
+                "INSERT INTO entities (repo, entity, shelf, print) VALUES (?1, ?2, ?3, ?4)",
+            )
+            .bind(repo)
+            .bind(&row.entity[..])
+            .bind(shelf.0)
+            .bind(print)
+            .execute(&pool)
+            .await
+            .unwrap();
+        }
+    }
     pool.close().await;
+}
+
+/// All of a repo's index.
+async fn index(catalog: &Path, repo: &RepoName) -> Vec<(IndexRow, ShelfId)> {
+    let catalog = CatalogPlace::Sqlite(catalog.to_owned()).open().await.unwrap();
+    let number = catalog.repo(repo).await.unwrap().unwrap().id;
+    let (mut snapshot, mut rows) = (catalog.snapshot(number).await.unwrap(), Vec::new());
+    loop {
+        let after = rows.last().map(|(row, _): &(IndexRow, ShelfId)| row.entity);
+        match snapshot.index_page(after.as_ref(), 1000).await.unwrap() {
+            page if page.is_empty() => return rows,
+            page => rows.extend(page),
+        }
+    }
+}
+
+/// How many rows of a repo an older version wrote, and how many runs there are.
+async fn old_rows_and_runs(catalog: &Path) -> (i64, i64) {
+    let pool = SqlitePoolOptions::new()
+        .connect_with(SqliteConnectOptions::new().filename(catalog))
+        .await
+        .unwrap();
+    let counts = "SELECT (SELECT count(*) FROM old_entities), (SELECT count(*) FROM index_runs)";
+    sqlx::query_as(counts).fetch_one(&pool).await.unwrap()
 }
 
 /// The walk floor of a repo, and the highest generation of its commits.
@@ -59,6 +101,84 @@ async fn walks(catalog: &Path, repo: &RepoName) -> (Option<u64>, u64) {
     let commits = snapshot.commits(None, u32::MAX).await.unwrap();
     let highest = commits.iter().map(|commit| commit.generation).max().unwrap();
     (snapshot.walk_floor().await.unwrap(), highest)
+}
+
+/// A store of two pushes by an older version; and the same store as this version has it.
+async fn old_store(folder: &Path, repo: &RepoName) -> (Store, Store, Vec<PathBuf>) {
+    let packs = history(&HistoryOptions {
+        pushes: 4,
+        heads: HeadStyle::OwnBranch,
+        ..HistoryOptions::default()
+    });
+    let mut files = Vec::new();
+    for (number, pack) in packs.iter().enumerate() {
+        files.push(folder.join(format!("{number}.mpack")));
+        std::fs::write(&files[number], pack).unwrap();
+    }
+    let newer = options(folder).open().await.unwrap();
+    newer.create_repo(repo, Visibility::Public).await.unwrap();
+    for file in &files[..2] {
+        push(&newer, repo, file).await;
+    }
+    let catalog = folder.join("older.db");
+    make_old(&folder.join("catalog.db"), &catalog).await;
+    let older = StoreOptions { catalog: CatalogPlace::Sqlite(catalog), ..options(folder) };
+    (older.open().await.unwrap(), newer, files)
+}
+
+async fn push(store: &Store, repo: &RepoName, file: &Path) {
+    let silent = Progress::silent();
+    store.push(repo, &[file.to_owned()], PushOptions::default(), &silent).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_with_old_rows_is_read_and_converted_by_the_next_push() {
+    let folder = tempfile::tempdir().unwrap();
+    let repo: RepoName = "law/test".parse().unwrap();
+    let (older, newer, files) = old_store(folder.path(), &repo).await;
+    let [old, new] = ["older.db", "catalog.db"].map(|name| folder.path().join(name));
+    let (rows, runs) = old_rows_and_runs(&old).await;
+    assert!(rows > 40 && runs == 0);
+    assert_eq!(index(&old, &repo).await, index(&new, &repo).await);
+    let silent = Progress::silent();
+    assert!(older.verify(&repo, VerifyOptions::default(), &silent).await.unwrap().ok);
+
+    push(&older, &repo, &files[2]).await;
+    push(&newer, &repo, &files[2]).await;
+    assert_eq!(old_rows_and_runs(&old).await, (0, 1));
+    assert_eq!(index(&old, &repo).await, index(&new, &repo).await);
+    push(&older, &repo, &files[3]).await;
+    assert!(older.verify(&repo, VerifyOptions::default(), &silent).await.unwrap().ok);
+}
+
+#[tokio::test]
+async fn old_rows_that_are_too_many_for_a_push_stay_beneath_its_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let repo: RepoName = "law/test".parse().unwrap();
+    let (older, newer, files) = old_store(folder.path(), &repo).await;
+    let [old, new] = ["older.db", "catalog.db"].map(|name| folder.path().join(name));
+    // What the repo counts decides; these counts are taken back afterwards.
+    let count = async |change: &'static str| {
+        let pool = SqlitePoolOptions::new()
+            .connect_with(SqliteConnectOptions::new().filename(&old))
+            .await
+            .unwrap();
+        let count = format!("UPDATE repos SET objects = objects {change} 100000");
+        sqlx::query(AssertSqlSafe(count)).execute(&pool).await.unwrap();
+    };
+    count("+").await;
+    for file in &files[2..] {
+        push(&older, &repo, file).await;
+        push(&newer, &repo, file).await;
+    }
+    count("-").await;
+    let (rows, runs) = old_rows_and_runs(&old).await;
+    assert!(rows > 40 && runs == 2, "{rows} {runs}");
+    assert_eq!(index(&old, &repo).await, index(&new, &repo).await);
+    let silent = Progress::silent();
+    assert!(older.verify(&repo, VerifyOptions::default(), &silent).await.unwrap().ok);
+    older.gc(&repo, GcOptions::default(), &silent).await.unwrap();
+    assert!(older.verify(&repo, VerifyOptions::default(), &silent).await.unwrap().ok);
 }
 
 /// Older versions removed a deleted repo's index at once: it must not come back empty.

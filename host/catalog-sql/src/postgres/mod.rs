@@ -35,7 +35,7 @@ macro_rules! number {
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
-const MIGRATIONS: [MigrationStep; 8] = [
+const MIGRATIONS: [MigrationStep; 9] = [
     (1, "first pack house", include_str!("../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../migrations/postgres/0003_damage.sql")),
@@ -48,6 +48,7 @@ const MIGRATIONS: [MigrationStep; 8] = [
         include_str!("../../migrations/postgres/0007_cost_follows_the_change.sql"),
     ),
     (8, "fetch requests", include_str!("../../migrations/postgres/0008_fetch_requests.sql")),
+    (9, "index runs", include_str!("../../migrations/postgres/0009_index_runs.sql")),
 ];
 
 /// Timeout of a connection.
@@ -278,10 +279,6 @@ impl Engine for PostgresDatabase {
 
     const IS_FILE: bool = false;
 
-    const PUT_ENTITIES: &'static str =
-        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
-         INSERT INTO entities (repo, entity, shelf, print)
-         SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n";
     const PUT_HEADS: &'static str = put_heads!(
         "(SELECT name, n - 1 AS n
           FROM json_array_elements_text(CAST($2 AS json)) WITH ORDINALITY AS e (name, n)) j"
@@ -292,10 +289,14 @@ impl Engine for PostgresDatabase {
         " CROSS JOIN LATERAL (SELECT repo, name, head FROM branches
           WHERE repo = $1 AND name = j.name OFFSET 0) b"
     );
-    const INDEX_PAGE: &'static str =
+    const BLOCKS: &'static str =
+        "SELECT b.id, b.data FROM json_array_elements_text(CAST($1 AS json)) AS n (id)
+         CROSS JOIN LATERAL (
+             SELECT id, data FROM index_blocks WHERE id = CAST(n.id AS BIGINT) OFFSET 0) b";
+    const OLD_PAGE: &'static str =
         "SELECT string_agg(encode(entity, 'hex') || coalesce(encode(print, 'hex'), '')
              || ':' || shelf, E'\\n' ORDER BY entity) AS found FROM (
-             SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2
+             SELECT entity, print, shelf FROM old_entities WHERE repo = $1 AND entity > $2
                ORDER BY entity LIMIT $3) page_rows";
     const LOCK_REPO: &'static str = "SELECT id, deleted_at FROM repos WHERE id = $1 FOR UPDATE";
     const LOCK_LEASE: &'static str =
@@ -351,11 +352,11 @@ impl Engine for PostgresDatabase {
          SELECT t.entity, t.tag_id, t.commit_id FROM n CROSS JOIN LATERAL (
              SELECT entity, tag_id, commit_id FROM tag_ids
                WHERE repo + 0 = $1 AND commit_id = substr($2, 1 + 33 * n.i, 33) OFFSET 0) t";
-    const LOOKUP: &'static str =
+    const OLD_LOOKUP: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT string_agg(n.i || ':' || e.shelf || ':' || coalesce(encode(e.print, 'hex'), ''), E'\n')
            AS found FROM n CROSS JOIN LATERAL (
-             SELECT shelf, print FROM entities
+             SELECT shelf, print FROM old_entities
                WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) e";
     const PACKS_ON: &'static str = concat!(
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
@@ -375,11 +376,6 @@ impl Engine for PostgresDatabase {
         "string_agg(encode(b.head, 'hex') || ' ' || b.name, E'\n')"
     );
     const MAPPED_PACKS: &'static str = mapped_packs!(number);
-    const DROP_ENTITIES: &'static str =
-        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-         DELETE FROM entities WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM n CROSS JOIN LATERAL (
-             SELECT ctid FROM entities
-               WHERE repo = $1 AND entity = substr($2, 1 + 34 * n.i, 34) OFFSET 0) e))";
     const STALE: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT CAST(n.i AS BIGINT) AS i FROM n LEFT JOIN LATERAL (

@@ -39,7 +39,7 @@ macro_rules! number {
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
 
 /// The migrations of a catalog in an SQLite file, in order.
-pub const MIGRATIONS: [MigrationStep; 10] = [
+pub const MIGRATIONS: [MigrationStep; 11] = [
     (1, "first pack house", include_str!("../../migrations/sqlite/0001_first_pack_house.sql")),
     (2, "what operators ask", include_str!("../../migrations/sqlite/0002_what_operators_ask.sql")),
     (3, "production", include_str!("../../migrations/sqlite/0003_production.sql")),
@@ -54,6 +54,7 @@ pub const MIGRATIONS: [MigrationStep; 10] = [
         include_str!("../../migrations/sqlite/0009_cost_follows_the_change.sql"),
     ),
     (10, "fetch requests", include_str!("../../migrations/sqlite/0010_fetch_requests.sql")),
+    (11, "index runs", include_str!("../../migrations/sqlite/0011_index_runs.sql")),
 ];
 
 /// An SQLite file that holds a catalog.
@@ -136,21 +137,18 @@ impl Engine for SqliteFile {
 
     const IS_FILE: bool = true;
 
-    // OR ROLLBACK: a clash would be a bug, and ends the transaction either way; so no journal of
-    // the statement is needed, which would write every page once more.
-    const PUT_ENTITIES: &'static str =
-        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $4)
-         INSERT OR ROLLBACK INTO entities (repo, entity, shelf, print)
-         SELECT $1, substr($2, 1 + 50 * i, 34), $3, nullif(substr($2, 35 + 50 * i, 16), $5) FROM n";
     const PUT_HEADS: &'static str =
         put_heads!("(SELECT value AS name, key AS n FROM json_each($2)) j");
     const LEAVE_HEADS: &'static str = leave_heads!(
         "(SELECT value AS name, key AS n FROM json_each($2)) j",
         " CROSS JOIN branches b ON b.repo = $1 AND b.name = j.name"
     );
-    const INDEX_PAGE: &'static str =
+    const BLOCKS: &'static str =
+        "SELECT b.id, b.data FROM json_each($1) n CROSS JOIN index_blocks b
+         WHERE b.id = n.value";
+    const OLD_PAGE: &'static str =
         "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS found FROM (
-             SELECT entity, print, shelf FROM entities WHERE repo = $1 AND entity > $2
+             SELECT entity, print, shelf FROM old_entities WHERE repo = $1 AND entity > $2
                ORDER BY entity LIMIT $3)";
     // There is only one writer at a time: no lock is needed.
     const LOCK_REPO: &'static str = "SELECT id, deleted_at FROM repos WHERE id = $1";
@@ -196,10 +194,10 @@ impl Engine for SqliteFile {
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT t.entity, t.tag_id, t.commit_id
          FROM n CROSS JOIN tag_ids t WHERE t.repo = $1 AND t.commit_id = substr($2, 1 + 33 * n.i, 33)";
-    const LOOKUP: &'static str =
+    const OLD_LOOKUP: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT group_concat(n.i || ':' || e.shelf || ':' || coalesce(hex(e.print), ''), '\n') AS found
-         FROM n CROSS JOIN entities e WHERE e.repo = $1 AND e.entity = substr($2, 1 + 34 * n.i, 34)";
+         FROM n CROSS JOIN old_entities e WHERE e.repo = $1 AND e.entity = substr($2, 1 + 34 * n.i, 34)";
     const PACKS_ON: &'static str = concat!(
         "WITH RECURSIVE n (i) AS (SELECT 0 WHERE $3 > 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT s.id, p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at, p.verified_at
@@ -216,9 +214,6 @@ impl Engine for SqliteFile {
         "group_concat(hex(b.head) || ' ' || b.name, '\n')"
     );
     const MAPPED_PACKS: &'static str = mapped_packs!(number);
-    const DROP_ENTITIES: &'static str =
-        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
-         DELETE FROM entities WHERE repo = $1 AND entity IN (SELECT substr($2, 1 + 34 * i, 34) FROM n)";
     const STALE: &'static str =
         "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < $3)
          SELECT n.i AS i FROM n LEFT JOIN freshened f ON f.repo = $1

@@ -8,13 +8,14 @@ use super::{MIGRATIONS, SqliteFile};
 use crate::complete::COMPLETE_PACK;
 use crate::engine::Engine;
 use crate::fetch_requests::{EXPIRE, EXPIRED, REQUEST};
+use crate::index::{NEWEST_RUNS, PUT_BLOCKS, RUN_SIZES, RUNS, SERIES};
 use crate::migrations::migrator;
 use crate::snapshot::{COMMITS, TAGS_WITHOUT_COMMIT};
 
 /// What may be scanned: numbers, and what was looked up before.
 const LISTS: [&str; 6] = ["n", "side", "asked", "walk", "history", "CONSTANT"];
 
-const STATEMENTS: [(&str, &str); 24] = [
+const STATEMENTS: [(&str, &str); 29] = [
     ("HISTORY", SqliteFile::HISTORY),
     ("GENERATIONS", SqliteFile::GENERATIONS),
     ("PUT_GENERATIONS", SqliteFile::PUT_GENERATIONS),
@@ -22,13 +23,18 @@ const STATEMENTS: [(&str, &str); 24] = [
     ("PUT_AWAITED", SqliteFile::PUT_AWAITED),
     ("TAKE_AWAITED", SqliteFile::TAKE_AWAITED),
     ("TAGS_OF", SqliteFile::TAGS_OF),
-    ("LOOKUP", SqliteFile::LOOKUP),
+    ("BLOCKS", SqliteFile::BLOCKS),
+    ("OLD_LOOKUP", SqliteFile::OLD_LOOKUP),
+    ("RUNS", RUNS),
+    ("RUN_SIZES", RUN_SIZES),
+    ("NEWEST_RUNS", NEWEST_RUNS),
+    ("SERIES", SERIES),
+    ("PUT_BLOCKS", PUT_BLOCKS),
     ("PACKS_ON", SqliteFile::PACKS_ON),
     ("PLANNED_SHELVES", SqliteFile::PLANNED_SHELVES),
     ("PUT_ON_SHELVES", SqliteFile::PUT_ON_SHELVES),
     ("RETIRE_PACKS", SqliteFile::RETIRE_PACKS),
     ("MAPPED_PACKS", SqliteFile::MAPPED_PACKS),
-    ("DROP_ENTITIES", SqliteFile::DROP_ENTITIES),
     ("STALE", SqliteFile::STALE),
     ("TOUCHED", SqliteFile::TOUCHED),
     ("DROP_COMMITS", SqliteFile::DROP_COMMITS),
