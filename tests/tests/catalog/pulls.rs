@@ -55,9 +55,10 @@ async fn of_pulls(cluster: &Cluster, commits: usize) -> [usize; 3] {
 async fn law_13_a_pull_runs_as_many_statements_as_what_it_brings_needs() {
     let Some(cluster) = cluster() else { return };
     let (short, long) = (of_pulls(cluster, 400).await, of_pulls(cluster, 4000).await);
-    // The pool may open a session meanwhile, which sets itself up by a statement or two.
+    // The pool may open a session meanwhile, which sets itself up by a statement or two. And of a
+    // longer index, a lookup may read nodes that were not read before: a statement each, at most.
     for (short, long) in short.iter().zip(long) {
-        assert!(short.abs_diff(long) <= 2, "{short} and {long} for ten times the history");
+        assert!(short.abs_diff(long) <= 5, "{short} and {long} for ten times the history");
     }
     assert!(short.iter().all(|count| *count <= 50), "{short:?}");
 }
