@@ -45,6 +45,7 @@ fn a_policy_says_which_repos_are_due_and_why_and_workers_consolidate_them() {
         checks.iter().map(|c| (c["repo"].as_str().unwrap(), c["due"].as_bool().unwrap())).collect();
     assert_eq!(due, [("a/b", true), ("a/quiet", false)]);
     assert_eq!(checks[0]["reasons"].as_array().unwrap().len(), 1);
+    assert_eq!((&checks[0]["gc"]["geometric"], checks[1].get("gc")), (&2.into(), None));
     assert!(packhouse.run(["jobs", "list"]).ok().documents().is_empty(), "a check changes nothing");
 
     let ended = packhouse.run(["worker", "--drain", "--policies", "1s"]).ok();
@@ -85,7 +86,7 @@ fn growth_bounds_what_is_written_over_a_repos_life() {
         pushed += std::fs::metadata(packhouse.scratch().join(format!("{n}.mpack"))).unwrap().len();
         packhouse.run(["policy", "check", "--queue"]).ok();
         for ended in packhouse.run(["worker", "--drain", "--no-policies"]).ok().documents() {
-            written += ended["bytes_after"].as_u64().unwrap();
+            written += ended["result"]["bytes_written"].as_u64().unwrap();
         }
     }
     assert!(written > 0);

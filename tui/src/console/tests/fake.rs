@@ -36,7 +36,11 @@ pub(in crate::console) fn last_gc(outcome: &str, finished_at: &str) -> GcRecord 
     GcRecord {
         finished_at: finished_at.parse().unwrap(),
         outcome: outcome.to_owned(),
-        packs_before: if failed { 0 } else { 23 },
+        packs_before: match outcome {
+            "failed" => 0,
+            "skipped" => 1,
+            _ => 23,
+        },
         packs_after: u64::from(!failed),
         consolidated_key: (!failed).then(|| MpackKey::new([0xab; 32]).to_string()),
         bytes_before: if failed { 0 } else { 2_732_032 },

@@ -4,6 +4,7 @@
 //!  packhouse › gabriel/notes › plan
 //!  Consolidate gabriel/notes?
 //!
+//!  Kind        full: all packs become one
 //!  Packs       7 → 1
 //!  Bytes       812.0 KiB → 773.4 KiB (38.6 KiB less)
 //!  Duplicates  34 records removed

@@ -4,8 +4,7 @@
 //!  Consolidate 12 repos?
 //!  2 marked repos are hidden by the filter.
 //!
-//!  Kind        full: the packs of each repo become one
-//!  Packs       84 → 12
+//!  Packs       84 → 12 (full: one for each repo)
 //!  Bytes       9.5 MiB → about 8.5 MiB (973.1 KiB less)
 //!  Duplicates  about 973.1 KiB (10 %) removed
 //!  Skipped     3: one pack already (2), empty (1)
@@ -79,8 +78,13 @@ fn facts(
         .unwrap_or_default();
     let after = size(totals.bytes.saturating_sub(totals.reclaimable));
     let mut facts = vec![
-        ("Kind", "full: the packs of each repo become one".to_owned()),
-        ("Packs", styles.to(&count(totals.packs), &count(repos.len() as u64))),
+        (
+            "Packs",
+            format!(
+                "{} (full: one for each repo)",
+                styles.to(&count(totals.packs), &count(repos.len() as u64))
+            ),
+        ),
         (
             "Bytes",
             format!("{} ({again} less)", styles.to(&size(totals.bytes), &format!("about {after}"))),
