@@ -78,6 +78,17 @@ pub(super) struct PlannedGc {
     dropped: Vec<DroppedEntity>,
 }
 
+/// What planning is told.
+struct Planning<'a> {
+    /// The repo, as it is in the snapshot.
+    row: &'a RepoRow,
+    options: GcOptions,
+    /// Whether the plan will be applied at once: then packs are prefetched whole, else only what
+    /// planning reads.
+    applied: bool,
+    progress: &'a Progress,
+}
+
 impl Store {
     /// Consolidates a repo's packs into one, or the smallest of them. If the repo changes in the
     /// meantime, plans again.

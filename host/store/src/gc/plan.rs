@@ -14,22 +14,11 @@ use packhouse_tape::{Question, plan_digest};
 use super::budget::Budget;
 use super::selection::{Selection, Selections};
 use super::sources::{Sources, read_index};
-use super::{GcPlan, PlannedGc, standing};
+use super::{GcPlan, PlannedGc, Planning, standing};
 use crate::prefetch::Reads;
 use crate::record::PacksOfRun;
 use crate::repo::mapped_packs;
 use crate::{Store, expire, prove};
-
-/// What planning is told.
-pub(super) struct Planning<'a> {
-    /// The repo, as it is in the snapshot.
-    pub(super) row: &'a RepoRow,
-    pub(super) options: GcOptions,
-    /// Whether the plan will be applied at once: then packs are prefetched whole, else only what
-    /// planning reads.
-    pub(super) applied: bool,
-    pub(super) progress: &'a Progress,
-}
 
 impl Store {
     /// Plans. `applied`: see [`Planning`].

@@ -9,7 +9,7 @@ use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_pack::Directory;
 use packhouse_run::RunPack;
 
-use super::plan::Planning;
+use super::Planning;
 use super::selection::Selection;
 use crate::Store;
 
