@@ -13,7 +13,7 @@ pub(super) fn lines(row: &impl Columns) -> impl Iterator<Item = &str> {
     row.maybe_text("found").into_iter().flat_map(|text| text.split('\n'))
 }
 
-/// A row of the index and its shelf, in a line of [`super::engine::Engine::INDEX_PAGE`].
+/// An old row of the index and its shelf, in a line of [`super::engine::Engine::OLD_PAGE`].
 pub(super) fn index_line(line: &str) -> Option<(IndexRow, ShelfId)> {
     let (bytes, shelf) = line.split_once(':')?;
     let (hex, fingerprint) = bytes.split_at_checked(2 * ENTITY_BYTES)?;
@@ -23,7 +23,7 @@ pub(super) fn index_line(line: &str) -> Option<(IndexRow, ShelfId)> {
     Some((IndexRow { entity, fingerprint }, ShelfId(shelf.parse().ok()?)))
 }
 
-/// Position, shelf and fingerprint in a line of [`super::engine::Engine::LOOKUP`].
+/// Position, shelf and fingerprint in a line of [`super::engine::Engine::OLD_LOOKUP`].
 pub(super) fn found_line(line: &str) -> Option<(usize, ShelfId, Fingerprint)> {
     let (number, rest) = line.split_once(':')?;
     let (shelf, fingerprint) = rest.split_once(':')?;

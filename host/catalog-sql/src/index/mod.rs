@@ -1,5 +1,5 @@
 //! The index of a repo on a database: runs of `packhouse-index`, and beneath them the rows that older
-//! versions wrote. [Decision 28](../../../../docs/decisions/0028-an-index-in-runs.md) says why.
+//! versions wrote. Decision 28 (`docs/decisions`) says why.
 //!
 //! A publication writes one run, in its transaction, and merges it with older ones if that is due.
 //! Runs never change: a reader sees those of its transaction, whatever is merged meanwhile.
