@@ -22,6 +22,9 @@ use crate::separators::{Separators, SeparatorsBuilder};
 /// Size of a tail.
 const TAIL_BYTES: usize = 2;
 
+/// The end of a row's key.
+type Tail = [u8; TAIL_BYTES];
+
 const _: () = assert!(
     HEAD_BYTES + 1 + LEAVES_PER_NODE as usize * (KEY_BYTES + 1 + MAX_ROWS * TAIL_BYTES)
         <= BLOCK_BYTES,
@@ -63,7 +66,7 @@ impl Node {
     }
 
     /// Separators, rows and tails.
-    fn parts(&self) -> Option<(Separators<'_>, &[u8], &[[u8; TAIL_BYTES]])> {
+    fn parts(&self) -> Option<(Separators<'_>, &[u8], &[Tail])> {
         let (separators, rest) = Separators::read(&self.bytes[HEAD_BYTES..], self.leaves)?;
         let (rows, tails) = rest.split_at_checked(self.leaves)?;
         Some((separators, rows, tails.as_chunks().0))

@@ -31,7 +31,7 @@ pub(crate) async fn put<E: Engine>(
         return Ok(0);
     }
     // Rows of a pack are in order already.
-    rows.sort_by(|a, b| a.key.cmp(&b.key));
+    rows.sort_by_key(|row| row.key);
     if !rows.is_sorted_by(|a, b| a.key < b.key) {
         return Err(twice(Unordered));
     }
