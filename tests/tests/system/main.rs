@@ -12,6 +12,7 @@ mod core_properties;
 mod encodings;
 mod foreign;
 mod full_disk;
+mod geometric_growth;
 mod host_calls;
 mod hostile_component;
 mod hosts;
