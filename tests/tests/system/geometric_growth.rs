@@ -47,7 +47,10 @@ async fn law_13_over_a_thousand_pushes_each_byte_is_written_few_times() {
     let (mut pushed, mut written, mut most_packs) = (0, 0, 0);
     for (n, pack) in packs.iter().enumerate() {
         std::fs::write(&file, pack).unwrap();
-        store.push(&repo, &[file.clone()], PushOptions::default(), &silent).await.unwrap();
+        store
+            .push(&repo, std::slice::from_ref(&file), PushOptions::default(), &silent)
+            .await
+            .unwrap();
         pushed += pack.len() as u64;
         let done = store.gc(&repo, GcOptions::GEOMETRIC, &silent).await.unwrap();
         written += done.bytes_written;

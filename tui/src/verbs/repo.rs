@@ -120,7 +120,10 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
             let mut table = list();
             each_report(&*store, |repo| match output.json() {
                 true => output.result(&repo, Vec::new),
-                false => Ok(table.row(line(&repo))),
+                false => {
+                    table.row(line(&repo));
+                    Ok(())
+                }
             })
             .await?;
             if table.is_empty() && !output.json() {
