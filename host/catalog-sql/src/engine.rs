@@ -23,8 +23,9 @@ pub(super) use errors::{ErrorKind, RESTORE, without_line};
 pub(super) use params::{Arg, args, numbers};
 pub(super) use rows::{Columns, Execute, Sql};
 pub(super) use statements::{
-    leave_heads, listed, mapped_packs, planned_shelves, put_awaited, put_commits, put_generations,
-    put_heads, put_on_shelves, retire_packs, take_job, take_scrub,
+    from_repos, leave_heads, listed, mapped_packs, page_of_repos, planned_shelves, put_awaited,
+    put_commits, put_generations, put_heads, put_on_shelves, repo_state, retire_packs, take_job,
+    take_scrub,
 };
 
 pub(super) type SqlResult<T> = std::result::Result<T, sqlx::Error>;

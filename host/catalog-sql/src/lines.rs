@@ -39,7 +39,8 @@ fn fingerprint_of(hex: &str) -> Option<Fingerprint> {
     Some(fingerprint)
 }
 
-/// A commit and whether it is an ancestor of the requested ones, in a line of [`super::engine::Engine::HISTORY`].
+/// A commit and whether it is an ancestor of the requested ones, in a line of
+/// [`super::engine::Engine::HISTORY`].
 pub(super) fn history_line(line: &str) -> Option<(Ancestor, bool)> {
     let mut fields = line.split(':');
     let is_ancestor = fields.next()? == "1";

@@ -1,5 +1,4 @@
-//! A page of repos with what their reports say: one statement, so that a list of many repos is no
-//! look at each of them.
+//! A page of repos with what their reports say, in one statement.
 
 use packhouse_catalog::ListedRepo;
 use packhouse_core::{EntityId, Head};

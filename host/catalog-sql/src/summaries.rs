@@ -6,7 +6,9 @@ use packhouse_model::error::Result;
 use packhouse_model::names::RepoName;
 use packhouse_model::report::RepoSummary;
 
-use super::engine::{Columns, Engine, Reader, Sql, SqlResult, args};
+use super::engine::{
+    Columns, Engine, Reader, Sql, SqlResult, args, from_repos, page_of_repos, repo_state,
+};
 use super::gc_log::read_record;
 use super::rows::{repo_name, sums, time};
 
@@ -15,24 +17,19 @@ use super::rows::{repo_name, sums, time};
 /// An uncounted shelf maps its share of the pack by records, as in
 /// [`packhouse_catalog::Shelf::needed_bytes`]: for repos with such a shelf, the shelves are read.
 macro_rules! summaries {
-    ($of:literal) => {
+    ($of:expr) => {
         concat!(
             "SELECT r.owner, r.slug, r.created_at, r.packs, r.commits, r.snapshots, r.objects,
                     r.tags, r.bytes, r.needed_bytes,
-                    r.stored_bytes, g.finished_at, g.outcome, g.packs_before, g.packs_after,
-                    g.consolidated_key, g.bytes_before, g.bytes_after,
-                    g.elapsed_ms, g.component, g.error,
+                    r.stored_bytes,
                     CASE WHEN r.needed_bytes IS NULL THEN (
                         SELECT CAST(sum(coalesce(s.mapped_bytes, CAST(
                             CAST(p.bytes AS DOUBLE PRECISION) * (s.commits + s.snapshots + s.objects + s.tags)
                                 / CASE WHEN p.records > 0 THEN p.records ELSE 1 END AS BIGINT))) AS BIGINT)
                         FROM shelves s JOIN packs p ON p.id = s.pack
-                          WHERE s.repo = r.id) END AS estimated_bytes,
-                    (SELECT count(*) FROM damaged_packs d
-                     WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = d.pack AND s.repo = r.id))
-                    + (SELECT count(*) FROM damaged_repos d WHERE d.repo = r.id) AS damaged
-             FROM repos r LEFT JOIN gc_runs g ON g.id = (SELECT max(id) FROM gc_runs WHERE repo = r.id)
-             WHERE r.deleted_at IS NULL AND ",
+                          WHERE s.repo = r.id) END AS estimated_bytes, ",
+            repo_state!(),
+            from_repos!(),
             $of
         )
     };
@@ -47,7 +44,7 @@ pub(super) async fn page<E: Engine>(
     let mut reader = Reader::of(engine).await?;
     reader
         .all(
-            summaries!("(r.owner, r.slug) > ($1, $2) ORDER BY r.owner, r.slug LIMIT $3"),
+            summaries!(page_of_repos!()),
             args![after.map_or("", RepoName::owner), after.map_or("", RepoName::slug), limit],
         )
         .await

@@ -120,8 +120,8 @@ pub struct Consolidation {
     /// Its records.
     pub records: u64,
     /// Entities to drop from the index. If there are any, all shelves are planned, and there must
-    /// have been no push since the plan was created (it may reach them), and none of them may have been reported to a client as
-    /// present since then.
+    /// have been no push since the plan was created (it may reach them), and none of them may have
+    /// been reported to a client as present since then.
     pub dropped: Vec<DroppedEntity>,
     /// What was found out about the new pack, if it is complete. It replaces the repo's complete
     /// pack; without it, the repo keeps that only while it is on a shelf.

@@ -52,7 +52,7 @@ pub struct RepoRow {
     pub sums: Sums,
 }
 
-/// A repo in a list: what a report of it says, so that a list needs no look at each repo.
+/// A repo in a list, with what a report of it says.
 #[derive(Clone, Debug)]
 pub struct ListedRepo {
     /// The repo.

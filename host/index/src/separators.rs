@@ -5,8 +5,8 @@
 //! width 1 · separators × width
 //! ```
 //!
-//! Digests differ in a few bytes. Whoever makes up IDs that don't makes their own blocks larger; a
-//! key is in one block at most, whatever the IDs are.
+//! Digests differ in a few bytes. Made-up IDs that don't only make the blocks of their own repo
+//! larger: a key is in one block at most, whatever the IDs are.
 
 use crate::row::{KEY_BYTES, Key};
 
@@ -21,7 +21,7 @@ impl SeparatorsBuilder {
     /// Adds a block: its first key, and the key before it, which is less.
     pub(crate) fn push(&mut self, first: Key, before: Option<&Key>) {
         let same = |before: &Key| first.iter().zip(before).take_while(|(a, b)| a == b).count();
-        // Nothing is told from what comes before the first block.
+        // Before the first block there is nothing to differ from.
         let before = before.filter(|_| !self.firsts.is_empty());
         self.width = self.width.max(1 + before.map_or(0, same)).min(KEY_BYTES);
         self.firsts.push(first);

@@ -120,8 +120,8 @@ impl Store {
         Ok(())
     }
 
-    /// Repos by name (owner, then slug), after one, at most `limit`. Costs some 20 microseconds a
-    /// repo; one with known damage is looked at.
+    /// Repos by name (owner, then slug), after one, at most `limit`. One statement, and two more for
+    /// each repo with known damage.
     ///
     /// # Errors
     /// When the catalog can't be read.
@@ -133,27 +133,7 @@ impl Store {
                 0 => Vec::new(),
                 _ => self.known_damage(&repo.row).await?,
             };
-            let ListedRepo { row, pack_keys, heads, oldest_check, last_gc, .. } = repo;
-            let Sums { packs, mapped, bytes, stored_bytes, .. } = row.sums;
-            reports.push(RepoReport {
-                repo: row.name,
-                repo_id: row.repo_id,
-                visibility: row.visibility,
-                default_branch: row.default_branch.unwrap_or_else(default_branch),
-                packs,
-                pack_keys,
-                objects: mapped.objects,
-                commits: mapped.commits,
-                snapshots: mapped.snapshots,
-                tags: mapped.tags,
-                bytes,
-                stored_bytes,
-                branch_heads: named(&heads),
-                last_gc,
-                damaged,
-                oldest_check,
-                created_at: row.created_at,
-            });
+            reports.push(report_of(repo, damaged));
         }
         Ok(reports)
     }
@@ -191,31 +171,38 @@ impl Store {
         let mut pack_keys: Vec<_> = mapped_packs(&shelves).iter().map(|p| p.key).collect();
         pack_keys.sort_unstable();
         let oldest_check = shelves.iter().map(|shelf| shelf.pack.last_check()).min();
-        Ok(RepoReport {
-            repo: row.name,
-            repo_id: row.repo_id,
-            visibility: row.visibility,
-            default_branch: row.default_branch.unwrap_or_else(default_branch),
-            packs: sums.packs,
-            pack_keys,
-            objects: sums.mapped.objects,
-            commits: sums.mapped.commits,
-            snapshots: sums.mapped.snapshots,
-            tags: sums.mapped.tags,
-            bytes: sums.bytes,
-            stored_bytes: sums.stored_bytes,
-            branch_heads: named(&heads),
-            last_gc: self.catalog.gc_history(row.id, 1).await?.pop(),
-            damaged,
-            oldest_check,
-            created_at: row.created_at,
-        })
+        let last_gc = self.catalog.gc_history(row.id, 1).await?.pop();
+        let row = RepoRow { sums, ..row };
+        let damage_count = damaged.len() as u64;
+        let repo =
+            ListedRepo { row, pack_keys, heads, oldest_check, last_gc, damaged: damage_count };
+        Ok(report_of(repo, damaged))
     }
 }
 
-/// The default branch of a repo to which nothing was pushed.
-fn default_branch() -> String {
-    "main".into()
+/// The report of a repo with its known damage.
+fn report_of(repo: ListedRepo, damaged: Vec<Damage>) -> RepoReport {
+    let ListedRepo { row, pack_keys, heads, oldest_check, last_gc, damaged: _ } = repo;
+    let Sums { packs, mapped, bytes, stored_bytes, .. } = row.sums;
+    RepoReport {
+        repo: row.name,
+        repo_id: row.repo_id,
+        visibility: row.visibility,
+        default_branch: row.default_branch.unwrap_or_else(|| "main".into()),
+        packs,
+        pack_keys,
+        objects: mapped.objects,
+        commits: mapped.commits,
+        snapshots: mapped.snapshots,
+        tags: mapped.tags,
+        bytes,
+        stored_bytes,
+        branch_heads: named(&heads),
+        last_gc,
+        damaged,
+        oldest_check,
+        created_at: row.created_at,
+    }
 }
 
 /// Packs that the index maps at least one entity to.

@@ -145,26 +145,52 @@ macro_rules! retire_packs {
 }
 pub(crate) use retire_packs;
 
+/// Of a list of repos, the columns with a repo's last consolidation, and the number of findings of
+/// damage.
+macro_rules! repo_state {
+    () => {
+        "g.finished_at, g.outcome, g.packs_before, g.packs_after, g.consolidated_key, g.bytes_before,
+         g.bytes_after, g.elapsed_ms, g.component, g.error,
+         (SELECT count(*) FROM damaged_packs d
+          WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = d.pack AND s.repo = r.id))
+         + (SELECT count(*) FROM damaged_repos d WHERE d.repo = r.id) AS damaged"
+    };
+}
+pub(crate) use repo_state;
+
+/// The repos `r` of a list that are not deleted, with their last consolidations `g`.
+macro_rules! from_repos {
+    () => {
+        " FROM repos r LEFT JOIN gc_runs g ON g.id = (SELECT max(id) FROM gc_runs WHERE repo = r.id)
+         WHERE r.deleted_at IS NULL AND "
+    };
+}
+pub(crate) use from_repos;
+
+/// The repos after owner `$1` and slug `$2`, by these, at most `$3`.
+macro_rules! page_of_repos {
+    () => {
+        "(r.owner, r.slug) > ($1, $2) ORDER BY r.owner, r.slug LIMIT $3"
+    };
+}
+pub(crate) use page_of_repos;
+
 /// [`Engine::LISTED`], with the expressions that join the keys of mapped packs `p` on shelves `s`,
 /// in hex, with commas; and the heads of branches `b`, as lines.
 macro_rules! listed {
     ($keys:literal, $heads:literal) => {
         concat!(
-            "SELECT r.*, g.finished_at, g.outcome, g.packs_before, g.packs_after, g.consolidated_key,
-                    g.bytes_before, g.bytes_after, g.elapsed_ms, g.component, g.error,
+            "SELECT r.*,
                     (SELECT coalesce(",
             $keys,
             ", '') || ':' || coalesce(min(rtrim(coalesce(p.verified_at, p.stored_at), 'Z')) || 'Z', '')
                        FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = r.id) AS listed_packs,
                     (SELECT ",
             $heads,
-            " FROM branches b WHERE b.repo = r.id) AS listed_heads,
-                    (SELECT count(*) FROM damaged_packs d
-                     WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = d.pack AND s.repo = r.id))
-                    + (SELECT count(*) FROM damaged_repos d WHERE d.repo = r.id) AS damaged
-             FROM repos r LEFT JOIN gc_runs g ON g.id = (SELECT max(id) FROM gc_runs WHERE repo = r.id)
-             WHERE r.deleted_at IS NULL AND (r.owner, r.slug) > ($1, $2)
-             ORDER BY r.owner, r.slug LIMIT $3"
+            " FROM branches b WHERE b.repo = r.id) AS listed_heads, ",
+            $crate::engine::repo_state!(),
+            $crate::engine::from_repos!(),
+            $crate::engine::page_of_repos!(),
         )
     };
 }

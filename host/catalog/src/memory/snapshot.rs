@@ -57,18 +57,15 @@ impl Snapshot for Copy {
     }
 
     async fn holds(&mut self, keys: &[MpackKey]) -> Result<Vec<bool>> {
-        let on_a_shelf =
-            |key: &MpackKey| self.repo.shelves.values().any(|shelf| shelf.pack == *key);
         let whole = |key: &MpackKey| {
             self.repo.retired.contains_key(key) && !self.repo.partial.contains(key)
         };
-        Ok(keys.iter().map(|key| on_a_shelf(key) || whole(key)).collect())
+        Ok(keys.iter().map(|key| self.repo.is_on_shelf(key) || whole(key)).collect())
     }
 
     async fn shelved(&mut self, keys: &[MpackKey]) -> Result<Vec<Option<PackRow>>> {
-        let on_a_shelf =
-            |key: &MpackKey| self.repo.shelves.values().any(|shelf| shelf.pack == *key);
-        Ok(keys.iter().map(|key| on_a_shelf(key).then(|| self.packs[key].clone())).collect())
+        let held = |key| self.repo.is_on_shelf(key).then(|| self.packs[key].clone());
+        Ok(keys.iter().map(held).collect())
     }
 
     async fn damage(&mut self) -> Result<Vec<Damage>> {

@@ -78,7 +78,7 @@ pub(super) struct PlannedGc {
     dropped: Vec<DroppedEntity>,
 }
 
-/// What planning is told.
+/// The input of planning.
 struct Planning<'a> {
     /// The repo, as it is in the snapshot.
     row: &'a RepoRow,
