@@ -4,8 +4,9 @@
 //! `tests/on_postgres.rs` takes in the files of others as modules: what is the binary `laws` on
 //! SQLite is `on_postgres` on Postgres.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use packhouse_host::CatalogPlace;
 use ring::digest::{SHA256, digest};
@@ -60,6 +61,27 @@ pub async fn sql(folder: &Path, statements: String) {
                 .await
                 .expect("the statements are right");
         }
+    }
+}
+
+/// Waits until all connections of this process to a catalog in SQLite that was dropped are closed,
+/// and its log is copied into it and removed.
+///
+/// They are closed in the background, each by a thread of its own. The last one removes the log; two
+/// that are closed at the same moment each see the other, and leave it. Then it takes one more.
+///
+/// # Panics
+/// When somebody still has it open after a minute.
+pub async fn closed(file: &Path) {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    let log = PathBuf::from(log);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while log.exists() {
+        assert!(Instant::now() < deadline, "{} is still open", file.display());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let last = CatalogPlace::Sqlite(file.to_owned()).open().await.expect("it was open before");
+        last.close().await;
     }
 }
 

@@ -21,6 +21,7 @@ use packhouse_tests::binary::Packhouse;
 use packhouse_tests::conformance::desk::{Desk, at, head, key, name, pack, unused_id};
 use packhouse_tests::disk::{Disk, PAGE};
 use packhouse_tests::faulty::{self, Fault};
+use packhouse_tests::place::closed;
 use packhouse_tests::server::Served;
 use packhouse_tests::store::options;
 use tempfile::TempDir;
@@ -233,13 +234,6 @@ fn writes() -> Vec<Write> {
 
 async fn open(file: &Path) -> Arc<dyn Catalog> {
     CatalogPlace::Sqlite(file.to_owned()).open().await.unwrap()
-}
-
-/// Waits until a catalog is closed: its connections end in their own time.
-async fn closed(file: &Path) {
-    while file.with_extension("db-wal").exists() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 fn says_that_it_is_full(error: &Error, place: &str) {

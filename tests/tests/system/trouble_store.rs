@@ -9,6 +9,7 @@ use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::{CatalogPlace, Visibility};
 use packhouse_tests::binary::{Packhouse, program};
 use packhouse_tests::conformance::desk::unused_id;
+use packhouse_tests::place::closed;
 use packhouse_tests::{fixtures, model};
 
 fn filled() -> Packhouse {
@@ -423,10 +424,7 @@ async fn a_read_only_store_can_be_read() {
             std::fs::copy(file(ending), aside.join(format!("catalog.db{ending}"))).unwrap();
         }
         drop(open);
-        // It is closed in the background, and its log goes with that.
-        while file("-wal").exists() {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
+        closed(&catalog).await;
         if left.len() > 1 {
             for ending in ["", "-wal", "-shm"] {
                 let _ = std::fs::remove_file(file(ending));
