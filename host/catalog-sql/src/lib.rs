@@ -25,6 +25,7 @@ mod place;
 mod policies;
 pub mod postgres;
 mod publish;
+mod rebuild_index;
 mod releases;
 mod repos;
 mod restore;
@@ -45,14 +46,14 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_catalog::{
     BranchDeletion, Catalog, CompletePack, Consolidation, DamageFindings, DeletionSummary,
-    EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode, PublishOutcome, Push, RepoRestoration,
-    RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
+    EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode, PublishOutcome, Push, RebuiltIndex,
+    RepoRestoration, RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
 };
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
 use packhouse_model::report::{DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
 
-use self::engine::{Engine, Reader, Sql, TransactionError, Work, args, attempt};
+use self::engine::{Columns, Engine, Reader, Sql, TransactionError, Work, args, attempt};
 
 pub use migrations::{MigrationStep, Migrations, PendingMigrations, migrator};
 pub use place::{CatalogPlace, MissingCatalog};
@@ -328,6 +329,32 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         let work: Work<E, _, _> =
             |tx, consolidation| Box::pin(publish::consolidation::<E>(tx, consolidation));
         self.locked(lock, "publishing a consolidation", consolidation, work).await
+    }
+
+    async fn old_indexes(&self, after: i64, limit: u32) -> Result<Vec<i64>> {
+        let doing = "looking for old indexes";
+        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
+        let old = "SELECT id FROM repos WHERE old_index <> 0 AND id > $1 ORDER BY id LIMIT $2";
+        let found = reader.all(old, args![after, limit]).await.map_err(self.failed(doing))?;
+        Ok(found.iter().map(|row| row.int("id")).collect())
+    }
+
+    async fn convert_index(&self, repo: i64) -> Result<u64> {
+        self.writing("converting an index", &repo, |tx, repo| {
+            Box::pin(index::convert::<E>(tx, repo))
+        })
+        .await
+    }
+
+    async fn rebuild_index(
+        &self,
+        index: &RebuiltIndex,
+        lock: &LockGuard,
+    ) -> Result<PublishOutcome> {
+        self.locked(lock, "rebuilding an index", index, |tx, index| {
+            Box::pin(rebuild_index::rebuild::<E>(tx, index))
+        })
+        .await
     }
 
     async fn note_complete_pack(

@@ -18,7 +18,10 @@ use super::{complete, deltas, freshen, graph, heads, sums};
 
 /// Whether a job is still assigned to the worker that took it. It stays assigned until the
 /// transaction ends.
-async fn has_lease<E: Engine>(tx: &mut Writing<E>, fence: Option<Fence>) -> SqlResult<bool> {
+pub(super) async fn has_lease<E: Engine>(
+    tx: &mut Writing<E>,
+    fence: Option<Fence>,
+) -> SqlResult<bool> {
     match fence {
         None => Ok(true),
         Some(fence) => Ok(tx.maybe(E::LOCK_LEASE, args![fence.job, fence.number]).await?.is_some()),

@@ -15,6 +15,7 @@
 mod access;
 mod answers;
 mod complete;
+pub mod convert_index;
 mod deletions;
 pub mod fetch_requests;
 pub mod generations;
@@ -48,8 +49,8 @@ pub use graph::{CommitGraph, breadth_first};
 pub use jobs::{JobEnd, JobQuery, Jobs, NewJob, Pressure};
 pub use locks::{LockGuard, LockMode};
 pub use publications::{
-    AwaitedParent, BranchDeletion, Consolidation, DroppedEntity, Fence, MovedEntity, NewEntity,
-    PublishOutcome, Push, PushedPack, TagRow,
+    AwaitedParent, BranchDeletion, Consolidation, DroppedEntity, Fence, IndexedEntity, MovedEntity,
+    NewEntity, PublishOutcome, Push, PushedPack, RebuiltIndex, TagRow,
 };
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
@@ -175,6 +176,19 @@ pub trait Catalog:
         consolidation: &Consolidation,
         lock: &LockGuard,
     ) -> Result<PublishOutcome>;
+
+    /// Replaces the whole index of a repo, and counts again what it maps to each shelf.
+    /// [`PublishOutcome::Changed`] if anything was published to the repo since `index.repo` was read.
+    async fn rebuild_index(&self, index: &RebuiltIndex, lock: &LockGuard)
+    -> Result<PublishOutcome>;
+
+    /// Numbers of repos with parts of an index that an older version wrote, after one, at most
+    /// `limit`.
+    async fn old_indexes(&self, after: i64, limit: u32) -> Result<Vec<i64>>;
+
+    /// Converts the next rows of an index that an older version wrote, as far as one transaction
+    /// should. Returns how many; 0 if there are none left. What the index says does not change.
+    async fn convert_index(&self, repo: i64) -> Result<u64>;
 
     /// Records that a pack on a shelf of the repo was found to be complete; it replaces the repo's
     /// complete pack. [`PublishOutcome::Changed`] if anything was pushed or dropped since `repo` was

@@ -132,6 +132,32 @@ pub struct Consolidation {
     pub now: Timestamp,
 }
 
+/// An entity of an index that is rebuilt.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexedEntity {
+    /// Its row of the index.
+    pub row: IndexRow,
+    /// The shelf that it is mapped to.
+    pub shelf: ShelfId,
+    /// Length of its record there, in bytes.
+    pub bytes: u64,
+}
+
+/// A whole index, made from the packs of a repo.
+#[derive(Debug)]
+pub struct RebuiltIndex {
+    /// The repo, as it was when the packs were read.
+    pub repo: RepoRow,
+    /// All its shelves then, ascending.
+    pub shelves: Vec<(ShelfId, i64)>,
+    /// All its entities, in order, each once.
+    pub entities: Vec<IndexedEntity>,
+    /// The job that it is done for.
+    pub fence: Option<Fence>,
+    /// When.
+    pub now: Timestamp,
+}
+
 /// A branch to be deleted.
 #[derive(Clone, Debug)]
 pub struct BranchDeletion {

@@ -1,9 +1,10 @@
 //! What fetches rely on and pushes leave behind: generations of commits that came in disorder, and
-//! the commits of tags that an older packhouse stored. Done at consolidation, while no client waits;
-//! the tags also before a fetch that comes first.
+//! what an older packhouse stored: the commits of tags, and the index. Done at consolidation, while
+//! no client waits; the tags also before a fetch that comes first.
 
 use std::cmp::Reverse;
 
+use packhouse_catalog::convert_index::{convert_index, old_indexes};
 use packhouse_catalog::generations::{CommitParents, number};
 use packhouse_catalog::{PublishOutcome, RepoRow, Snapshot};
 use packhouse_core::ports::MAX_IDS;
@@ -21,15 +22,25 @@ use super::{Store, TRIES, blocking};
 const PAGE: u32 = 8192;
 
 impl Store {
-    /// Numbers commits and reads tags again where fetches can't rely on the catalog. What fails is
-    /// left to the next consolidation: until then, fetches read more.
+    /// The number of repos with indexes that an older packhouse wrote. They are converted by
+    /// `migrate`, and by their next consolidations.
+    ///
+    /// # Errors
+    /// When the catalog can't be read.
+    pub async fn old_indexes(&self) -> Result<u64> {
+        old_indexes(self.catalog.as_ref()).await
+    }
+
+    /// Numbers commits and reads tags again where fetches can't rely on the catalog, and converts an
+    /// old index. What fails is left to the next consolidation: until then, fetches read more.
     pub(super) async fn prepare_fetches(&self, row: &RepoRow) {
         let prepared = async {
             self.renumber(row.id).await?;
-            self.tell_tags(row).await
+            self.tell_tags(row).await?;
+            convert_index(self.catalog.as_ref(), row.id).await
         };
         match prepared.await {
-            Ok(()) | Err(Error::DeletedMeanwhile) => {}
+            Ok(_) | Err(Error::DeletedMeanwhile) => {}
             Err(error) => {
                 let repo = &row.name;
                 tracing::warn!(

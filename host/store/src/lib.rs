@@ -38,6 +38,7 @@ mod proven;
 mod prune;
 mod push;
 mod reach;
+mod rebuild_index;
 mod receive;
 mod record;
 mod releases;

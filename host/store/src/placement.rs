@@ -61,11 +61,12 @@ pub(super) struct PushedEntity {
 }
 
 /// The entities of the packs that are `counted`, in order, each in its preferred encoding; of equal
-/// ones in the smaller pack.
+/// ones in a pack that `is_consolidated`, then in the smaller pack.
 pub(super) fn choose(
     reader: &mut PackReader,
     packs: &[RunPack],
-    counted: Vec<bool>,
+    counted: &[bool],
+    is_consolidated: &[bool],
 ) -> Result<Vec<PushedEntity>> {
     let mut all: Vec<PushedEntity> = Vec::new();
     for (number, pack) in packs.iter().enumerate().filter(|(number, _)| counted[*number]) {
@@ -76,15 +77,17 @@ pub(super) fn choose(
         }));
     }
     all.sort_by_key(|c| c.entity);
-    let size = |c: &PushedEntity| {
-        (packs[c.pack as usize].directory.len(), packs[c.pack as usize].directory.key)
+    let place = |c: &PushedEntity| {
+        let number = c.pack as usize;
+        let directory = &packs[number].directory;
+        (!is_consolidated[number], directory.len(), directory.key)
     };
     let mut chosen: Vec<PushedEntity> = Vec::with_capacity(all.len());
     for c in all {
         match chosen.last_mut() {
             Some(best) if best.entity == c.entity => {
                 let better = if best.row.fingerprint == c.row.fingerprint {
-                    size(&c) < size(best)
+                    place(&c) < place(best)
                 } else {
                     reader.prefers(c.row.span(c.pack), best.row.span(best.pack))?
                 };

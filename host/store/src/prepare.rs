@@ -129,11 +129,12 @@ impl Store {
         let packs = Arc::new(packs.collect::<Result<Vec<_>>>()?);
         let stored_heads = heads_named_by(&packs, heads);
 
-        let counted = files.iter().map(|file| fresh.contains(file)).collect();
+        let counted: Vec<bool> = files.iter().map(|file| fresh.contains(file)).collect();
         let (reader, pushed) = (self.run_packs(&repo.name, packs.clone()), packs.clone());
         let chosen = blocking(move || {
             let mut reader = reader;
-            choose(&mut reader, &pushed, counted)
+            let is_consolidated = vec![false; pushed.len()];
+            choose(&mut reader, &pushed, &counted, &is_consolidated)
         })
         .await?;
 

@@ -3,6 +3,7 @@
 //! ```text
 //! verify ─▶ a local copy of the pack itself: stored again
 //!        ─▶ else each entity: another pack on a shelf, a retired one, an answer to a fetch ─▶ one transaction, as a push
+//!        ─▶ all packs sound, the index not: rebuilt from the packs
 //!        ─▶ verify
 //! ```
 //!
@@ -16,7 +17,7 @@ use packhouse_catalog::{
     IndexRow, LockMode, MovedEntity, PackRow, PublishOutcome, Push, PushedPack, RepoRow, Shelf,
     Snapshot, entity_key,
 };
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{MpackKey, RepoName, ShelfId};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{ProblemKind, Repaired, VerifyReport};
@@ -53,8 +54,10 @@ impl Store {
         for _ in 0..TRIES {
             let mut seen = self.verified(&row, WHAT_IS_LEFT, progress).await?;
             repaired.extend(seen.report.repaired.take().into_iter().flatten());
-            let mended =
-                if seen.report.ok { Some(Vec::new()) } else { self.mend(&seen, progress).await? };
+            let mended = match seen.report.ok {
+                true => Some(Vec::new()),
+                false => self.mend(&mut seen, progress).await?,
+            };
             match mended {
                 // It changed in the meantime.
                 None => {}
@@ -69,7 +72,7 @@ impl Store {
     }
 
     /// Repairs what it can, and reports it. None: the repo has changed since.
-    async fn mend(&self, seen: &Seen, progress: &Progress) -> Result<Option<Vec<Repaired>>> {
+    async fn mend(&self, seen: &mut Seen, progress: &Progress) -> Result<Option<Vec<Repaired>>> {
         let packs = seen.packs();
         // The packs that are found are protected from deletion until they are on a shelf.
         let lock = self.catalog.lock(LockMode::Publishing).await?;
@@ -82,14 +85,22 @@ impl Store {
         let problems = &seen.report.problems;
         let is_entity_lost = problems.iter().any(|found| found.kind == ProblemKind::LostEntity);
         if bad.is_empty() && !is_entity_lost {
-            return Ok(Some(done));
+            // An index is only made from packs that were read: those restored just now were not.
+            return match seen.is_index_damaged && done.is_empty() {
+                true => self.rebuild_index(seen, &lock).await,
+                false => Ok(Some(done)),
+            };
         }
 
         let mut snapshot = self.catalog.snapshot(seen.row.id).await?;
         if !is_as_seen(seen, snapshot.as_mut()).await? {
             return Ok(None);
         }
-        let mut lost = lost_of(seen, snapshot.as_mut()).await?;
+        let mut lost = match lost_of(seen, snapshot.as_mut()).await {
+            // What is lost can't be told from a damaged index, nor the index be made without it.
+            Err(Error::Damage(DamageError::DamagedCatalog { .. })) => return Ok(Some(done)),
+            lost => lost?,
+        };
         let from = self.find(seen, snapshot.as_mut(), &mut lost, progress).await?;
         drop(snapshot);
         let broken: Vec<&Shelf> =
@@ -129,7 +140,7 @@ impl Store {
             if self.restore_from_copy(row, pack).await? {
                 restored.push(pack.id);
                 let detail = "it was restored from the local copy".into();
-                done.push(Repaired { pack: pack.key, entities: 0, from: Vec::new(), detail });
+                done.push(Repaired { pack: Some(pack.key), entities: 0, from: Vec::new(), detail });
             }
         }
         bad.retain(|id, _| !restored.contains(id));
@@ -331,7 +342,7 @@ fn repaired(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> 
             }
             _ => format!("{entities} of {of} entities of it are mapped to other packs now"),
         };
-        Some(Repaired { pack, entities, from: from.into_iter().collect(), detail })
+        Some(Repaired { pack: Some(pack), entities, from: from.into_iter().collect(), detail })
     };
     all.into_iter().filter_map(report).collect()
 }

@@ -39,6 +39,8 @@ pub(super) struct Seen {
     pub(super) shelves: Vec<Shelf>,
     /// The contents of the intact packs, by the catalog's number of the pack.
     pub(super) contents: BTreeMap<i64, Contents>,
+    /// Whether the index could not be read, or does not match the packs or its own counts.
+    pub(super) is_index_damaged: bool,
 }
 
 /// The packs of a repo, while they are checked.
@@ -178,12 +180,13 @@ impl Store {
             }
         }
         let complete = check.complete;
-        verify_catalog(snapshot.as_mut(), &shelves, &contents, &mut report.problems).await?;
+        let is_index_damaged =
+            verify_catalog(snapshot.as_mut(), &shelves, &contents, &mut report.problems).await?;
         report.ok = report.problems.is_empty();
         if let (Some(key), true) = (unchecked, report.ok) {
             self.note_complete(&row, &key, complete).await;
         }
-        Ok(Seen { report, row, shelves, contents })
+        Ok(Seen { report, row, shelves, contents, is_index_damaged })
     }
 
     /// The only pack to which the index maps something, if it is not known whether it is complete.
@@ -261,7 +264,7 @@ impl Store {
         }
         match self.put_directory(directory).await {
             Ok(()) => check.report.repaired.get_or_insert_default().push(Repaired {
-                pack,
+                pack: Some(pack),
                 entities: 0,
                 from: Vec::new(),
                 detail: "its directory did not match the pack, and was rebuilt".into(),

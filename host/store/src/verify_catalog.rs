@@ -37,15 +37,16 @@ struct Mapped {
 }
 
 /// Compares all that the catalog says of a repo with the contents of its sound packs, by the
-/// catalog's number of the pack.
+/// catalog's number of the pack. Returns whether the index is damaged.
 pub(super) async fn verify_catalog(
     snapshot: &mut dyn Snapshot,
     shelves: &[Shelf],
     contents: &BTreeMap<i64, Contents>,
     problems: &mut Vec<Problem>,
-) -> Result<()> {
+) -> Result<bool> {
     let packs: BTreeMap<ShelfId, &PackRow> =
         shelves.iter().map(|shelf| (shelf.id, &shelf.pack)).collect();
+    let before = problems.len();
     let indexed = verify_index(snapshot, &packs, contents, problems).await;
     let is_readable = indexed.is_ok();
     match indexed {
@@ -57,6 +58,9 @@ pub(super) async fn verify_catalog(
         Err(error) => problems.push(unreadable(error)?),
     }
     verify_sums(snapshot, shelves, problems).await?;
+    // Where records are lost, repair looks for them in other packs first.
+    let is_index_damaged =
+        problems[before..].iter().any(|found| found.kind != ProblemKind::LostEntity);
     for found in contents.values() {
         verify_edges(snapshot, &found.edges, problems).await?;
         if is_readable {
@@ -64,7 +68,8 @@ pub(super) async fn verify_catalog(
         }
     }
     verify_generations(snapshot, problems).await?;
-    verify_branches(snapshot, problems).await
+    verify_branches(snapshot, problems).await?;
+    Ok(is_index_damaged)
 }
 
 /// The catalog's totals are those of the shelves.
@@ -75,7 +80,7 @@ async fn verify_sums(
 ) -> Result<()> {
     let sums = Sums::of(shelves, &snapshot.retired().await?);
     if snapshot.repo().sums != sums {
-        let detail = "the catalog's totals for the repo do not match its shelves; restore the catalog from a backup".into();
+        let detail = "the catalog's totals for the repo do not match its shelves; run verify with --repair, or restore the catalog from a backup".into();
         let kind = ProblemKind::DamagedCatalog;
         problems.push(Problem { kind, entity: None, pack: None, detail });
     }
@@ -110,7 +115,7 @@ fn verify_shelf(shelf: &Shelf, mapped: &Mapped, problems: &mut Vec<Problem>) {
             entity: None,
             pack: Some(shelf.pack.key),
             detail: format!(
-                "the catalog counts {counted} {what} on the shelf of this pack, but maps {found}; restore the catalog from a backup"
+                "the catalog counts {counted} {what} on the shelf of this pack, but maps {found}; run verify with --repair, or restore the catalog from a backup"
             ),
         });
     };
@@ -148,7 +153,7 @@ async fn verify_index(
             }
             let Some(pack) = shelves.get(&shelf) else {
                 let detail = format!(
-                    "the index maps it to shelf {}, which does not exist; restore the catalog from a backup",
+                    "the index maps it to shelf {}, which does not exist; run verify with --repair, or restore the catalog from a backup",
                     shelf.0
                 );
                 problems.push(finding(ProblemKind::DamagedCatalog, &row, None, detail));
@@ -171,8 +176,7 @@ async fn verify_index(
         for (row, _) in
             found.entities.iter().filter(|(row, _)| known.binary_search(&row.entity).is_err())
         {
-            let detail =
-                "it is in this pack, but not in the index; restore the catalog from a backup";
+            let detail = "it is in this pack, but not in the index; run verify with --repair, or restore the catalog from a backup";
             problems.push(finding(
                 ProblemKind::UnindexedEntity,
                 row,

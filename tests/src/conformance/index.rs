@@ -7,11 +7,11 @@ use packhouse_core::row::Fingerprint;
 use packhouse_core::{EntityId, Form, Kind};
 use packhouse_host::ShelfId;
 use packhouse_host::catalog::{
-    Catalog, Consolidation, DroppedEntity, EntityKey, IndexRow, MovedEntity, NewEntity,
-    PublishOutcome, PushedPack, entity_key,
+    Catalog, Consolidation, DroppedEntity, EntityKey, IndexRow, IndexedEntity, MovedEntity,
+    NewEntity, PublishOutcome, PushedPack, RebuiltIndex, entity_key,
 };
 
-use super::desk::{Desk, LENGTH, fresh, id, pack, row};
+use super::desk::{Desk, LENGTH, at, fresh, id, pack, row};
 
 /// Where the index should map each entity.
 type Expected = BTreeMap<EntityKey, (ShelfId, Fingerprint)>;
@@ -197,4 +197,68 @@ pub async fn kinds_and_forms_with_one_digest_are_apart(catalog: Arc<dyn Catalog>
     desk.push(vec![PushedPack { fresh: half(1).collect(), ..pack(2, 0..0) }]).await;
     let found = desk.snapshot().await.lookup(&keys).await.unwrap();
     assert!(rows.iter().zip(found).all(|(row, found)| found.unwrap().1 == row.fingerprint));
+}
+
+/// All entities of the repo on its first shelf, in an encoding of their own.
+async fn rebuilt(desk: &Desk, expected: &mut Expected) -> RebuiltIndex {
+    let shelves = desk.shelves().await;
+    let place = (shelves[0].id, [9; 16]);
+    expected.values_mut().for_each(|at| *at = place);
+    let entity = |entity: &EntityKey| IndexedEntity {
+        row: IndexRow { entity: *entity, fingerprint: place.1 },
+        shelf: place.0,
+        bytes: 3 * LENGTH,
+    };
+    RebuiltIndex {
+        repo: desk.row().await,
+        shelves: shelves.iter().map(|shelf| (shelf.id, shelf.generation)).collect(),
+        entities: expected.keys().map(entity).collect(),
+        fence: None,
+        now: at(3),
+    }
+}
+
+pub async fn a_rebuilt_index_replaces_all_of_it_and_shelves_are_counted_again(
+    catalog: Arc<dyn Catalog>,
+) {
+    let (desk, mut expected) = (Desk::new(&catalog).await, Expected::new());
+    for number in 0..5 {
+        let keys: Vec<EntityKey> = (number * 100..number * 100 + 300).map(key).collect();
+        push(&desk, number, &keys, &mut expected).await;
+    }
+    let index = rebuilt(&desk, &mut expected).await;
+    let done = catalog.rebuild_index(&index, &desk.publishing().await).await.unwrap();
+    assert!(matches!(done, PublishOutcome::Done { rows } if rows > 0), "{done:?}");
+    check(&desk, &expected).await;
+    desk.adds_up().await;
+    let (shelves, count) = (desk.shelves().await, expected.len() as u64);
+    assert_eq!((shelves[0].mapped.objects, shelves[1].mapped.total()), (count, 0));
+    assert_eq!(shelves[0].mapped_bytes, Some(3 * LENGTH * count));
+    assert_eq!(desk.row().await.sums.packs, 1);
+    // Again: it is of an older repo by now.
+    let again = catalog.rebuild_index(&index, &desk.publishing().await).await.unwrap();
+    assert_eq!(again, PublishOutcome::Changed);
+    let more: Vec<EntityKey> = (5000..5010).map(key).collect();
+    push(&desk, 7, &more, &mut expected).await;
+    check(&desk, &expected).await;
+}
+
+pub async fn an_index_is_not_rebuilt_over_what_was_published_since(catalog: Arc<dyn Catalog>) {
+    let (desk, mut expected) = (Desk::new(&catalog).await, Expected::new());
+    push(&desk, 1, &(0..9).map(key).collect::<Vec<_>>(), &mut expected).await;
+    push(&desk, 2, &(9..20).map(key).collect::<Vec<_>>(), &mut expected).await;
+    let before_push = rebuilt(&desk, &mut expected.clone()).await;
+    push(&desk, 3, &(20..30).map(key).collect::<Vec<_>>(), &mut expected).await;
+    // A consolidation changes shelves and no revision.
+    let before_gc = rebuilt(&desk, &mut expected.clone()).await;
+    desk.consolidate(9).await;
+    let before_deletion = rebuilt(&desk, &mut expected.clone()).await;
+    for index in [&before_push, &before_gc] {
+        let done = catalog.rebuild_index(index, &desk.publishing().await).await.unwrap();
+        assert_eq!(done, PublishOutcome::Changed);
+    }
+    check(&desk, &expected).await;
+    catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
+    let done = catalog.rebuild_index(&before_deletion, &desk.publishing().await).await.unwrap();
+    assert_eq!(done, PublishOutcome::Changed);
 }

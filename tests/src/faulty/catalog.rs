@@ -12,8 +12,9 @@ use packhouse_host::catalog::{
     Access, Answers, AwaitedParent, BranchDeletion, Catalog, CommitGraph, CompletePack,
     Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, FetchRequests, GcLogQuery,
     JobEnd, JobQuery, Jobs, ListedRepo, LockGuard, LockMode, NewAnswer, NewFetchRequest, NewJob,
-    Pressure, PublishOutcome, Push, PutRelease, ReleaseRow, Releases, RepoRestoration, RepoRow,
-    RequestBudget, RestoreOutcome, ScrubTask, Scrubs, Snapshot, TokenRow, Totals, UnneededPack,
+    Pressure, PublishOutcome, Push, PutRelease, RebuiltIndex, ReleaseRow, Releases,
+    RepoRestoration, RepoRow, RequestBudget, RestoreOutcome, ScrubTask, Scrubs, Snapshot, TokenRow,
+    Totals, UnneededPack,
 };
 use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::{
@@ -104,6 +105,19 @@ impl Catalog for FaultyCatalog {
     }
     async fn publish_push(&self, push: &Push, lock: &LockGuard) -> Result<PublishOutcome> {
         self.fault.around(self.inner.publish_push(push, lock)).await
+    }
+    async fn old_indexes(&self, after: i64, limit: u32) -> Result<Vec<i64>> {
+        self.fault.around(self.inner.old_indexes(after, limit)).await
+    }
+    async fn convert_index(&self, repo: i64) -> Result<u64> {
+        self.fault.around(self.inner.convert_index(repo)).await
+    }
+    async fn rebuild_index(
+        &self,
+        index: &RebuiltIndex,
+        lock: &LockGuard,
+    ) -> Result<PublishOutcome> {
+        self.fault.around(self.inner.rebuild_index(index, lock)).await
     }
     async fn delete_branch(&self, deletion: &BranchDeletion) -> Result<PublishOutcome> {
         self.fault.around(self.inner.delete_branch(deletion)).await

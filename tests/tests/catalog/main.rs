@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod costs;
 mod model;
 mod plans;
 mod postgres_only;
@@ -105,7 +104,9 @@ laws! {
         what_was_dropped_and_pushed_again_is_there
         pages_are_in_order_whatever_came_in_which_push
         a_snapshot_keeps_its_runs_while_others_merge
-        kinds_and_forms_with_one_digest_are_apart;
+        kinds_and_forms_with_one_digest_are_apart
+        a_rebuilt_index_replaces_all_of_it_and_shelves_are_counted_again
+        an_index_is_not_rebuilt_over_what_was_published_since;
     generations:
         a_commit_is_numbered_above_its_known_parents
         a_parent_that_comes_late_lowers_the_floor

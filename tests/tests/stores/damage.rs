@@ -1,11 +1,13 @@
 //! What is lost or damaged: nothing makes it worse, it is remembered until it is mended, and it
 //! heals.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use packhouse_host::catalog::IndexRow;
 use packhouse_host::clock::FixedClock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
@@ -329,7 +331,7 @@ async fn repair_takes_what_is_lost_from_packs_that_wait_for_deletion() {
         sources.sort();
         assert_eq!(
             (repaired.len(), repaired[0].pack, &repaired[0].from),
-            (1, key, &sources),
+            (1, Some(key), &sources),
             "{harm:?}"
         );
         assert_eq!(known(&on).await, []);
@@ -395,10 +397,18 @@ async fn repair_takes_what_is_lost_from_other_packs_on_shelves_and_from_answers(
 /// Every call of a repair fails once: what was sound stays so, and the next repair finishes.
 #[tokio::test]
 async fn law_5_a_repair_that_fails_anywhere_makes_nothing_worse() {
-    let (on, key) = consolidated().await;
-    Harm::Flipped.does(&file(&on.data(), &key));
     let sandbox = Sandbox::reference(None).unwrap();
-    for moment in [Moment::Before, Moment::After] {
+    for (moment, of_index) in [
+        (Moment::Before, false),
+        (Moment::After, false),
+        (Moment::Before, true),
+        (Moment::After, true),
+    ] {
+        let (on, key) = consolidated().await;
+        match of_index {
+            true => place::sql(&on.data(), CUT.into()).await,
+            false => Harm::Flipped.does(&file(&on.data(), &key)),
+        }
         for call in 0.. {
             let folder = tempfile::tempdir().unwrap();
             faulty::copy(&on.data(), folder.path());
@@ -440,7 +450,7 @@ async fn on_s3_a_copy_on_the_local_disk_restores_what_the_bucket_has_lost() {
         assert!(!verify(&on).await.ok, "{harm:?}");
         let report = repair(&on).await;
         assert!(report.ok, "{harm:?}: {:?}", report.problems);
-        assert_eq!(report.repaired.unwrap()[0].pack, key);
+        assert_eq!(report.repaired.unwrap()[0].pack, Some(key));
         // Whatever is on the local disk.
         std::fs::remove_dir_all(on.data().join("spool/packs")).unwrap();
         std::fs::create_dir_all(on.data().join("spool/packs")).unwrap();
@@ -545,26 +555,97 @@ async fn what_is_known_of_an_index_is_told_and_keeps_packs() {
     assert_eq!((known(&on).await, prune(&on.store, NOW).await.packs_deleted), (vec![], 3));
 }
 
+/// Cuts all roots of the index short.
+const CUT: &str = "UPDATE index_runs SET root = substr(root, 1, 100)";
+
 #[tokio::test]
 async fn a_damaged_index_is_a_finding_of_verify_and_an_error_of_other_verbs() {
     let (on, _) = consolidated().await;
-    let spoil = "UPDATE index_runs SET root = substr(root, 1, 100)";
-    place::sql(&on.data(), spoil.into()).await;
-    for report in [verify(&on).await, repair(&on).await] {
-        let found =
-            report.problems.iter().filter(|found| found.kind == ProblemKind::DamagedCatalog);
-        let details: Vec<&str> = found.map(|found| &*found.detail).collect();
-        assert!(!report.ok && details.len() == 1, "{:?}", report.problems);
-        let named = "of the index is corrupt: its checksum does not match. Restore the catalog";
-        assert!(
-            details[0].starts_with("the root of run ") && details[0].contains(named),
-            "{details:?}"
-        );
-    }
+    place::sql(&on.data(), CUT.into()).await;
+    let report = verify(&on).await;
+    let found = report.problems.iter().filter(|found| found.kind == ProblemKind::DamagedCatalog);
+    let details: Vec<&str> = found.map(|found| &*found.detail).collect();
+    assert!(!report.ok && details.len() == 1, "{:?}", report.problems);
+    let named =
+        "of the index is corrupt: its checksum does not match. Rebuild it from the packs with";
+    assert!(
+        details[0].starts_with("the root of run ") && details[0].contains(named),
+        "{details:?}"
+    );
     assert_eq!(known(&on).await, [(None, "verify".to_owned())]);
     let request = FetchRequest { want: vec!["7".repeat(64)], ..FetchRequest::default() };
     let error = on.store.fetch(&on.repo, &request, &silent()).await.unwrap_err();
     assert_eq!(error.class(), Class::Damage, "{error}");
+}
+
+/// All entities of a repo, with their encodings and the packs that they are mapped to.
+async fn indexed(on: &TestStore) -> Vec<(IndexRow, MpackKey)> {
+    let catalog = options(&on.data()).catalog.open().await.unwrap();
+    let repo = catalog.repo(&on.repo).await.unwrap().unwrap();
+    let mut snapshot = catalog.snapshot(repo.id).await.unwrap();
+    let shelves = snapshot.shelves().await.unwrap();
+    let packs: BTreeMap<_, _> = shelves.iter().map(|shelf| (shelf.id, shelf.pack.key)).collect();
+    let rows = snapshot.index_page(None, u32::MAX).await.unwrap();
+    rows.into_iter().map(|(row, shelf)| (row, packs[&shelf])).collect()
+}
+
+#[tokio::test]
+async fn repair_rebuilds_a_damaged_index_as_it_was() {
+    const NEWEST_IS_GONE: &str =
+        "DELETE FROM index_runs WHERE age = (SELECT max(age) FROM index_runs)";
+    for harm in [CUT, NEWEST_IS_GONE] {
+        let (on, _) = consolidated().await;
+        // The first records again, in a smaller pack, and new ones: the old ones stay where they are.
+        let [more, ..] =
+            &history(&HistoryOptions { seed: 9, pushes: 1, ..HistoryOptions::default() })[..]
+        else {
+            panic!("one push")
+        };
+        let again = model::consolidate(&packs()[..1], &model::heads_of(&packs()[..1]));
+        on.push_each(&[&again, more]).await;
+        let before = indexed(&on).await;
+        let shown = on.show().await;
+        place::sql(&on.data(), harm.into()).await;
+        let report = repair(&on).await;
+        assert!(report.ok, "{harm}: {:?}", report.problems);
+        let repaired = report.repaired.unwrap();
+        assert_eq!((repaired.len(), repaired[0].pack), (1, None), "{harm}");
+        assert_eq!(repaired[0].entities, before.len() as u64, "{harm}");
+        assert_eq!(indexed(&on).await, before, "{harm}");
+        let after = on.show().await;
+        assert_eq!(
+            (after.packs, after.objects, after.bytes),
+            (shown.packs, shown.objects, shown.bytes)
+        );
+        on.sound().await;
+        on.push_each(&packs()).await;
+        on.gc().await.unwrap();
+        on.sound().await;
+    }
+}
+
+#[tokio::test]
+async fn an_index_is_not_rebuilt_while_a_pack_is_missing_or_entities_would_be_forgotten() {
+    let (on, key) = consolidated().await;
+    place::sql(&on.data(), CUT.into()).await;
+    let pack = file(&on.data(), &key);
+    let sound = std::fs::read(&pack).unwrap();
+    Harm::Missing.does(&pack);
+    let report = repair(&on).await;
+    let kinds: Vec<ProblemKind> = report.problems.iter().map(|found| found.kind).collect();
+    assert_eq!(kinds, [ProblemKind::MissingPack, ProblemKind::DamagedCatalog], "{report:?}");
+    std::fs::write(&pack, sound).unwrap();
+    let counts = |objects: &str| format!("UPDATE repos SET objects = objects {objects}");
+    place::sql(&on.data(), counts("+ 1")).await;
+    let report = repair(&on).await;
+    let last = &report.problems.last().unwrap().detail;
+    assert!(
+        !report.ok && last.starts_with("the index can't be rebuilt: its packs have "),
+        "{last}"
+    );
+    place::sql(&on.data(), counts("- 1")).await;
+    assert!(repair(&on).await.ok);
+    on.sound().await;
 }
 
 #[tokio::test]

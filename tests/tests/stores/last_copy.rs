@@ -182,7 +182,7 @@ async fn on_s3_no_copy_is_evicted_whose_pack_is_missing_or_damaged_in_the_bucket
         assert_eq!(left, expected, "{harm:?}: those that the bucket has made room");
         let report = repair(&on).await;
         assert!(report.ok, "{harm:?}: {:?}", report.problems);
-        assert_eq!(report.repaired.unwrap()[0].pack, key);
+        assert_eq!(report.repaired.unwrap()[0].pack, Some(key));
         // Now that the bucket has it, it makes room as well: in a spool for one small pack.
         let small = packs().remove(0);
         let bucket = S3Options { budget: small.len() as u64, ..server.options(PREFIX, &spool) };

@@ -78,12 +78,10 @@ fn describe(report: &VerifyReport, output: &Output) -> Vec<String> {
             output.paint(Tone::Good, "repaired"),
             escaped(&repaired.detail)
         ));
-        lines.push(format!("    {} {}", output.paint(Tone::Dim, "pack"), repaired.pack));
+        let packs = repaired.pack.iter().map(|pack| ("pack", pack));
+        let packs = packs.chain(repaired.from.iter().map(|from| ("from", from)));
         lines.extend(
-            repaired
-                .from
-                .iter()
-                .map(|from| format!("    {} {from}", output.paint(Tone::Dim, "from"))),
+            packs.map(|(what, pack)| format!("    {} {pack}", output.paint(Tone::Dim, what))),
         );
     }
     for problem in &report.problems {

@@ -5,6 +5,7 @@
 //! Runs never change: a reader sees those of its transaction, whatever is merged meanwhile.
 
 mod blocks;
+mod convert;
 mod cursors;
 mod lookup;
 mod old;
@@ -18,10 +19,13 @@ use packhouse_model::error::{DamageError, Error};
 use packhouse_model::names::ShelfId;
 
 use self::cursors::Cursors;
-use super::engine::{Columns, Engine, RESTORE, Sql, SqlResult, args};
+use super::engine::{Columns, Engine, Sql, SqlResult, args};
 
 #[cfg(test)]
 pub(super) use blocks::{PUT_BLOCKS, SERIES};
+pub(super) use convert::convert;
+#[cfg(test)]
+pub(super) use convert::{CONVERTED_RUNS, LAST_CONVERTED};
 pub(super) use packhouse_index::{Change, Row};
 #[cfg(test)]
 pub(super) use write::{NEWEST_RUNS, RUN_SIZES};
@@ -31,6 +35,9 @@ pub(super) use write::{forget, put};
 /// such a repo.
 pub(super) const RUNS: &str = "SELECT r.old_index, i.id, i.root
     FROM repos r LEFT JOIN index_runs i ON i.repo = r.id WHERE r.id = $1 ORDER BY i.age DESC";
+
+/// What to do about a damaged index.
+const REBUILD: &str = ". Rebuild it from the packs with: packhouse verify --repair OWNER/SLUG, or restore the catalog from a backup (made with packhouse backup)";
 
 /// The index of a repo, as one transaction sees it.
 pub(super) struct Index {
@@ -93,7 +100,7 @@ fn damaged(fault: BlockFault) -> sqlx::Error {
 /// The error for an index that contradicts itself.
 fn corrupt(what: &str) -> sqlx::Error {
     let (catalog, doing) = (String::new(), String::new());
-    let reason = format!("{what}{RESTORE}");
+    let reason = format!("{what}{REBUILD}");
     let error = Error::Damage(DamageError::DamagedCatalog { catalog, doing, reason });
     sqlx::Error::Decode(error.into())
 }

@@ -6,7 +6,8 @@ use super::cursors::Cursors;
 use super::{blocks, runs};
 use crate::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 
-/// Rows of an older version that the first publication afterwards converts with its own.
+/// Rows of an older version that the first publication afterwards converts with its own. More are
+/// left to [`super::convert`].
 const CONVERTED_AT_ONCE: u64 = 65_536;
 
 /// How many rows the runs of repo `$1` have, newest first; whether it has old rows, and how many
@@ -49,7 +50,7 @@ pub(crate) async fn put<E: Engine>(
     };
     let is_oldest = merged + 1 == sizes.len() && has_old_rows == converts;
     let cursors = Cursors::with_newer(rows, &replaced, converts);
-    let mut changed = write::<E>(tx, repo, age, cursors, &replaced, is_oldest).await?;
+    let mut changed = run::<E>(tx, repo, age, cursors, &replaced, is_oldest).await?;
     for run in &replaced {
         changed += blocks::delete::<E>(tx, run.id).await?;
     }
@@ -61,7 +62,7 @@ pub(crate) async fn put<E: Engine>(
 }
 
 /// Writes a run of rows that come in order. What was dropped is left out if there is nothing older.
-async fn write<E: Engine>(
+pub(super) async fn run<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,
     age: i64,

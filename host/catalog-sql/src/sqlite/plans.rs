@@ -8,14 +8,16 @@ use super::{MIGRATIONS, SqliteFile};
 use crate::complete::COMPLETE_PACK;
 use crate::engine::Engine;
 use crate::fetch_requests::{EXPIRE, EXPIRED, REQUEST};
-use crate::index::{NEWEST_RUNS, PUT_BLOCKS, RUN_SIZES, RUNS, SERIES};
+use crate::index::{
+    CONVERTED_RUNS, LAST_CONVERTED, NEWEST_RUNS, PUT_BLOCKS, RUN_SIZES, RUNS, SERIES,
+};
 use crate::migrations::migrator;
 use crate::snapshot::{COMMITS, TAGS_WITHOUT_COMMIT};
 
 /// What may be scanned: numbers, and what was looked up before.
 const LISTS: [&str; 6] = ["n", "side", "asked", "walk", "history", "CONSTANT"];
 
-const STATEMENTS: [(&str, &str); 29] = [
+const STATEMENTS: [(&str, &str); 31] = [
     ("HISTORY", SqliteFile::HISTORY),
     ("GENERATIONS", SqliteFile::GENERATIONS),
     ("PUT_GENERATIONS", SqliteFile::PUT_GENERATIONS),
@@ -28,6 +30,8 @@ const STATEMENTS: [(&str, &str); 29] = [
     ("RUNS", RUNS),
     ("RUN_SIZES", RUN_SIZES),
     ("NEWEST_RUNS", NEWEST_RUNS),
+    ("CONVERTED_RUNS", CONVERTED_RUNS),
+    ("LAST_CONVERTED", LAST_CONVERTED),
     ("SERIES", SERIES),
     ("PUT_BLOCKS", PUT_BLOCKS),
     ("PACKS_ON", SqliteFile::PACKS_ON),

@@ -34,7 +34,8 @@ use self::state::{GcRun, Repo, State};
 use crate::{
     AwaitedParent, BranchDeletion, Catalog, CommitGraph, CompletePack, Consolidation,
     DamageFindings, DeletionSummary, EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode,
-    PublishOutcome, Push, RepoRestoration, RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
+    PublishOutcome, Push, RebuiltIndex, RepoRestoration, RepoRow, RestoreOutcome, Snapshot, Totals,
+    UnneededPack,
 };
 
 /// A catalog in memory. It is empty at first, and each one is a catalog of its own.
@@ -224,6 +225,18 @@ impl Catalog for MemoryCatalog {
         _: &LockGuard,
     ) -> Result<PublishOutcome> {
         Ok(self.write().publish_consolidation(consolidation))
+    }
+
+    async fn old_indexes(&self, _: i64, _: u32) -> Result<Vec<i64>> {
+        Ok(Vec::new())
+    }
+
+    async fn convert_index(&self, _: i64) -> Result<u64> {
+        Ok(0)
+    }
+
+    async fn rebuild_index(&self, index: &RebuiltIndex, _: &LockGuard) -> Result<PublishOutcome> {
+        Ok(self.write().rebuild_index(index))
     }
 
     async fn note_complete_pack(

@@ -9,8 +9,8 @@ use packhouse_model::report::Cause;
 
 use super::state::{Mapped, OneShelf, Repo, State};
 use crate::{
-    BranchDeletion, CompletePack, Consolidation, EntityKey, PackChange, PackRow, PublishOutcome,
-    Push, PushedPack, RepoRow, Sums, entity_of,
+    BranchDeletion, CompletePack, Consolidation, EntityKey, IndexedEntity, PackChange, PackRow,
+    PublishOutcome, Push, PushedPack, RebuiltIndex, RepoRow, Sums, entity_of,
 };
 
 impl State {
@@ -190,6 +190,33 @@ impl State {
         self.note_change(number, Cause::Consolidation, done.now, before);
         let rows = 1 + replaced.len() + done.planned.len() + done.dropped.len();
         PublishOutcome::Done { rows: rows as u64 }
+    }
+
+    pub(super) fn rebuild_index(&mut self, index: &RebuiltIndex) -> PublishOutcome {
+        if !self.has_lease(index.fence) {
+            return PublishOutcome::LeaseLost;
+        }
+        let number = index.repo.id;
+        let standing = |(id, shelf): (&ShelfId, &OneShelf)| (*id, shelf.generation);
+        let is_current = |repo: &Repo| {
+            !repo.is_deleted()
+                && repo.row.revision == index.repo.revision
+                && repo.shelves.iter().map(standing).eq(index.shelves.iter().copied())
+        };
+        if !self.repos.get(&number).is_some_and(is_current) {
+            return PublishOutcome::Changed;
+        }
+        let before = self.row(number).sums;
+        let repo = self.of(number);
+        repo.row.revision += 1;
+        let place = |one: &IndexedEntity| Mapped {
+            shelf: one.shelf,
+            fingerprint: one.row.fingerprint,
+            bytes: one.bytes,
+        };
+        repo.entities = index.entities.iter().map(|one| (one.row.entity, place(one))).collect();
+        self.note_change(number, Cause::Push, index.now, before);
+        PublishOutcome::Done { rows: 1 + index.shelves.len() as u64 }
     }
 
     pub(super) fn note_complete_pack(

@@ -33,11 +33,12 @@ pub struct KeptPack {
 /// A repair by `verify --repair`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Repaired {
-    /// The pack that was missing or damaged.
-    pub pack: MpackKey,
-    /// Entities that are mapped to another pack now; 0 if the pack itself was restored.
+    /// The pack that was missing or damaged; none: the index.
+    pub pack: Option<MpackKey>,
+    /// Entities that are mapped to another pack now, or that were indexed again; 0 if the pack itself
+    /// was restored.
     pub entities: u64,
-    /// The packs that they are mapped to now, by key.
+    /// The packs that they are mapped to now.
     pub from: Vec<MpackKey>,
     /// What was done.
     pub detail: String,

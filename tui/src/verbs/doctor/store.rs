@@ -92,6 +92,7 @@ pub(super) async fn checks(options: StoreOptions) -> Vec<Check> {
         Err(error) => checks.push(Check::fail("packs", error.to_string(), WAY_OUT)),
     }
     checks.push(scrubbing(&store).await);
+    checks.extend(old_indexes(&store).await);
     if !damage.is_empty() {
         checks.extend(damage);
     } else if fragmented == 0 {
@@ -113,6 +114,19 @@ async fn unreadable(store: &Store) -> Vec<Check> {
         }
     }
     checks
+}
+
+/// Whether there are indexes that an older version wrote.
+async fn old_indexes(store: &Store) -> Option<Check> {
+    const CHECK: &str = "index";
+    match store.old_indexes().await {
+        Ok(0) => None,
+        Ok(repos) => {
+            let detail = format!("{} with the index of an older version", plural(repos, "repo"));
+            Some(Check::warn(CHECK, detail, "packhouse migrate"))
+        }
+        Err(error) => Some(Check::fail(CHECK, error.to_string(), "follow the message")),
+    }
 }
 
 /// Whether every pack was read within the time that the policy states.
