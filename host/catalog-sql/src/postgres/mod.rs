@@ -290,7 +290,8 @@ impl Engine for PostgresDatabase {
           WHERE repo = $1 AND name = j.name OFFSET 0) b"
     );
     const BLOCKS: &'static str =
-        "SELECT b.id, b.data FROM json_array_elements_text(CAST($1 AS json)) AS n (id)
+        "SELECT string_agg(CAST(b.id AS TEXT), ',') AS ids, string_agg(b.data, '') AS data
+         FROM json_array_elements_text(CAST($1 AS json)) AS n (id)
          CROSS JOIN LATERAL (
              SELECT id, data FROM index_blocks WHERE id = CAST(n.id AS BIGINT) OFFSET 0) b";
     const OLD_PAGE: &'static str =

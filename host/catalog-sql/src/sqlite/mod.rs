@@ -143,8 +143,10 @@ impl Engine for SqliteFile {
         "(SELECT value AS name, key AS n FROM json_each($2)) j",
         " CROSS JOIN branches b ON b.repo = $1 AND b.name = j.name"
     );
+    // SQLite joins bytes only as text, and keeps them as they are. The checksums of blocks would tell.
     const BLOCKS: &'static str =
-        "SELECT b.id, b.data FROM json_each($1) n CROSS JOIN index_blocks b
+        "SELECT group_concat(b.id) AS ids, CAST(group_concat(CAST(b.data AS TEXT), '') AS BLOB) AS data
+         FROM json_each($1) n CROSS JOIN index_blocks b
          WHERE b.id = n.value";
     const OLD_PAGE: &'static str =
         "SELECT group_concat(hex(entity) || coalesce(hex(print), '') || ':' || shelf, '\n') AS found FROM (
