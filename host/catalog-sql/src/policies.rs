@@ -95,6 +95,22 @@ pub(super) async fn pressures<E: Engine>(engine: &E, repo: Option<i64>) -> SqlRe
         .await
 }
 
+/// Repos with changes after number `$1`.
+pub(super) const CHANGED: &str = "SELECT DISTINCT r.owner, r.slug
+    FROM changes c JOIN repos r ON r.id = c.repo
+    WHERE c.id > $1 AND r.deleted_at IS NULL ORDER BY r.owner, r.slug";
+
+/// The number of the newest change, and the names of repos with changes after one.
+pub(super) async fn changed_repos<E: Engine>(
+    engine: &E,
+    since: i64,
+) -> SqlResult<(i64, Vec<E::Row>)> {
+    let mut reader = Reader::of(engine).await?;
+    // First the number: what comes in between is seen again next time.
+    let last = reader.one("SELECT coalesce(max(id), 0) AS last FROM changes", args![]).await?;
+    Ok((last.int("last"), reader.all(CHANGED, args![since]).await?))
+}
+
 pub(super) fn read_pressure(place: &str, row: &impl Columns) -> Result<Pressure> {
     Ok(Pressure {
         repo: row.int("id"),

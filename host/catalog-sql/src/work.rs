@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_catalog::{Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
+use packhouse_catalog::{ChangedRepos, Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::MpackKey;
 use packhouse_model::report::{JobReport, JobStatus, Policy};
@@ -109,6 +109,14 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
     async fn set_policy(&self, repo: i64, policy: Option<&Policy>) -> Result<()> {
         let work: Work<E, _, _> = |tx, params| Box::pin(policies::set::<E>(tx, params));
         self.writing("setting a policy", &(repo, policy), work).await
+    }
+
+    async fn changed_repos(&self, since: i64) -> Result<ChangedRepos> {
+        let (last, found) = policies::changed_repos(&self.engine, since)
+            .await
+            .map_err(self.failed("looking for changed repos"))?;
+        let repos = found.iter().map(|row| rows::repo_name(self.engine.place(), row));
+        Ok(ChangedRepos { repos: repos.collect::<Result<_>>()?, last })
     }
 
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {

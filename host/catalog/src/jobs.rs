@@ -14,7 +14,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_model::error::Result;
-use packhouse_model::names::MpackKey;
+use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::operation::Operation;
 use packhouse_model::report::{JobReport, JobStatus, Policy};
 
@@ -61,6 +61,15 @@ pub enum JobEnd {
     },
     /// It failed permanently.
     Failed(String),
+}
+
+/// Repos to which something was published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedRepos {
+    /// Their names, in order.
+    pub repos: Vec<RepoName>,
+    /// Number of the newest change in the catalog; 0 if there is none.
+    pub last: i64,
 }
 
 /// The numbers by which a policy decides whether a repo is due for consolidation.
@@ -130,4 +139,8 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// The numbers for policies, of repos with more than one pack to which the index maps
     /// something; of one repo or of all, by number.
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>>;
+
+    /// The repos to which something was published since a change, by name; with the number of the
+    /// newest change. Numbers grow; of two that are made at once, the greater may be visible first.
+    async fn changed_repos(&self, since: i64) -> Result<ChangedRepos>;
 }

@@ -59,6 +59,16 @@ impl Store {
         repo: Option<&RepoName>,
         queue: bool,
     ) -> Result<Vec<PolicyCheck>> {
+        let checked = self.check_repos(repo, queue).await?;
+        Ok(checked.into_iter().map(|checked| checked.check).collect())
+    }
+
+    /// The same, with the times when they become due.
+    pub(super) async fn check_repos(
+        &self,
+        repo: Option<&RepoName>,
+        queue: bool,
+    ) -> Result<Vec<CheckedRepo>> {
         let policies: BTreeMap<i64, Policy> = self.catalog.policies().await?.into_iter().collect();
         let rows = match repo {
             Some(repo) => vec![self.known_repo(repo).await?],
@@ -91,7 +101,11 @@ impl Store {
             if queue {
                 check.job = self.queue_due(&check).await?;
             }
-            checks.push(check);
+            let due_at = match check.due {
+                true => Some(now),
+                false => due_at(&check, &policy),
+            };
+            checks.push(CheckedRepo { check, due_at });
         }
         Ok(checks)
     }
@@ -121,6 +135,19 @@ impl Store {
             rows.extend(page);
         }
     }
+}
+
+/// A repo that was checked.
+pub(super) struct CheckedRepo {
+    pub(super) check: PolicyCheck,
+    /// When it is due, as long as nothing is published to it.
+    pub(super) due_at: Option<Timestamp>,
+}
+
+/// When a repo becomes due by its age.
+fn due_at(check: &PolicyCheck, policy: &Policy) -> Option<Timestamp> {
+    let oldest = check.oldest_unconsolidated.filter(|_| check.packs > 1)?;
+    oldest.checked_add(SignedDuration::from_secs(policy.max_age_seconds? as i64)).ok()
 }
 
 /// The policy that counts for a repo.

@@ -21,7 +21,7 @@ use packhouse_catalog::{Fence, JobEnd};
 use packhouse_model::error::{DamageError, Error, JobError, Result};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{JobEnded, JobReport, Report};
-use packhouse_store::Store;
+use packhouse_store::{PolicyWatch, Store};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
@@ -190,8 +190,9 @@ impl Worker {
     /// Checks repos against their policies, again and again. Several workers may: a repo has one
     /// consolidation that waits.
     async fn watch_policies(&self, every: Duration) {
+        let mut watch = PolicyWatch::default();
         while !self.stop.asked() {
-            match self.store.check_policies(None, true).await {
+            match self.store.check_due(&mut watch).await {
                 Ok(checks) => {
                     for check in checks.iter().filter(|check| check.due) {
                         tracing::info!(repo = %check.repo, job = check.job, "due: {}", check.reasons.join("; "));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhouse_host::Policy;
-use packhouse_host::catalog::{Catalog, Pressure, PushedPack};
+use packhouse_host::catalog::{Catalog, ChangedRepos, Pressure, PushedPack};
 
 use super::desk::{Desk, at, moved, pack};
 
@@ -93,4 +93,25 @@ pub async fn the_oldest_is_the_oldest_within_a_second_as_well(catalog: Arc<dyn C
         desk.done(&push).await;
     }
     assert_eq!(catalog.pressures(None).await.unwrap()[0].oldest_unconsolidated, Some(at(2)));
+}
+
+pub async fn repos_with_changes_since_a_number_are_named_and_no_others(catalog: Arc<dyn Catalog>) {
+    let since = async |number| catalog.changed_repos(number).await.unwrap();
+    assert_eq!(since(0).await, ChangedRepos { repos: Vec::new(), last: 0 });
+    let (desk, other) = (Desk::named(&catalog, "c/d").await, Desk::new(&catalog).await);
+    assert_eq!(since(0).await.repos, [], "nothing was published");
+    desk.push(vec![pack(1, 0..1)]).await;
+    let first = since(0).await;
+    assert_eq!((&first.repos[..], first.last > 0), (&[desk.name.clone()][..], true));
+    other.push(vec![pack(2, 0..1)]).await;
+    other.push(vec![pack(3, 1..2)]).await;
+    let second = since(first.last).await;
+    assert_eq!((&second.repos[..], second.last > first.last), (&[other.name.clone()][..], true));
+    assert_eq!(since(first.last - 1).await.repos, [other.name.clone(), desk.name.clone()]);
+    other.consolidate(4).await;
+    assert_eq!(since(second.last).await.repos, [other.name.clone()]);
+    catalog.delete_repo(other.repo, at(6)).await.unwrap().unwrap();
+    assert_eq!(since(0).await.repos, [desk.name.clone()]);
+    let none = since(i64::MAX).await;
+    assert!(none.repos.is_empty() && none.last > second.last);
 }

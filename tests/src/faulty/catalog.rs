@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::EntityId;
 use packhouse_host::catalog::{
-    Access, Answers, AwaitedParent, BranchDeletion, Catalog, CommitGraph, CompletePack,
-    Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, FetchRequests, GcLogQuery,
-    JobEnd, JobQuery, Jobs, ListedRepo, LockGuard, LockMode, NewAnswer, NewFetchRequest, NewJob,
-    Pressure, PublishOutcome, Push, PutRelease, RebuiltIndex, ReleaseRow, Releases,
-    RepoRestoration, RepoRow, RequestBudget, RestoreOutcome, ScrubTask, Scrubs, Snapshot, TokenRow,
-    Totals, UnneededPack,
+    Access, Answers, AwaitedParent, BranchDeletion, Catalog, ChangedRepos, CommitGraph,
+    CompletePack, Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, FetchRequests,
+    GcLogQuery, JobEnd, JobQuery, Jobs, ListedRepo, LockGuard, LockMode, NewAnswer,
+    NewFetchRequest, NewJob, Pressure, PublishOutcome, Push, PutRelease, RebuiltIndex, ReleaseRow,
+    Releases, RepoRestoration, RepoRow, RequestBudget, RestoreOutcome, ScrubTask, Scrubs, Snapshot,
+    TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::{
@@ -312,6 +312,9 @@ impl Jobs for FaultyCatalog {
     }
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {
         self.fault.around(self.inner.pressures(repo)).await
+    }
+    async fn changed_repos(&self, since: i64) -> Result<ChangedRepos> {
+        self.fault.around(self.inner.changed_repos(since)).await
     }
 }
 

@@ -28,6 +28,7 @@ mod on_base;
 mod openapi;
 mod other_component;
 mod output;
+mod policy_watch;
 mod privacy;
 mod remote;
 mod retention;

@@ -12,12 +12,13 @@ use crate::index::{
     CONVERTED_RUNS, LAST_CONVERTED, NEWEST_RUNS, PUT_BLOCKS, RUN_SIZES, RUNS, SERIES,
 };
 use crate::migrations::migrator;
+use crate::policies::CHANGED;
 use crate::snapshot::{COMMITS, TAGS_WITHOUT_COMMIT};
 
 /// What may be scanned: numbers, and what was looked up before.
 const LISTS: [&str; 6] = ["n", "side", "asked", "walk", "history", "CONSTANT"];
 
-const STATEMENTS: [(&str, &str); 31] = [
+const STATEMENTS: [(&str, &str); 32] = [
     ("HISTORY", SqliteFile::HISTORY),
     ("GENERATIONS", SqliteFile::GENERATIONS),
     ("PUT_GENERATIONS", SqliteFile::PUT_GENERATIONS),
@@ -47,6 +48,7 @@ const STATEMENTS: [(&str, &str); 31] = [
     ("COMMITS", COMMITS),
     ("TAGS_WITHOUT_COMMIT", TAGS_WITHOUT_COMMIT),
     ("REQUEST", REQUEST),
+    ("CHANGED", CHANGED),
     ("EXPIRED", EXPIRED),
     ("EXPIRE", EXPIRE),
 ];

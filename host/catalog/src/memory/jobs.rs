@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_model::error::Result;
-use packhouse_model::names::MpackKey;
+use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::operation::{IndexOptions, Operation};
 use packhouse_model::report::{JobReport, JobStatus, Policy};
 
 use super::state::State;
 use super::{MemoryCatalog, deleted};
-use crate::{Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
+use crate::{ChangedRepos, Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
 
 /// A job.
 #[derive(Clone, Debug)]
@@ -299,6 +299,17 @@ impl Jobs for MemoryCatalog {
             None => drop(state.policies.remove(&repo)),
         }
         Ok(())
+    }
+
+    async fn changed_repos(&self, since: i64) -> Result<ChangedRepos> {
+        let state = self.read();
+        let from = usize::try_from(since).unwrap_or(0).min(state.changed.len());
+        let repos = state.changed[from..].iter().filter_map(|repo| state.repos.get(repo));
+        let mut repos: Vec<RepoName> =
+            repos.filter(|repo| !repo.is_deleted()).map(|repo| repo.row.name.clone()).collect();
+        repos.sort_unstable();
+        repos.dedup();
+        Ok(ChangedRepos { repos, last: state.changed.len() as i64 })
     }
 
     async fn pressures(&self, repo: Option<i64>) -> Result<Vec<Pressure>> {

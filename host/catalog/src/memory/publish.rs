@@ -245,5 +245,6 @@ impl State {
             bytes: more(before.bytes, after.bytes),
         };
         self.of(repo).changes.push(change);
+        self.changed.push(repo);
     }
 }

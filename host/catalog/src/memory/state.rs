@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) scrubs: BTreeMap<MpackKey, Timestamp>,
     pub(super) damaged_packs: BTreeMap<MpackKey, Damage>,
     pub(super) damaged_repos: BTreeMap<i64, Damage>,
+    /// The repo of each change of packs, in order.
+    pub(super) changed: Vec<i64>,
     /// Packs that were ever stored.
     pub(super) stored: i64,
     /// Shelves that were ever made.
