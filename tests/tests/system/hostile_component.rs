@@ -17,7 +17,8 @@ use packhouse_tests::store::{TestStore, options};
 /// Tight, so that a misdeed ends soon; an honest run over the same packs stays far below.
 const LIMITS: SandboxLimits = SandboxLimits {
     memory: 16 << 20,
-    memory_per_record: 400,
+    memory_per_record: 150,
+    records: 1_000_000,
     time: Duration::from_secs(2),
     handed_over: 4 << 20,
     calls: 10_000,
