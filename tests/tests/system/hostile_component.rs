@@ -36,7 +36,7 @@ const CONSOLIDATIONS: [(&str, &str); 25] = [
     ("outside-a-pack", "are not whole records"),
     ("another-repos-pack", "it copies from pack number 4294967295"),
     ("half-a-record", "are not whole records"),
-    ("invents", "comes from no source pack"),
+    ("invents", "is missing"),
     ("moves-a-branch", "its branch heads are not the repo's"),
     ("counts-wrong", "records and its steps copy"),
     ("sizes-wrong", "bytes and its steps write"),
