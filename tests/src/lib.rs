@@ -2,6 +2,7 @@
 //!
 //! * [`model`] and [`value`]: the format page written down naively, sharing nothing with the core.
 //! * [`memory`]: a host in memory, for the core without its component.
+//! * [`rows`]: packs of any size, of which only the rows exist.
 //! * [`arrival`]: generations of commits as packs arrive.
 //! * [`random_history`]: random histories, with more cases than clients produce;
 //!   [`tangled_history`]: those in which no simple rule for a fetch holds.
@@ -36,6 +37,7 @@ pub mod place;
 pub mod pooler;
 pub mod postgres;
 pub mod random_history;
+pub mod rows;
 pub mod s3;
 pub mod scenario;
 pub mod seed;

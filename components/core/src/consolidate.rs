@@ -26,17 +26,19 @@ pub fn consolidate<H: Storage + Database + ?Sized>(host: &mut H) -> Result<Plan,
     walk.place(host, &roots)?;
     drop(roots);
 
-    let mut objects = std::mem::take(&mut walk.objects);
-    objects.extend(table.of_kind(Kind::Object).filter(|o| !walk.has_met(*o)));
+    let SnapshotWalk { snapshots, mut objects, met, .. } = walk;
+    objects.extend(table.of_kind(Kind::Object).zip(met).filter(|(_, met)| !met).map(|(o, _)| o));
     let tags: Vec<Number> =
         read_tags(host, &table)?.into_iter().map(|(_, number)| number).collect();
 
     let mut layout = Layout::new(!tags.is_empty());
-    let sections = [commits, walk.snapshots, objects, tags];
-    for (kind, numbers) in Kind::ALL.into_iter().zip(&sections) {
-        layout.section(kind, numbers.iter().map(|number| table.entry(*number).span()));
+    let duplicates = table.rows - table.len() as u64;
+    let spans = table.into_spans();
+    let sections = [commits, snapshots, objects, tags];
+    for (kind, numbers) in Kind::ALL.into_iter().zip(sections) {
+        layout.section(kind, numbers.iter().map(|number| spans.of(*number)));
     }
     let mut plan = layout.end(&heads);
-    plan.duplicates = table.rows - table.len() as u64;
+    plan.duplicates = duplicates;
     Ok(plan)
 }

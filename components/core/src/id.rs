@@ -83,6 +83,11 @@ pub enum Form {
     Text = 2,
 }
 
+impl Form {
+    /// All forms, in their order.
+    pub const ALL: [Form; 3] = [Form::Bare, Form::Prefixed, Form::Text];
+}
+
 /// The id of an entity, in fixed width: how it is written, and the digest it stands for.
 ///
 /// Orders like the strings it stands for, except for [`Form::Text`], which orders by digest.

@@ -11,7 +11,7 @@
 //! 2. [`msgpack`] and [`record`]: MessagePack as far as a planner reads it, and what a record
 //!    reaches.
 //! 3. [`ports`]: what the core asks of a host.
-//! 4. [`table`]: the union of the directories of a run, each entity once.
+//! 4. [`table`]: the union of the directories of a run, each entity once, in packed rows.
 //! 5. [`order`]: the canonical order of commits, snapshots and objects.
 //! 6. [`plan`]: steps, and how adjacent records become one span.
 //! 7. [`consolidate`](mod@consolidate), [`assemble`](mod@assemble), [`index`](mod@index): the three
@@ -24,6 +24,7 @@ mod id_numbers;
 pub mod index;
 pub mod msgpack;
 pub mod order;
+mod packed;
 pub mod plan;
 pub mod plan_error;
 pub mod ports;

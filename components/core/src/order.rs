@@ -22,8 +22,8 @@ pub(crate) struct Links {
 
 /// A record's fault, placed in its pack.
 pub(crate) fn malformed(table: &Table, number: Number, error: MsgpackError) -> PlanError {
-    let entry = table.entry(number);
-    malformed_at(entry.row.kind, entry.row.id, entry.span(), error)
+    let row = table.row(number);
+    malformed_at(row.kind, row.id, table.span(number), error)
 }
 
 /// As [`malformed`], for a record that is in no table.
@@ -51,8 +51,8 @@ pub(crate) fn by_place(
     numbers: impl Iterator<Item = Number>,
 ) -> (Vec<Number>, Vec<Span>) {
     let mut numbers: Vec<Number> = numbers.collect();
-    numbers.sort_unstable_by_key(|n| table.entry(*n).span());
-    let spans = numbers.iter().map(|n| table.entry(*n).span()).collect();
+    numbers.sort_unstable_by_key(|n| table.span(*n));
+    let spans = numbers.iter().map(|n| table.span(*n)).collect();
     (numbers, spans)
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn read_links<H: Storage + ?Sized>(
     for_each_record(host, &spans, |_, i, bytes| {
         let number = numbers[i];
         let commit = Commit::parse(bytes).map_err(|e| malformed(table, number, e))?;
-        if commit.id != table.entry(number).row.id {
+        if commit.id != table.id(number) {
             return Err(malformed(table, number, misnamed(commit.id)));
         }
         links[number as usize] = Links {
@@ -149,7 +149,8 @@ pub(crate) struct SnapshotWalk<'t> {
     states: Vec<State>,
     first_snapshot: Number,
     first_object: Number,
-    met: Vec<bool>,
+    /// Whether each object has been placed.
+    pub met: Vec<bool>,
     /// Snapshots placed so far.
     pub snapshots: Vec<Number>,
     /// Objects placed so far.
@@ -164,18 +165,13 @@ impl<'t> SnapshotWalk<'t> {
             first_snapshot: table.of_kind(Kind::Snapshot).start,
             first_object: table.of_kind(Kind::Object).start,
             met: vec![false; table.of_kind(Kind::Object).len()],
-            snapshots: Vec::new(),
-            objects: Vec::new(),
+            snapshots: Vec::with_capacity(table.of_kind(Kind::Snapshot).len()),
+            objects: Vec::with_capacity(table.of_kind(Kind::Object).len()),
         }
     }
 
     fn state(&mut self, snapshot: Number) -> &mut State {
         &mut self.states[(snapshot - self.first_snapshot) as usize]
-    }
-
-    /// Whether an object has been placed.
-    pub(crate) fn has_met(&self, object: Number) -> bool {
-        self.met[(object - self.first_object) as usize]
     }
 
     /// Places snapshots in the order given, a delta's parent before it, each once.
@@ -192,7 +188,7 @@ impl<'t> SnapshotWalk<'t> {
                 ahead.push(*root);
             }
         }
-        let spans: Vec<Span> = ahead.iter().map(|n| self.table.entry(*n).span()).collect();
+        let spans: Vec<Span> = ahead.iter().map(|n| self.table.span(*n)).collect();
         for root in &ahead {
             *self.state(*root) = State::Open;
         }
@@ -206,8 +202,7 @@ impl<'t> SnapshotWalk<'t> {
                 .copied()
                 .filter(|n| *self.state(*n) == State::Open)
                 .collect();
-            let wanted_spans: Vec<Span> =
-                wanted.iter().map(|n| self.table.entry(*n).span()).collect();
+            let wanted_spans: Vec<Span> = wanted.iter().map(|n| self.table.span(*n)).collect();
             let records =
                 if wanted.is_empty() { Vec::new() } else { host.read_records(&wanted_spans)? };
             let held: BTreeMap<Number, Vec<u8>> = wanted.iter().copied().zip(records).collect();
@@ -236,7 +231,7 @@ impl<'t> SnapshotWalk<'t> {
             let bytes = match held.get(&top) {
                 Some(bytes) => bytes,
                 None => {
-                    read = host.read_records(&[table.entry(top).span()])?.pop().unwrap_or_default();
+                    read = host.read_records(&[table.span(top)])?.pop().unwrap_or_default();
                     &read
                 }
             };
@@ -266,7 +261,7 @@ impl<'t> SnapshotWalk<'t> {
 
     fn parse<'a>(&self, number: Number, bytes: &'a [u8]) -> Result<Snapshot<'a>, PlanError> {
         let snapshot = Snapshot::parse(bytes).map_err(|e| malformed(self.table, number, e))?;
-        if snapshot.id != self.table.entry(number).row.id {
+        if snapshot.id != self.table.id(number) {
             return Err(malformed(self.table, number, misnamed(snapshot.id)));
         }
         Ok(snapshot)

@@ -96,6 +96,17 @@ impl Plan {
     }
 }
 
+/// The steps that copy records: those that follow each other in their pack are one step.
+fn runs(records: impl Iterator<Item = Span>) -> usize {
+    let mut end = None;
+    let begins = |span: &Span| {
+        let begins = end != Some((span.pack, span.offset));
+        end = Some((span.pack, span.offset + span.length));
+        begins
+    };
+    records.filter(begins).count()
+}
+
 /// Lays a pack out in canonical form: section by section, in the order of [`Kind::ALL`], each with
 /// its records in canonical order.
 #[derive(Debug)]
@@ -115,6 +126,8 @@ impl Layout {
     /// The next section. One of tags that has none is left out.
     pub(crate) fn section(&mut self, kind: Kind, records: impl Iterator<Item = Span> + Clone) {
         let count = records.clone().count();
+        // Steps may be the largest part of a plan's memory: it is allocated once, besides literals.
+        self.plan.steps.reserve_exact(runs(records.clone()) + 2);
         self.section_of(kind, count as u64, records);
     }
 

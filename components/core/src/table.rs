@@ -1,12 +1,13 @@
 //! The union of the directories of a run: every entity once, in its preferred encoding.
 //!
-//! A sorted vector with a bucket index over the leading bits of the digests. There is no hashing,
-//! so no input can make it slow, and walking it goes by id, which is what canonical order asks for.
-//! About 80 bytes an entity, and never more than twice that while it is being built (law 9).
+//! One vector of packed rows, allocated once and sorted in place, with an index over the leading bits
+//! of the digests. There is no hashing, so no input can make it slow, and walking it goes by id, which
+//! is what canonical order asks for. 66 bytes a row, also while it is being built (law 9).
 
 use std::cmp::Ordering;
 
-use crate::id::{EntityId, Kind};
+use crate::id::{EntityId, Form, Kind};
+use crate::packed::{self, PackedRow, PackedSpan};
 use crate::plan::Counts;
 use crate::ports::{AccessError, Database, PackInfo, Span, Storage, all_packs};
 use crate::row::{ROW_BYTES, Row};
@@ -14,25 +15,11 @@ use crate::row::{ROW_BYTES, Row};
 /// Number of an entity in a [`Table`]. Numbers order by kind, then by id.
 pub type Number = u32;
 
-/// An entity and where its preferred encoding stands.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// The directory row.
-    pub row: Row,
-    /// Number of the pack it stands in.
-    pub pack: u32,
-}
+/// Forms in which the ids of a kind may be.
+const FORMS: usize = Form::ALL.len();
 
-impl Entry {
-    /// Where the record stands.
-    pub const fn span(&self) -> Span {
-        self.row.span(self.pack)
-    }
-
-    fn key(&self) -> (Kind, EntityId) {
-        (self.row.kind, self.row.id)
-    }
-}
+/// Entities of an average bucket, at least: an index of buckets takes at most half a byte an entity.
+const PER_BUCKET: u32 = 8;
 
 /// Every entity of the packs of a run.
 #[derive(Debug)]
@@ -41,18 +28,29 @@ pub struct Table {
     pub packs: Vec<PackInfo>,
     /// Rows in all those packs.
     pub rows: u64,
-    entries: Vec<Entry>,
-    kinds: [Buckets; 4],
+    entities: Vec<PackedRow>,
+    /// By kind, then by form of the id.
+    buckets: [Buckets; Kind::ALL.len() * FORMS],
 }
 
-/// Where the entities of a kind stand, by the leading bits of their digests.
+/// Where the entities of a kind and a form stand, by the leading bits of their digests.
 #[derive(Debug, Default)]
 struct Buckets {
     start: Number,
     end: Number,
     bits: u32,
-    /// First entity of each bucket, and the end; one run for each form of id.
+    /// First entity of each bucket, and the end.
     first: Vec<Number>,
+}
+
+/// Where the entities of a table are, and nothing else.
+pub(crate) struct Spans(Vec<PackedSpan>);
+
+impl Spans {
+    /// Where an entity is.
+    pub(crate) fn of(&self, number: Number) -> Span {
+        self.0[number as usize].span()
+    }
 }
 
 impl Table {
@@ -74,7 +72,7 @@ impl Table {
         host: &mut H,
         packs: Vec<PackInfo>,
     ) -> Result<Table, AccessError> {
-        let mut entries: Vec<Entry> = Vec::new();
+        let mut entities = allocate(&packs)?;
         let mut rows = 0u64;
         // Entities known after the last merge: duplicates are dropped whenever they could be half
         // of all.
@@ -82,7 +80,6 @@ impl Table {
         for (pack, info) in packs.iter().enumerate() {
             let pack = pack as u32;
             let mut first = 0;
-            entries.reserve_exact(usize::try_from(info.rows).unwrap_or(0).min(1 << 20));
             while first < info.rows {
                 let page = host.pack_index(pack, first, 0)?.items;
                 let unreadable = || {
@@ -93,41 +90,63 @@ impl Table {
                     return Err(unreadable());
                 }
                 for bytes in page.chunks_exact(ROW_BYTES) {
-                    let row = Row::decode(bytes).ok_or_else(unreadable)?;
-                    entries.push(Entry { row, pack });
+                    let row = Row::decode(bytes).and_then(|row| PackedRow::new(&row, pack));
+                    entities.push(row.ok_or_else(unreadable)?);
                 }
                 first += (page.len() / ROW_BYTES) as u64;
             }
             rows += first;
-            if entries.len() > 2 * merged + 65_536 {
-                merge(host, &mut entries)?;
-                merged = entries.len();
+            if entities.len() > 2 * merged + 65_536 {
+                merge(host, &mut entities)?;
+                merged = entities.len();
             }
         }
-        merge(host, &mut entries)?;
-        let kinds = std::array::from_fn(|kind| Buckets::over(&entries, Kind::ALL[kind]));
-        Ok(Table { packs, rows, entries, kinds })
+        merge(host, &mut entities)?;
+        entities.shrink_to_fit();
+        let buckets = std::array::from_fn(|n| {
+            Buckets::over(&entities, Kind::ALL[n / FORMS], Form::ALL[n % FORMS])
+        });
+        Ok(Table { packs, rows, entities, buckets })
     }
 
     /// How many entities there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.entities.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entities.is_empty()
     }
 
-    /// The entity of a number.
-    pub fn entry(&self, number: Number) -> &Entry {
-        &self.entries[number as usize]
+    /// The row of the preferred encoding of an entity.
+    pub fn row(&self, number: Number) -> Row {
+        self.entities[number as usize].row()
+    }
+
+    /// The id of an entity.
+    pub fn id(&self, number: Number) -> EntityId {
+        self.entities[number as usize].id()
+    }
+
+    /// Where the preferred encoding of an entity is.
+    pub fn span(&self, number: Number) -> Span {
+        self.entities[number as usize].span()
+    }
+
+    /// Forgets all but where entities are. The allocation shrinks in place: a plan then needs no
+    /// memory that the table did not have.
+    pub(crate) fn into_spans(self) -> Spans {
+        let mut spans: Vec<PackedSpan> =
+            self.entities.into_iter().map(|row| row.packed_span()).collect();
+        spans.shrink_to_fit();
+        Spans(spans)
     }
 
     /// The numbers of a kind, by id.
     pub fn of_kind(&self, kind: Kind) -> std::ops::Range<Number> {
-        let buckets = &self.kinds[kind as usize];
-        buckets.start..buckets.end
+        let first = kind as usize * FORMS;
+        self.buckets[first].start..self.buckets[first + FORMS - 1].end
     }
 
     /// How many entities of each kind there are.
@@ -143,107 +162,103 @@ impl Table {
 
     /// The number of an entity, if some pack gives it.
     pub fn find(&self, kind: Kind, id: EntityId) -> Option<Number> {
-        let range = self.kinds[kind as usize].range(&id);
-        let found = self.entries[range.start as usize..range.end as usize]
-            .binary_search_by(|e| e.row.id.cmp(&id))
+        let range = self.buckets[kind as usize * FORMS + id.form() as usize].range(&id);
+        let found = self.entities[range.start as usize..range.end as usize]
+            .binary_search_by(|entity| entity.digest().cmp(id.digest()))
             .ok()?;
         Some(range.start + found as Number)
     }
 }
 
 impl Buckets {
-    fn over(entries: &[Entry], kind: Kind) -> Buckets {
-        let start = entries.partition_point(|e| e.row.kind < kind) as Number;
-        let end = entries.partition_point(|e| e.row.kind <= kind) as Number;
-        let bits = (end - start).max(1).ilog2();
-        let mut buckets = Buckets { start, end, bits, first: vec![end; (3 << bits) + 1] };
-        let mut next = 0;
-        for number in start..end {
-            let bucket = buckets.bucket(&entries[number as usize].row.id);
-            while next <= bucket {
-                buckets.first[next] = number;
-                next += 1;
-            }
+    fn over(entities: &[PackedRow], kind: Kind, form: Form) -> Buckets {
+        let group = packed::group(kind, form);
+        let start = entities.partition_point(|entity| entity.group() < group) as Number;
+        let end = entities.partition_point(|entity| entity.group() <= group) as Number;
+        let bits = ((end - start) / PER_BUCKET).max(1).ilog2();
+        let mut first = Vec::with_capacity((1 << bits) + 1);
+        for (number, entity) in (start..end).zip(&entities[start as usize..]) {
+            let bucket = leading(entity.digest(), bits);
+            first.resize(first.len().max(bucket + 1), number);
         }
-        buckets
-    }
-
-    fn bucket(&self, id: &EntityId) -> usize {
-        let d = id.digest();
-        let lead = u32::from_be_bytes([d[0], d[1], d[2], d[3]]);
-        let high = if self.bits == 0 { 0 } else { lead >> (32 - self.bits) };
-        ((id.form() as usize) << self.bits) + high as usize
+        first.resize((1 << bits) + 1, end);
+        Buckets { start, end, bits, first }
     }
 
     fn range(&self, id: &EntityId) -> std::ops::Range<Number> {
-        let bucket = self.bucket(id);
+        let bucket = leading(id.digest(), self.bits);
         self.first[bucket]..self.first[bucket + 1]
     }
 }
 
-/// Sorts by kind and id, and keeps the preferred encoding of each entity.
-///
-/// What is sorted is not the entries but their leading bits with their place: a sixth of the bytes
-/// to move.
-fn merge<H: Storage + ?Sized>(host: &mut H, entries: &mut Vec<Entry>) -> Result<(), AccessError> {
-    let mut order: Vec<(u64, u32)> =
-        entries.iter().enumerate().map(|(at, e)| (leading_bits(e), at as u32)).collect();
-    order.sort_unstable();
-    let entry = |(_, at): (u64, u32)| entries[at as usize];
-    let mut merged: Vec<Entry> = Vec::with_capacity(entries.len());
+/// The first bits of a digest, at most 32.
+fn leading(digest: &[u8; 32], bits: u32) -> usize {
+    let lead = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
+    (u64::from(lead) >> (32 - bits)) as usize
+}
+
+/// Memory for the rows of all packs, once: a vector that grows would be there twice while it is moved.
+fn allocate(packs: &[PackInfo]) -> Result<Vec<PackedRow>, AccessError> {
+    let rows = packs.iter().fold(0u64, |rows, pack| rows.saturating_add(pack.rows));
+    let mut entities = Vec::new();
+    let allocated = u32::try_from(rows).ok().map(|rows| entities.try_reserve_exact(rows as usize));
+    match allocated {
+        Some(Ok(())) => Ok(entities),
+        _ => Err(AccessError::Other(format!("a plan can't hold {rows} records in memory"))),
+    }
+}
+
+/// Sorts by kind and id, and keeps the preferred encoding of each entity, in place.
+fn merge<H: Storage + ?Sized>(host: &mut H, rows: &mut Vec<PackedRow>) -> Result<(), AccessError> {
+    packed::sort(rows);
+    // Rows up to `kept` are those of different entities.
+    let mut kept = 0usize;
     // Encodings as long as the preferred one so far, and different: their bytes decide.
-    let mut others: Vec<(usize, Entry)> = Vec::new();
-    let mut start = 0;
-    while start < order.len() {
-        let bits = order[start].0;
-        let end = start + order[start..].iter().take_while(|(b, _)| *b == bits).count();
-        // Encodings of one entity; and, if somebody went to the trouble, ids that begin alike.
-        let run = &mut order[start..end];
-        run.sort_unstable_by(|a, b| entry(*a).key().cmp(&entry(*b).key()).then(a.1.cmp(&b.1)));
-        for place in run {
-            let next = entry(*place);
-            let number = merged.len().wrapping_sub(1);
-            match merged.last_mut() {
-                Some(best) if best.key() == next.key() => {
-                    match next.row.length.cmp(&best.row.length) {
-                        Ordering::Greater => {
-                            *best = next;
-                            while others.pop_if(|(of, _)| *of == number).is_some() {}
-                        }
-                        // Between equal encodings the earlier pack is kept.
-                        Ordering::Equal if next.row.fingerprint != best.row.fingerprint => {
-                            let met = others
-                                .iter()
-                                .rev()
-                                .take_while(|(of, _)| *of == number)
-                                .any(|(_, r)| r.row.fingerprint == next.row.fingerprint);
-                            if !met {
-                                others.push((number, next));
-                            }
-                        }
-                        _ => {}
+    let mut others: Vec<(usize, PackedRow)> = Vec::new();
+    for at in 0..rows.len() {
+        let next = rows[at];
+        let number = kept.wrapping_sub(1);
+        match rows[..kept].last_mut() {
+            Some(best) if best.entity() == next.entity() => {
+                match next.length().cmp(&best.length()) {
+                    Ordering::Greater => {
+                        *best = next;
+                        while others.pop_if(|(of, _)| *of == number).is_some() {}
                     }
+                    // Between equal encodings the earlier pack is kept.
+                    Ordering::Equal if next.fingerprint() != best.fingerprint() => {
+                        let met = others
+                            .iter()
+                            .rev()
+                            .take_while(|(of, _)| *of == number)
+                            .any(|(_, other)| other.fingerprint() == next.fingerprint());
+                        if !met {
+                            others.push((number, next));
+                        }
+                    }
+                    _ => {}
                 }
-                _ => merged.push(next),
+            }
+            _ => {
+                rows[kept] = next;
+                kept += 1;
             }
         }
-        start = end;
     }
-    settle(host, &mut merged, others)?;
-    *entries = merged;
-    Ok(())
+    rows.truncate(kept);
+    settle(host, rows, others)
 }
 
 /// Law 7: of two encodings that are equally long, the greater by bytes. The host compares, many
 /// pairs a call; an entity with more than two takes several rounds.
 fn settle<H: Storage + ?Sized>(
     host: &mut H,
-    merged: &mut [Entry],
-    mut others: Vec<(usize, Entry)>,
+    merged: &mut [PackedRow],
+    mut others: Vec<(usize, PackedRow)>,
 ) -> Result<(), AccessError> {
     let at_once = host.limits().items.max(1) as usize;
     while !others.is_empty() {
-        let mut round: Vec<(usize, Entry)> = Vec::new();
+        let mut round: Vec<(usize, PackedRow)> = Vec::new();
         let mut later = Vec::new();
         for other in others {
             let taken = round.last().is_some_and(|(of, _)| *of == other.0);
@@ -261,13 +276,6 @@ fn settle<H: Storage + ?Sized>(
         others = later;
     }
     Ok(())
-}
-
-/// Kind, form and as much of the digest as fits: orders as the whole does.
-fn leading_bits(entry: &Entry) -> u64 {
-    let d = entry.row.id.digest();
-    let digest = u64::from_be_bytes([d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]]);
-    ((entry.row.kind as u64) << 62) | ((entry.row.id.form() as u64) << 60) | (digest >> 4)
 }
 
 /// Law 7: of two encodings of one record the longer one, then the greater by bytes. A host's answer

@@ -17,9 +17,10 @@ use crate::damage::{damaged_pack, missing_pack};
 use crate::heads::DirectoryHeads;
 
 /// Stores a directory beside its pack. It is a cache: without it the next run rebuilds it.
-pub async fn keep_directory(vault: &Vault, directory: &Directory) {
+pub async fn keep_directory(vault: &Vault, directory: Directory) {
+    let key = directory.key;
     if let Err(error) = put_directory(vault, directory).await {
-        tracing::warn!("the directory of pack {} could not be cached: {error}", directory.key);
+        tracing::warn!("the directory of pack {key} could not be cached: {error}");
     }
 }
 
@@ -27,10 +28,10 @@ pub async fn keep_directory(vault: &Vault, directory: &Directory) {
 ///
 /// # Errors
 /// When it can't be written.
-pub async fn put_directory(vault: &Vault, directory: &Directory) -> Result<()> {
-    let written = directory.clone();
-    let file = blocking(move || Ok(written.to_file())).await?;
-    vault.put_directory(&directory.key, &file).await
+pub async fn put_directory(vault: &Vault, directory: Directory) -> Result<()> {
+    let key = directory.key;
+    let file = blocking(move || Ok(directory.into_file())).await?;
+    vault.put_directory(&key, &file).await
 }
 
 /// Directories of a repo's packs.
@@ -77,7 +78,7 @@ impl Directories {
         let found =
             found.filter(|found| found.len() == pack.records && found.pack_bytes == pack.bytes);
         if let Some(found) = found.as_ref().filter(|_| !is_current) {
-            keep_directory(&self.vault, found).await;
+            keep_directory(&self.vault, found.clone()).await;
         }
         Ok(found)
     }
@@ -121,7 +122,7 @@ impl Directories {
         let scanned =
             examined.sound(&key).map_err(|detail| damaged_pack(vault, repo, &key, detail))?;
         let directory = Directory::of(key, bytes, &scanned);
-        keep_directory(vault, &directory).await;
+        keep_directory(vault, directory.clone()).await;
         Ok(directory)
     }
 }

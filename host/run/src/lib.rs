@@ -21,6 +21,7 @@ mod planner;
 mod reader;
 mod row_cursor;
 mod run_host;
+mod run_rows;
 mod spans;
 #[cfg(test)]
 mod testing;
@@ -39,4 +40,5 @@ pub use planner::{Indexed, Planner, RunError, SandboxLimits};
 pub use reader::{PackReader, RunPack};
 pub use row_cursor::RowCursor;
 pub use run_host::RunHost;
+pub use run_rows::RowSource;
 pub use spans::SpanReader;

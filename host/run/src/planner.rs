@@ -82,8 +82,11 @@ pub enum RunError {
 pub struct SandboxLimits {
     /// Memory, independent of the repo's size, in bytes.
     pub memory: usize,
-    /// Additional memory per record of the run, in bytes.
+    /// Additional memory per record of the run, in bytes: law 9.
     pub memory_per_record: usize,
+    /// Records of a consolidation. A component addresses 4 GiB, and no vector in it has more than 2
+    /// GiB: one of the rows of all records ends at 33 million.
+    pub records: u64,
     /// Time per run, including the work of the host.
     pub time: Duration,
     /// Bytes that it may pass to the host in one call.
@@ -99,7 +102,8 @@ impl Default for SandboxLimits {
     fn default() -> Self {
         SandboxLimits {
             memory: 512 << 20,
-            memory_per_record: 400,
+            memory_per_record: 150,
+            records: 32_000_000,
             time: Duration::from_secs(600),
             handed_over: 64 << 20,
             calls: 1_000_000,

@@ -53,6 +53,11 @@ impl RunPack {
         RunPack { directory, place: PackLocation::InPart }
     }
 
+    /// The same pack, if it is stored, without its rows: its bytes can be read.
+    pub fn without_rows(&self) -> RunPack {
+        RunPack::in_part(self.directory.without_rows())
+    }
+
     /// Whether its directory has all rows of the pack.
     pub const fn has_all_rows(&self) -> bool {
         !matches!(self.place, PackLocation::InPart)

@@ -11,15 +11,17 @@ use packhouse_core::{
 };
 use packhouse_model::error::{Error, Result};
 
-use super::calls::{Fault, at_most, check_pairs, check_reads, heads_page, packs_page, rows_page};
+use super::calls::{Fault, at_most, check_pairs, check_reads, heads_page, packs_page};
 use super::host::Host;
 use super::index::Index;
 use super::reader::{PackReader, RunPack};
+use super::run_rows::{RowSource, RunRows};
 
 /// One run of a component over a repo.
 pub struct RunHost {
     packs: PackReader,
     list: Arc<Vec<RunPack>>,
+    rows: RunRows,
     heads: Vec<Head>,
     conflicts: Vec<EncodingConflict>,
     /// The index, for runs that walk the graph or look up entities.
@@ -37,8 +39,19 @@ impl RunHost {
     /// A run over packs, with the repo's heads (by branch name).
     pub fn new(packs: PackReader, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> RunHost {
         let list = packs.packs.clone();
+        let rows = RunRows::kept(list.iter().map(|pack| pack.directory.clone()));
         let index = Index { snapshot: index, runtime: packs.runtime.clone(), seen: None };
-        RunHost { packs, list, heads, conflicts: Vec::new(), index, fault: Fault::default() }
+        let (conflicts, fault) = (Vec::new(), Fault::default());
+        RunHost { packs, list, rows, heads, conflicts, index, fault }
+    }
+
+    /// Drops the directories of the packs as they are read; `source` has the same packs.
+    pub fn with_dropped_rows(mut self, source: RowSource) -> RunHost {
+        let directories = self.list.iter().map(|pack| pack.directory.clone()).collect();
+        self.rows = RunRows::dropped(directories, source);
+        self.list = Arc::new(self.list.iter().map(RunPack::without_rows).collect());
+        self.packs.packs = self.list.clone();
+        self
     }
 
     /// Sets the records of a push that the repo has in another encoding.
@@ -52,16 +65,12 @@ impl RunHost {
     }
 
     /// A span that a component requests must be exactly one record of a pack of the run.
-    fn record(&self, span: Span, objects: bool) -> Result<(), AccessError> {
-        let directory = &self.pack(span.pack)?.directory;
-        let row = directory
-            .at(span.offset)
-            .and_then(|n| directory.row(n))
-            .ok_or(AccessError::NotARecord(span))?;
-        if row.length == span.length && (objects || row.kind != Kind::Object) {
-            Ok(())
-        } else {
-            Err(AccessError::NotARecord(span))
+    fn record(&mut self, span: Span, objects: bool) -> Result<(), AccessError> {
+        self.pack(span.pack)?;
+        let found = self.rows.is_record(&self.packs.runtime, span, objects);
+        match self.fault.keep(found)? {
+            true => Ok(()),
+            false => Err(AccessError::NotARecord(span)),
         }
     }
 
@@ -87,7 +96,9 @@ impl Storage for RunHost {
     }
 
     fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
-        Ok(rows_page(&self.pack(pack)?.directory, first, limit))
+        self.pack(pack)?;
+        let page = self.rows.page(&self.packs.runtime, pack, first, limit);
+        self.fault.keep(page)?
     }
 
     fn read_records(&mut self, spans: &[Span]) -> Result<Vec<Vec<u8>>, AccessError> {
@@ -114,10 +125,11 @@ impl Storage for RunHost {
 
 impl Database for RunHost {
     fn packs(&mut self, first: u32, limit: u32) -> Result<Page<PackInfo>, AccessError> {
-        Ok(packs_page(&self.list, first, limit, |pack: &RunPack| PackInfo {
+        let numbered: Vec<(usize, &RunPack)> = self.list.iter().enumerate().collect();
+        Ok(packs_page(&numbered, first, limit, |(number, pack): &(usize, &RunPack)| PackInfo {
             key: pack.directory.key.to_string(),
             bytes: pack.directory.pack_bytes,
-            rows: pack.directory.len(),
+            rows: self.rows.len(*number),
         }))
     }
 

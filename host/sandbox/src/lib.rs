@@ -25,7 +25,7 @@ use wasmtime::{Cache, CacheConfig, Config, Engine, Store, StoreLimits};
 const RUNTIME: &str = "wasmtime 48";
 
 /// Steps for which memory is allocated in advance.
-const RESERVED: u64 = 1 << 16;
+const RESERVED: usize = 1 << 16;
 
 /// Bytes of literals that a plan may contain: headers and the heads of all branches.
 const LITERALS: usize = 64 << 20;
@@ -365,8 +365,7 @@ fn read_plan(
         records: imports::counts(&summary.records),
         bytes: summary.bytes,
         duplicates: summary.duplicates,
-        // No memory is allocated for claims, only for steps that were returned.
-        steps: Vec::with_capacity(summary.steps.min(RESERVED) as usize),
+        steps: Vec::new(),
     };
     let mut literal = 0;
     while (plan.steps.len() as u64) < summary.steps {
@@ -377,6 +376,12 @@ fn read_plan(
             summary.steps,
             plan.steps.len()
         );
+        // No memory is allocated for claims, and little beyond the steps that were returned.
+        if plan.steps.capacity() - plan.steps.len() < steps.len() {
+            let left = (summary.steps - plan.steps.len() as u64) as usize;
+            let most = steps.len().max(plan.steps.len() / 8).max(RESERVED);
+            plan.steps.reserve_exact(steps.len().max(left.min(most)));
+        }
         for step in steps.into_iter().map(imports::step) {
             if let packhouse_core::Step::Literal(bytes) = &step {
                 literal += bytes.len();

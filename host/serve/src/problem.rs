@@ -117,9 +117,10 @@ fn status_of(error: &Error) -> StatusCode {
             StatusCode::NOT_IMPLEMENTED
         }
         Error::Backup(_) => StatusCode::CONFLICT,
-        Error::Usage(_) | Error::Name(_) | Error::UnknownWant { .. } => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        Error::Usage(_)
+        | Error::Name(_)
+        | Error::UnknownWant { .. }
+        | Error::TooManyRecords { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         full if full.is_full() => StatusCode::INSUFFICIENT_STORAGE,
         Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,
         Error::RequestsFull {

@@ -135,12 +135,12 @@ impl Store {
     }
 
     /// Stores a directory beside its pack. It is a cache: without it the next run rebuilds it.
-    pub(super) async fn keep_directory(&self, directory: &Directory) {
+    pub(super) async fn keep_directory(&self, directory: Directory) {
         keep_directory(&self.vault, directory).await;
     }
 
     /// The same, for a caller who needs to know whether it was stored.
-    pub(super) async fn put_directory(&self, directory: &Directory) -> Result<()> {
+    pub(super) async fn put_directory(&self, directory: Directory) -> Result<()> {
         put_directory(&self.vault, directory).await
     }
 

@@ -155,7 +155,7 @@ impl Store {
             .await?;
             let written = &one.written;
             let directory = Directory::of(written.key, written.bytes, &written.scanned);
-            self.keep_directory(&directory).await;
+            self.keep_directory(directory).await;
         }
         Ok(())
     }

@@ -258,11 +258,11 @@ impl Store {
         if let Some(kept) = Directory::read(pack, kept).filter(|kept| kept == directory) {
             // Earlier builds did not store the frame.
             if kept.frame() != directory.frame() {
-                self.keep_directory(directory).await;
+                self.keep_directory(directory.clone()).await;
             }
             return Ok(());
         }
-        match self.put_directory(directory).await {
+        match self.put_directory(directory.clone()).await {
             Ok(()) => check.report.repaired.get_or_insert_default().push(Repaired {
                 pack: Some(pack),
                 entities: 0,

@@ -64,6 +64,7 @@ impl EngineSettings {
         SandboxLimits {
             memory: bytes(self.memory, ours.memory_for(records)),
             memory_per_record: 0,
+            records: ours.records,
             time: std::time::Duration::from_millis(self.time_ms).min(ours.time),
             handed_over: bytes(self.handed_over, ours.handed_over),
             calls: self.calls.min(ours.calls_for(records)),

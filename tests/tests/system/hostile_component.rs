@@ -17,7 +17,8 @@ use packhouse_tests::store::{TestStore, options};
 /// Tight, so that a misdeed ends soon; an honest run over the same packs stays far below.
 const LIMITS: SandboxLimits = SandboxLimits {
     memory: 16 << 20,
-    memory_per_record: 400,
+    memory_per_record: 150,
+    records: 1_000_000,
     time: Duration::from_secs(2),
     handed_over: 4 << 20,
     calls: 10_000,
@@ -35,7 +36,7 @@ const CONSOLIDATIONS: [(&str, &str); 25] = [
     ("outside-a-pack", "are not whole records"),
     ("another-repos-pack", "it copies from pack number 4294967295"),
     ("half-a-record", "are not whole records"),
-    ("invents", "comes from no source pack"),
+    ("invents", "is missing"),
     ("moves-a-branch", "its branch heads are not the repo's"),
     ("counts-wrong", "records and its steps copy"),
     ("sizes-wrong", "bytes and its steps write"),

@@ -38,7 +38,7 @@ impl Places {
         self.asked += ids.len() as u64;
         self.read_table(host)?;
         let Some(table) = &self.table else { return self.ask(host, kind, ids) };
-        let find = |id: &EntityId| Some(table.entry(table.find(kind, *id)?).span());
+        let find = |id: &EntityId| Some(table.span(table.find(kind, *id)?));
         let spans: Vec<Option<Span>> = ids.iter().map(find).collect();
         let absent = ids.iter().zip(&spans).filter(|(_, span)| span.is_none());
         let absent: Vec<EntityId> = absent.map(|(id, _)| *id).collect();

@@ -285,6 +285,19 @@ pub enum Error {
         spool: PathBuf,
     },
 
+    /// A consolidation of more records than a component can plan.
+    #[error(
+        "repo `{repo}` has {records} records to consolidate, and a component's memory holds {most}; consolidate fewer at once: packhouse gc {repo} --geometric --max-bytes BYTES. Nothing was changed"
+    )]
+    TooManyRecords {
+        /// The repo.
+        repo: RepoName,
+        /// Records of the packs to consolidate.
+        records: u64,
+        /// The limit.
+        most: u64,
+    },
+
     /// The repo has changed since the plan was created.
     #[error("{0} has changed since the plan was created; nothing was done")]
     PlanChanged(RepoName),

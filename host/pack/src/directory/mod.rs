@@ -150,21 +150,35 @@ impl Directory {
 
     /// The directory as a file of the current version.
     pub fn to_file(&self) -> Vec<u8> {
+        self.clone().into_file()
+    }
+
+    /// The same; the rows become part of the file, and are copied only if others share them.
+    pub fn into_file(self) -> Vec<u8> {
         let (table, spine) = (Table::of(self.as_rows()), self.spine.encode());
-        let mut file = Vec::with_capacity(Directory::size(self.len()) as usize);
-        file.extend_from_slice(MAGIC);
-        file.extend_from_slice(&self.len().to_le_bytes());
-        file.extend_from_slice(&self.pack_bytes.to_le_bytes());
-        file.extend_from_slice(self.key.digest());
-        file.extend_from_slice(&(spine.len() as u64).to_le_bytes());
-        file.extend_from_slice(&frame::encode(&self.frame));
-        table.write_fan_out(&mut file);
-        append_sum(&mut file);
-        file.extend_from_slice(self.as_rows());
+        let rows = self.len();
+        let mut head = Vec::with_capacity(head::bytes(rows) as usize);
+        head.extend_from_slice(MAGIC);
+        head.extend_from_slice(&rows.to_le_bytes());
+        head.extend_from_slice(&self.pack_bytes.to_le_bytes());
+        head.extend_from_slice(self.key.digest());
+        head.extend_from_slice(&(spine.len() as u64).to_le_bytes());
+        head.extend_from_slice(&frame::encode(&self.frame));
+        table.write_fan_out(&mut head);
+        append_sum(&mut head);
+        let mut file = Arc::unwrap_or_clone(self.bytes);
+        let size = Directory::size(rows) as usize + spine.len();
+        file.reserve_exact(size.saturating_sub(file.len()));
+        file.splice(..self.start, head);
         table.write_entries(&mut file);
         file.extend_from_slice(&spine);
         append_sum(&mut file);
         file
+    }
+
+    /// The same directory without its rows: for what needs the pack alone.
+    pub fn without_rows(&self) -> Directory {
+        Directory::new(self.key, self.pack_bytes, &[])
     }
 
     /// Size in bytes of the directory of a pack with this many records.

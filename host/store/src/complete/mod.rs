@@ -120,7 +120,7 @@ impl Store {
         });
         let found = found.await?;
         if let Some(spine) = found.as_ref().and_then(|found| found.spine.clone()) {
-            self.keep_directory(&directory.with_spine(spine)).await;
+            self.keep_directory(directory.with_spine(spine)).await;
             self.directory_heads.forget(&pack.key);
         }
         self.note_complete(row, &pack.key, found.map(|found| found.complete)).await;

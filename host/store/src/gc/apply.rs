@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use packhouse_catalog::{Consolidation, LockMode, PublishOutcome};
+use packhouse_catalog::{Consolidation, LockMode, PackRow, PublishOutcome};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{GcDone, GcReport};
 use packhouse_pack::{Directory, WrittenPack};
+use packhouse_run::RunPack;
 use packhouse_vault::StagedFile;
 
 use super::{GcPlan, PlannedGc};
 use crate::complete::{CheckedPack, check_written};
 use crate::cost::peak_disk;
 use crate::prefetch::Reads;
+use crate::prove::ProofError;
+use crate::prove::consolidation::RowsDigest;
 use crate::{Store, blocking, prove};
 
 impl Store {
@@ -93,45 +96,43 @@ impl Store {
         let sources_hashed = checked?;
 
         progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
-        let PlannedGc { packs, plan, index, heads, dropped, is_whole, .. } = work;
-        let (proving, written) = (packs.clone(), Arc::new(written));
-        let proven = written.clone();
-        let proven = blocking(move || {
-            Ok(prove::consolidation::prove(
-                &plan,
-                &proving,
-                &proven,
-                &heads,
-                &index,
-                sources_hashed,
-            ))
-        });
-        let complete = check_complete(&staged, &written, is_whole);
-        let (proven, complete) = tokio::join!(proven, complete);
-        let proven = match proven? {
+        let written = Arc::new(written);
+        let complete = check_complete(&staged, &written, work.is_whole);
+        let (digest, complete) = tokio::join!(digest_of_rows(&written), complete);
+        if digest? != work.rows {
+            return Err(self.changed(&repo.name, &work, &written).await);
+        }
+        let PlannedGc { packs, plan, heads, dropped, entities, .. } = work;
+        let proven = prove::consolidation::prove(&plan, &written, &heads, entities, sources_hashed);
+        let proven = match proven {
             Ok(proven) => proven,
             Err(failed) => return Err(self.unproven(&repo.name, &packs, failed).await),
         };
+        drop((packs, plan));
 
         progress.at(&name, Phase::Publish, written.bytes, written.bytes)?;
         let lock = self.catalog.lock(LockMode::Publishing).await?;
         // It can still be cancelled after this wait.
         progress.at(&name, Phase::Publish, written.bytes, written.bytes)?;
-        self.store_with_progress(&name, staged, &written.key, written.bytes, progress).await?;
-        self.must_read_back(&written.key).await?;
+        let (key, bytes) = (written.key, written.bytes);
+        self.store_with_progress(&name, staged, &key, bytes, progress).await?;
+        self.must_read_back(&key).await?;
         let (complete, spine) = match complete? {
             Some(CheckedPack { complete, spine }) => (Some(complete), spine),
             None => (None, None),
         };
-        let directory = Directory::of(written.key, written.bytes, &written.scanned)
-            .with_spine(spine.unwrap_or_default());
-        self.keep_directory(&directory).await;
-        self.directory_heads.forget(&written.key);
+        let directory =
+            Directory::of(key, bytes, &written.scanned).with_spine(spine.unwrap_or_default());
+        // Its rows are in memory once.
+        drop(written);
+        let records = directory.len();
+        self.keep_directory(directory).await;
+        self.directory_heads.forget(&key);
         let done = Consolidation {
             planned,
-            key: written.key,
-            bytes: written.bytes,
-            records: directory.len(),
+            key,
+            bytes,
+            records,
             dropped,
             complete,
             fence: self.fence,
@@ -147,7 +148,7 @@ impl Store {
             }
             PublishOutcome::LeaseLost => return Err(self.lease_lost()),
         }
-        report.consolidated_key = Some(written.key);
+        report.consolidated_key = Some(key);
         report.phase.proven = Some(proven);
         // In addition to the time of planning; the time in between, when the plan was shown, does
         // not count.
@@ -163,6 +164,23 @@ impl Store {
             return Ok(());
         }
         Err(Error::ReadBackDiffers { place: self.vault.place_of(key) })
+    }
+
+    /// The error for a pack that was read back with other rows than were planned. What differs is
+    /// found with the directories of the sources, which are read again for it.
+    async fn changed(&self, repo: &RepoName, work: &PlannedGc, written: &WrittenPack) -> Error {
+        let of_run = |pack: &RunPack| {
+            let key = pack.directory.key;
+            work.sources.iter().find(|source| source.key == key).cloned()
+        };
+        let sources: Vec<PackRow> = work.packs.iter().filter_map(of_run).collect();
+        let packs = match self.directories(repo, &sources).await {
+            Ok(packs) => packs,
+            Err(error) => return error,
+        };
+        let differs = prove::same_records(&work.plan, &packs, &written.scanned, &work.heads).err();
+        let unknown = || ProofError::Component("its rows are not those that were planned".into());
+        self.unproven(repo, &packs, differs.unwrap_or_else(unknown)).await
     }
 
     /// Hashes the packs with records that the plan leaves out: a flipped byte there is found before
@@ -184,6 +202,11 @@ impl Store {
         }
         Ok(hashed)
     }
+}
+
+async fn digest_of_rows(written: &Arc<WrittenPack>) -> Result<RowsDigest> {
+    let written = written.clone();
+    blocking(move || Ok(prove::consolidation::digest_of(&written.scanned.rows))).await
 }
 
 /// Whether the new pack is complete. One of a part of the repo is not: other packs have what it

@@ -1,8 +1,7 @@
 //! `gc`: plan, show, apply.
 //!
 //! ```text
-//! snapshot ─▶ select packs ─▶ component plans ─▶ admit ─▶ [show]
-//!                        └─▶ index is read in parallel
+//! snapshot ─▶ select packs ─▶ component plans ─▶ admit, compare with the index ─▶ [show]
 //! splice to staging, hash, read back ─▶ prove ─▶ store the pack ─▶ store its directory ─▶ publish
 //! ```
 //!
@@ -24,7 +23,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhouse_catalog::{DroppedEntity, IndexRow, PackRow, RepoRow, Shelf};
+use packhouse_catalog::{DroppedEntity, PackRow, RepoRow, Shelf};
 use packhouse_core::{Head, Plan};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName, ShelfId};
@@ -33,8 +32,11 @@ use packhouse_model::progress::Progress;
 use packhouse_model::report::{GcPlanReport, GcReport};
 use packhouse_run::RunPack;
 
+use super::prove::consolidation::RowsDigest;
 use super::{Store, TRIES};
 
+#[cfg(test)]
+pub(super) use plan::check;
 pub(super) use selection::left_by_geometric;
 
 /// A consolidation that can be shown, and applied exactly as it is.
@@ -57,10 +59,11 @@ pub struct GcPlan {
 
 #[derive(Debug)]
 pub(super) struct PlannedGc {
+    /// The packs, without their rows.
     pub(super) packs: Arc<Vec<RunPack>>,
     pub(super) plan: Arc<Plan>,
     /// The packs, as the catalog knows them.
-    sources: Vec<PackRow>,
+    pub(super) sources: Vec<PackRow>,
     /// Those with records that are not copied: they are hashed whole.
     to_hash: BTreeSet<MpackKey>,
     /// Records of the packs, without those that are dropped.
@@ -71,8 +74,10 @@ pub(super) struct PlannedGc {
     prefetched: bool,
     /// Whether the new pack has all that the index maps.
     is_whole: bool,
-    /// What the index maps to the planned shelves.
-    index: Vec<IndexRow>,
+    /// Entities that the index maps to the planned shelves: the plan copies each of them, once.
+    pub(super) entities: u64,
+    /// The digest of the rows that the new pack must have.
+    pub(super) rows: RowsDigest,
     pub(super) heads: Vec<Head>,
     /// What the index maps and the plan leaves out.
     dropped: Vec<DroppedEntity>,

@@ -3,22 +3,29 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use packhouse_catalog::{PackRow, RepoRow, Shelf, Snapshot, Sums};
+use packhouse_catalog::{IndexRow, PackRow, RepoRow, Shelf, Snapshot, Sums};
+use packhouse_core::{Head, Plan};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::operation::GcOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{GcPlanReport, GcPlanned};
-use packhouse_run::RunHost;
+use packhouse_run::{RowSource, RunHost, RunPack};
 use packhouse_tape::{Question, plan_digest};
 
 use super::budget::Budget;
 use super::selection::{Selection, Selections};
-use super::sources::{Sources, read_index};
+use super::sources::{IndexPages, Sources};
 use super::{GcPlan, PlannedGc, Planning, standing};
 use crate::prefetch::Reads;
+use crate::prove::ProofError;
+use crate::prove::consolidation::{PlannedRows, RowsDigest};
 use crate::record::PacksOfRun;
 use crate::repo::mapped_packs;
-use crate::{Store, expire, prove};
+use crate::{Store, blocking, expire, prove};
+
+/// Records of a consolidation whose directories stay in memory: 5 MiB of them, which are not worth
+/// reading twice.
+const MIN_DROPPED: u64 = 1 << 16;
 
 impl Store {
     /// Plans. `applied`: see [`Planning`].
@@ -155,6 +162,11 @@ impl Store {
         plan: &mut GcPlan,
     ) -> Result<Option<PlannedGc>> {
         let Planning { row, options, applied, progress } = *planning;
+        let records = selection.sources.iter().map(|pack| pack.records).sum();
+        let most = self.planner.limits().records;
+        if records > most {
+            return Err(Error::TooManyRecords { repo: row.name.clone(), records, most });
+        }
         let to_download = self.to_download(&row.name, &selection.sources)?;
         if applied {
             self.need_space(to_download)?;
@@ -167,47 +179,53 @@ impl Store {
                 return Ok(None);
             }
         }
-        let packs = Arc::new(packs);
+        let mut packs = Arc::new(packs);
         let of_run = PacksOfRun::from(packs.as_slice());
         let records = of_run.records;
-        let mut reader = self.run_packs(&row.name, packs.clone());
         let reads = if applied { Reads::Whole } else { Reads::Metadata };
+        let mut reader = self.run_packs(&row.name, packs.clone());
         self.prefetch(&mut reader, &packs, reads, progress).await?;
-        let run = RunHost::new(reader, heads.clone(), None);
+        let mut run = RunHost::new(reader, heads.clone(), None);
+        // Stored directories are not in memory while the component has their rows.
+        let are_stored = left_out.is_empty()
+            && options.expire_unreachable.is_none()
+            && packs.len() == selection.sources.len();
+        let drops = are_stored && records > MIN_DROPPED;
+        if drops {
+            let directories = self.directories_of(&row.name);
+            let source = RowSource { directories, packs: selection.sources.clone() };
+            run = run.with_dropped_rows(source);
+            packs = Arc::default();
+        }
         let question = Question::Consolidation {};
         let run = self.ask("gc", &row.name, question, of_run, run, move |sandbox, host| {
             sandbox.consolidate(host, records)
         });
-        // The component plans on one core while the index is read on the other.
-        let reading = async {
-            match index {
-                Some(index) => Ok(index),
-                None => {
-                    let index = read_index(snapshot).await?;
-                    Ok(index.into_iter().map(|(row, _)| row).collect())
-                }
-            }
-        };
-        let (answer, index): (_, Result<_>) = tokio::join!(run, reading);
-        let planned = match answer? {
-            Ok(planned) => planned,
+        let planned = run.await?;
+        if drops {
+            packs = Arc::new(self.directories(&row.name, &selection.sources).await?);
+        }
+        let planned = match planned {
+            Ok(planned) => Arc::new(planned),
             Err(error) => return Err(self.run_error(&row.name, &packs, error).await),
         };
-        if let Err(failed) = prove::admit(&planned, &packs, &heads) {
-            return Err(self.unproven(&row.name, &packs, failed).await);
-        }
+        let (entities, rows) = match check(&planned, &packs, &heads, index, snapshot).await {
+            Ok(checked) => checked,
+            Err(failed) => return Err(self.unproven(&row.name, &packs, failed).await),
+        };
         let partly_copied = prove::partly_copied(&planned, &packs);
         left_out.extend(partly_copied.into_iter().map(|n| packs[n as usize].directory.key));
         Ok(Some(PlannedGc {
-            packs,
-            plan: Arc::new(planned),
+            packs: Arc::new(packs.iter().map(RunPack::without_rows).collect()),
+            plan: planned,
             sources: selection.sources.clone(),
             to_hash: left_out,
             records_read,
             to_download,
             prefetched: applied,
             is_whole: selection.is_whole,
-            index: index?,
+            entities,
+            rows,
             heads,
             dropped,
         }))
@@ -235,4 +253,30 @@ impl Store {
         report.phase.cost = Some(cost);
         Ok(())
     }
+}
+
+/// Checks a plan before anything is written: it is admitted, and copies what the index maps, or the
+/// part of it that was read. Gives how many entities that is, and the digest of the rows that the new
+/// pack must have.
+pub(crate) async fn check(
+    plan: &Arc<Plan>,
+    packs: &Arc<Vec<RunPack>>,
+    heads: &[Head],
+    index: Option<Vec<IndexRow>>,
+    snapshot: &mut dyn Snapshot,
+) -> Result<(u64, RowsDigest), ProofError> {
+    prove::admit(plan, packs, heads)?;
+    let (plan, packs) = (plan.clone(), packs.clone());
+    let mut rows = blocking(move || Ok(PlannedRows::of(&plan, packs))).await?;
+    match index {
+        Some(index) => rows.compare(&index)?,
+        None => {
+            let mut pages = IndexPages::default();
+            while let Some(page) = pages.next(snapshot).await? {
+                let page: Vec<IndexRow> = page.into_iter().map(|(row, _)| row).collect();
+                rows.compare(&page)?;
+            }
+        }
+    }
+    rows.end()
 }

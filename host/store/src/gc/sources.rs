@@ -24,7 +24,7 @@ pub(super) struct Sources {
     pub(super) records: u64,
     /// The packs with such records.
     pub(super) left_out: BTreeSet<MpackKey>,
-    /// What the new pack must contain, in order. None: all of the index, which was not read yet.
+    /// What the new pack must contain, in order. None: all of the index, which is not read yet.
     pub(super) index: Option<Vec<IndexRow>>,
     /// Entities that are dropped from the index.
     pub(super) dropped: Vec<DroppedEntity>,
@@ -64,16 +64,32 @@ impl Store {
     }
 }
 
+/// The index of a repo, in order, a page at a time.
+#[derive(Default)]
+pub(super) struct IndexPages {
+    last: Option<EntityKey>,
+}
+
+impl IndexPages {
+    /// The next page; `None` at the end.
+    pub(super) async fn next(
+        &mut self,
+        snapshot: &mut dyn Snapshot,
+    ) -> Result<Option<Vec<(IndexRow, ShelfId)>>> {
+        let page = snapshot.index_page(self.last.as_ref(), PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(None) };
+        self.last = Some(last.entity);
+        Ok(Some(page))
+    }
+}
+
 /// The whole index of a repo, in order.
-pub(super) async fn read_index(snapshot: &mut dyn Snapshot) -> Result<Vec<(IndexRow, ShelfId)>> {
-    let mut index: Vec<(IndexRow, ShelfId)> = Vec::new();
-    loop {
-        let page = snapshot.index_page(index.last().map(|(row, _)| &row.entity), PAGE).await?;
-        if page.is_empty() {
-            return Ok(index);
-        }
+async fn read_index(snapshot: &mut dyn Snapshot) -> Result<Vec<(IndexRow, ShelfId)>> {
+    let (mut index, mut pages) = (Vec::new(), IndexPages::default());
+    while let Some(page) = pages.next(snapshot).await? {
         index.extend(page);
     }
+    Ok(index)
 }
 
 /// What the index maps to the selected shelves, in order. What is in the packs is looked up. If the
@@ -108,8 +124,13 @@ async fn index_of(
     if index.len() as u64 == selection.entities {
         return Ok(index);
     }
-    let whole = read_index(snapshot).await?;
-    Ok(whole.into_iter().filter(|(_, shelf)| is_selected(shelf)).map(|(row, _)| row).collect())
+    let mut pages = IndexPages::default();
+    index.clear();
+    while let Some(page) = pages.next(snapshot).await? {
+        let mapped = page.into_iter().filter(|(_, shelf)| is_selected(shelf));
+        index.extend(mapped.map(|(row, _)| row));
+    }
+    Ok(index)
 }
 
 /// Leaves the records of entities out that are not in `index`: other packs have them. Returns the

@@ -5,7 +5,7 @@
 //! - The pack that was read back is record for record what the plan copied ([`same_records`]): no
 //!   record came from a literal, and the sources match their directories.
 //! - A consolidation contains every entity of the index, in the encoding of the index, and nothing
-//!   else ([`consolidation`]).
+//!   else ([`consolidation`]: the plan before anything is written, then what was read back).
 //! - A fetch result has nothing around its records but the canonical form and the heads
 //!   ([`layout`](mod@layout), before anything is written).
 //! - A fetch result contains what the request reaches and the client does not have: nothing is left
@@ -24,7 +24,7 @@ pub(crate) mod stored;
 mod tests;
 pub(crate) mod view;
 
-use packhouse_core::{Head, Plan, Step};
+use packhouse_core::{Head, Plan, Row, Step};
 use packhouse_model::error::Error;
 use packhouse_pack::scan::{BadPack, ScannedPack};
 use packhouse_run::{BasePack, RunPack};
@@ -128,45 +128,57 @@ pub(super) fn admit_on(
     Ok(())
 }
 
-/// Compares what was read back with what the plan copied, record for record. Gives how many it has
-/// compared.
+/// The rows that a plan copies, in their order: where each is in the new pack, the number of its
+/// pack, its number there, and itself. The plan was admitted.
+fn copied_rows<'a>(
+    plan: &'a Plan,
+    packs: &'a [RunPack],
+) -> impl Iterator<Item = (u64, u32, u64, Row)> + 'a {
+    let steps = plan.steps.iter().scan(0, |end, step| {
+        let at = *end;
+        *end += step.bytes();
+        Some((at, step))
+    });
+    steps.flat_map(move |(at, step)| {
+        let found = match step {
+            Step::Copy(span) => packs.get(span.pack as usize).map(|pack| {
+                let rows = pack.directory.whole_rows(span.offset, span.length).unwrap_or_default();
+                rows.filter_map(move |number| {
+                    let row = pack.directory.row(number)?;
+                    Some((at + (row.offset - span.offset), span.pack, number, row))
+                })
+            }),
+            Step::Literal(_) => None,
+        };
+        found.into_iter().flatten()
+    })
+}
+
+/// Compares what was read back with what the plan copied, record for record.
 pub(super) fn same_records(
     plan: &Plan,
     packs: &[RunPack],
     scanned: &ScannedPack,
     heads: &[Head],
-) -> Result<u64, ProofError> {
+) -> Result<(), ProofError> {
     let mut found = scanned.rows.iter();
-    let mut compared = 0;
-    let mut at = 0;
-    for step in &plan.steps {
-        if let Step::Copy(span) = step {
-            let mut offset = at;
-            let Some(pack) = packs.get(span.pack as usize) else { continue };
-            let rows = pack.directory.whole_rows(span.offset, span.length).unwrap_or_default();
-            for row in rows.filter_map(|number| pack.directory.row(number)) {
-                match found.next() {
-                    Some(copy)
-                        if (copy.kind, copy.id, copy.length, copy.offset)
-                            == (row.kind, row.id, row.length, offset)
-                            && copy.fingerprint == row.fingerprint => {}
-                    _ => {
-                        let detail = format!(
-                            "{} {} at byte {} has changed since it was stored",
-                            row.kind, row.id, row.offset
-                        );
-                        return Err(ProofError::Source { pack: span.pack, detail });
-                    }
-                }
-                offset += row.length;
-                compared += 1;
-            }
+    for (at, pack, _, row) in copied_rows(plan, packs) {
+        if found.next() != Some(&Row { offset: at, ..row }) {
+            let detail = format!(
+                "{} {} at byte {} has changed since it was stored",
+                row.kind, row.id, row.offset
+            );
+            return Err(ProofError::Source { pack, detail });
         }
-        at += step.bytes();
     }
     if let Some(extra) = found.next() {
         return wrong(format!("{} {} comes from no source pack", extra.kind, extra.id));
     }
+    same_form(plan, scanned, heads)
+}
+
+/// Compares what was read back with what the plan says around its records.
+fn same_form(plan: &Plan, scanned: &ScannedPack, heads: &[Head]) -> Result<(), ProofError> {
     if scanned.heads != heads {
         return wrong("its branch heads are not the repo's");
     }
@@ -177,7 +189,7 @@ pub(super) fn same_records(
             scanned.rows.len()
         ));
     }
-    Ok(compared)
+    Ok(())
 }
 
 /// Who is to blame when what was read back is not a valid pack: the source of the bad byte, or the

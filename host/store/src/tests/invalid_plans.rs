@@ -11,6 +11,7 @@ use packhouse_model::progress::Progress;
 use packhouse_pack::scan::scan;
 
 use super::Fixture;
+use crate::gc::check;
 
 /// Applies a plan that `lie` has changed; returns the error, and checks that nothing else happened.
 async fn caught(lie: impl Fn(&mut Plan, &[Arc<[u8]>])) -> Error {
@@ -32,16 +33,24 @@ async fn caught(lie: impl Fn(&mut Plan, &[Arc<[u8]>])) -> Error {
     };
     let mut changed = (*work.plan).clone();
     lie(&mut changed, &sources);
-    // `plan_gc` admits what a component plans; a plan that was changed afterwards is admitted here.
-    let admitted = super::super::prove::admit(&changed, &work.packs, &work.heads);
-    work.plan = Arc::new(changed);
-    let error = match admitted {
-        Err(failed) => fixture.store.unproven(&fixture.repo, &work.packs, failed).await,
-        Ok(()) => fixture
-            .store
-            .apply_gc(plan, &Progress::silent())
-            .await
-            .expect_err("a lie was published"),
+    // `plan_gc` checks what a component plans; a plan that was changed afterwards is checked here.
+    let changed = Arc::new(changed);
+    let packs = Arc::new(fixture.sources(work).await);
+    let repo = fixture.store.known_repo(&fixture.repo).await.unwrap();
+    let mut snapshot = fixture.store.catalog.snapshot(repo.id).await.unwrap();
+    let checked = check(&changed, &packs, &work.heads, None, snapshot.as_mut()).await;
+    drop(snapshot);
+    work.plan = changed;
+    let error = match checked {
+        Err(failed) => fixture.store.unproven(&fixture.repo, &packs, failed).await,
+        Ok(checked) => {
+            (work.entities, work.rows) = checked;
+            fixture
+                .store
+                .apply_gc(plan, &Progress::silent())
+                .await
+                .expect_err("a lie was published")
+        }
     };
     let after = fixture.report().await;
     assert_eq!((after.packs, after.pack_keys), (before.packs, before.pack_keys), "{error}");
@@ -195,7 +204,8 @@ async fn law_4_a_flipped_byte_in_any_record_is_caught() {
             .plan_gc(&fixture.repo, GcOptions::default(), &Progress::silent())
             .await
             .unwrap();
-        let directory = &plan.work.as_ref().unwrap().packs[pack].directory;
+        let sources = fixture.sources(plan.work.as_ref().unwrap()).await;
+        let directory = &sources[pack].directory;
         let Some(row) = directory.rows().filter(|r| r.kind == kind).last() else { continue };
         let path = fixture.store.vault.open(&directory.key).await.unwrap().unwrap().path;
         let mut bytes = std::fs::read(&path).unwrap();

@@ -22,12 +22,14 @@ use packhouse_model::names::{RepoName, Visibility};
 use packhouse_model::operation::VerifyOptions;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{FetchReport, RepoReport};
+use packhouse_run::RunPack;
 use packhouse_sample::{HistoryOptions, history};
 use packhouse_sandbox::Sandbox;
 use packhouse_vault::Vault;
 use tempfile::TempDir;
 
 use super::Store;
+use super::gc::PlannedGc;
 
 /// A store in a temporary folder, with one repo.
 pub(super) struct Fixture {
@@ -91,6 +93,11 @@ impl Fixture {
             .push(&self.repo, &[file], PushOptions::default(), &Progress::silent())
             .await
             .unwrap();
+    }
+
+    /// The packs of a planned consolidation, with their rows.
+    pub(super) async fn sources(&self, work: &PlannedGc) -> Vec<RunPack> {
+        self.store.directories(&self.repo, &work.sources).await.unwrap()
     }
 
     pub(super) async fn report(&self) -> RepoReport {
