@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use packhouse_host::CatalogPlace;
 use ring::digest::{SHA256, digest};
@@ -76,13 +76,15 @@ pub async fn closed(file: &Path) {
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
     let log = PathBuf::from(log);
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while log.exists() {
-        assert!(Instant::now() < deadline, "{} is still open", file.display());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        let last = CatalogPlace::Sqlite(file.to_owned()).open().await.expect("it was open before");
-        last.close().await;
-    }
+    let gone = async {
+        while log.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let last = CatalogPlace::Sqlite(file.to_owned()).open().await;
+            last.expect("it was open before").close().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), gone).await;
+    assert!(waited.is_ok(), "{} is still open", file.display());
 }
 
 /// The name of a folder's database.

@@ -174,6 +174,8 @@ fn a_directory_has_the_frame_of_its_pack() {
     let without = Directory::new(KEY, pack.len() as u64, &scanned.rows);
     assert_eq!(without, directory, "the rows are compared");
     assert_eq!(head(&without.to_file(), directory.len()).unwrap().frame(), []);
+    let taken = Directory::of_taken(KEY, pack.len() as u64, scanned);
+    assert_eq!(taken.to_file(), directory.to_file());
 }
 
 #[test]

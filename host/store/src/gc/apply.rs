@@ -121,10 +121,12 @@ impl Store {
             Some(CheckedPack { complete, spine }) => (Some(complete), spine),
             None => (None, None),
         };
-        let directory =
-            Directory::of(key, bytes, &written.scanned).with_spine(spine.unwrap_or_default());
-        // Its rows are in memory once.
-        drop(written);
+        // Nobody else holds it any more: its rows are in memory once.
+        let directory = match Arc::try_unwrap(written) {
+            Ok(written) => Directory::of_taken(key, bytes, written.scanned),
+            Err(written) => Directory::of(key, bytes, &written.scanned),
+        };
+        let directory = directory.with_spine(spine.unwrap_or_default());
         let records = directory.len();
         self.keep_directory(directory).await;
         self.directory_heads.forget(&key);
