@@ -32,6 +32,25 @@ impl Store {
         Error::Unproven { digest: self.planner.digest().to_owned(), repo: repo.clone(), reason }
     }
 
+    /// The error for a plan that does not copy what the index maps. Of two encodings of a record the
+    /// component chooses by their bytes: if these are damaged, so is its choice. So all packs are
+    /// hashed before it is blamed.
+    pub(super) async fn misplanned(
+        &self,
+        repo: &RepoName,
+        packs: &[RunPack],
+        failed: ProofError,
+    ) -> Error {
+        if let ProofError::Component(reason) = &failed {
+            for pack in 0..packs.len() as u32 {
+                if let Err(damage) = self.blame(repo, packs, pack, reason.clone()).await {
+                    return damage;
+                }
+            }
+        }
+        self.unproven(repo, packs, failed).await
+    }
+
     /// The error for a pack that is damaged, or the detail back for one that is intact.
     async fn blame(
         &self,

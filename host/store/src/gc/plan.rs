@@ -211,7 +211,7 @@ impl Store {
         };
         let (entities, rows) = match check(&planned, &packs, &heads, index, snapshot).await {
             Ok(checked) => checked,
-            Err(failed) => return Err(self.unproven(&row.name, &packs, failed).await),
+            Err(failed) => return Err(self.misplanned(&row.name, &packs, failed).await),
         };
         let partly_copied = prove::partly_copied(&planned, &packs);
         left_out.extend(partly_copied.into_iter().map(|n| packs[n as usize].directory.key));
