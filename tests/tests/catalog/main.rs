@@ -218,8 +218,8 @@ laws! {
         a_policy_is_kept_as_it_was_set_until_it_is_taken_back
         a_trial_write_leaves_nothing
         pressure_is_told_of_repos_with_more_than_one_pack
-        repos_with_changes_since_a_number_are_named_and_no_others
-        the_oldest_is_the_oldest_within_a_second_as_well;
+        the_oldest_is_the_oldest_within_a_second_as_well
+        repos_with_changes_since_a_number_are_named_and_no_others;
     releases:
         a_release_is_kept_as_it_was_sent_and_the_newest_comes_first
         in_a_repo_a_tag_and_a_release_id_are_given_once

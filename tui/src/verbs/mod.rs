@@ -69,7 +69,7 @@ pub(crate) enum Verb {
     Token(token::Token),
     /// Print metrics of the store for Prometheus
     Metrics,
-    /// Migrate the catalog to the current version, or list pending migrations
+    /// Migrate the catalog and its indexes to the current version, or list pending migrations
     Migrate(migrate::Migrate),
     /// Show the sandboxed component that plans the work, or export it
     Component(component::Component),
