@@ -51,8 +51,8 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     const PUT_HEADS: &'static str;
     /// Records the old heads of the same branches, as left at `$4`, if they change.
     const LEAVE_HEADS: &'static str;
-    /// Those blocks of the index whose IDs are in `$1`, a JSON array, in one row: `ids`, with commas,
-    /// and `data`, one block after the other; both in the same order, or none.
+    /// Those blocks of the index whose IDs are in `$1`, a JSON array, in as many rows as the database
+    /// is fastest with: `ids`, with commas, and `data`, one block after the other in the same order.
     const BLOCKS: &'static str;
     /// Old rows of the index of repo `$1` after entity `$2`, at most `$3`, as one text `found`: a line
     /// each, `HEX:SHELF`.

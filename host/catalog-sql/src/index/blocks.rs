@@ -5,7 +5,7 @@ use packhouse_index::{BLOCK_BYTES, BlockFault, BlockId, Chunk, Fault, RunId};
 use super::damaged;
 use crate::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 
-/// Blocks that a statement returns, as one value of 4 MiB. A row each would cost more than reading it.
+/// Blocks that a statement returns: 4 MiB.
 const BATCH: usize = 1024;
 
 /// Writes the `$3` blocks in `$2`, one after the other, of which the first has ID `$1`.
@@ -26,12 +26,14 @@ pub(super) async fn read<E: Engine, S: Sql<Row = E::Row>, T>(
 ) -> SqlResult<Vec<(BlockId, T)>> {
     let mut read = Vec::with_capacity(ids.len());
     for ids in ids.chunks(BATCH) {
-        let row = sql.one(E::BLOCKS, args![&json(ids)]).await?;
-        let Some(ids) = row.maybe_text("ids") else { continue };
-        let mut blocks = row.bytes("data").chunks_exact(BLOCK_BYTES);
-        for id in ids.split(',').filter_map(|id| id.parse().ok()).map(BlockId::from_i64) {
-            let block = blocks.next().ok_or_else(|| damaged(id.fault(Fault::Length)))?;
-            read.push((id, open(block.to_vec(), id).map_err(damaged)?));
+        for row in sql.all(E::BLOCKS, args![&json(ids)]).await? {
+            // What is made of no block is NULL.
+            let Some(ids) = row.maybe_text("ids") else { continue };
+            let mut blocks = row.bytes("data").chunks_exact(BLOCK_BYTES);
+            for id in ids.split(',').filter_map(|id| id.parse().ok()).map(BlockId::from_i64) {
+                let block = blocks.next().ok_or_else(|| damaged(id.fault(Fault::Length)))?;
+                read.push((id, open(block.to_vec(), id).map_err(damaged)?));
+            }
         }
     }
     Ok(read)

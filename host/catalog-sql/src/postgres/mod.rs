@@ -289,8 +289,7 @@ impl Engine for PostgresDatabase {
         " CROSS JOIN LATERAL (SELECT repo, name, head FROM branches
           WHERE repo = $1 AND name = j.name OFFSET 0) b"
     );
-    const BLOCKS: &'static str =
-        "SELECT string_agg(CAST(b.id AS TEXT), ',') AS ids, string_agg(b.data, '') AS data
+    const BLOCKS: &'static str = "SELECT CAST(b.id AS TEXT) AS ids, b.data
          FROM json_array_elements_text(CAST($1 AS json)) AS n (id)
          CROSS JOIN LATERAL (
              SELECT id, data FROM index_blocks WHERE id = CAST(n.id AS BIGINT) OFFSET 0) b";
