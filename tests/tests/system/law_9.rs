@@ -85,7 +85,7 @@ async fn law_9_a_consolidation_takes_at_most_250_bytes_a_record() {
     }
     let [(fewer, small), (more, large)] = peaks[..] else { panic!("{peaks:?}") };
     let each = large.saturating_sub(small) / (more - fewer);
-    // It is 155 with three million. So few records leave an error of 50 for what varies in any case.
+    // It is 129 with three million. So few records leave an error of 50 for what varies in any case.
     assert!(each <= 250, "{each} bytes a record: {peaks:?}");
 }
 
