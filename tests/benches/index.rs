@@ -18,6 +18,7 @@ use packhouse_host::catalog::{
     Catalog, EntityKey, IndexRow, NewEntity, PublishOutcome, PushedPack, entity_key,
 };
 use packhouse_tests::conformance::desk::{Desk, LENGTH, pack};
+use packhouse_tests::place::sql_in;
 use packhouse_tests::postgres::cluster;
 
 /// Entities of a push.
@@ -69,26 +70,10 @@ async fn with_table(place: &CatalogPlace, catalog: &Arc<dyn Catalog>, entities: 
             let entity = hex::encode(key(number));
             write!(insert, "{comma}({}, {opens}{entity}{closes}, {shelf})", desk.repo).unwrap();
         }
-        run(place, insert).await;
+        sql_in(place, insert).await;
     }
-    run(place, format!("UPDATE repos SET old_index = 1 WHERE id = {}", desk.repo)).await;
+    sql_in(place, format!("UPDATE repos SET old_index = 1 WHERE id = {}", desk.repo)).await;
     desk
-}
-
-/// Runs a statement on a catalog.
-async fn run(place: &CatalogPlace, statement: String) {
-    use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
-    match place {
-        CatalogPlace::Sqlite(file) => {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
-            let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-            connection.execute(sqlx::raw_sql(AssertSqlSafe(statement))).await.unwrap();
-        }
-        CatalogPlace::Postgres(url) => {
-            let mut connection = PgConnection::connect(url).await.unwrap();
-            connection.execute(sqlx::raw_sql(AssertSqlSafe(statement))).await.unwrap();
-        }
-    }
 }
 
 /// The median time of looking up, each time in a snapshot of its own.
@@ -118,7 +103,7 @@ async fn measure(what: &str, place: CatalogPlace, entities: u64) {
     let mean = into_many.iter().sum::<Duration>() / into_many.len() as u32;
     let ratio = |time: &Duration| time.as_secs_f64() / times[0].as_secs_f64();
     println!(
-        "{what}: {PUSHED} into 0: {:?}; the last 12 pushes, into up to {entities}: mean {:.2}, most {:.2} of that",
+        "{what}: {PUSHED} into 0: {:?}; the last 12, into up to {entities}: mean {:.2}, most {:.2} of that",
         times[0],
         ratio(&mean),
         ratio(into_many.iter().max().unwrap()),

@@ -43,10 +43,18 @@ pub fn copy_catalog(from: &Path, to: &Path) {
 /// # Panics
 /// When they can't be run.
 pub async fn sql(folder: &Path, statements: String) {
+    sql_in(&catalog(folder), statements).await;
+}
+
+/// Runs statements on a catalog.
+///
+/// # Panics
+/// When they can't be run.
+pub async fn sql_in(catalog: &CatalogPlace, statements: String) {
     use sqlx::{AssertSqlSafe, Connection};
-    match catalog(folder) {
+    match catalog {
         CatalogPlace::Postgres(url) => {
-            let mut connection = sqlx::PgConnection::connect(&url).await.expect("the cluster runs");
+            let mut connection = sqlx::PgConnection::connect(url).await.expect("the cluster runs");
             sqlx::raw_sql(AssertSqlSafe(statements))
                 .execute(&mut connection)
                 .await

@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use packhouse_host::catalog::Catalog;
 use packhouse_host::clock::FixedClock;
+use packhouse_host::sample::{HistoryOptions, SnapshotForm, history};
+use packhouse_host::sandbox::Sandbox;
+use packhouse_host::vault::Vault;
+use packhouse_host::vault::memory::MemoryPacks;
 use packhouse_host::{
     FetchReport, FetchRequest, GcOptions, GcPlan, GcReport, Operation, Progress, PushOptions,
     PushReport, Queued, RepoName, RepoReport, Result, Storage, Store, StoreOptions, VerifyOptions,
@@ -41,6 +46,37 @@ pub fn options(folder: &Path) -> StoreOptions {
         catalog: place::catalog(folder),
         ..StoreOptions::embedded(folder)
     }
+}
+
+/// A store on a catalog and packs in memory, from a time on.
+///
+/// # Panics
+/// When it can't be made.
+pub async fn in_memory(catalog: Arc<dyn Catalog>, packs: Arc<MemoryPacks>, now: &str) -> Store {
+    let now = now.parse().expect("a time");
+    Store::with_parts(
+        catalog,
+        Vault::in_memory(packs).expect("memory is there"),
+        Arc::new(Sandbox::reference(None).expect("it is a component")),
+        Arc::new(FixedClock::starting_at(now)),
+    )
+    .await
+    .expect("memory can be opened")
+}
+
+/// Pushes of one commit with one small object each.
+pub fn small_pushes(count: usize) -> Vec<Vec<u8>> {
+    history(&HistoryOptions {
+        pushes: count,
+        commits_per_push: 1,
+        objects_per_commit: 1,
+        object_bytes: 16..64,
+        form: SnapshotForm::Delta,
+        merges: false,
+        overlap: false,
+        tags: false,
+        ..HistoryOptions::default()
+    })
 }
 
 impl TestStore {

@@ -8,29 +8,19 @@ use super::Catalog;
 /// Repos that a page of the catalog holds.
 const PAGE: u32 = 1000;
 
-/// What [`convert_indexes`] has converted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConvertedIndexes {
-    /// Repos.
-    pub repos: u64,
-    /// Rows of their indexes.
-    pub rows: u64,
-}
-
 /// Converts all indexes of a catalog that an older packhouse wrote, in transactions of some 65 000
-/// rows. One that ends anywhere is continued by the next.
+/// rows. One that ends anywhere is continued by the next. Returns the number of rows.
 ///
 /// # Errors
 /// When the catalog can't be written.
-pub async fn convert_indexes(catalog: &dyn Catalog) -> Result<ConvertedIndexes> {
-    let (mut converted, mut last) = (ConvertedIndexes::default(), 0);
+pub async fn convert_indexes(catalog: &dyn Catalog) -> Result<u64> {
+    let (mut converted, mut last) = (0, 0);
     loop {
         let repos = catalog.old_indexes(last, PAGE).await?;
         let Some(repo) = repos.last() else { return Ok(converted) };
         last = *repo;
         for repo in repos {
-            converted.repos += 1;
-            converted.rows += convert_index(catalog, repo).await?;
+            converted += convert_index(catalog, repo).await?;
         }
     }
 }
@@ -48,7 +38,7 @@ pub async fn old_indexes(catalog: &dyn Catalog) -> Result<u64> {
     }
 }
 
-/// The same for one repo. Returns the number of rows.
+/// Converts the index of one repo. Returns the number of rows.
 ///
 /// # Errors
 /// When the catalog can't be written.

@@ -16,6 +16,7 @@ use packhouse_model::error::Result;
 use packhouse_model::names::ShelfId;
 use packhouse_model::report::{Problem, ProblemKind, Repaired};
 
+use super::gc::standing;
 use super::placement::{PushedEntity, choose};
 use super::verify::Seen;
 use super::{Store, blocking};
@@ -61,7 +62,7 @@ impl Store {
         };
         let index = RebuiltIndex {
             repo: seen.row.clone(),
-            shelves: seen.shelves.iter().map(|shelf| (shelf.id, shelf.generation)).collect(),
+            shelves: standing(&seen.shelves),
             entities: chosen.iter().map(entity).collect(),
             fence: self.fence,
             now: self.now(),

@@ -24,6 +24,7 @@ use packhouse_model::report::{ProblemKind, Repaired, VerifyReport};
 use packhouse_pack::scan::ScannedPack;
 use packhouse_vault::StoredPack;
 
+use super::gc::standing;
 use super::load::{distinct_packs, examine};
 use super::verify::Seen;
 use super::{Store, TRIES, blocking};
@@ -259,9 +260,6 @@ fn entities(scanned: &ScannedPack) -> Vec<(IndexRow, u64)> {
 
 /// Whether a repo is still as a verification has seen it.
 async fn is_as_seen(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<bool> {
-    let standing = |shelves: &[Shelf]| -> Vec<(ShelfId, i64)> {
-        shelves.iter().map(|shelf| (shelf.id, shelf.generation)).collect()
-    };
     Ok(snapshot.repo().revision == seen.row.revision
         && standing(&snapshot.shelves().await?) == standing(&seen.shelves))
 }

@@ -4,43 +4,18 @@
 use std::sync::Arc;
 
 use packhouse_host::catalog::memory::MemoryCatalog;
-use packhouse_host::clock::FixedClock;
-use packhouse_host::sample::{HistoryOptions, SnapshotForm, history};
-use packhouse_host::sandbox::Sandbox;
-use packhouse_host::vault::Vault;
-use packhouse_host::vault::memory::MemoryPacks;
-use packhouse_host::{FetchRequest, GcOptions, Progress, PushOptions, RepoName, Store, Visibility};
+use packhouse_host::{FetchRequest, GcOptions, Progress, PushOptions, RepoName, Visibility};
 use packhouse_tests::model;
-
-/// A store in memory, with an empty repo `a/b`.
-async fn in_memory() -> (Store, RepoName) {
-    let now = "2026-03-02T09:00:00Z".parse().unwrap();
-    let store = Store::with_parts(
-        Arc::new(MemoryCatalog::default()),
-        Vault::in_memory(Arc::new(MemoryPacks::default())).unwrap(),
-        Arc::new(Sandbox::reference(None).unwrap()),
-        Arc::new(FixedClock::starting_at(now)),
-    );
-    let (store, repo) = (store.await.unwrap(), "a/b".parse().unwrap());
-    store.create_repo(&repo, Visibility::Public).await.unwrap();
-    (store, repo)
-}
+use packhouse_tests::store::{in_memory, small_pushes};
 
 #[tokio::test]
 async fn law_13_over_a_thousand_pushes_each_byte_is_written_few_times() {
     const PUSHES: usize = 1000;
-    let packs = history(&HistoryOptions {
-        pushes: PUSHES,
-        commits_per_push: 1,
-        objects_per_commit: 1,
-        object_bytes: 16..64,
-        form: SnapshotForm::Delta,
-        merges: false,
-        overlap: false,
-        tags: false,
-        ..HistoryOptions::default()
-    });
-    let (store, repo) = in_memory().await;
+    let packs = small_pushes(PUSHES);
+    let (catalog, stored) = (Arc::new(MemoryCatalog::default()), Arc::default());
+    let store = in_memory(catalog, stored, "2026-03-02T09:00:00Z").await;
+    let repo: RepoName = "a/b".parse().unwrap();
+    store.create_repo(&repo, Visibility::Public).await.unwrap();
     let silent = Progress::silent();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pushed.mpack");

@@ -5,26 +5,16 @@ use std::sync::Arc;
 
 use packhouse_host::catalog::Catalog;
 use packhouse_host::catalog::memory::MemoryCatalog;
-use packhouse_host::clock::FixedClock;
-use packhouse_host::sample::{HistoryOptions, SnapshotForm, history};
-use packhouse_host::sandbox::Sandbox;
 use packhouse_host::store::PolicyWatch;
-use packhouse_host::vault::Vault;
 use packhouse_host::vault::memory::MemoryPacks;
 use packhouse_host::{Policy, PolicyCheck, Progress, PushOptions, RepoName, Store, Visibility};
+use packhouse_tests::store::{in_memory, small_pushes};
 
 /// More pushes than are looked at twice.
 const BUSY: usize = 70;
 
 async fn store(catalog: &Arc<dyn Catalog>, packs: &Arc<MemoryPacks>, now: &str) -> Store {
-    Store::with_parts(
-        catalog.clone(),
-        Vault::in_memory(packs.clone()).unwrap(),
-        Arc::new(Sandbox::reference(None).unwrap()),
-        Arc::new(FixedClock::starting_at(now.parse().unwrap())),
-    )
-    .await
-    .unwrap()
+    in_memory(catalog.clone(), packs.clone(), now).await
 }
 
 async fn push(store: &Store, name: &str, folder: &Path, packs: &[Vec<u8>]) {
@@ -37,24 +27,9 @@ async fn push(store: &Store, name: &str, folder: &Path, packs: &[Vec<u8>]) {
     }
 }
 
-/// Pushes of a commit each.
-fn pushes(count: usize) -> Vec<Vec<u8>> {
-    history(&HistoryOptions {
-        pushes: count,
-        commits_per_push: 1,
-        objects_per_commit: 1,
-        object_bytes: 16..64,
-        form: SnapshotForm::Delta,
-        merges: false,
-        overlap: false,
-        tags: false,
-        ..HistoryOptions::default()
-    })
-}
-
 #[tokio::test]
 async fn law_13_workers_check_the_policies_of_repos_that_changed_or_became_due() {
-    let packs = pushes(BUSY + 1);
+    let packs = small_pushes(BUSY + 1);
     let folder = tempfile::tempdir().unwrap();
     let catalog: Arc<dyn Catalog> = Arc::new(MemoryCatalog::default());
     let stored = Arc::new(MemoryPacks::default());
@@ -97,7 +72,7 @@ async fn law_13_workers_check_the_policies_of_repos_that_changed_or_became_due()
 
 #[tokio::test]
 async fn a_repo_that_becomes_due_by_its_age_is_checked_then_and_as_long_as_it_is_due() {
-    let packs = pushes(BUSY);
+    let packs = small_pushes(BUSY);
     let folder = tempfile::tempdir().unwrap();
     let catalog: Arc<dyn Catalog> = Arc::new(MemoryCatalog::default());
     let stored = Arc::new(MemoryPacks::default());

@@ -45,7 +45,7 @@ pub(crate) async fn run(args: &Migrate, context: &Context) -> anyhow::Result<Exi
     }
     let mut converted_rows = 0;
     if !args.check {
-        converted_rows = convert_indexes(catalog.open().await?.as_ref()).await?.rows;
+        converted_rows = convert_indexes(catalog.open().await?.as_ref()).await?;
     }
     let found = catalog.migrations().await?;
     let pending: Vec<String> =

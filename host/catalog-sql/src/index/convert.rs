@@ -7,7 +7,7 @@
 use packhouse_index::{Row, runs_to_merge};
 
 use super::cursors::Cursors;
-use super::{blocks, old, runs, write};
+use super::{old, runs, write};
 use crate::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 
 /// Rows of a part.
@@ -64,9 +64,5 @@ async fn put<E: Engine>(tx: &mut Writing<E>, repo: i64, rows: Vec<Row>) -> SqlRe
         _ => runs(&tx.all(LAST_CONVERTED, args![repo, merged]).await?)?,
     };
     let cursors = Cursors::with_newer(rows, &replaced, false);
-    write::run::<E>(tx, repo, age, cursors, &replaced, false).await?;
-    for run in &replaced {
-        blocks::delete::<E>(tx, run.id).await?;
-    }
-    Ok(())
+    write::replace::<E>(tx, repo, age, cursors, &replaced, false).await.map(drop)
 }

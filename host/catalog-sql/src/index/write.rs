@@ -50,10 +50,7 @@ pub(crate) async fn put<E: Engine>(
     };
     let is_oldest = merged + 1 == sizes.len() && has_old_rows == converts;
     let cursors = Cursors::with_newer(rows, &replaced, converts);
-    let mut changed = run::<E>(tx, repo, age, cursors, &replaced, is_oldest).await?;
-    for run in &replaced {
-        changed += blocks::delete::<E>(tx, run.id).await?;
-    }
+    let mut changed = replace::<E>(tx, repo, age, cursors, &replaced, is_oldest).await?;
     if converts {
         changed += tx.run("DELETE FROM old_entities WHERE repo = $1", args![repo]).await?;
         changed += tx.run("UPDATE repos SET old_index = 0 WHERE id = $1", args![repo]).await?;
@@ -61,8 +58,24 @@ pub(crate) async fn put<E: Engine>(
     Ok(changed)
 }
 
+/// Writes a run in place of those that its rows come `of`.
+pub(super) async fn replace<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: i64,
+    age: i64,
+    rows: Cursors,
+    of: &[Run],
+    is_oldest: bool,
+) -> SqlResult<u64> {
+    let mut changed = write::<E>(tx, repo, age, rows, of, is_oldest).await?;
+    for run in of {
+        changed += blocks::delete::<E>(tx, run.id).await?;
+    }
+    Ok(changed)
+}
+
 /// Writes a run of rows that come in order. What was dropped is left out if there is nothing older.
-pub(super) async fn run<E: Engine>(
+async fn write<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,
     age: i64,

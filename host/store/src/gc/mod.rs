@@ -200,6 +200,6 @@ impl Store {
 }
 
 /// Which packs are on the shelves, by shelf: enough to tell whether that has changed.
-fn standing(shelves: &[Shelf]) -> Vec<(ShelfId, i64)> {
+pub(super) fn standing(shelves: &[Shelf]) -> Vec<(ShelfId, i64)> {
     shelves.iter().map(|s| (s.id, s.generation)).collect()
 }
