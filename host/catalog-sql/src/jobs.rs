@@ -1,7 +1,7 @@
 //! Jobs in the catalog: one statement assigns a job to one worker.
 
 use jiff::Timestamp;
-use packhouse_catalog::{Fence, JobEnd, JobQuery, NewJob};
+use packhouse_catalog::{Fence, JobEnd, JobQuery, NewJob, why_cancelled};
 use packhouse_model::error::Result;
 use packhouse_model::names::MpackKey;
 use packhouse_model::operation::Operation;
@@ -17,8 +17,8 @@ macro_rules! listing {
     };
 }
 
-/// Queues a job; returns its number, or that of the queued one that already does the same. None if
-/// its repo was deleted.
+/// Queues a job; returns its number, or that of the one of the same type that waits. None if its
+/// repo was deleted.
 pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     if let Some(repo) = job.repo {
         let row = tx.maybe(E::LOCK_REPO, args![repo]).await?;
@@ -29,8 +29,8 @@ pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResu
     loop {
         // Looked up before another one is inserted: Postgres would use up a number for that one,
         // and leave gaps.
-        if let Some(waiting) = waiting::<E>(tx, job).await? {
-            return Ok(Some(waiting));
+        if let Some(waiting) = join_waiting::<E>(tx, job.repo, &job.operation).await? {
+            return Ok(Some(waiting.job));
         }
         // None: another process was first, and by the next lookup a worker may have taken that job.
         if let Some(added) = insert::<E>(tx, job).await? {
@@ -39,21 +39,49 @@ pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResu
     }
 }
 
-/// The queued job that already does the same, for types of which one is enough.
-async fn waiting<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
-    if !matches!(job.operation, Operation::Gc(_) | Operation::Prune(_)) {
-        return Ok(None);
-    }
-    let waiting = tx
-        .maybe(
-            "SELECT id FROM jobs WHERE type = $1 AND status = 'queued' AND repo IS NOT DISTINCT FROM $2",
-            args![job.operation.job_type(), job.repo],
-        )
-        .await?;
-    Ok(waiting.map(|row| row.int("id")))
+/// A job that waits, and what it does.
+struct Waiting {
+    job: i64,
+    operation: Operation,
 }
 
-/// Inserts a job, unless a queued one already does the same.
+/// The job of the same type that waits, if there is one, for types of which one is enough. It does
+/// this as well from now on, unless their options exclude each other.
+async fn join_waiting<E: Engine>(
+    tx: &mut Writing<E>,
+    repo: Option<i64>,
+    operation: &Operation,
+) -> SqlResult<Option<Waiting>> {
+    if !matches!(operation, Operation::Gc(_) | Operation::Prune(_)) {
+        return Ok(None);
+    }
+    loop {
+        let waiting = tx
+            .maybe(
+                "SELECT id, type, payload FROM jobs WHERE type = $1 AND status = 'queued' AND repo IS NOT DISTINCT FROM $2",
+                args![operation.job_type(), repo],
+            )
+            .await?;
+        let Some(row) = waiting else { return Ok(None) };
+        let (job, waits) = (row.int("id"), operation_of(&row).map_err(undecodable)?);
+        let wider = waits.wider(operation);
+        let Some(wider) = wider.filter(|wider| **wider != waits) else {
+            return Ok(Some(Waiting { job, operation: waits }));
+        };
+        let changed = tx
+            .run(
+                "UPDATE jobs SET payload = $2 WHERE id = $1 AND status = 'queued'",
+                args![job, &payload(wider)?],
+            )
+            .await?;
+        // 0: a worker has taken it meanwhile.
+        if changed > 0 {
+            return Ok(Some(Waiting { job, operation: wider.clone() }));
+        }
+    }
+}
+
+/// Inserts a job, unless one of the same type waits, for types of which one is enough.
 async fn insert<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Option<i64>> {
     let payload = payload(&job.operation)?;
     let added = tx
@@ -64,22 +92,41 @@ async fn insert<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Optio
         )
         .await?;
     let Some(added) = added.map(|row| row.int("id")) else { return Ok(None) };
-    if let Operation::Index(options) = &job.operation {
-        for pack in &options.packs {
-            tx.run(
-                "INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                args![added, &pack.mpack_key.digest()[..]],
-            )
-            .await?;
-        }
-    }
+    wait_for_packs::<E>(tx, added, &job.operation).await?;
     Ok(Some(added))
+}
+
+/// Keeps the packs that a job will index, until it has ended.
+async fn wait_for_packs<E: Engine>(
+    tx: &mut Writing<E>,
+    job: i64,
+    operation: &Operation,
+) -> SqlResult<()> {
+    let Operation::Index(options) = operation else { return Ok(()) };
+    for pack in &options.packs {
+        tx.run(
+            "INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            args![job, &pack.mpack_key.digest()[..]],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// The options of an operation, in JSON.
 fn payload(operation: &Operation) -> SqlResult<String> {
     let value = serde_json::to_value(operation).map_err(|e| sqlx::Error::Encode(e.into()))?;
     Ok(value["payload"].to_string())
+}
+
+/// What the job of a row does.
+fn operation_of(row: &impl Columns) -> serde_json::Result<Operation> {
+    let payload: serde_json::Value = serde_json::from_str(row.text("payload"))?;
+    serde_json::from_value(serde_json::json!({ "type": row.text("type"), "payload": payload }))
+}
+
+fn undecodable(error: serde_json::Error) -> sqlx::Error {
+    sqlx::Error::Decode(error.into())
 }
 
 pub(super) async fn one<S: Sql>(connection: &mut S, id: i64) -> SqlResult<Option<S::Row>> {
@@ -182,7 +229,7 @@ pub(super) async fn end<E: Engine>(
     one(tx, job).await
 }
 
-/// Queues a job again, unless a queued one already does the same.
+/// Queues a job again, unless one of the same type waits.
 async fn again<E: Engine>(
     tx: &mut Writing<E>,
     EndParams { fence, now, .. }: &EndParams<'_>,
@@ -190,15 +237,13 @@ async fn again<E: Engine>(
     reason: &str,
     counts: bool,
 ) -> SqlResult<u64> {
-    let other = tx
-        .maybe(
-            "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.id <> j.id AND o.type = j.type AND o.status = 'queued'
-             AND ((o.type = 'mpack.gc' AND o.repo = j.repo) OR o.type = 'mpack.prune')",
-            args![fence.job],
-        )
-        .await?;
-    if let Some(other) = other {
-        let reason = format!("{reason}. Job {} is a duplicate of it", other.int("id"));
+    let has_lease =
+        |row: &E::Row| row.int("fence") == fence.number && row.text("status") == "running";
+    let Some(row) = one(tx, fence.job).await?.filter(has_lease) else { return Ok(0) };
+    let operation = operation_of(&row).map_err(undecodable)?;
+    if let Some(waiting) = join_waiting::<E>(tx, row.maybe_int("repo"), &operation).await? {
+        let reason =
+            why_cancelled(reason, (fence.job, &operation), (waiting.job, &waiting.operation));
         return tx
             .run(
                 "UPDATE jobs SET status = 'cancelled', finished_at = $4, lease_until = NULL, reason = $3
@@ -230,16 +275,10 @@ pub(super) async fn retry<E: Engine>(
     if !matches!(row.text("status"), "failed" | "cancelled") {
         return Ok(None);
     }
-    // If a queued job already does the same, that one is enough.
-    let other = tx
-        .maybe(
-            "SELECT o.id FROM jobs o JOIN jobs j ON j.id = $1 WHERE o.type = j.type AND o.status = 'queued'
-             AND ((o.type = 'mpack.gc' AND o.repo = j.repo) OR o.type = 'mpack.prune')",
-            args![params.id],
-        )
-        .await?;
-    if let Some(other) = other {
-        return one(tx, other.int("id")).await;
+    let operation = operation_of(&row).map_err(undecodable)?;
+    // If one of the same type waits, that one is enough.
+    if let Some(waiting) = join_waiting::<E>(tx, row.maybe_int("repo"), &operation).await? {
+        return one(tx, waiting.job).await;
     }
     let changed = tx
         .run(
@@ -253,18 +292,7 @@ pub(super) async fn retry<E: Engine>(
         // Another process did the same.
         return Ok(None);
     }
-    let payload =
-        serde_json::from_str::<serde_json::Value>(row.text("payload")).unwrap_or_default();
-    for pack in payload["packs"].as_array().into_iter().flatten() {
-        let Some(Ok(key)) = pack["mpack_key"].as_str().map(str::parse::<MpackKey>) else {
-            continue;
-        };
-        tx.run(
-            "INSERT INTO job_packs (job, key) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            args![params.id, &key.digest()[..]],
-        )
-        .await?;
-    }
+    wait_for_packs::<E>(tx, params.id, &operation).await?;
     one(tx, params.id).await
 }
 
@@ -311,9 +339,6 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
     let at = |column: &str| {
         row.maybe_int(column).map(Timestamp::from_millisecond).transpose().map_err(|_| unreadable())
     };
-    let payload: serde_json::Value =
-        serde_json::from_str(row.text("payload")).map_err(|_| unreadable())?;
-    let operation = serde_json::json!({ "type": row.text("type"), "payload": payload });
     let result =
         row.maybe_text("result").map(serde_json::from_str).transpose().map_err(|_| unreadable())?;
     // A deleted repo has no name.
@@ -321,7 +346,7 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
     Ok(JobReport {
         id: row.int("id"),
         repo: if named { Some(repo_name(place, row)?) } else { None },
-        operation: serde_json::from_value(operation).map_err(|_| unreadable())?,
+        operation: operation_of(row).map_err(|_| unreadable())?,
         status: row.text("status").parse().map_err(|_| unreadable())?,
         attempt: u32::try_from(row.int("attempt")).map_err(|_| unreadable())?,
         created_at: time(place, row, "created_at")?,

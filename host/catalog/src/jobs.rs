@@ -49,8 +49,8 @@ pub struct JobQuery {
 pub enum JobEnd {
     /// It succeeded; with the result of the verb.
     Done(serde_json::Value),
-    /// It is retried. If a queued job already does the same, it is cancelled instead, and its
-    /// reason names that job.
+    /// It is retried. If one of the same type waits already, that one does this as well, as by
+    /// [`Jobs::add_job`]; this one is cancelled, and its reason names that job.
     Again {
         /// The earliest time of the next attempt.
         at: Timestamp,
@@ -72,6 +72,21 @@ pub struct ChangedRepos {
     pub last: i64,
 }
 
+/// Why a job that was to be retried is cancelled: another one waits.
+pub fn why_cancelled(
+    reason: &str,
+    (id, operation): (i64, &Operation),
+    (waiting, waits): (i64, &Operation),
+) -> String {
+    if waits.covers(operation) {
+        format!("{reason}. Job {waiting}, which waits, does this as well")
+    } else {
+        format!(
+            "{reason}. Job {waiting} waits, with options that exclude these; when it has ended: packhouse jobs retry {id}"
+        )
+    }
+}
+
 /// The numbers by which a policy decides whether a repo is due for consolidation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pressure {
@@ -86,7 +101,9 @@ pub struct Pressure {
 /// Jobs and policies.
 #[async_trait]
 pub trait Jobs: Send + Sync + std::fmt::Debug {
-    /// Queues a job, or returns the queued one that already does the same. A caller that stores
+    /// Queues a job. If one of the same type waits already (of consolidations of a repo, and of
+    /// deletions, at most one does), it becomes the [wider](Operation::wider) of the two and is
+    /// returned; where neither covers the other, it stays as it is. A caller that stores
     /// packs for the job holds [`super::LockMode::Publishing`] until then.
     async fn add_job(&self, job: &NewJob) -> Result<JobReport>;
 
@@ -119,8 +136,8 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
         now: Timestamp,
     ) -> Result<Option<JobReport>>;
 
-    /// Retries a failed or cancelled job, or returns the queued one that already does the same.
-    /// None if there is no such job.
+    /// Retries a failed or cancelled job. If one of the same type waits already, that one does this
+    /// as well and is returned, as by [`Self::add_job`]. None if there is no such job.
     async fn retry_job(&self, id: i64, now: Timestamp) -> Result<Option<JobReport>>;
 
     /// Cancels a queued or running job: it publishes nothing more. None if there is no such job.

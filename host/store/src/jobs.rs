@@ -9,7 +9,7 @@ use packhouse_core::Head;
 use packhouse_model::client::PushOptions;
 use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::names::RepoName;
-use packhouse_model::operation::{GcOptions, IndexOptions, Operation, QueuedPack};
+use packhouse_model::operation::{IndexOptions, Operation, QueuedPack};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{JobReport, JobStatus, PushReport, PushStatus, Queued};
 use packhouse_pack::WrittenPack;
@@ -149,11 +149,12 @@ impl Store {
         Ok(StagedPack { file: pack.file.clone().into(), written, staged: None, bytes: stored.file })
     }
 
-    /// Queues an operation; returns the job that waits for the same already, if one does.
+    /// Queues an operation. If a job of the same type waits already, that one does this as well,
+    /// and is returned.
     ///
     /// # Errors
     /// [`Error::UnknownRepo`]; [`Error::Usage`] for what can't be a job;
-    /// [`JobError::AlreadyQueued`] while a job of the same type with other options waits.
+    /// [`JobError::AlreadyQueued`] while a job of the same type waits whose options exclude these.
     pub async fn queue(&self, repo: Option<&RepoName>, operation: Operation) -> Result<Queued> {
         let operation = operation.as_job()?;
         if operation.needs_repo() != repo.is_some() {
@@ -162,7 +163,7 @@ impl Store {
         let row = self.number_of(repo).await?;
         let new = NewJob { repo: row, operation: operation.clone(), now: self.time().await? };
         let job = self.catalog.add_job(&new).await?;
-        if !serves(&job.operation, &operation) {
+        if !job.operation.covers(&operation) {
             return Err(JobError::AlreadyQueued(job.id).into());
         }
         Ok(Queued { repo: job.repo, job: job.id, status: job.status })
@@ -199,11 +200,12 @@ impl Store {
         self.catalog.job(id).await?.ok_or(Error::UnknownJob(id))
     }
 
-    /// Retries a failed or cancelled job.
+    /// Retries a failed or cancelled job. If one of the same type waits already, that one does this
+    /// as well, and is returned.
     ///
     /// # Errors
-    /// [`Error::UnknownJob`]; [`JobError`] for one that has not ended, or whose repo or packs are
-    /// gone.
+    /// [`Error::UnknownJob`]; [`JobError`] for one that has not ended, whose repo or packs are
+    /// gone, or whose options exclude those of the job that waits.
     pub async fn retry_job(&self, id: i64) -> Result<JobReport> {
         let job = self.job(id).await?;
         if job.repo.is_none() && job.operation.needs_repo() {
@@ -222,7 +224,12 @@ impl Store {
             drop(lock);
             return again.ok_or_else(|| not_ended(&job));
         }
-        self.catalog.retry_job(id, self.time().await?).await?.ok_or_else(|| not_ended(&job))
+        let again = self.catalog.retry_job(id, self.time().await?).await?;
+        let again = again.ok_or_else(|| not_ended(&job))?;
+        if !again.operation.covers(&job.operation) {
+            return Err(JobError::AlreadyQueued(again.id).into());
+        }
+        Ok(again)
     }
 
     /// Cancels a job that waits or runs. A running one publishes nothing more.
@@ -270,21 +277,6 @@ impl Store {
     /// When the catalog can't be written.
     pub async fn end_job(&self, fence: Fence, end: &JobEnd) -> Result<Option<JobReport>> {
         self.catalog.end_job(fence, end, self.time().await?).await
-    }
-}
-
-/// Whether a waiting job does all that was requested.
-fn serves(waiting: &Operation, asked: &Operation) -> bool {
-    let consolidates_all = |options: &GcOptions| {
-        options.geometric.is_none() && options.max_bytes.is_none() && options.max_time.is_none()
-    };
-    match (waiting, asked) {
-        // One that drops something consolidates as well, and one of all packs that of the smallest.
-        (Operation::Gc(waiting), Operation::Gc(asked)) if consolidates_all(waiting) => {
-            asked.expire_unreachable.is_none()
-                || asked.expire_unreachable == waiting.expire_unreachable
-        }
-        _ => waiting == asked,
     }
 }
 

@@ -274,6 +274,59 @@ pub async fn where_another_of_its_kind_waits_that_one_will_do(catalog: Arc<dyn C
     }
 }
 
+pub async fn the_job_that_waits_does_what_both_are_to_do(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    let geometric = Operation::Gc(GcOptions::GEOMETRIC);
+    let expiring = |days: u64| {
+        let age = Duration::from_secs(days * 24 * 3600);
+        Operation::Gc(GcOptions { expire_unreachable: Some(age), ..GcOptions::FULL })
+    };
+    // A narrow one becomes as wide as each that is asked for, and never narrower again.
+    let waiting = add(&catalog, Some(desk.repo), geometric.clone(), 0).await.id;
+    let wider = [
+        (&GC, &GC),
+        (&geometric, &GC),
+        (&expiring(7), &expiring(7)),
+        (&GC, &expiring(7)),
+        // Neither does what the other does: it stays as it is.
+        (&expiring(9), &expiring(7)),
+    ];
+    for (asked, expected) in wider {
+        let job = add(&catalog, Some(desk.repo), asked.clone(), 1).await;
+        assert_eq!((job.id, &job.operation, job.run_at), (waiting, expected, at(0)));
+        assert_eq!(catalog.job(waiting).await.unwrap(), Some(job));
+    }
+    // So it is for one that is to be tried again while a narrower one waits.
+    let (_, fence) = take(&catalog, 2).await.unwrap();
+    let narrow = add(&catalog, Some(desk.repo), geometric.clone(), 3).await.id;
+    assert_ne!(narrow, waiting);
+    let ended = catalog.end_job(fence, &again(9, true), at(4)).await.unwrap().unwrap();
+    assert_eq!((ended.status, &ended.operation), (JobStatus::Cancelled, &expiring(7)));
+    assert!(ended.reason.unwrap().contains(&format!("{narrow}, which waits, does this as well")));
+    assert_eq!(catalog.job(narrow).await.unwrap().unwrap().operation, expiring(7));
+    catalog.cancel_job(narrow, at(5)).await.unwrap().unwrap();
+    // And for one that is retried by hand.
+    let narrow = add(&catalog, Some(desk.repo), geometric.clone(), 6).await.id;
+    let retried = catalog.retry_job(waiting, at(7)).await.unwrap().unwrap();
+    assert_eq!((retried.id, &retried.operation), (narrow, &expiring(7)));
+    catalog.cancel_job(narrow, at(8)).await.unwrap().unwrap();
+    // Where their options exclude each other, nothing is lost silently.
+    let other = add(&catalog, Some(desk.repo), expiring(9), 9).await.id;
+    assert_eq!(catalog.retry_job(waiting, at(10)).await.unwrap().unwrap().operation, expiring(9));
+    let (_, fence) = take(&catalog, 10).await.unwrap();
+    assert_eq!(fence.job, other);
+    add(&catalog, Some(desk.repo), expiring(7), 11).await;
+    let ended = catalog.end_job(fence, &again(12, true), at(12)).await.unwrap().unwrap();
+    let reason = ended.reason.unwrap();
+    assert!(reason.contains(&format!("packhouse jobs retry {other}")), "{reason}");
+    // A worker that has lost its lease widens nothing.
+    let (_, lost) = take(&catalog, 13).await.unwrap();
+    catalog.cancel_job(lost.job, at(14)).await.unwrap().unwrap();
+    let narrow = add(&catalog, Some(desk.repo), geometric.clone(), 15).await.id;
+    assert!(catalog.end_job(lost, &again(16, true), at(16)).await.unwrap().is_none());
+    assert_eq!(catalog.job(narrow).await.unwrap().unwrap().operation, geometric);
+}
+
 pub async fn a_job_that_waits_or_runs_can_be_taken_back_and_no_other(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     let waiting =

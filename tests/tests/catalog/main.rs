@@ -204,6 +204,7 @@ laws! {
         a_job_ends_once_with_what_came_of_it
         a_failed_or_cancelled_job_begins_anew_and_no_other
         where_another_of_its_kind_waits_that_one_will_do
+        the_job_that_waits_does_what_both_are_to_do
         a_job_that_waits_or_runs_can_be_taken_back_and_no_other
         the_packs_of_a_job_wait_with_it_until_it_ends;
     leases:

@@ -18,6 +18,7 @@ use packhouse_tests::seed::{Chain, chain};
 use packhouse_tests::store::{TestStore, options};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// The store of a folder, so many days after it was made.
 async fn after(days: i64, data: &Path) -> Store {
@@ -220,9 +221,12 @@ async fn a_push_that_reaches_what_is_being_dropped_is_never_left_without_it() {
             break;
         }
         // Where it was made to wait, it may still be at it.
-        while !pushed.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let waited = async {
+            while !pushed.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(MINUTE, waited).await.expect("the push fails or takes long");
         store.sound().await;
         let shown = store.show().await;
         let has_old = shown.commits > 3;

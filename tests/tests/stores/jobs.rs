@@ -495,9 +495,16 @@ fn the_verbs_ask_for_jobs_and_a_worker_does_them() {
         queued,
         "the one that waits will do"
     );
-    // Unless it has other options: those are never lost silently.
+    // It does from now on what is asked for besides.
+    for words in [&["--expire-unreachable", "90d"][..], &["--geometric"]] {
+        let asked = packhouse.run([&["gc", "a/b", "--async"], words].concat()).ok();
+        assert_eq!(asked.json(), queued, "{words:?}");
+        let shown = packhouse.run(["jobs", "show", &queued["job"].to_string()]).ok().json();
+        assert_eq!(shown["payload"]["expire_unreachable_seconds"], 90 * 24 * 3600, "{shown}");
+    }
+    // Unless one excludes the other: options are never lost silently.
     packhouse
-        .run(["gc", "a/b", "--async", "--expire-unreachable", "90d"])
+        .run(["gc", "a/b", "--async", "--expire-unreachable", "30d"])
         .exits(1)
         .says(&["already queued", "jobs cancel"]);
     let ended = packhouse.run(["worker", "--drain", "--no-policies"]).ok().json();

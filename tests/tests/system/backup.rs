@@ -3,7 +3,6 @@
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
@@ -462,19 +461,18 @@ fn pushes_consolidations_and_deletions_go_on_while_a_store_is_backed_up() {
     });
     let files: Vec<String> =
         packs.iter().enumerate().map(|(n, pack)| store.file(&format!("{n}.mpack"), pack)).collect();
-    let done = AtomicBool::new(false);
     let scratch = store.scratch();
     let backups = std::thread::scope(|threads| {
-        threads.spawn(|| {
+        let tidying = threads.spawn(|| {
             for file in &files {
                 store.push([file]).ok();
                 store.gc();
                 store.run(["prune", "--grace", "0s"]).ok();
             }
-            done.store(true, Ordering::SeqCst);
         });
         let mut backups = 0;
-        while !done.load(Ordering::SeqCst) {
+        // Also by a panic: then the scope fails.
+        while !tidying.is_finished() {
             let to = scratch.join(format!("backup{}", backups % 3));
             assert_eq!(back_up(&store, &to, &["--update"])["ok"], true);
             backups += 1;

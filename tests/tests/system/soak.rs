@@ -4,7 +4,6 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -25,6 +24,16 @@ fn start_worker(packhouse: &Packhouse, number: u64) -> Child {
     let words =
         ["worker", "--name", &name, "--lease", "2s", "--policies", "1s", "--concurrency", "2"];
     packhouse.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Stops the killer of workers when it is dropped, also by a pusher that fails: its failure would
+/// otherwise be waited for without an end.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Kills one of two workers every few seconds and starts another, until it is asked to stop; then
@@ -98,14 +107,15 @@ fn two_workers_and_two_pushers_lose_nothing_however_often_a_worker_is_killed() {
     packhouse.run(["repo", "create", "a/b"]).ok();
     packhouse.run(["repo", "create", "c/d"]).ok();
     packhouse.run(["policy", "set", "--max-packs", "4", "--growth", "1"]).ok();
-    let (stop, kills) = (Arc::new(AtomicBool::new(false)), AtomicU64::new(0));
+    let (stop, kills) = (AtomicBool::new(false), AtomicU64::new(0));
     let until = Instant::now() + duration();
     let (now, later) = std::thread::scope(|threads| {
+        let stopped = Stop(&stop);
         let killer = threads.spawn(|| kill_workers(&packhouse, &stop, &kills));
         let now = threads.spawn(|| push(&packhouse, "a/b", false, until));
         let later = threads.spawn(|| push(&packhouse, "c/d", true, until));
         let pushed = (now.join().unwrap(), later.join().unwrap());
-        stop.store(true, Ordering::SeqCst);
+        drop(stopped);
         killer.join().unwrap();
         pushed
     });

@@ -11,7 +11,7 @@ use packhouse_model::report::{JobReport, JobStatus, Policy};
 
 use super::state::State;
 use super::{MemoryCatalog, deleted};
-use crate::{ChangedRepos, Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
+use crate::{ChangedRepos, Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure, why_cancelled};
 
 /// A job.
 #[derive(Clone, Debug)]
@@ -87,11 +87,16 @@ impl State {
         self.has_lease(Some(fence)).then(|| self.jobs.get_mut(&fence.job))?
     }
 
-    /// The job that waits and does what this one would, if there is one.
-    fn waiting_like(&self, repo: Option<i64>, operation: &Operation) -> Option<i64> {
+    /// The job of the same type that waits, if there is one. It does this as well from now on,
+    /// unless their options exclude each other.
+    fn join_waiting(&mut self, repo: Option<i64>, operation: &Operation) -> Option<&JobReport> {
         let waits =
-            |job: &&Job| job.report.status == JobStatus::Queued && job.is_like(repo, operation);
-        self.jobs.values().find(waits).map(|job| job.report.id)
+            |job: &&mut Job| job.report.status == JobStatus::Queued && job.is_like(repo, operation);
+        let waiting = &mut self.jobs.values_mut().find(waits)?.report;
+        if let Some(wider) = waiting.operation.wider(operation) {
+            waiting.operation = wider.clone();
+        }
+        Some(waiting)
     }
 
     pub(super) fn is_waited_for(&self, key: &MpackKey) -> bool {
@@ -141,7 +146,13 @@ impl State {
 
     fn end(&mut self, fence: Fence, end: &JobEnd, now: Timestamp) -> Option<JobReport> {
         let JobReport { id, operation, .. } = self.leased(fence)?.report.clone();
-        let other = self.waiting_like(self.jobs[&id].repo, &operation);
+        let repo = self.jobs[&id].repo;
+        let other = match end {
+            JobEnd::Again { reason, .. } => self
+                .join_waiting(repo, &operation)
+                .map(|other| why_cancelled(reason, (id, &operation), (other.id, &other.operation))),
+            JobEnd::Done(_) | JobEnd::Failed(_) => None,
+        };
         let report = &mut self.leased(fence)?.report;
         report.lease_until = None;
         match (end, other) {
@@ -153,9 +164,9 @@ impl State {
                 (report.status, report.finished_at) = (JobStatus::Failed, Some(now));
                 report.reason = Some(reason.clone());
             }
-            (JobEnd::Again { reason, .. }, Some(other)) => {
+            (JobEnd::Again { .. }, Some(why)) => {
                 (report.status, report.finished_at) = (JobStatus::Cancelled, Some(now));
-                report.reason = Some(format!("{reason}. Job {other} is a duplicate of it"));
+                report.reason = Some(why);
             }
             (JobEnd::Again { at, reason, counts }, None) => {
                 (report.status, report.run_at) = (JobStatus::Queued, whole(*at));
@@ -171,10 +182,11 @@ impl State {
         if !matches!(job.report.status, JobStatus::Failed | JobStatus::Cancelled) {
             return None;
         }
-        if let Some(other) = self.waiting_like(job.repo, &job.report.operation) {
+        let (repo, operation) = (job.repo, job.report.operation.clone());
+        if let Some(other) = self.join_waiting(repo, &operation).map(|other| other.id) {
             return self.told(other);
         }
-        if job.repo.is_some_and(|repo| self.is_deleted(repo)) {
+        if repo.is_some_and(|repo| self.is_deleted(repo)) {
             return None;
         }
         let report = &mut self.jobs.get_mut(&id)?.report;
@@ -191,7 +203,8 @@ impl Jobs for MemoryCatalog {
         if job.repo.is_some_and(|repo| state.is_deleted(repo)) {
             return Err(deleted());
         }
-        let id = state.waiting_like(job.repo, &job.operation).unwrap_or_else(|| {
+        let waiting = state.join_waiting(job.repo, &job.operation).map(|waiting| waiting.id);
+        let id = waiting.unwrap_or_else(|| {
             state.asked += 1;
             let id = state.asked;
             let report = JobReport {

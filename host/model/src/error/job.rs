@@ -7,7 +7,7 @@ use crate::report::job_status::JobStatus;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JobError {
-    /// A job of the same type with other options is queued.
+    /// A job of the same type is queued, and neither does what both would.
     #[error(
         "job {0} of the same type with other options is already queued (`packhouse jobs show {0}`); nothing was queued. Wait for it, or cancel it: packhouse jobs cancel {0}"
     )]

@@ -124,6 +124,11 @@ impl GcOptions {
     pub const GEOMETRIC: GcOptions =
         GcOptions { geometric: Some(GcOptions::FACTOR), ..GcOptions::FULL };
 
+    /// Whether all packs become one, however much that writes and however long it takes.
+    fn consolidates_all(&self) -> bool {
+        self.geometric.is_none() && self.max_bytes.is_none() && self.max_time.is_none()
+    }
+
     /// Refuses options that exclude each other, and factors that leave packs of one size apart.
     ///
     /// # Errors
@@ -288,6 +293,27 @@ impl Operation {
                 Err(Error::Usage(format!("{name} is {value}: expected at most {MAX_SAFE_INTEGER}")))
             }
             None => Ok(()),
+        }
+    }
+
+    /// Whether one operation does all that another one would. One that drops something consolidates
+    /// as well, and one of all packs that of the smallest.
+    pub fn covers(&self, other: &Operation) -> bool {
+        match (self, other) {
+            (Operation::Gc(one), Operation::Gc(other)) if one.consolidates_all() => {
+                other.expire_unreachable.is_none()
+                    || other.expire_unreachable == one.expire_unreachable
+            }
+            _ => self == other,
+        }
+    }
+
+    /// Of two operations the one that does what both would; none where neither does.
+    pub fn wider<'a>(&'a self, other: &'a Operation) -> Option<&'a Operation> {
+        match () {
+            () if self.covers(other) => Some(self),
+            () if other.covers(self) => Some(other),
+            () => None,
         }
     }
 

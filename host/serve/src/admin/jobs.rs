@@ -64,7 +64,7 @@ async fn list(
     Ok(Json(JobPage { jobs, next }))
 }
 
-/// Queues a job; returns the queued one that already does the same, if there is one.
+/// Queues a job. If one of the same type waits already, that one does this as well, and is returned.
 #[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobRequest,
     responses((status = 202, description = "The job", body = Queued)))]
 async fn queue(
