@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 
 use packhouse_core::{EntityId, Form, Kind};
 use packhouse_host::CatalogPlace;
+use packhouse_host::catalog::merge_index::merge_index;
 use packhouse_host::catalog::{
-    Catalog, EntityKey, IndexRow, NewEntity, PublishOutcome, PushedPack, entity_key,
+    Catalog, EntityKey, IndexRow, NewEntity, PublishOutcome, PushedPack, RunsToMerge, entity_key,
 };
-use packhouse_tests::conformance::desk::{Desk, LENGTH, pack};
+use packhouse_tests::conformance::desk::{Desk, LENGTH, at, pack};
 use packhouse_tests::place::sql_in;
 use packhouse_tests::postgres::cluster;
 
@@ -50,6 +51,13 @@ async fn push(desk: &Desk, number: u64) -> Duration {
     let push = desk.prepare(vec![PushedPack { fresh, ..pack(number, 0..0) }]).await;
     let begun = Instant::now();
     assert!(matches!(desk.publish(&push).await, PublishOutcome::Done { .. }));
+    begun.elapsed()
+}
+
+/// The time that merges of a repo take.
+async fn merge(catalog: &Arc<dyn Catalog>, desk: &Desk, runs: RunsToMerge) -> Duration {
+    let begun = Instant::now();
+    merge_index(catalog.as_ref(), desk.repo, runs, &|| at(0)).await.unwrap();
     begun.elapsed()
 }
 
@@ -95,9 +103,11 @@ async fn measure(what: &str, place: CatalogPlace, entities: u64) {
     let catalog = place.open().await.unwrap();
     let desk = Desk::new(&catalog).await;
     let pushes = entities / PUSHED;
-    let mut times = Vec::new();
+    let (mut times, mut merges) = (Vec::new(), Vec::new());
     for number in 0..pushes {
         times.push(push(&desk, number).await);
+        // As a worker does.
+        merges.push(merge(&catalog, &desk, RunsToMerge::Due).await);
     }
     let into_many = &times[times.len().saturating_sub(12)..];
     let mean = into_many.iter().sum::<Duration>() / into_many.len() as u32;
@@ -108,22 +118,34 @@ async fn measure(what: &str, place: CatalogPlace, entities: u64) {
         ratio(&mean),
         ratio(into_many.iter().max().unwrap()),
     );
+    println!(
+        "{what}: merges beside them: {:.2} of the pushes, the longest {:.2} of the push into 0",
+        merges.iter().sum::<Duration>().as_secs_f64()
+            / times.iter().sum::<Duration>().as_secs_f64(),
+        ratio(merges.iter().max().unwrap()),
+    );
     let entities = pushes * PUSHED;
     let table = with_table(&place, &catalog, entities).await;
     let step = entities / 12_000;
-    for (asked, numbers) in [
+    let lookups = [
         ("50 000 unknown", (entities..entities + 50_000).collect::<Vec<_>>()),
         ("12 unknown", (entities..entities + 12).collect()),
         ("12 000 known", (0..12_000).map(|n| n * step).collect()),
         ("12 000 known, of one push", (0..12_000).map(|n| PUSHED + n).collect()),
         ("12 known", (0..12).map(|n| n * step).collect()),
-    ] {
-        let in_runs = lookup(&desk, numbers.iter().copied()).await;
-        let in_table = lookup(&table, numbers.iter().copied()).await;
-        println!(
-            "{what}: {asked} of {entities}: table {in_table:?}, runs {in_runs:?}: {:.2}",
-            in_runs.as_secs_f64() / in_table.as_secs_f64()
-        );
+    ];
+    for runs in ["runs", "one run"] {
+        for (asked, numbers) in &lookups {
+            let in_runs = lookup(&desk, numbers.iter().copied()).await;
+            let in_table = lookup(&table, numbers.iter().copied()).await;
+            println!(
+                "{what}: {asked} of {entities}: table {in_table:?}, {runs} {in_runs:?}: {:.2}",
+                in_runs.as_secs_f64() / in_table.as_secs_f64()
+            );
+        }
+        // As a full consolidation does.
+        let merged = merge(&catalog, &desk, RunsToMerge::All).await;
+        println!("{what}: all runs into one: {:.2} of the push into 0", ratio(&merged));
     }
     let mut rates = Vec::new();
     for desk in [&table, &desk] {

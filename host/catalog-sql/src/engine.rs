@@ -137,15 +137,16 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Identifies the catalog, independent of the names that lead to it.
     fn identity(&self) -> String;
 
-    /// Begins a transaction that sees one state, and changes nothing.
-    const BEGIN_READING: &'static str;
-
     /// The time of its clock, or of its file system.
     fn clock(&self) -> impl Future<Output = Result<Option<jiff::Timestamp>>> + Send;
 
     /// Connections for statements that change nothing, with the check that must follow each of
-    /// them. Only [`Reader`] and [`Reading`] take one.
+    /// them. Only [`Reader`] takes one.
     fn readers(&self) -> (&Pool<Self::Db>, Check);
+
+    /// Begins a transaction that sees one state and changes nothing, with the check that must follow
+    /// each of its statements. Only [`Reading`] calls it.
+    fn begin_reading(&self) -> impl Future<Output = SqlResult<(Tx<Self>, Check)>> + Send;
 
     /// Begins a transaction that writes. Only [`attempt`] calls it, and also ends the transaction.
     fn begin_writing(&self) -> impl Future<Output = SqlResult<Tx<Self>>> + Send;

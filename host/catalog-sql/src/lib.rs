@@ -47,7 +47,7 @@ use jiff::Timestamp;
 use packhouse_catalog::{
     BranchDeletion, Catalog, CompletePack, Consolidation, DamageFindings, DeletionSummary,
     EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode, PublishOutcome, Push, RebuiltIndex,
-    RepoRestoration, RepoRow, RestoreOutcome, Snapshot, Totals, UnneededPack,
+    RepoRestoration, RepoRow, RestoreOutcome, RunsToMerge, Snapshot, Totals, UnneededPack,
 };
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
@@ -84,6 +84,41 @@ impl<E: Engine> SqlCatalog<E> {
         work: Work<E, G, T>,
     ) -> Result<T> {
         self.again(doing, Some(lock), params, work).await?.ok_or_else(|| self.lock_lost(doing))
+    }
+
+    /// One merge of an index. Returns how many runs it has replaced.
+    async fn merge_runs(
+        &self,
+        begin: index::merge::Begin,
+        now: &(dyn Fn() -> Timestamp + Send + Sync),
+    ) -> Result<u64> {
+        const DOING: &str = "merging an index";
+        let work: Work<E, _, _> = |tx, begin| Box::pin(index::merge::begin::<E>(tx, begin));
+        let Some(build) = self.writing(DOING, &begin, work).await? else { return Ok(0) };
+        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(DOING))?;
+        let mut rows = Some(build.rows());
+        while let Some(before) = rows.take() {
+            let part = match build.next(&mut reader, before).await {
+                Ok((part, after)) => {
+                    rows = after;
+                    part
+                }
+                // Blocks that are gone were merged by another process, or they are damaged.
+                Err(error) => {
+                    let is_current = build.is_current(&mut reader).await;
+                    return match is_current.map_err(self.failed(DOING))? {
+                        true => Err(self.failed(DOING)(error)),
+                        false => Ok(0),
+                    };
+                }
+            };
+            let params = index::merge::Write { build: &build, part: &part, now: now() };
+            let work: Work<E, _, _> = |tx, params| Box::pin(index::merge::write::<E>(tx, params));
+            if !self.writing(DOING, &params, work).await? {
+                return Ok(0);
+            }
+        }
+        Ok(build.sources() as u64)
     }
 
     /// The error for a lost lock.
@@ -344,6 +379,25 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
             Box::pin(index::convert::<E>(tx, repo))
         })
         .await
+    }
+
+    async fn indexes_to_merge(&self, after: i64, limit: u32) -> Result<Vec<i64>> {
+        let doing = "looking for indexes to merge";
+        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
+        let found = reader.all(index::merge::REPOS_TO_MERGE, args![after, limit]).await;
+        Ok(found.map_err(self.failed(doing))?.iter().map(|row| row.int("repo")).collect())
+    }
+
+    async fn merge_index(
+        &self,
+        repo: i64,
+        runs: RunsToMerge,
+        now: &(dyn Fn() -> Timestamp + Send + Sync),
+    ) -> Result<u64> {
+        let sweep: Work<E, _, _> = |tx, repo| Box::pin(index::merge::sweep::<E>(tx, repo));
+        let merged = self.merge_runs(index::merge::Begin { repo, runs, now: now() }, now).await?;
+        while self.writing("removing runs that were merged", &repo, sweep).await? {}
+        Ok(merged)
     }
 
     async fn rebuild_index(

@@ -23,6 +23,7 @@ mod graph;
 mod jobs;
 mod locks;
 pub mod memory;
+pub mod merge_index;
 mod publications;
 mod releases;
 mod rows;
@@ -48,6 +49,7 @@ pub use fetch_requests::{FetchRequests, NewFetchRequest, RequestBudget};
 pub use graph::{CommitGraph, breadth_first};
 pub use jobs::{ChangedRepos, JobEnd, JobQuery, Jobs, NewJob, Pressure, why_cancelled};
 pub use locks::{LockGuard, LockMode};
+pub use merge_index::RunsToMerge;
 pub use publications::{
     AwaitedParent, BranchDeletion, Consolidation, DroppedEntity, Fence, IndexedEntity, MovedEntity,
     NewEntity, PublishOutcome, Push, PushedPack, RebuiltIndex, TagRow,
@@ -189,6 +191,20 @@ pub trait Catalog:
     /// Converts the next rows of an index that an older version wrote, as far as one transaction
     /// should. Returns how many; 0 if there are none left. What the index says does not change.
     async fn convert_index(&self, repo: i64) -> Result<u64>;
+
+    /// Numbers of repos whose indexes may need a merge, after one, at most `limit`. Reads a row of
+    /// the catalog for every run of every repo.
+    async fn indexes_to_merge(&self, after: i64, limit: u32) -> Result<Vec<i64>>;
+
+    /// Merges runs of an index into one, in small transactions, beside pushes. What the index says
+    /// does not change. Returns how many runs were replaced; 0 if no merge is due, or another
+    /// process is at one. `now` is the time: who has written nothing for five minutes is given up.
+    async fn merge_index(
+        &self,
+        repo: i64,
+        runs: RunsToMerge,
+        now: &(dyn Fn() -> Timestamp + Send + Sync),
+    ) -> Result<u64>;
 
     /// Records that a pack on a shelf of the repo was found to be complete; it replaces the repo's
     /// complete pack. [`PublishOutcome::Changed`] if anything was pushed or dropped since `repo` was

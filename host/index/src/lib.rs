@@ -21,7 +21,7 @@
 //! - [`build`](RunBuilder): a run as it is written, row by row.
 //! - [`lookup`](Lookup): many keys in all runs of a repo, in two reads.
 //! - [`merge`](Merge): the newest row of each key of several runs, in order.
-//! - [`policy`](runs_to_merge): which runs are merged, and when.
+//! - [`policy`](runs_due): which runs are merged, by whom, and when.
 
 mod block;
 mod build;
@@ -42,6 +42,6 @@ pub use leaf::Leaf;
 pub use lookup::Lookup;
 pub use merge::{Clash, Merge, Step};
 pub use node::Node;
-pub use policy::runs_to_merge;
+pub use policy::{all_runs_due, merged_by_push, runs_due};
 pub use row::{Change, Key, Row};
 pub use run::Run;

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use packhouse_catalog::convert_index::{convert_index, old_indexes};
 use packhouse_catalog::generations::{CommitParents, number};
-use packhouse_catalog::{PublishOutcome, RepoRow, Snapshot};
+use packhouse_catalog::{PublishOutcome, RepoRow, RunsToMerge, Snapshot};
 use packhouse_core::ports::MAX_IDS;
 use packhouse_core::record::Tag;
 use packhouse_core::{EntityId, Kind, Span};
@@ -31,13 +31,15 @@ impl Store {
         old_indexes(self.catalog.as_ref()).await
     }
 
-    /// Numbers commits and reads tags again where fetches can't rely on the catalog, and converts an
-    /// old index. What fails is left to the next consolidation: until then, fetches read more.
-    pub(super) async fn prepare_fetches(&self, row: &RepoRow) {
+    /// Numbers commits and reads tags again where fetches can't rely on the catalog, converts an
+    /// old index, and merges `runs` of it. What fails is left to the next consolidation: until then,
+    /// fetches read more.
+    pub(super) async fn prepare_fetches(&self, row: &RepoRow, runs: RunsToMerge) {
         let prepared = async {
             self.renumber(row.id).await?;
             self.tell_tags(row).await?;
-            convert_index(self.catalog.as_ref(), row.id).await
+            convert_index(self.catalog.as_ref(), row.id).await?;
+            self.merge_index(row.id, runs).await
         };
         match prepared.await {
             Ok(_) | Err(Error::DeletedMeanwhile) => {}

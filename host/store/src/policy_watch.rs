@@ -11,15 +11,12 @@ use packhouse_model::names::RepoName;
 use packhouse_model::report::{Policy, PolicyCheck};
 
 use super::Store;
+use super::change_cursor::ChangeCursor;
 use super::policy::CheckedRepo;
 
 /// After this time all repos are checked again, whatever is known of them: a repo that was restored
 /// has no new change.
 const ALL_AGAIN: SignedDuration = SignedDuration::from_hours(1);
-
-/// Of two transactions, the one with the smaller number may become visible later. So many changes
-/// are looked at once more.
-const OVERLAP: i64 = 64;
 
 /// What a series of checks remembers.
 #[derive(Debug, Default)]
@@ -33,8 +30,7 @@ struct Last {
     /// When that was.
     all_at: Timestamp,
     policies: Vec<(i64, Policy)>,
-    /// Number of the last change that was seen.
-    change: i64,
+    changes: ChangeCursor,
     /// When repos become due if nothing is published to them.
     due_at: BTreeMap<RepoName, Timestamp>,
 }
@@ -56,9 +52,9 @@ impl Store {
                 (last, checked)
             }
             None => {
-                let change = self.catalog.changed_repos(i64::MAX).await?.last;
+                let changes = ChangeCursor::now(self.catalog.as_ref()).await?;
                 let checked = self.check_repos(None, true).await?;
-                (Last { all_at: now, policies, change, due_at: BTreeMap::new() }, checked)
+                (Last { all_at: now, policies, changes, due_at: BTreeMap::new() }, checked)
             }
         };
         for CheckedRepo { check, due_at } in &checked {
@@ -73,9 +69,7 @@ impl Store {
 
     /// Checks repos that changed, or that have become due.
     async fn check_some(&self, last: &mut Last, now: Timestamp) -> Result<Vec<CheckedRepo>> {
-        let changed = self.catalog.changed_repos(last.change - OVERLAP).await?;
-        last.change = changed.last;
-        let mut repos = changed.repos;
+        let mut repos = last.changes.next(self.catalog.as_ref()).await?;
         repos.extend(last.due_at.extract_if(.., |_, at| *at <= now).map(|(repo, _)| repo));
         repos.sort_unstable();
         repos.dedup();

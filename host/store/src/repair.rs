@@ -14,8 +14,8 @@ use std::io::{Read, Seek, Write};
 
 use jiff::Timestamp;
 use packhouse_catalog::{
-    IndexRow, LockMode, MovedEntity, PackRow, PublishOutcome, Push, PushedPack, RepoRow, Shelf,
-    Snapshot, entity_key,
+    IndexRow, LockMode, MovedEntity, PackRow, PublishOutcome, Push, PushedPack, RepoRow,
+    RunsToMerge, Shelf, Snapshot, entity_key,
 };
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{MpackKey, RepoName, ShelfId};
@@ -63,7 +63,7 @@ impl Store {
                 // It changed in the meantime.
                 None => {}
                 Some(mended) if mended.is_empty() => {
-                    self.prepare_fetches(&row).await;
+                    self.prepare_fetches(&row, RunsToMerge::Due).await;
                     return Ok(VerifyReport { repaired: Some(repaired), ..seen.report });
                 }
                 Some(mended) => repaired.extend(mended),

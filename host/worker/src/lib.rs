@@ -9,6 +9,7 @@
 //! suspended, publishes nothing. So time decides who works, and never what is correct.
 
 mod attempt;
+mod merge;
 mod metrics;
 mod scrub;
 
@@ -44,6 +45,8 @@ pub struct WorkerOptions {
     /// How often it looks for packs that were not read for long, and reads some; none: never. Not
     /// with `drain`.
     pub scrubbing: Option<Duration>,
+    /// How often it merges the indexes of repos that were pushed to; none: never. Not with `drain`.
+    pub merging: Option<Duration>,
     /// How often a job is started before it fails for good.
     pub attempts: u32,
     /// How long it lets jobs go on that are running when it is asked to stop.
@@ -61,6 +64,7 @@ impl Default for WorkerOptions {
             poll: Duration::from_secs(1),
             policies: Some(Duration::from_secs(60)),
             scrubbing: Some(Duration::from_secs(60)),
+            merging: Some(Duration::from_secs(10)),
             attempts: 8,
             shutdown_timeout: Duration::from_secs(30),
             drain: false,
@@ -137,6 +141,10 @@ impl Worker {
             let worker = self.clone();
             tokio::spawn(async move { worker.scrub(every).await })
         });
+        let merging = self.options.merging.filter(|_| !self.options.drain).map(|every| {
+            let worker = self.clone();
+            tokio::spawn(async move { worker.merge_indexes(every).await })
+        });
         let mut ended = Ok(());
         while let Some(slot) = slots.join_next().await {
             let done = slot.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
@@ -146,7 +154,7 @@ impl Worker {
             }
             ended = ended.and(done);
         }
-        for task in [policies, scrubbing].into_iter().flatten() {
+        for task in [policies, scrubbing, merging].into_iter().flatten() {
             task.abort();
         }
         ended

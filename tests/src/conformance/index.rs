@@ -14,13 +14,13 @@ use packhouse_host::catalog::{
 use super::desk::{Desk, LENGTH, at, fresh, id, pack, row};
 
 /// Where the index should map each entity.
-type Expected = BTreeMap<EntityKey, (ShelfId, Fingerprint)>;
+pub(super) type Expected = BTreeMap<EntityKey, (ShelfId, Fingerprint)>;
 
 /// More pushes than are ever kept apart.
 const PUSHES: u64 = 40;
 
 /// The key of an object with a number. Their order is another one than that of their numbers.
-fn key(number: u64) -> EntityKey {
+pub(super) fn key(number: u64) -> EntityKey {
     row(Kind::Object, number.wrapping_mul(0x9e37_79b9_7f4a_7c15)).entity
 }
 
@@ -32,7 +32,7 @@ fn encoding(number: u64) -> Fingerprint {
 }
 
 /// Pushes new entities, and some that were there, which move.
-async fn push(desk: &Desk, number: u64, keys: &[EntityKey], expected: &mut Expected) {
+pub(super) async fn push(desk: &Desk, number: u64, keys: &[EntityKey], expected: &mut Expected) {
     let (mut fresh, mut moved) = (Vec::new(), Vec::new());
     let mut keys = keys.to_vec();
     keys.sort_unstable();
@@ -52,7 +52,12 @@ async fn push(desk: &Desk, number: u64, keys: &[EntityKey], expected: &mut Expec
 }
 
 /// Drops entities.
-async fn drop_some(desk: &Desk, number: u64, keys: &[EntityKey], expected: &mut Expected) {
+pub(super) async fn drop_some(
+    desk: &Desk,
+    number: u64,
+    keys: &[EntityKey],
+    expected: &mut Expected,
+) {
     let dropped = keys.iter().map(|key| {
         let (shelf, _) = expected.remove(key).unwrap();
         DroppedEntity { entity: *key, shelf, bytes: LENGTH }
@@ -62,7 +67,7 @@ async fn drop_some(desk: &Desk, number: u64, keys: &[EntityKey], expected: &mut 
 }
 
 /// The index is what is expected: page by page, and looked up.
-async fn check(desk: &Desk, expected: &Expected) {
+pub(super) async fn check(desk: &Desk, expected: &Expected) {
     let index: Vec<_> = desk.index().await;
     let whole: Vec<_> = expected
         .iter()
@@ -200,7 +205,7 @@ pub async fn kinds_and_forms_with_one_digest_are_apart(catalog: Arc<dyn Catalog>
 }
 
 /// All entities of the repo on its first shelf, in an encoding of their own.
-async fn rebuilt(desk: &Desk, expected: &mut Expected) -> RebuiltIndex {
+pub(super) async fn rebuilt(desk: &Desk, expected: &mut Expected) -> RebuiltIndex {
     let shelves = desk.shelves().await;
     let place = (shelves[0].id, [9; 16]);
     expected.values_mut().for_each(|at| *at = place);

@@ -5,8 +5,8 @@
 //! SQLite, on Postgres, and in memory, over a fresh catalog each (`tests/catalog`).
 //!
 //! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]),
-//! reported to clients ([`freshening`]) and read ([`reading`], [`index`], [`large`]); [`generations`] of
-//! commits; [`complete`] packs; [`fetch_requests`] that are too long for a URL; known [`damage`],
+//! reported to clients ([`freshening`]) and read ([`reading`], [`index`] and its [`merging`], [`large`]);
+//! [`generations`] of commits; [`complete`] packs; [`fetch_requests`] that are too long for a URL; known [`damage`],
 //! and [`scrubs`] that look for it;
 //! deleted [`branches`]; [`deleting`] a repo; unused [`packs`], and the lock to delete them
 //! ([`locking`]); the [`gc_log`]; [`jobs`], their [`leases`] and the [`policies`] that queue them;
@@ -17,6 +17,9 @@
     missing_docs,
     reason = "these are tests, and their names are promises in words"
 )]
+
+use std::pin::pin;
+use std::task::Poll;
 
 pub mod access;
 pub mod branches;
@@ -35,6 +38,7 @@ pub mod jobs;
 pub mod large;
 pub mod leases;
 pub mod locking;
+pub mod merging;
 pub mod packs;
 pub mod policies;
 pub mod pushes;
@@ -44,3 +48,14 @@ pub mod releases;
 pub mod repos;
 pub mod scrubs;
 pub mod vault;
+
+/// Polls a future at most so many times, then drops it: as if its process had died there.
+pub async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
+    let (mut future, mut left) = (pin!(future), times);
+    std::future::poll_fn(move |context| {
+        let Some(after) = left.checked_sub(1) else { return Poll::Ready(None) };
+        left = after;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::desk::{Desk, at, head, key, name, pack, unused_id};
 use super::jobs::{GC, PRUNE, add};
+use super::polled;
 
 /// Does it so many times at once, each with its number.
 pub(super) async fn together<T: Send + 'static, F>(tasks: u64, what: impl Fn(u64) -> F) -> Vec<T>
@@ -352,4 +353,24 @@ pub async fn however_often_it_is_asked_for_one_consolidation_runs_and_one_waits(
         limit: 99,
     };
     assert!(catalog.jobs(query).await.unwrap().len() <= 3, "one of each repo, and one that prunes");
+}
+
+/// A server drops what it does for a client that goes away.
+pub async fn calls_that_nobody_waits_for_leave_no_transaction_behind(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    for times in 0..40 {
+        let number = times as u64;
+        let push = desk.prepare(vec![pack(number, number..number + 1)]).await;
+        polled(times, catalog.snapshot(desk.repo)).await;
+        polled(times, desk.publish(&push)).await;
+        polled(times, catalog.summaries(None, 9)).await;
+        let others = together(3, |_| {
+            let desk = desk.clone();
+            async move { desk.index().await.len() }
+        });
+        let found = others.await;
+        assert!(found.iter().all(|entities| *entities <= times + 1), "{times}: {found:?}");
+    }
+    desk.push(vec![pack(99, 99..100)]).await;
+    desk.adds_up().await;
 }

@@ -13,8 +13,8 @@ use packhouse_host::catalog::{
     CompletePack, Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, FetchRequests,
     GcLogQuery, JobEnd, JobQuery, Jobs, ListedRepo, LockGuard, LockMode, NewAnswer,
     NewFetchRequest, NewJob, Pressure, PublishOutcome, Push, PutRelease, RebuiltIndex, ReleaseRow,
-    Releases, RepoRestoration, RepoRow, RequestBudget, RestoreOutcome, ScrubTask, Scrubs, Snapshot,
-    TokenRow, Totals, UnneededPack,
+    Releases, RepoRestoration, RepoRow, RequestBudget, RestoreOutcome, RunsToMerge, ScrubTask,
+    Scrubs, Snapshot, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::{
@@ -108,6 +108,17 @@ impl Catalog for FaultyCatalog {
     }
     async fn old_indexes(&self, after: i64, limit: u32) -> Result<Vec<i64>> {
         self.fault.around(self.inner.old_indexes(after, limit)).await
+    }
+    async fn indexes_to_merge(&self, after: i64, limit: u32) -> Result<Vec<i64>> {
+        self.fault.around(self.inner.indexes_to_merge(after, limit)).await
+    }
+    async fn merge_index(
+        &self,
+        repo: i64,
+        runs: RunsToMerge,
+        now: &(dyn Fn() -> Timestamp + Send + Sync),
+    ) -> Result<u64> {
+        self.fault.around(self.inner.merge_index(repo, runs, now)).await
     }
     async fn convert_index(&self, repo: i64) -> Result<u64> {
         self.fault.around(self.inner.convert_index(repo)).await

@@ -107,6 +107,14 @@ laws! {
         kinds_and_forms_with_one_digest_are_apart
         a_rebuilt_index_replaces_all_of_it_and_shelves_are_counted_again
         an_index_is_not_rebuilt_over_what_was_published_since;
+    merging:
+        no_answer_changes_when_runs_are_merged
+        runs_are_due_when_there_are_twelve_of_one_size
+        a_merge_that_ends_anywhere_changes_no_answer_and_the_next_finishes
+        a_merge_whose_process_died_is_given_up_after_five_minutes
+        of_merges_at_once_one_is_done
+        pushes_go_on_while_runs_are_merged
+        a_merge_gives_way_to_what_replaces_its_sources;
     generations:
         a_commit_is_numbered_above_its_known_parents
         a_parent_that_comes_late_lowers_the_floor
@@ -246,7 +254,8 @@ laws! {
         packs_are_forgotten_and_pushed_at_once_and_none_is_lost
         each_job_is_given_to_one_of_many_workers
         of_workers_who_take_over_a_job_one_gets_it
-        however_often_it_is_asked_for_one_consolidation_runs_and_one_waits;
+        however_often_it_is_asked_for_one_consolidation_runs_and_one_waits
+        calls_that_nobody_waits_for_leave_no_transaction_behind;
 }
 
 /// A new catalog, and what must live as long.

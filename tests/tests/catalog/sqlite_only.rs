@@ -1,10 +1,11 @@
 //! What only a catalog in a file promises.
 
 use packhouse_core::Kind;
-use packhouse_host::catalog::LockMode;
+use packhouse_host::catalog::{LockMode, RunsToMerge};
 use packhouse_host::{CatalogPlace, DamageError, Error, OpenError};
 use packhouse_tests::conformance::deleting::full;
 use packhouse_tests::conformance::desk::{Desk, at, pack};
+use packhouse_tests::conformance::polled;
 use sqlx::Connection;
 
 async fn run(file: &std::path::Path, statement: &'static str) {
@@ -82,6 +83,31 @@ async fn runs_and_blocks(file: &std::path::Path) -> Vec<(i64, i64, Vec<u8>)> {
     let all =
         "SELECT -age, id, root FROM index_runs UNION ALL SELECT 0, id, data FROM index_blocks";
     sqlx::query_as(all).fetch_all(&mut connection).await.unwrap()
+}
+
+/// Also what a merge was building when its process died.
+#[tokio::test]
+async fn no_block_is_left_of_a_repo_that_was_forgotten_while_its_runs_were_merged() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalog.db");
+    let catalog = open(CatalogPlace::Sqlite(file.clone())).await;
+    let desk = Desk::new(&catalog).await;
+    for number in 0..4 {
+        desk.push(vec![pack(number, number * 9000..number * 9000 + 9000)]).await;
+    }
+    let before = runs_and_blocks(&file).await.len();
+    for times in (0..).step_by(5) {
+        let now = || at(400 * times as i64);
+        polled(times, catalog.merge_index(desk.repo, RunsToMerge::All, &now)).await;
+        if runs_and_blocks(&file).await.len() > before + 100 {
+            break;
+        }
+        assert!(times < 999, "it builds nothing");
+    }
+    catalog.delete_repo(desk.repo, at(6)).await.unwrap().unwrap();
+    let lock = catalog.lock(LockMode::Deleting).await.unwrap();
+    assert!(catalog.forget_repo(desk.repo, at(7), &lock).await.unwrap());
+    assert!(runs_and_blocks(&file).await.is_empty());
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ fn diligent(name: &str) -> WorkerOptions {
         poll: Duration::from_millis(5),
         policies: None,
         scrubbing: None,
+        merging: None,
         drain: true,
         ..WorkerOptions::default()
     }

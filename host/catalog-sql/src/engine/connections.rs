@@ -28,10 +28,9 @@ impl<E: Engine> Reader<E> {
 pub(crate) struct Reading<E: Engine>(Tx<E>, Check);
 
 impl<E: Engine> Reading<E> {
-    #[expect(clippy::disallowed_methods, reason = "here it becomes a transaction that reads")]
     pub(crate) async fn of(engine: &E) -> SqlResult<Reading<E>> {
-        let (pool, check) = engine.readers();
-        Ok(Reading(pool.begin_with(E::BEGIN_READING).await?, check))
+        let (tx, check) = engine.begin_reading().await?;
+        Ok(Reading(tx, check))
     }
 }
 

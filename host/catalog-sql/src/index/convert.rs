@@ -4,7 +4,7 @@
 //! These runs are older than all that were pushed: their ages go down from 0. Their keys differ, so
 //! that they can be merged with each other as pushes are.
 
-use packhouse_index::{Row, runs_to_merge};
+use packhouse_index::{Row, merged_by_push};
 
 use super::cursors::Cursors;
 use super::{old, runs, write};
@@ -58,7 +58,7 @@ async fn put<E: Engine>(tx: &mut Writing<E>, repo: i64, rows: Vec<Row>) -> SqlRe
     let there = tx.all(CONVERTED_RUNS, args![repo]).await?;
     let mut sizes = vec![rows.len() as u64];
     sizes.extend(there.iter().map(|row| row.count("rows")));
-    let merged = runs_to_merge(&sizes) - 1;
+    let merged = merged_by_push(&sizes) - 1;
     let replaced = match merged {
         0 => Vec::new(),
         _ => runs(&tx.all(LAST_CONVERTED, args![repo, merged]).await?)?,

@@ -1,13 +1,15 @@
 //! The index of a repo on a database: runs of `packhouse-index`, and beneath them the rows that older
 //! versions wrote. Decision 28 (`docs/decisions`) says why.
 //!
-//! A publication writes one run, in its transaction, and merges it with older ones if that is due.
-//! Runs never change: a reader sees those of its transaction, whatever is merged meanwhile.
+//! A publication writes one run, in its transaction, and merges it with small ones if that is due;
+//! large ones are merged beside publications ([`merge`]). Runs never change: a reader sees those of
+//! its transaction, whatever is merged meanwhile.
 
 mod blocks;
 mod convert;
 mod cursors;
 mod lookup;
+pub(crate) mod merge;
 mod old;
 mod write;
 

@@ -1,6 +1,6 @@
 //! What a publication writes: one run, merged with older ones if that is due.
 
-use packhouse_index::{Outline, Row, Run, RunBuilder, RunId, Unordered, runs_to_merge};
+use packhouse_index::{Outline, Row, Run, RunBuilder, RunId, Unordered, merged_by_push};
 
 use super::cursors::Cursors;
 use super::{blocks, runs};
@@ -43,7 +43,7 @@ pub(crate) async fn put<E: Engine>(
     let entities = there.first().map_or(0, |row| row.count("entities"));
     let converts = has_old_rows && sizes.len() == 1 && entities <= CONVERTED_AT_ONCE;
 
-    let merged = runs_to_merge(&sizes) - 1;
+    let merged = merged_by_push(&sizes) - 1;
     let replaced = match merged {
         0 => Vec::new(),
         _ => runs(&tx.all(NEWEST_RUNS, args![repo, merged]).await?)?,
@@ -112,9 +112,10 @@ async fn write<E: Engine>(
     Ok(changed)
 }
 
-/// Removes the whole index of a repo.
+/// Removes the whole index of a repo, and what merges have built or left behind.
 pub(crate) async fn forget<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResult<()> {
-    for row in tx.all("SELECT id FROM index_runs WHERE repo = $1", args![repo]).await? {
+    let runs = "SELECT id FROM index_runs WHERE repo IN ($1, $2)";
+    for row in tx.all(runs, args![repo, -repo]).await? {
         blocks::delete::<E>(tx, RunId(row.int("id"))).await?;
     }
     tx.run("DELETE FROM old_entities WHERE repo = $1", args![repo]).await?;
@@ -123,6 +124,6 @@ pub(crate) async fn forget<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResu
 }
 
 /// The error for an entity that a publication changes twice.
-fn twice(_: Unordered) -> sqlx::Error {
+pub(super) fn twice(_: Unordered) -> sqlx::Error {
     sqlx::Error::Protocol("a publication changes an entity of the index twice".into())
 }

@@ -7,6 +7,7 @@ mod lock;
 use std::time::Duration;
 
 use packhouse_catalog::{LockGuard, LockMode};
+use packhouse_model::blocking::joined;
 use packhouse_model::error::{Error, Result};
 use ring::digest::{SHA256, digest};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
@@ -248,6 +249,15 @@ fn lock_pool(options: PgConnectOptions) -> PgPool {
         .connect_lazy_with(options)
 }
 
+/// Begins a transaction, to the end even if the caller stops waiting. Otherwise sqlx would leave the
+/// connection in a transaction that it knows nothing of, and the pool would give it to the next.
+#[expect(clippy::disallowed_methods, reason = "what it begins is read or written only by them")]
+async fn begin(pool: &PgPool, statement: &'static str) -> SqlResult<Tx<PostgresDatabase>> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+    joined(begun).await.unwrap_or(Err(sqlx::Error::PoolClosed))
+}
+
 fn connect_options(url: &str) -> Result<PgConnectOptions> {
     let options: PgConnectOptions = url.parse().map_err(|e: sqlx::Error| {
         // The URL may contain a password: it is not repeated.
@@ -399,7 +409,6 @@ impl Engine for PostgresDatabase {
              SELECT ctid FROM commits WHERE repo = $1 AND id = substr($2, 2 + 34 * n.i, 33) OFFSET 0) c
              WHERE substr($2, 1 + 34 * n.i, 1) = $4))";
 
-    const BEGIN_READING: &'static str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     const LOCK_FETCH_REQUESTS: &'static str =
         "LOCK TABLE fetch_requests IN SHARE ROW EXCLUSIVE MODE";
 
@@ -425,9 +434,13 @@ impl Engine for PostgresDatabase {
         (&self.pool, None)
     }
 
-    #[expect(clippy::disallowed_methods, reason = "here it becomes a transaction that writes")]
+    async fn begin_reading(&self) -> SqlResult<(Tx<Self>, Check)> {
+        let tx = begin(&self.pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        Ok((tx, None))
+    }
+
     async fn begin_writing(&self) -> SqlResult<Tx<Self>> {
-        self.pool.begin().await
+        begin(&self.pool, "BEGIN").await
     }
 
     /// A snapshot of Postgres names the transactions that write: it changes when one of them begins

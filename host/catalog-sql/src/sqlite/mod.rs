@@ -233,7 +233,6 @@ impl Engine for SqliteFile {
          DELETE FROM commits WHERE repo = $1 AND id IN (
              SELECT substr($2, 2 + 34 * i, 33) FROM n WHERE substr($2, 1 + 34 * i, 1) = $4)";
 
-    const BEGIN_READING: &'static str = "BEGIN";
     const LOCK_FETCH_REQUESTS: &'static str = "SELECT 1";
 
     const TAKE_JOB: &'static str = take_job!("");
@@ -255,6 +254,12 @@ impl Engine for SqliteFile {
 
     fn readers(&self) -> (&Pool<Self::Db>, Check) {
         self.frozen.as_ref().and_then(Frozen::readers).unwrap_or((&self.readers, None))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "here it becomes a transaction that reads")]
+    async fn begin_reading(&self) -> SqlResult<(Tx<Self>, Check)> {
+        let (pool, check) = self.readers();
+        Ok((pool.begin_with("BEGIN").await?, check))
     }
 
     #[expect(clippy::disallowed_methods, reason = "here it becomes a transaction that writes")]

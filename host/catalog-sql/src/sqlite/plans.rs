@@ -8,6 +8,7 @@ use super::{MIGRATIONS, SqliteFile};
 use crate::complete::COMPLETE_PACK;
 use crate::engine::Engine;
 use crate::fetch_requests::{EXPIRE, EXPIRED, REQUEST};
+use crate::index::merge::SOME_RUNS;
 use crate::index::{
     CONVERTED_RUNS, LAST_CONVERTED, NEWEST_RUNS, PUT_BLOCKS, RUN_SIZES, RUNS, SERIES,
 };
@@ -18,7 +19,7 @@ use crate::snapshot::{COMMITS, TAGS_WITHOUT_COMMIT};
 /// What may be scanned: numbers, and what was looked up before.
 const LISTS: [&str; 6] = ["n", "side", "asked", "walk", "history", "CONSTANT"];
 
-const STATEMENTS: [(&str, &str); 32] = [
+const STATEMENTS: [(&str, &str); 33] = [
     ("HISTORY", SqliteFile::HISTORY),
     ("GENERATIONS", SqliteFile::GENERATIONS),
     ("PUT_GENERATIONS", SqliteFile::PUT_GENERATIONS),
@@ -31,6 +32,7 @@ const STATEMENTS: [(&str, &str); 32] = [
     ("RUNS", RUNS),
     ("RUN_SIZES", RUN_SIZES),
     ("NEWEST_RUNS", NEWEST_RUNS),
+    ("SOME_RUNS", SOME_RUNS),
     ("CONVERTED_RUNS", CONVERTED_RUNS),
     ("LAST_CONVERTED", LAST_CONVERTED),
     ("SERIES", SERIES),

@@ -34,8 +34,8 @@ use self::state::{GcRun, Repo, State};
 use crate::{
     AwaitedParent, BranchDeletion, Catalog, CommitGraph, CompletePack, Consolidation,
     DamageFindings, DeletionSummary, EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode,
-    PublishOutcome, Push, RebuiltIndex, RepoRestoration, RepoRow, RestoreOutcome, Snapshot, Totals,
-    UnneededPack,
+    PublishOutcome, Push, RebuiltIndex, RepoRestoration, RepoRow, RestoreOutcome, RunsToMerge,
+    Snapshot, Totals, UnneededPack,
 };
 
 /// A catalog in memory. It is empty at first, and each one is a catalog of its own.
@@ -229,6 +229,19 @@ impl Catalog for MemoryCatalog {
 
     async fn old_indexes(&self, _: i64, _: u32) -> Result<Vec<i64>> {
         Ok(Vec::new())
+    }
+
+    async fn indexes_to_merge(&self, _: i64, _: u32) -> Result<Vec<i64>> {
+        Ok(Vec::new())
+    }
+
+    async fn merge_index(
+        &self,
+        _: i64,
+        _: RunsToMerge,
+        _: &(dyn Fn() -> Timestamp + Send + Sync),
+    ) -> Result<u64> {
+        Ok(0)
     }
 
     async fn convert_index(&self, _: i64) -> Result<u64> {

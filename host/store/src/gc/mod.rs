@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhouse_catalog::{DroppedEntity, PackRow, RepoRow, Shelf};
+use packhouse_catalog::{DroppedEntity, PackRow, RepoRow, RunsToMerge, Shelf};
 use packhouse_core::{Head, Plan};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName, ShelfId};
@@ -117,7 +117,7 @@ impl Store {
         }
         let done = self.gc_current(&row, options, progress).await;
         if done.is_ok() && options.max_time.is_none() {
-            self.prepare_fetches(&row).await;
+            self.prepare_fetches(&row, runs_to_merge(options.geometric)).await;
         }
         self.remembering(row.id, "gc", done).await
     }
@@ -190,12 +190,20 @@ impl Store {
     /// # Errors
     /// [`Error::Busy`] when the repo's shelves are not those that the plan was made from.
     pub async fn apply_gc(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
-        let (row, max_time) = (plan.repo.clone(), plan.max_time);
+        let (row, max_time, geometric) = (plan.repo.clone(), plan.max_time, plan.report.geometric);
         let done = self.apply_current(plan, progress).await;
         if done.is_ok() && max_time.is_none() {
-            self.prepare_fetches(&row).await;
+            self.prepare_fetches(&row, runs_to_merge(geometric)).await;
         }
         self.remembering(row.id, "gc", done).await
+    }
+}
+
+/// A full consolidation rewrites all of a repo, and makes one run of its index, too.
+fn runs_to_merge(geometric: Option<u32>) -> RunsToMerge {
+    match geometric {
+        Some(_) => RunsToMerge::Due,
+        None => RunsToMerge::All,
     }
 }
 
