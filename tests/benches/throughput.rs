@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench -p packhouse-tests --bench throughput            all cases, three rounds
 //! cargo bench -p packhouse-tests --bench throughput -- a 5     case a, five rounds
+//! cargo bench -p packhouse-tests --bench throughput -- rows-1e7 1    only by its name: some minutes
 //! ```
 //!
 //! The *limit* of a case is the least that anyone could do with the bytes that it writes: one
@@ -34,14 +35,19 @@ use packhouse_host::{
 };
 use packhouse_tests::cases::{Case, write_case};
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 7] = [
     Case { name: "a", packs: 64, objects: 4096, bytes: 2048, duplicates: false },
     Case { name: "b", packs: 16, objects: 64, bytes: 1 << 20, duplicates: false },
     Case { name: "c", packs: 1000, objects: 100, bytes: 256, duplicates: true },
     // Law 6: rows that publishing changes, at 10^5 and 10^6 objects in as many packs.
     Case { name: "rows-1e5", packs: 20, objects: 5_000, bytes: 16, duplicates: false },
     Case { name: "rows-1e6", packs: 20, objects: 50_000, bytes: 16, duplicates: false },
+    Case { name: "rows-1e7", packs: 200, objects: 50_000, bytes: 16, duplicates: false },
+    Case { name: "rows-3e7", packs: 600, objects: 50_000, bytes: 16, duplicates: false },
 ];
+
+/// Cases that run only if they are chosen by name.
+const LARGE: [&str; 2] = ["rows-1e7", "rows-3e7"];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
@@ -53,7 +59,11 @@ fn main() {
             let chosen = chosen.filter(|c| *c != "all");
             println!("| case | what | limit | ours | of the limit | peak memory | rows changed |");
             println!("|---|---|---|---|---|---|---|");
-            for case in CASES.iter().filter(|c| chosen.is_none_or(|name| name == c.name)) {
+            let is_chosen = |case: &&Case| match chosen {
+                Some(name) => name == case.name,
+                None => !LARGE.contains(&case.name),
+            };
+            for case in CASES.iter().filter(is_chosen) {
                 measure(case, rounds);
             }
         }

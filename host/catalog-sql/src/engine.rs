@@ -8,6 +8,7 @@
 
 mod connections;
 mod errors;
+mod group;
 mod params;
 mod rows;
 mod statements;
@@ -20,6 +21,7 @@ use sqlx::{Database, Pool, Transaction};
 
 pub(super) use connections::{Check, Reader, Reading, TransactionError, Work, Writing, attempt};
 pub(super) use errors::{ErrorKind, RESTORE, without_line};
+pub(super) use group::Group;
 pub(super) use params::{Arg, args, numbers};
 pub(super) use rows::{Columns, Execute, Sql};
 pub(super) use statements::{
@@ -148,8 +150,14 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// each of its statements. Only [`Reading`] calls it.
     fn begin_reading(&self) -> impl Future<Output = SqlResult<(Tx<Self>, Check)>> + Send;
 
-    /// Begins a transaction that writes. Only [`attempt`] calls it, and also ends the transaction.
+    /// Begins a transaction that writes. Only [`Writing`] calls it, and also ends the transaction.
     fn begin_writing(&self) -> impl Future<Output = SqlResult<Tx<Self>>> + Send;
+
+    /// Those who write, if there is one connection for all of them.
+    fn group(&self) -> Option<&Group<Self>> {
+        None
+    }
+
     /// A number that changes with each commit of another connection.
     fn change_stamp(&self) -> impl Future<Output = SqlResult<u64>> + Send;
 

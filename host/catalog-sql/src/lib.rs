@@ -156,12 +156,18 @@ impl<E: Engine> SqlCatalog<E> {
     ) -> Result<Option<T>> {
         let mut made_room = false;
         for tries in 0.. {
-            let (error_kind, error) = match attempt(&self.engine, lock, params, work).await {
+            let alone = tries > 0;
+            let (error_kind, error) = match attempt(&self.engine, lock, (params, work), alone).await
+            {
                 Ok(done) => return Ok(done),
-                Err(TransactionError::Unchanged(error)) => (self.engine.error_kind(&error), error),
+                Err(TransactionError::Unchanged(error)) => {
+                    (self.engine.error_kind(&error), Arc::new(error))
+                }
                 Err(TransactionError::Unconfirmed(error)) => {
                     (self.engine.commit_error_kind(&error), error)
                 }
+                Err(TransactionError::Aborted) if tries < TRIES => continue,
+                Err(TransactionError::Aborted) => return Err(Error::Cancelled),
             };
             if tries < TRIES && error_kind.again {
                 continue;

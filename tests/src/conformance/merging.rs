@@ -8,11 +8,11 @@ use packhouse_host::catalog::{Catalog, EntityKey, PublishOutcome, RunsToMerge};
 
 use super::desk::{Desk, at};
 use super::index::{Expected, check, drop_some, key, push, rebuilt};
-use super::polled;
+use super::{is_model, polled};
 
 /// Whether a catalog keeps its index in runs.
 fn has_runs(catalog: &Arc<dyn Catalog>) -> bool {
-    catalog.place() != "memory"
+    !is_model(catalog)
 }
 
 fn keys(numbers: std::ops::Range<u64>) -> Vec<EntityKey> {

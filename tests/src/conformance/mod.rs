@@ -19,7 +19,10 @@
 )]
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
+
+use packhouse_host::catalog::Catalog;
 
 pub mod access;
 pub mod branches;
@@ -58,4 +61,9 @@ pub async fn polled<F: Future>(times: usize, future: F) -> Option<F::Output> {
         future.as_mut().poll(context).map(Some)
     })
     .await
+}
+
+/// Whether it is the catalog in memory, which others are compared with.
+fn is_model(catalog: &Arc<dyn Catalog>) -> bool {
+    catalog.place() == "memory"
 }

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use packhouse_core::Kind;
 use packhouse_host::Visibility;
 use packhouse_host::catalog::{Catalog, JobEnd, LockMode, NewJob, PublishOutcome};
 use packhouse_host::{JobStatus, MpackKey, Operation, VerifyOptions};
 use serde_json::json;
 
-use super::desk::{Desk, at, head, key, name, pack, unused_id};
+use super::desk::{Desk, at, fresh, head, key, name, pack, unused_id};
 use super::jobs::{GC, PRUNE, add};
-use super::polled;
+use super::{is_model, polled};
 
 /// Does it so many times at once, each with its number.
 pub(super) async fn together<T: Send + 'static, F>(tasks: u64, what: impl Fn(u64) -> F) -> Vec<T>
@@ -373,4 +374,46 @@ pub async fn calls_that_nobody_waits_for_leave_no_transaction_behind(catalog: Ar
     }
     desk.push(vec![pack(99, 99..100)]).await;
     desk.adds_up().await;
+}
+
+/// They may share a transaction.
+pub async fn of_writers_at_once_each_succeeds_or_fails_for_itself(catalog: Arc<dyn Catalog>) {
+    const REPOS: u64 = 24;
+    let mut desks = Vec::new();
+    for number in 0..REPOS {
+        desks.push(Desk::named(&catalog, &format!("a/r{number}")).await);
+    }
+    for round in 0..4 {
+        let (number_of, rounds) = (|repo: u64| 100 * round + repo, round + 1);
+        let has_faults = !is_model(&catalog);
+        let published = together(REPOS, |repo| {
+            let desk = desks[repo as usize].clone();
+            let number = number_of(repo);
+            async move {
+                let mut push = desk.prepare(vec![pack(number, number..number + 1)]).await;
+                match repo % 4 {
+                    // No push has an entity twice. The model takes that for a fault of its caller.
+                    1 if has_faults => push.packs[0].fresh = fresh(Kind::Object, 0..2).repeat(2),
+                    // Who asks has gone away.
+                    2 => return polled(number as usize % 23, desk.publish(&push)).await.is_some(),
+                    _ => {}
+                }
+                let lock = desk.publishing().await;
+                desk.catalog.publish_push(&push, &lock).await.is_ok()
+            }
+        })
+        .await;
+        for (repo, published) in (0..).zip(published) {
+            let desk = &desks[repo as usize];
+            let packs = desk.on_shelves().await.len() as u64;
+            match repo % 4 {
+                1 if has_faults => assert!(!published && packs == 0, "{repo}"),
+                2 => assert!(packs <= rounds, "{repo}"),
+                _ => assert!(published && packs == rounds, "{repo}: {packs} of {rounds}"),
+            }
+        }
+    }
+    for desk in &desks {
+        desk.adds_up().await;
+    }
 }

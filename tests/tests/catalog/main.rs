@@ -255,7 +255,8 @@ laws! {
         each_job_is_given_to_one_of_many_workers
         of_workers_who_take_over_a_job_one_gets_it
         however_often_it_is_asked_for_one_consolidation_runs_and_one_waits
-        calls_that_nobody_waits_for_leave_no_transaction_behind;
+        calls_that_nobody_waits_for_leave_no_transaction_behind
+        of_writers_at_once_each_succeeds_or_fails_for_itself;
 }
 
 /// A new catalog, and what must live as long.

@@ -2,7 +2,7 @@
 
 use packhouse_core::Kind;
 use packhouse_host::catalog::{LockMode, RunsToMerge};
-use packhouse_host::{CatalogPlace, DamageError, Error, OpenError};
+use packhouse_host::{CatalogPlace, DamageError, Error, OpenError, Policy};
 use packhouse_tests::conformance::deleting::full;
 use packhouse_tests::conformance::desk::{Desk, at, pack};
 use packhouse_tests::conformance::polled;
@@ -270,4 +270,39 @@ async fn a_catalog_from_the_future_is_refused_by_name_and_asking_for_migrations_
     let error = place.open().await.expect_err("it is newer");
     assert!(matches!(&error, Error::Open(OpenError::NewerStore { found: 99, .. })), "{error}");
     assert!(error.to_string().contains(&file.display().to_string()), "{error}");
+}
+
+/// How many commits the log has: each ends with a frame that says how large the file is then.
+fn commits_in_log(file: &std::path::Path) -> usize {
+    const HEAD: usize = 32;
+    const FRAME: usize = 24 + 4096;
+    let log = std::fs::read(file.with_file_name("catalog.db-wal")).unwrap();
+    let frames = log[HEAD..].chunks_exact(FRAME);
+    frames.filter(|frame| frame[4..8] != [0; 4]).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_that_wait_for_each_other_share_a_commit() {
+    const WRITERS: i64 = 64;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalog.db");
+    let catalog = open(CatalogPlace::Sqlite(file.clone())).await;
+    catalog.set_policy(0, Some(&Policy::default())).await.unwrap();
+    let before = commits_in_log(&file);
+    catalog.set_policy(0, None).await.unwrap();
+    assert_eq!(commits_in_log(&file), before + 1, "a lone writer has a commit of its own");
+    let writers = (1..=WRITERS).map(|repo| {
+        let catalog = catalog.clone();
+        tokio::spawn(async move { catalog.set_policy(repo, Some(&Policy::default())).await })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap().unwrap();
+    }
+    let commits = commits_in_log(&file) - before - 1;
+    assert!((1..WRITERS as usize / 2).contains(&commits), "{commits} commits");
+    let policies = "SELECT count(*) FROM policies";
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let count: i64 = sqlx::query_scalar(policies).fetch_one(&mut connection).await.unwrap();
+    assert_eq!(count, WRITERS, "each is done when it returns");
 }

@@ -39,6 +39,14 @@ impl<E: Engine> Reading<E> {
 pub(crate) struct Writing<E: Engine>(Tx<E>, Check);
 
 impl<E: Engine> Writing<E> {
+    pub(super) async fn begin(engine: &E) -> SqlResult<Writing<E>> {
+        Ok(Writing(engine.begin_writing().await?, None))
+    }
+
+    pub(super) async fn commit(self) -> SqlResult<()> {
+        self.0.commit().await
+    }
+
     /// How many rows have changed.
     pub(crate) async fn run(&mut self, sql: &'static str, args: &[Arg<'_>]) -> SqlResult<u64> {
         self.0.execute(sql, args).await
@@ -73,26 +81,45 @@ pub(crate) enum TransactionError {
     /// Nothing was changed.
     Unchanged(sqlx::Error),
     /// The commit was not confirmed. It may have happened, for example if the connection was lost.
-    Unconfirmed(sqlx::Error),
+    Unconfirmed(Arc<sqlx::Error>),
+    /// Nothing was changed, because of another who shared the transaction.
+    Aborted,
 }
 
 /// Does the work in a transaction, and commits it. None if the lock was lost: then nothing is
-/// committed.
+/// committed. Where writers share transactions, this one may be with others, unless it is to be
+/// `alone`.
 pub(crate) async fn attempt<E: Engine, G: Sync, T: Send>(
     engine: &E,
     lock: Option<&LockGuard>,
-    params: &G,
-    work: Work<E, G, T>,
+    work: (&G, Work<E, G, T>),
+    alone: bool,
 ) -> std::result::Result<Option<T>, TransactionError> {
-    let mut tx = Writing(engine.begin_writing().await.map_err(TransactionError::Unchanged)?, None);
-    let done = work(&mut tx, params).await.map_err(TransactionError::Unchanged)?;
+    if let Some(group) = engine.group() {
+        return group.attempt(engine, lock, work, alone).await;
+    }
+    let mut tx = Writing::begin(engine).await.map_err(TransactionError::Unchanged)?;
+    let done = work_in(engine, &mut tx, lock, work).await.map_err(TransactionError::Unchanged)?;
+    if done.is_some() {
+        tx.commit().await.map_err(|error| TransactionError::Unconfirmed(Arc::new(error)))?;
+    }
+    Ok(done)
+}
+
+/// Does the work in a transaction. None if it must not be committed, because the lock was lost.
+pub(super) async fn work_in<E: Engine, G: Sync, T: Send>(
+    engine: &E,
+    tx: &mut Writing<E>,
+    lock: Option<&LockGuard>,
+    (params, work): (&G, Work<E, G, T>),
+) -> SqlResult<Option<T>> {
+    let done = work(tx, params).await?;
     // Checked as late as possible: without the lock, another process may be deleting what is
     // published here.
     if let Some(lock) = lock
-        && !engine.still_locked(lock, &mut tx).await.map_err(TransactionError::Unchanged)?
+        && !engine.still_locked(lock, tx).await?
     {
         return Ok(None);
     }
-    tx.0.commit().await.map_err(TransactionError::Unconfirmed)?;
     Ok(Some(done))
 }

@@ -21,9 +21,9 @@ use self::open::{Frozen, Opened};
 use self::stamps::Stamps;
 use super::SqlCatalog;
 use super::engine::{
-    Check, Columns, Engine, ErrorKind, Sql, SqlResult, Tx, leave_heads, listed, mapped_packs,
-    planned_shelves, put_awaited, put_commits, put_generations, put_heads, put_on_shelves,
-    retire_packs, take_job, take_scrub,
+    Check, Columns, Engine, ErrorKind, Group, Sql, SqlResult, Tx, leave_heads, listed,
+    mapped_packs, planned_shelves, put_awaited, put_commits, put_generations, put_heads,
+    put_on_shelves, retire_packs, take_job, take_scrub,
 };
 use super::migrations::{MigrationStep, Migrations, PendingMigrations};
 use crate::MissingCatalog;
@@ -65,6 +65,8 @@ pub struct SqliteFile {
     file: PathBuf,
     /// Connects when something is first written.
     writer: SqlitePool,
+    /// Those who wait for it.
+    writers: Group<SqliteFile>,
     readers: SqlitePool,
     stamps: Stamps,
     /// What is read instead, if SQLite can't create its files next to the catalog.
@@ -94,7 +96,17 @@ impl SqliteCatalog {
         let place = path.display().to_string();
         let Opened { writer, readers, stamps, frozen } = open::open(path, &place, pending).await?;
         let file = path.canonicalize().map_err(Error::io("finding", path))?;
-        Ok(SqlCatalog { engine: SqliteFile { place, file, writer, readers, stamps, frozen } })
+        Ok(SqlCatalog {
+            engine: SqliteFile {
+                place,
+                file,
+                writer,
+                writers: Group::default(),
+                readers,
+                stamps,
+                frozen,
+            },
+        })
     }
 
     /// What exists instead of a catalog; none if there is one, or a file that may be one. Creates
@@ -265,6 +277,10 @@ impl Engine for SqliteFile {
     #[expect(clippy::disallowed_methods, reason = "here it becomes a transaction that writes")]
     async fn begin_writing(&self) -> SqlResult<Tx<Self>> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    fn group(&self) -> Option<&Group<Self>> {
+        Some(&self.writers)
     }
 
     async fn change_stamp(&self) -> SqlResult<u64> {
