@@ -71,6 +71,11 @@ impl Runner {
                     Msg::Summarised(store.summary(&repo).await.map_err(Failure::from))
                 });
             }
+            Effect::Health(ticket) => {
+                self.spawn(ticket, async move {
+                    Msg::Health(ticket, store.health().await.map_err(Failure::from))
+                });
+            }
             Effect::Show(ticket, repo) => {
                 self.spawn(ticket, async move {
                     let shown = store.detail(&repo).await;

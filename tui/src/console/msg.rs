@@ -3,8 +3,8 @@
 use crossterm::event::MouseEvent;
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
-    ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, RepoName, RepoSummary,
-    VerifyReport,
+    ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Health, RepoName,
+    RepoSummary, VerifyReport,
 };
 
 use super::failure::BackendResult;
@@ -36,6 +36,8 @@ pub(super) enum Msg {
     Listed(Ticket, BackendResult<Vec<RepoSummary>>),
     /// [`Effect::Summarise`] ended.
     Summarised(BackendResult<RepoSummary>),
+    /// [`Effect::Health`] ended.
+    Health(Ticket, BackendResult<Health>),
     /// [`Effect::Show`] ended.
     Shown(Ticket, BackendResult<Box<RepoDetail>>),
     /// [`Effect::Plan`] ended. The runner keeps the plan under the ticket.
@@ -63,6 +65,8 @@ pub(super) enum Effect {
     List(Ticket, Option<RepoName>),
     /// Load the row of one repo.
     Summarise(Ticket, RepoName),
+    /// Load what needs attention in the store.
+    Health(Ticket),
     /// Load the details of one repo.
     Show(Ticket, RepoName),
     /// Plan a consolidation, and keep the plan.

@@ -45,6 +45,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Connection(connection) => return connection::changed(model, connection),
         Msg::Summarised(answer) => loaded::summarised(model, answer),
+        Msg::Health(ticket, answer) => loaded::health(model, ticket, answer),
         Msg::Shown(ticket, answer) => loaded::shown(model, ticket, answer),
         Msg::Progress(steps) => {
             for (ticket, event) in steps {

@@ -5,12 +5,14 @@
 
 mod choice;
 mod column;
+mod condition;
 mod confirm;
 mod connection;
 mod cursor;
 mod enabled;
 mod extent;
 mod filter;
+mod health;
 mod history;
 mod input;
 mod log;
@@ -27,6 +29,7 @@ mod totals;
 
 pub(super) use choice::{Choice, Why};
 pub(super) use column::Column;
+pub(super) use condition::{Condition, is_worn};
 pub(super) use confirm::{Asks, ConfirmDialog, Confirmed, Permit, PlanState, Subject};
 pub(super) use connection::RECONNECTING;
 pub(super) use cursor::Cursor;

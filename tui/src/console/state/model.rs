@@ -6,6 +6,7 @@ use packhouse_host::{ConnectionStatus, RepoName};
 use super::confirm::ConfirmDialog;
 use super::cursor::Cursor;
 use super::extent::Extent;
+use super::health::StoreHealth;
 use super::history::History;
 use super::log::Log;
 use super::palette::Palette;
@@ -48,6 +49,8 @@ pub(in crate::console) struct Model {
     pub(in crate::console) palette: Option<Palette>,
     pub(in crate::console) runs: Runs,
     pub(in crate::console) history: History,
+    /// What needs attention in the store.
+    pub(in crate::console) health: StoreHealth,
     pub(in crate::console) log: Log,
     /// A notice about the last action, until the next key.
     pub(in crate::console) notice: Option<String>,
@@ -87,6 +90,7 @@ impl Model {
             palette: None,
             runs: Runs::default(),
             history: History::default(),
+            health: StoreHealth::default(),
             log: Log::default(),
             notice: None,
             unwatched: false,

@@ -93,6 +93,7 @@ impl Bench {
                 Msg::Listed(ticket, at_once(store.summaries(after.as_ref(), PAGE)))
             }
             Effect::Summarise(_, repo) => Msg::Summarised(at_once(store.summary(&repo))),
+            Effect::Health(ticket) => Msg::Health(ticket, at_once(store.health())),
             Effect::Show(ticket, repo) => {
                 Msg::Shown(ticket, at_once(store.detail(&repo)).map(Box::new))
             }

@@ -1,7 +1,7 @@
 //! Results of loading and watching.
 
 use packhouse_host::report::RepoDetail;
-use packhouse_host::{GcEntry, RepoSummary};
+use packhouse_host::{GcEntry, Health, RepoSummary};
 
 use super::reload;
 use crate::console::failure::{BackendResult, FailureKind};
@@ -25,7 +25,7 @@ pub(super) fn changed(model: &mut Model, answer: BackendResult<u64>) -> Vec<Effe
                     format!("Watching the store failed: {failure}"),
                 );
             }
-            return if has_list(model) { Vec::new() } else { vec![reload::list(model)] };
+            return if has_list(model) { Vec::new() } else { reload::store(model).to_vec() };
         }
     };
     (model.unwatched, model.stamp) = (false, Some(stamp));
@@ -33,7 +33,7 @@ pub(super) fn changed(model: &mut Model, answer: BackendResult<u64>) -> Vec<Effe
     if has_list(model) {
         model.repos.stale = true;
     } else {
-        effects.push(reload::list(model));
+        effects.extend(reload::store(model));
     }
     effects
 }
@@ -76,6 +76,22 @@ pub(super) fn summarised(model: &mut Model, answer: BackendResult<RepoSummary>) 
         }
         // Reload the whole list, now or after reconnecting.
         Err(failure) => model.repos.stale |= !model.misses(&failure),
+    }
+}
+
+/// What needs attention in the store. It is logged once why that is not known.
+pub(super) fn health(model: &mut Model, ticket: Ticket, answer: BackendResult<Health>) {
+    if model.health.loading != Some(ticket) {
+        return;
+    }
+    if matches!(&answer, Err(failure) if model.misses(failure)) {
+        model.health.loading = None;
+        return;
+    }
+    model.dirty = true;
+    if let Some(failure) = model.health.take(answer) {
+        let message = format!("Reading the health of the store failed: {failure}");
+        model.log.say(model.now, Level::Warning, message);
     }
 }
 

@@ -3,11 +3,19 @@
 use crate::console::msg::Effect;
 use crate::console::state::{Model, Screen};
 
-/// Reloads the list and the screens above it.
+/// Reloads the list, what needs attention, and the screens above the list.
 pub(in crate::console) fn all(model: &mut Model) -> Vec<Effect> {
-    let mut effects = vec![list(model)];
+    let mut effects = store(model).to_vec();
     effects.extend(screens(model));
     effects
+}
+
+/// Reloads the list of repos, and what needs attention in the store.
+pub(super) fn store(model: &mut Model) -> [Effect; 2] {
+    let list = list(model);
+    let ticket = model.ticket();
+    model.health.loading = Some(ticket);
+    [list, Effect::Health(ticket)]
 }
 
 /// Reloads the list of repos.

@@ -1,7 +1,7 @@
 //! Draws the console: `view` draws a model and changes nothing.
 //!
 //! ```text
-//!  packhouse › gabriel/notes                     1 running, 3 queued · read-only · /srv/store    header
+//!  packhouse › gabriel/notes       ✗ 1 damaged · read-only · 1 running, 3 queued · /srv/store    header
 //!  Disconnected 14 s · data 20 s old · retrying                                                  only while it is down
 //!                                                                                                body: a file per screen
 //!  g consolidate  p preview  v verify  Esc back                                                  footer: key hints
@@ -11,6 +11,7 @@
 //! [`crate::text::escaped`]. Colours only repeat what the text says. For ASCII terminals, [`ascii`]
 //! replaces characters in a last pass.
 
+mod alerts;
 mod ascii;
 mod bars;
 mod chart;
