@@ -3,13 +3,13 @@
 use crossterm::event::MouseEvent;
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
-    ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Health, RepoName,
+    ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Health, JobReport, RepoName,
     RepoSummary, VerifyReport,
 };
 
 use super::failure::BackendResult;
 use super::keys::Key;
-use super::state::{Extent, Level, Permit, Ticket};
+use super::state::{Extent, JobChange, JobsQuery, Level, Permit, Ticket};
 
 /// A message.
 #[derive(Debug)]
@@ -50,6 +50,12 @@ pub(super) enum Msg {
     Verified(Ticket, BackendResult<VerifyReport>),
     /// [`Effect::History`] ended: some consolidations, newest first.
     Remembered(Ticket, BackendResult<Vec<GcEntry>>),
+    /// [`Effect::Jobs`] ended: some jobs, newest first.
+    Jobs(Ticket, BackendResult<Vec<JobReport>>),
+    /// [`Effect::Job`] ended.
+    Job(Ticket, BackendResult<Box<JobReport>>),
+    /// [`Effect::ChangeJob`] ended: the job now, or the one that does the same.
+    JobChanged(i64, JobChange, BackendResult<Box<JobReport>>),
     /// [`Effect::Watch`] ended: the store has changed; this is its new stamp.
     Changed(BackendResult<u64>),
     /// The connection to the store has changed. It is down before a call fails for that reason: see
@@ -83,6 +89,12 @@ pub(super) enum Effect {
     Forget(Ticket),
     /// Load ended consolidations.
     History(Ticket, GcQuery),
+    /// Load a page of jobs.
+    Jobs(Ticket, JobsQuery),
+    /// Load a job.
+    Job(Ticket, i64),
+    /// Retry or cancel a job.
+    ChangeJob(Permit, Ticket, i64, JobChange),
     /// Wait until the store changes.
     Watch(Option<u64>),
     /// Copy a text to the clipboard.

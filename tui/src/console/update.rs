@@ -1,13 +1,15 @@
 //! Applies messages: a message changes the model and returns effects. No I/O, no waiting.
 //!
 //! [`input`] handles keys, text and the mouse, [`act`] actions, [`ask`] plans and confirmations,
-//! [`work`] runs, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`]
+//! [`work`] runs, [`jobs`] the jobs of the store, [`health`] what needs attention in it, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`]
 //! the connection to a remote store.
 
 mod act;
 mod ask;
 mod connection;
+mod health;
 mod input;
+mod jobs;
 mod loaded;
 mod reload;
 mod work;
@@ -43,9 +45,16 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Remembered(ticket, answer) => {
             return loaded::remembered(model, ticket, answer).into_iter().collect();
         }
+        Msg::Jobs(ticket, answer) => {
+            return jobs::listed(model, ticket, answer).into_iter().collect();
+        }
+        Msg::JobChanged(id, change, answer) => {
+            return jobs::changed(model, (id, change), answer);
+        }
         Msg::Connection(connection) => return connection::changed(model, connection),
         Msg::Summarised(answer) => loaded::summarised(model, answer),
-        Msg::Health(ticket, answer) => loaded::health(model, ticket, answer),
+        Msg::Health(ticket, answer) => health::loaded(model, ticket, answer),
+        Msg::Job(ticket, answer) => jobs::shown(model, ticket, answer),
         Msg::Shown(ticket, answer) => loaded::shown(model, ticket, answer),
         Msg::Progress(steps) => {
             for (ticket, event) in steps {

@@ -97,6 +97,26 @@ async fn troubled_repos() {
 }
 
 #[tokio::test]
+async fn jobs() {
+    insta::assert_snapshot!("jobs", pictures(troubled, &["2", "Down"]).await);
+}
+
+#[tokio::test]
+async fn job_in_full() {
+    insta::assert_snapshot!("job", pictures(troubled, &["2", "End", "Up", "Enter"]).await);
+}
+
+#[tokio::test]
+async fn retry_job() {
+    insta::assert_snapshot!("retry_job", pictures(troubled, &["2", "End", "Up", "r"]).await);
+}
+
+#[tokio::test]
+async fn health() {
+    insta::assert_snapshot!("health", pictures(troubled, &["3", "Down"]).await);
+}
+
+#[tokio::test]
 async fn filter() {
     insta::assert_snapshot!(
         "filter",
@@ -222,6 +242,10 @@ async fn hostile_text_and_tiny_terminals_break_nothing() {
             &["/", "東", "🦀"],
             &["g", "y"],
             &["h"],
+            &["2"],
+            &["2", "Enter", "End"],
+            &["2", "x"],
+            &["3", "Down"],
             &["l"],
             &[":", "🦀"],
         ] {
@@ -234,6 +258,10 @@ async fn hostile_text_and_tiny_terminals_break_nothing() {
                 }
                 store.put(&summary("a/a", 2));
                 store.put(&worst);
+                let mut foreign = job(1, &long, JobStatus::Queued);
+                (foreign.reason, foreign.worker) = (Some(hostile.clone()), Some(hostile.clone()));
+                foreign.result = Some(hostile.as_str().into());
+                store.put_job(foreign);
                 let mut console = Console::on(store, columns, rows).await;
                 (console.app.model.styles.ascii, console.app.model.dirty) = (ascii, true);
                 console.settle().await;

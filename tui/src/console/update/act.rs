@@ -1,14 +1,23 @@
 //! Handles actions.
 
-use super::{ask, reload, work};
+use packhouse_host::RepoName;
+
+use super::{ask, health, jobs, reload, work};
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
-use crate::console::state::{Asks, Cursor, Leave, Model, Outcome, Repo, RunState, Screen, Ticket};
+use crate::console::state::{
+    Asks, Cursor, Finding, JobChange, Leave, Model, Outcome, Repo, RunState, Screen, Ticket,
+};
 use crate::text::count;
 
 /// Handles an action with the current focus.
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if moved(model, action) {
+        if model.focus() == Focus::Jobs {
+            let ticket = model.ticket();
+            let query = model.jobs.more(ticket);
+            return query.map(|query| Effect::Jobs(ticket, query)).into_iter().collect();
+        }
         let ticket = model.ticket();
         let on_history = matches!(model.focus(), Focus::History | Focus::Search);
         let query = on_history.then(|| model.history.more(ticket)).flatten();
@@ -40,6 +49,13 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             let ticket = model.ticket();
             return vec![Effect::History(ticket, model.history.begin(ticket))];
         }
+        Action::Repos => model.screens.clear(),
+        Action::Jobs => return jobs::show_all(model),
+        Action::Health => return health::show(model),
+        Action::RetryJob => return jobs::ask(model, JobChange::Retry),
+        Action::CancelJob => return jobs::ask(model, JobChange::Cancel),
+        Action::StatusNext => return jobs::step_status(model, 1),
+        Action::StatusPrevious => return jobs::step_status(model, -1),
         Action::Help => model.help = Some(Cursor::default()),
         Action::Palette => model.palette = Some(model.new_palette()),
         Action::Back => return back(model),
@@ -156,18 +172,28 @@ fn open(model: &mut Model) -> Vec<Effect> {
                 model.screens.push(screen);
             }
         }
+        Focus::Jobs => {
+            let job = model.jobs.current().cloned();
+            return job.map(|job| jobs::show(model, job)).unwrap_or_default();
+        }
+        Focus::Health => return health::open(model),
         _ => {
-            let Some(name) = model.current_repo() else { return Vec::new() };
-            let ticket = model.ticket();
-            model.screens.push(Screen::Repo(Box::new(Repo::new(name.clone(), ticket))));
-            return vec![Effect::Show(ticket, name)];
+            let name = model.current_repo();
+            return name.map(|name| open_repo(model, name)).unwrap_or_default();
         }
     }
     Vec::new()
 }
 
+/// Opens the screen of a repo.
+pub(super) fn open_repo(model: &mut Model, name: RepoName) -> Vec<Effect> {
+    let ticket = model.ticket();
+    model.screens.push(Screen::Repo(Box::new(Repo::new(name.clone(), ticket))));
+    vec![Effect::Show(ticket, name)]
+}
+
 /// Opens a screen. If it is open already, closes the screens above it.
-fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
+pub(super) fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
     match model.screens.iter().position(is) {
         Some(at) => model.screens.truncate(at + 1),
         None => model.screens.push(screen),
@@ -242,11 +268,16 @@ fn copy(model: &mut Model) -> Vec<Effect> {
             model.history.current().and_then(|entry| entry.record.consolidated_key.clone())
         }
         Some(Screen::Record(entry, _)) => entry.record.consolidated_key.clone(),
+        Some(Screen::Jobs | Screen::Job(_)) => model.current_job().map(|job| job.id.to_string()),
+        Some(Screen::Health) => model.current_finding().and_then(Finding::command),
         _ => None,
     };
-    let Some(text) = text.or_else(|| model.current_repo().map(|repo| repo.to_string())) else {
-        return Vec::new();
-    };
+    let text = text.or_else(|| model.current_repo().map(|repo| repo.to_string()));
+    text.map(|text| copy_text(model, text)).unwrap_or_default()
+}
+
+/// Copies a text.
+pub(super) fn copy_text(model: &mut Model, text: String) -> Vec<Effect> {
     model.notice = Some(format!("Copied {text}"));
     vec![Effect::Copy(text)]
 }

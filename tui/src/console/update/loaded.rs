@@ -1,7 +1,7 @@
 //! Results of loading and watching.
 
 use packhouse_host::report::RepoDetail;
-use packhouse_host::{GcEntry, Health, RepoSummary};
+use packhouse_host::{GcEntry, RepoSummary};
 
 use super::reload;
 use crate::console::failure::{BackendResult, FailureKind};
@@ -76,22 +76,6 @@ pub(super) fn summarised(model: &mut Model, answer: BackendResult<RepoSummary>) 
         }
         // Reload the whole list, now or after reconnecting.
         Err(failure) => model.repos.stale |= !model.misses(&failure),
-    }
-}
-
-/// What needs attention in the store. It is logged once why that is not known.
-pub(super) fn health(model: &mut Model, ticket: Ticket, answer: BackendResult<Health>) {
-    if model.health.loading != Some(ticket) {
-        return;
-    }
-    if matches!(&answer, Err(failure) if model.misses(failure)) {
-        model.health.loading = None;
-        return;
-    }
-    model.dirty = true;
-    if let Some(failure) = model.health.take(answer) {
-        let message = format!("Reading the health of the store failed: {failure}");
-        model.log.say(model.now, Level::Warning, message);
     }
 }
 

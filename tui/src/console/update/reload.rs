@@ -1,5 +1,6 @@
 //! Reloads what is displayed, and watches the store.
 
+use super::{health, jobs};
 use crate::console::msg::Effect;
 use crate::console::state::{Model, Screen};
 
@@ -35,6 +36,12 @@ pub(super) fn screens(model: &mut Model) -> Vec<Effect> {
                 repo.loading = Some(ticket);
                 effects.push(Effect::Show(ticket, repo.name.clone()));
             }
+            Some(Screen::Jobs) => effects.push(jobs::load(model)),
+            Some(Screen::Job(job)) => {
+                job.loading = Some(ticket);
+                effects.push(Effect::Job(ticket, job.report.id));
+            }
+            Some(Screen::Health) => effects.push(health::load_failed(model)),
             Some(Screen::History) => {
                 effects.push(Effect::History(ticket, model.history.begin(ticket)));
             }

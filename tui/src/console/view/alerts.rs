@@ -9,13 +9,8 @@
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use crate::console::state::Model;
+use crate::console::state::{Disk, Model};
 use crate::text::{count, plural, size};
-
-/// From so many percent on, a full disk is near.
-pub(super) const DISK_NEARLY_FULL: u64 = 90;
-/// From so many percent on, a push or a consolidation may fail.
-pub(super) const DISK_FULL: u64 = 98;
 
 /// Something that is wrong, or wants attention.
 struct Alert {
@@ -84,14 +79,14 @@ fn alerts(model: &Model) -> Vec<Alert> {
     wrong(failed, format!("{} failed", plural(failed, "repo")), plural(failed, "repo"));
     let percent = health.disk.map_or(0, |disk| disk.percent_used());
     let disk = format!("disk {percent}%");
-    if percent >= DISK_FULL {
+    if Disk::of(percent) == Disk::Full {
         wrong(1, disk.clone(), disk.clone());
     }
     if health.prunable_bytes > 0 {
         let long = format!("{} to prune", size(health.prunable_bytes));
         alerts.push(Alert { wrong: None, long, short: "prune".to_owned() });
     }
-    if (DISK_NEARLY_FULL..DISK_FULL).contains(&percent) {
+    if Disk::of(percent) == Disk::NearlyFull {
         alerts.push(Alert { wrong: None, long: disk, short: "disk".to_owned() });
     }
     alerts

@@ -15,7 +15,7 @@ use ratatui::widgets::Paragraph;
 use super::{alerts, connection};
 use crate::console::cells::{fit, pad, tail, width};
 use crate::console::keys::{Action, Binding, Focus};
-use crate::console::state::{Model, Screen, Subject};
+use crate::console::state::{ConfirmDialog, Model, Screen, Subject};
 use crate::text::{count, escaped, plural};
 
 /// With at least this many cells, the hint for quitting is always displayed.
@@ -44,11 +44,11 @@ fn path(model: &Model) -> Vec<String> {
     }
     match (&model.dialog, model.screens.last()) {
         (Some(dialog), _) => {
-            let subject = match &dialog.subject {
-                Subject::One(repo, _) => repo.to_string(),
-                Subject::Many(repos) => plural(repos.len() as u64, "repo"),
-            };
-            path.extend([subject, "plan".to_owned()]);
+            path.extend(match &dialog.subject {
+                Subject::One(repo, _) => [repo.to_string(), "plan".to_owned()],
+                Subject::Many(repos) => [plural(repos.len() as u64, "repo"), "plan".to_owned()],
+                Subject::Job(job, change) => [format!("job {}", job.id), change.verb().to_owned()],
+            });
         }
         (None, None) => path.push("repos".to_owned()),
         (None, Some(Screen::Repo(repo))) => path.push(repo.name.to_string()),
@@ -62,6 +62,11 @@ fn path(model: &Model) -> Vec<String> {
         (None, Some(Screen::Record(entry, _))) => {
             path.extend(["history".to_owned(), entry.repo.to_string()])
         }
+        (None, Some(Screen::Jobs)) => path.push("jobs".to_owned()),
+        (None, Some(Screen::Job(job))) => {
+            path.extend(["jobs".to_owned(), job.report.id.to_string()]);
+        }
+        (None, Some(Screen::Health)) => path.push("health".to_owned()),
         (None, Some(Screen::Log)) => path.push("log".to_owned()),
     }
     path
@@ -208,7 +213,17 @@ fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
 
 fn hint(model: &Model, binding: &Binding) -> [Span<'static>; 2] {
     let key = binding.keys.first().map_or_else(String::new, |key| format!(" {key}"));
-    [Span::styled(key, model.styles.strong()), Span::raw(format!(" {} ", binding.row.hint))]
+    // No longer than the hint for a plan, for which there is room.
+    let hint = match (&model.dialog, binding.row.action) {
+        (Some(ConfirmDialog { subject: Subject::Job(_, change), .. }), Action::Confirm) => {
+            format!("{} job", change.verb())
+        }
+        (Some(ConfirmDialog { subject: Subject::Job(..), .. }), Action::Decline) => {
+            "back".to_owned()
+        }
+        _ => binding.row.hint.to_owned(),
+    };
+    [Span::styled(key, model.styles.strong()), Span::raw(format!(" {hint} "))]
 }
 
 /// Whether its hint fits into the remaining cells; takes them.

@@ -19,8 +19,11 @@ mod columns;
 mod confirm;
 mod connection;
 mod dialog;
+mod health;
 mod help;
 mod history;
+mod job;
+mod jobs;
 mod leave;
 mod log;
 mod packs;
@@ -65,6 +68,9 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         },
         (None, Some(Screen::History)) => history::draw(model, frame, body),
         (None, Some(Screen::Record(entry, top))) => record::draw(model, entry, *top, frame, body),
+        (None, Some(Screen::Jobs)) => jobs::draw(model, frame, body),
+        (None, Some(Screen::Job(job))) => job::draw(model, job, frame, body),
+        (None, Some(Screen::Health)) => health::draw(model, frame, body),
         (None, Some(Screen::Log)) => log::draw(model, frame, body),
     };
     if let Some(leave) = model.leave {
