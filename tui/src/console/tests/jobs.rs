@@ -202,6 +202,16 @@ async fn the_digits_lead_to_the_screens_of_the_store_from_anywhere() {
 }
 
 #[tokio::test]
+async fn another_screen_closes_a_plan_that_is_only_displayed() {
+    for (key, focus) in [("1", Focus::Repos), ("2", Focus::Jobs), ("w", Focus::Runs)] {
+        let mut console = Console::on(troubled(), 80, 20).await;
+        console.press(&["p", key]).await;
+        assert_eq!(console.app.model.focus(), focus, "{key}");
+        console.hides("› plan");
+    }
+}
+
+#[tokio::test]
 async fn the_demo_has_something_of_everything() {
     let mut console = Console::on(own_demo(REPOS).await, 160, 40).await;
     console.shows("✗ 1 damaged  ✗ 1 job failed  ✗ 1 repo failed");

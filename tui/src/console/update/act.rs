@@ -23,6 +23,12 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         let query = on_history.then(|| model.history.more(ticket)).flatten();
         return query.map(|query| Effect::History(ticket, query)).into_iter().collect();
     }
+    if model.dialog.is_some() && leads_elsewhere(action) {
+        // The plan is only displayed: it would hide the other screen.
+        let mut effects = ask::decline(model);
+        effects.extend(act(model, action));
+        return effects;
+    }
     match action {
         Action::Open => return open(model),
         Action::Consolidate => return ask::ask(model, true),
@@ -82,6 +88,12 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::Last => {}
     }
     Vec::new()
+}
+
+/// Whether an action shows another screen.
+const fn leads_elsewhere(action: Action) -> bool {
+    use Action::{Health, History, Jobs, Log, Repos, Runs};
+    matches!(action, Repos | Jobs | Health | Runs | History | Log)
 }
 
 fn moved(model: &mut Model, action: Action) -> bool {
