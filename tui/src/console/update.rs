@@ -1,8 +1,9 @@
 //! Applies messages: a message changes the model and returns effects. No I/O, no waiting.
 //!
 //! [`input`] handles keys, text and the mouse, [`act`] actions, [`ask`] plans and confirmations,
-//! [`work`] runs, [`jobs`] the jobs of the store, [`health`] what needs attention in it, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`]
-//! the connection to a remote store.
+//! [`work`] runs, [`jobs`] the jobs of the store, [`health`] what needs attention in it, [`loaded`]
+//! what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
+//! store. [`screens`] opens screens.
 
 mod act;
 mod ask;
@@ -12,6 +13,7 @@ mod input;
 mod jobs;
 mod loaded;
 mod reload;
+mod screens;
 mod work;
 
 use super::keys::Focus;

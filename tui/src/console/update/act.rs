@@ -1,12 +1,10 @@
 //! Handles actions.
 
-use packhouse_host::RepoName;
-
-use super::{ask, health, jobs, reload, work};
+use super::{ask, health, jobs, reload, screens, work};
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
 use crate::console::state::{
-    Asks, Cursor, Finding, JobChange, Leave, Model, Outcome, Repo, RunState, Screen, Ticket,
+    Asks, Cursor, Finding, JobChange, Leave, Model, Outcome, RunState, Screen, Ticket,
 };
 use crate::text::count;
 
@@ -45,13 +43,13 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Mark => model.repos.mark(),
         Action::MarkAll => model.repos.mark_all(),
         Action::Copy => return copy(model),
-        Action::Runs => go(model, |screen| matches!(screen, Screen::Runs), Screen::Runs),
+        Action::Runs => screens::open(model, |screen| matches!(screen, Screen::Runs), Screen::Runs),
         Action::Log => {
             model.log.cursor = Cursor::default();
-            go(model, |screen| matches!(screen, Screen::Log), Screen::Log);
+            screens::open(model, |screen| matches!(screen, Screen::Log), Screen::Log);
         }
         Action::History => {
-            go(model, |screen| matches!(screen, Screen::History), Screen::History);
+            screens::open(model, |screen| matches!(screen, Screen::History), Screen::History);
             let ticket = model.ticket();
             return vec![Effect::History(ticket, model.history.begin(ticket))];
         }
@@ -191,25 +189,10 @@ fn open(model: &mut Model) -> Vec<Effect> {
         Focus::Health => return health::open(model),
         _ => {
             let name = model.current_repo();
-            return name.map(|name| open_repo(model, name)).unwrap_or_default();
+            return name.map(|name| screens::open_repo(model, name)).unwrap_or_default();
         }
     }
     Vec::new()
-}
-
-/// Opens the screen of a repo.
-pub(super) fn open_repo(model: &mut Model, name: RepoName) -> Vec<Effect> {
-    let ticket = model.ticket();
-    model.screens.push(Screen::Repo(Box::new(Repo::new(name.clone(), ticket))));
-    vec![Effect::Show(ticket, name)]
-}
-
-/// Opens a screen. If it is open already, closes the screens above it.
-pub(super) fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
-    match model.screens.iter().position(is) {
-        Some(at) => model.screens.truncate(at + 1),
-        None => model.screens.push(screen),
-    }
 }
 
 fn back(model: &mut Model) -> Vec<Effect> {
@@ -285,11 +268,5 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         _ => None,
     };
     let text = text.or_else(|| model.current_repo().map(|repo| repo.to_string()));
-    text.map(|text| copy_text(model, text)).unwrap_or_default()
-}
-
-/// Copies a text.
-pub(super) fn copy_text(model: &mut Model, text: String) -> Vec<Effect> {
-    model.notice = Some(format!("Copied {text}"));
-    vec![Effect::Copy(text)]
+    text.map(|text| screens::copy(model, text)).unwrap_or_default()
 }

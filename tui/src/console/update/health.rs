@@ -1,30 +1,23 @@
 //! What needs attention in the store: loads it, and leads from each finding to where something can be
 //! done about it.
 
-use packhouse_host::{Health, JobStatus, RepoName};
+use packhouse_host::{Health, JobReport, JobStatus, RepoName};
 
-use super::{act, jobs};
+use super::{jobs, reload, screens};
 use crate::console::failure::BackendResult;
 use crate::console::msg::Effect;
-use crate::console::state::{Finding, JobsQuery, Level, Model, Screen, Ticket};
+use crate::console::state::{Finding, Level, Model, Screen, Ticket};
 
 /// Shows what needs attention.
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
-    act::go(model, |screen| matches!(screen, Screen::Health), Screen::Health);
-    vec![load_failed(model)]
-}
-
-/// Loads the newest failed jobs.
-pub(super) fn load_failed(model: &mut Model) -> Effect {
-    let ticket = model.ticket();
-    model.health.failed_loading = Some(ticket);
-    Effect::Jobs(ticket, JobsQuery { status: Some(JobStatus::Failed), before: None })
+    screens::open(model, |screen| matches!(screen, Screen::Health), Screen::Health);
+    vec![reload::failed_jobs(model)]
 }
 
 /// Where the selected finding leads.
 enum Target {
     Repo(RepoName),
-    Job(Box<packhouse_host::JobReport>),
+    Job(Box<JobReport>),
     FailedJobs,
     /// A command that the console does not have.
     Command(String),
@@ -40,10 +33,10 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
         Finding::Prunable(..) | Finding::Unchecked(..) => finding.command().map(Target::Command),
     });
     match target {
-        Some(Target::Repo(repo)) => act::open_repo(model, repo),
+        Some(Target::Repo(repo)) => screens::open_repo(model, repo),
         Some(Target::Job(job)) => jobs::show(model, *job),
         Some(Target::FailedJobs) => jobs::show_with(model, JobStatus::Failed),
-        Some(Target::Command(command)) => act::copy_text(model, command),
+        Some(Target::Command(command)) => screens::copy(model, command),
         None => Vec::new(),
     }
 }

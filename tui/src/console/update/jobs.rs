@@ -2,7 +2,7 @@
 
 use packhouse_host::{JobReport, JobStatus};
 
-use super::{act, reload};
+use super::{reload, screens};
 use crate::console::failure::BackendResult;
 use crate::console::msg::Effect;
 use crate::console::state::{
@@ -11,8 +11,8 @@ use crate::console::state::{
 
 /// Shows the jobs with any status.
 pub(super) fn show_all(model: &mut Model) -> Vec<Effect> {
-    act::go(model, |screen| matches!(screen, Screen::Jobs), Screen::Jobs);
-    vec![load(model)]
+    screens::open(model, |screen| matches!(screen, Screen::Jobs), Screen::Jobs);
+    vec![reload::jobs(model)]
 }
 
 /// Shows the jobs with a status.
@@ -31,13 +31,7 @@ pub(super) fn show(model: &mut Model, report: JobReport) -> Vec<Effect> {
 /// Filters by another status.
 pub(super) fn step_status(model: &mut Model, by: isize) -> Vec<Effect> {
     model.jobs.step_status(by);
-    vec![load(model)]
-}
-
-/// Loads the jobs again.
-pub(super) fn load(model: &mut Model) -> Effect {
-    let ticket = model.ticket();
-    Effect::Jobs(ticket, model.jobs.begin(ticket))
+    vec![reload::jobs(model)]
 }
 
 /// Asks whether to change the displayed or selected job, if that is possible.
