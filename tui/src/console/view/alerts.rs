@@ -58,36 +58,40 @@ fn spans(parts: impl Iterator<Item = (String, Style)>) -> Vec<Span<'static>> {
 
 /// What is wrong, the worst first.
 fn alerts(model: &Model) -> Vec<Alert> {
-    let mut alerts = Vec::new();
-    let mut wrong = |number: u64, long: String, short: String| {
-        if number > 0 {
-            alerts.push(Alert { wrong: Some(number), long, short });
-        }
-    };
-    let Some(health) = &model.health.known else {
-        // Silence would say that all is well.
-        let unknown = model.health.failure.as_ref().filter(|_| !model.is_disconnected());
-        let text = || "health unknown".to_owned();
-        let alert = |_| Alert { wrong: None, long: text(), short: text() };
-        return unknown.map(alert).into_iter().collect();
-    };
-    let (damaged, jobs) = (health.damaged_repos, health.jobs_failed);
-    let failed = model.repos.failed();
-    let damaged_text = format!("{} damaged", count(damaged));
-    wrong(damaged, damaged_text.clone(), damaged_text);
-    wrong(jobs, format!("{} failed", plural(jobs, "job")), plural(jobs, "job"));
-    wrong(failed, format!("{} failed", plural(failed, "repo")), plural(failed, "repo"));
-    let percent = health.disk.map_or(0, |disk| disk.percent_used());
-    let disk = format!("disk {percent}%");
-    if Disk::of(percent) == Disk::Full {
-        wrong(1, disk.clone(), disk.clone());
+    let (health, mut alerts) = (&model.health, Vec::new());
+    if let Some(known) = &health.known {
+        let (damaged, jobs, repos) = (known.damaged_repos, known.jobs_failed, model.repos.failed());
+        let damage = format!("{} damaged", count(damaged));
+        let failed =
+            |number, noun| (format!("{} failed", plural(number, noun)), plural(number, noun));
+        let percent = known.disk.map_or(0, |disk| disk.percent_used());
+        let (disk, full) = (format!("disk {percent}%"), Disk::of(percent));
+        let wrong = [
+            (damaged, (damage.clone(), damage)),
+            (jobs, failed(jobs, "job")),
+            (repos, failed(repos, "repo")),
+            (u64::from(full == Disk::Full), (disk.clone(), disk.clone())),
+        ];
+        let wrong = wrong.into_iter().filter(|(number, _)| *number > 0);
+        alerts.extend(wrong.map(|(number, (long, short))| Alert {
+            wrong: Some(number),
+            long,
+            short,
+        }));
+        let prune = format!("{} to prune", size(known.prunable_bytes));
+        let wanted =
+            [(known.prunable_bytes > 0, prune, "prune"), (full == Disk::NearlyFull, disk, "disk")];
+        let wanted = wanted.into_iter().filter(|(is, ..)| *is);
+        alerts.extend(wanted.map(|(_, long, short)| Alert {
+            wrong: None,
+            long,
+            short: short.to_owned(),
+        }));
     }
-    if health.prunable_bytes > 0 {
-        let long = format!("{} to prune", size(health.prunable_bytes));
-        alerts.push(Alert { wrong: None, long, short: "prune".to_owned() });
-    }
-    if Disk::of(percent) == Disk::NearlyFull {
-        alerts.push(Alert { wrong: None, long: disk, short: "disk".to_owned() });
+    // Silence, and old numbers, would say that all is known.
+    if health.failure.is_some() && !model.is_disconnected() {
+        let text = "health unknown".to_owned();
+        alerts.push(Alert { wrong: None, long: text.clone(), short: text });
     }
     alerts
 }
@@ -146,8 +150,13 @@ mod tests {
         let mut model = model();
         let failure = Failure { kind: FailureKind::Refused, message: "no".to_owned() };
         assert_eq!(model.health.take(Err(failure.clone())), Some(&failure));
-        assert_eq!(model.health.take(Err(failure)), None, "it is no news");
+        assert_eq!(model.health.take(Err(failure.clone())), None, "it is no news");
         assert!(shown(&model, 80, 9).contains("! health unknown"));
+        model.health.take(Ok(bad()));
+        assert!(!shown(&model, 120, 9).contains("unknown"));
+        model.health.take(Err(failure));
+        let seen = shown(&model, 120, 9);
+        assert!(seen.contains("✗ 1 damaged") && seen.contains("! health unknown"), "{seen}");
     }
 
     #[test]
