@@ -5,6 +5,7 @@
 //! that locks its repo and compares before it writes.
 
 mod access;
+mod alerts;
 mod answers;
 mod complete;
 mod damage;
@@ -45,7 +46,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_catalog::{
-    BranchDeletion, Catalog, CompletePack, Consolidation, DamageFindings, DeletionSummary,
+    Alerts, BranchDeletion, Catalog, CompletePack, Consolidation, DamageFindings, DeletionSummary,
     EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode, PublishOutcome, Push, RebuiltIndex,
     RepoRestoration, RepoRow, RestoreOutcome, RunsToMerge, Snapshot, Totals, UnneededPack,
 };
@@ -340,6 +341,11 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     async fn totals(&self) -> Result<Totals> {
         let row = summaries::totals(&self.engine).await.map_err(self.failed("summing up repos"))?;
         Ok(summaries::read_totals(&row))
+    }
+
+    async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts> {
+        let read = alerts::read(&self.engine, retired_until).await;
+        read.map_err(self.failed("looking for what needs attention"))
     }
 
     async fn change_stamp(&self) -> Result<u64> {

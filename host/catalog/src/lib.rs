@@ -56,7 +56,7 @@ pub use publications::{
 };
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
-    DamageFindings, ENTITY_BYTES, EntityKey, Freshened, GcLogQuery, IndexRow, ListedRepo,
+    Alerts, DamageFindings, ENTITY_BYTES, EntityKey, Freshened, GcLogQuery, IndexRow, ListedRepo,
     PackChange, PackRow, RepoRow, RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key,
     entity_of,
 };
@@ -153,6 +153,10 @@ pub trait Catalog:
     /// The totals of all repos. Repos with an uncounted shelf add nothing to the duplicates. One
     /// statement, regardless of the number of repos.
     async fn totals(&self) -> Result<Totals>;
+
+    /// What needs attention; packs that were retired later than `retired_until` do not. One
+    /// statement, which reads what is damaged and what is retired, and nothing of other repos.
+    async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts>;
 
     /// A number that changes if anything may have been published or recorded since the last call,
     /// by any process. Numbers of two catalogs are not comparable.

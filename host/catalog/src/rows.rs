@@ -249,6 +249,18 @@ pub struct GcLogQuery<'a> {
     pub limit: u32,
 }
 
+/// What needs attention in a catalog, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Alerts {
+    /// Repos with known damage, without deleted ones.
+    pub damaged_repos: u64,
+    /// Packs of [`crate::Catalog::unneeded_packs`] that were retired no later than the time in
+    /// question.
+    pub prunable_packs: u64,
+    /// Their size.
+    pub prunable_bytes: u64,
+}
+
 /// Totals of all repos of a catalog, without deleted ones: the sums of their summaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {

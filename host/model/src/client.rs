@@ -19,11 +19,12 @@ use crate::operation::{GcOptions, Operation, PruneOptions, VerifyOptions};
 use crate::progress::Progress;
 use crate::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchReport, GcEntry, GcPlanReport, GcQuery,
-    GcReport, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, PruneReport, PushReport,
-    Queued, RepoDetail, RepoReport, RepoSummary, Report, VerifyReport,
+    GcReport, Health, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, PruneReport,
+    PushReport, Queued, RepoDetail, RepoReport, RepoSummary, Report, VerifyReport,
 };
 
-/// A store as a console needs it: to look at its repos, to consolidate and to verify them.
+/// A store as a console needs it: to look at its repos and jobs, to consolidate and to verify repos,
+/// and to retry and to cancel jobs.
 #[async_trait]
 pub trait Inspect: Send + Sync {
     /// Where it is: a path or a URL, without secrets.
@@ -46,6 +47,27 @@ pub trait Inspect: Send + Sync {
 
     /// Consolidations that ended, of all repos or one, newest first.
     async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>>;
+
+    /// What needs attention in the store, in numbers.
+    async fn health(&self) -> Result<Health>;
+
+    /// Jobs, newest first: of a repo, with a status, before one.
+    async fn jobs(
+        &self,
+        repo: Option<&RepoName>,
+        status: Option<JobStatus>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<JobReport>>;
+
+    /// A job.
+    async fn job(&self, id: i64) -> Result<JobReport>;
+
+    /// Retries a failed or cancelled job.
+    async fn retry_job(&self, id: i64) -> Result<JobReport>;
+
+    /// Cancels a job that waits or runs: it publishes nothing more.
+    async fn cancel_job(&self, id: i64) -> Result<JobReport>;
 
     /// A number that changes when anything in the store may have changed. With `since`, waits until
     /// it is another one; a remote waits as long as it would for a run.
@@ -154,24 +176,6 @@ pub trait Client: Inspect {
 
     /// Queues an operation; returns the job that waits for the same already, if one does.
     async fn queue(&self, repo: Option<&RepoName>, operation: Operation) -> Result<Queued>;
-
-    /// Jobs, newest first: of a repo, with a status, before one.
-    async fn jobs(
-        &self,
-        repo: Option<&RepoName>,
-        status: Option<JobStatus>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<JobReport>>;
-
-    /// A job.
-    async fn job(&self, id: i64) -> Result<JobReport>;
-
-    /// Retries a failed or cancelled job.
-    async fn retry_job(&self, id: i64) -> Result<JobReport>;
-
-    /// Cancels a job that waits or runs: it publishes nothing more.
-    async fn cancel_job(&self, id: i64) -> Result<JobReport>;
 
     /// The policy of a repo, or the default policy.
     async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport>;

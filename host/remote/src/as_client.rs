@@ -15,9 +15,9 @@ use packhouse_model::operation::{GcOptions, JobRequest, Operation, RunRequest};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchBody, FetchReport, GcEntry, GcPlanReport,
-    GcQuery, GcReport, HistoryPage, JobPage, JobReport, JobStatus, NewRepo, Policy, PolicyCheck,
-    PolicyReport, PolicyRequest, PushReport, Queued, RepoDetail, RepoPage, RepoReport, RepoSummary,
-    Report,
+    GcQuery, GcReport, Health, HistoryPage, JobPage, JobReport, JobStatus, NewRepo, Policy,
+    PolicyCheck, PolicyReport, PolicyRequest, PushReport, Queued, RepoDetail, RepoPage, RepoReport,
+    RepoSummary, Report,
 };
 use packhouse_model::text::escaped;
 use reqwest::Method;
@@ -69,6 +69,43 @@ impl Inspect for Remote {
             .boxed()
         };
         pages(query.limit, PAGE, query.before, page).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.get("health", &[]).await
+    }
+
+    async fn jobs(
+        &self,
+        repo: Option<&RepoName>,
+        status: Option<JobStatus>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<JobReport>> {
+        let page = |before: Option<i64>, limit: u32| {
+            let mut query = vec![("limit", limit.to_string())];
+            query.extend(of(repo));
+            query.extend(status.map(|status| ("status", status.to_string())));
+            query.extend(before.map(|before| ("before", before.to_string())));
+            async move {
+                let page: JobPage = self.get("jobs", &query).await?;
+                Ok((page.jobs, page.next))
+            }
+            .boxed()
+        };
+        pages(limit, PAGE, before, page).await
+    }
+
+    async fn job(&self, id: i64) -> Result<JobReport> {
+        self.get(&format!("jobs/{id}"), &[]).await
+    }
+
+    async fn retry_job(&self, id: i64) -> Result<JobReport> {
+        Ok(self.client.post(&format!("jobs/{id}/retry"), &()).await?)
+    }
+
+    async fn cancel_job(&self, id: i64) -> Result<JobReport> {
+        Ok(self.client.post(&format!("jobs/{id}/cancel"), &()).await?)
     }
 
     async fn changed(&self, since: Option<u64>) -> Result<u64> {
@@ -204,39 +241,6 @@ impl Client for Remote {
     async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
         let name = [("name", branch.to_owned())];
         Ok(self.client.delete(&format!("repos/{repo}/branches"), &name).await?)
-    }
-
-    async fn jobs(
-        &self,
-        repo: Option<&RepoName>,
-        status: Option<JobStatus>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<JobReport>> {
-        let page = |before: Option<i64>, limit: u32| {
-            let mut query = vec![("limit", limit.to_string())];
-            query.extend(of(repo));
-            query.extend(status.map(|status| ("status", status.to_string())));
-            query.extend(before.map(|before| ("before", before.to_string())));
-            async move {
-                let page: JobPage = self.get("jobs", &query).await?;
-                Ok((page.jobs, page.next))
-            }
-            .boxed()
-        };
-        pages(limit, PAGE, before, page).await
-    }
-
-    async fn job(&self, id: i64) -> Result<JobReport> {
-        self.get(&format!("jobs/{id}"), &[]).await
-    }
-
-    async fn retry_job(&self, id: i64) -> Result<JobReport> {
-        Ok(self.client.post(&format!("jobs/{id}/retry"), &()).await?)
-    }
-
-    async fn cancel_job(&self, id: i64) -> Result<JobReport> {
-        Ok(self.client.post(&format!("jobs/{id}/cancel"), &()).await?)
     }
 
     async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {

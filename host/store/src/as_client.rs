@@ -14,7 +14,7 @@ use packhouse_model::operation::{GcOptions, Operation};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchReport, GcEntry, GcPlanReport, GcQuery,
-    GcReport, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, PushReport, Queued,
+    GcReport, Health, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, PushReport, Queued,
     RepoDetail, RepoReport, RepoSummary, Report,
 };
 
@@ -43,6 +43,32 @@ impl Inspect for Store {
 
     async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
         Store::gc_entries(self, query).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        Store::health(self).await
+    }
+
+    async fn jobs(
+        &self,
+        repo: Option<&RepoName>,
+        status: Option<JobStatus>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<JobReport>> {
+        Store::jobs(self, repo, status, before, limit).await
+    }
+
+    async fn job(&self, id: i64) -> Result<JobReport> {
+        Store::job(self, id).await
+    }
+
+    async fn retry_job(&self, id: i64) -> Result<JobReport> {
+        Store::retry_job(self, id).await
+    }
+
+    async fn cancel_job(&self, id: i64) -> Result<JobReport> {
+        Store::cancel_job(self, id).await
     }
 
     async fn changed(&self, since: Option<u64>) -> Result<u64> {
@@ -136,28 +162,6 @@ impl Client for Store {
 
     async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
         Store::delete_branch(self, repo, branch).await
-    }
-
-    async fn jobs(
-        &self,
-        repo: Option<&RepoName>,
-        status: Option<JobStatus>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<JobReport>> {
-        Store::jobs(self, repo, status, before, limit).await
-    }
-
-    async fn job(&self, id: i64) -> Result<JobReport> {
-        Store::job(self, id).await
-    }
-
-    async fn retry_job(&self, id: i64) -> Result<JobReport> {
-        Store::retry_job(self, id).await
-    }
-
-    async fn cancel_job(&self, id: i64) -> Result<JobReport> {
-        Store::cancel_job(self, id).await
     }
 
     async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {

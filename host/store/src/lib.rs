@@ -20,6 +20,7 @@ mod expire;
 mod fetch;
 mod gc;
 mod generations;
+mod health;
 mod history;
 mod index_check;
 mod jobs;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use packhouse_model::error::{Error, Result};
 use packhouse_model::files::{known_in, nearest};
-use rustix::fs::OFlags;
+use packhouse_model::report::DiskSpace;
+use rustix::fs::{OFlags, StatVfs};
 
 use crate::objects::is_hex;
 
@@ -84,6 +85,14 @@ pub trait Staging: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When the folder can't be accessed.
     fn free_bytes(&self) -> Result<u64>;
+
+    /// The space of the disk of [`Staging::folder`]; none if it is not a disk's.
+    ///
+    /// # Errors
+    /// When the folder can't be accessed.
+    fn disk(&self) -> Result<Option<DiskSpace>> {
+        Ok(None)
+    }
 }
 
 /// The prefix of numbered files.
@@ -106,6 +115,12 @@ impl StagingFolder {
 
     fn make_folder(&self) -> Result<()> {
         std::fs::create_dir_all(&self.staging).map_err(Error::io("creating", &self.staging))
+    }
+
+    /// The blocks of the disk.
+    fn measure(&self) -> Result<StatVfs> {
+        let folder = nearest(&self.folder);
+        rustix::fs::statvfs(folder).map_err(|e| Error::io("measuring", folder)(e.into()))
     }
 }
 
@@ -167,10 +182,17 @@ impl Staging for StagingFolder {
     }
 
     fn free_bytes(&self) -> Result<u64> {
-        let folder = nearest(&self.folder);
-        let found =
-            rustix::fs::statvfs(folder).map_err(|e| Error::io("measuring", folder)(e.into()))?;
+        let found = self.measure()?;
         Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
+    fn disk(&self) -> Result<Option<DiskSpace>> {
+        let found = self.measure()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Some(DiskSpace {
+            used_bytes: bytes(found.f_blocks.saturating_sub(found.f_bfree)),
+            free_bytes: bytes(found.f_bavail),
+        }))
     }
 }
 

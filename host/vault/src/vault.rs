@@ -9,6 +9,7 @@ use packhouse_model::blocking::blocking;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::files::key_of;
 use packhouse_model::names::{MpackKey, RepoId};
+use packhouse_model::report::DiskSpace;
 
 use crate::cache::CachedPacks;
 use crate::local::LocalPacks;
@@ -127,6 +128,14 @@ impl Vault {
     /// When the folder can't be accessed.
     pub fn free_bytes(&self) -> Result<u64> {
         self.staging.free_bytes()
+    }
+
+    /// The space of the disk of [`Vault::folder`]; none if it is not a disk's.
+    ///
+    /// # Errors
+    /// When the folder can't be accessed.
+    pub fn disk(&self) -> Result<Option<DiskSpace>> {
+        self.staging.disk()
     }
 
     /// A new file in staging. `name` must be unused: 16 fresh random bytes.

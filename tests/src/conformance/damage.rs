@@ -128,6 +128,28 @@ pub async fn a_repo_says_which_packs_are_on_its_shelves(catalog: Arc<dyn Catalog
     assert_eq!(keys, [Some((key(5), 1005)), None, Some((key(3), 1003)), None, None]);
 }
 
+pub async fn alerts_count_each_damaged_repo_once(catalog: Arc<dyn Catalog>) {
+    let (one, other, sound) = (
+        Desk::new(&catalog).await,
+        Desk::named(&catalog, "c/d").await,
+        Desk::named(&catalog, "e/f").await,
+    );
+    for desk in [&one, &other] {
+        desk.push(vec![pack(1, 0..2), pack(2, 2..4)]).await;
+    }
+    sound.push(vec![pack(3, 0..2)]).await;
+    let damaged = async || catalog.alerts(at(-9)).await.unwrap().damaged_repos;
+    assert_eq!(damaged().await, 0);
+    note_index(&one, 7, Some(damage(None, 7))).await;
+    assert_eq!(damaged().await, 1);
+    note(&catalog, 8, &[3], &[1, 2]).await;
+    assert_eq!(damaged().await, 2, "of one repo, two packs and the index");
+    catalog.delete_repo(one.repo, at(9)).await.unwrap().unwrap();
+    assert_eq!(damaged().await, 1);
+    note(&catalog, 10, &[1, 2], &[]).await;
+    assert_eq!(damaged().await, 0);
+}
+
 pub async fn a_broken_shelf_goes_when_nothing_is_mapped_to_it_any_more(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     desk.push(vec![pack(1, 0..2), pack(2, 2..4)]).await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    Catalog, Consolidation, LockMode, NewAnswer, NewJob, PublishOutcome, Totals,
+    Alerts, Catalog, Consolidation, LockMode, NewAnswer, NewJob, PublishOutcome, Totals,
 };
 use packhouse_host::{IndexOptions, MpackKey, Operation, QueuedPack, RepoSummary};
 
@@ -247,6 +247,20 @@ pub async fn the_same_plan_is_the_same_answer_and_its_time_is_moved(catalog: Arc
     assert_eq!(of(&one, "plan 1", 40).await, Some(key(1)));
     assert!(expired(&one, 40).await.is_empty());
     assert_eq!(expired(&one, 41).await, [key(1)]);
+}
+
+pub async fn alerts_count_what_may_be_pruned_each_pack_once(catalog: Arc<dyn Catalog>) {
+    let alerts = async |seconds| catalog.alerts(at(seconds)).await.unwrap();
+    assert_eq!(alerts(99).await, Alerts::default());
+    let (one, _) = with_shared(&catalog).await;
+    // A time with a fraction is later than that without.
+    let half = at(19) + jiff::SignedDuration::from_millis(999);
+    assert_eq!(catalog.alerts(half).await.unwrap(), Alerts::default(), "the last gave it up at 20");
+    let both = Alerts { prunable_packs: 2, prunable_bytes: 1001 + 1002, ..Alerts::default() };
+    assert_eq!(alerts(20).await, both);
+    one.push(vec![pack(2, 0..0)]).await;
+    let first = Alerts { prunable_packs: 1, prunable_bytes: 1001, ..Alerts::default() };
+    assert_eq!(alerts(20).await, first, "what is pushed again is needed");
 }
 
 pub async fn totals_are_the_sums_of_all_summaries(catalog: Arc<dyn Catalog>) {

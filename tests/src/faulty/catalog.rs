@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::EntityId;
 use packhouse_host::catalog::{
-    Access, Answers, AwaitedParent, BranchDeletion, Catalog, ChangedRepos, CommitGraph,
+    Access, Alerts, Answers, AwaitedParent, BranchDeletion, Catalog, ChangedRepos, CommitGraph,
     CompletePack, Consolidation, DamageFindings, DeletionSummary, EntityKey, Fence, FetchRequests,
     GcLogQuery, JobEnd, JobQuery, Jobs, ListedRepo, LockGuard, LockMode, NewAnswer,
     NewFetchRequest, NewJob, Pressure, PublishOutcome, Push, PutRelease, RebuiltIndex, ReleaseRow,
@@ -163,6 +163,9 @@ impl Catalog for FaultyCatalog {
     }
     async fn totals(&self) -> Result<Totals> {
         self.inner.totals().await
+    }
+    async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts> {
+        self.inner.alerts(retired_until).await
     }
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
         self.inner.gc_history(repo, limit).await

@@ -151,6 +151,7 @@ laws! {
         what_no_shelf_holds_is_no_damage_of_a_repo_and_is_forgotten_with_its_pack
         damage_of_a_deleted_repo_is_forgotten
         a_repo_says_which_packs_are_on_its_shelves
+        alerts_count_each_damaged_repo_once
         a_broken_shelf_goes_when_nothing_is_mapped_to_it_any_more
         a_broken_pack_on_many_shelves_is_retired_with_the_last
         packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_that_had_them;
@@ -189,6 +190,7 @@ laws! {
         all_packs_on_shelves_are_held_once
         answers_are_good_until_the_latest_time_that_was_noted
         the_same_plan_is_the_same_answer_and_its_time_is_moved
+        alerts_count_what_may_be_pruned_each_pack_once
         totals_are_the_sums_of_all_summaries;
     locking:
         many_publish_together

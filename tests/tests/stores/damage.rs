@@ -514,6 +514,11 @@ fn what_is_damaged_is_told_by_every_verb_until_it_is_found_sound() {
     );
     assert_eq!(metric(&store), "1");
     store.run(["gc", "a/b"]).exits(4).says(&[&key]);
+    // A failed consolidation is remembered as well.
+    assert!(store.text(["repo", "list"]).ok().stdout.contains("failed 2"));
+    let checks = store.run(["doctor"]).exits(4).documents();
+    let failed = checks.iter().find(|check| check["check"] == "gc").unwrap();
+    assert!(failed["detail"].as_str().unwrap().contains(&key), "{failed}");
     let kept = store.run(["prune", "--grace", "0s"]).exits(4).json();
     assert_eq!(
         (&kept["packs_deleted"], &kept["packs_kept"], kept["kept"].as_array().unwrap().len()),

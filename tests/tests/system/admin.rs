@@ -106,6 +106,7 @@ async fn the_document_is_whole_and_lists_every_route() {
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
     let routes = [
         "GET /status",
+        "GET /health",
         "GET /changes",
         "GET /repos",
         "POST /repos",
@@ -317,6 +318,11 @@ async fn a_token_that_reaches_some_repos_sees_those() {
         place.ask(method, path, Some(&some), body).await.status().as_u16()
     };
     assert_eq!(of(Method::GET, "tokens", None).await, 403);
+    // Its numbers are of all repos.
+    assert_eq!(of(Method::GET, "health", None).await, 403);
+    let (status, health) = place.get("health", Some(&all)).await;
+    assert_eq!((status, &health["damaged_repos"]), (200, &json!(0)));
+    assert!(health["jobs_queued"].as_u64().unwrap() > 0, "{health}");
     assert_eq!(of(Method::GET, "repos/c/d", None).await, 200);
     assert_eq!(of(Method::GET, "repos/a/b", None).await, 403, "it is public, and not theirs");
     assert_eq!(of(Method::GET, "repos/a/none", None).await, 404);

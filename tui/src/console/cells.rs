@@ -30,6 +30,17 @@ pub(super) fn tail(text: &str, room: usize) -> String {
     if rest.len() < text.len() { format!("…{rest}") } else { text.to_owned() }
 }
 
+/// The text, cut in the middle with `…` where it takes more than `room` cells: of names, both ends
+/// tell them apart.
+pub(super) fn middle(text: &str, room: usize) -> String {
+    if width(text) <= room || room < 3 {
+        return fit(text, room);
+    }
+    let (head, _) = split_at(text, (room - 1).div_ceil(2));
+    let end = tail(text, room - width(head));
+    format!("{head}{end}")
+}
+
 /// The text in exactly `room` cells: cut, or padded with spaces on the right, or on the left for
 /// numbers.
 pub(super) fn pad(text: &str, room: usize, right: bool) -> String {
@@ -89,6 +100,14 @@ mod tests {
         assert_eq!(
             [tail("abcdef", 4), tail("東京都", 4), tail("abc", 3), tail("abc", 0)],
             ["…def", "…都", "abc", ""]
+        );
+        assert_eq!(
+            [middle("abcdefgh", 6), middle("abcdefgh", 5), middle("東京都東京都", 7)],
+            ["abc…gh", "ab…gh", "東…京都"]
+        );
+        assert_eq!(
+            [middle("abcdef", 6), middle("abcdef", 2), middle("abc", 0)],
+            ["abcdef", "a…", ""]
         );
         assert_eq!([pad("東", 4, false), pad("7", 3, true)], ["東  ", "  7"]);
         assert_eq!(wrap("one two three", 7), ["one two", "three"]);

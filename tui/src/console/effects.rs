@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::failure::Failure;
 use super::msg::{Effect, Msg};
-use super::state::{PAGE, Ticket};
+use super::state::{JOBS_PAGE, JobChange, JobsQuery, PAGE, Ticket};
 
 /// Time between two progress messages. People don't read faster, and each costs a frame.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -71,6 +71,11 @@ impl Runner {
                     Msg::Summarised(store.summary(&repo).await.map_err(Failure::from))
                 });
             }
+            Effect::Health(ticket) => {
+                self.spawn(ticket, async move {
+                    Msg::Health(ticket, store.health().await.map_err(Failure::from))
+                });
+            }
             Effect::Show(ticket, repo) => {
                 self.spawn(ticket, async move {
                     let shown = store.detail(&repo).await;
@@ -124,6 +129,27 @@ impl Runner {
                 self.spawn(ticket, async move {
                     let entries = store.gc_entries(&query).await;
                     Msg::Remembered(ticket, entries.map_err(Failure::from))
+                });
+            }
+            Effect::Jobs(ticket, JobsQuery { status, before }) => {
+                self.spawn(ticket, async move {
+                    let jobs = store.jobs(None, status, before, JOBS_PAGE).await;
+                    Msg::Jobs(ticket, jobs.map_err(Failure::from))
+                });
+            }
+            Effect::Job(ticket, id) => {
+                self.spawn(ticket, async move {
+                    let job = store.job(id).await;
+                    Msg::Job(ticket, job.map(Box::new).map_err(Failure::from))
+                });
+            }
+            Effect::ChangeJob(_, ticket, id, change) => {
+                self.spawn(ticket, async move {
+                    let job = match change {
+                        JobChange::Retry => store.retry_job(id).await,
+                        JobChange::Cancel => store.cancel_job(id).await,
+                    };
+                    Msg::JobChanged(id, change, job.map(Box::new).map_err(Failure::from))
                 });
             }
             Effect::Watch(since) => {

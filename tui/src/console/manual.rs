@@ -24,7 +24,14 @@ const SHARED: [Section; 4] = [
     ("From every screen", "Except in dialogs and text inputs.", |row| {
         matches!(
             row.action,
-            Action::Runs | Action::History | Action::Log | Action::Help | Action::Palette
+            Action::Repos
+                | Action::Jobs
+                | Action::Health
+                | Action::Runs
+                | Action::History
+                | Action::Log
+                | Action::Help
+                | Action::Palette
         )
     }),
     ("Moving", "These keys also scroll long text. Letters move outside of text inputs.", |row| {

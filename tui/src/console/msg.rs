@@ -3,13 +3,13 @@
 use crossterm::event::MouseEvent;
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
-    ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, RepoName, RepoSummary,
-    VerifyReport,
+    ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Health, JobReport, RepoName,
+    RepoSummary, VerifyReport,
 };
 
 use super::failure::BackendResult;
 use super::keys::Key;
-use super::state::{Extent, Level, Permit, Ticket};
+use super::state::{Extent, JobChange, JobsQuery, Level, Permit, Ticket};
 
 /// A message.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub(super) enum Msg {
     Listed(Ticket, BackendResult<Vec<RepoSummary>>),
     /// [`Effect::Summarise`] ended.
     Summarised(BackendResult<RepoSummary>),
+    /// [`Effect::Health`] ended.
+    Health(Ticket, BackendResult<Health>),
     /// [`Effect::Show`] ended.
     Shown(Ticket, BackendResult<Box<RepoDetail>>),
     /// [`Effect::Plan`] ended. The runner keeps the plan under the ticket.
@@ -48,6 +50,12 @@ pub(super) enum Msg {
     Verified(Ticket, BackendResult<VerifyReport>),
     /// [`Effect::History`] ended: some consolidations, newest first.
     Remembered(Ticket, BackendResult<Vec<GcEntry>>),
+    /// [`Effect::Jobs`] ended: some jobs, newest first.
+    Jobs(Ticket, BackendResult<Vec<JobReport>>),
+    /// [`Effect::Job`] ended.
+    Job(Ticket, BackendResult<Box<JobReport>>),
+    /// [`Effect::ChangeJob`] ended: the job now, or the one that does the same.
+    JobChanged(i64, JobChange, BackendResult<Box<JobReport>>),
     /// [`Effect::Watch`] ended: the store has changed; this is its new stamp.
     Changed(BackendResult<u64>),
     /// The connection to the store has changed. It is down before a call fails for that reason: see
@@ -63,6 +71,8 @@ pub(super) enum Effect {
     List(Ticket, Option<RepoName>),
     /// Load the row of one repo.
     Summarise(Ticket, RepoName),
+    /// Load what needs attention in the store.
+    Health(Ticket),
     /// Load the details of one repo.
     Show(Ticket, RepoName),
     /// Plan a consolidation, and keep the plan.
@@ -79,6 +89,12 @@ pub(super) enum Effect {
     Forget(Ticket),
     /// Load ended consolidations.
     History(Ticket, GcQuery),
+    /// Load a page of jobs.
+    Jobs(Ticket, JobsQuery),
+    /// Load a job.
+    Job(Ticket, i64),
+    /// Retry or cancel a job.
+    ChangeJob(Permit, Ticket, i64, JobChange),
     /// Wait until the store changes.
     Watch(Option<u64>),
     /// Copy a text to the clipboard.

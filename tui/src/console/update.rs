@@ -1,15 +1,19 @@
 //! Applies messages: a message changes the model and returns effects. No I/O, no waiting.
 //!
 //! [`input`] handles keys, text and the mouse, [`act`] actions, [`ask`] plans and confirmations,
-//! [`work`] runs, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`]
-//! the connection to a remote store.
+//! [`work`] runs, [`jobs`] the jobs of the store, [`health`] what needs attention in it, [`loaded`]
+//! what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
+//! store. [`screens`] opens screens.
 
 mod act;
 mod ask;
 mod connection;
+mod health;
 mod input;
+mod jobs;
 mod loaded;
 mod reload;
+mod screens;
 mod work;
 
 use super::keys::Focus;
@@ -43,8 +47,16 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Remembered(ticket, answer) => {
             return loaded::remembered(model, ticket, answer).into_iter().collect();
         }
+        Msg::Jobs(ticket, answer) => {
+            return jobs::listed(model, ticket, answer).into_iter().collect();
+        }
+        Msg::JobChanged(id, change, answer) => {
+            return jobs::changed(model, (id, change), answer);
+        }
         Msg::Connection(connection) => return connection::changed(model, connection),
         Msg::Summarised(answer) => loaded::summarised(model, answer),
+        Msg::Health(ticket, answer) => health::loaded(model, ticket, answer),
+        Msg::Job(ticket, answer) => jobs::shown(model, ticket, answer),
         Msg::Shown(ticket, answer) => loaded::shown(model, ticket, answer),
         Msg::Progress(steps) => {
             for (ticket, event) in steps {

@@ -165,9 +165,13 @@ fn line(repo: &RepoReport) -> [Cell; 7] {
         size(repo.bytes).into(),
         crate::text::count(repo.commits).into(),
         crate::text::count(repo.objects).into(),
-        repo.last_gc
-            .as_ref()
-            .map_or_else(|| Cell::new(Tone::Dim, "never"), |gc| time(gc.finished_at).into()),
+        match &repo.last_gc {
+            None => Cell::new(Tone::Dim, "never"),
+            Some(gc) if gc.outcome == "failed" => {
+                Cell::new(Tone::Bad, format!("failed {}", time(gc.finished_at)))
+            }
+            Some(gc) => time(gc.finished_at).into(),
+        },
         match repo.damaged.is_empty() {
             false => Cell::new(Tone::Bad, "damaged"),
             true => Cell::new(

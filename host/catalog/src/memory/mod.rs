@@ -32,7 +32,7 @@ use tokio::sync::RwLock;
 
 use self::state::{GcRun, Repo, State};
 use crate::{
-    AwaitedParent, BranchDeletion, Catalog, CommitGraph, CompletePack, Consolidation,
+    Alerts, AwaitedParent, BranchDeletion, Catalog, CommitGraph, CompletePack, Consolidation,
     DamageFindings, DeletionSummary, EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode,
     PublishOutcome, Push, RebuiltIndex, RepoRestoration, RepoRow, RestoreOutcome, RunsToMerge,
     Snapshot, Totals, UnneededPack,
@@ -201,6 +201,18 @@ impl Catalog for MemoryCatalog {
             totals.damaged += summary.damaged;
         }
         Ok(totals)
+    }
+
+    async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts> {
+        let state = self.read();
+        let damaged =
+            state.page(None, u32::MAX).into_iter().filter(|repo| !state.damage(*repo).is_empty());
+        let mut alerts = Alerts { damaged_repos: damaged.count() as u64, ..Alerts::default() };
+        for unneeded in state.unneeded_packs().iter().filter(|one| one.at <= retired_until) {
+            alerts.prunable_packs += 1;
+            alerts.prunable_bytes += unneeded.pack.bytes;
+        }
+        Ok(alerts)
     }
 
     async fn change_stamp(&self) -> Result<u64> {

@@ -4,6 +4,7 @@
 mod api;
 mod backup;
 mod damage;
+mod health;
 mod job;
 pub(crate) mod job_status;
 pub(crate) mod newer;
@@ -29,6 +30,7 @@ pub use api::{
 };
 pub use backup::{BackupProblem, BackupReport};
 pub use damage::{Damage, KeptPack, Repaired};
+pub use health::{DiskSpace, Health};
 pub use job::{JobEnded, JobReport, Policy, PolicyCheck, PolicyReport, Queued};
 pub use job_status::JobStatus;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};

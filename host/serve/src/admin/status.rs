@@ -1,4 +1,4 @@
-//! Information about the store, and its change counter.
+//! Information about the store, what needs attention in it, and its change counter.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use packhouse_model::access::{Caller, Scope};
 use packhouse_model::error::Result;
-use packhouse_model::report::{Changes, StatusReport, SweptReport};
+use packhouse_model::report::{Changes, Health, StatusReport, SweptReport};
 use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::super::permission::administers_some;
+use super::super::permission::{administers_all, administers_some};
 use super::super::problem::{ApiResult, Problem};
 use super::super::revocation::check_token;
 use super::super::state::{AppState, SharedState};
@@ -21,7 +21,7 @@ use super::extract::QueryParams;
 use super::paging::MAX_SAFE_INTEGER;
 
 pub(super) fn routes() -> OpenApiRouter<SharedState> {
-    OpenApiRouter::new().routes(routes!(status)).routes(routes!(changes))
+    OpenApiRouter::new().routes(routes!(status)).routes(routes!(health)).routes(routes!(changes))
 }
 
 /// How long a request waits for a change: shorter than the timeouts of proxies.
@@ -49,6 +49,16 @@ async fn status(
         free_bytes: store.free_bytes()?,
         swept: found.then_some(SweptReport { removed: swept.removed, in_use: swept.in_use }),
     }))
+}
+
+/// Returns what needs attention in the store, in numbers. For administrators of the whole store.
+#[utoipa::path(get, path = "/health", tag = "store", responses((status = 200, description = "The numbers", body = Health)))]
+async fn health(
+    State(state): State<SharedState>,
+    Extension(caller): Extension<Caller>,
+) -> ApiResult<Json<Health>> {
+    administers_all(&caller)?;
+    Ok(Json(state.store.health().await?))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -29,11 +29,15 @@ pub(super) enum Action {
     /// So many packs are pushed at once.
     Push(usize),
     Consolidate,
-    /// A consolidation fails: the disk is full.
-    FailConsolidation,
+    /// A worker's consolidation fails: the disk is full.
+    FailJob,
+    /// A worker begins to consolidate it.
+    RunJob,
+    /// A consolidation is queued.
+    QueueJob,
     /// One of its packs is changed and another one removed; a verification finds that.
     Damage,
-    /// Packs of all repos are deleted that were replaced long ago.
+    /// A worker deletes packs of all repos that were replaced long ago.
     Prune,
 }
 
@@ -75,8 +79,10 @@ pub(super) fn past(repos: usize, seed: u64, now: Timestamp) -> (Vec<Repo>, Vec<S
         past.consolidations.iter().for_each(|at| step(*at, Action::Consolidate));
         match property {
             Property::None | Property::Private => {}
-            Property::GcFailed => step(2754, Action::FailConsolidation),
+            Property::GcFailed => step(2754, Action::FailJob),
             Property::Damaged => step(1903, Action::Damage),
+            Property::JobRuns => step(41, Action::RunJob),
+            Property::JobWaits => step(12, Action::QueueJob),
         }
         let private = property == Property::Private;
         all.push(Repo {
@@ -87,7 +93,7 @@ pub(super) fn past(repos: usize, seed: u64, now: Timestamp) -> (Vec<Repo>, Vec<S
         });
     }
     steps.push(Step {
-        at: now - SignedDuration::from_secs(3 * DAY),
+        at: now - SignedDuration::from_secs(30 * DAY),
         repo: 0,
         action: Action::Prune,
     });

@@ -21,8 +21,8 @@ use async_trait::async_trait;
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
 use packhouse_host::{
-    Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Inspect, Operation, Phase,
-    PlannedGc, Progress, RepoName, RepoSummary, Result,
+    Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Health, Inspect, JobReport,
+    JobStatus, Operation, Phase, PlannedGc, Progress, RepoName, RepoSummary, Result,
 };
 use tokio::sync::OnceCell;
 
@@ -98,6 +98,32 @@ impl Inspect for DemoBackend {
 
     async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
         self.store().await?.gc_entries(query).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.store().await?.health().await
+    }
+
+    async fn jobs(
+        &self,
+        repo: Option<&RepoName>,
+        status: Option<JobStatus>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<JobReport>> {
+        self.store().await?.jobs(repo, status, before, limit).await
+    }
+
+    async fn job(&self, id: i64) -> Result<JobReport> {
+        self.store().await?.job(id).await
+    }
+
+    async fn retry_job(&self, id: i64) -> Result<JobReport> {
+        self.store().await?.retry_job(id).await
+    }
+
+    async fn cancel_job(&self, id: i64) -> Result<JobReport> {
+        self.store().await?.cancel_job(id).await
     }
 
     async fn changed(&self, since: Option<u64>) -> Result<u64> {

@@ -24,6 +24,10 @@ pub(super) enum Property {
     GcFailed,
     /// One of its packs has other bytes, and another one is gone.
     Damaged,
+    /// A worker consolidates it.
+    JobRuns,
+    /// A consolidation is queued.
+    JobWaits,
 }
 
 use Kind::{Empty, Growing, ManyPacks, New, OnePack};
@@ -37,8 +41,8 @@ pub(super) const NAMES: [(&str, Kind, Property); 40] = [
     ("zoe/unreleased", Growing, Property::Private),
     ("aster-studio/templates", OnePack, Property::None),
     ("tidal-lab/spring-cruise", Empty, Property::None),
-    ("aster-studio/evening-sessions", ManyPacks, Property::None),
-    ("tidal-lab/reef-soundscapes", ManyPacks, Property::None),
+    ("aster-studio/evening-sessions", ManyPacks, Property::JobRuns),
+    ("tidal-lab/reef-soundscapes", ManyPacks, Property::JobWaits),
     ("city-archive/oral-history", Growing, Property::None),
     ("city-archive/wax-cylinders", OnePack, Property::None),
     ("city-archive/street-organs", OnePack, Property::None),

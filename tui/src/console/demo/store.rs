@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
-use packhouse_host::catalog::Catalog;
+use jiff::{SignedDuration, Timestamp};
 use packhouse_host::catalog::memory::MemoryCatalog;
+use packhouse_host::catalog::{Catalog, Fence, JobEnd};
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::sample::{History, PackBuilder};
 use packhouse_host::sandbox::Sandbox;
@@ -15,13 +15,19 @@ use packhouse_host::vault::memory::MemoryPacks;
 use packhouse_host::vault::objects::ObjectName;
 use packhouse_host::vault::{PackStore, Vault};
 use packhouse_host::{
-    Error, GcOptions, GcRecord, Progress, PruneOptions, PushOptions, RepoName, Result, Store,
-    VerifyOptions,
+    Error, GcOptions, GcRecord, Operation, Progress, PruneOptions, PushOptions, RepoName, Result,
+    Store, VerifyOptions,
 };
 use tempfile::NamedTempFile;
 
 use super::clock::DemoClock;
 use super::history::{Action, Repo, Step, past};
+
+/// The worker that has done the jobs of the demo.
+const WORKER: &str = "studio-1:4711";
+
+/// How long it keeps a job. No other worker comes.
+const LEASE: SignedDuration = SignedDuration::from_mins(10);
 
 /// The demo store.
 pub(in crate::console) struct Demo {
@@ -81,12 +87,20 @@ impl Demo {
             Action::Create => drop(self.store.create_repo(name, repo.visibility).await?),
             Action::Push(packs) => self.push(name, packs).await?,
             Action::Consolidate => drop(self.store.gc(name, GcOptions::default(), &silent).await?),
-            Action::FailConsolidation => self.fail_consolidation(name).await?,
+            Action::FailJob => self.fail_job(name).await?,
+            Action::RunJob => drop(self.begin(Some(name), gc()).await?),
+            Action::QueueJob => drop(self.store.queue(Some(name), gc()).await?),
             Action::Damage => {
                 self.damage(name).await?;
                 self.store.verify(name, VerifyOptions::default(), &silent).await?;
             }
-            Action::Prune => drop(self.store.prune(PruneOptions::default(), &silent).await?),
+            Action::Prune => {
+                let prune = PruneOptions::default();
+                let fence = self.begin(None, Operation::Prune(prune)).await?;
+                let report = self.store.prune(prune, &silent).await?;
+                let result = serde_json::to_value(report).unwrap_or_default();
+                self.store.end_job(fence, &JobEnd::Done(result)).await?;
+            }
         }
         Ok(())
     }
@@ -112,19 +126,29 @@ impl Demo {
         }
     }
 
-    /// Remembers a consolidation that has failed. Memory doesn't fill up, so it is only noted.
-    async fn fail_consolidation(&self, name: &RepoName) -> Result<()> {
+    /// Queues a job, and gives it to a worker.
+    async fn begin(&self, repo: Option<&RepoName>, operation: Operation) -> Result<Fence> {
+        let queued = self.store.queue(repo, operation).await?;
+        let now = self.clock.now();
+        let taken = self.store.take_job(WORKER, now, now + LEASE).await?;
+        taken.map(|(_, fence)| fence).ok_or(Error::UnknownJob(queued.job))
+    }
+
+    /// A worker's consolidation fails for good. Memory doesn't fill up, so it is only recorded.
+    async fn fail_job(&self, name: &RepoName) -> Result<()> {
         let source = std::io::Error::new(
             std::io::ErrorKind::StorageFull,
             "not enough disk space: 214958080 bytes needed, 67108864 free",
         );
         let error = Error::Io { doing: "creating a pack in", path: "/srv/muse".into(), source };
+        let fence = self.begin(Some(name), gc()).await?;
         let (digest, now) = (self.store.component_digest(), self.clock.now());
         let record = GcRecord::failed(&error, 812, digest, now);
-        match self.catalog.repo(name).await? {
-            Some(repo) => self.catalog.record_gc(repo.id, &record, None).await,
-            None => Err(Error::UnknownRepo(name.clone())),
-        }
+        let repo = self.catalog.repo(name).await?;
+        let repo = repo.ok_or_else(|| Error::UnknownRepo(name.clone()))?;
+        self.catalog.record_gc(repo.id, &record, None).await?;
+        self.store.end_job(fence, &JobEnd::Failed(error.to_string())).await?;
+        Ok(())
     }
 
     /// Changes a byte in a pack of a repo, and removes another pack.
@@ -150,6 +174,10 @@ impl Demo {
             self.stored.remove(&ObjectName::Pack(pack.key)).await.unwrap();
         }
     }
+}
+
+fn gc() -> Operation {
+    Operation::Gc(GcOptions::default())
 }
 
 /// A vault of these packs. It stages in memory, if the system has a folder there: each pack would

@@ -138,8 +138,17 @@ impl Keymap {
         let mut confirming = keys(&[Action::Confirm]);
         confirming.find(|key| {
             let easy = ["Enter", "Space"].iter().any(|name| name.parse() == Ok(*key));
-            easy || keys(&[Action::Consolidate, Action::Open, Action::Preview])
-                .any(|asking| asking == *key)
+            let asking = [
+                Action::Consolidate,
+                Action::Open,
+                Action::Preview,
+                Action::RetryJob,
+                Action::CancelJob,
+            ];
+            easy || self
+                .bindings
+                .iter()
+                .any(|binding| asking.contains(&binding.row.action) && binding.keys.contains(key))
         })
     }
 
@@ -228,9 +237,8 @@ mod tests {
     fn read_only_has_no_key_that_changes_a_store() {
         let map = Keymap::new(true);
         for focus in Focus::ALL {
-            let changing = map
-                .in_focus(focus)
-                .find(|b| matches!(b.row.action, Action::Consolidate | Action::Confirm));
+            let changing =
+                map.in_focus(focus).find(|b| b.row.changes || b.row.action == Action::Confirm);
             assert!(changing.is_none(), "{focus:?}");
         }
     }
@@ -274,7 +282,7 @@ mod tests {
 
     #[test]
     fn no_careless_key_confirms() {
-        for keys in [&["Enter"][..], &["Space"], &["g"], &["p"], &["y", "g"]] {
+        for keys in [&["Enter"][..], &["Space"], &["g"], &["p"], &["r"], &["x"], &["y", "g"]] {
             let decline = change("decline", &["Esc"]);
             let message = refused(&[decline, change("confirm", keys)]);
             assert!(message.contains("can't be `confirm`"), "{keys:?}: {message}");

@@ -29,6 +29,15 @@ pub(in crate::console) enum Action {
     Copy,
     Runs,
     History,
+    /// Shows the repos, the jobs, or what needs attention.
+    Repos,
+    Jobs,
+    Health,
+    RetryJob,
+    CancelJob,
+    /// Filters jobs by another status.
+    StatusNext,
+    StatusPrevious,
     Log,
     Help,
     Palette,
@@ -83,6 +92,11 @@ pub(in crate::console) enum Focus {
     Search,
     /// One entry of the history.
     Record,
+    /// The jobs of the store, and one of them.
+    Jobs,
+    Job,
+    /// What needs attention in the store.
+    Health,
     Log,
     Palette,
     Leave,
@@ -91,7 +105,7 @@ pub(in crate::console) enum Focus {
 
 impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Focus; 16] = [
+    pub(in crate::console) const ALL: [Focus; 19] = [
         Focus::Repos,
         Focus::Filter,
         Focus::Repo,
@@ -104,6 +118,9 @@ impl Focus {
         Focus::History,
         Focus::Search,
         Focus::Record,
+        Focus::Jobs,
+        Focus::Job,
+        Focus::Health,
         Focus::Log,
         Focus::Palette,
         Focus::Leave,
@@ -125,6 +142,9 @@ impl Focus {
             Focus::History => "History",
             Focus::Search => "Search input",
             Focus::Record => "History entry",
+            Focus::Jobs => "Jobs",
+            Focus::Job => "Job",
+            Focus::Health => "Health",
             Focus::Log => "Log",
             Focus::Palette => "Commands",
             Focus::Leave => "Quit dialog",
@@ -179,8 +199,20 @@ const TAB: Key = Key::plain(KeyCode::Tab);
 use Focus as F;
 
 /// Screens that scroll, and use letters as commands.
-const LETTERS: &[Focus] =
-    &[F::Repos, F::Repo, F::Preview, F::Runs, F::Done, F::History, F::Record, F::Log, F::Help];
+const LETTERS: &[Focus] = &[
+    F::Repos,
+    F::Repo,
+    F::Preview,
+    F::Runs,
+    F::Done,
+    F::History,
+    F::Record,
+    F::Jobs,
+    F::Job,
+    F::Health,
+    F::Log,
+    F::Help,
+];
 /// Everything that scrolls.
 const SCROLLED: &[Focus] = &[
     F::Repos,
@@ -194,15 +226,31 @@ const SCROLLED: &[Focus] = &[
     F::History,
     F::Search,
     F::Record,
+    F::Jobs,
+    F::Job,
+    F::Health,
     F::Log,
     F::Palette,
     F::Help,
 ];
-/// Where one repo is shown or selected.
-const ABOUT_REPO: &[Focus] = &[F::Repos, F::Repo, F::Runs, F::Done, F::History, F::Record];
+/// Where a repo, a key, a job or a command is shown or selected.
+const COPIED: &[Focus] =
+    &[F::Repos, F::Repo, F::Runs, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health];
 /// Where the keys of other screens work.
-const SCREENS: &[Focus] =
-    &[F::Repos, F::Repo, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Log];
+const SCREENS: &[Focus] = &[
+    F::Repos,
+    F::Repo,
+    F::Preview,
+    F::Runs,
+    F::Run,
+    F::Done,
+    F::History,
+    F::Record,
+    F::Jobs,
+    F::Job,
+    F::Health,
+    F::Log,
+];
 const TEXT: &[Focus] = &[F::Filter, F::Search, F::Palette, F::Typing];
 
 /// All actions. The footer shows as many hints as fit in this order, the most important first.
@@ -219,15 +267,20 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Accept, "accept-count", &[ENTER], &[F::Typing], "confirm", "Run the plan if the number is correct"),
     row(Action::Accept, "choose", &[ENTER], &[F::Palette], "run", "Run the selected command"),
     row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "Discard the input, and close"),
-    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Runs, F::History], "open", "Open the selected item"),
+    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Runs, F::History, F::Jobs, F::Health], "open", "Open the selected item"),
+    change(row(Action::RetryJob, "retry-job", &[Key::char('r')], &[F::Jobs, F::Job], "retry", "Retry a failed or cancelled job, after a confirmation")),
+    change(row(Action::CancelJob, "cancel-job", &[Key::char('x')], &[F::Jobs, F::Job], "cancel job", "Cancel a queued or running job, after a confirmation")),
+    row(Action::StatusNext, "status", &[Key::char('s')], &[F::Jobs], "status", "Show only the jobs with the next status"),
     row(Action::Mark, "mark", &[Key::char(' ')], &[F::Repos], "mark", "Mark or unmark the repo"),
     change(row(Action::Consolidate, "consolidate", &[Key::char('g')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "consolidate", "Plan a consolidation of the repo or the marked repos, and ask to confirm it")),
     row(Action::SortNext, "sort", &[Key::char('s')], &[F::Repos], "sort", "Sort by the next column"),
     row(Action::Filter, "filter", &[Key::char('/')], &[F::Repos], "filter", "Filter repos: words of the name, packs>10, size>1G, reclaim>30%, gc>7d, state:failed"),
     row(Action::Filter, "search", &[Key::char('/')], &[F::History], "search", "Search consolidations by repo, outcome, key or error"),
+    row(Action::Jobs, "jobs", &[Key::char('2')], SCREENS, "jobs", "Show the jobs of the store"),
+    row(Action::Health, "health", &[Key::char('3')], SCREENS, "health", "Show what needs attention in the store, and what to do about it"),
     row(Action::Preview, "preview", &[Key::char('p')], &[F::Repos, F::Repo, F::Done, F::Record], "preview", "Show the plan of a consolidation without running it"),
     row(Action::Verify, "verify", &[Key::char('v')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "verify", "Read and hash every pack of the repo or the marked repos"),
-    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Log, F::Help], "back", "Go back"),
+    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Log, F::Help], "back", "Go back"),
     row(Action::CancelQueued, "cancel-queued", &[Key::char('X')], &[F::Runs], "cancel queue", "Cancel all queued runs"),
     row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "Show queued, active and finished runs"),
     row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "Show all finished consolidations"),
@@ -235,12 +288,15 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Quit, "out", &[Key::char('q')], &[F::Repos], "quit", "Quit the console"),
     row(Action::Help, "help", &[Key::char('?')], SCREENS, "help", "Show this help"),
     row(Action::Palette, "palette", &[Key::char(':')], SCREENS, "commands", "Find a command by its name"),
-    row(Action::Copy, "copy", &[Key::char('c')], ABOUT_REPO, "copy", "Copy the selected name, key or ID"),
-    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::History], "refresh", "Reload from the store"),
+    row(Action::Copy, "copy", &[Key::char('c')], COPIED, "copy", "Copy the selected name, key, ID or command"),
+    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::History, F::Health], "refresh", "Reload from the store"),
+    row(Action::Refresh, "reload", &[Key::char('R')], &[F::Jobs, F::Job], "reload", "Reload from the store"),
+    row(Action::Repos, "repos", &[Key::char('1')], SCREENS, "repos", "Show the list of repos"),
     row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),
     row(Action::MarkAll, "mark-all", &[Key::char('a')], &[F::Repos], "", "Mark or unmark all displayed repos"),
     row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[F::Repos], "", "Sort by the previous column"),
     row(Action::SortTurn, "sort-turn", &[Key::char('o')], &[F::Repos], "", "Reverse the order"),
+    row(Action::StatusPrevious, "status-back", &[Key::char('S')], &[F::Jobs], "", "Show only the jobs with the previous status"),
     row(Action::Erase, "erase", &[Key::plain(KeyCode::Backspace)], TEXT, "", "Delete the last character"),
     row(Action::EraseWord, "erase-word", &[Key::ctrl('w')], TEXT, "", "Delete the last word"),
     row(Action::EraseAll, "erase-all", &[Key::ctrl('u')], TEXT, "", "Clear the input"),

@@ -4,11 +4,14 @@ use std::cmp::Reverse;
 
 use packhouse_host::RepoSummary;
 
+use super::condition::Condition;
+
 /// A column for sorting, in display order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::console) enum Column {
     #[default]
     Name,
+    State,
     Packs,
     Reclaimable,
     Size,
@@ -21,8 +24,9 @@ pub(in crate::console) enum Column {
 }
 
 impl Column {
-    pub(super) const ALL: [Column; 10] = [
+    pub(super) const ALL: [Column; 11] = [
         Column::Name,
+        Column::State,
         Column::Packs,
         Column::Reclaimable,
         Column::Size,
@@ -38,6 +42,7 @@ impl Column {
     pub(in crate::console) const fn label(self) -> &'static str {
         match self {
             Column::Name => "name",
+            Column::State => "state",
             Column::Packs => "packs",
             Column::Objects => "objects",
             Column::Size => "size",
@@ -67,6 +72,7 @@ impl Column {
         match self {
             Column::Name if up => {}
             Column::Name => shown.reverse(),
+            Column::State => order(shown, up, |at| Condition::of(repo(at))),
             Column::LastGc => {
                 order(shown, up, |at| repo(at).last_gc.as_ref().map(|last| last.finished_at))
             }
@@ -84,7 +90,7 @@ impl Column {
             Column::Commits => repo.commits,
             Column::Snapshots => repo.snapshots,
             Column::Tags => repo.tags,
-            Column::Name | Column::LastGc => 0,
+            Column::Name | Column::State | Column::LastGc => 0,
         }
     }
 }

@@ -1,13 +1,14 @@
-//! The confirm dialog. Every change to a store passes it: it shows a plan, and returns a [`Permit`]
-//! when the operator confirms.
+//! The confirm dialog. Every change to a store passes it: it shows a plan or a job, and returns a
+//! [`Permit`] when the operator confirms.
 
 use std::collections::HashSet;
 
-use packhouse_host::{Event, GcPlanReport, RepoName, RepoSummary};
+use packhouse_host::{Event, GcPlanReport, JobReport, RepoName, RepoSummary};
 
 use super::choice::{Choice, Why};
 use super::cursor::Cursor;
 use super::input::Input;
+use super::jobs::JobChange;
 use super::ticket::{Abandoned, Ticket};
 use crate::console::failure::{BackendResult, Failure};
 use crate::console::keys::Focus;
@@ -40,13 +41,15 @@ pub(in crate::console) struct ConfirmDialog {
     pub(in crate::console) top: Cursor,
 }
 
-/// What would be consolidated.
+/// What would be changed.
 #[derive(Debug)]
 pub(in crate::console) enum Subject {
     /// One repo, and the state of its plan.
     One(RepoName, PlanState),
     /// Many repos; each is planned when it runs.
     Many(Vec<RepoSummary>),
+    /// A job, and what would be done to it.
+    Job(Box<JobReport>, JobChange),
 }
 
 /// The state of a plan.
@@ -90,13 +93,12 @@ pub(in crate::console) enum Confirmed {
     Plan(Permit, Ticket, RepoName),
     /// Consolidations of these repos.
     Many(Permit, Vec<RepoName>),
+    /// A change of the job with this id.
+    Job(Permit, i64, JobChange),
 }
 
 impl ConfirmDialog {
-    /// A dialog for one repo, planned under `ticket`. Without `asking`, it only shows the plan.
-    pub(in crate::console) fn one(repo: RepoName, ticket: Ticket, asking: bool) -> ConfirmDialog {
-        let asks = if asking { Asks::Key } else { Asks::Nothing };
-        let (subject, top) = (Subject::One(repo, PlanState::Planning(None)), Cursor::default());
+    fn about(ticket: Ticket, subject: Subject, asks: Asks) -> ConfirmDialog {
         ConfirmDialog {
             ticket,
             subject,
@@ -106,8 +108,14 @@ impl ConfirmDialog {
             seen: false,
             renewed: false,
             refusal: None,
-            top,
+            top: Cursor::default(),
         }
+    }
+
+    /// A dialog for one repo, planned under `ticket`. Without `asking`, it only shows the plan.
+    pub(in crate::console) fn one(repo: RepoName, ticket: Ticket, asking: bool) -> ConfirmDialog {
+        let asks = if asking { Asks::Key } else { Asks::Nothing };
+        ConfirmDialog::about(ticket, Subject::One(repo, PlanState::Planning(None)), asks)
     }
 
     /// A dialog for marked repos. If only one remains, it shows the whole plan of that one.
@@ -118,17 +126,16 @@ impl ConfirmDialog {
             many => (Subject::Many(many.to_vec()), Asks::about(many.len())),
         };
         let asks = if asking { asks } else { Asks::Nothing };
-        ConfirmDialog {
-            ticket,
-            subject,
-            asks,
-            left_out,
-            hidden,
-            seen: false,
-            renewed: false,
-            refusal: None,
-            top: Cursor::default(),
-        }
+        ConfirmDialog { left_out, hidden, ..ConfirmDialog::about(ticket, subject, asks) }
+    }
+
+    /// A dialog about a job. There is nothing to plan.
+    pub(in crate::console) fn of_job(
+        job: JobReport,
+        change: JobChange,
+        ticket: Ticket,
+    ) -> ConfirmDialog {
+        ConfirmDialog::about(ticket, Subject::Job(Box::new(job), change), Asks::Key)
     }
 
     /// The repo to plan, and the ticket of its plan, if the dialog needs one.
@@ -142,6 +149,7 @@ impl ConfirmDialog {
             Subject::One(_, PlanState::Planning(_) | PlanState::Ready(_)) => Asks::Key,
             Subject::One(..) => Asks::Nothing,
             Subject::Many(repos) => Asks::about(repos.len()),
+            Subject::Job(..) => Asks::Key,
         };
     }
 
@@ -158,7 +166,7 @@ impl ConfirmDialog {
     pub(in crate::console) fn repo(&self) -> Option<&RepoName> {
         match &self.subject {
             Subject::One(repo, _) => Some(repo),
-            Subject::Many(_) => None,
+            Subject::Many(_) | Subject::Job(..) => None,
         }
     }
 
@@ -167,6 +175,7 @@ impl ConfirmDialog {
         match &self.subject {
             Subject::One(_, state) => matches!(state, PlanState::Ready(_)),
             Subject::Many(repos) => !repos.is_empty(),
+            Subject::Job(..) => true,
         }
     }
 
@@ -217,6 +226,9 @@ impl ConfirmDialog {
             (Asks::Key, Subject::One(repo, PlanState::Ready(_))) => {
                 Some(Confirmed::Plan(Permit(()), self.ticket, repo.clone()))
             }
+            (Asks::Key, Subject::Job(job, change)) => {
+                Some(Confirmed::Job(Permit(()), job.id, *change))
+            }
             (Asks::Key, Subject::Many(repos)) => Some(Confirmed::Many(Permit(()), names(repos))),
             (Asks::Count(typed), Subject::Many(repos)) => {
                 if typed.text().trim() == repos.len().to_string() {
@@ -237,7 +249,7 @@ impl ConfirmDialog {
         match self.subject {
             Subject::One(_, PlanState::Planning(_)) => Some(Abandoned::Call(self.ticket)),
             Subject::One(..) => Some(Abandoned::Plan(self.ticket)),
-            Subject::Many(_) => None,
+            Subject::Many(_) | Subject::Job(..) => None,
         }
     }
 }

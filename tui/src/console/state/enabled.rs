@@ -1,6 +1,8 @@
 //! Which actions are enabled. Those that would do nothing are not offered.
 
 use super::confirm::{ConfirmDialog, PlanState, Subject};
+use super::findings::Finding;
+use super::jobs::JobChange;
 use super::model::Model;
 use super::palette::Palette;
 use super::run::{Run, RunState};
@@ -17,8 +19,8 @@ impl Model {
     /// palette.
     fn is_enabled_in(&self, focus: Focus, action: Action) -> bool {
         use Action::{
-            Back, CancelQueued, Confirm, Consolidate, Copy, LeaveNow, Mark, Open, Preview,
-            SortNext, Stop, Verify, Wait,
+            Back, CancelJob, CancelQueued, Confirm, Consolidate, Copy, LeaveNow, Mark, Open,
+            Preview, RetryJob, SortNext, Stop, Verify, Wait,
         };
         match (focus, action) {
             (Focus::Leave, Wait) => self.leave == Some(Leave::Asking),
@@ -35,12 +37,20 @@ impl Model {
             (Focus::Runs, CancelQueued) => self.runs.queued().next().is_some(),
             (Focus::Runs | Focus::Run, Stop) => self.run_here().is_some_and(Run::can_be_stopped),
             (Focus::History, Open | Copy) => self.history.current().is_some(),
+            (Focus::Jobs, Open) => self.jobs.current().is_some(),
+            (Focus::Jobs | Focus::Job, Copy) => self.current_job().is_some(),
+            (Focus::Jobs | Focus::Job, RetryJob) => self.may(JobChange::Retry),
+            (Focus::Jobs | Focus::Job, CancelJob) => self.may(JobChange::Cancel),
+            (Focus::Health, Open | Copy) => self.current_finding().is_some_and(Finding::leads),
             (Focus::Repo | Focus::Done | Focus::Record, Consolidate | Preview) => {
                 self.has_several_packs()
             }
             // The current screen.
             (Focus::Runs, Action::Runs)
             | (Focus::History, Action::History)
+            | (Focus::Repos, Action::Repos)
+            | (Focus::Jobs, Action::Jobs)
+            | (Focus::Health, Action::Health)
             | (Focus::Log, Action::Log) => false,
             _ => true,
         }
@@ -51,6 +61,11 @@ impl Model {
         let focus = self.focus_below();
         let all = self.keymap.in_focus(focus).map(|binding| binding.row.action);
         Palette::new(focus, all.filter(|action| !self.is_enabled_in(focus, *action)).collect())
+    }
+
+    /// Whether a change applies to the displayed or selected job.
+    fn may(&self, change: JobChange) -> bool {
+        self.current_job().is_some_and(|job| change.applies_to(job.status))
     }
 
     /// The displayed or selected run.

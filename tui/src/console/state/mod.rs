@@ -5,14 +5,18 @@
 
 mod choice;
 mod column;
+mod condition;
 mod confirm;
 mod connection;
 mod cursor;
 mod enabled;
 mod extent;
 mod filter;
+mod findings;
+mod health;
 mod history;
 mod input;
+mod jobs;
 mod log;
 mod model;
 mod palette;
@@ -27,12 +31,16 @@ mod totals;
 
 pub(super) use choice::{Choice, Why};
 pub(super) use column::Column;
+pub(super) use condition::{Condition, is_worn};
 pub(super) use confirm::{Asks, ConfirmDialog, Confirmed, Permit, PlanState, Subject};
 pub(super) use connection::RECONNECTING;
 pub(super) use cursor::Cursor;
 pub(super) use extent::Extent;
 #[cfg(test)]
 pub(super) use filter::Filter;
+pub(super) use findings::Finding;
+pub(super) use health::Disk;
+pub(super) use jobs::{JOBS_PAGE, Job, JobChange, JobsQuery};
 pub(super) use log::{Level, LogLine};
 pub(super) use model::Model;
 pub(super) use palette::Palette;

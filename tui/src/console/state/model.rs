@@ -1,12 +1,15 @@
 //! The model of the console as a whole.
 
 use jiff::Timestamp;
-use packhouse_host::{ConnectionStatus, RepoName};
+use packhouse_host::{ConnectionStatus, JobReport, RepoName};
 
 use super::confirm::ConfirmDialog;
 use super::cursor::Cursor;
 use super::extent::Extent;
+use super::findings::Finding;
+use super::health::StoreHealth;
 use super::history::History;
+use super::jobs::{Job, Jobs};
 use super::log::Log;
 use super::palette::Palette;
 use super::repo::Repo;
@@ -48,6 +51,9 @@ pub(in crate::console) struct Model {
     pub(in crate::console) palette: Option<Palette>,
     pub(in crate::console) runs: Runs,
     pub(in crate::console) history: History,
+    pub(in crate::console) jobs: Jobs,
+    /// What needs attention in the store.
+    pub(in crate::console) health: StoreHealth,
     pub(in crate::console) log: Log,
     /// A notice about the last action, until the next key.
     pub(in crate::console) notice: Option<String>,
@@ -87,6 +93,8 @@ impl Model {
             palette: None,
             runs: Runs::default(),
             history: History::default(),
+            jobs: Jobs::default(),
+            health: StoreHealth::default(),
             log: Log::default(),
             notice: None,
             unwatched: false,
@@ -120,6 +128,9 @@ impl Model {
             (.., Some(Screen::History)) if self.history.typing => Focus::Search,
             (.., Some(Screen::History)) => Focus::History,
             (.., Some(Screen::Record(..))) => Focus::Record,
+            (.., Some(Screen::Jobs)) => Focus::Jobs,
+            (.., Some(Screen::Job(_))) => Focus::Job,
+            (.., Some(Screen::Health)) => Focus::Health,
             (.., Some(Screen::Log)) => Focus::Log,
             (.., None) if self.repos.typing => Focus::Filter,
             (.., None) => Focus::Repos,
@@ -137,8 +148,25 @@ impl Model {
             Some(Screen::Run(ticket)) => self.runs.get(*ticket).map(|run| run.repo.clone()),
             Some(Screen::History) => self.history.current().map(|entry| entry.repo.clone()),
             Some(Screen::Record(entry, _)) => Some(entry.repo.clone()),
+            Some(Screen::Jobs | Screen::Job(_)) => {
+                self.current_job().and_then(|job| job.repo.clone())
+            }
+            Some(Screen::Health) => match self.current_finding()? {
+                Finding::Damaged(repo) | Finding::GcFailed(repo) => Some(repo.repo.clone()),
+                Finding::JobFailed(job) => job.repo.clone(),
+                _ => None,
+            },
             Some(Screen::Log) => None,
             None => self.repos.current().map(|repo| repo.repo.clone()),
+        }
+    }
+
+    /// The displayed or selected job.
+    pub(in crate::console) fn current_job(&self) -> Option<&JobReport> {
+        match self.screens.last()? {
+            Screen::Job(job) => Some(&job.report),
+            Screen::Jobs => self.jobs.current(),
+            _ => None,
         }
     }
 
@@ -156,10 +184,20 @@ impl Model {
         })
     }
 
+    /// The job screen that waits for a ticket.
+    pub(in crate::console) fn job_awaiting(&mut self, ticket: Ticket) -> Option<&mut Job> {
+        self.screens.iter_mut().find_map(|screen| match screen {
+            Screen::Job(job) if job.loading == Some(ticket) => Some(job.as_mut()),
+            _ => None,
+        })
+    }
+
     /// The cursor that arrow keys move, and its number of lines. For text, the cursor is the first
     /// visible line, and the lines are those of the last frame.
     pub(in crate::console) fn scrolled(&mut self) -> Option<(&mut Cursor, usize)> {
         let text = self.extent.content.saturating_sub(self.extent.height) + 1;
+        let on_health = matches!(self.screens.last(), Some(Screen::Health));
+        let findings = if on_health { self.findings().len() } else { 0 };
         if let Some(top) = &mut self.help {
             return Some((top, text));
         }
@@ -174,6 +212,12 @@ impl Model {
             return Some((&mut dialog.top, text));
         }
         match self.screens.last_mut()? {
+            Screen::Health => Some((&mut self.health.cursor, findings)),
+            Screen::Jobs => {
+                let lines = self.jobs.entries.len();
+                Some((&mut self.jobs.cursor, lines))
+            }
+            Screen::Job(job) => Some((&mut job.top, text)),
             Screen::Repo(repo) => {
                 let items = repo.items();
                 Some((&mut repo.cursor, items))

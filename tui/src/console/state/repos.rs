@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use packhouse_host::{RepoName, RepoSummary};
 
 use super::column::Column;
+use super::condition::Condition;
 use super::cursor::Cursor;
 use super::filter::Filter;
 use super::input::Input;
@@ -61,6 +62,10 @@ pub(in crate::console) struct Repos {
     /// Why the last request failed. The loaded list stays.
     pub(in crate::console) failure: Option<Failure>,
     totals: Totals,
+    /// Positions in `all` of repos with damage or a failed consolidation.
+    wrong: Vec<u32>,
+    /// Cells of the longest name.
+    longest: usize,
 }
 
 /// A repo, with its name as text.
@@ -164,6 +169,24 @@ impl Repos {
     /// Sums cover all repos, not only those that match the filter.
     fn add_up(&mut self) {
         self.totals = Totals::of(self.all.iter().map(|row| &row.summary));
+        let is_wrong = |at: &u32| Condition::of(&self.all[*at as usize].summary).is_wrong();
+        self.wrong = (0..self.all.len() as u32).filter(is_wrong).collect();
+        self.longest = self.all.iter().map(|row| row.name.len()).max().unwrap_or_default();
+    }
+
+    /// The repos with damage or a failed consolidation, by name.
+    pub(in crate::console) fn wrong(&self) -> impl Iterator<Item = &RepoSummary> {
+        self.wrong.iter().map(|at| &self.all[*at as usize].summary)
+    }
+
+    /// How many repos' last consolidation failed, of those without damage.
+    pub(in crate::console) fn failed(&self) -> u64 {
+        self.wrong().filter(|repo| repo.damaged == 0).count() as u64
+    }
+
+    /// Cells of the longest name of all repos. Names are ASCII.
+    pub(in crate::console) fn longest_name(&self) -> usize {
+        self.longest
     }
 
     fn names(&self) -> impl Iterator<Item = &RepoName> {

@@ -3,6 +3,7 @@
 use packhouse_host::GcEntry;
 
 use super::cursor::Cursor;
+use super::jobs::Job;
 use super::repo::Repo;
 use super::ticket::Ticket;
 
@@ -19,6 +20,12 @@ pub(in crate::console) enum Screen {
     History,
     /// One consolidation, with its scroll position.
     Record(Box<GcEntry>, Cursor),
+    /// The jobs of the store.
+    Jobs,
+    /// One of them.
+    Job(Box<Job>),
+    /// What needs attention in the store.
+    Health,
     /// The log.
     Log,
 }

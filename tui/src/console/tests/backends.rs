@@ -9,8 +9,8 @@ use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::serve::{ServeLimits, ServeOptions, Server};
 use packhouse_host::worker::Stop;
 use packhouse_host::{
-    Event, GcOptions, GcQuery, Inspect, Progress, PushOptions, Remote, RemoteOptions, RepoName,
-    Store, StoreOptions, VerifyOptions, Visibility,
+    Event, GcOptions, GcQuery, Inspect, JobStatus, Operation, Progress, PushOptions, Remote,
+    RemoteOptions, RepoName, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -22,9 +22,16 @@ use crate::console::failure::{Failure, FailureKind};
 /// A store in which `worn` and `torn` have several packs each.
 trait Place {
     fn store(&self) -> &dyn Inspect;
+    /// The store behind it, in this process.
+    fn local(&self) -> &Store;
     fn worn(&self) -> RepoName;
     fn torn(&self) -> RepoName;
     async fn push(&self, repo: &RepoName);
+    /// Queues a consolidation.
+    async fn queue(&self, repo: &RepoName) {
+        let gc = Operation::Gc(GcOptions::default());
+        self.local().queue(Some(repo), gc).await.unwrap();
+    }
     /// Makes planning of `torn` fail.
     async fn tear(&self);
 }
@@ -41,6 +48,8 @@ async fn the_whole_suite(place: &impl Place) {
     a_plan_of_a_repo_that_has_changed_is_not_run(place).await;
     verifying_finds_nothing_and_can_be_stopped(place).await;
     a_consolidation_at_once_is_remembered_however_it_ends(place).await;
+    jobs_are_listed_retried_and_cancelled_and_counted(place).await;
+    damage_and_failures_are_in_the_list_and_in_the_numbers(place).await;
 }
 
 async fn lists_come_in_pages_by_name(place: &impl Place) {
@@ -205,6 +214,39 @@ async fn a_consolidation_at_once_is_remembered_however_it_ends(place: &impl Plac
     assert_eq!(newest().await.id, failed.id);
 }
 
+async fn jobs_are_listed_retried_and_cancelled_and_counted(place: &impl Place) {
+    let (store, repo) = (place.store(), place.worn());
+    let before = store.health().await.unwrap();
+    place.queue(&repo).await;
+    let newest = store.jobs(None, None, None, 1).await.unwrap().remove(0);
+    assert_eq!((newest.repo.as_ref(), newest.status), (Some(&repo), JobStatus::Queued));
+    assert_eq!(store.job(newest.id).await.unwrap(), newest);
+    assert_eq!(store.health().await.unwrap().jobs_queued, before.jobs_queued + 1);
+    let queued = store.jobs(Some(&repo), Some(JobStatus::Queued), None, 9).await.unwrap();
+    assert_eq!(queued.iter().map(|job| job.id).collect::<Vec<_>>(), [newest.id]);
+    let older = store.jobs(None, None, Some(newest.id), 9).await.unwrap();
+    assert!(older.iter().all(|job| job.id < newest.id));
+
+    assert_eq!(store.cancel_job(newest.id).await.unwrap().status, JobStatus::Cancelled);
+    assert_eq!(store.health().await.unwrap().jobs_queued, before.jobs_queued);
+    let refused = Failure::from(store.cancel_job(newest.id).await.unwrap_err());
+    assert_eq!(refused.kind, FailureKind::Refused);
+    assert_eq!(store.retry_job(newest.id).await.unwrap().status, JobStatus::Queued);
+    assert_eq!(store.cancel_job(newest.id).await.unwrap().status, JobStatus::Cancelled);
+    assert!(store.job(i64::from(u32::MAX)).await.is_err());
+}
+
+async fn damage_and_failures_are_in_the_list_and_in_the_numbers(place: &impl Place) {
+    let (store, repo) = (place.store(), place.torn());
+    let found = store.verify(&repo, VerifyOptions::default(), &Progress::silent()).await.unwrap();
+    assert!(!found.ok);
+    let torn = store.summary(&repo).await.unwrap();
+    assert!(torn.damaged > 0 && torn.last_gc.unwrap().outcome == "failed");
+    let listed = store.summaries(None, 100_000).await.unwrap();
+    let damaged = listed.iter().filter(|repo| repo.damaged > 0).count() as u64;
+    assert_eq!(store.health().await.unwrap().damaged_repos, damaged);
+}
+
 /// A local store in a temporary folder.
 struct OnDisk {
     folder: tempfile::TempDir,
@@ -230,6 +272,10 @@ impl OnDisk {
 
 impl Place for OnDisk {
     fn store(&self) -> &dyn Inspect {
+        &self.store
+    }
+
+    fn local(&self) -> &Store {
         &self.store
     }
 
@@ -300,6 +346,10 @@ impl Place for Served {
         &self.remote
     }
 
+    fn local(&self) -> &Store {
+        &self.disk.store
+    }
+
     fn worn(&self) -> RepoName {
         self.disk.worn()
     }
@@ -322,6 +372,10 @@ struct InMemory(Demo);
 
 impl Place for InMemory {
     fn store(&self) -> &dyn Inspect {
+        &self.0.store
+    }
+
+    fn local(&self) -> &Store {
         &self.0.store
     }
 

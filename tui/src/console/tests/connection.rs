@@ -46,13 +46,18 @@ fn loaded_data_stays_while_disconnected_and_is_reloaded_after_reconnecting() {
     press(&mut model, &["Enter", "h"]);
     assert_eq!(update(&mut model, down()), []);
     let effects = reload_all(&mut model);
-    let [Effect::List(list, None), Effect::Show(show, _), Effect::History(history, _)] =
-        effects[..]
+    let [
+        Effect::List(list, None),
+        Effect::Health(health),
+        Effect::Show(show, _),
+        Effect::History(history, _),
+    ] = effects[..]
     else {
         panic!("{effects:?}")
     };
     let unreachable = || failure(FailureKind::Unreachable);
     assert_eq!(update(&mut model, Msg::Listed(list, Err(unreachable()))), []);
+    assert_eq!(update(&mut model, Msg::Health(health, Err(unreachable()))), []);
     assert_eq!(update(&mut model, Msg::Shown(show, Err(unreachable()))), []);
     assert_eq!(update(&mut model, Msg::Remembered(history, Err(unreachable()))), []);
     assert_eq!(update(&mut model, Msg::Summarised(Err(unreachable()))), []);
@@ -71,7 +76,13 @@ fn loaded_data_stays_while_disconnected_and_is_reloaded_after_reconnecting() {
     assert!(
         matches!(
             read[..],
-            [Effect::List(_, None), Effect::Show(..), Effect::History(..), Effect::Watch(Some(5))]
+            [
+                Effect::List(_, None),
+                Effect::Health(_),
+                Effect::Show(..),
+                Effect::History(..),
+                Effect::Watch(Some(5))
+            ]
         ),
         "{read:?}"
     );
@@ -92,7 +103,7 @@ fn a_short_loss_is_caught_up_with_at_the_next_tick() {
         "the connection seems up, so the failure is displayed"
     );
     assert_eq!(log(&model), []);
-    assert!(matches!(update(&mut model, Msg::Tick)[..], [Effect::List(_, None)]));
+    assert!(matches!(update(&mut model, Msg::Tick)[..], [Effect::List(_, None), _]));
     assert_eq!(update(&mut model, Msg::Tick), [], "it is loading");
 }
 
@@ -139,21 +150,21 @@ async fn runs_keep_their_step_while_disconnected() {
     console.hides("remote");
     // Meanwhile the operator can move around, and sees what was loaded.
     console.press(&["w"]).await;
-    console.shows("Reconnecting …");
+    console.shows("reconnecting");
     console.press(&["Esc", "Esc", "/"]).await;
     console.type_in("notes").await;
     console.press(&["Enter"]).await;
     console.shows("running: gabriel/notes reconnecting …");
     console.hides("gabriel/photos");
     console.press(&["Esc", "Enter"]).await;
-    console.shows("Reconnecting …");
+    console.shows("reconnecting");
     console.press(&["h"]).await;
-    console.shows("Reconnecting …");
+    console.shows("reconnecting");
     console.press(&["w", "Enter"]).await;
     console.store.answer_after(15);
     console.until_seen("remote 15 ms").await;
     console.settle().await;
-    console.hides("econnecting …");
+    console.hides("econnecting");
     console.shows("43 %");
     console.store.release();
     console.until_seen("Consolidated 7 packs into 1").await;

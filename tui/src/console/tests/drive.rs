@@ -15,7 +15,7 @@ async fn a_repo_is_found_planned_consolidated_and_verified() {
     let store = Fake::three();
     store.hold("run");
     let mut console = Console::on(store, 120, 30).await;
-    console.shows("Fragmented (7 packs)");
+    console.shows("fragmented (7)");
     console.press(&["Enter"]).await;
     console.shows("112 objects, 14 commits, 14 snapshots, 0 tags");
     console.press(&["g"]).await;
@@ -30,9 +30,9 @@ async fn a_repo_is_found_planned_consolidated_and_verified() {
     console.until_seen("Consolidated 7 packs into 1").await;
     console.shows("112 objects");
     console.press(&["Esc"]).await;
-    console.shows("OK");
+    console.shows(" State       ok");
     console.press(&["q"]).await;
-    console.hides("Fragmented (7 packs)");
+    console.hides("fragmented (7)");
     console.press(&["q"]).await;
     assert_eq!(console.exit, Some(Exit::Quit));
 }
@@ -70,7 +70,7 @@ async fn declining_stops_the_planning() {
     let mut console = Console::on(store, 80, 20).await;
     console.press(&["g", "Esc"]).await;
     assert_eq!(console.store.held(), 0);
-    console.shows("Fragmented (7 packs)");
+    console.shows("fragmented (7)");
 }
 
 #[tokio::test]
@@ -95,9 +95,9 @@ async fn runs_continue_behind_other_screens() {
     console.shows("gabriel/notes › consolidation");
     console.press(&["q"]).await;
     console.store.release();
-    console.until_seen("OK").await;
+    console.until_seen("  ok  ").await;
     console.settle().await;
-    console.hides("Fragmented (7 packs)");
+    console.hides("fragmented (7)");
     let calls = console.store.calls();
     assert_eq!(
         calls[..4],
@@ -114,7 +114,7 @@ async fn runs_can_be_cancelled() {
     console.until_seen("cancelled").await;
     console.shows("Nothing was changed");
     console.press(&["Esc"]).await;
-    console.shows("Fragmented (7 packs)");
+    console.shows("fragmented (7)");
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn findings_are_shown_and_marked_in_the_list() {
     console.press(&["End"]).await;
     console.shows("finding number 29");
     console.press(&["Esc"]).await;
-    console.shows("30 problems");
+    console.shows("damaged");
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn errors_are_displayed_where_they_belong_and_stay() {
     console.shows("Loading the repos failed.");
     console.shows("the catalog is \\u{1b}[2Jlocked");
     console.press(&["r"]).await;
-    console.shows("Fragmented (7 packs)");
+    console.shows("fragmented (7)");
     console.hides("locked");
 
     console.store.fail("plan", FailureKind::Damage, "pack x is damaged");
@@ -300,7 +300,7 @@ async fn another_size_is_drawn_anew() {
                 && console.screen().contains("packhouse")
         );
     }
-    console.shows("Fragmented (7 packs)");
+    console.shows("fragmented (7)");
 }
 
 fn problem(detail: &str) -> Problem {

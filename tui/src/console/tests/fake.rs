@@ -1,8 +1,9 @@
 //! Test data: repos with round numbers, and their reports.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use packhouse_host::{
-    GcDone, GcPlanReport, GcPlanned, GcProof, GcRecord, GcReport, MpackKey, RepoSummary,
+    GcDone, GcOptions, GcPlanReport, GcPlanned, GcProof, GcRecord, GcReport, JobReport, JobStatus,
+    MpackKey, Operation, RepoSummary,
 };
 
 /// The time of every test.
@@ -91,6 +92,28 @@ pub(in crate::console) fn gc_report(repo: &RepoSummary) -> GcReport {
 pub(in crate::console) fn gc_plan(repo: &RepoSummary) -> GcPlanReport {
     let phase = GcPlanned { dry_run: true, plan_digest: None, cost: None };
     gc_report(repo).with_phase(phase)
+}
+
+/// A consolidation of a repo as a job. It was created as many minutes ago as its id says.
+pub(in crate::console) fn job(id: i64, repo: &str, status: JobStatus) -> JobReport {
+    let at = now() - SignedDuration::from_mins(id);
+    let has_begun = status != JobStatus::Queued;
+    let has_ended = !matches!(status, JobStatus::Queued | JobStatus::Running);
+    JobReport {
+        id,
+        repo: Some(repo.parse().unwrap()),
+        operation: Operation::Gc(GcOptions::default()),
+        status,
+        attempt: u32::from(has_begun),
+        created_at: at,
+        run_at: at,
+        started_at: has_begun.then_some(at),
+        finished_at: has_ended.then_some(now()),
+        worker: has_begun.then(|| "studio-1:4711".to_owned()),
+        lease_until: (status == JobStatus::Running).then(|| now() + SignedDuration::from_secs(30)),
+        reason: (status == JobStatus::Failed).then(|| "there is no space left".to_owned()),
+        result: None,
+    }
 }
 
 fn component() -> String {

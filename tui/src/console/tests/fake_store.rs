@@ -11,8 +11,9 @@ use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
 use packhouse_host::{
     Cause, Error, GcCost, GcEntry, GcOptions, GcPlanReport, GcPlanned, GcQuery, GcRecord, GcReport,
-    Inspect, Moment, MpackKey, Operation, PackReport, PlannedGc, Problem, Progress, RepoId,
-    RepoName, RepoReport, RepoSummary, Result, VerifyReport, Visibility,
+    Health, Inspect, JobError, JobReport, JobStatus, Moment, MpackKey, Operation, PackReport,
+    PlannedGc, Problem, Progress, RepoId, RepoName, RepoReport, RepoSummary, Result, VerifyReport,
+    Visibility,
 };
 
 use super::fake::{gc_plan, gc_report, now, summary};
@@ -39,6 +40,10 @@ struct Inside {
     history: Vec<GcEntry>,
     /// Problems that verification finds in any repo.
     problems: Vec<Problem>,
+    /// Jobs by id; oldest first.
+    jobs: BTreeMap<i64, JobReport>,
+    /// What the numbers of the store begin with; damage and jobs are counted.
+    health: Health,
 }
 
 #[derive(Clone, Debug)]
@@ -97,6 +102,18 @@ impl Fake {
         self.notify();
     }
 
+    /// Adds a job, without the console.
+    pub(super) fn put_job(&self, job: JobReport) {
+        self.inner.inside().jobs.insert(job.id, job);
+        self.notify();
+    }
+
+    /// The numbers of the store, apart from damage and jobs.
+    pub(super) fn put_health(&self, health: Health) {
+        self.inner.inside().health = health;
+        self.notify();
+    }
+
     /// Verification finds these problems in any repo.
     pub(super) fn damage(&self, problems: Vec<Problem>) {
         self.inner.inside().problems = problems;
@@ -116,6 +133,22 @@ impl FakeStore {
     fn put(&self, summary: &RepoSummary) {
         let repo = FakeRepo::of(summary, self.clock.now());
         self.inside().repos.insert(summary.repo.clone(), repo);
+    }
+
+    /// Sets the status of a job, if it has one of these.
+    fn change_job(
+        &self,
+        id: i64,
+        status: JobStatus,
+        may: fn(JobStatus) -> bool,
+    ) -> Result<JobReport> {
+        let mut inside = self.inside();
+        let job = inside.jobs.get_mut(&id).ok_or(Error::UnknownJob(id))?;
+        if !may(job.status) {
+            return Err(Error::Job(JobError::Ended { job: id, status: job.status }));
+        }
+        (job.status, job.reason) = (status, None);
+        Ok(job.clone())
     }
 
     /// The report of a verification.
@@ -305,6 +338,51 @@ impl Inspect for FakeStore {
             packs: repo.packs,
             timeline: repo.timeline,
             history: past.map(|entry| entry.record).collect(),
+        })
+    }
+
+    async fn health(&self) -> Result<Health> {
+        let inside = self.inside();
+        let damaged = inside.repos.values().filter(|repo| repo.summary.damaged > 0);
+        let jobs = |status| inside.jobs.values().filter(|job| job.status == status).count() as u64;
+        Ok(Health {
+            damaged_repos: damaged.count() as u64,
+            jobs_queued: jobs(JobStatus::Queued),
+            jobs_running: jobs(JobStatus::Running),
+            jobs_failed: jobs(JobStatus::Failed),
+            ..inside.health
+        })
+    }
+
+    async fn jobs(
+        &self,
+        repo: Option<&RepoName>,
+        status: Option<JobStatus>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<JobReport>> {
+        let inside = self.inside();
+        let fits = |job: &&JobReport| {
+            (repo.is_none() || job.repo.as_ref() == repo)
+                && status.is_none_or(|status| job.status == status)
+        };
+        let newest = inside.jobs.range(..before.unwrap_or(i64::MAX)).rev().map(|(_, job)| job);
+        Ok(newest.filter(fits).take(limit as usize).cloned().collect())
+    }
+
+    async fn job(&self, id: i64) -> Result<JobReport> {
+        self.inside().jobs.get(&id).cloned().ok_or(Error::UnknownJob(id))
+    }
+
+    async fn retry_job(&self, id: i64) -> Result<JobReport> {
+        self.change_job(id, JobStatus::Queued, |status| {
+            matches!(status, JobStatus::Failed | JobStatus::Cancelled)
+        })
+    }
+
+    async fn cancel_job(&self, id: i64) -> Result<JobReport> {
+        self.change_job(id, JobStatus::Cancelled, |status| {
+            matches!(status, JobStatus::Queued | JobStatus::Running)
         })
     }
 

@@ -23,8 +23,8 @@ async fn the_three_worst_repos_are_consolidated_with_displayed_keys() {
     let before = console.app.model.repos.totals();
     let worst: Vec<String> = worst.iter().take(3).map(|repo| repo.repo.to_string()).collect();
 
-    // By name, packs, reclaimable.
-    console.press_shown(&["s sort", "s sort"]).await;
+    // By name, state, packs, reclaimable.
+    console.press_shown(&["s sort", "s sort", "s sort"]).await;
     assert_eq!(
         console
             .app

@@ -1,5 +1,5 @@
 //! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`]
-//! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`] and [`many`] for the real
+//! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`], [`jobs`] and [`many`] for the real
 //! loop, [`connection`] for a remote store, [`backends`] for stores, [`panic`] for bugs.
 //!
 //! Stores: [`fake_store`] is one of round numbers, [`demo`] the demo, which is a real one; both are
@@ -13,6 +13,7 @@ mod connection;
 mod drive;
 pub(in crate::console) mod fake;
 mod fake_store;
+mod jobs;
 mod journeys;
 mod many;
 mod offers;

@@ -1,10 +1,12 @@
 //! Snapshots of the screens at 60, 80, 120 and 200 columns, in `snapshots/`. To update them after
 //! an intended change: `INSTA_UPDATE=always cargo test -p packhouse --lib screens`.
 
-use packhouse_host::{MpackKey, Phase, Problem, ProblemKind};
+use packhouse_host::{
+    DiskSpace, Health, JobStatus, MpackKey, Phase, Problem, ProblemKind, RepoSummary,
+};
 use ratatui::style::{Color, Modifier};
 
-use super::fake::{last_gc, summary};
+use super::fake::{job, last_gc, summary};
 use super::fake_store::Fake;
 use super::{Console, text};
 use crate::console::theme::{Styles, Theme};
@@ -62,6 +64,56 @@ fn damaged(detail: &str) -> Fake {
 #[tokio::test]
 async fn repos() {
     insta::assert_snapshot!("repos", pictures(busy, &["s", "Space", "Space"]).await);
+}
+
+/// A store in which all kinds of things are wrong.
+fn troubled() -> Fake {
+    let store = busy();
+    store.put(&RepoSummary { damaged: 2, ..summary("tidal-lab/hydrophone-array-of-2019", 12) });
+    store.put(&summary("city-archive/radio-1974", 315));
+    for (id, repo, status) in [
+        (1, "gabriel/photos", JobStatus::Done),
+        (2, "lab/genome-2019", JobStatus::Failed),
+        (3, "gabriel/notes", JobStatus::Failed),
+        (4, "city-archive/radio-1974", JobStatus::Running),
+        (5, "studio/album", JobStatus::Queued),
+        (6, "zoe/empty", JobStatus::Cancelled),
+    ] {
+        store.put_job(job(id, repo, status));
+    }
+    store.put_health(Health {
+        prunable_packs: 40,
+        prunable_bytes: 590 << 20,
+        unchecked_packs: 12,
+        disk: Some(DiskSpace { used_bytes: 91 << 30, free_bytes: 9 << 30 }),
+        ..Health::default()
+    });
+    store
+}
+
+#[tokio::test]
+async fn troubled_repos() {
+    insta::assert_snapshot!("troubled_repos", pictures(troubled, &["s"]).await);
+}
+
+#[tokio::test]
+async fn jobs() {
+    insta::assert_snapshot!("jobs", pictures(troubled, &["2", "Down"]).await);
+}
+
+#[tokio::test]
+async fn job_in_full() {
+    insta::assert_snapshot!("job", pictures(troubled, &["2", "End", "Up", "Enter"]).await);
+}
+
+#[tokio::test]
+async fn retry_job() {
+    insta::assert_snapshot!("retry_job", pictures(troubled, &["2", "End", "Up", "r"]).await);
+}
+
+#[tokio::test]
+async fn health() {
+    insta::assert_snapshot!("health", pictures(troubled, &["3", "Down"]).await);
 }
 
 #[tokio::test]
@@ -190,6 +242,10 @@ async fn hostile_text_and_tiny_terminals_break_nothing() {
             &["/", "東", "🦀"],
             &["g", "y"],
             &["h"],
+            &["2"],
+            &["2", "Enter", "End"],
+            &["2", "x"],
+            &["3", "Down"],
             &["l"],
             &[":", "🦀"],
         ] {
@@ -202,6 +258,10 @@ async fn hostile_text_and_tiny_terminals_break_nothing() {
                 }
                 store.put(&summary("a/a", 2));
                 store.put(&worst);
+                let mut foreign = job(1, &long, JobStatus::Queued);
+                (foreign.reason, foreign.worker) = (Some(hostile.clone()), Some(hostile.clone()));
+                foreign.result = Some(hostile.as_str().into());
+                store.put_job(foreign);
                 let mut console = Console::on(store, columns, rows).await;
                 (console.app.model.styles.ascii, console.app.model.dirty) = (ascii, true);
                 console.settle().await;
@@ -229,7 +289,9 @@ async fn without_colours_text_and_weights_say_everything() {
 
 #[tokio::test]
 async fn colours_and_weights_match_the_text() {
-    let mut console = Console::on(busy(), 120, 20).await;
+    let store = busy();
+    store.put(&summary("studio/live", 60));
+    let mut console = Console::on(store, 120, 20).await;
     let mut style_of = |theme: Theme, word: &str| {
         console.app.model.styles = Styles { theme, ascii: false };
         console.app.terminal.draw(|frame| _ = view(&console.app.model, frame)).unwrap();
@@ -241,15 +303,14 @@ async fn colours_and_weights_match_the_text() {
         let cell = &terminal.buffer()[(x as u16, y as u16)];
         (cell.fg, cell.modifier)
     };
-    assert_eq!(
-        style_of(Theme::Default, "Fragmented (23 packs)"),
-        (Color::Yellow, Modifier::empty())
-    );
-    assert_eq!(style_of(Theme::Default, "Fragmented (7 packs)").1, Modifier::REVERSED);
-    assert_eq!(style_of(Theme::Default, "OK"), (Color::Green, Modifier::empty()));
+    let fragmented = "fragmented (60)";
+    assert_eq!(style_of(Theme::Default, fragmented), (Color::Yellow, Modifier::empty()));
+    assert_eq!(style_of(Theme::Default, "fragmented (23)"), (Color::Reset, Modifier::empty()));
+    assert_eq!(style_of(Theme::Default, "fragmented (7)").1, Modifier::REVERSED);
+    assert_eq!(style_of(Theme::Default, "ok"), (Color::Green, Modifier::empty()));
     assert_eq!(style_of(Theme::Default, "gabriel/notes"), (Color::Reset, Modifier::REVERSED));
     assert_eq!(style_of(Theme::Default, "gabriel/photos"), (Color::Reset, Modifier::empty()));
-    assert_eq!(style_of(Theme::Mono, "OK").0, Color::Reset);
+    assert_eq!(style_of(Theme::Mono, "ok").0, Color::Reset);
     // Yellow is unreadable on white.
-    assert_ne!(style_of(Theme::Light, "Fragmented (23 packs)").0, Color::Yellow);
+    assert_ne!(style_of(Theme::Light, fragmented).0, Color::Yellow);
 }

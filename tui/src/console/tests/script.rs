@@ -11,12 +11,16 @@ use packhouse_host::clock::Clock;
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::{
     Class, ConnectionStatus, Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport,
-    Inspect, Operation, Phase, PlannedGc, Progress, RepoName, RepoSummary, Result,
+    Health, Inspect, JobReport, JobStatus, Operation, Phase, PlannedGc, Progress, RepoName,
+    RepoSummary, Result,
 };
 use tokio::sync::{oneshot, watch};
 
 use crate::console::demo::DemoClock;
 use crate::console::failure::FailureKind;
+
+/// Methods that fail while disconnected. Runs wait for the connection.
+const READS: [&str; 8] = ["list", "summary", "show", "history", "health", "jobs", "job", "watch"];
 
 /// Steps of a held call.
 const STEPS: usize = 2;
@@ -127,7 +131,7 @@ impl<B: Inspect + Clone + 'static> Scripted<B> {
         self.controls().watching.iter().all(|seen| *seen == stamp)
     }
 
-    /// All calls in order, without watches.
+    /// All calls in order, without watches and the numbers of the header.
     pub(super) fn calls(&self) -> Vec<String> {
         self.controls().calls.clone()
     }
@@ -181,7 +185,7 @@ impl<B: Inspect + Clone + 'static> Scripted<B> {
     /// Fails reads while disconnected, which runs wait for; and what the test wants to fail.
     fn fails(&self, verb: &'static str) -> Result<()> {
         let down = self.connected(|connection| connection.borrow().down_since().is_some());
-        if down == Some(true) && ["list", "summary", "show", "history", "watch"].contains(&verb) {
+        if down == Some(true) && READS.contains(&verb) {
             return Err(unreachable_because("no response"));
         }
         let mut controls = self.controls();
@@ -305,6 +309,48 @@ impl<B: Inspect + Clone + 'static> Inspect for Scripted<B> {
     async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
         self.called("history", &query.text)?;
         self.inner.gc_entries(query).await
+    }
+
+    async fn health(&self) -> Result<Health> {
+        self.fails("health")?;
+        self.inner.health().await
+    }
+
+    async fn jobs(
+        &self,
+        repo: Option<&RepoName>,
+        status: Option<JobStatus>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<JobReport>> {
+        let about = status.map(JobStatus::as_str).unwrap_or_default();
+        self.called(
+            "jobs",
+            &match before {
+                Some(before) => format!("{about} before {before}"),
+                None => about.to_owned(),
+            },
+        )?;
+        self.inner.jobs(repo, status, before, limit).await
+    }
+
+    async fn job(&self, id: i64) -> Result<JobReport> {
+        self.called("job", &id.to_string())?;
+        self.inner.job(id).await
+    }
+
+    async fn retry_job(&self, id: i64) -> Result<JobReport> {
+        self.called("retry", &id.to_string())?;
+        let job = self.inner.retry_job(id).await;
+        self.notify();
+        job
+    }
+
+    async fn cancel_job(&self, id: i64) -> Result<JobReport> {
+        self.called("cancel", &id.to_string())?;
+        let job = self.inner.cancel_job(id).await;
+        self.notify();
+        job
     }
 
     async fn changed(&self, since: Option<u64>) -> Result<u64> {

@@ -1,7 +1,7 @@
 //! Messages and their effects.
 
 use jiff::ToSpan;
-use packhouse_host::{Event, GcEntry, Phase, RepoName, RepoSummary};
+use packhouse_host::{Event, GcEntry, Health, Phase, RepoName, RepoSummary};
 
 use super::fake::{gc_plan, last_gc, summary};
 use super::fake_store::Fake;
@@ -17,7 +17,11 @@ pub(super) fn model_with(repos: Vec<RepoSummary>) -> Model {
     let mut model = model_of(&Fake::of(&[]), false);
     assert_eq!(update(&mut model, Msg::Started), [Effect::Watch(None)]);
     let effects = update(&mut model, Msg::Changed(Ok(5)));
-    assert_eq!(effects, [Effect::Watch(Some(5)), Effect::List(Ticket(1), None)]);
+    assert_eq!(
+        effects,
+        [Effect::Watch(Some(5)), Effect::List(Ticket(1), None), Effect::Health(Ticket(2))]
+    );
+    update(&mut model, Msg::Health(Ticket(2), Ok(Health::default())));
     assert_eq!(update(&mut model, Msg::Listed(Ticket(1), Ok(repos))), []);
     model
 }
@@ -111,7 +115,7 @@ fn a_preview_asks_for_confirmation_on_request() {
 fn an_outdated_result_is_dropped() {
     let mut model = model();
     let effects = press(&mut model, &["r", "r"]);
-    let [Effect::List(first, None), Effect::List(second, None)] = effects[..] else {
+    let [Effect::List(first, None), _, Effect::List(second, None), _] = effects[..] else {
         panic!("{effects:?}")
     };
     update(&mut model, Msg::Listed(second, Ok(vec![summary("new/one", 1)])));
@@ -123,7 +127,7 @@ fn an_outdated_result_is_dropped() {
 fn loaded_data_stays_when_loading_fails() {
     let mut model = model();
     let effects = press(&mut model, &["r"]);
-    let [Effect::List(ticket, None)] = effects[..] else { panic!("{effects:?}") };
+    let [Effect::List(ticket, None), _] = effects[..] else { panic!("{effects:?}") };
     update(&mut model, Msg::Listed(ticket, Err(failure(FailureKind::Refused))));
     assert!(model.repos.failure.is_some());
     assert_eq!(model.repos.shown(), 1);
@@ -158,7 +162,7 @@ fn a_change_of_the_store_is_loaded_at_the_next_tick_and_not_all_the_time() {
     assert_eq!(update(&mut model, Msg::Changed(Ok(6))), [Effect::Watch(Some(6))]);
     assert_eq!(update(&mut model, Msg::Tick), [], "it was loaded this second");
     model.now += 2.seconds();
-    assert!(matches!(update(&mut model, Msg::Tick)[..], [Effect::List(_, None)]));
+    assert!(matches!(update(&mut model, Msg::Tick)[..], [Effect::List(_, None), _]));
     assert_eq!(update(&mut model, Msg::Tick), [], "it is loading");
 }
 
@@ -168,11 +172,11 @@ fn a_store_that_cannot_be_watched_is_loaded_all_the_same() {
     update(&mut model, Msg::Started);
     assert_eq!(
         update(&mut model, Msg::Changed(Err(failure(FailureKind::Refused)))),
-        [Effect::List(Ticket(1), None)]
+        [Effect::List(Ticket(1), None), Effect::Health(Ticket(2))]
     );
     assert!(model.unwatched);
     let again = press(&mut model, &["r"]);
-    assert!(matches!(again[..], [Effect::List(_, None), Effect::Watch(None)]), "{again:?}");
+    assert!(matches!(again[..], [Effect::List(_, None), _, Effect::Watch(None)]), "{again:?}");
 }
 
 #[test]

@@ -1,18 +1,31 @@
 //! Handles actions.
 
-use super::{ask, reload, work};
+use super::{ask, health, jobs, reload, screens, work};
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
-use crate::console::state::{Asks, Cursor, Leave, Model, Outcome, Repo, RunState, Screen, Ticket};
+use crate::console::state::{
+    Asks, Cursor, Finding, JobChange, Leave, Model, Outcome, RunState, Screen, Ticket,
+};
 use crate::text::count;
 
 /// Handles an action with the current focus.
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if moved(model, action) {
+        if model.focus() == Focus::Jobs {
+            let ticket = model.ticket();
+            let query = model.jobs.more(ticket);
+            return query.map(|query| Effect::Jobs(ticket, query)).into_iter().collect();
+        }
         let ticket = model.ticket();
         let on_history = matches!(model.focus(), Focus::History | Focus::Search);
         let query = on_history.then(|| model.history.more(ticket)).flatten();
         return query.map(|query| Effect::History(ticket, query)).into_iter().collect();
+    }
+    if model.dialog.is_some() && leads_elsewhere(action) {
+        // The plan is only displayed: it would hide the other screen.
+        let mut effects = ask::decline(model);
+        effects.extend(act(model, action));
+        return effects;
     }
     match action {
         Action::Open => return open(model),
@@ -30,16 +43,23 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Mark => model.repos.mark(),
         Action::MarkAll => model.repos.mark_all(),
         Action::Copy => return copy(model),
-        Action::Runs => go(model, |screen| matches!(screen, Screen::Runs), Screen::Runs),
+        Action::Runs => screens::open(model, |screen| matches!(screen, Screen::Runs), Screen::Runs),
         Action::Log => {
             model.log.cursor = Cursor::default();
-            go(model, |screen| matches!(screen, Screen::Log), Screen::Log);
+            screens::open(model, |screen| matches!(screen, Screen::Log), Screen::Log);
         }
         Action::History => {
-            go(model, |screen| matches!(screen, Screen::History), Screen::History);
+            screens::open(model, |screen| matches!(screen, Screen::History), Screen::History);
             let ticket = model.ticket();
             return vec![Effect::History(ticket, model.history.begin(ticket))];
         }
+        Action::Repos => model.screens.clear(),
+        Action::Jobs => return jobs::show_all(model),
+        Action::Health => return health::show(model),
+        Action::RetryJob => return jobs::ask(model, JobChange::Retry),
+        Action::CancelJob => return jobs::ask(model, JobChange::Cancel),
+        Action::StatusNext => return jobs::step_status(model, 1),
+        Action::StatusPrevious => return jobs::step_status(model, -1),
         Action::Help => model.help = Some(Cursor::default()),
         Action::Palette => model.palette = Some(model.new_palette()),
         Action::Back => return back(model),
@@ -66,6 +86,12 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         | Action::Last => {}
     }
     Vec::new()
+}
+
+/// Whether an action shows another screen.
+const fn leads_elsewhere(action: Action) -> bool {
+    use Action::{Health, History, Jobs, Log, Repos, Runs};
+    matches!(action, Repos | Jobs | Health | Runs | History | Log)
 }
 
 fn moved(model: &mut Model, action: Action) -> bool {
@@ -156,22 +182,17 @@ fn open(model: &mut Model) -> Vec<Effect> {
                 model.screens.push(screen);
             }
         }
+        Focus::Jobs => {
+            let job = model.jobs.current().cloned();
+            return job.map(|job| jobs::show(model, job)).unwrap_or_default();
+        }
+        Focus::Health => return health::open(model),
         _ => {
-            let Some(name) = model.current_repo() else { return Vec::new() };
-            let ticket = model.ticket();
-            model.screens.push(Screen::Repo(Box::new(Repo::new(name.clone(), ticket))));
-            return vec![Effect::Show(ticket, name)];
+            let name = model.current_repo();
+            return name.map(|name| screens::open_repo(model, name)).unwrap_or_default();
         }
     }
     Vec::new()
-}
-
-/// Opens a screen. If it is open already, closes the screens above it.
-fn go(model: &mut Model, is: fn(&Screen) -> bool, screen: Screen) {
-    match model.screens.iter().position(is) {
-        Some(at) => model.screens.truncate(at + 1),
-        None => model.screens.push(screen),
-    }
 }
 
 fn back(model: &mut Model) -> Vec<Effect> {
@@ -242,11 +263,10 @@ fn copy(model: &mut Model) -> Vec<Effect> {
             model.history.current().and_then(|entry| entry.record.consolidated_key.clone())
         }
         Some(Screen::Record(entry, _)) => entry.record.consolidated_key.clone(),
+        Some(Screen::Jobs | Screen::Job(_)) => model.current_job().map(|job| job.id.to_string()),
+        Some(Screen::Health) => model.current_finding().and_then(Finding::command),
         _ => None,
     };
-    let Some(text) = text.or_else(|| model.current_repo().map(|repo| repo.to_string())) else {
-        return Vec::new();
-    };
-    model.notice = Some(format!("Copied {text}"));
-    vec![Effect::Copy(text)]
+    let text = text.or_else(|| model.current_repo().map(|repo| repo.to_string()));
+    text.map(|text| screens::copy(model, text)).unwrap_or_default()
 }

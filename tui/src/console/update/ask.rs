@@ -86,6 +86,10 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
             model.runs.ask(ticket, repo, Work::Consolidate, Call::Plan(permit), model.now);
             work::show(model, ticket);
         }
+        Confirmed::Job(permit, id, change) => {
+            let ticket = model.ticket();
+            return vec![Effect::ChangeJob(permit, ticket, id, change)];
+        }
         Confirmed::Many(permit, repos) => {
             work::show_all(model);
             for repo in repos {

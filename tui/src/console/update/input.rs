@@ -55,9 +55,11 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 }
 
 fn click(model: &mut Model, row: u16) -> Vec<Effect> {
-    use Focus::{Done, Filter, History, Log, Palette, Repo, Repos, Runs};
-    let is_list =
-        matches!(model.focus(), Repos | Filter | Repo | Runs | Done | History | Log | Palette);
+    use Focus::{Done, Filter, Health, History, Jobs, Log, Palette, Repo, Repos, Runs};
+    let is_list = matches!(
+        model.focus(),
+        Repos | Filter | Repo | Runs | Done | History | Jobs | Health | Log | Palette
+    );
     let Some(line) = line_at(&model.extent, row).filter(|_| is_list) else { return Vec::new() };
     model.dirty = true;
     let selected = match model.scrolled() {
@@ -74,7 +76,7 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     };
     match model.focus() {
         Focus::Palette if selected => act(model, Action::Accept),
-        Focus::Repos | Focus::Runs | Focus::History if selected => act(model, Action::Open),
+        Repos | Runs | History | Jobs | Health if selected => act(model, Action::Open),
         _ => Vec::new(),
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn changed(model: &mut Model, answer: BackendResult<u64>) -> Vec<Effe
                     format!("Watching the store failed: {failure}"),
                 );
             }
-            return if has_list(model) { Vec::new() } else { vec![reload::list(model)] };
+            return if has_list(model) { Vec::new() } else { reload::store(model).to_vec() };
         }
     };
     (model.unwatched, model.stamp) = (false, Some(stamp));
@@ -33,7 +33,7 @@ pub(super) fn changed(model: &mut Model, answer: BackendResult<u64>) -> Vec<Effe
     if has_list(model) {
         model.repos.stale = true;
     } else {
-        effects.push(reload::list(model));
+        effects.extend(reload::store(model));
     }
     effects
 }

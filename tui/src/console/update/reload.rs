@@ -1,13 +1,23 @@
 //! Reloads what is displayed, and watches the store.
 
-use crate::console::msg::Effect;
-use crate::console::state::{Model, Screen};
+use packhouse_host::JobStatus;
 
-/// Reloads the list and the screens above it.
+use crate::console::msg::Effect;
+use crate::console::state::{JobsQuery, Model, Screen};
+
+/// Reloads the list, what needs attention, and the screens above the list.
 pub(in crate::console) fn all(model: &mut Model) -> Vec<Effect> {
-    let mut effects = vec![list(model)];
+    let mut effects = store(model).to_vec();
     effects.extend(screens(model));
     effects
+}
+
+/// Reloads the list of repos, and what needs attention in the store.
+pub(super) fn store(model: &mut Model) -> [Effect; 2] {
+    let list = list(model);
+    let ticket = model.ticket();
+    model.health.loading = Some(ticket);
+    [list, Effect::Health(ticket)]
 }
 
 /// Reloads the list of repos.
@@ -15,6 +25,19 @@ pub(in crate::console) fn list(model: &mut Model) -> Effect {
     let ticket = model.ticket();
     model.repos.begin(ticket, model.now);
     Effect::List(ticket, None)
+}
+
+/// Reloads the jobs.
+pub(super) fn jobs(model: &mut Model) -> Effect {
+    let ticket = model.ticket();
+    Effect::Jobs(ticket, model.jobs.begin(ticket))
+}
+
+/// Reloads the newest failed jobs, for the health.
+pub(super) fn failed_jobs(model: &mut Model) -> Effect {
+    let ticket = model.ticket();
+    model.health.failed_loading = Some(ticket);
+    Effect::Jobs(ticket, JobsQuery { status: Some(JobStatus::Failed), before: None })
 }
 
 /// Reloads the screens above the list.
@@ -27,6 +50,12 @@ pub(super) fn screens(model: &mut Model) -> Vec<Effect> {
                 repo.loading = Some(ticket);
                 effects.push(Effect::Show(ticket, repo.name.clone()));
             }
+            Some(Screen::Jobs) => effects.push(jobs(model)),
+            Some(Screen::Job(job)) => {
+                job.loading = Some(ticket);
+                effects.push(Effect::Job(ticket, job.report.id));
+            }
+            Some(Screen::Health) => effects.push(failed_jobs(model)),
             Some(Screen::History) => {
                 effects.push(Effect::History(ticket, model.history.begin(ticket)));
             }

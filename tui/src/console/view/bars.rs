@@ -1,20 +1,21 @@
 //! The header and the footer: path and status; key hints, input and notices.
 //!
 //! ```text
-//!  packhouse › gabriel/notes                     1 running, 3 queued · read-only · /srv/store
+//!  packhouse › gabriel/notes       ✗ 1 damaged · read-only · 1 running, 3 queued · /srv/store
 //!
 //!  filter: alb packs>1▏ Enter apply  Esc cancel
 //! ```
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::connection;
+use super::{alerts, connection};
 use crate::console::cells::{fit, pad, tail, width};
 use crate::console::keys::{Action, Binding, Focus};
-use crate::console::state::{Model, Screen, Subject};
+use crate::console::state::{ConfirmDialog, Model, Screen, Subject};
 use crate::text::{count, escaped, plural};
 
 /// With at least this many cells, the hint for quitting is always displayed.
@@ -25,7 +26,7 @@ pub(super) fn header(model: &Model, frame: &mut Frame, area: Rect) {
     let all = usize::from(area.width);
     let path = format!(" {}", escaped(&path(model).join(" › ")));
     let notes = notes(model, all, width(&path));
-    let taken: usize = notes.iter().map(|note| width(&note.content)).sum();
+    let taken = cells(&notes);
     // Keep a blank before the notes if the path is cut.
     let path =
         pad(&fit(&path, all.saturating_sub(taken + 2)), all.saturating_sub(taken + 1), false);
@@ -43,11 +44,11 @@ fn path(model: &Model) -> Vec<String> {
     }
     match (&model.dialog, model.screens.last()) {
         (Some(dialog), _) => {
-            let subject = match &dialog.subject {
-                Subject::One(repo, _) => repo.to_string(),
-                Subject::Many(repos) => plural(repos.len() as u64, "repo"),
-            };
-            path.extend([subject, "plan".to_owned()]);
+            path.extend(match &dialog.subject {
+                Subject::One(repo, _) => [repo.to_string(), "plan".to_owned()],
+                Subject::Many(repos) => [plural(repos.len() as u64, "repo"), "plan".to_owned()],
+                Subject::Job(job, change) => [format!("job {}", job.id), change.verb().to_owned()],
+            });
         }
         (None, None) => path.push("repos".to_owned()),
         (None, Some(Screen::Repo(repo))) => path.push(repo.name.to_string()),
@@ -61,49 +62,64 @@ fn path(model: &Model) -> Vec<String> {
         (None, Some(Screen::Record(entry, _))) => {
             path.extend(["history".to_owned(), entry.repo.to_string()])
         }
+        (None, Some(Screen::Jobs)) => path.push("jobs".to_owned()),
+        (None, Some(Screen::Job(job))) => {
+            path.extend(["jobs".to_owned(), job.report.id.to_string()]);
+        }
+        (None, Some(Screen::Health)) => path.push("health".to_owned()),
         (None, Some(Screen::Log)) => path.push("log".to_owned()),
     }
     path
 }
 
 /// The status, in order of importance, as much as fits. The path is cut for it, down to half of the
-/// line, but not for the connection and the name of the store.
+/// line, but not for the connection and the name of the store. What is wrong leaves room for the
+/// next two.
 fn notes(model: &Model, all: usize, path: usize) -> Vec<Span<'static>> {
     let styles = model.styles;
     let refresh = model.keymap.key_in(Focus::Repos, Action::Refresh);
     let unwatched = [format!("not watching, {refresh} reloads"), "not watching".to_owned()];
+    let forms = |texts: Vec<String>, style: Style| -> Vec<Vec<Span<'static>>> {
+        texts.into_iter().map(|text| vec![Span::styled(text, style)]).collect()
+    };
+    let some = |is: bool, texts: Vec<String>| if is { texts } else { Vec::new() };
     let wanted = [
-        (if model.read_only { vec!["read-only".to_owned()] } else { Vec::new() }, styles.strong()),
-        (work(model), styles.busy()),
+        alerts::forms(model),
+        forms(some(model.read_only, vec!["read-only".to_owned()]), styles.strong()),
+        forms(work(model), styles.busy()),
         // While disconnected nothing is watched; watching resumes automatically.
-        (
-            if model.unwatched && !model.is_disconnected() {
-                unwatched.to_vec()
-            } else {
-                Vec::new()
-            },
-            styles.warn(),
-        ),
-        (connection::note(model), styles.quiet()),
-        (
-            if model.store.is_empty() { Vec::new() } else { vec![escaped(&model.store)] },
-            styles.quiet(),
-        ),
+        forms(some(model.unwatched && !model.is_disconnected(), unwatched.to_vec()), styles.warn()),
+        forms(connection::note(model), styles.quiet()),
+        forms(some(!model.store.is_empty(), vec![escaped(&model.store)]), styles.quiet()),
     ];
+    let shortest = |note: &Vec<Vec<Span>>| note.last().map_or(0, |form| cells(form) + BETWEEN);
+    let next: usize = wanted[1..3].iter().map(shortest).sum();
     let (mut spans, mut taken): (Vec<Span>, usize) = (Vec::new(), 0);
-    for (at, (forms, style)) in wanted.into_iter().enumerate() {
-        let between = if spans.is_empty() { 0 } else { 3 };
-        let path = if at < 3 { path.min(all / 2) } else { path };
+    for (at, forms) in wanted.into_iter().enumerate() {
+        let between = if spans.is_empty() { 0 } else { BETWEEN };
+        let path = if at < 4 { path.min(all / 2) } else { path };
         let left = all.saturating_sub(path + 2 + taken + between);
-        if let Some(label) = forms.into_iter().find(|label| width(label) <= left) {
-            taken += width(&label) + between;
+        let fits = |form: &&Vec<Span>| {
+            let rest = if at == 0 { next } else { 0 };
+            cells(form) + rest <= left
+        };
+        let form = forms.iter().find(fits).or(forms.last().filter(|form| cells(form) <= left));
+        if let Some(form) = form {
+            taken += cells(form) + between;
             if between > 0 {
                 spans.push(Span::styled(" · ", styles.quiet()));
             }
-            spans.push(Span::styled(label, style));
+            spans.extend(form.iter().cloned());
         }
     }
     spans
+}
+
+/// Cells between two notes.
+const BETWEEN: usize = 3;
+
+fn cells(spans: &[Span]) -> usize {
+    spans.iter().map(|span| width(&span.content)).sum()
 }
 
 /// The queued and running runs, in a long and a short form. Leaves out the run of the current
@@ -197,7 +213,17 @@ fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
 
 fn hint(model: &Model, binding: &Binding) -> [Span<'static>; 2] {
     let key = binding.keys.first().map_or_else(String::new, |key| format!(" {key}"));
-    [Span::styled(key, model.styles.strong()), Span::raw(format!(" {} ", binding.row.hint))]
+    // No longer than the hint for a plan, for which there is room.
+    let hint = match (&model.dialog, binding.row.action) {
+        (Some(ConfirmDialog { subject: Subject::Job(_, change), .. }), Action::Confirm) => {
+            format!("{} job", change.verb())
+        }
+        (Some(ConfirmDialog { subject: Subject::Job(..), .. }), Action::Decline) => {
+            "back".to_owned()
+        }
+        _ => binding.row.hint.to_owned(),
+    };
+    [Span::styled(key, model.styles.strong()), Span::raw(format!(" {hint} "))]
 }
 
 /// Whether its hint fits into the remaining cells; takes them.

@@ -4,64 +4,70 @@ use packhouse_host::RepoSummary;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::parts::{last_gc_text, state_text, work_text};
-use crate::console::cells::pad;
+use super::parts::{last_gc_text, state_text};
+use crate::console::cells::{middle, pad};
 use crate::console::state::{Column, Model};
 use crate::text::{count, escaped, percent, size};
 
 /// Cells before the name, for the cursor and the mark.
 const MARGIN: usize = 2;
 
-/// Minimum width of a name: beside the packs only, beside the other important columns, and beside
-/// the rest.
-const NAME_BESIDE_PACKS: usize = 8;
-const NAME: usize = 14;
-const NAME_WHOLE: usize = 28;
-/// Number of important columns, for which names may be cut.
+/// Minimum width of a name beside the state, beside the packs, and beside more. Only a name that is
+/// longer than the last is cut for more columns.
+const NAME_BESIDE_STATE: usize = 8;
+const NAME_BESIDE_PACKS: usize = 14;
+const NAME_WHOLE: usize = 40;
+/// Number of important columns, which become narrow before the others are displayed.
 const IMPORTANT: usize = 4;
-/// Width of a name before the last consolidation gets more, and its maximum.
-const NAME_FIRST: usize = 30;
+/// Maximum width of a name.
 const NAME_MOST: usize = 60;
 /// Extra width of the last consolidation.
 const LAST_MORE: usize = 8;
 
 /// The columns beside the name, the most important first. Widths include two cells before each.
 const COLUMNS: [Beside; 10] = [
-    Beside { what: What::Packs, head: "PACKS", width: 8, sort: Some(Column::Packs) },
-    Beside {
-        what: What::Reclaimable,
-        head: "RECLAIMABLE",
-        width: 18,
-        sort: Some(Column::Reclaimable),
-    },
-    Beside { what: What::Size, head: "SIZE", width: 12, sort: Some(Column::Size) },
-    Beside { what: What::State, head: "STATE", width: 24, sort: None },
-    Beside {
-        what: What::LastGc,
-        head: "LAST CONSOLIDATION",
-        width: 27,
-        sort: Some(Column::LastGc),
-    },
-    Beside { what: What::Objects, head: "OBJECTS", width: 11, sort: Some(Column::Objects) },
-    Beside { what: What::Waiting, head: "TO DELETE", width: 12, sort: Some(Column::Waiting) },
-    Beside { what: What::Commits, head: "COMMITS", width: 11, sort: Some(Column::Commits) },
-    Beside { what: What::Snapshots, head: "SNAPSHOTS", width: 12, sort: Some(Column::Snapshots) },
-    Beside { what: What::Tags, head: "TAGS", width: 9, sort: Some(Column::Tags) },
+    Beside::shrinks(What::State, ["STATE", "STATE"], [18, 14], Column::State),
+    Beside::new(What::Packs, "PACKS", 8, Column::Packs),
+    Beside::shrinks(What::Reclaimable, ["RECLAIMABLE", "RECLAIM"], [18, 11], Column::Reclaimable),
+    Beside::shrinks(What::Size, ["SIZE", "SIZE"], [12, 11], Column::Size),
+    Beside::new(What::LastGc, "LAST CONSOLIDATION", 27, Column::LastGc),
+    Beside::new(What::Objects, "OBJECTS", 11, Column::Objects),
+    Beside::new(What::Waiting, "TO DELETE", 12, Column::Waiting),
+    Beside::new(What::Commits, "COMMITS", 11, Column::Commits),
+    Beside::new(What::Snapshots, "SNAPSHOTS", 12, Column::Snapshots),
+    Beside::new(What::Tags, "TAGS", 9, Column::Tags),
 ];
 
+/// A column beside the name.
 struct Beside {
     what: What,
-    head: &'static str,
-    width: usize,
-    sort: Option<Column>,
+    /// Its head and its width, if there is room, and if there is not.
+    heads: [&'static str; 2],
+    widths: [usize; 2],
+    sort: Column,
+}
+
+impl Beside {
+    const fn new(what: What, head: &'static str, width: usize, sort: Column) -> Beside {
+        Beside::shrinks(what, [head; 2], [width; 2], sort)
+    }
+
+    const fn shrinks(
+        what: What,
+        heads: [&'static str; 2],
+        widths: [usize; 2],
+        sort: Column,
+    ) -> Beside {
+        Beside { what, heads, widths, sort }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
+    State,
     Packs,
     Reclaimable,
     Size,
-    State,
     LastGc,
     Objects,
     Waiting,
@@ -70,40 +76,66 @@ enum What {
     Tags,
 }
 
+/// A column that fits.
+struct Fitting {
+    column: &'static Beside,
+    /// Whether it is displayed in its narrow form.
+    narrow: bool,
+    width: usize,
+}
+
 /// The columns that fit.
 pub(super) struct Columns {
     name: usize,
-    beside: &'static [Beside],
-    last: usize,
+    beside: Vec<Fitting>,
 }
 
 impl Columns {
-    /// The columns of a list of this width.
-    pub(super) fn of(width: usize) -> Columns {
-        let mut name = width.saturating_sub(MARGIN);
-        let mut beside = 0;
-        while let Some(column) = COLUMNS.get(beside) {
-            let least = match beside {
-                0 => NAME_BESIDE_PACKS,
-                1..IMPORTANT => NAME,
-                _ => NAME_WHOLE,
-            };
-            if name < least + column.width {
+    /// The columns of a list of this width, for names of at most `longest` cells. The important
+    /// columns are narrow if that shows more of them, or names as a whole; then they widen, and then
+    /// the others come.
+    pub(super) fn of(width: usize, longest: usize) -> Columns {
+        let (important, others) = COLUMNS.split_at(IMPORTANT);
+        let (mut name, mut beside) = (width.saturating_sub(MARGIN), Vec::new());
+        let whole = longest.clamp(NAME_BESIDE_PACKS, NAME_WHOLE);
+        let least = [NAME_BESIDE_STATE, NAME_BESIDE_PACKS, whole, whole];
+        for (column, least) in important.iter().zip(least) {
+            let width = column.widths[1];
+            if name < least + width {
                 break;
             }
-            name -= column.width;
-            beside += 1;
+            name -= width;
+            beside.push(Fitting { column, narrow: true, width });
         }
-        let beside = &COLUMNS[..beside];
-        let wanted =
-            if beside.iter().any(|column| column.what == What::LastGc) { LAST_MORE } else { 0 };
-        let last = name.saturating_sub(NAME_FIRST).min(wanted);
-        Columns { name: (name - last).min(NAME_MOST), beside, last }
+        let mut all_wide = beside.len() == IMPORTANT;
+        for fitting in &mut beside {
+            let [wide, narrow] = fitting.column.widths;
+            if name >= whole + wide - narrow {
+                name -= wide - narrow;
+                (fitting.narrow, fitting.width) = (false, wide);
+            }
+            all_wide &= fitting.width == wide;
+        }
+        for column in others.iter().take_while(|_| all_wide) {
+            let width = column.widths[0];
+            if name < whole + width {
+                break;
+            }
+            name -= width;
+            beside.push(Fitting { column, narrow: false, width });
+        }
+        // What is left goes to the last consolidation.
+        if let Some(last) = beside.iter_mut().find(|fitting| fitting.column.what == What::LastGc) {
+            let more = name.saturating_sub(whole).min(LAST_MORE);
+            name -= more;
+            last.width += more;
+        }
+        Columns { name: name.min(NAME_MOST), beside }
     }
 
     /// Whether a column is displayed.
     pub(super) fn show(&self, sorted: Column) -> bool {
-        sorted == Column::Name || self.beside.iter().any(|column| column.sort == Some(sorted))
+        sorted == Column::Name || self.beside.iter().any(|fitting| fitting.column.sort == sorted)
     }
 
     /// The head, with an arrow at the sorted column.
@@ -114,8 +146,9 @@ impl Columns {
             |label: &str, is: bool| if is { format!("{label}{arrow}") } else { label.to_owned() };
         let mut text =
             " ".repeat(MARGIN) + &pad(&head("NAME", sorted == Column::Name), self.name, false);
-        for column in self.beside {
-            text += &self.pad(column, &head(column.head, column.sort == Some(sorted)));
+        for fitting in &self.beside {
+            let label = fitting.column.heads[usize::from(fitting.narrow)];
+            text += &fitting.pad(&head(label, fitting.column.sort == sorted));
         }
         Line::styled(text, model.styles.quiet())
     }
@@ -131,40 +164,28 @@ impl Columns {
         };
         let mut spans = vec![Span::raw(if selected { "▸" } else { " " })];
         spans.push(Span::styled(mark, if selected { Style::new() } else { style }));
-        spans.push(Span::raw(pad(&escaped(&repo.repo.to_string()), self.name, false)));
-        for column in self.beside {
-            let (text, style) = self.cell(model, repo, column.what);
+        let name = middle(&escaped(&repo.repo.to_string()), self.name);
+        spans.push(Span::raw(pad(&name, self.name, false)));
+        for fitting in &self.beside {
+            let (text, style) = cell(model, repo, fitting.column.what, fitting.narrow);
             spans.push(Span::styled(
-                self.pad(column, &text),
+                fitting.pad(&text),
                 if selected { Style::new() } else { style },
             ));
         }
         let line = Line::from(spans);
         if selected { line.style(styles.selected()) } else { line }
     }
+}
 
-    /// The content of a column. Without the state column, runs and failures replace the reclaimable
-    /// bytes.
-    fn cell(&self, model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
-        let has_state = self.beside.iter().any(|column| column.what == What::State);
-        let work = if what == What::Reclaimable && !has_state {
-            work_text(model, repo, true)
-        } else {
-            None
-        };
-        work.unwrap_or_else(|| cell(model, repo, what))
-    }
-
-    fn pad(&self, column: &Beside, text: &str) -> String {
-        match column.what {
-            What::State => format!("  {}", pad(text, column.width - 2, false)),
-            What::LastGc => format!("  {}", pad(text, column.width - 2 + self.last, false)),
-            _ => format!("  {}", pad(text, column.width - 2, true)),
-        }
+impl Fitting {
+    fn pad(&self, text: &str) -> String {
+        let is_number = !matches!(self.column.what, What::State | What::LastGc);
+        format!("  {}", pad(text, self.width - 2, is_number))
     }
 }
 
-fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
+fn cell(model: &Model, repo: &RepoSummary, what: What, narrow: bool) -> (String, Style) {
     let styles = model.styles;
     let number = |number: u64| (count(number), Style::new());
     match what {
@@ -173,11 +194,12 @@ fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
             let part = percent(repo.reclaimable(), repo.bytes)
                 .map(|part| format!("{part} %"))
                 .unwrap_or_default();
-            let label = format!("{} {}", size(repo.reclaimable()), pad(&part, 5, true));
+            let bytes = size(repo.reclaimable());
+            let label = if narrow { bytes } else { format!("{bytes} {}", pad(&part, 5, true)) };
             (label, if repo.reclaimable() == 0 { styles.quiet() } else { Style::new() })
         }
         What::Size => (size(repo.bytes), Style::new()),
-        What::State => state_text(model, repo),
+        What::State => state_text(model, repo, !narrow),
         What::Objects => number(repo.objects),
         What::LastGc => match &repo.last_gc {
             None => ("never".to_owned(), styles.quiet()),
@@ -198,35 +220,49 @@ fn cell(model: &Model, repo: &RepoSummary, what: What) -> (String, Style) {
 mod tests {
     use super::*;
 
+    fn shown(width: usize, longest: usize) -> Vec<What> {
+        Columns::of(width, longest).beside.iter().map(|fitting| fitting.column.what).collect()
+    }
+
     #[test]
     fn narrow_lists_keep_the_most_important_columns() {
-        let shown = |width| Columns::of(width).beside.last().map(|column| column.what);
         for (width, last) in [
             (1, None),
-            (20, Some(What::Packs)),
-            (59, Some(What::Size)),
-            (79, Some(What::State)),
-            (119, Some(What::LastGc)),
+            (23, None),
+            (24, Some(What::State)),
+            (38, Some(What::Packs)),
+            (60, Some(What::Size)),
+            (79, Some(What::Size)),
+            (119, Some(What::Objects)),
             (199, Some(What::Tags)),
         ] {
-            assert_eq!(shown(width), last, "{width}");
+            assert_eq!(shown(width, 14).last().copied(), last, "{width}");
         }
     }
 
     #[test]
-    fn names_are_cut_for_important_columns_only() {
-        for width in 80..300 {
-            let columns = Columns::of(width);
-            assert!(columns.name >= 28 || columns.beside.len() <= IMPORTANT, "{width}");
+    fn the_state_is_the_last_to_go_and_names_are_cut_after_all_else_has_shrunk() {
+        for longest in [4, 20, 40, 100] {
+            for width in 1..300 {
+                let columns = Columns::of(width, longest);
+                let first = columns.beside.first();
+                assert!(first.is_none_or(|first| first.column.what == What::State), "{width}");
+                let is_cut = columns.name < longest.min(NAME_WHOLE);
+                let is_wide = |fitting: &Fitting| {
+                    fitting.column.widths[0] > fitting.column.widths[1] && !fitting.narrow
+                };
+                let more = columns.beside.len() > 2 || columns.beside.iter().any(is_wide);
+                assert!(!(is_cut && more), "{longest} in {width}");
+            }
         }
     }
 
     #[test]
     fn columns_never_exceed_the_width() {
         for width in 0..300 {
-            let columns = Columns::of(width);
-            let beside: usize = columns.beside.iter().map(|column| column.width).sum();
-            assert!(MARGIN + columns.name + beside + columns.last <= width.max(MARGIN), "{width}");
+            let columns = Columns::of(width, 30);
+            let beside: usize = columns.beside.iter().map(|fitting| fitting.width).sum();
+            assert!(MARGIN + columns.name + beside <= width.max(MARGIN), "{width}");
         }
     }
 }

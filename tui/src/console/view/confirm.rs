@@ -23,6 +23,8 @@
 //!  [ Cancel ]  Esc     Consolidate  y
 //! ```
 //!
+//! A job is confirmed in the same way: see [`job`].
+//!
 //! ```text
 //!  packhouse › 12 repos › plan
 //!  Consolidate 12 repos?
@@ -34,6 +36,7 @@
 //!  1 is not 12. Nothing was done.
 //! ```
 
+mod job;
 mod many;
 
 use packhouse_host::{Event, GcPlanReport};
@@ -50,7 +53,8 @@ use super::result::{kind, nothing_done};
 use crate::console::cells::{fit, tail, width, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{
-    Asks, ConfirmDialog, Extent, Model, PlanState, RECONNECTING, Subject, Work, step_text,
+    Asks, ConfirmDialog, Extent, JobChange, Model, PlanState, RECONNECTING, Subject, Work,
+    step_text,
 };
 use crate::text::{capitalized, count, duration, escaped, plural, size};
 
@@ -73,6 +77,7 @@ pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, are
     let lines = match &dialog.subject {
         Subject::One(repo, state) => one(model, dialog, &escaped(&repo.to_string()), state, room),
         Subject::Many(repos) => many::lines(model, dialog, repos, room),
+        Subject::Job(job, change) => job::lines(model, job, *change, room),
     };
     let extent = scrolled(frame, plan, lines, dialog.top.at(usize::MAX));
     frame.render_widget(Paragraph::new(question), inner(footer));
@@ -175,7 +180,13 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             Span::styled(format!("  {key}"), styles.strong()),
         ]
     };
-    let cancel = |focus, action| button("Cancel", model.keymap.key_in(focus, action));
+    // "Cancel" would be ambiguous where a job may be cancelled.
+    let job = match &dialog.subject {
+        Subject::Job(_, change) => Some(*change),
+        _ => None,
+    };
+    let decline = if job.is_some() { "Back" } else { "Cancel" };
+    let cancel = |focus, action| button(decline, model.keymap.key_in(focus, action));
     let (mut more, mut below) = (Vec::new(), Vec::new());
     let default = match &dialog.asks {
         Asks::Nothing => {
@@ -188,10 +199,12 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
     match (&dialog.asks, &dialog.subject) {
         (Asks::Key, _) if dialog.is_ready() => {
             let key = model.keymap.key_of(Action::Confirm);
-            more.push(vec![
-                Span::raw("Consolidate"),
-                Span::styled(format!("  {key}"), styles.strong()),
-            ]);
+            let label = match job {
+                Some(JobChange::Retry) => "Retry job",
+                Some(JobChange::Cancel) => "Cancel job",
+                None => "Consolidate",
+            };
+            more.push(vec![Span::raw(label), Span::styled(format!("  {key}"), styles.strong())]);
         }
         (Asks::Count(input), Subject::Many(repos)) => {
             let enter = model.keymap.key_in(Focus::Typing, Action::Accept);

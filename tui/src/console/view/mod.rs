@@ -1,7 +1,7 @@
 //! Draws the console: `view` draws a model and changes nothing.
 //!
 //! ```text
-//!  packhouse › gabriel/notes                     1 running, 3 queued · read-only · /srv/store    header
+//!  packhouse › gabriel/notes       ✗ 1 damaged · read-only · 1 running, 3 queued · /srv/store    header
 //!  Disconnected 14 s · data 20 s old · retrying                                                  only while it is down
 //!                                                                                                body: a file per screen
 //!  g consolidate  p preview  v verify  Esc back                                                  footer: key hints
@@ -11,6 +11,7 @@
 //! [`crate::text::escaped`]. Colours only repeat what the text says. For ASCII terminals, [`ascii`]
 //! replaces characters in a last pass.
 
+mod alerts;
 mod ascii;
 mod bars;
 mod chart;
@@ -18,8 +19,11 @@ mod columns;
 mod confirm;
 mod connection;
 mod dialog;
+mod health;
 mod help;
 mod history;
+mod job;
+mod jobs;
 mod leave;
 mod log;
 mod packs;
@@ -64,6 +68,9 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         },
         (None, Some(Screen::History)) => history::draw(model, frame, body),
         (None, Some(Screen::Record(entry, top))) => record::draw(model, entry, *top, frame, body),
+        (None, Some(Screen::Jobs)) => jobs::draw(model, frame, body),
+        (None, Some(Screen::Job(job))) => job::draw(model, job, frame, body),
+        (None, Some(Screen::Health)) => health::draw(model, frame, body),
         (None, Some(Screen::Log)) => log::draw(model, frame, body),
     };
     if let Some(leave) = model.leave {

@@ -10,9 +10,9 @@ use ratatui::widgets::Paragraph;
 use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::{Action, Focus};
-use crate::console::state::{Extent, Model, Outcome, RECONNECTING, RunState, Work};
+use crate::console::state::{Condition, Extent, Model, Outcome, RunState, Work, is_worn};
 use crate::console::theme::Styles;
-use crate::text::{ago, capitalized, count, escaped, plural, size};
+use crate::text::{ago, count, escaped, percent, plural, size};
 
 /// Width of the names of facts.
 const NAMES: usize = 12;
@@ -224,45 +224,41 @@ pub(super) fn last_gc_text(model: &Model, last: &GcRecord) -> String {
     }
 }
 
-/// The state of a repo, or of its run.
-pub(super) fn state_text(model: &Model, repo: &RepoSummary) -> (String, Style) {
+/// The state of a repo: that of its run, or its condition. Without `count` it is a word.
+pub(super) fn state_text(model: &Model, repo: &RepoSummary, count: bool) -> (String, Style) {
     let styles = model.styles;
-    match (work_text(model, repo, false), repo.packs) {
-        (Some(work), _) => work,
-        (None, _) if repo.damaged > 0 => ("Damaged".to_owned(), styles.bad()),
-        (None, 0) => ("Empty".to_owned(), styles.quiet()),
-        (None, 1) => ("OK".to_owned(), styles.good()),
-        (None, packs) => (format!("Fragmented ({})", plural(packs, "pack")), styles.warn()),
+    if let Some(work) = work_text(model, repo) {
+        return work;
     }
+    let condition = Condition::of(repo);
+    let style = match condition {
+        Condition::Damaged | Condition::Failed => styles.bad(),
+        Condition::Fragmented(_) if is_worn(repo) => styles.warn(),
+        Condition::Fragmented(_) => Style::new(),
+        Condition::Ok => styles.good(),
+        Condition::Empty => styles.quiet(),
+    };
+    let text = if count { condition.to_string() } else { condition.word().to_owned() };
+    (text, style)
 }
 
-/// The run of a repo, or its problems or failure; shorter if the column is `narrow`.
-pub(super) fn work_text(
-    model: &Model,
-    repo: &RepoSummary,
-    narrow: bool,
-) -> Option<(String, Style)> {
+/// The state of the run of a repo, or how it ended if that was bad.
+fn work_text(model: &Model, repo: &RepoSummary) -> Option<(String, Style)> {
     let (styles, run) = (model.styles, model.runs.of_repo(&repo.repo)?);
-    match model.step_text(run) {
-        Some(waits) if waits == RECONNECTING && narrow => {
-            return Some(("Disconnected".to_owned(), styles.warn()));
+    let (text, style) = match &run.state {
+        RunState::Running { .. } if model.is_disconnected() => ("reconnecting", styles.warn()),
+        RunState::Running { stopping: true, .. } => ("cancelling", styles.busy()),
+        RunState::Running { step, .. } => {
+            let done = step.as_ref().and_then(|step| percent(step.done, step.total));
+            let text = done.map_or_else(|| "running".to_owned(), |done| format!("running {done}%"));
+            return Some((text, styles.busy()));
         }
-        Some(waits) if waits == RECONNECTING => return Some((capitalized(&waits), styles.warn())),
-        Some(step) => return Some((capitalized(&step), styles.busy())),
-        None => {}
-    }
-    match &run.state {
+        RunState::Queued(_) => ("queued", styles.busy()),
         RunState::Ended(Err(failure)) if failure.kind != FailureKind::Cancelled => {
-            let text = if narrow {
-                "Failed".to_owned()
-            } else {
-                format!("{} failed", capitalized(run.work.noun()))
-            };
-            Some((text, styles.bad()))
+            ("failed", styles.bad())
         }
-        RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => {
-            Some((plural(report.problems.len() as u64, "problem"), styles.bad()))
-        }
-        _ => None,
-    }
+        RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => ("damaged", styles.bad()),
+        RunState::Ended(_) => return None,
+    };
+    Some((text.to_owned(), style))
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  packhouse › gabriel/notes
-//!  State       Fragmented (7 packs)
+//!  State       fragmented (7)
 //!  Packs       7, 812.0 KiB; 118.0 KiB pending deletion
 //!  Reclaimable 81.2 KiB (10 %) of duplicates
 //!  Contents    112 objects, 16 commits, 16 snapshots, 0 tags

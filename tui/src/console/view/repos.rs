@@ -3,10 +3,10 @@
 //! ```text
 //!  packhouse › repos                                                            1 running · /srv/store
 //!  3 repos · 31 packs · 12.4 MiB · 81.2 KiB reclaimable · 1 marked · by packs · largest first
-//!   NAME                PACKS▼       RECLAIMABLE        SIZE  STATE                 LAST CONSOLIDATION
-//! ▸ gabriel/notes            7   81.2 KiB   10 %   812.0 KiB  Fragmented (7 packs)  never
-//!  ●gabriel/photos           1        0 B    0 %    11.2 MiB  OK                    23 → 1 pack, 2 hours ago
-//!   zoe/empty                0        0 B             0 B  Empty                 never
+//!   NAME             STATE            PACKS▼       RECLAIMABLE        SIZE  LAST CONSOLIDATION
+//! ▸ gabriel/notes    fragmented (7)        7   81.2 KiB   10 %   812.0 KiB  never
+//!  ●gabriel/photos   ok                    1        0 B    0 %    11.2 MiB  23 → 1 pack, 2 hours ago
+//!   zoe/empty        empty                 0        0 B               0 B  never
 //!
 //!  Enter open  Space mark  g consolidate  s sort  / filter
 //! ```
@@ -36,7 +36,7 @@ const FAILURE: usize = 3;
 /// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (repos, room) = (&model.repos, room(area));
-    let columns = Columns::of(usize::from(area.width).saturating_sub(1));
+    let columns = Columns::of(usize::from(area.width).saturating_sub(1), repos.longest_name());
     let mut above = vec![sums(model, &columns, room)];
     if let Some(failure) = &repos.failure {
         let failure = failure_lines(model.styles, "Loading the repos", failure, room);
@@ -160,6 +160,8 @@ fn sorted(model: &Model) -> [String; 2] {
         (Column::Name, false) => "descending",
         (Column::LastGc, true) => "oldest first",
         (Column::LastGc, false) => "newest first",
+        (Column::State, true) => "best first",
+        (Column::State, false) => "worst first",
         (_, true) => "smallest first",
         (_, false) => "largest first",
     };
@@ -227,7 +229,7 @@ mod tests {
         model.repos.take(Ok(vec![damaged, summary("c/d", 1)]), now());
         let seen = shown(&model, 100, 8);
         let row = |name: &str| seen.lines().find(|line| line.contains(name)).unwrap().to_owned();
-        assert!(row("a/b").contains("Damaged") && row("c/d").contains("OK"), "{seen}");
+        assert!(row("a/b").contains("damaged") && row("c/d").contains(" ok "), "{seen}");
     }
 
     #[test]
@@ -237,12 +239,15 @@ mod tests {
         model.repos.begin(ticket, now());
         model.repos.take(Ok(vec![summary("a/b", 3)]), now());
         model.repos.sort(Action::SortNext, now());
+        assert!(shown(&model, 60, 8).contains("STATE▼"));
+        model.repos.sort(Action::SortNext, now());
         assert!(shown(&model, 60, 8).contains("PACKS▼"));
         model.repos.sort(Action::SortTurn, now());
         assert!(
             shown(&model, 120, 8).contains("PACKS▲")
                 && shown(&model, 120, 8).contains("by packs · smallest first")
         );
+        model.repos.sort(Action::SortPrevious, now());
         model.repos.sort(Action::SortPrevious, now());
         assert!(shown(&model, 60, 8).contains("NAME▲"));
         // There is no room for its column.

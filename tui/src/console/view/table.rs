@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::parts::split;
-use crate::console::cells::pad;
+use crate::console::cells::{middle, pad};
 use crate::console::state::{Cursor, Extent};
 use crate::console::theme::Styles;
 
@@ -64,7 +64,8 @@ impl Table {
     ) -> Line<'static> {
         let mut spans = vec![
             Span::raw(if selected { "▸" } else { " " }),
-            Span::raw(pad(first, self.first, false)),
+            // Names of repos: both ends tell them apart.
+            Span::raw(pad(&middle(first, self.first), self.first, false)),
         ];
         for (at, column) in self.beside.iter().enumerate() {
             let (text, style) = cells(column.head);

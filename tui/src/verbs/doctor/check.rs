@@ -1,12 +1,12 @@
 //! The result of one check.
 
-use packhouse_host::{Damage, RepoReport};
+use packhouse_host::{Damage, Health, RepoReport, Result};
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::style::Tone;
-use crate::text::{escaped, time};
+use crate::text::{escaped, plural, time};
 
 /// With less, a push of ordinary packs may not fit.
 const FEW_BYTES: u64 = 1 << 30;
@@ -88,6 +88,33 @@ impl Check {
             }
         };
         report.damaged.iter().map(check)
+    }
+
+    /// A check for a failed consolidation, if the last one of the repo failed.
+    pub(super) fn of_gc(report: &RepoReport) -> Option<Check> {
+        let repo = &report.repo;
+        let last = report.last_gc.as_ref().filter(|last| last.outcome == "failed")?;
+        let (error, at) = (last.error.as_deref().unwrap_or("no reason"), time(last.finished_at));
+        let detail = format!("{repo}: the last consolidation failed, {at}: {error}");
+        Some(Check::warn("gc", detail, format!("fix the cause, then: packhouse gc {repo}")))
+    }
+
+    /// Whether jobs have failed.
+    pub(super) fn of_jobs(health: Result<Health>) -> Check {
+        const CHECK: &str = "jobs";
+        match health {
+            Ok(Health { jobs_failed: 0, jobs_queued, jobs_running, .. }) => {
+                let detail =
+                    format!("none has failed; {jobs_queued} queued, {jobs_running} running");
+                Check::ok(CHECK, detail)
+            }
+            Ok(Health { jobs_failed, .. }) => Check::warn(
+                CHECK,
+                format!("{} failed", plural(jobs_failed, "job")),
+                "packhouse jobs list --status failed, then: packhouse jobs retry ID",
+            ),
+            Err(error) => Check::fail(CHECK, error.to_string(), "follow the message"),
+        }
     }
 
     /// Whether `free` bytes of a disk are enough.

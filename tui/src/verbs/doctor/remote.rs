@@ -21,11 +21,15 @@ pub(super) async fn checks(remote: &Remote) -> Vec<Check> {
         Err(error) => Check::fail("ready", error.to_string(), "see the log of the server"),
     });
     let listed = each_report(remote, |repo| {
-        checks.extend(Check::of_damage(&repo));
+        checks.extend(Check::of_damage(&repo).chain(Check::of_gc(&repo)));
         Ok::<_, Error>(())
     });
     if let Err(error) = listed.await {
         checks.push(Check::fail("repos", error.to_string(), "see the log of the server"));
+    }
+    // The queue is for administrators of the whole store.
+    if status.catalog.is_some() {
+        checks.push(Check::of_jobs(remote.health().await));
     }
     checks
 }

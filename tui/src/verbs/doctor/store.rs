@@ -70,11 +70,12 @@ pub(super) async fn checks(options: StoreOptions) -> Vec<Check> {
         }
         Err(error) => return vec![Check::fail("catalog", error.to_string(), WAY_OUT)],
     };
-    let (mut repos, mut fragmented, mut damage) = (0, 0, Vec::new());
+    let (mut repos, mut fragmented, mut damage, mut failed) = (0, 0, Vec::new(), Vec::new());
     let listed = each_report(&store, |repo| {
         repos += 1;
         fragmented += u64::from(repo.packs > 1);
         damage.extend(Check::of_damage(&repo));
+        failed.extend(Check::of_gc(&repo));
         Ok::<_, Error>(())
     });
     if let Err(error) = listed.await {
@@ -93,6 +94,8 @@ pub(super) async fn checks(options: StoreOptions) -> Vec<Check> {
     }
     checks.push(scrubbing(&store).await);
     checks.extend(old_indexes(&store).await);
+    checks.push(Check::of_jobs(store.health().await));
+    checks.extend(failed);
     if !damage.is_empty() {
         checks.extend(damage);
     } else if fragmented == 0 {

@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 use packhouse_host::RepoSummary;
 
+use crate::console::state::condition::Condition;
+
 /// A condition.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Term {
@@ -48,11 +50,11 @@ impl Is {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    Empty,
-    OnePack,
-    Fragmented,
-    Failed,
-    Never,
+    /// The column of that name says this word.
+    Is(&'static str),
+    /// The last consolidation failed.
+    GcFailed,
+    GcNever,
 }
 
 /// Why a term is invalid, and what is expected.
@@ -71,12 +73,16 @@ pub(super) fn term(word: &str, at: usize) -> Result<Term, BadTerm> {
     let bad = |words: &str| BadTerm(format!("`{word}`: {words}"));
     if let Some(state) = rest.strip_prefix(':') {
         let state = match (name, state) {
-            ("state", "empty") => State::Empty,
-            ("state", "ok" | "order") => State::OnePack,
-            ("state", "fragmented" | "merge") => State::Fragmented,
-            ("state" | "gc", "failed") => State::Failed,
-            ("gc", "never") => State::Never,
-            ("state", _) => return Err(bad("state: takes empty, ok, fragmented or failed")),
+            ("state", "ok" | "order") => State::Is(Condition::Ok.word()),
+            ("state", "fragmented" | "merge") => State::Is(Condition::Fragmented(0).word()),
+            ("state", "empty") => State::Is(Condition::Empty.word()),
+            ("state", "failed") => State::Is(Condition::Failed.word()),
+            ("state", "damaged") => State::Is(Condition::Damaged.word()),
+            ("gc", "failed") => State::GcFailed,
+            ("gc", "never") => State::GcNever,
+            ("state", _) => {
+                return Err(bad("state: takes damaged, failed, fragmented, ok or empty"));
+            }
             ("gc", _) => return Err(bad("gc: takes never or failed")),
             _ => return Err(bad("only state: and gc: are known")),
         };
@@ -158,11 +164,11 @@ impl Term {
                 )
             }
             Term::State(state) => match state {
-                State::Empty => repo.packs == 0,
-                State::OnePack => repo.packs == 1,
-                State::Fragmented => repo.packs > 1,
-                State::Failed => repo.last_gc.as_ref().is_some_and(|last| last.outcome == "failed"),
-                State::Never => repo.last_gc.is_none(),
+                State::Is(word) => Condition::of(repo).word() == word,
+                State::GcFailed => {
+                    repo.last_gc.as_ref().is_some_and(|last| last.outcome == "failed")
+                }
+                State::GcNever => repo.last_gc.is_none(),
             },
         }
     }

@@ -79,14 +79,14 @@ fn a_bad_term_is_named_with_what_is_expected() {
         ("reclaim>x%", "percent"),
         ("gc>7", "an age such as"),
         ("gc:maybe", "never or failed"),
-        ("state:fine", "empty, ok, fragmented or failed"),
+        ("state:fine", "damaged, failed, fragmented, ok or empty"),
         ("colour:red", "only state: and gc:"),
         ("stars>5", "can be compared"),
     ] {
         let (filter, error) = Filter::read(&format!("alb {bad} gc:never"));
         assert_eq!(
             (filter.words.atoms.len(), filter.terms),
-            (1, vec![Term::State(State::Never)]),
+            (1, vec![Term::State(State::GcNever)]),
             "the rest holds"
         );
         let error = error.unwrap().to_string();

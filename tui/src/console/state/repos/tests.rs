@@ -19,7 +19,7 @@ fn numbers_are_sorted_the_worst_first_and_names_by_the_alphabet() {
     list.sort(Action::SortNext, now());
     assert_eq!(
         (list.sorted(), shown(&list)),
-        ((Column::Packs, false), vec!["a/b".into(), "a/a".into(), "a/c".into()])
+        ((Column::State, false), vec!["a/b".into(), "a/a".into(), "a/c".into()])
     );
     list.sort(Action::SortTurn, now());
     assert_eq!(shown(&list), ["a/a", "a/c", "a/b"]);

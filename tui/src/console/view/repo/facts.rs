@@ -21,7 +21,7 @@ const WHEN: usize = 16;
 /// The facts of a repo.
 pub(super) fn facts(model: &Model, known: &RepoDetail, room: usize) -> Vec<Line<'static>> {
     let (styles, report, summary) = (model.styles, &known.report, &known.summary);
-    let (state, style) = state_text(model, summary);
+    let (state, style) = state_text(model, summary, true);
     let packs = match summary.superseded_bytes {
         0 => format!("{}, {}", count(summary.packs), size(summary.bytes)),
         waiting => format!(

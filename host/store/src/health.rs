@@ -1,0 +1,39 @@
+//! What needs attention in the store, from a few statements of the catalog and a look at the disk.
+
+use jiff::{SignedDuration, Timestamp};
+use packhouse_model::error::Result;
+use packhouse_model::operation::PruneOptions;
+use packhouse_model::report::{Health, JobStatus};
+
+use super::Store;
+
+impl Store {
+    /// What needs attention in the store, in numbers. Reads no pack, and no repo by itself.
+    ///
+    /// # Errors
+    /// When the catalog or the disk can't be read.
+    pub async fn health(&self) -> Result<Health> {
+        let grace = SignedDuration::try_from(PruneOptions::default().grace).ok();
+        let until = grace.and_then(|grace| self.now().checked_sub(grace).ok());
+        let alerts = self.catalog.alerts(until.unwrap_or(Timestamp::MIN)).await?;
+        let scrub = self.scrub_state().await?;
+        let mut health = Health {
+            damaged_repos: alerts.damaged_repos,
+            prunable_packs: alerts.prunable_packs,
+            prunable_bytes: alerts.prunable_bytes,
+            oldest_check: scrub.oldest,
+            unchecked_packs: scrub.due,
+            disk: self.vault.disk()?,
+            ..Health::default()
+        };
+        for (_, status, jobs) in self.job_counts().await? {
+            match status {
+                JobStatus::Queued => health.jobs_queued += jobs,
+                JobStatus::Running => health.jobs_running += jobs,
+                JobStatus::Failed => health.jobs_failed += jobs,
+                JobStatus::Done | JobStatus::Cancelled => {}
+            }
+        }
+        Ok(health)
+    }
+}

@@ -1,0 +1,70 @@
+//! What needs attention in the store: the numbers of [`Health`], as they were last loaded.
+
+use packhouse_host::{Health, JobReport};
+
+use super::cursor::Cursor;
+use super::ticket::Ticket;
+use crate::console::failure::{BackendResult, Failure};
+
+/// From so many percent on, a full disk is near.
+pub(super) const DISK_NEARLY_FULL: u64 = 90;
+/// From so many percent on, a push or a consolidation may fail.
+pub(super) const DISK_FULL: u64 = 98;
+
+/// How full a disk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::console) enum Disk {
+    /// There is room, or nothing is known.
+    Free,
+    NearlyFull,
+    Full,
+}
+
+impl Disk {
+    /// A disk of which so many percent are used.
+    pub(in crate::console) const fn of(percent: u64) -> Disk {
+        match percent {
+            DISK_FULL.. => Disk::Full,
+            DISK_NEARLY_FULL.. => Disk::NearlyFull,
+            _ => Disk::Free,
+        }
+    }
+}
+
+/// The header shows it on every screen.
+#[derive(Debug, Default)]
+pub(in crate::console) struct StoreHealth {
+    /// The numbers, once they are loaded.
+    pub(in crate::console) known: Option<Health>,
+    /// The pending request; results of older ones are dropped.
+    pub(in crate::console) loading: Option<Ticket>,
+    /// Why the last request failed. The loaded numbers stay.
+    pub(in crate::console) failure: Option<Failure>,
+    /// The newest failed jobs; loaded with the screen.
+    pub(in crate::console) failed_jobs: Vec<JobReport>,
+    /// The request for them.
+    pub(in crate::console) failed_loading: Option<Ticket>,
+    /// The selected finding.
+    pub(in crate::console) cursor: Cursor,
+}
+
+impl StoreHealth {
+    /// Takes a result. Returns the failure, if it is news.
+    pub(in crate::console) fn take(&mut self, answer: BackendResult<Health>) -> Option<&Failure> {
+        self.loading = None;
+        match answer {
+            Ok(known) => {
+                (self.known, self.failure) = (Some(known), None);
+                None
+            }
+            Err(failure) if self.failure.as_ref() == Some(&failure) => None,
+            Err(failure) => Some(self.failure.insert(failure)),
+        }
+    }
+
+    /// Takes the newest failed jobs; none: they could not be loaded, and stay.
+    pub(in crate::console) fn take_failed(&mut self, jobs: Option<Vec<JobReport>>) {
+        self.failed_loading = None;
+        self.failed_jobs = jobs.unwrap_or_else(|| std::mem::take(&mut self.failed_jobs));
+    }
+}
