@@ -62,6 +62,9 @@ pub use place::{CatalogPlace, MissingCatalog};
 /// How often a transaction is tried if another one interferes.
 const TRIES: u32 = 5;
 
+/// What a merge of an index is called in errors.
+const MERGING: &str = "merging an index";
+
 /// A catalog on a database.
 #[derive(Debug)]
 #[expect(private_bounds, reason = "the engines are those of this folder")]
@@ -90,32 +93,31 @@ impl<E: Engine> SqlCatalog<E> {
     /// One merge of an index. Returns how many runs it has replaced.
     async fn merge_runs(
         &self,
+        reader: &mut Reader<E>,
         begin: index::merge::Begin,
         now: &(dyn Fn() -> Timestamp + Send + Sync),
     ) -> Result<u64> {
-        const DOING: &str = "merging an index";
         let work: Work<E, _, _> = |tx, begin| Box::pin(index::merge::begin::<E>(tx, begin));
-        let Some(build) = self.writing(DOING, &begin, work).await? else { return Ok(0) };
-        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(DOING))?;
+        let Some(build) = self.writing(MERGING, &begin, work).await? else { return Ok(0) };
         let mut rows = Some(build.rows());
         while let Some(before) = rows.take() {
-            let part = match build.next(&mut reader, before).await {
+            let part = match build.next(reader, before).await {
                 Ok((part, after)) => {
                     rows = after;
                     part
                 }
                 // Blocks that are gone were merged by another process, or they are damaged.
                 Err(error) => {
-                    let is_current = build.is_current(&mut reader).await;
-                    return match is_current.map_err(self.failed(DOING))? {
-                        true => Err(self.failed(DOING)(error)),
+                    let is_current = build.is_current(reader).await;
+                    return match is_current.map_err(self.failed(MERGING))? {
+                        true => Err(self.failed(MERGING)(error)),
                         false => Ok(0),
                     };
                 }
             };
             let params = index::merge::Write { build: &build, part: &part, now: now() };
             let work: Work<E, _, _> = |tx, params| Box::pin(index::merge::write::<E>(tx, params));
-            if !self.writing(DOING, &params, work).await? {
+            if !self.writing(MERGING, &params, work).await? {
                 return Ok(0);
             }
         }
@@ -406,8 +408,14 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         runs: RunsToMerge,
         now: &(dyn Fn() -> Timestamp + Send + Sync),
     ) -> Result<u64> {
+        let begin = index::merge::Begin { repo, runs, now: now() };
+        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(MERGING))?;
+        let is_needed = index::merge::is_needed(&mut reader, &begin).await;
+        if !is_needed.map_err(self.failed(MERGING))? {
+            return Ok(0);
+        }
+        let merged = self.merge_runs(&mut reader, begin, now).await?;
         let sweep: Work<E, _, _> = |tx, repo| Box::pin(index::merge::sweep::<E>(tx, repo));
-        let merged = self.merge_runs(index::merge::Begin { repo, runs, now: now() }, now).await?;
         while self.writing("removing runs that were merged", &repo, sweep).await? {}
         Ok(merged)
     }

@@ -12,6 +12,8 @@
 //! read without a transaction, and a merge needs no lock until its end. A merge that ends anywhere
 //! leaves a row below zero, which the next one sweeps; readers and publications see none of it.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use packhouse_catalog::RunsToMerge;
 use packhouse_index::{Chunk, Outline, Run, RunBuilder, RunId, all_runs_due, runs_due};
@@ -70,6 +72,32 @@ pub(crate) struct Begin {
     pub(crate) now: Timestamp,
 }
 
+/// Whether there is something to merge or to sweep. Mostly there is not, and what writes would wait
+/// for others, and be seen by those who wait for a change.
+pub(crate) async fn is_needed<S: Sql>(
+    sql: &mut S,
+    Begin { repo, runs, .. }: &Begin,
+) -> SqlResult<bool> {
+    let below_zero = "SELECT 1 AS found FROM index_runs WHERE repo = $1 LIMIT 1";
+    if sql.maybe(below_zero, args![-*repo]).await?.is_some() {
+        return Ok(true);
+    }
+    Ok(due(&sizes(&sql.all(RUN_SIZES, args![*repo]).await?), *runs).is_some())
+}
+
+/// How many rows the runs in [`RUN_SIZES`] have.
+fn sizes<R: Columns>(rows: &[R]) -> Vec<u64> {
+    rows.iter().filter_map(|row| row.maybe_int("rows")).map(|rows| rows as u64).collect()
+}
+
+/// Which runs to merge, newest first.
+fn due(sizes: &[u64], runs: RunsToMerge) -> Option<Range<usize>> {
+    match runs {
+        RunsToMerge::All if all_runs_due(sizes) => Some(0..sizes.len()),
+        RunsToMerge::All | RunsToMerge::Due => runs_due(sizes),
+    }
+}
+
 /// Begins a merge. None if none is due, or another process is at one.
 pub(crate) async fn begin<E: Engine>(
     tx: &mut Writing<E>,
@@ -85,13 +113,8 @@ pub(crate) async fn begin<E: Engine>(
         give_up::<E>(tx, RunId(other.int("id"))).await?;
     }
     let there = tx.all(RUN_SIZES, args![repo]).await?;
-    let sizes: Vec<u64> =
-        there.iter().filter_map(|row| row.maybe_int("rows")).map(|rows| rows as u64).collect();
-    let due = match which {
-        RunsToMerge::All if all_runs_due(&sizes) => Some(0..sizes.len()),
-        RunsToMerge::All | RunsToMerge::Due => runs_due(&sizes),
-    };
-    let Some(due) = due else { return Ok(None) };
+    let sizes = sizes(&there);
+    let Some(due) = due(&sizes, *which) else { return Ok(None) };
     let has_old_rows = there.first().is_some_and(|row| row.int("old_index") != 0);
     let is_oldest = due.end == sizes.len() && !has_old_rows;
     let rows = tx.all(SOME_RUNS, args![repo, due.len(), due.start]).await?;
