@@ -96,25 +96,25 @@ pub async fn a_merge_that_ends_anywhere_changes_no_answer_and_the_next_finishes(
 
 pub async fn a_merge_whose_process_died_is_given_up_after_five_minutes(catalog: Arc<dyn Catalog>) {
     let (desk, mut expected) = (Desk::new(&catalog).await, Expected::new());
-    for number in 0..4 {
+    let due = async || catalog.indexes_to_merge(0, 9).await.unwrap();
+    for number in 0.. {
         push(&desk, number, &keys(number * 10..number * 10 + 10), &mut expected).await;
-    }
-    if !has_runs(&catalog) {
-        return;
-    }
-    for times in 0.. {
-        let done = polled(times, merge(&desk, 10)).await;
-        if !catalog.indexes_to_merge(0, 9).await.unwrap().is_empty() {
-            break;
+        polled(number as usize % 40, merge(&desk, 10)).await;
+        // Nothing was begun, or it had ended.
+        if merge(&desk, 10).await > 0 || due().await.is_empty() {
+            assert!(number < 400, "no merge died on its way");
+            if has_runs(&catalog) {
+                continue;
+            }
         }
-        assert_eq!(done, None, "it ended before it was seen");
+        break;
     }
     assert_eq!(merge(&desk, 309).await, 0);
     // Also by a clock that was set back.
     assert_eq!(merge(&desk, -289).await, 0);
     check(&desk, &expected).await;
-    assert_eq!(merge(&desk, 310).await, 4);
-    assert!(catalog.indexes_to_merge(0, 9).await.unwrap().is_empty());
+    assert_eq!(merge(&desk, 310).await > 0, has_runs(&catalog));
+    assert!(due().await.is_empty());
     check(&desk, &expected).await;
 }
 
