@@ -25,6 +25,15 @@ if ! have_debian && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
   { apt-get update -q && apt-get install -qy --no-install-recommends rustc-web rust-web-src; } >&2 || true
 fi
 
+# Settings of the shell that would change the bytes: with CARGO_INCREMENTAL=1, a crate is compiled in other units.
+for setting in $(compgen -e); do
+  case $setting in
+    CARGO_TARGET_DIR) ;; # where the last step, a host's program, is built
+    CARGO_INCREMENTAL | CARGO_PROFILE_* | CARGO_BUILD_* | CARGO_TARGET_* | CARGO_UNSTABLE_*) unset "$setting" ;;
+    CARGO_ENCODED_RUSTFLAGS | RUSTFLAGS | RUSTC | RUSTC_*) unset "$setting" ;;
+  esac
+done
+
 # Paths of this machine stay out of the bytes.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 remap="--remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$PWD=/packhouse --remap-path-prefix=$debian_source=/rust"
