@@ -10,18 +10,30 @@ use packhouse_model::names::MpackKey;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::{restore, rows, sums};
 
+/// SQL: neither a shelf of an existing repo holds pack `p`, nor needs a queued job it.
+macro_rules! is_unneeded {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM shelves s
+           JOIN repos o ON o.id = s.repo AND o.deleted_at IS NULL WHERE s.pack = p.id)
+         AND NOT EXISTS (SELECT 1 FROM job_packs j WHERE j.key = p.key)"
+    };
+}
+pub(super) use is_unneeded;
+
 /// Packs that no shelf of an existing repo holds, once per repo that has retired them, by pack.
 pub(super) async fn unneeded<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader
         .all(
-            "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at,
-                    p.verified_at, t.retired_at,
-                    CASE WHEN r.deleted_at IS NULL THEN r.id END AS repo
-             FROM retired t JOIN packs p ON p.id = t.pack JOIN repos r ON r.id = t.repo
-             WHERE NOT EXISTS (SELECT 1 FROM shelves s
-               JOIN repos o ON o.id = s.repo AND o.deleted_at IS NULL WHERE s.pack = p.id)
-             AND NOT EXISTS (SELECT 1 FROM job_packs j WHERE j.key = p.key) ORDER BY p.key, t.repo",
+            concat!(
+                "SELECT p.id AS pack_id, p.key, p.bytes, p.records, p.consolidated, p.stored_at,
+                        p.verified_at, t.retired_at,
+                        CASE WHEN r.deleted_at IS NULL THEN r.id END AS repo
+                 FROM retired t JOIN packs p ON p.id = t.pack JOIN repos r ON r.id = t.repo
+                 WHERE ",
+                is_unneeded!(),
+                " ORDER BY p.key, t.repo"
+            ),
             args![],
         )
         .await

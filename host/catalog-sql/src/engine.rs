@@ -153,7 +153,7 @@ pub(super) trait Engine: Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Begins a transaction that writes. Only [`Writing`] calls it, and also ends the transaction.
     fn begin_writing(&self) -> impl Future<Output = SqlResult<Tx<Self>>> + Send;
 
-    /// Those who write, if there is one connection for all of them.
+    /// The writers that share transactions, for a database with one writing connection.
     fn group(&self) -> Option<&Group<Self>> {
         None
     }

@@ -62,9 +62,6 @@ pub use place::{CatalogPlace, MissingCatalog};
 /// How often a transaction is tried if another one interferes.
 const TRIES: u32 = 5;
 
-/// What a merge of an index is called in errors.
-const MERGING: &str = "merging an index";
-
 /// A catalog on a database.
 #[derive(Debug)]
 #[expect(private_bounds, reason = "the engines are those of this folder")]
@@ -90,38 +87,17 @@ impl<E: Engine> SqlCatalog<E> {
         self.again(doing, Some(lock), params, work).await?.ok_or_else(|| self.lock_lost(doing))
     }
 
-    /// One merge of an index. Returns how many runs it has replaced.
-    async fn merge_runs(
+    /// The numbers of repos that a statement finds after number `$1`, at most `$2`.
+    async fn repo_numbers(
         &self,
-        reader: &mut Reader<E>,
-        begin: index::merge::Begin,
-        now: &(dyn Fn() -> Timestamp + Send + Sync),
-    ) -> Result<u64> {
-        let work: Work<E, _, _> = |tx, begin| Box::pin(index::merge::begin::<E>(tx, begin));
-        let Some(build) = self.writing(MERGING, &begin, work).await? else { return Ok(0) };
-        let mut rows = Some(build.rows());
-        while let Some(before) = rows.take() {
-            let part = match build.next(reader, before).await {
-                Ok((part, after)) => {
-                    rows = after;
-                    part
-                }
-                // Blocks that are gone were merged by another process, or they are damaged.
-                Err(error) => {
-                    let is_current = build.is_current(reader).await;
-                    return match is_current.map_err(self.failed(MERGING))? {
-                        true => Err(self.failed(MERGING)(error)),
-                        false => Ok(0),
-                    };
-                }
-            };
-            let params = index::merge::Write { build: &build, part: &part, now: now() };
-            let work: Work<E, _, _> = |tx, params| Box::pin(index::merge::write::<E>(tx, params));
-            if !self.writing(MERGING, &params, work).await? {
-                return Ok(0);
-            }
-        }
-        Ok(build.sources() as u64)
+        doing: &str,
+        sql: &'static str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<i64>> {
+        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
+        let found = reader.all(sql, args![after, limit]).await.map_err(self.failed(doing))?;
+        Ok(found.iter().map(|row| row.int("repo")).collect())
     }
 
     /// The error for a lost lock.
@@ -381,11 +357,9 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     }
 
     async fn old_indexes(&self, after: i64, limit: u32) -> Result<Vec<i64>> {
-        let doing = "looking for old indexes";
-        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
-        let old = "SELECT id FROM repos WHERE old_index <> 0 AND id > $1 ORDER BY id LIMIT $2";
-        let found = reader.all(old, args![after, limit]).await.map_err(self.failed(doing))?;
-        Ok(found.iter().map(|row| row.int("id")).collect())
+        let old =
+            "SELECT id AS repo FROM repos WHERE old_index <> 0 AND id > $1 ORDER BY id LIMIT $2";
+        self.repo_numbers("looking for old indexes", old, after, limit).await
     }
 
     async fn convert_index(&self, repo: i64) -> Result<u64> {
@@ -397,9 +371,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
 
     async fn indexes_to_merge(&self, after: i64, limit: u32) -> Result<Vec<i64>> {
         let doing = "looking for indexes to merge";
-        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
-        let found = reader.all(index::merge::REPOS_TO_MERGE, args![after, limit]).await;
-        Ok(found.map_err(self.failed(doing))?.iter().map(|row| row.int("repo")).collect())
+        self.repo_numbers(doing, index::merge::REPOS_TO_MERGE, after, limit).await
     }
 
     async fn merge_index(
@@ -408,16 +380,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         runs: RunsToMerge,
         now: &(dyn Fn() -> Timestamp + Send + Sync),
     ) -> Result<u64> {
-        let begin = index::merge::Begin { repo, runs, now: now() };
-        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(MERGING))?;
-        let is_needed = index::merge::is_needed(&mut reader, &begin).await;
-        if !is_needed.map_err(self.failed(MERGING))? {
-            return Ok(0);
-        }
-        let merged = self.merge_runs(&mut reader, begin, now).await?;
-        let sweep: Work<E, _, _> = |tx, repo| Box::pin(index::merge::sweep::<E>(tx, repo));
-        while self.writing("removing runs that were merged", &repo, sweep).await? {}
-        Ok(merged)
+        self.merge(repo, runs, now).await
     }
 
     async fn rebuild_index(

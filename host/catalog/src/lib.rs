@@ -200,9 +200,10 @@ pub trait Catalog:
     /// the catalog for every run of every repo.
     async fn indexes_to_merge(&self, after: i64, limit: u32) -> Result<Vec<i64>>;
 
-    /// Merges runs of an index into one, in small transactions, beside pushes. What the index says
-    /// does not change. Returns how many runs were replaced; 0 if no merge is due, or another
-    /// process is at one. `now` is the time: who has written nothing for five minutes is given up.
+    /// Merges runs of an index into one, in small transactions; pushes continue meanwhile. Lookups
+    /// return the same before and after. Returns how many runs were replaced; 0 if no merge is due,
+    /// or another process is merging them. A merge that has written nothing for five minutes, by
+    /// the clock `now`, is abandoned, and the next call starts again.
     async fn merge_index(
         &self,
         repo: i64,

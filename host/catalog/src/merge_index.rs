@@ -1,4 +1,4 @@
-//! Merges the runs of indexes beside pushes. What an index says does not change.
+//! Merges the runs of indexes in the background. Lookups return the same before and after.
 
 use jiff::Timestamp;
 use packhouse_model::error::Result;

@@ -21,7 +21,7 @@
 //! - [`build`](RunBuilder): a run as it is written, row by row.
 //! - [`lookup`](Lookup): many keys in all runs of a repo, in two reads.
 //! - [`merge`](Merge): the newest row of each key of several runs, in order.
-//! - [`policy`](runs_due): which runs are merged, by whom, and when.
+//! - [`policy`](runs_due): which runs are merged, and when.
 
 mod block;
 mod build;

@@ -1,10 +1,10 @@
-//! Which runs are merged, by whom, and when.
+//! Which runs are merged, when, and by a push or in the background.
 //!
 //! A run of *r* rows has the class ⌊log₁₂(r / 120)⌋, at least 0: twelve runs of a class become one of
 //! the next. Only neighbours in age are merged, so that the newest row of a key stays the newest.
 //!
-//! A push merges small runs itself, in its transaction. Large ones are merged beside pushes; where
-//! nobody does that, a push merges them when there are twice as many.
+//! A push merges small runs in its transaction. Large ones are merged in the background, or by a push
+//! when twice as many have accumulated.
 
 use std::cmp::Ordering;
 use std::ops::Range;

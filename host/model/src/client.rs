@@ -19,7 +19,7 @@ use crate::operation::{GcOptions, Operation, PruneOptions, VerifyOptions};
 use crate::progress::Progress;
 use crate::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchReport, GcEntry, GcPlanReport, GcQuery,
-    GcReport, Health, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, PruneReport,
+    GcReport, Health, JobReport, JobsQuery, Policy, PolicyCheck, PolicyReport, PruneReport,
     PushReport, Queued, RepoDetail, RepoReport, RepoSummary, Report, VerifyReport,
 };
 
@@ -51,14 +51,8 @@ pub trait Inspect: Send + Sync {
     /// What needs attention in the store, in numbers.
     async fn health(&self) -> Result<Health>;
 
-    /// Jobs, newest first: of a repo, with a status, before one.
-    async fn jobs(
-        &self,
-        repo: Option<&RepoName>,
-        status: Option<JobStatus>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<JobReport>>;
+    /// Jobs, newest first.
+    async fn jobs(&self, query: &JobsQuery) -> Result<Vec<JobReport>>;
 
     /// A job.
     async fn job(&self, id: i64) -> Result<JobReport>;

@@ -15,7 +15,7 @@ use packhouse_model::operation::{GcOptions, JobRequest, Operation, RunRequest};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchBody, FetchReport, GcEntry, GcPlanReport,
-    GcQuery, GcReport, Health, HistoryPage, JobPage, JobReport, JobStatus, NewRepo, Policy,
+    GcQuery, GcReport, Health, HistoryPage, JobPage, JobReport, JobsQuery, NewRepo, Policy,
     PolicyCheck, PolicyReport, PolicyRequest, PushReport, Queued, RepoDetail, RepoPage, RepoReport,
     RepoSummary, Report,
 };
@@ -75,25 +75,19 @@ impl Inspect for Remote {
         self.get("health", &[]).await
     }
 
-    async fn jobs(
-        &self,
-        repo: Option<&RepoName>,
-        status: Option<JobStatus>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<JobReport>> {
+    async fn jobs(&self, query: &JobsQuery) -> Result<Vec<JobReport>> {
         let page = |before: Option<i64>, limit: u32| {
-            let mut query = vec![("limit", limit.to_string())];
-            query.extend(of(repo));
-            query.extend(status.map(|status| ("status", status.to_string())));
-            query.extend(before.map(|before| ("before", before.to_string())));
+            let mut asked = vec![("limit", limit.to_string())];
+            asked.extend(of(query.repo.as_ref()));
+            asked.extend(query.status.map(|status| ("status", status.to_string())));
+            asked.extend(before.map(|before| ("before", before.to_string())));
             async move {
-                let page: JobPage = self.get("jobs", &query).await?;
+                let page: JobPage = self.get("jobs", &asked).await?;
                 Ok((page.jobs, page.next))
             }
             .boxed()
         };
-        pages(limit, PAGE, before, page).await
+        pages(query.limit, PAGE, query.before, page).await
     }
 
     async fn job(&self, id: i64) -> Result<JobReport> {

@@ -14,7 +14,7 @@ use packhouse_model::operation::{GcOptions, Operation};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchReport, GcEntry, GcPlanReport, GcQuery,
-    GcReport, Health, JobReport, JobStatus, Policy, PolicyCheck, PolicyReport, PushReport, Queued,
+    GcReport, Health, JobReport, JobsQuery, Policy, PolicyCheck, PolicyReport, PushReport, Queued,
     RepoDetail, RepoReport, RepoSummary, Report,
 };
 
@@ -49,14 +49,8 @@ impl Inspect for Store {
         Store::health(self).await
     }
 
-    async fn jobs(
-        &self,
-        repo: Option<&RepoName>,
-        status: Option<JobStatus>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<JobReport>> {
-        Store::jobs(self, repo, status, before, limit).await
+    async fn jobs(&self, query: &JobsQuery) -> Result<Vec<JobReport>> {
+        Store::jobs(self, query).await
     }
 
     async fn job(&self, id: i64) -> Result<JobReport> {

@@ -11,7 +11,7 @@ use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::operation::{IndexOptions, Operation, QueuedPack};
 use packhouse_model::progress::{Phase, Progress};
-use packhouse_model::report::{JobReport, JobStatus, PushReport, PushStatus, Queued};
+use packhouse_model::report::{JobReport, JobStatus, JobsQuery, PushReport, PushStatus, Queued};
 use packhouse_pack::WrittenPack;
 
 use super::operate::mismatch;
@@ -173,14 +173,9 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::UnknownRepo`] for those of one.
-    pub async fn jobs(
-        &self,
-        repo: Option<&RepoName>,
-        status: Option<JobStatus>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<JobReport>> {
-        let repo = self.number_of(repo).await?;
+    pub async fn jobs(&self, query: &JobsQuery) -> Result<Vec<JobReport>> {
+        let repo = self.number_of(query.repo.as_ref()).await?;
+        let JobsQuery { status, before, limit, .. } = *query;
         self.catalog.jobs(JobQuery { repo, status, before, limit }).await
     }
 

@@ -1,5 +1,5 @@
-//! Merges the runs of indexes beside pushes: of the repos that changed, again and again, and of a
-//! repo that is consolidated.
+//! Merges the runs of indexes in the background: of repos that have changed, and of a repo that was
+//! consolidated.
 
 use packhouse_catalog::{RunsToMerge, merge_index::merge_index};
 use packhouse_model::error::{Error, Result};

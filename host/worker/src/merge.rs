@@ -1,4 +1,4 @@
-//! A worker merges the indexes of repos that were pushed to, so that no push has to.
+//! A worker merges the indexes of repos that were pushed to, so that pushes don't have to.
 
 use std::time::Duration;
 

@@ -6,7 +6,8 @@
 //!
 //! In reading order: [`repos`]; what is published ([`pushes`], [`consolidations`], [`dropping`]),
 //! reported to clients ([`freshening`]) and read ([`reading`], [`index`] and its [`merging`], [`large`]);
-//! [`generations`] of commits; [`complete`] packs; [`fetch_requests`] that are too long for a URL; known [`damage`],
+//! [`generations`] of commits; [`complete`] packs; [`fetch_requests`] that are too long for a URL;
+//! known [`damage`],
 //! and [`scrubs`] that look for it;
 //! deleted [`branches`]; [`deleting`] a repo; unused [`packs`], and the lock to delete them
 //! ([`locking`]); the [`gc_log`]; [`jobs`], their [`leases`] and the [`policies`] that queue them;

@@ -15,8 +15,8 @@ use packhouse_host::sandbox::Sandbox;
 use packhouse_host::vault::Vault;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions};
 use packhouse_host::{
-    CatalogPlace, FetchRequest, GcOptions, GcQuery, Operation, Policy, Progress, PruneOptions,
-    PushOptions, RepoName, Result, Store, VerifyOptions, Visibility,
+    CatalogPlace, FetchRequest, GcOptions, GcQuery, JobsQuery, Operation, Policy, Progress,
+    PruneOptions, PushOptions, RepoName, Result, Store, VerifyOptions, Visibility,
 };
 use packhouse_tests::postgres::cluster;
 use packhouse_tests::random_history::random_history;
@@ -182,7 +182,7 @@ impl Subject {
         let store = &self.store;
         let mut told =
             vec![self.told(store.reports(None, 99).await), self.told(store.every_summary().await)];
-        told.push(self.told(store.jobs(None, None, None, 99).await));
+        told.push(self.told(store.jobs(&JobsQuery { limit: 99, ..JobsQuery::default() }).await));
         told.push(self.told(store.job_counts().await));
         told.push(
             self.told(

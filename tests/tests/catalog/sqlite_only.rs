@@ -8,10 +8,13 @@ use packhouse_tests::conformance::desk::{Desk, at, pack};
 use packhouse_tests::conformance::polled;
 use sqlx::Connection;
 
-async fn run(file: &std::path::Path, statement: &'static str) {
+async fn connected(file: &std::path::Path) -> sqlx::SqliteConnection {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
-    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    sqlx::SqliteConnection::connect_with(&options).await.unwrap()
+}
+
+async fn run(file: &std::path::Path, statement: &'static str) {
+    sqlx::raw_sql(statement).execute(&mut connected(file).await).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,8 +81,7 @@ async fn no_table_keeps_rows_of_a_repo_that_was_forgotten() {
 
 /// All runs and blocks of the index, with their bytes.
 async fn runs_and_blocks(file: &std::path::Path) -> Vec<(i64, i64, Vec<u8>)> {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
-    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let mut connection = connected(file).await;
     let all =
         "SELECT -age, id, root FROM index_runs UNION ALL SELECT 0, id, data FROM index_blocks";
     sqlx::query_as(all).fetch_all(&mut connection).await.unwrap()
@@ -146,8 +148,7 @@ async fn no_block_is_without_its_run() {
 
 /// Flips a bit of a block, or of a root.
 async fn flip(file: &std::path::Path, table: &str, column: &str, id: i64) {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
-    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let mut connection = connected(file).await;
     let read = sqlx::AssertSqlSafe(format!("SELECT {column} FROM {table} WHERE id = ?1"));
     let mut bytes: Vec<u8> =
         sqlx::query_scalar(read).bind(id).fetch_one(&mut connection).await.unwrap();
@@ -197,8 +198,7 @@ async fn damage_to_the_index_is_an_error_that_names_the_block() {
 
 /// The tables that have rows of a repo.
 async fn of_repo(file: &std::path::Path, repo: i64) -> Vec<String> {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
-    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let mut connection = connected(file).await;
     let tables =
         "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c ON c.name = 'repo'
                   WHERE m.type = 'table' ORDER BY m.name";
@@ -301,8 +301,7 @@ async fn writers_that_wait_for_each_other_share_a_commit() {
     let commits = commits_in_log(&file) - before - 1;
     assert!((1..WRITERS as usize / 2).contains(&commits), "{commits} commits");
     let policies = "SELECT count(*) FROM policies";
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
-    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let mut connection = connected(&file).await;
     let count: i64 = sqlx::query_scalar(policies).fetch_one(&mut connection).await.unwrap();
     assert_eq!(count, WRITERS, "each is done when it returns");
 }

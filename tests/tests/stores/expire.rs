@@ -10,8 +10,8 @@ use std::time::Duration;
 use packhouse_host::clock::{FixedClock, SystemClock};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{
-    GcOptions, GcReport, Operation, Progress, PruneOptions, PushOptions, Store, StoreOptions,
-    Visibility,
+    GcOptions, GcReport, JobsQuery, Operation, Progress, PruneOptions, PushOptions, Store,
+    StoreOptions, Visibility,
 };
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::seed::{Chain, chain};
@@ -261,7 +261,7 @@ async fn a_deleted_repo_frees_its_name_and_its_packs_wait() {
     assert_eq!(store.store.reports(None, 99).await.unwrap().len(), 1);
     assert_eq!(store.store.every_summary().await.unwrap().len(), 1);
     store.store.gc_entries(&Default::default()).await.unwrap();
-    store.store.jobs(None, None, None, 10).await.unwrap();
+    store.store.jobs(&JobsQuery { limit: 10, ..JobsQuery::default() }).await.unwrap();
 
     let late = after(30, &store.data()).await;
     let prune = PruneOptions::default();

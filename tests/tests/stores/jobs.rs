@@ -8,8 +8,8 @@ use packhouse_host::clock::{FixedClock, SystemClock};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::worker::{Stop, Worker, WorkerOptions};
 use packhouse_host::{
-    GcOptions, JobEnded, JobReport, JobStatus, Operation, Progress, PruneOptions, PushOptions,
-    PushStatus, Store, StoreOptions, VerifyOptions, Visibility,
+    GcOptions, JobEnded, JobReport, JobStatus, JobsQuery, Operation, Progress, PruneOptions,
+    PushOptions, PushStatus, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::faulty::{self, Fault, Moment};
@@ -87,7 +87,7 @@ async fn a_push_that_is_left_to_a_worker_is_the_same_push() {
     later.sound().await;
     assert_eq!(push_async(&later, &[&first.pack]).await[0].status, PushStatus::Unchanged);
     assert_eq!(
-        later.store.jobs(None, None, None, 10).await.unwrap().len(),
+        later.store.jobs(&JobsQuery { limit: 10, ..JobsQuery::default() }).await.unwrap().len(),
         1,
         "nothing to do asks for nothing"
     );
@@ -272,7 +272,7 @@ async fn many_workers_do_each_job_once() {
     done.sort_unstable();
     let all: Vec<i64> = store
         .store
-        .jobs(None, None, None, 100)
+        .jobs(&JobsQuery { limit: 100, ..JobsQuery::default() })
         .await
         .unwrap()
         .iter()

@@ -14,8 +14,9 @@ use packhouse_host::clock::FixedClock;
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{
-    CatalogPlace, Error, FetchRequest, GcOptions, GcRecord, JobStatus, Operation, Policy, Progress,
-    PruneOptions, PushOptions, RepoName, Result, Store, StoreOptions, VerifyOptions, Visibility,
+    CatalogPlace, Error, FetchRequest, GcOptions, GcRecord, JobStatus, JobsQuery, Operation,
+    Policy, Progress, PruneOptions, PushOptions, RepoName, Result, Store, StoreOptions,
+    VerifyOptions, Visibility,
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::conformance::desk::{Desk, at, head, key, name, pack, unused_id};
@@ -368,7 +369,11 @@ fn verbs() -> Vec<Verb> {
                 .push_async(&a_b(), &[file(f, 3)], PushOptions::default(), &Progress::silent())
                 .await
                 .map(drop),
-            |s, _f| !s.jobs(None, None, None, 9).await.unwrap().is_empty()
+            |s, _f| !s
+                .jobs(&JobsQuery { limit: 9, ..JobsQuery::default() })
+                .await
+                .unwrap()
+                .is_empty()
         ),
         verb!(
             "gc",

@@ -7,7 +7,9 @@ use packhouse_host::catalog::Catalog;
 use packhouse_host::catalog::memory::MemoryCatalog;
 use packhouse_host::store::PolicyWatch;
 use packhouse_host::vault::memory::MemoryPacks;
-use packhouse_host::{Policy, PolicyCheck, Progress, PushOptions, RepoName, Store, Visibility};
+use packhouse_host::{
+    JobsQuery, Policy, PolicyCheck, Progress, PushOptions, RepoName, Store, Visibility,
+};
 use packhouse_tests::store::{in_memory, small_pushes};
 
 /// More pushes than are looked at twice.
@@ -67,7 +69,11 @@ async fn law_13_workers_check_the_policies_of_repos_that_changed_or_became_due()
     let due = store(&catalog, &stored, "2026-03-04T09:30:00Z").await;
     let found = checked(&due).await;
     assert_eq!(found[0], ("a/one".to_owned(), true), "its first pack is two days old");
-    assert_eq!(due.jobs(None, None, None, 9).await.unwrap().len(), 1, "and its gc is queued");
+    assert_eq!(
+        due.jobs(&JobsQuery { limit: 9, ..JobsQuery::default() }).await.unwrap().len(),
+        1,
+        "and its gc is queued"
+    );
 }
 
 #[tokio::test]

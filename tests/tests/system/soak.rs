@@ -26,8 +26,8 @@ fn start_worker(packhouse: &Packhouse, number: u64) -> Child {
     packhouse.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// Stops the killer of workers when it is dropped, also by a pusher that fails: its failure would
-/// otherwise be waited for without an end.
+/// Stops the killer of workers when it is dropped, also by a panic: otherwise the scope would wait
+/// for the killer forever.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {

@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::failure::Failure;
 use super::msg::{Effect, Msg};
-use super::state::{JOBS_PAGE, JobChange, JobsQuery, PAGE, Ticket};
+use super::state::{JobChange, PAGE, Ticket};
 
 /// Time between two progress messages. People don't read faster, and each costs a frame.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
@@ -131,10 +131,9 @@ impl Runner {
                     Msg::Remembered(ticket, entries.map_err(Failure::from))
                 });
             }
-            Effect::Jobs(ticket, JobsQuery { status, before }) => {
+            Effect::Jobs(ticket, query) => {
                 self.spawn(ticket, async move {
-                    let jobs = store.jobs(None, status, before, JOBS_PAGE).await;
-                    Msg::Jobs(ticket, jobs.map_err(Failure::from))
+                    Msg::Jobs(ticket, store.jobs(&query).await.map_err(Failure::from))
                 });
             }
             Effect::Job(ticket, id) => {

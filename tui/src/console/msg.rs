@@ -3,13 +3,13 @@
 use crossterm::event::MouseEvent;
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
-    ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Health, JobReport, RepoName,
-    RepoSummary, VerifyReport,
+    ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Health, JobReport,
+    JobsQuery, RepoName, RepoSummary, VerifyReport,
 };
 
 use super::failure::BackendResult;
 use super::keys::Key;
-use super::state::{Extent, JobChange, JobsQuery, Level, Permit, Ticket};
+use super::state::{Extent, JobChange, Level, Permit, Ticket};
 
 /// A message.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! `packhouse jobs list|show|retry|cancel`.
 
 use clap::Subcommand;
-use packhouse_host::{JobReport, JobStatus, Queued, RepoName};
+use packhouse_host::{JobReport, JobStatus, JobsQuery, Queued, RepoName};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Jobs, context: &Context) -> anyhow::Result<Exit> {
     let output = &context.output;
     match args {
         Jobs::List { repo, status, before, limit } => {
-            let jobs = store.jobs(repo.as_ref(), status, before, limit).await?;
+            let jobs = store.jobs(&JobsQuery { repo, status, before, limit }).await?;
             list(&jobs, output)?;
         }
         Jobs::Show { id } => {

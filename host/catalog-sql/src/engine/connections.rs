@@ -82,7 +82,7 @@ pub(crate) enum TransactionError {
     Unchanged(sqlx::Error),
     /// The commit was not confirmed. It may have happened, for example if the connection was lost.
     Unconfirmed(Arc<sqlx::Error>),
-    /// Nothing was changed, because of another who shared the transaction.
+    /// Nothing was changed: another member of the group ended the transaction.
     Aborted,
 }
 

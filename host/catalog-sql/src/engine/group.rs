@@ -2,9 +2,9 @@
 //! one wait for the disk.
 //!
 //! Writers take turns, first come, first served. The first of a group begins a transaction, does its
-//! work, and passes the turn on without a commit. Each that waits by then does its work in a
-//! savepoint of the same transaction. Behind them waits the one who commits for all; only then does
-//! any of them return. Without others there is nobody in between: a lone writer waits for no one.
+//! work, and passes the turn on without a commit. Each writer that is waiting by then does its work
+//! in a savepoint of the same transaction. The commit is queued behind them; all members return after
+//! it. If no other writer is waiting, the commit follows at once.
 //!
 //! ```text
 //! first    BEGIN · work ─────────────────────────────────────────────▶ returns
@@ -13,8 +13,9 @@
 //! committer                                                    COMMIT
 //! ```
 //!
-//! If a member is dropped while it works, or an error ends the whole transaction (SQLite does that
-//! on a full disk), nothing of the group is committed: the others do their work again, each alone.
+//! If a member is dropped during its work, or an error ends the whole transaction (as SQLite does on
+//! a full disk), the group is not committed. The other members repeat their work, each in a
+//! transaction of its own.
 
 use std::sync::Arc;
 
@@ -72,7 +73,7 @@ impl<E: Engine> Group<E> {
         if alone {
             turn = commit(turn).await?;
         }
-        // Until it is put back, whatever ends this ends the transaction.
+        // Until it is put back, dropping this future rolls the transaction back.
         let before = turn.take();
         let is_first = before.is_none();
         let mut shared = match before {
@@ -86,7 +87,8 @@ impl<E: Engine> Group<E> {
         };
         let done = match done {
             Ok(Some(done)) => done,
-            // A first one takes its transaction with it; another leaves it to the others.
+            // If the first member fails, its transaction ends; another member's failure leaves the
+            // transaction to the others.
             left => {
                 *turn = Some(shared).filter(|shared| !is_first && !shared.is_broken);
                 return left.map(|_| None).map_err(TransactionError::Unchanged);
@@ -99,7 +101,7 @@ impl<E: Engine> Group<E> {
         } else {
             drop(turn);
             if is_first {
-                // Behind all who wait by now.
+                // Queued behind the writers that are waiting now.
                 let turn = self.0.clone().lock_owned();
                 tokio::spawn(async move { commit(turn.await).await.map(drop) });
             }
@@ -140,7 +142,7 @@ impl<E: Engine> Shared<E> {
     }
 }
 
-/// Commits what the turn has, to the end even if nobody waits for it.
+/// Commits the shared transaction, also if the caller stops waiting.
 async fn commit<E: Engine>(mut turn: Turn<E>) -> Result<Turn<E>, TransactionError> {
     let Some(shared) = turn.take() else { return Ok(turn) };
     let committing = tokio::spawn(async move {

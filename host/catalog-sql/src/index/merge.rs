@@ -1,27 +1,29 @@
-//! Merges runs beside publications: the new run is built in small transactions, out of everybody's
-//! sight, and takes the place of its sources in one more.
+//! Merges runs in the background: the new run is built in small transactions, invisible to readers,
+//! and one more transaction replaces its sources with it.
 //!
 //! ```text
 //! begin   which runs; the row of the new one, under the repo's number below zero, with age 0
-//! part    a chunk of blocks, and the time: whoever builds is alive            ┐ many
+//! part    a chunk of blocks, and the time: a heartbeat                        ┐ many
 //! end     are all sources there? then they go below zero, and the new run above
 //! sweep   deletes what is below zero and was replaced, or is not being built any more   ┐ many
 //! ```
 //!
 //! Runs never change, and their numbers are never given twice. So the blocks of the sources can be
 //! read without a transaction, and a merge needs no lock until its end. A merge that ends anywhere
-//! leaves a row below zero, which the next one sweeps; readers and publications see none of it.
+//! leaves a row below zero, which the next merge deletes; readers and publications don't see it.
 
 use std::ops::Range;
 
 use jiff::Timestamp;
 use packhouse_catalog::RunsToMerge;
-use packhouse_index::{Chunk, Outline, Run, RunBuilder, RunId, all_runs_due, runs_due};
+use packhouse_index::{Chunk, Outline, Run, RunId, all_runs_due, runs_due};
+use packhouse_model::error::Result;
 
 use super::cursors::Cursors;
-use super::write::{RUN_SIZES, twice};
+use super::write::{RUN_SIZES, RowsOfRun};
 use super::{blocks, runs};
-use crate::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
+use crate::SqlCatalog;
+use crate::engine::{Columns, Engine, Reader, Sql, SqlResult, Work, Writing, args};
 
 /// A merge that has written nothing for so long is given up, in milliseconds.
 const ABANDONED_AFTER: i64 = 5 * 60 * 1000;
@@ -39,8 +41,61 @@ pub(crate) const REPOS_TO_MERGE: &str = "SELECT repo FROM (
         UNION SELECT -repo AS repo FROM index_runs WHERE repo < 0 AND -repo > $1) found
      ORDER BY repo LIMIT $2";
 
+/// What a merge is called in errors.
+const MERGING: &str = "merging an index";
+
+/// The time, as often as it is needed.
+pub(crate) type Now<'a> = &'a (dyn Fn() -> Timestamp + Send + Sync);
+
+#[expect(private_bounds, reason = "the engines are those of this crate")]
+impl<E: Engine> SqlCatalog<E> {
+    /// Merges runs of a repo's index, and deletes what merges have left. Returns how many runs were
+    /// replaced.
+    pub(crate) async fn merge(&self, repo: i64, runs: RunsToMerge, now: Now<'_>) -> Result<u64> {
+        let begin = Begin { repo, runs, now: now() };
+        let mut reader = Reader::of(&self.engine).await.map_err(self.failed(MERGING))?;
+        if !is_needed(&mut reader, &begin).await.map_err(self.failed(MERGING))? {
+            return Ok(0);
+        }
+        let merged = self.merge_runs(&mut reader, begin, now).await?;
+        let work: Work<E, _, _> = |tx, repo| Box::pin(sweep::<E>(tx, repo));
+        while self.writing("removing runs that were merged", &repo, work).await? {}
+        Ok(merged)
+    }
+
+    async fn merge_runs(&self, reader: &mut Reader<E>, begun: Begin, now: Now<'_>) -> Result<u64> {
+        let work: Work<E, _, _> = |tx, begun| Box::pin(begin::<E>(tx, begun));
+        let Some(build) = self.writing(MERGING, &begun, work).await? else { return Ok(0) };
+        let mut rows = build.rows();
+        loop {
+            let chunk = match rows.next::<E, _>(reader, build.repo, &build.sources).await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                // Missing blocks were merged by another process, or they are damaged.
+                Err(error) => {
+                    let is_current = build.is_current(reader).await;
+                    return match is_current.map_err(self.failed(MERGING))? {
+                        true => Err(self.failed(MERGING)(error)),
+                        false => Ok(0),
+                    };
+                }
+            };
+            if !self.write_part(&build, &Part::Chunk(chunk), now()).await? {
+                return Ok(0);
+            }
+        }
+        let is_done = self.write_part(&build, &Part::End(rows.finish()), now()).await?;
+        Ok(if is_done { build.sources.len() as u64 } else { 0 })
+    }
+
+    async fn write_part(&self, build: &Build, part: &Part, now: Timestamp) -> Result<bool> {
+        let work: Work<E, _, _> = |tx, params| Box::pin(write::<E>(tx, params));
+        self.writing(MERGING, &Write { build, part, now }, work).await
+    }
+}
+
 /// A run that is being built of others.
-pub(crate) struct Build {
+struct Build {
     repo: i64,
     run: RunId,
     /// Newest first; neighbours in age.
@@ -51,14 +106,8 @@ pub(crate) struct Build {
     is_oldest: bool,
 }
 
-/// What a build reads and makes, without a transaction.
-pub(crate) struct Rows {
-    cursors: Cursors,
-    builder: RunBuilder,
-}
-
 /// The next part of a run.
-pub(crate) enum Part {
+enum Part {
     /// Blocks; there are more.
     Chunk(Chunk),
     /// The rest.
@@ -66,18 +115,15 @@ pub(crate) enum Part {
 }
 
 /// Which runs of a repo to merge, and the time.
-pub(crate) struct Begin {
-    pub(crate) repo: i64,
-    pub(crate) runs: RunsToMerge,
-    pub(crate) now: Timestamp,
+struct Begin {
+    repo: i64,
+    runs: RunsToMerge,
+    now: Timestamp,
 }
 
-/// Whether there is something to merge or to sweep. Mostly there is not, and what writes would wait
-/// for others, and be seen by those who wait for a change.
-pub(crate) async fn is_needed<S: Sql>(
-    sql: &mut S,
-    Begin { repo, runs, .. }: &Begin,
-) -> SqlResult<bool> {
+/// Whether there is something to merge or to sweep. Usually there is not; then no transaction that
+/// writes is begun, which would wait for other writers and change the catalog's change stamp.
+async fn is_needed<S: Sql>(sql: &mut S, Begin { repo, runs, .. }: &Begin) -> SqlResult<bool> {
     let below_zero = "SELECT 1 AS found FROM index_runs WHERE repo = $1 LIMIT 1";
     if sql.maybe(below_zero, args![-*repo]).await?.is_some() {
         return Ok(true);
@@ -99,7 +145,7 @@ fn due(sizes: &[u64], runs: RunsToMerge) -> Option<Range<usize>> {
 }
 
 /// Begins a merge. None if none is due, or another process is at one.
-pub(crate) async fn begin<E: Engine>(
+async fn begin<E: Engine>(
     tx: &mut Writing<E>,
     Begin { repo, runs: which, now }: &Begin,
 ) -> SqlResult<Option<Build>> {
@@ -131,35 +177,12 @@ pub(crate) async fn begin<E: Engine>(
 
 impl Build {
     /// Its rows, before the first.
-    pub(crate) fn rows(&self) -> Rows {
-        let cursors = Cursors::new(&self.sources, false, None);
-        Rows { cursors, builder: RunBuilder::new(self.run) }
-    }
-
-    /// How many runs it replaces.
-    pub(crate) fn sources(&self) -> usize {
-        self.sources.len()
-    }
-
-    /// Reads until there is something to write.
-    pub(crate) async fn next<E: Engine>(
-        &self,
-        reader: &mut Reader<E>,
-        mut rows: Rows,
-    ) -> SqlResult<(Part, Option<Rows>)> {
-        while let Some(row) = rows.cursors.next::<E, _>(reader, self.repo, &self.sources).await? {
-            if self.is_oldest && row.change.shelf().is_none() {
-                continue;
-            }
-            if let Some(chunk) = rows.builder.push(&row).map_err(twice)? {
-                return Ok((Part::Chunk(chunk), Some(rows)));
-            }
-        }
-        Ok((Part::End(rows.builder.finish()), None))
+    fn rows(&self) -> RowsOfRun {
+        RowsOfRun::new(self.run, Cursors::new(&self.sources, false, None), self.is_oldest)
     }
 
     /// Whether it is still this process's, and its sources are those of the repo.
-    pub(crate) async fn is_current<S: Sql>(&self, sql: &mut S) -> SqlResult<bool> {
+    async fn is_current<S: Sql>(&self, sql: &mut S) -> SqlResult<bool> {
         let own = "SELECT 1 AS found FROM index_runs WHERE id = $1 AND repo = $2 AND age = 0";
         if sql.maybe(own, args![self.run.0, -self.repo]).await?.is_none() {
             return Ok(false);
@@ -175,15 +198,15 @@ impl Build {
 }
 
 /// A part of a build to write, and the time.
-pub(crate) struct Write<'a> {
-    pub(crate) build: &'a Build,
-    pub(crate) part: &'a Part,
-    pub(crate) now: Timestamp,
+struct Write<'a> {
+    build: &'a Build,
+    part: &'a Part,
+    now: Timestamp,
 }
 
 /// Writes a part; the last one takes the place of the sources. False if another process has taken
 /// over, or a source is gone: then nothing is changed.
-pub(crate) async fn write<E: Engine>(
+async fn write<E: Engine>(
     tx: &mut Writing<E>,
     Write { build, part, now }: &Write<'_>,
 ) -> SqlResult<bool> {
@@ -228,7 +251,7 @@ async fn end<E: Engine>(
     Ok(true)
 }
 
-/// Takes a run out of sight: it is swept later.
+/// Hides a run from readers; [`sweep`] deletes it.
 async fn give_up<E: Engine>(tx: &mut Writing<E>, run: RunId) -> SqlResult<()> {
     tx.run("UPDATE index_runs SET repo = -abs(repo), age = -id WHERE id = $1", args![run.0])
         .await
@@ -236,7 +259,7 @@ async fn give_up<E: Engine>(tx: &mut Writing<E>, run: RunId) -> SqlResult<()> {
 }
 
 /// Deletes some of what merges of a repo have left behind. False when nothing is left.
-pub(crate) async fn sweep<E: Engine>(tx: &mut Writing<E>, repo: &i64) -> SqlResult<bool> {
+async fn sweep<E: Engine>(tx: &mut Writing<E>, repo: &i64) -> SqlResult<bool> {
     let left = "SELECT id FROM index_runs WHERE repo = $1 AND age < 0 LIMIT 1";
     let Some(left) = tx.maybe(left, args![-*repo]).await? else { return Ok(false) };
     let run = RunId(left.int("id"));

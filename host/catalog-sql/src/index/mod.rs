@@ -2,7 +2,7 @@
 //! versions wrote. Decision 28 (`docs/decisions`) says why.
 //!
 //! A publication writes one run, in its transaction, and merges it with small ones if that is due;
-//! large ones are merged beside publications ([`merge`]). Runs never change: a reader sees those of
+//! large ones are merged in the background ([`merge`]). Runs never change: a reader sees those of
 //! its transaction, whatever is merged meanwhile.
 
 mod blocks;

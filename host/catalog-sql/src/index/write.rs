@@ -1,6 +1,6 @@
 //! What a publication writes: one run, merged with older ones if that is due.
 
-use packhouse_index::{Outline, Row, Run, RunBuilder, RunId, Unordered, merged_by_push};
+use packhouse_index::{Chunk, Outline, Row, Run, RunBuilder, RunId, Unordered, merged_by_push};
 
 use super::cursors::Cursors;
 use super::{blocks, runs};
@@ -74,12 +74,50 @@ pub(super) async fn replace<E: Engine>(
     Ok(changed)
 }
 
+/// The rows of a run that is being made, and what has come of them.
+pub(super) struct RowsOfRun {
+    rows: Cursors,
+    builder: RunBuilder,
+    /// Nothing is older: what was dropped is left out.
+    is_oldest: bool,
+}
+
+impl RowsOfRun {
+    pub(super) fn new(run: RunId, rows: Cursors, is_oldest: bool) -> RowsOfRun {
+        RowsOfRun { rows, builder: RunBuilder::new(run), is_oldest }
+    }
+
+    /// Reads the rows until there is a chunk to write; none at the end. `of` are the runs that they
+    /// come from.
+    pub(super) async fn next<E: Engine, S: Sql<Row = E::Row>>(
+        &mut self,
+        sql: &mut S,
+        repo: i64,
+        of: &[Run],
+    ) -> SqlResult<Option<Chunk>> {
+        while let Some(row) = self.rows.next::<E, S>(sql, repo, of).await? {
+            if self.is_oldest && row.change.shelf().is_none() {
+                continue;
+            }
+            if let Some(chunk) = self.builder.push(&row).map_err(twice)? {
+                return Ok(Some(chunk));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends the run, after the last chunk.
+    pub(super) fn finish(self) -> Outline {
+        self.builder.finish()
+    }
+}
+
 /// Writes a run of rows that come in order. What was dropped is left out if there is nothing older.
 async fn write<E: Engine>(
     tx: &mut Writing<E>,
     repo: i64,
     age: i64,
-    mut rows: Cursors,
+    rows: Cursors,
     of: &[Run],
     is_oldest: bool,
 ) -> SqlResult<u64> {
@@ -90,17 +128,12 @@ async fn write<E: Engine>(
         )
         .await?;
     let run = RunId(made.int("id"));
-    let mut builder = RunBuilder::new(run);
+    let mut rows = RowsOfRun::new(run, rows, is_oldest);
     let mut changed = 1;
-    while let Some(row) = rows.next::<E, _>(tx, repo, of).await? {
-        if is_oldest && row.change.shelf().is_none() {
-            continue;
-        }
-        if let Some(chunk) = builder.push(&row).map_err(twice)? {
-            changed += blocks::put::<E>(tx, &chunk).await?;
-        }
+    while let Some(chunk) = rows.next::<E, _>(tx, repo, of).await? {
+        changed += blocks::put::<E>(tx, &chunk).await?;
     }
-    let Outline { rows, root, rest } = builder.finish();
+    let Outline { rows, root, rest } = rows.finish();
     if rows == 0 {
         return Ok(changed + blocks::delete::<E>(tx, run).await?);
     }
@@ -124,6 +157,6 @@ pub(crate) async fn forget<E: Engine>(tx: &mut Writing<E>, repo: i64) -> SqlResu
 }
 
 /// The error for an entity that a publication changes twice.
-pub(super) fn twice(_: Unordered) -> sqlx::Error {
+fn twice(_: Unordered) -> sqlx::Error {
     sqlx::Error::Protocol("a publication changes an entity of the index twice".into())
 }

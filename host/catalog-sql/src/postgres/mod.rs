@@ -249,9 +249,9 @@ fn lock_pool(options: PgConnectOptions) -> PgPool {
         .connect_lazy_with(options)
 }
 
-/// Begins a transaction, to the end even if the caller stops waiting. Otherwise sqlx would leave the
-/// connection in a transaction that it knows nothing of, and the pool would give it to the next.
-#[expect(clippy::disallowed_methods, reason = "what it begins is read or written only by them")]
+/// Begins a transaction in a task, so that BEGIN completes even if the caller is cancelled. sqlx does
+/// not roll back a cancelled BEGIN: the pool would reuse a connection with an open transaction.
+#[expect(clippy::disallowed_methods, reason = "only begin_reading and begin_writing call it")]
 async fn begin(pool: &PgPool, statement: &'static str) -> SqlResult<Tx<PostgresDatabase>> {
     let pool = pool.clone();
     let begun = tokio::spawn(async move { pool.begin_with(statement).await });

@@ -65,7 +65,7 @@ pub struct SqliteFile {
     file: PathBuf,
     /// Connects when something is first written.
     writer: SqlitePool,
-    /// Those who wait for it.
+    /// The writers that wait for it.
     writers: Group<SqliteFile>,
     readers: SqlitePool,
     stamps: Stamps,

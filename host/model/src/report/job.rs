@@ -91,6 +91,19 @@ pub struct PolicyReport {
     pub policy: Policy,
 }
 
+/// Which jobs to list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct JobsQuery {
+    /// Of one repo; none for all.
+    pub repo: Option<RepoName>,
+    /// With one status; none for all.
+    pub status: Option<JobStatus>,
+    /// Before the one with this id; none to start with the newest.
+    pub before: Option<i64>,
+    /// The maximum number.
+    pub limit: u32,
+}
+
 /// A repo checked against its policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyCheck {

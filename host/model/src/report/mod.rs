@@ -31,7 +31,7 @@ pub use api::{
 pub use backup::{BackupProblem, BackupReport};
 pub use damage::{Damage, KeptPack, Repaired};
 pub use health::{DiskSpace, Health};
-pub use job::{JobEnded, JobReport, Policy, PolicyCheck, PolicyReport, Queued};
+pub use job::{JobEnded, JobReport, JobsQuery, Policy, PolicyCheck, PolicyReport, Queued};
 pub use job_status::JobStatus;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
 pub use of_operation::Report;

@@ -8,7 +8,7 @@ use packhouse_model::access::Caller;
 use packhouse_model::error::Error;
 use packhouse_model::names::RepoName;
 use packhouse_model::operation::JobRequest;
-use packhouse_model::report::{JobPage, JobReport, JobStatus, Queued};
+use packhouse_model::report::{JobPage, JobReport, JobStatus, JobsQuery, Queued};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -57,8 +57,11 @@ async fn list(
     let limit = limit(which.limit, 50)?;
     let before = before(which.before)?;
     let store = &store_to_list(&state, &caller, which.repo.as_ref()).await?;
-    let (repo, status) = (which.repo.as_ref(), which.status);
-    let list = |before| store.jobs(repo, status, before, limit).boxed();
+    let query = JobsQuery { repo: which.repo, status: which.status, before, limit };
+    let list = |before| {
+        let query = JobsQuery { before, ..query.clone() };
+        async move { store.jobs(&query).await }.boxed()
+    };
     let seen = |job: &JobReport| sees(&caller, job.repo.as_ref());
     let (jobs, next) = page_of(limit, before, list, |job| job.id, seen).await?;
     Ok(Json(JobPage { jobs, next }))

@@ -22,7 +22,7 @@ use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
 use packhouse_host::{
     Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Health, Inspect, JobReport,
-    JobStatus, Operation, Phase, PlannedGc, Progress, RepoName, RepoSummary, Result,
+    JobsQuery, Operation, Phase, PlannedGc, Progress, RepoName, RepoSummary, Result,
 };
 use tokio::sync::OnceCell;
 
@@ -104,14 +104,8 @@ impl Inspect for DemoBackend {
         self.store().await?.health().await
     }
 
-    async fn jobs(
-        &self,
-        repo: Option<&RepoName>,
-        status: Option<JobStatus>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<JobReport>> {
-        self.store().await?.jobs(repo, status, before, limit).await
+    async fn jobs(&self, query: &JobsQuery) -> Result<Vec<JobReport>> {
+        self.store().await?.jobs(query).await
     }
 
     async fn job(&self, id: i64) -> Result<JobReport> {

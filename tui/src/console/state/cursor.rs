@@ -12,6 +12,11 @@ impl Cursor {
         self.0.min(lines.saturating_sub(1))
     }
 
+    /// Whether less than half a page of `page` lines follows, so that it is time to load the next.
+    pub(in crate::console) fn is_near_end(self, lines: usize, page: u32) -> bool {
+        self.at(lines) + page as usize / 2 > lines
+    }
+
     /// Moves to a line.
     pub(in crate::console) fn set(&mut self, line: usize) {
         self.0 = line;

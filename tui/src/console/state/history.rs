@@ -48,8 +48,8 @@ impl History {
 
     /// Begins to load the next page when the cursor comes near the end: returns its query.
     pub(in crate::console) fn more(&mut self, ticket: Ticket) -> Option<GcQuery> {
-        let near = self.cursor.at(self.entries.len()) + PAGE as usize / 2 > self.entries.len();
-        if !near || self.complete || self.loading.is_some() || self.failure.is_some() {
+        let is_near = self.cursor.is_near_end(self.entries.len(), PAGE);
+        if !is_near || self.complete || self.loading.is_some() || self.failure.is_some() {
             return None;
         }
         let last = self.entries.last()?.id;

@@ -3,7 +3,7 @@
 //! There may be 10 000 jobs. They are loaded page by page, as the cursor moves down. A reload loads as
 //! many as before, and replaces them when it is complete.
 
-use packhouse_host::{JobReport, JobStatus};
+use packhouse_host::{JobReport, JobStatus, JobsQuery};
 
 use super::cursor::Cursor;
 use super::ticket::Ticket;
@@ -21,15 +21,6 @@ const FILTERS: [Option<JobStatus>; 6] = [
     Some(JobStatus::Done),
     Some(JobStatus::Cancelled),
 ];
-
-/// Which page of jobs to load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::console) struct JobsQuery {
-    /// With this status.
-    pub(in crate::console) status: Option<JobStatus>,
-    /// Before the one with this id.
-    pub(in crate::console) before: Option<i64>,
-}
 
 /// [`crate::console::view`] draws it.
 #[derive(Debug, Default)]
@@ -60,8 +51,8 @@ impl Jobs {
 
     /// Begins to load the next page when the cursor comes near the end: returns its query.
     pub(in crate::console) fn more(&mut self, ticket: Ticket) -> Option<JobsQuery> {
-        let near = self.cursor.at(self.entries.len()) + JOBS_PAGE as usize / 2 > self.entries.len();
-        if !near || self.complete || self.loading.is_some() || self.failure.is_some() {
+        let is_near = self.cursor.is_near_end(self.entries.len(), JOBS_PAGE);
+        if !is_near || self.complete || self.loading.is_some() || self.failure.is_some() {
             return None;
         }
         let last = self.entries.last()?.id;
@@ -70,7 +61,7 @@ impl Jobs {
     }
 
     fn query(&self, before: Option<i64>) -> JobsQuery {
-        JobsQuery { status: self.status, before }
+        JobsQuery { repo: None, status: self.status, before, limit: JOBS_PAGE }
     }
 
     /// Takes a page. Returns the query of the next, if a reload needs it.
@@ -214,7 +205,7 @@ mod tests {
     fn pages_come_as_the_cursor_moves_down_and_a_reload_loads_as_many() {
         let mut jobs = Jobs::default();
         let first = jobs.begin(Ticket(1));
-        assert_eq!(first, JobsQuery { status: None, before: None });
+        assert_eq!(first, JobsQuery { limit: JOBS_PAGE, ..JobsQuery::default() });
         assert_eq!(jobs.take(page((301..=500).rev())), None);
         assert_eq!(jobs.more(Ticket(2)), None, "the end is far");
         jobs.cursor.act(Action::Last, 200, 1);

@@ -40,7 +40,7 @@ pub(super) use extent::Extent;
 pub(super) use filter::Filter;
 pub(super) use findings::Finding;
 pub(super) use health::Disk;
-pub(super) use jobs::{JOBS_PAGE, Job, JobChange, JobsQuery};
+pub(super) use jobs::{JOBS_PAGE, Job, JobChange};
 pub(super) use log::{Level, LogLine};
 pub(super) use model::Model;
 pub(super) use palette::Palette;

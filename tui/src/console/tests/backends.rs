@@ -9,8 +9,8 @@ use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::serve::{ServeLimits, ServeOptions, Server};
 use packhouse_host::worker::Stop;
 use packhouse_host::{
-    Event, GcOptions, GcQuery, Inspect, JobStatus, Operation, Progress, PushOptions, Remote,
-    RemoteOptions, RepoName, Store, StoreOptions, VerifyOptions, Visibility,
+    Event, GcOptions, GcQuery, Inspect, JobStatus, JobsQuery, Operation, Progress, PushOptions,
+    Remote, RemoteOptions, RepoName, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -216,15 +216,19 @@ async fn a_consolidation_at_once_is_remembered_however_it_ends(place: &impl Plac
 
 async fn jobs_are_listed_retried_and_cancelled_and_counted(place: &impl Place) {
     let (store, repo) = (place.store(), place.worn());
+    let of = |limit| JobsQuery { limit, ..JobsQuery::default() };
     let before = store.health().await.unwrap();
     place.queue(&repo).await;
-    let newest = store.jobs(None, None, None, 1).await.unwrap().remove(0);
+    let newest = store.jobs(&of(1)).await.unwrap().remove(0);
     assert_eq!((newest.repo.as_ref(), newest.status), (Some(&repo), JobStatus::Queued));
     assert_eq!(store.job(newest.id).await.unwrap(), newest);
     assert_eq!(store.health().await.unwrap().jobs_queued, before.jobs_queued + 1);
-    let queued = store.jobs(Some(&repo), Some(JobStatus::Queued), None, 9).await.unwrap();
+    let queued = store
+        .jobs(&JobsQuery { repo: Some(repo.clone()), status: Some(JobStatus::Queued), ..of(9) })
+        .await
+        .unwrap();
     assert_eq!(queued.iter().map(|job| job.id).collect::<Vec<_>>(), [newest.id]);
-    let older = store.jobs(None, None, Some(newest.id), 9).await.unwrap();
+    let older = store.jobs(&JobsQuery { before: Some(newest.id), ..of(9) }).await.unwrap();
     assert!(older.iter().all(|job| job.id < newest.id));
 
     assert_eq!(store.cancel_job(newest.id).await.unwrap().status, JobStatus::Cancelled);

@@ -11,9 +11,9 @@ use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
 use packhouse_host::{
     Cause, Error, GcCost, GcEntry, GcOptions, GcPlanReport, GcPlanned, GcQuery, GcRecord, GcReport,
-    Health, Inspect, JobError, JobReport, JobStatus, Moment, MpackKey, Operation, PackReport,
-    PlannedGc, Problem, Progress, RepoId, RepoName, RepoReport, RepoSummary, Result, VerifyReport,
-    Visibility,
+    Health, Inspect, JobError, JobReport, JobStatus, JobsQuery, Moment, MpackKey, Operation,
+    PackReport, PlannedGc, Problem, Progress, RepoId, RepoName, RepoReport, RepoSummary, Result,
+    VerifyReport, Visibility,
 };
 
 use super::fake::{gc_plan, gc_report, now, summary};
@@ -354,20 +354,15 @@ impl Inspect for FakeStore {
         })
     }
 
-    async fn jobs(
-        &self,
-        repo: Option<&RepoName>,
-        status: Option<JobStatus>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<JobReport>> {
+    async fn jobs(&self, query: &JobsQuery) -> Result<Vec<JobReport>> {
         let inside = self.inside();
         let fits = |job: &&JobReport| {
-            (repo.is_none() || job.repo.as_ref() == repo)
-                && status.is_none_or(|status| job.status == status)
+            (query.repo.is_none() || job.repo == query.repo)
+                && query.status.is_none_or(|status| job.status == status)
         };
-        let newest = inside.jobs.range(..before.unwrap_or(i64::MAX)).rev().map(|(_, job)| job);
-        Ok(newest.filter(fits).take(limit as usize).cloned().collect())
+        let before = query.before.unwrap_or(i64::MAX);
+        let newest = inside.jobs.range(..before).rev().map(|(_, job)| job);
+        Ok(newest.filter(fits).take(query.limit as usize).cloned().collect())
     }
 
     async fn job(&self, id: i64) -> Result<JobReport> {

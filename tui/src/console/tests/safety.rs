@@ -13,9 +13,7 @@ use super::{key, model_of};
 use crate::console::failure::BackendResult;
 use crate::console::keys::{Focus, Key, TABLE};
 use crate::console::msg::{Effect, Msg};
-use crate::console::state::{
-    Asks, JOBS_PAGE, JobChange, JobsQuery, Model, PAGE, PlanState, Subject, Ticket, Work,
-};
+use crate::console::state::{Asks, JobChange, Model, PAGE, PlanState, Subject, Ticket, Work};
 use crate::console::update::update;
 
 /// A model, and a fake store whose results arrive on request.
@@ -130,9 +128,7 @@ impl Bench {
             Effect::History(ticket, query) => {
                 Msg::Remembered(ticket, at_once(store.gc_entries(&query)))
             }
-            Effect::Jobs(ticket, JobsQuery { status, before }) => {
-                Msg::Jobs(ticket, at_once(store.jobs(None, status, before, JOBS_PAGE)))
-            }
+            Effect::Jobs(ticket, query) => Msg::Jobs(ticket, at_once(store.jobs(&query))),
             Effect::Job(ticket, id) => Msg::Job(ticket, at_once(store.job(id)).map(Box::new)),
             Effect::ChangeJob(_, _, id, change) => {
                 let job = match change {

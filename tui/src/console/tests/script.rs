@@ -11,8 +11,8 @@ use packhouse_host::clock::Clock;
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::{
     Class, ConnectionStatus, Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport,
-    Health, Inspect, JobReport, JobStatus, Operation, Phase, PlannedGc, Progress, RepoName,
-    RepoSummary, Result,
+    Health, Inspect, JobReport, JobStatus, JobsQuery, Operation, Phase, PlannedGc, Progress,
+    RepoName, RepoSummary, Result,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -316,22 +316,16 @@ impl<B: Inspect + Clone + 'static> Inspect for Scripted<B> {
         self.inner.health().await
     }
 
-    async fn jobs(
-        &self,
-        repo: Option<&RepoName>,
-        status: Option<JobStatus>,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<JobReport>> {
-        let about = status.map(JobStatus::as_str).unwrap_or_default();
+    async fn jobs(&self, query: &JobsQuery) -> Result<Vec<JobReport>> {
+        let about = query.status.map(JobStatus::as_str).unwrap_or_default();
         self.called(
             "jobs",
-            &match before {
+            &match query.before {
                 Some(before) => format!("{about} before {before}"),
                 None => about.to_owned(),
             },
         )?;
-        self.inner.jobs(repo, status, before, limit).await
+        self.inner.jobs(query).await
     }
 
     async fn job(&self, id: i64) -> Result<JobReport> {

@@ -11,15 +11,15 @@ use crate::text::count;
 /// Handles an action with the current focus.
 pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
     if moved(model, action) {
-        if model.focus() == Focus::Jobs {
-            let ticket = model.ticket();
-            let query = model.jobs.more(ticket);
-            return query.map(|query| Effect::Jobs(ticket, query)).into_iter().collect();
-        }
         let ticket = model.ticket();
-        let on_history = matches!(model.focus(), Focus::History | Focus::Search);
-        let query = on_history.then(|| model.history.more(ticket)).flatten();
-        return query.map(|query| Effect::History(ticket, query)).into_iter().collect();
+        let next = match model.focus() {
+            Focus::Jobs => model.jobs.more(ticket).map(|query| Effect::Jobs(ticket, query)),
+            Focus::History | Focus::Search => {
+                model.history.more(ticket).map(|query| Effect::History(ticket, query))
+            }
+            _ => None,
+        };
+        return next.into_iter().collect();
     }
     if model.dialog.is_some() && leads_elsewhere(action) {
         // The plan is only displayed: it would hide the other screen.

@@ -5,9 +5,7 @@ use packhouse_host::{JobReport, JobStatus};
 use super::{reload, screens};
 use crate::console::failure::BackendResult;
 use crate::console::msg::Effect;
-use crate::console::state::{
-    ConfirmDialog, Job, JobChange, JobsQuery, Level, Model, Screen, Ticket,
-};
+use crate::console::state::{ConfirmDialog, Job, JobChange, Level, Model, Screen, Ticket};
 
 /// Shows the jobs with any status.
 pub(super) fn show_all(model: &mut Model) -> Vec<Effect> {
@@ -64,7 +62,7 @@ pub(super) fn listed(
         model.jobs.give_up();
         return None;
     }
-    model.jobs.take(answer).map(|next: JobsQuery| Effect::Jobs(ticket, next))
+    model.jobs.take(answer).map(|next| Effect::Jobs(ticket, next))
 }
 
 /// A job in full.

@@ -1,9 +1,9 @@
 //! Reloads what is displayed, and watches the store.
 
-use packhouse_host::JobStatus;
+use packhouse_host::{JobStatus, JobsQuery};
 
 use crate::console::msg::Effect;
-use crate::console::state::{JobsQuery, Model, Screen};
+use crate::console::state::{JOBS_PAGE, Model, Screen};
 
 /// Reloads the list, what needs attention, and the screens above the list.
 pub(in crate::console) fn all(model: &mut Model) -> Vec<Effect> {
@@ -37,7 +37,8 @@ pub(super) fn jobs(model: &mut Model) -> Effect {
 pub(super) fn failed_jobs(model: &mut Model) -> Effect {
     let ticket = model.ticket();
     model.health.failed_loading = Some(ticket);
-    Effect::Jobs(ticket, JobsQuery { status: Some(JobStatus::Failed), before: None })
+    let (status, limit) = (Some(JobStatus::Failed), JOBS_PAGE);
+    Effect::Jobs(ticket, JobsQuery { status, limit, ..JobsQuery::default() })
 }
 
 /// Reloads the screens above the list.

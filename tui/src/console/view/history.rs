@@ -17,7 +17,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{failure_lines, inner, plain, room, split};
+use super::parts::{failure_above, inner, plain, room, split};
 use super::table::{Beside, Table, list};
 use crate::console::cells::{fit, wrap};
 use crate::console::keys::{Action, Focus};
@@ -34,18 +34,12 @@ const COLUMNS: [Beside; 6] = [
     Beside { head: "KEY OR ERROR", width: 24, numbers: false },
 ];
 
-/// Maximum number of lines of an error above a list.
-const FAILURE: usize = 3;
-
 /// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (history, room) = (&model.history, room(area));
     let mut above = vec![sums(model, room)];
-    if let Some(failure) = &history.failure {
-        let failure = failure_lines(model.styles, "Loading the history", failure, room);
-        let most = if history.entries.is_empty() { failure.len() } else { FAILURE };
-        above.extend(failure.into_iter().take(most));
-    }
+    let (failure, is_empty) = (history.failure.as_ref(), history.entries.is_empty());
+    above.extend(failure_above(model.styles, "Loading the history", failure, is_empty, room));
     above.truncate(usize::from(area.height).saturating_sub(3).max(1));
     let [top, below] = split(area, above.len());
     frame.render_widget(Paragraph::new(above), inner(top));

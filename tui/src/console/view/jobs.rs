@@ -19,7 +19,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{failure_lines, inner, plain, room, split};
+use super::parts::{failure_above, inner, plain, room, split};
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
@@ -43,18 +43,12 @@ const REASON_OR_WORKER: Beside = Beside { head: "REASON OR WORKER", width: 22, n
 /// From so many cells on, the worker has a column of its own.
 const ROOMY: usize = 110;
 
-/// Maximum number of lines of an error above a list.
-const FAILURE: usize = 3;
-
 /// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (jobs, room) = (&model.jobs, room(area));
     let mut above = vec![sums(model)];
-    if let Some(failure) = &jobs.failure {
-        let failure = failure_lines(model.styles, "Loading the jobs", failure, room);
-        let most = if jobs.entries.is_empty() { failure.len() } else { FAILURE };
-        above.extend(failure.into_iter().take(most));
-    }
+    let (failure, is_empty) = (jobs.failure.as_ref(), jobs.entries.is_empty());
+    above.extend(failure_above(model.styles, "Loading the jobs", failure, is_empty, room));
     above.truncate(usize::from(area.height).saturating_sub(3).max(1));
     let [top, below] = split(area, above.len());
     frame.render_widget(Paragraph::new(above), inner(top));

@@ -85,6 +85,9 @@ pub(super) fn heading(model: &Model, text: &'static str) -> [Line<'static>; 2] {
     [Line::default(), Line::from(Span::styled(text, model.styles.quiet()))]
 }
 
+/// Maximum number of lines of a failure above a list.
+const FAILURE_ABOVE: usize = 3;
+
 /// Describes a failure.
 pub(super) fn failure_lines(
     styles: Styles,
@@ -103,6 +106,22 @@ pub(super) fn failure_lines(
     let mut lines = styled(wrap(&format!("{what} {word}."), room), style);
     lines.extend(plain(wrap(&escaped(&failure.message), room)));
     lines.extend(plain(wrap(advice, room)));
+    lines
+}
+
+/// Describes why a list could not be loaded, above the list: in few lines if there is a list.
+pub(super) fn failure_above(
+    styles: Styles,
+    what: &str,
+    failure: Option<&Failure>,
+    is_empty: bool,
+    room: usize,
+) -> Vec<Line<'static>> {
+    let mut lines =
+        failure.map(|failure| failure_lines(styles, what, failure, room)).unwrap_or_default();
+    if !is_empty {
+        lines.truncate(FAILURE_ABOVE);
+    }
     lines
 }
 

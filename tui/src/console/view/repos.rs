@@ -20,7 +20,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::columns::Columns;
-use super::parts::{failure_lines, inner, plain, room, split};
+use super::parts::{failure_above, inner, plain, room, split};
 use crate::console::cells::{fit, width, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Column, Extent, Model, PAGE, RECONNECTING};
@@ -30,19 +30,13 @@ use crate::text::{count, escaped, plural, size};
 /// Width of the filter beside the number of matches.
 const FILTER: usize = 24;
 
-/// Maximum number of lines of an error above a list.
-const FAILURE: usize = 3;
-
 /// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (repos, room) = (&model.repos, room(area));
     let columns = Columns::of(usize::from(area.width).saturating_sub(1), repos.longest_name());
     let mut above = vec![sums(model, &columns, room)];
-    if let Some(failure) = &repos.failure {
-        let failure = failure_lines(model.styles, "Loading the repos", failure, room);
-        let most = if repos.len() > 0 { FAILURE } else { failure.len() };
-        above.extend(failure.into_iter().take(most));
-    }
+    let (failure, is_empty) = (repos.failure.as_ref(), repos.len() == 0);
+    above.extend(failure_above(model.styles, "Loading the repos", failure, is_empty, room));
     if let Some(bad) = repos.bad_filter.as_ref().filter(|_| !repos.typing) {
         above.extend(
             wrap(&escaped(&format!("{bad}; ignored")), room)
