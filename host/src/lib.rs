@@ -75,9 +75,9 @@ pub use report::{
     BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, Damage, DeleteReport,
     DeletedRepo, DiskSpace, FetchReport, GcCost, GcDone, GcDropped, GcEntry, GcPlanReport,
     GcPlanned, GcProof, GcQuery, GcRecord, GcReport, Health, JobEnded, JobReport, JobStatus,
-    JobsQuery, KeptPack, Moment, NEWER_WAY_OUT, NewerPacks, PackReport, Policy, PolicyCheck,
-    PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, Repaired,
-    RepoReport, RepoSummary, ScrubReport, ScrubState, VerifyReport,
+    JobsQuery, KeptPack, Moment, NEWER_WAY_OUT, NewerPacks, PackFate, PackReport, Policy,
+    PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued,
+    Repaired, ReplacedPack, RepoReport, RepoSummary, ScrubReport, ScrubState, VerifyReport,
 };
 pub use store::{BackupOptions, GcPlan, Store};
 pub use vault::Storage;

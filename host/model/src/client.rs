@@ -23,8 +23,8 @@ use crate::report::{
     PushReport, Queued, RepoDetail, RepoReport, RepoSummary, Report, VerifyReport,
 };
 
-/// A store as a console needs it: to look at its repos and jobs, to consolidate and to verify repos,
-/// and to retry and to cancel jobs.
+/// A store as a console needs it: to look at its repos, jobs and policies, to consolidate and to
+/// verify repos, to retry and to cancel jobs, and to delete packs that no repo needs.
 #[async_trait]
 pub trait Inspect: Send + Sync {
     /// Where it is: a path or a URL, without secrets.
@@ -62,6 +62,17 @@ pub trait Inspect: Send + Sync {
 
     /// Cancels a job that waits or runs: it publishes nothing more.
     async fn cancel_job(&self, id: i64) -> Result<JobReport>;
+
+    /// The policy of a repo, or the default policy.
+    async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport>;
+
+    /// Checks a repo or all against their policies; with `queue`, queues the consolidations that
+    /// are due.
+    async fn check_policies(
+        &self,
+        repo: Option<&RepoName>,
+        queue: bool,
+    ) -> Result<Vec<PolicyCheck>>;
 
     /// A number that changes when anything in the store may have changed. With `since`, waits until
     /// it is another one; a remote waits as long as it would for a run.
@@ -108,11 +119,7 @@ pub trait Inspect: Send + Sync {
             other => Err(other.unexpected()),
         }
     }
-}
 
-/// A store as the verbs use it.
-#[async_trait]
-pub trait Client: Inspect {
     /// Deletes packs that are not used any more.
     async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         match self.run(None, Operation::Prune(options), progress).await? {
@@ -120,7 +127,11 @@ pub trait Client: Inspect {
             other => Err(other.unexpected()),
         }
     }
+}
 
+/// A store as the verbs use it.
+#[async_trait]
+pub trait Client: Inspect {
     /// Stores files as packs of a repo: all of them, or none.
     async fn push(
         &self,
@@ -171,23 +182,12 @@ pub trait Client: Inspect {
     /// Queues an operation; returns the job that waits for the same already, if one does.
     async fn queue(&self, repo: Option<&RepoName>, operation: Operation) -> Result<Queued>;
 
-    /// The policy of a repo, or the default policy.
-    async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport>;
-
     /// Sets the policy of a repo, or the default policy; none: resets it.
     async fn set_policy(
         &self,
         repo: Option<&RepoName>,
         policy: Option<Policy>,
     ) -> Result<PolicyReport>;
-
-    /// Checks a repo or all against their policies; with `queue`, queues the consolidations that
-    /// are due.
-    async fn check_policies(
-        &self,
-        repo: Option<&RepoName>,
-        queue: bool,
-    ) -> Result<Vec<PolicyCheck>>;
 
     /// All access tokens, without their secrets.
     async fn tokens(&self) -> Result<Vec<TokenReport>>;

@@ -102,6 +102,18 @@ impl Inspect for Remote {
         Ok(self.client.post(&format!("jobs/{id}/cancel"), &()).await?)
     }
 
+    async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {
+        self.get("policy", &of(repo)).await
+    }
+
+    async fn check_policies(
+        &self,
+        repo: Option<&RepoName>,
+        queue: bool,
+    ) -> Result<Vec<PolicyCheck>> {
+        Ok(self.client.post("policy/check", &PolicyRequest { repo: repo.cloned(), queue }).await?)
+    }
+
     async fn changed(&self, since: Option<u64>) -> Result<u64> {
         let (mut pause, mut heard_at) = (FIRST_PAUSE, Instant::now());
         loop {
@@ -237,10 +249,6 @@ impl Client for Remote {
         Ok(self.client.delete(&format!("repos/{repo}/branches"), &name).await?)
     }
 
-    async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {
-        self.get("policy", &of(repo)).await
-    }
-
     async fn set_policy(
         &self,
         repo: Option<&RepoName>,
@@ -250,14 +258,6 @@ impl Client for Remote {
             Some(policy) => Ok(self.client.put("policy", &of(repo), &policy).await?),
             None => Ok(self.client.delete("policy", &of(repo)).await?),
         }
-    }
-
-    async fn check_policies(
-        &self,
-        repo: Option<&RepoName>,
-        queue: bool,
-    ) -> Result<Vec<PolicyCheck>> {
-        Ok(self.client.post("policy/check", &PolicyRequest { repo: repo.cloned(), queue }).await?)
     }
 
     async fn tokens(&self) -> Result<Vec<TokenReport>> {

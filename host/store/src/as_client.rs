@@ -65,6 +65,18 @@ impl Inspect for Store {
         Store::cancel_job(self, id).await
     }
 
+    async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {
+        Store::policy(self, repo).await
+    }
+
+    async fn check_policies(
+        &self,
+        repo: Option<&RepoName>,
+        queue: bool,
+    ) -> Result<Vec<PolicyCheck>> {
+        Store::check_policies(self, repo, queue).await
+    }
+
     async fn changed(&self, since: Option<u64>) -> Result<u64> {
         loop {
             let stamp = self.change_stamp().await?;
@@ -158,24 +170,12 @@ impl Client for Store {
         Store::delete_branch(self, repo, branch).await
     }
 
-    async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {
-        Store::policy(self, repo).await
-    }
-
     async fn set_policy(
         &self,
         repo: Option<&RepoName>,
         policy: Option<Policy>,
     ) -> Result<PolicyReport> {
         Store::set_policy(self, repo, policy).await
-    }
-
-    async fn check_policies(
-        &self,
-        repo: Option<&RepoName>,
-        queue: bool,
-    ) -> Result<Vec<PolicyCheck>> {
-        Store::check_policies(self, repo, queue).await
     }
 
     async fn tokens(&self) -> Result<Vec<TokenReport>> {

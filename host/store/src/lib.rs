@@ -25,6 +25,7 @@ mod history;
 mod index_check;
 mod jobs;
 mod known_packs;
+mod list_replaced;
 mod load;
 mod merge_index;
 mod newer;

@@ -62,12 +62,16 @@ impl Store {
             unless_full(self.catalog.settle_times(now, None).await.map(drop))?;
         }
         let mut pruning = Pruning::new(options, now, progress)?;
-        let due = pruning.due(self.catalog.unneeded_packs().await?)?;
+        let unneeded = self.catalog.unneeded_packs().await?;
+        let due = pruning.due(&unneeded)?;
         // Before their packs: what can be restored is whole. On a full disk there is room for it
         // only when other packs have gone.
         let forgotten =
             options.dry_run || unless_full(self.forget_deleted(pruning.until, now).await)?;
-        let done = self.delete_all(&mut pruning, &due, forgotten).await;
+        let mut done = self.delete_all(&mut pruning, &due, forgotten).await;
+        if options.dry_run && done.is_ok() {
+            done = self.list_replaced(&mut pruning, unneeded).await;
+        }
         // However it ended: what was read was read. On a disk that is full, only now there may be
         // room to say so.
         self.note_found(&pruning.checked.findings()).await;
@@ -197,32 +201,38 @@ impl<'a> Pruning<'a> {
             packs_kept: 0,
             kept: Vec::new(),
             dry_run: options.dry_run.then_some(true),
+            packs: Vec::new(),
         };
         Ok(Pruning {
             options,
             now,
             grace,
             until: now.checked_sub(grace).unwrap_or(Timestamp::MIN),
-            checked: CheckedPacks::new(now, trust),
+            checked: CheckedPacks::new(now, trust, options.dry_run),
             report,
             progress,
         })
     }
 
     /// Those of some packs that were replaced a grace ago. The others wait.
-    fn due(&mut self, unneeded: Vec<UnneededPack>) -> Result<Vec<UnneededPack>> {
+    fn due(&mut self, unneeded: &[UnneededPack]) -> Result<Vec<UnneededPack>> {
         let mut due = Vec::new();
         for retired in unneeded {
-            let at = retired.at.min(self.now).checked_add(self.grace);
-            let at = at.map_err(|_| grace_too_long())?;
+            let at = self.due_at(retired)?;
             if at <= self.now {
-                due.push(retired);
+                due.push(retired.clone());
                 continue;
             }
-            self.count_waiting(std::slice::from_ref(&retired));
+            self.count_waiting(std::slice::from_ref(retired));
             self.report.next_due = self.report.next_due.min(Some(at)).or(Some(at));
         }
         Ok(due)
+    }
+
+    /// When the grace period of a pack ends. A time in the future is taken for the present one.
+    pub(super) fn due_at(&self, retired: &UnneededPack) -> Result<Timestamp> {
+        let at = retired.at.min(self.now).checked_add(self.grace);
+        at.map_err(|_| grace_too_long())
     }
 
     /// Reports packs that were kept.

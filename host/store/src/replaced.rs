@@ -23,6 +23,9 @@ pub(super) struct CheckedPacks {
     now: Timestamp,
     /// The maximum age of a trusted verification.
     trust: SignedDuration,
+    /// Whether nothing is deleted: then a pack that was hashed when it was stored is as good as one
+    /// that was read since.
+    dry_run: bool,
     /// Packs, with their problems.
     packs: BTreeMap<MpackKey, Option<String>>,
     /// The packs that were read by this prune.
@@ -103,8 +106,8 @@ impl Lack {
 }
 
 impl CheckedPacks {
-    pub(super) fn new(now: Timestamp, trust: SignedDuration) -> CheckedPacks {
-        CheckedPacks { now, trust, packs: BTreeMap::new(), read: BTreeSet::new() }
+    pub(super) fn new(now: Timestamp, trust: SignedDuration, dry_run: bool) -> CheckedPacks {
+        CheckedPacks { now, trust, dry_run, packs: BTreeMap::new(), read: BTreeSet::new() }
     }
 
     /// The damage to record.
@@ -130,7 +133,8 @@ impl CheckedPacks {
 
     /// Whether its last verification is recent enough. A time in the future is not.
     fn trusts(&self, pack: &PackRow) -> bool {
-        let age = pack.verified_at.map(|at| self.now.duration_since(at));
+        let stored_at = self.dry_run.then_some(pack.stored_at);
+        let age = pack.verified_at.or(stored_at).map(|at| self.now.duration_since(at));
         !self.trust.is_zero() && age.is_some_and(|age| !age.is_negative() && age <= self.trust)
     }
 }

@@ -151,6 +151,20 @@ impl Runner {
                     Msg::JobChanged(id, change, job.map(Box::new).map_err(Failure::from))
                 });
             }
+            Effect::PreviewPrune(ticket, options) => {
+                let progress = self.progress(ticket);
+                self.spawn(ticket, async move {
+                    let report = store.prune(options, &progress).await;
+                    Msg::PrunePreviewed(ticket, report.map(Box::new).map_err(Failure::from))
+                });
+            }
+            Effect::Prune(_, ticket, options) => {
+                let progress = self.progress(ticket);
+                self.spawn(ticket, async move {
+                    let done = store.prune(options, &progress).await;
+                    Msg::Pruned(ticket, done.map(Box::new).map_err(Failure::from))
+                });
+            }
             Effect::Watch(since) => {
                 let messages = self.messages.clone();
                 self.watching.spawn(async move {

@@ -4,7 +4,7 @@ use crossterm::event::MouseEvent;
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
     ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Health, JobReport,
-    JobsQuery, RepoName, RepoSummary, VerifyReport,
+    JobsQuery, PruneOptions, PruneReport, RepoName, RepoSummary, VerifyReport,
 };
 
 use super::failure::BackendResult;
@@ -56,6 +56,10 @@ pub(super) enum Msg {
     Job(Ticket, BackendResult<Box<JobReport>>),
     /// [`Effect::ChangeJob`] ended: the job now, or the one that does the same.
     JobChanged(i64, JobChange, BackendResult<Box<JobReport>>),
+    /// [`Effect::PreviewPrune`] ended.
+    PrunePreviewed(Ticket, BackendResult<Box<PruneReport>>),
+    /// [`Effect::Prune`] ended.
+    Pruned(Ticket, BackendResult<Box<PruneReport>>),
     /// [`Effect::Watch`] ended: the store has changed; this is its new stamp.
     Changed(BackendResult<u64>),
     /// The connection to the store has changed. It is down before a call fails for that reason: see
@@ -95,6 +99,10 @@ pub(super) enum Effect {
     Job(Ticket, i64),
     /// Retry or cancel a job.
     ChangeJob(Permit, Ticket, i64, JobChange),
+    /// List the packs that no repo needs.
+    PreviewPrune(Ticket, PruneOptions),
+    /// Delete packs that no repo needs.
+    Prune(Permit, Ticket, PruneOptions),
     /// Wait until the store changes.
     Watch(Option<u64>),
     /// Copy a text to the clipboard.

@@ -1,7 +1,7 @@
 //! Applies messages: a message changes the model and returns effects. No I/O, no waiting.
 //!
 //! [`input`] handles keys, text and the mouse, [`act`] actions, [`ask`] plans and confirmations,
-//! [`work`] runs, [`jobs`] the jobs of the store, [`health`] what needs attention in it, [`loaded`]
+//! [`work`] runs, [`jobs`] the jobs of the store, [`prune`] packs that no repo needs, [`health`] what needs attention in it, [`loaded`]
 //! what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
 //! store. [`screens`] opens screens.
 
@@ -12,6 +12,7 @@ mod health;
 mod input;
 mod jobs;
 mod loaded;
+mod prune;
 mod reload;
 mod screens;
 mod work;
@@ -23,6 +24,7 @@ use super::state::{Extent, Model, Outcome};
 #[cfg(test)]
 pub(super) use reload::all as reload_all;
 pub(super) use reload::list as reload_list;
+pub(super) use work::pruned;
 
 /// Applies a message.
 pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -44,6 +46,9 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             let outcome = answer.map(|report| Outcome::Verified(Box::new(report)));
             return work::ended(model, ticket, outcome);
         }
+        Msg::Pruned(ticket, answer) => {
+            return work::ended(model, ticket, answer.map(Outcome::Pruned));
+        }
         Msg::Remembered(ticket, answer) => {
             return loaded::remembered(model, ticket, answer).into_iter().collect();
         }
@@ -57,6 +62,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Summarised(answer) => loaded::summarised(model, answer),
         Msg::Health(ticket, answer) => health::loaded(model, ticket, answer),
         Msg::Job(ticket, answer) => jobs::shown(model, ticket, answer),
+        Msg::PrunePreviewed(ticket, answer) => prune::previewed(model, ticket, answer),
         Msg::Shown(ticket, answer) => loaded::shown(model, ticket, answer),
         Msg::Progress(steps) => {
             for (ticket, event) in steps {
@@ -89,7 +95,7 @@ fn tick(model: &mut Model) -> Vec<Effect> {
     if model.repos.due(model.now) {
         return reload::all(model);
     }
-    Vec::new()
+    reload::prune_if_due(model).into_iter().collect()
 }
 
 /// A frame was drawn. What it has shown can be confirmed.

@@ -36,7 +36,7 @@ pub use job_status::JobStatus;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
 pub use of_operation::Report;
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
-pub use prune::PruneReport;
+pub use prune::{PackFate, PruneReport, ReplacedPack};
 pub use push::{FetchReport, PushReport, PushStatus};
 pub use repo::{BranchDeleteReport, BranchReport, DeleteReport, DeletedRepo, RepoReport};
 pub use scrub::{ScrubReport, ScrubState};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::KeptPack;
+use crate::names::{MpackKey, RepoName};
 
 /// `prune`. In a dry run, `deleted` is what would be deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -37,9 +38,46 @@ pub struct PruneReport {
     /// Present for a dry run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dry_run: Option<bool>,
+    /// In a dry run, the packs that were replaced: first those that would be deleted, then those that
+    /// are kept, then those that wait; the earliest first. At most [`PruneReport::MAX_LISTED`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packs: Vec<ReplacedPack>,
+}
+
+/// A pack that no repo needs any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReplacedPack {
+    /// Its key.
+    pub pack: MpackKey,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The repos that had it until a consolidation replaced it, in order. Empty: those repos were
+    /// deleted.
+    pub repos: Vec<RepoName>,
+    /// When the last repo replaced it, or was deleted.
+    pub replaced_at: Timestamp,
+    /// When its grace period ends.
+    pub due_at: Timestamp,
+    /// What `prune` does with it.
+    pub fate: PackFate,
+}
+
+/// What `prune` does with a replaced pack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PackFate {
+    /// It is deleted.
+    Due,
+    /// It is due but kept, because it may be the last good copy of something.
+    Kept,
+    /// Its grace period is not over.
+    Waiting,
 }
 
 impl PruneReport {
+    /// Most packs of a dry run that are listed one by one.
+    pub const MAX_LISTED: usize = 10_000;
+
     /// Whether something was deleted.
     pub const fn has_deleted(&self) -> bool {
         self.dry_run.is_none()

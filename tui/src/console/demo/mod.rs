@@ -22,7 +22,8 @@ use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
 use packhouse_host::{
     Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Health, Inspect, JobReport,
-    JobsQuery, Operation, Phase, PlannedGc, Progress, RepoName, RepoSummary, Result,
+    JobsQuery, Operation, Phase, PlannedGc, PolicyCheck, PolicyReport, Progress, RepoName,
+    RepoSummary, Result,
 };
 use tokio::sync::OnceCell;
 
@@ -118,6 +119,18 @@ impl Inspect for DemoBackend {
 
     async fn cancel_job(&self, id: i64) -> Result<JobReport> {
         self.store().await?.cancel_job(id).await
+    }
+
+    async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {
+        self.store().await?.policy(repo).await
+    }
+
+    async fn check_policies(
+        &self,
+        repo: Option<&RepoName>,
+        queue: bool,
+    ) -> Result<Vec<PolicyCheck>> {
+        self.store().await?.check_policies(repo, queue).await
     }
 
     async fn changed(&self, since: Option<u64>) -> Result<u64> {

@@ -144,6 +144,7 @@ impl Keymap {
                 Action::Preview,
                 Action::RetryJob,
                 Action::CancelJob,
+                Action::PruneNow,
             ];
             easy || self
                 .bindings

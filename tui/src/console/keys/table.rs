@@ -29,10 +29,13 @@ pub(in crate::console) enum Action {
     Copy,
     Runs,
     History,
-    /// Shows the repos, the jobs, or what needs attention.
+    /// Shows the repos, the jobs, what needs attention, or the packs that no repo needs.
     Repos,
     Jobs,
     Health,
+    Prune,
+    /// Deletes those of them that are due.
+    PruneNow,
     RetryJob,
     CancelJob,
     /// Filters jobs by another status.
@@ -97,6 +100,8 @@ pub(in crate::console) enum Focus {
     Job,
     /// What needs attention in the store.
     Health,
+    /// The packs that no repo needs.
+    Prune,
     Log,
     Palette,
     Leave,
@@ -105,7 +110,7 @@ pub(in crate::console) enum Focus {
 
 impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Focus; 19] = [
+    pub(in crate::console) const ALL: [Focus; 20] = [
         Focus::Repos,
         Focus::Filter,
         Focus::Repo,
@@ -121,6 +126,7 @@ impl Focus {
         Focus::Jobs,
         Focus::Job,
         Focus::Health,
+        Focus::Prune,
         Focus::Log,
         Focus::Palette,
         Focus::Leave,
@@ -145,6 +151,7 @@ impl Focus {
             Focus::Jobs => "Jobs",
             Focus::Job => "Job",
             Focus::Health => "Health",
+            Focus::Prune => "Prune",
             Focus::Log => "Log",
             Focus::Palette => "Commands",
             Focus::Leave => "Quit dialog",
@@ -210,6 +217,7 @@ const LETTERS: &[Focus] = &[
     F::Jobs,
     F::Job,
     F::Health,
+    F::Prune,
     F::Log,
     F::Help,
 ];
@@ -229,13 +237,24 @@ const SCROLLED: &[Focus] = &[
     F::Jobs,
     F::Job,
     F::Health,
+    F::Prune,
     F::Log,
     F::Palette,
     F::Help,
 ];
 /// Where a repo, a key, a job or a command is shown or selected.
-const COPIED: &[Focus] =
-    &[F::Repos, F::Repo, F::Runs, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health];
+const COPIED: &[Focus] = &[
+    F::Repos,
+    F::Repo,
+    F::Runs,
+    F::Done,
+    F::History,
+    F::Record,
+    F::Jobs,
+    F::Job,
+    F::Health,
+    F::Prune,
+];
 /// Where the keys of other screens work.
 const SCREENS: &[Focus] = &[
     F::Repos,
@@ -249,6 +268,7 @@ const SCREENS: &[Focus] = &[
     F::Jobs,
     F::Job,
     F::Health,
+    F::Prune,
     F::Log,
 ];
 const TEXT: &[Focus] = &[F::Filter, F::Search, F::Palette, F::Typing];
@@ -264,12 +284,13 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::LeaveNow, "quit-now", &[Key::char('l')], &[F::Leave], "quit now", "Quit at once while disconnected; runs continue on the server"),
     row(Action::Decline, "stay", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[F::Leave], "stay", "Stay in the console"),
     row(Action::Accept, "accept", &[ENTER], &[F::Filter, F::Search], "apply", "Apply the input"),
-    row(Action::Accept, "accept-count", &[ENTER], &[F::Typing], "confirm", "Run the plan if the number is correct"),
+    row(Action::Accept, "accept-count", &[ENTER], &[F::Typing], "confirm", "Do it if the number is correct"),
     row(Action::Accept, "choose", &[ENTER], &[F::Palette], "run", "Run the selected command"),
     row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "Discard the input, and close"),
-    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Runs, F::History, F::Jobs, F::Health], "open", "Open the selected item"),
+    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Runs, F::History, F::Jobs, F::Health, F::Prune], "open", "Open the selected item"),
     change(row(Action::RetryJob, "retry-job", &[Key::char('r')], &[F::Jobs, F::Job], "retry", "Retry a failed or cancelled job, after a confirmation")),
     change(row(Action::CancelJob, "cancel-job", &[Key::char('x')], &[F::Jobs, F::Job], "cancel job", "Cancel a queued or running job, after a confirmation")),
+    change(row(Action::PruneNow, "prune-now", &[Key::char('p')], &[F::Prune], "prune", "Delete the packs that are due, after their number is typed")),
     row(Action::StatusNext, "status", &[Key::char('s')], &[F::Jobs], "status", "Show only the jobs with the next status"),
     row(Action::Mark, "mark", &[Key::char(' ')], &[F::Repos], "mark", "Mark or unmark the repo"),
     change(row(Action::Consolidate, "consolidate", &[Key::char('g')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "consolidate", "Plan a consolidation of the repo or the marked repos, and ask to confirm it")),
@@ -280,16 +301,17 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Health, "health", &[Key::char('3')], SCREENS, "health", "Show what needs attention in the store, and what to do about it"),
     row(Action::Preview, "preview", &[Key::char('p')], &[F::Repos, F::Repo, F::Done, F::Record], "preview", "Show the plan of a consolidation without running it"),
     row(Action::Verify, "verify", &[Key::char('v')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "verify", "Read and hash every pack of the repo or the marked repos"),
-    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Log, F::Help], "back", "Go back"),
+    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Prune, F::Log, F::Help], "back", "Go back"),
     row(Action::CancelQueued, "cancel-queued", &[Key::char('X')], &[F::Runs], "cancel queue", "Cancel all queued runs"),
     row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "Show queued, active and finished runs"),
     row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "Show all finished consolidations"),
+    row(Action::Prune, "prune", &[Key::char('4')], SCREENS, "prune", "Show which packs can be deleted, why, and when the rest can"),
     row(Action::Back, "clear", &[ESC], &[F::Repos], "clear", "Unmark all repos, then clear the filter"),
     row(Action::Quit, "out", &[Key::char('q')], &[F::Repos], "quit", "Quit the console"),
     row(Action::Help, "help", &[Key::char('?')], SCREENS, "help", "Show this help"),
     row(Action::Palette, "palette", &[Key::char(':')], SCREENS, "commands", "Find a command by its name"),
     row(Action::Copy, "copy", &[Key::char('c')], COPIED, "copy", "Copy the selected name, key, ID or command"),
-    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::History, F::Health], "refresh", "Reload from the store"),
+    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::History, F::Health, F::Prune], "refresh", "Reload from the store"),
     row(Action::Refresh, "reload", &[Key::char('R')], &[F::Jobs, F::Job], "reload", "Reload from the store"),
     row(Action::Repos, "repos", &[Key::char('1')], SCREENS, "repos", "Show the list of repos"),
     row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),

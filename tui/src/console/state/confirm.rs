@@ -1,9 +1,10 @@
-//! The confirm dialog. Every change to a store passes it: it shows a plan or a job, and returns a
-//! [`Permit`] when the operator confirms.
+//! The confirm dialog. Every change to a store passes it: it shows a plan, a job or a dry run, and
+//! returns a [`Permit`] when the operator confirms.
 
 use std::collections::HashSet;
 
-use packhouse_host::{Event, GcPlanReport, JobReport, RepoName, RepoSummary};
+use jiff::Timestamp;
+use packhouse_host::{Event, GcPlanReport, JobReport, PruneReport, RepoName, RepoSummary};
 
 use super::choice::{Choice, Why};
 use super::cursor::Cursor;
@@ -50,6 +51,8 @@ pub(in crate::console) enum Subject {
     Many(Vec<RepoSummary>),
     /// A job, and what would be done to it.
     Job(Box<JobReport>, JobChange),
+    /// Packs that no repo needs: the dry run, and when it was asked for.
+    Prune(Box<PruneReport>, Timestamp),
 }
 
 /// The state of a plan.
@@ -72,7 +75,7 @@ pub(in crate::console) enum Asks {
     Nothing,
     /// With the key of [`crate::console::keys::Action::Confirm`].
     Key,
-    /// By typing the number of repos.
+    /// By typing the number of repos, or of packs to delete.
     Count(Input),
 }
 
@@ -95,6 +98,8 @@ pub(in crate::console) enum Confirmed {
     Many(Permit, Vec<RepoName>),
     /// A change of the job with this id.
     Job(Permit, i64, JobChange),
+    /// A prune of what was due at a time.
+    Prune(Permit, Timestamp),
 }
 
 impl ConfirmDialog {
@@ -138,6 +143,16 @@ impl ConfirmDialog {
         ConfirmDialog::about(ticket, Subject::Job(Box::new(job), change), Asks::Key)
     }
 
+    /// A dialog about the packs of a dry run, which would be deleted: their number is typed.
+    pub(in crate::console) fn of_prune(
+        report: PruneReport,
+        asked_at: Timestamp,
+        ticket: Ticket,
+    ) -> ConfirmDialog {
+        let subject = Subject::Prune(Box::new(report), asked_at);
+        ConfirmDialog::about(ticket, subject, Asks::Count(Input::default()))
+    }
+
     /// The repo to plan, and the ticket of its plan, if the dialog needs one.
     pub(in crate::console) fn to_plan(&self) -> Option<(Ticket, RepoName)> {
         self.repo().map(|repo| (self.ticket, repo.clone()))
@@ -150,6 +165,7 @@ impl ConfirmDialog {
             Subject::One(..) => Asks::Nothing,
             Subject::Many(repos) => Asks::about(repos.len()),
             Subject::Job(..) => Asks::Key,
+            Subject::Prune(..) => Asks::Count(Input::default()),
         };
     }
 
@@ -166,7 +182,16 @@ impl ConfirmDialog {
     pub(in crate::console) fn repo(&self) -> Option<&RepoName> {
         match &self.subject {
             Subject::One(repo, _) => Some(repo),
-            Subject::Many(_) | Subject::Job(..) => None,
+            Subject::Many(_) | Subject::Job(..) | Subject::Prune(..) => None,
+        }
+    }
+
+    /// The number to type, if the dialog asks for one.
+    pub(in crate::console) fn number(&self) -> u64 {
+        match &self.subject {
+            Subject::One(..) | Subject::Job(..) => 1,
+            Subject::Many(repos) => repos.len() as u64,
+            Subject::Prune(report, _) => report.packs_deleted,
         }
     }
 
@@ -175,7 +200,7 @@ impl ConfirmDialog {
         match &self.subject {
             Subject::One(_, state) => matches!(state, PlanState::Ready(_)),
             Subject::Many(repos) => !repos.is_empty(),
-            Subject::Job(..) => true,
+            Subject::Job(..) | Subject::Prune(..) => true,
         }
     }
 
@@ -230,15 +255,19 @@ impl ConfirmDialog {
                 Some(Confirmed::Job(Permit(()), job.id, *change))
             }
             (Asks::Key, Subject::Many(repos)) => Some(Confirmed::Many(Permit(()), names(repos))),
-            (Asks::Count(typed), Subject::Many(repos)) => {
-                if typed.text().trim() == repos.len().to_string() {
-                    return Some(Confirmed::Many(Permit(()), names(repos)));
-                }
+            (Asks::Count(typed), _) if typed.text().trim() != self.number().to_string() => {
+                let number = self.number();
                 self.refusal = Some(match typed.text().trim() {
-                    "" => format!("Type {} to confirm, or press Esc to cancel.", repos.len()),
-                    other => format!("{other} is not {}. Nothing was done.", repos.len()),
+                    "" => format!("Type {number} to confirm, or press Esc to cancel."),
+                    other => format!("{other} is not {number}. Nothing was done."),
                 });
                 None
+            }
+            (Asks::Count(_), Subject::Many(repos)) => {
+                Some(Confirmed::Many(Permit(()), names(repos)))
+            }
+            (Asks::Count(_), Subject::Prune(_, asked_at)) => {
+                Some(Confirmed::Prune(Permit(()), *asked_at))
             }
             _ => None,
         }
@@ -249,7 +278,7 @@ impl ConfirmDialog {
         match self.subject {
             Subject::One(_, PlanState::Planning(_)) => Some(Abandoned::Call(self.ticket)),
             Subject::One(..) => Some(Abandoned::Plan(self.ticket)),
-            Subject::Many(_) | Subject::Job(..) => None,
+            Subject::Many(_) | Subject::Job(..) | Subject::Prune(..) => None,
         }
     }
 }

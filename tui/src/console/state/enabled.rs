@@ -20,7 +20,7 @@ impl Model {
     fn is_enabled_in(&self, focus: Focus, action: Action) -> bool {
         use Action::{
             Back, CancelJob, CancelQueued, Confirm, Consolidate, Copy, LeaveNow, Mark, Open,
-            Preview, RetryJob, SortNext, Stop, Verify, Wait,
+            Preview, PruneNow, RetryJob, SortNext, Stop, Verify, Wait,
         };
         match (focus, action) {
             (Focus::Leave, Wait) => self.leave == Some(Leave::Asking),
@@ -42,6 +42,13 @@ impl Model {
             (Focus::Jobs | Focus::Job, RetryJob) => self.may(JobChange::Retry),
             (Focus::Jobs | Focus::Job, CancelJob) => self.may(JobChange::Cancel),
             (Focus::Health, Open | Copy) => self.current_finding().is_some_and(Finding::leads),
+            (Focus::Prune, Open) => self.current_repo().is_some(),
+            (Focus::Prune, Copy) => self.prune.current().is_some(),
+            (Focus::Prune, PruneNow) => {
+                self.prune.deletable().is_some() || self.runs.open_prune().is_some()
+            }
+            // A prune has no repo.
+            (Focus::Done, Consolidate | Preview | Verify) if self.current_repo().is_none() => false,
             (Focus::Repo | Focus::Done | Focus::Record, Consolidate | Preview) => {
                 self.has_several_packs()
             }
@@ -51,6 +58,7 @@ impl Model {
             | (Focus::Repos, Action::Repos)
             | (Focus::Jobs, Action::Jobs)
             | (Focus::Health, Action::Health)
+            | (Focus::Prune, Action::Prune)
             | (Focus::Log, Action::Log) => false,
             _ => true,
         }

@@ -12,6 +12,7 @@ use super::history::History;
 use super::jobs::{Job, Jobs};
 use super::log::Log;
 use super::palette::Palette;
+use super::prune::Prune;
 use super::repo::Repo;
 use super::repos::Repos;
 use super::run::{Outcome, RunState};
@@ -52,6 +53,8 @@ pub(in crate::console) struct Model {
     pub(in crate::console) runs: Runs,
     pub(in crate::console) history: History,
     pub(in crate::console) jobs: Jobs,
+    /// The packs that no repo needs.
+    pub(in crate::console) prune: Prune,
     /// What needs attention in the store.
     pub(in crate::console) health: StoreHealth,
     pub(in crate::console) log: Log,
@@ -94,6 +97,7 @@ impl Model {
             runs: Runs::default(),
             history: History::default(),
             jobs: Jobs::default(),
+            prune: Prune::default(),
             health: StoreHealth::default(),
             log: Log::default(),
             notice: None,
@@ -131,6 +135,7 @@ impl Model {
             (.., Some(Screen::Jobs)) => Focus::Jobs,
             (.., Some(Screen::Job(_))) => Focus::Job,
             (.., Some(Screen::Health)) => Focus::Health,
+            (.., Some(Screen::Prune)) => Focus::Prune,
             (.., Some(Screen::Log)) => Focus::Log,
             (.., None) if self.repos.typing => Focus::Filter,
             (.., None) => Focus::Repos,
@@ -144,8 +149,8 @@ impl Model {
         }
         match self.screens.last() {
             Some(Screen::Repo(repo)) => Some(repo.name.clone()),
-            Some(Screen::Runs) => self.runs.current().map(|run| run.repo.clone()),
-            Some(Screen::Run(ticket)) => self.runs.get(*ticket).map(|run| run.repo.clone()),
+            Some(Screen::Runs) => self.runs.current().and_then(|run| run.repo.clone()),
+            Some(Screen::Run(ticket)) => self.runs.get(*ticket).and_then(|run| run.repo.clone()),
             Some(Screen::History) => self.history.current().map(|entry| entry.repo.clone()),
             Some(Screen::Record(entry, _)) => Some(entry.repo.clone()),
             Some(Screen::Jobs | Screen::Job(_)) => {
@@ -156,6 +161,9 @@ impl Model {
                 Finding::JobFailed(job) => job.repo.clone(),
                 _ => None,
             },
+            Some(Screen::Prune) => {
+                self.prune.current().and_then(|pack| pack.repos.first().cloned())
+            }
             Some(Screen::Log) => None,
             None => self.repos.current().map(|repo| repo.repo.clone()),
         }
@@ -218,6 +226,10 @@ impl Model {
                 Some((&mut self.jobs.cursor, lines))
             }
             Screen::Job(job) => Some((&mut job.top, text)),
+            Screen::Prune => {
+                let lines = self.prune.packs().len();
+                Some((&mut self.prune.cursor, lines))
+            }
             Screen::Repo(repo) => {
                 let items = repo.items();
                 Some((&mut repo.cursor, items))

@@ -1,7 +1,7 @@
-//! A run: a consolidation or a verification that is queued, active or ended.
+//! A run: a consolidation, a verification or a prune that is queued, active or ended.
 
 use jiff::Timestamp;
-use packhouse_host::{Event, GcReport, RepoName, VerifyReport};
+use packhouse_host::{Event, GcReport, PruneReport, RepoName, VerifyReport};
 
 use super::confirm::Permit;
 use super::cursor::Cursor;
@@ -15,6 +15,8 @@ use crate::text::{percent, phase};
 pub(in crate::console) enum Work {
     Consolidate,
     Verify,
+    /// Deletes packs that no repo needs.
+    Prune,
 }
 
 impl Work {
@@ -23,6 +25,7 @@ impl Work {
         match self {
             Work::Consolidate => "consolidating",
             Work::Verify => "verifying",
+            Work::Prune => "pruning",
         }
     }
 
@@ -31,15 +34,17 @@ impl Work {
         match self {
             Work::Consolidate => "consolidation",
             Work::Verify => "verification",
+            Work::Prune => "prune",
         }
     }
 }
 
-/// A run on one repo.
+/// A run on one repo, or on the store.
 #[derive(Debug)]
 pub(in crate::console) struct Run {
     pub(in crate::console) ticket: Ticket,
-    pub(in crate::console) repo: RepoName,
+    /// The repo; none: the store.
+    pub(in crate::console) repo: Option<RepoName>,
     pub(in crate::console) work: Work,
     pub(in crate::console) state: RunState,
     /// Whether the operator confirmed its plan, not many repos at once.
@@ -79,6 +84,8 @@ pub(in crate::console) enum Call {
     Consolidate(Permit),
     /// Verify the repo.
     Verify,
+    /// Delete the packs that were due at a time, and no others.
+    Prune(Permit, Timestamp),
 }
 
 /// The result of a successful run.
@@ -87,9 +94,15 @@ pub(in crate::console) enum Outcome {
     Consolidated(Box<GcReport>),
     /// With or without problems.
     Verified(Box<VerifyReport>),
+    Pruned(Box<PruneReport>),
 }
 
 impl Run {
+    /// What it is a run on.
+    pub(in crate::console) fn of(&self) -> String {
+        self.repo.as_ref().map_or_else(|| "the store".to_owned(), ToString::to_string)
+    }
+
     /// Whether it is running.
     pub(in crate::console) fn is_running(&self) -> bool {
         matches!(self.state, RunState::Running { .. })

@@ -22,7 +22,7 @@ const REMEMBERED: usize = 1000;
 #[derive(Debug)]
 pub(in crate::console) struct Started {
     pub(in crate::console) ticket: Ticket,
-    pub(in crate::console) repo: RepoName,
+    pub(in crate::console) repo: Option<RepoName>,
     pub(in crate::console) call: Call,
 }
 
@@ -34,11 +34,11 @@ pub(in crate::console) struct Runs {
 }
 
 impl Runs {
-    /// Queues a run.
+    /// Queues a run, of a repo or of the store.
     pub(in crate::console) fn ask(
         &mut self,
         ticket: Ticket,
-        repo: RepoName,
+        repo: impl Into<Option<RepoName>>,
         work: Work,
         call: Call,
         now: Timestamp,
@@ -48,7 +48,7 @@ impl Runs {
         let state = RunState::Queued(call);
         self.all.push_back(Run {
             ticket,
-            repo,
+            repo: repo.into(),
             work,
             state,
             planned,
@@ -71,7 +71,7 @@ impl Runs {
     /// their calls are made.
     pub(in crate::console) fn start(&mut self, now: Timestamp) -> Vec<Started> {
         let (selected, mut started) = (self.selected(), Vec::new());
-        let mut busy: Vec<RepoName> = self.running().map(|run| run.repo.clone()).collect();
+        let mut busy: Vec<Option<RepoName>> = self.running().map(|run| run.repo.clone()).collect();
         for run in &mut self.all {
             if busy.len() >= CONCURRENCY {
                 break;
@@ -148,7 +148,12 @@ impl Runs {
 
     /// The latest run on a repo.
     pub(in crate::console) fn of_repo(&self, repo: &RepoName) -> Option<&Run> {
-        self.all.iter().rev().find(|run| run.repo == *repo)
+        self.all.iter().rev().find(|run| run.repo.as_ref() == Some(repo))
+    }
+
+    /// The queued or running prune.
+    pub(in crate::console) fn open_prune(&self) -> Option<&Run> {
+        self.open().find(|run| run.work == Work::Prune)
     }
 
     /// Takes progress. False if the run has ended already.

@@ -26,6 +26,8 @@ pub(in crate::console) enum Screen {
     Job(Box<Job>),
     /// What needs attention in the store.
     Health,
+    /// The packs that no repo needs.
+    Prune,
     /// The log.
     Log,
 }

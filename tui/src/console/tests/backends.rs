@@ -3,14 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::FutureExt;
 use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::serve::{ServeLimits, ServeOptions, Server};
 use packhouse_host::worker::Stop;
 use packhouse_host::{
-    Event, GcOptions, GcQuery, Inspect, JobStatus, JobsQuery, Operation, Progress, PushOptions,
-    Remote, RemoteOptions, RepoName, Store, StoreOptions, VerifyOptions, Visibility,
+    Event, GcOptions, GcQuery, Inspect, JobStatus, JobsQuery, Operation, PackFate, Progress,
+    PruneOptions, PruneReport, PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions,
+    VerifyOptions, Visibility,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -18,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::fake::now;
 use crate::console::demo::{Demo, DemoBackend, REPOS};
 use crate::console::failure::{Failure, FailureKind};
+use crate::console::state::Prune;
 
 /// A store in which `worn` and `torn` have several packs each.
 trait Place {
@@ -49,6 +52,7 @@ async fn the_whole_suite(place: &impl Place) {
     verifying_finds_nothing_and_can_be_stopped(place).await;
     a_consolidation_at_once_is_remembered_however_it_ends(place).await;
     jobs_are_listed_retried_and_cancelled_and_counted(place).await;
+    replaced_packs_are_listed_with_their_reasons_and_deleted(place).await;
     damage_and_failures_are_in_the_list_and_in_the_numbers(place).await;
 }
 
@@ -238,6 +242,44 @@ async fn jobs_are_listed_retried_and_cancelled_and_counted(place: &impl Place) {
     assert_eq!(store.retry_job(newest.id).await.unwrap().status, JobStatus::Queued);
     assert_eq!(store.cancel_job(newest.id).await.unwrap().status, JobStatus::Cancelled);
     assert!(store.job(i64::from(u32::MAX)).await.is_err());
+}
+
+async fn replaced_packs_are_listed_with_their_reasons_and_deleted(place: &impl Place) {
+    let (store, repo) = (place.store(), place.worn());
+    let silent = Progress::silent();
+    let replaced = async |store: &dyn Inspect| {
+        let detail = store.detail(&repo).await.unwrap();
+        let mut keys: Vec<_> = detail
+            .packs
+            .iter()
+            .filter(|pack| pack.retired_at.is_some())
+            .map(|pack| pack.key)
+            .collect();
+        keys.sort();
+        keys
+    };
+    let before = replaced(store).await;
+    assert!(!before.is_empty());
+    let preview = store.prune(Prune::preview(), &silent).await.unwrap();
+    let count = |report: &PruneReport, fate| {
+        report.packs.iter().filter(|pack| pack.fate == fate).count() as u64
+    };
+    assert_eq!(preview.packs_deleted, count(&preview, PackFate::Due));
+    assert_eq!(preview.packs_waiting, count(&preview, PackFate::Waiting));
+    let of_repo = preview.packs.iter().filter(|pack| pack.repos.contains(&repo));
+    let mut listed: Vec<_> = of_repo.clone().map(|pack| pack.pack).collect();
+    listed.sort();
+    assert_eq!(listed, before);
+    assert!(of_repo.clone().all(|pack| pack.fate == PackFate::Waiting && pack.bytes > 0));
+    assert_eq!(replaced(store).await, before, "a preview changes nothing");
+
+    let at_once = PruneOptions { grace: Duration::ZERO, ..PruneOptions::default() };
+    let dry = PruneOptions { dry_run: true, ..at_once };
+    let due = count(&store.prune(dry, &silent).await.unwrap(), PackFate::Due);
+    assert!(due >= before.len() as u64);
+    let done = store.prune(at_once, &silent).await.unwrap();
+    assert_eq!((done.packs_deleted, done.packs.len()), (due, 0));
+    assert_eq!(replaced(store).await, []);
 }
 
 async fn damage_and_failures_are_in_the_list_and_in_the_numbers(place: &impl Place) {

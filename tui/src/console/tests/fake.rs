@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use packhouse_host::{
     GcDone, GcOptions, GcPlanReport, GcPlanned, GcProof, GcRecord, GcReport, JobReport, JobStatus,
-    MpackKey, Operation, RepoSummary,
+    KeptPack, MpackKey, Operation, PackFate, PruneReport, ReplacedPack, RepoSummary,
 };
 
 /// The time of every test.
@@ -113,6 +113,45 @@ pub(in crate::console) fn job(id: i64, repo: &str, status: JobStatus) -> JobRepo
         lease_until: (status == JobStatus::Running).then(|| now() + SignedDuration::from_secs(30)),
         reason: (status == JobStatus::Failed).then(|| "there is no space left".to_owned()),
         result: None,
+    }
+}
+
+/// A pack of a repo that was replaced so many days ago; of a deleted repo, if that has no name.
+pub(in crate::console) fn replaced(number: u8, repo: &str, days: i64) -> ReplacedPack {
+    let replaced_at = now() - SignedDuration::from_hours(24 * days);
+    let due_at = replaced_at + SignedDuration::from_hours(24 * 8);
+    ReplacedPack {
+        pack: MpackKey::new([number; 32]),
+        bytes: 118_784 * u64::from(number),
+        repos: repo.parse().into_iter().collect(),
+        replaced_at,
+        due_at,
+        fate: if due_at <= now() { PackFate::Due } else { PackFate::Waiting },
+    }
+}
+
+/// The dry run of a prune of these packs.
+pub(in crate::console) fn prune_report(packs: Vec<ReplacedPack>) -> PruneReport {
+    let with = |fate| packs.iter().filter(move |pack: &&ReplacedPack| pack.fate == fate);
+    let kept = |pack: &ReplacedPack| KeptPack {
+        repo: pack.repos[0].clone(),
+        pack: pack.pack,
+        detail: format!("pack {}, which replaces it, is damaged", MpackKey::new([0xee; 32])),
+    };
+    PruneReport {
+        packs_deleted: with(PackFate::Due).count() as u64,
+        bytes_deleted: with(PackFate::Due).map(|pack| pack.bytes).sum(),
+        packs_waiting: with(PackFate::Waiting).count() as u64,
+        bytes_waiting: with(PackFate::Waiting).map(|pack| pack.bytes).sum(),
+        next_due: with(PackFate::Waiting).map(|pack| pack.due_at).min(),
+        answers_deleted: 0,
+        orphans: 0,
+        orphan_bytes: 0,
+        orphans_deleted: 0,
+        packs_kept: with(PackFate::Kept).count() as u64,
+        kept: with(PackFate::Kept).map(kept).collect(),
+        dry_run: Some(true),
+        packs,
     }
 }
 

@@ -12,11 +12,12 @@ use packhouse_host::sample::Random;
 use packhouse_host::{
     Cause, Error, GcCost, GcEntry, GcOptions, GcPlanReport, GcPlanned, GcQuery, GcRecord, GcReport,
     Health, Inspect, JobError, JobReport, JobStatus, JobsQuery, Moment, MpackKey, Operation,
-    PackReport, PlannedGc, Problem, Progress, RepoId, RepoName, RepoReport, RepoSummary, Result,
-    VerifyReport, Visibility,
+    PackFate, PackReport, PlannedGc, Policy, PolicyCheck, PolicyReport, Problem, Progress,
+    PruneReport, ReplacedPack, RepoId, RepoName, RepoReport, RepoSummary, Result, VerifyReport,
+    Visibility,
 };
 
-use super::fake::{gc_plan, gc_report, now, summary};
+use super::fake::{gc_plan, gc_report, now, prune_report, summary};
 use super::script::Scripted;
 use crate::console::demo::{DemoClock, PLACE};
 
@@ -44,6 +45,8 @@ struct Inside {
     jobs: BTreeMap<i64, JobReport>,
     /// What the numbers of the store begin with; damage and jobs are counted.
     health: Health,
+    /// Packs that no repo needs.
+    replaced: Vec<ReplacedPack>,
 }
 
 #[derive(Clone, Debug)]
@@ -114,6 +117,12 @@ impl Fake {
         self.notify();
     }
 
+    /// These packs are needed by no repo.
+    pub(super) fn put_replaced(&self, packs: Vec<ReplacedPack>) {
+        self.inner.inside().replaced = packs;
+        self.notify();
+    }
+
     /// Verification finds these problems in any repo.
     pub(super) fn damage(&self, problems: Vec<Problem>) {
         self.inner.inside().problems = problems;
@@ -149,6 +158,18 @@ impl FakeStore {
         }
         (job.status, job.reason) = (status, None);
         Ok(job.clone())
+    }
+
+    /// A prune: packs that are due go.
+    fn pruned(&self, dry_run: bool) -> PruneReport {
+        let mut inside = self.inside();
+        let report = prune_report(inside.replaced.clone());
+        if dry_run {
+            return report;
+        }
+        inside.replaced.retain(|pack| pack.fate != PackFate::Due);
+        (inside.health.prunable_packs, inside.health.prunable_bytes) = (0, 0);
+        PruneReport { dry_run: None, packs: Vec::new(), ..report }
     }
 
     /// The report of a verification.
@@ -398,7 +419,10 @@ impl Inspect for FakeStore {
         operation: Operation,
         _: &Progress,
     ) -> Result<Report> {
-        let repo = self.repo(repo.expect("the console runs no operation on all repos"))?;
+        if let Operation::Prune(options) = operation {
+            return Ok(Report::Prune(Box::new(self.pruned(options.dry_run))));
+        }
+        let repo = self.repo(repo.expect("only a prune is of all repos"))?;
         match operation {
             Operation::Gc(_) => {
                 let (name, now) = (&repo.summary.repo, self.clock.now());
@@ -415,6 +439,14 @@ impl Inspect for FakeStore {
         let matching = newest.filter(|entry| query.before.is_none_or(|before| entry.id < before));
         let matching = matching.filter(|entry| entry.repo.to_string().contains(&query.text));
         Ok(matching.take(query.limit as usize).cloned().collect())
+    }
+
+    async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {
+        Ok(PolicyReport { repo: repo.cloned(), set: false, policy: Policy::default() })
+    }
+
+    async fn check_policies(&self, _: Option<&RepoName>, _: bool) -> Result<Vec<PolicyCheck>> {
+        Ok(Vec::new())
     }
 
     /// [`Scripted`] watches.

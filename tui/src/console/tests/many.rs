@@ -100,14 +100,7 @@ async fn a_failure_stops_no_other_run_and_its_error_can_be_read() {
     console.press(&["a", "g", "y"]).await;
     assert_eq!(console.calls("consolidate").len(), 3);
     console.shows("Failed");
-    let failed = console
-        .app
-        .model
-        .runs
-        .listed()
-        .iter()
-        .position(|run| run.repo.to_string() == "a/1")
-        .unwrap();
+    let failed = console.app.model.runs.listed().iter().position(|run| run.of() == "a/1").unwrap();
     console.press(&vec!["Down"; failed]).await;
     console.press(&["Enter"]).await;
     console.shows("there is no space left");

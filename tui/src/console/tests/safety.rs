@@ -7,7 +7,7 @@ use futures::FutureExt;
 use packhouse_host::{GcOptions, Inspect, JobStatus, PlannedGc, Progress, VerifyOptions};
 use proptest::prelude::*;
 
-use super::fake::job;
+use super::fake::{job, replaced};
 use super::fake_store::Fake;
 use super::{key, model_of};
 use crate::console::failure::BackendResult;
@@ -23,7 +23,7 @@ struct Bench {
     plans: BTreeMap<Ticket, Box<dyn PlannedGc>>,
     /// Effects without a result.
     open: Vec<Effect>,
-    /// Confirmed consolidations, and those that were started.
+    /// Confirmed consolidations and prunes, and those that were started.
     confirmed: BTreeSet<Ticket>,
     started: BTreeSet<Ticket>,
     /// How often a job was retried or cancelled.
@@ -49,14 +49,17 @@ impl Bench {
             .runs
             .listed()
             .into_iter()
-            .filter(|run| run.work == Work::Consolidate)
+            .filter(|run| run.work != Work::Verify)
             .map(|run| run.ticket);
         for ticket in tickets {
             let new = self.confirmed.insert(ticket);
             assert!(!new || (yes && !self.model.read_only), "{ticket:?} was not confirmed");
         }
         for effect in &effects {
-            if let Effect::Run(_, ticket) | Effect::Consolidate(_, ticket, _) = effect {
+            if let Effect::Run(_, ticket)
+            | Effect::Consolidate(_, ticket, _)
+            | Effect::Prune(_, ticket, _) = effect
+            {
                 assert!(
                     self.confirmed.contains(ticket) && self.started.insert(*ticket),
                     "{effect:?}"
@@ -77,6 +80,7 @@ impl Bench {
             Subject::One(_, plan) => matches!(plan, PlanState::Ready(_)),
             Subject::Many(repos) => !repos.is_empty() && repos.iter().all(|repo| repo.packs > 1),
             Subject::Job(job, change) => change.applies_to(job.status),
+            Subject::Prune(report, _) => report.packs_deleted > 0,
         };
         ready
             && dialog.is_seen()
@@ -84,6 +88,10 @@ impl Bench {
                 (Focus::Confirm, Asks::Key, _) => pressed == key("y"),
                 (Focus::Typing, Asks::Count(typed), Subject::Many(repos)) => {
                     pressed == key("Enter") && typed.text().trim() == repos.len().to_string()
+                }
+                (Focus::Typing, Asks::Count(typed), Subject::Prune(report, _)) => {
+                    let number = report.packs_deleted.to_string();
+                    pressed == key("Enter") && typed.text().trim() == number
                 }
                 _ => false,
             }
@@ -125,6 +133,13 @@ impl Bench {
                 ticket,
                 at_once(store.verify(&repo, VerifyOptions::default(), &progress)),
             ),
+            Effect::PreviewPrune(ticket, options) => {
+                let report = at_once(store.prune(options, &progress));
+                Msg::PrunePreviewed(ticket, report.map(Box::new))
+            }
+            Effect::Prune(_, ticket, options) => {
+                Msg::Pruned(ticket, at_once(store.prune(options, &progress)).map(Box::new))
+            }
             Effect::History(ticket, query) => {
                 Msg::Remembered(ticket, at_once(store.gc_entries(&query)))
             }
@@ -177,7 +192,9 @@ impl Bench {
 
     /// How many changes of the store were started, except for those of jobs.
     fn runs(&self) -> usize {
-        let runs = |call: &&String| call.starts_with("run ") || call.starts_with("consolidate ");
+        let runs = |call: &&String| {
+            ["run ", "consolidate "].iter().any(|verb| call.starts_with(verb)) || *call == "prune"
+        };
         self.store.calls().iter().filter(runs).count()
     }
 }
@@ -200,6 +217,7 @@ fn crowd() -> Fake {
     for (id, status) in (1..).zip(JobStatus::ALL) {
         store.put_job(job(id, &names[0], status));
     }
+    store.put_replaced(vec![replaced(1, &names[0], 30), replaced(2, &names[1], 20)]);
     store
 }
 
@@ -220,7 +238,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => prop::sample::select(keys).prop_map(Step::Press),
         // Keys that lead to confirmations.
-        4 => prop::sample::select(vec!["g", "y", "a", "Enter", "Space"]).prop_map(|name| Step::Press(key(name))),
+        4 => prop::sample::select(vec!["g", "y", "a", "Enter", "Space", "4", "p", "2"]).prop_map(|name| Step::Press(key(name))),
         1 => prop::sample::select(vec!["y", "12", "14", "yes\ny", "state:merge"]).prop_map(Step::Paste),
         6 => Just(Step::BackendResult),
         6 => Just(Step::Draw),

@@ -2,11 +2,12 @@
 //! an intended change: `INSTA_UPDATE=always cargo test -p packhouse --lib screens`.
 
 use packhouse_host::{
-    DiskSpace, Health, JobStatus, MpackKey, Phase, Problem, ProblemKind, RepoSummary,
+    DiskSpace, Health, JobStatus, MpackKey, PackFate, Phase, Problem, ProblemKind, ReplacedPack,
+    RepoSummary,
 };
 use ratatui::style::{Color, Modifier};
 
-use super::fake::{job, last_gc, summary};
+use super::fake::{job, last_gc, replaced, summary};
 use super::fake_store::Fake;
 use super::{Console, text};
 use crate::console::theme::{Styles, Theme};
@@ -114,6 +115,40 @@ async fn retry_job() {
 #[tokio::test]
 async fn health() {
     insta::assert_snapshot!("health", pictures(troubled, &["3", "Down"]).await);
+}
+
+/// Packs that are due, are kept, and wait.
+fn worn() -> Fake {
+    let store = troubled();
+    let mut packs: Vec<ReplacedPack> = (1..9)
+        .map(|n| {
+            replaced(
+                n,
+                ["gabriel/notes", "tidal-lab/hydrophone-array-of-2019", ""][usize::from(n % 3)],
+                40 - i64::from(n),
+            )
+        })
+        .collect();
+    packs[7].fate = PackFate::Kept;
+    packs[7].repos = vec!["studio/album".parse().unwrap(), "gabriel/notes".parse().unwrap()];
+    packs.extend((9..12).map(|n| replaced(n, "gabriel/notes", 14 - i64::from(n))));
+    store.put_replaced(packs);
+    store
+}
+
+#[tokio::test]
+async fn prune() {
+    insta::assert_snapshot!("prune", pictures(worn, &["4", "Down"]).await);
+}
+
+#[tokio::test]
+async fn confirm_prune() {
+    insta::assert_snapshot!("confirm_prune", pictures(worn, &["4", "p", "3", "Enter"]).await);
+}
+
+#[tokio::test]
+async fn pruned() {
+    insta::assert_snapshot!("pruned", pictures(worn, &["4", "p", "7", "Enter"]).await);
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use packhouse_host::clock::Clock;
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::{
     Class, ConnectionStatus, Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport,
-    Health, Inspect, JobReport, JobStatus, JobsQuery, Operation, Phase, PlannedGc, Progress,
-    RepoName, RepoSummary, Result,
+    Health, Inspect, JobReport, JobStatus, JobsQuery, Operation, Phase, PlannedGc, PolicyCheck,
+    PolicyReport, Progress, PruneOptions, RepoName, RepoSummary, Result,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -20,7 +20,10 @@ use crate::console::demo::DemoClock;
 use crate::console::failure::FailureKind;
 
 /// Methods that fail while disconnected. Runs wait for the connection.
-const READS: [&str; 8] = ["list", "summary", "show", "history", "health", "jobs", "job", "watch"];
+const READS: [&str; 11] = [
+    "list", "summary", "show", "history", "health", "jobs", "job", "preview", "policy", "check",
+    "watch",
+];
 
 /// Steps of a held call.
 const STEPS: usize = 2;
@@ -202,17 +205,22 @@ impl<B: Inspect + Clone + 'static> Scripted<B> {
     async fn steps(
         &self,
         verb: &'static str,
-        repo: &RepoName,
+        repo: Option<&RepoName>,
         phase: Phase,
         progress: &Progress,
     ) -> Result<()> {
-        let total = match (phase, self.inner.summary(repo).await) {
-            (Phase::Splice, Ok(summary)) => summary.bytes - summary.duplicate_bytes,
-            (Phase::Verify, Ok(summary)) => summary.bytes,
+        let of = repo.map_or_else(|| "the store".to_owned(), ToString::to_string);
+        let summary = match repo {
+            Some(repo) => self.inner.summary(repo).await.ok(),
+            None => None,
+        };
+        let total = match (phase, summary) {
+            (Phase::Splice, Some(summary)) => summary.bytes - summary.duplicate_bytes,
+            (Phase::Verify, Some(summary)) => summary.bytes,
             _ => 0,
         };
         for _ in 0..STEPS {
-            progress.emit(Event { repo: repo.to_string(), phase, done: 0, total });
+            progress.emit(Event { repo: of.clone(), phase, done: 0, total });
             tokio::select! {
                 biased;
                 () = progress.cancelled() => return Err(Error::Cancelled),
@@ -281,7 +289,7 @@ impl<B: Inspect + Clone + 'static> Inspect for Scripted<B> {
         progress: &Progress,
     ) -> Result<Box<dyn PlannedGc>> {
         self.called("plan", &repo.to_string())?;
-        self.steps("plan", repo, Phase::Plan, progress).await?;
+        self.steps("plan", Some(repo), Phase::Plan, progress).await?;
         let plan = self.inner.plan_gc(repo, options, progress).await?;
         Ok(Box::new(ScriptedPlan { store: self.clone(), plan }))
     }
@@ -294,13 +302,14 @@ impl<B: Inspect + Clone + 'static> Inspect for Scripted<B> {
     ) -> Result<Report> {
         let (verb, phase) = match operation {
             Operation::Gc(_) => ("consolidate", Phase::Splice),
+            Operation::Prune(PruneOptions { dry_run: true, .. }) => ("preview", Phase::Verify),
+            Operation::Prune(_) => ("prune", Phase::Delete),
             _ => (operation.kind(), Phase::Verify),
         };
-        let name = repo.expect("the console runs no operation on all repos");
-        self.called(verb, &name.to_string())?;
-        self.steps(verb, name, phase, progress).await?;
+        self.called(verb, &repo.map(ToString::to_string).unwrap_or_default())?;
+        self.steps(verb, repo, phase, progress).await?;
         let done = self.inner.run(repo, operation, progress).await;
-        if verb == "consolidate" {
+        if matches!(verb, "consolidate" | "prune") {
             self.notify();
         }
         done
@@ -347,6 +356,20 @@ impl<B: Inspect + Clone + 'static> Inspect for Scripted<B> {
         job
     }
 
+    async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {
+        self.called("policy", &repo.map(ToString::to_string).unwrap_or_default())?;
+        self.inner.policy(repo).await
+    }
+
+    async fn check_policies(
+        &self,
+        repo: Option<&RepoName>,
+        queue: bool,
+    ) -> Result<Vec<PolicyCheck>> {
+        self.called("check", &repo.map(ToString::to_string).unwrap_or_default())?;
+        self.inner.check_policies(repo, queue).await
+    }
+
     async fn changed(&self, since: Option<u64>) -> Result<u64> {
         self.fails("watch")?;
         let mut stamp = self.stamp.subscribe();
@@ -389,7 +412,7 @@ impl<B: Inspect + Clone + 'static> PlannedGc for ScriptedPlan<B> {
         let ScriptedPlan { store, plan } = *self;
         let repo = plan.report().repo.clone();
         store.called("run", &repo.to_string())?;
-        store.steps("run", &repo, Phase::Splice, progress).await?;
+        store.steps("run", Some(&repo), Phase::Splice, progress).await?;
         let done = plan.apply(progress).await;
         store.notify();
         done

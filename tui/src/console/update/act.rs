@@ -1,6 +1,6 @@
 //! Handles actions.
 
-use super::{ask, health, jobs, reload, screens, work};
+use super::{ask, health, jobs, prune, reload, screens, work};
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
 use crate::console::state::{
@@ -56,6 +56,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Repos => model.screens.clear(),
         Action::Jobs => return jobs::show_all(model),
         Action::Health => return health::show(model),
+        Action::Prune => return prune::show(model),
+        Action::PruneNow => return prune::ask(model),
         Action::RetryJob => return jobs::ask(model, JobChange::Retry),
         Action::CancelJob => return jobs::ask(model, JobChange::Cancel),
         Action::StatusNext => return jobs::step_status(model, 1),
@@ -90,8 +92,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 
 /// Whether an action shows another screen.
 const fn leads_elsewhere(action: Action) -> bool {
-    use Action::{Health, History, Jobs, Log, Repos, Runs};
-    matches!(action, Repos | Jobs | Health | Runs | History | Log)
+    use Action::{Health, History, Jobs, Log, Prune, Repos, Runs};
+    matches!(action, Repos | Jobs | Health | Prune | Runs | History | Log)
 }
 
 fn moved(model: &mut Model, action: Action) -> bool {
@@ -264,6 +266,7 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         }
         Some(Screen::Record(entry, _)) => entry.record.consolidated_key.clone(),
         Some(Screen::Jobs | Screen::Job(_)) => model.current_job().map(|job| job.id.to_string()),
+        Some(Screen::Prune) => model.prune.current().map(|pack| pack.pack.to_string()),
         Some(Screen::Health) => model.current_finding().and_then(Finding::command),
         _ => None,
     };

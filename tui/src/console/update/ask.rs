@@ -18,7 +18,7 @@ fn marked(model: &Model) -> Vec<RepoSummary> {
 
 /// Repos with such a run queued or active.
 fn busy(model: &Model, work: Work) -> HashSet<RepoName> {
-    model.runs.open().filter(|run| run.work == work).map(|run| run.repo.clone()).collect()
+    model.runs.open().filter(|run| run.work == work).filter_map(|run| run.repo.clone()).collect()
 }
 
 /// Shows a plan and, if `asking`, asks to confirm it. If the repo already has a run, shows that
@@ -89,6 +89,11 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
         Confirmed::Job(permit, id, change) => {
             let ticket = model.ticket();
             return vec![Effect::ChangeJob(permit, ticket, id, change)];
+        }
+        Confirmed::Prune(permit, asked_at) => {
+            let (ticket, call) = (model.ticket(), Call::Prune(permit, asked_at));
+            model.runs.ask(ticket, None::<RepoName>, Work::Prune, call, model.now);
+            work::show(model, ticket);
         }
         Confirmed::Many(permit, repos) => {
             work::show_all(model);

@@ -3,7 +3,7 @@
 
 use packhouse_host::{Health, JobReport, JobStatus, RepoName};
 
-use super::{jobs, reload, screens};
+use super::{jobs, prune, reload, screens};
 use crate::console::failure::BackendResult;
 use crate::console::msg::Effect;
 use crate::console::state::{Finding, Level, Model, Screen, Ticket};
@@ -19,23 +19,26 @@ enum Target {
     Repo(RepoName),
     Job(Box<JobReport>),
     FailedJobs,
+    Prune,
     /// A command that the console does not have.
     Command(String),
 }
 
-/// Goes to the repo or the job of the selected finding; otherwise copies its command.
+/// Goes to the repo, the job or the packs of the selected finding; otherwise copies its command.
 pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     let target = model.current_finding().and_then(|finding| match finding {
         Finding::Damaged(repo) | Finding::GcFailed(repo) => Some(Target::Repo(repo.repo.clone())),
         Finding::JobFailed(job) => Some(Target::Job(Box::new(job.clone()))),
         Finding::MoreJobsFailed(_) => Some(Target::FailedJobs),
         Finding::Unknown(_) | Finding::Disk(_) => None,
-        Finding::Prunable(..) | Finding::Unchecked(..) => finding.command().map(Target::Command),
+        Finding::Prunable(..) => Some(Target::Prune),
+        Finding::Unchecked(..) => finding.command().map(Target::Command),
     });
     match target {
         Some(Target::Repo(repo)) => screens::open_repo(model, repo),
         Some(Target::Job(job)) => jobs::show(model, *job),
         Some(Target::FailedJobs) => jobs::show_with(model, JobStatus::Failed),
+        Some(Target::Prune) => prune::show(model),
         Some(Target::Command(command)) => screens::copy(model, command),
         None => Vec::new(),
     }

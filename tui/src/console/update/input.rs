@@ -55,10 +55,10 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 }
 
 fn click(model: &mut Model, row: u16) -> Vec<Effect> {
-    use Focus::{Done, Filter, Health, History, Jobs, Log, Palette, Repo, Repos, Runs};
+    use Focus::{Done, Filter, Health, History, Jobs, Log, Palette, Prune, Repo, Repos, Runs};
     let is_list = matches!(
         model.focus(),
-        Repos | Filter | Repo | Runs | Done | History | Jobs | Health | Log | Palette
+        Repos | Filter | Repo | Runs | Done | History | Jobs | Health | Prune | Log | Palette
     );
     let Some(line) = line_at(&model.extent, row).filter(|_| is_list) else { return Vec::new() };
     model.dirty = true;
@@ -76,7 +76,7 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     };
     match model.focus() {
         Focus::Palette if selected => act(model, Action::Accept),
-        Repos | Runs | History | Jobs | Health if selected => act(model, Action::Open),
+        Repos | Runs | History | Jobs | Health | Prune if selected => act(model, Action::Open),
         _ => Vec::new(),
     }
 }

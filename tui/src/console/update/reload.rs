@@ -3,7 +3,7 @@
 use packhouse_host::{JobStatus, JobsQuery};
 
 use crate::console::msg::Effect;
-use crate::console::state::{JOBS_PAGE, Model, Screen};
+use crate::console::state::{JOBS_PAGE, Model, Prune, Screen};
 
 /// Reloads the list, what needs attention, and the screens above the list.
 pub(in crate::console) fn all(model: &mut Model) -> Vec<Effect> {
@@ -41,6 +41,17 @@ pub(super) fn failed_jobs(model: &mut Model) -> Effect {
     Effect::Jobs(ticket, JobsQuery { status, limit, ..JobsQuery::default() })
 }
 
+/// Reloads the packs that no repo needs, if they are displayed and it is time.
+pub(super) fn prune_if_due(model: &mut Model) -> Option<Effect> {
+    let is_open = model.screens.iter().any(|screen| matches!(screen, Screen::Prune));
+    if !is_open || !model.prune.is_due(model.now) {
+        return None;
+    }
+    let ticket = model.ticket();
+    model.prune.begin(ticket, model.now);
+    Some(Effect::PreviewPrune(ticket, Prune::preview()))
+}
+
 /// Reloads the screens above the list.
 pub(super) fn screens(model: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
@@ -57,6 +68,10 @@ pub(super) fn screens(model: &mut Model) -> Vec<Effect> {
                 effects.push(Effect::Job(ticket, job.report.id));
             }
             Some(Screen::Health) => effects.push(failed_jobs(model)),
+            Some(Screen::Prune) => {
+                model.prune.outdate();
+                effects.extend(prune_if_due(model));
+            }
             Some(Screen::History) => {
                 effects.push(Effect::History(ticket, model.history.begin(ticket)));
             }
@@ -68,6 +83,7 @@ pub(super) fn screens(model: &mut Model) -> Vec<Effect> {
 
 /// Reloads everything, and watches the store again, if watching has ended.
 pub(super) fn and_watch(model: &mut Model) -> Vec<Effect> {
+    model.prune.expire();
     let mut effects = all(model);
     if std::mem::take(&mut model.unwatched) {
         effects.push(Effect::Watch(model.stamp));

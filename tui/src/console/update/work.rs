@@ -1,15 +1,16 @@
 //! Runs: shows, starts and cancels them, and handles their end.
 
-use packhouse_host::{Event, RepoName};
+use jiff::Timestamp;
+use packhouse_host::{Event, PruneReport, RepoName};
 
 use super::reload;
 use crate::console::failure::{BackendResult, FailureKind};
 use crate::console::msg::Effect;
 use crate::console::state::{
-    Abandoned, Call, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Run, RunState, Screen,
-    Started, Ticket,
+    Abandoned, Call, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Prune, Run, RunState,
+    Screen, Started, Ticket,
 };
-use crate::text::plural;
+use crate::text::{plural, size};
 
 /// Shows the queued or active run of a repo; false if there is none.
 pub(super) fn show_open(model: &mut Model, repo: &RepoName) -> bool {
@@ -43,16 +44,19 @@ pub(super) fn start(model: &mut Model) -> Vec<Effect> {
         let (level, message) = log_entry(run);
         model.log.say(model.now, level, message);
     }
-    started.into_iter().map(call).collect()
+    started.into_iter().filter_map(|started| call(started, model.now)).collect()
 }
 
-/// Makes the call of a run.
-fn call(Started { ticket, repo, call }: Started) -> Effect {
-    match call {
+/// Makes the call of a run; none for a run of a repo that names none.
+fn call(Started { ticket, repo, call }: Started, now: Timestamp) -> Option<Effect> {
+    Some(match call {
         Call::Plan(permit) => Effect::Run(permit, ticket),
-        Call::Consolidate(permit) => Effect::Consolidate(permit, ticket, repo),
-        Call::Verify => Effect::Verify(ticket, repo),
-    }
+        Call::Consolidate(permit) => Effect::Consolidate(permit, ticket, repo?),
+        Call::Verify => Effect::Verify(ticket, repo?),
+        Call::Prune(permit, asked_at) => {
+            Effect::Prune(permit, ticket, Prune::of_preview(asked_at, now))
+        }
+    })
 }
 
 /// Ends what is no longer wanted.
@@ -105,6 +109,11 @@ pub(super) fn ended(
         return leaving;
     }
     let shown = matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket);
+    let Some(repo) = repo else {
+        model.prune.expire();
+        effects.extend(reload::all(model));
+        return effects;
+    };
     if renew && shown && model.dialog.is_none() && model.leave.is_none() {
         effects.extend(show_new_plan(model, ticket, &repo));
     }
@@ -147,7 +156,7 @@ pub(super) fn leave_when_done(model: &mut Model) -> Vec<Effect> {
 
 /// The log entry for the start or the end of a run.
 fn log_entry(run: &Run) -> (Level, String) {
-    let (repo, noun) = (&run.repo, run.work.noun());
+    let (repo, noun) = (run.of(), run.work.noun());
     match &run.state {
         RunState::Ended(Ok(Outcome::Consolidated(report))) if report.skipped => {
             (Level::Note, format!("{repo}: nothing to consolidate"))
@@ -169,6 +178,10 @@ fn log_entry(run: &Run) -> (Level, String) {
             Level::Error,
             format!("{repo}: {} found", plural(report.problems.len() as u64, "problem")),
         ),
+        RunState::Ended(Ok(Outcome::Pruned(report))) => {
+            let level = if report.kept.is_empty() { Level::Note } else { Level::Error };
+            (level, format!("{repo}: {}", pruned(report)))
+        }
         RunState::Ended(Err(failure)) => match failure.kind {
             FailureKind::Cancelled => (Level::Note, format!("{repo}: {noun} cancelled")),
             FailureKind::Conflict => {
@@ -182,4 +195,14 @@ fn log_entry(run: &Run) -> (Level, String) {
             (Level::Note, format!("{repo}: {}", run.work.doing()))
         }
     }
+}
+
+/// What a prune has done, in a line: `40 packs deleted, 590.0 MiB`.
+pub(in crate::console) fn pruned(report: &PruneReport) -> String {
+    let deleted = plural(report.packs_deleted, "pack");
+    let kept = match report.packs_kept {
+        0 => String::new(),
+        kept => format!("; {} kept", plural(kept, "pack")),
+    };
+    format!("{deleted} deleted, {}{kept}", size(report.bytes_deleted))
 }

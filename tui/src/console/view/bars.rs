@@ -47,6 +47,9 @@ fn path(model: &Model) -> Vec<String> {
             path.extend(match &dialog.subject {
                 Subject::One(repo, _) => [repo.to_string(), "plan".to_owned()],
                 Subject::Many(repos) => [plural(repos.len() as u64, "repo"), "plan".to_owned()],
+                Subject::Prune(report, _) => {
+                    ["prune".to_owned(), plural(report.packs_deleted, "pack")]
+                }
                 Subject::Job(job, change) => [format!("job {}", job.id), change.verb().to_owned()],
             });
         }
@@ -55,7 +58,7 @@ fn path(model: &Model) -> Vec<String> {
         (None, Some(Screen::Runs)) => path.push("runs".to_owned()),
         (None, Some(Screen::Run(ticket))) => {
             if let Some(run) = model.runs.get(*ticket) {
-                path.extend([run.repo.to_string(), run.work.noun().to_owned()]);
+                path.extend([run.of(), run.work.noun().to_owned()]);
             }
         }
         (None, Some(Screen::History)) => path.push("history".to_owned()),
@@ -67,6 +70,7 @@ fn path(model: &Model) -> Vec<String> {
             path.extend(["jobs".to_owned(), job.report.id.to_string()]);
         }
         (None, Some(Screen::Health)) => path.push("health".to_owned()),
+        (None, Some(Screen::Prune)) => path.push("prune".to_owned()),
         (None, Some(Screen::Log)) => path.push("log".to_owned()),
     }
     path
@@ -142,7 +146,7 @@ fn work(model: &Model) -> Vec<String> {
             vec![
                 escaped(&format!(
                     "running: {} {}",
-                    run.repo,
+                    run.of(),
                     model.step_text(run).unwrap_or_default()
                 )),
                 goes,

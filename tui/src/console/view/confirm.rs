@@ -23,7 +23,7 @@
 //!  [ Cancel ]  Esc     Consolidate  y
 //! ```
 //!
-//! A job is confirmed in the same way: see [`job`].
+//! A job is confirmed in the same way, and a prune by its number of packs: see [`job`] and [`prune`].
 //!
 //! ```text
 //!  packhouse › 12 repos › plan
@@ -38,6 +38,7 @@
 
 mod job;
 mod many;
+mod prune;
 
 use packhouse_host::{Event, GcPlanReport};
 use ratatui::Frame;
@@ -78,6 +79,7 @@ pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, are
         Subject::One(repo, state) => one(model, dialog, &escaped(&repo.to_string()), state, room),
         Subject::Many(repos) => many::lines(model, dialog, repos, room),
         Subject::Job(job, change) => job::lines(model, job, *change, room),
+        Subject::Prune(report, _) => prune::lines(model, report, room),
     };
     let extent = scrolled(frame, plan, lines, dialog.top.at(usize::MAX));
     frame.render_widget(Paragraph::new(question), inner(footer));
@@ -206,9 +208,9 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
             };
             more.push(vec![Span::raw(label), Span::styled(format!("  {key}"), styles.strong())]);
         }
-        (Asks::Count(input), Subject::Many(repos)) => {
+        (Asks::Count(input), _) => {
             let enter = model.keymap.key_in(Focus::Typing, Action::Accept);
-            let number = repos.len();
+            let number = dialog.number();
             let short = format!("Type {number}, {enter}:");
             let asks = format!("To confirm, type {number} and press {enter}:");
             let asks = if width(&asks) + ANSWER > room { short } else { asks };

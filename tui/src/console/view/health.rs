@@ -181,7 +181,11 @@ fn next(model: &Model, finding: Finding) -> String {
             key(Focus::Job, Action::RetryJob)
         ),
         Finding::MoreJobsFailed(_) => format!("{enter} lists all failed jobs."),
-        Finding::Prunable(..) => format!("Run: {command} ({enter} copies the command)"),
+        Finding::Prunable(..) if model.read_only => format!("{enter} shows which packs."),
+        Finding::Prunable(..) => format!(
+            "{enter} shows which packs, and {} there deletes them.",
+            key(Focus::Prune, Action::PruneNow)
+        ),
         Finding::Unchecked(..) => format!(
             "Keep packhouse serve or packhouse worker running: they read packs in the background. Or run: {command} ({enter} copies the command)"
         ),

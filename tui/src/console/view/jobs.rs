@@ -175,7 +175,7 @@ fn tone(styles: Styles, status: JobStatus) -> Style {
 }
 
 /// An age in its largest unit: `41s`, `12m`, `3h`, `9d`.
-fn age(now: Timestamp, then: Timestamp) -> String {
+pub(super) fn age(now: Timestamp, then: Timestamp) -> String {
     let seconds = now.as_second().saturating_sub(then.as_second()).max(0);
     match seconds {
         ..60 => format!("{seconds}s"),

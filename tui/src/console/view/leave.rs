@@ -51,7 +51,7 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) {
     let running = model
         .runs
         .running()
-        .map(|run| format!("{}: {}", run.repo, model.step_text(run).unwrap_or_default()));
+        .map(|run| format!("{}: {}", run.of(), model.step_text(run).unwrap_or_default()));
     let mut lines = plain(running.map(|text| fit(&escaped(&text), room)).collect());
     match model.runs.queued().count() as u64 {
         0 => {}

@@ -29,6 +29,7 @@ mod log;
 mod packs;
 mod palette;
 mod parts;
+mod prune;
 mod record;
 mod repo;
 mod repos;
@@ -71,6 +72,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (None, Some(Screen::Jobs)) => jobs::draw(model, frame, body),
         (None, Some(Screen::Job(job))) => job::draw(model, job, frame, body),
         (None, Some(Screen::Health)) => health::draw(model, frame, body),
+        (None, Some(Screen::Prune)) => prune::draw(model, frame, body),
         (None, Some(Screen::Log)) => log::draw(model, frame, body),
     };
     if let Some(leave) = model.leave {

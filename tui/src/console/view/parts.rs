@@ -143,8 +143,10 @@ fn next(model: &Model, focus: Focus, work: Work, kind: FailureKind) -> Option<St
     let again = match work {
         Work::Consolidate => Action::Consolidate,
         Work::Verify => Action::Verify,
+        Work::Prune => Action::Prune,
     };
     Some(match (kind, work) {
+        (_, Work::Prune) => format!("Press {} to see which packs are left.", key(again)?),
         (FailureKind::Unreachable, Work::Consolidate) if focus != Focus::Preview => {
             let key = model.keymap.key_in(focus, Action::History);
             format!("After reconnecting, press {key}: its result is in the history.")

@@ -31,6 +31,7 @@
 //! [`findings`] draws the result of a verification.
 
 mod findings;
+mod pruned;
 
 use packhouse_host::{GcProof, GcReport};
 use ratatui::Frame;
@@ -57,6 +58,7 @@ pub(super) fn draw(
     let lines = match end {
         Err(failure) => failed(model, run.work, failure, room(area)),
         Ok(Outcome::Consolidated(report)) => consolidated(model, report, room(area)),
+        Ok(Outcome::Pruned(report)) => pruned::lines(model, report, room(area)),
         Ok(Outcome::Verified(report)) => {
             return findings::draw(model, report, run.top, frame, area);
         }
@@ -78,6 +80,12 @@ fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line
         FailureKind::Cancelled => ("was cancelled", "Nothing was changed.", styles.warn()),
         FailureKind::Unreachable => ("failed", unknown(work), styles.bad()),
     };
+    // Packs are deleted one by one.
+    let meaning = match (work, failure.kind) {
+        (Work::Prune, FailureKind::Unreachable) => meaning,
+        (Work::Prune, _) => "What was deleted until then stays deleted. It was not needed.",
+        _ => meaning,
+    };
     let mut lines = styled(wrap(&format!("{} {word}.", capitalized(work.noun())), room), style);
     lines.extend([plain(wrap(meaning, room)), vec![Line::default()]].concat());
     lines.extend(plain(wrap(&escaped(&failure.message), room)));
@@ -90,6 +98,7 @@ fn unknown(work: Work) -> &'static str {
     match work {
         Work::Consolidate => "The connection was lost, so the result is unknown.",
         Work::Verify => "The connection was lost. Nothing was changed.",
+        Work::Prune => "The connection was lost, so the result is unknown.",
     }
 }
 

@@ -50,12 +50,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     }
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, run: &Run, selected| {
-        table.row(
-            model.styles,
-            &escaped(&run.repo.to_string()),
-            |head| cell(model, run, head),
-            selected,
-        )
+        table.row(model.styles, &escaped(&run.of()), |head| cell(model, run, head), selected)
     };
     list(
         frame,
@@ -126,6 +121,10 @@ fn state(model: &Model, run: &Run) -> (String, Style) {
         RunState::Ended(Ok(Outcome::Verified(report))) => {
             (plural(report.problems.len() as u64, "problem"), styles.bad())
         }
+        RunState::Ended(Ok(Outcome::Pruned(report))) => {
+            let style = if report.kept.is_empty() { styles.good() } else { styles.bad() };
+            (format!("{} deleted", plural(report.packs_deleted, "pack")), style)
+        }
         RunState::Ended(Err(failure)) => match failure.kind {
             FailureKind::Refused | FailureKind::Unreachable => ("Failed".to_owned(), styles.bad()),
             FailureKind::Conflict => ("Conflict".to_owned(), styles.warn()),
@@ -179,6 +178,7 @@ fn bytes(model: &Model, run: &Run, step: Option<&Event>) -> String {
             model.styles.to(&size(report.bytes_before), &size(report.bytes_after))
         }
         (RunState::Ended(Ok(Outcome::Verified(report))), _) => size(report.bytes_checked),
+        (RunState::Ended(Ok(Outcome::Pruned(report))), _) => size(report.bytes_deleted),
         _ => String::new(),
     }
 }

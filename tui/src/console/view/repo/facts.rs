@@ -111,6 +111,9 @@ pub(super) fn last_work(model: &Model, repo: &Repo, room: usize) -> Vec<Line<'st
         RunState::Ended(Ok(Outcome::Verified(report))) => {
             described(&plural(report.problems.len() as u64, "problem"))
         }
+        RunState::Ended(Ok(Outcome::Pruned(report))) => {
+            described(&format!("{} deleted", plural(report.packs_deleted, "pack")))
+        }
         RunState::Ended(Err(failure)) => {
             let mut lines = vec![Line::default()];
             lines.extend(failure_lines(model.styles, &capitalized(run.work.noun()), failure, room));

@@ -14,7 +14,9 @@ use crate::console::state::{
     Asks, Call, Choice, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, PlanState, Repo,
     Screen, Subject, Work,
 };
-use crate::console::tests::fake::{gc_plan, gc_report, last_gc, now, summary};
+use crate::console::tests::fake::{
+    gc_plan, gc_report, last_gc, now, prune_report, replaced, summary,
+};
 
 /// Text that a store may contain, and that a terminal must not get.
 const FOREIGN: &str = "東京\u{1b}[2J\u{202e}\r\n\tZoë e\u{301} 👩‍👩‍👧 \u{0}x";
@@ -354,6 +356,20 @@ fn past() -> Screens {
     let mut record = with_repos();
     record.screens.push(Screen::Record(Box::new(entry()), Cursor::default()));
     add("record", record);
+    let mut prune = with_repos();
+    prune.screens.push(Screen::Prune);
+    add("prune, loading", {
+        let mut loading = with_repos();
+        loading.screens.push(Screen::Prune);
+        loading
+    });
+    let mut report = prune_report(vec![replaced(1, "a/b", 30), replaced(2, "", 3)]);
+    (report.orphans, report.answers_deleted) = (3, 1);
+    prune.prune.begin(ticket, now());
+    prune.prune.take(Ok(Box::new(report)), now());
+    prune.prune.begin(ticket, now());
+    prune.prune.take(Err(failed()), now());
+    add("prune", prune);
     let mut log = with_repos();
     log.log.say(now(), Level::Error, FOREIGN.repeat(4));
     log.screens.push(Screen::Log);
