@@ -28,8 +28,8 @@
 mod open;
 
 pub use packhouse_model::{
-    access, blocking, client, clock, connection, error, files, names, operation, progress, report,
-    text,
+    access, blocking, client, clock, connection, contents, error, files, names, operation,
+    progress, report, text,
 };
 pub use packhouse_pack as pack;
 pub use packhouse_remote as remote;
@@ -62,6 +62,7 @@ pub mod vault {
 pub use catalog::CatalogPlace;
 pub use client::{Client, FetchRequest, Inspect, PlannedGc, PushOptions, RestoreOptions};
 pub use connection::ConnectionStatus;
+pub use contents::{Content, Contents};
 pub use error::{
     BackupError, Class, DamageError, DeletionError, Error, JobError, OpenError, PushError,
     RestoreError, Result, SetupError, TapeError,
@@ -72,12 +73,13 @@ pub use operation::{GcOptions, IndexOptions, Operation, PruneOptions, QueuedPack
 pub use progress::{Event, Phase, Progress};
 pub use remote::{Remote, RemoteOptions};
 pub use report::{
-    BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, Damage, DeleteReport,
-    DeletedRepo, DiskSpace, FetchReport, GcCost, GcDone, GcDropped, GcEntry, GcPlanReport,
-    GcPlanned, GcProof, GcQuery, GcRecord, GcReport, Health, JobEnded, JobReport, JobStatus,
-    JobsQuery, KeptPack, Moment, NEWER_WAY_OUT, NewerPacks, PackFate, PackReport, Policy,
-    PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued,
-    Repaired, ReplacedPack, RepoReport, RepoSummary, ScrubReport, ScrubState, VerifyReport,
+    BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, CommittedFile, Damage,
+    DeleteReport, DeletedRepo, DiskSpace, FetchReport, FilesPage, FilesQuery, FoundRecord, GcCost,
+    GcDone, GcDropped, GcEntry, GcPlanReport, GcPlanned, GcProof, GcQuery, GcRecord, GcReport,
+    Health, JobEnded, JobReport, JobStatus, JobsQuery, KeptPack, LogPage, LogQuery, LoggedCommit,
+    Moment, NEWER_WAY_OUT, NewerPacks, PackFate, PackReport, Policy, PolicyCheck, PolicyReport,
+    Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, RecordReport, Repaired,
+    ReplacedPack, RepoReport, RepoSummary, ScrubReport, ScrubState, VerifyReport,
 };
 pub use store::{BackupOptions, GcPlan, Store};
 pub use vault::Storage;

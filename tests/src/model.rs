@@ -89,6 +89,16 @@ impl Record {
         self.item.texts(if whole { "manifest" } else { "delta_upsert" })
     }
 
+    /// Paths that a delta snapshot removes.
+    pub fn removed(&self) -> Vec<String> {
+        match self.item.field("manifest") {
+            Some(_) => Vec::new(),
+            None => self.item.field("delta_remove").map_or_else(Vec::new, |removed| {
+                removed.items().iter().filter_map(Item::text).collect()
+            }),
+        }
+    }
+
     /// The parent of a delta snapshot.
     pub fn delta_parent(&self) -> Option<String> {
         if self.item.field("manifest").is_some() { None } else { self.text("parent_snapshot_id") }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use packhouse_host::Progress;
+use packhouse_host::{Error, Progress};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::{Exit, Interrupted};
@@ -21,6 +21,17 @@ pub(crate) async fn until_terminated(
     tokio::select! {
         ended = work => ended,
         _ = terminate.recv() => Ok(Exit::Signal(SignalKind::terminate().as_raw_value() as u8)),
+    }
+}
+
+/// Whether a verb that prints page by page goes on: not after the reader of its output is gone.
+///
+/// # Errors
+/// [`Error::Cancelled`] after Ctrl-C.
+pub(crate) fn goes_on(output: &Output, progress: &Progress) -> Result<bool, Error> {
+    match progress.is_cancelled() {
+        true => Err(Error::Cancelled),
+        false => Ok(!output.is_closed()),
     }
 }
 

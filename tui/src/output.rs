@@ -114,6 +114,16 @@ impl Output {
         Ok(())
     }
 
+    /// Prints bytes as they are.
+    pub(crate) fn bytes(&self, bytes: &[u8]) {
+        self.write_bytes(bytes);
+    }
+
+    /// Whether nothing more can be printed: what would be computed for it is not needed.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.get().is_some()
+    }
+
     /// Prints a note to stderr, unless `--quiet`.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
         if !self.quiet {

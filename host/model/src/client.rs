@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::access::{NewToken, TokenReport};
 use crate::connection::ConnectionStatus;
+use crate::contents::Contents;
 use crate::error::{Error, Result};
 use crate::names::{RepoId, RepoName, Visibility};
 use crate::operation::{GcOptions, Operation, PruneOptions, VerifyOptions};
@@ -131,7 +132,7 @@ pub trait Inspect: Send + Sync {
 
 /// A store as the verbs use it.
 #[async_trait]
-pub trait Client: Inspect {
+pub trait Client: Inspect + Contents {
     /// Stores files as packs of a repo: all of them, or none.
     async fn push(
         &self,

@@ -6,6 +6,7 @@ pub mod blocking;
 pub mod client;
 pub mod clock;
 pub mod connection;
+pub mod contents;
 pub mod digest;
 pub mod error;
 pub mod files;

@@ -280,7 +280,11 @@ impl Client for Remote {
 }
 
 impl Remote {
-    async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, String)]) -> Result<T> {
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+    ) -> Result<T> {
         Ok(self.client.get(path, query).await?)
     }
 

@@ -13,6 +13,7 @@
 mod as_client;
 mod call;
 mod connection;
+mod contents;
 mod download;
 mod push;
 mod run;

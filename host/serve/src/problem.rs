@@ -97,6 +97,8 @@ fn status_of(error: &Error) -> StatusCode {
         | Error::MistypedRepo { .. }
         | Error::DeletedMeanwhile
         | Error::UnknownBranch { .. }
+        | Error::UnknownRecord { .. }
+        | Error::UnknownPath { .. }
         | Error::UnknownJob(_)
         | Error::UnknownToken(_) => StatusCode::NOT_FOUND,
         Error::Restore(RestoreError::NameTaken { .. } | RestoreError::Pruned { .. }) => {
@@ -120,6 +122,7 @@ fn status_of(error: &Error) -> StatusCode {
         Error::Usage(_)
         | Error::Name(_)
         | Error::UnknownWant { .. }
+        | Error::AmbiguousId { .. }
         | Error::TooManyRecords { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         full if full.is_full() => StatusCode::INSUFFICIENT_STORAGE,
         Error::SpoolTooSmall { .. } => StatusCode::INSUFFICIENT_STORAGE,

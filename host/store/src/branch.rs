@@ -80,7 +80,7 @@ impl Store {
 }
 
 /// The branch with this name, otherwise the one with this escaped name.
-fn named<'a>(heads: &'a [Head], name: &str) -> Option<&'a Head> {
+pub(super) fn named<'a>(heads: &'a [Head], name: &str) -> Option<&'a Head> {
     let mut shown = heads.iter().filter(|head| escaped(&head.branch) == name);
     let exact = heads.iter().find(|head| head.branch == name);
     // If two branches have the same escaped name, it is ambiguous.

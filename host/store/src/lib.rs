@@ -13,6 +13,7 @@ mod clock_skew;
 mod compare;
 mod complete;
 mod conflicts;
+mod contents;
 mod cost;
 mod damage;
 mod diagnosis;

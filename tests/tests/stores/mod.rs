@@ -5,6 +5,7 @@
 
 mod accounts;
 mod complete;
+mod contents;
 mod damage;
 mod expire;
 mod generations;

@@ -7,6 +7,7 @@ mod admin;
 mod assembly;
 mod backup;
 mod branches;
+mod contents;
 mod core_faults;
 mod core_properties;
 mod encodings;

@@ -3,6 +3,7 @@
 
 mod backup;
 mod branch;
+mod cat;
 mod completions;
 mod component;
 mod confirm;
@@ -11,8 +12,11 @@ mod demo;
 mod doctor;
 mod each;
 mod fetch;
+mod find;
 mod gc;
 mod jobs;
+mod log;
+mod ls;
 mod metrics;
 mod migrate;
 mod policy;
@@ -48,6 +52,14 @@ pub(crate) enum Verb {
     Gc(gc::Gc),
     /// Fetch the commits you don't have, as one pack
     Fetch(fetch::Fetch),
+    /// List the commits of a branch
+    Log(log::Log),
+    /// List the files of a commit
+    Ls(ls::Ls),
+    /// Print a record: an object's content, or what a commit, snapshot or tag says
+    Cat(cat::Cat),
+    /// Find records by ID, or by the beginning of one: the pack and the byte
+    Find(find::Find),
     /// Read and hash all packs; exit 4 if something is missing or damaged
     Verify(verify::Verify),
     /// Delete packs that were replaced long enough ago, and expired fetch results
@@ -107,6 +119,10 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Push(args) => push::run(args, context).await,
         Verb::Gc(args) => gc::run(args, context).await,
         Verb::Fetch(args) => fetch::run(args, context).await,
+        Verb::Log(args) => log::run(args, context).await,
+        Verb::Ls(args) => ls::run(args, context).await,
+        Verb::Cat(args) => cat::run(args, context).await,
+        Verb::Find(args) => find::run(args, context).await,
         Verb::Verify(args) => verify::run(args, context).await,
         Verb::Prune(args) => prune::run(args, context).await,
         Verb::Backup(args) => backup::run(args, context).await,

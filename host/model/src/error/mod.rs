@@ -129,6 +129,45 @@ pub enum Error {
         branch: String,
     },
 
+    /// No record has this ID, or an ID that begins so.
+    #[error(
+        "repo `{repo}` has no {what} `{}`; an ID is given whole, or by its first 4 digits or more. `packhouse log {repo}` lists commits",
+        escaped(id)
+    )]
+    UnknownRecord {
+        /// The repo.
+        repo: RepoName,
+        /// What was sought: a kind, or `record`.
+        what: &'static str,
+        /// The text that was given.
+        id: String,
+    },
+
+    /// Several IDs begin so.
+    #[error("several IDs in repo `{repo}` are `{id}` or begin so: {}; give more digits", found.join(", "))]
+    AmbiguousId {
+        /// The repo.
+        repo: RepoName,
+        /// The text that was given.
+        id: String,
+        /// Some of them, each with its kind.
+        found: Vec<String>,
+    },
+
+    /// A commit has no such file and no such folder.
+    #[error(
+        "commit {commit} of repo `{repo}` has nothing at `{}`; `packhouse ls {repo} {commit}` lists its files",
+        escaped(path)
+    )]
+    UnknownPath {
+        /// The repo.
+        repo: RepoName,
+        /// The commit.
+        commit: String,
+        /// The path.
+        path: String,
+    },
+
     /// The repo was deleted during the operation.
     #[error("the repo was deleted in the meantime; nothing was changed")]
     DeletedMeanwhile,

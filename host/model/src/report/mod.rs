@@ -3,6 +3,7 @@
 
 mod api;
 mod backup;
+mod contents;
 mod damage;
 mod health;
 mod job;
@@ -29,6 +30,10 @@ pub use api::{
     RunEvent, RunFailed, RunReport, RunState, StatusReport, Step, SweptReport,
 };
 pub use backup::{BackupProblem, BackupReport};
+pub use contents::{
+    CommittedFile, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, LoggedCommit,
+    RecordReport,
+};
 pub use damage::{Damage, KeptPack, Repaired};
 pub use health::{DiskSpace, Health};
 pub use job::{JobEnded, JobReport, JobsQuery, Policy, PolicyCheck, PolicyReport, Queued};

@@ -6,6 +6,7 @@
 //! requests, and errors are a [`ProblemBody`].
 
 mod branches;
+mod contents;
 mod document;
 mod extract;
 mod history;
@@ -54,6 +55,7 @@ fn all() -> OpenApiRouter<SharedState> {
     // caller who may push to a repo or read it may do so here, too.
     let push = routes!(packs::push).layer(DefaultBodyLimit::disable());
     let fetch = routes!(packs::fetch).layer(DefaultBodyLimit::max(FETCH_BODY));
+    let contents = contents::routes().layer(DefaultBodyLimit::max(BODY));
     let rest = OpenApiRouter::new()
         .merge(status::routes())
         .merge(repos::routes())
@@ -64,7 +66,8 @@ fn all() -> OpenApiRouter<SharedState> {
         .merge(policy::routes())
         .merge(tokens::routes())
         .layer(DefaultBodyLimit::max(BODY));
-    let all = rest.route_layer(from_fn(only_administrators)).routes(push).routes(fetch);
+    let all =
+        rest.route_layer(from_fn(only_administrators)).merge(contents).routes(push).routes(fetch);
     OpenApiRouter::with_openapi(document::begun()).nest(PREFIX, all)
 }
 

@@ -8,6 +8,9 @@ use super::super::problem::{ApiResult, Problem};
 /// Maximum page size.
 pub(super) const PAGE: u32 = 1000;
 
+/// Maximum page size of files: to find a page, the whole tree is read.
+pub(super) const FILES: u32 = 50_000;
+
 /// Maximum of numbers in queries: the largest integer that JavaScript represents exactly.
 pub(super) const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
@@ -38,9 +41,14 @@ pub(super) async fn page_of<'a, T>(
 
 /// The page size.
 pub(super) fn limit(given: Option<u32>, else_: u32) -> ApiResult<u32> {
+    limit_to(given, else_, PAGE)
+}
+
+/// The page size, with another maximum.
+pub(super) fn limit_to(given: Option<u32>, else_: u32, most: u32) -> ApiResult<u32> {
     match given.unwrap_or(else_) {
-        limit @ 1..=PAGE => Ok(limit),
-        other => Err(Problem::malformed(format!("limit is {other}: expected 1 to {PAGE}"))),
+        limit if (1..=most).contains(&limit) => Ok(limit),
+        other => Err(Problem::malformed(format!("limit is {other}: expected 1 to {most}"))),
     }
 }
 
