@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
+use std::hash::BuildHasher;
 use std::io::Result as IoResult;
 use std::os::unix::fs::FileExt;
 
+use hashbrown::DefaultHashBuilder;
+use hashbrown::hash_table::{Entry, HashTable};
 use packhouse_catalog::{CompletePack, EntityKey, entity_key};
 use packhouse_core::record::{Commit, Snapshot, Tag};
 use packhouse_core::{Counts, EntityId, Head, Kind, Row};
@@ -99,11 +102,48 @@ impl Records<'_> {
     }
 }
 
+/// Numbers of rows, by kind and ID: a search reads one or two places, where a binary search would
+/// read as many as the number of rows has bits.
+struct RowNumbers {
+    table: HashTable<u32>,
+    /// Seeded at random: nobody can choose IDs that collide.
+    hasher: DefaultHashBuilder,
+}
+
+impl RowNumbers {
+    /// None for rows that have an entity twice, or too many rows.
+    fn of(rows: &[Row]) -> Option<RowNumbers> {
+        let count = u32::try_from(rows.len()).ok()?;
+        let hasher = DefaultHashBuilder::default();
+        let mut table = HashTable::with_capacity(rows.len());
+        let key = |number: u32| (rows[number as usize].kind, rows[number as usize].id);
+        for number in 0..count {
+            let entry = table.entry(
+                hasher.hash_one(key(number)),
+                |other| key(*other) == key(number),
+                |other| hasher.hash_one(key(*other)),
+            );
+            match entry {
+                Entry::Occupied(_) => return None,
+                Entry::Vacant(vacant) => vacant.insert(number),
+            };
+        }
+        Some(RowNumbers { table, hasher })
+    }
+
+    fn find(&self, rows: &[Row], kind: Kind, id: EntityId) -> Option<u32> {
+        let is_it = |number: &u32| {
+            let row = &rows[*number as usize];
+            row.id == id && row.kind == kind
+        };
+        self.table.find(self.hasher.hash_one((kind, id)), is_it).copied()
+    }
+}
+
 /// What the heads of a pack reach.
 struct Reach<'a> {
     rows: &'a [Row],
-    /// Numbers of rows, by kind and ID.
-    by_id: Vec<u32>,
+    by_id: RowNumbers,
     /// Whether each row is reached.
     reached: Vec<bool>,
     missing: BTreeSet<EntityKey>,
@@ -113,23 +153,20 @@ struct Reach<'a> {
 impl<'a> Reach<'a> {
     /// Nothing yet. None for a pack that has an entity twice.
     fn of(rows: &'a [Row], counts: Counts) -> Option<Reach<'a>> {
-        let key = |n: &u32| (rows[*n as usize].kind, rows[*n as usize].id);
-        let mut by_id: Vec<u32> = (0..u32::try_from(rows.len()).ok()?).collect();
-        by_id.sort_unstable_by_key(key);
-        let repeats = by_id.windows(2).any(|pair| key(&pair[0]) == key(&pair[1]));
+        let by_id = RowNumbers::of(rows)?;
         let reached = vec![false; rows.len()];
-        let (missing, order) = (BTreeSet::new(), Canonical::new(counts));
-        (!repeats).then_some(Reach { rows, by_id, reached, missing, order })
-    }
-
-    fn find(&self, kind: Kind, id: EntityId) -> Option<u32> {
-        let key = |n: &u32| (self.rows[*n as usize].kind, self.rows[*n as usize].id);
-        self.by_id.binary_search_by_key(&(kind, id), key).ok().map(|at| self.by_id[at])
+        Some(Reach {
+            rows,
+            by_id,
+            reached,
+            missing: BTreeSet::new(),
+            order: Canonical::new(counts),
+        })
     }
 
     /// The number of an entity that is referred to; none, and noted, if it is missing.
     fn refer(&mut self, kind: Kind, id: EntityId) -> Option<u32> {
-        let found = self.find(kind, id);
+        let found = self.by_id.find(self.rows, kind, id);
         if found.is_none() && self.missing.len() <= MAX_MISSING {
             self.missing.insert(entity_key(kind, id));
         }
@@ -206,7 +243,7 @@ impl<'a> Reach<'a> {
     fn read_tags(&mut self, records: &mut Records<'_>) -> IoResult<bool> {
         for (number, row) in self.of_kind(Kind::Tag) {
             let Ok(tag) = Tag::parse(records.read(row)?) else { return Ok(false) };
-            if self.find(Kind::Commit, tag.commit).is_some() {
+            if self.by_id.find(self.rows, Kind::Commit, tag.commit).is_some() {
                 self.mark(number);
             }
             self.order.tag(number, tag.text);
