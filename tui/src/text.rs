@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use packhouse_host::Phase;
+use packhouse_host::{Phase, Policy};
 
 /// Escapes untrusted text for display: a branch name must not move the cursor.
 pub(crate) use packhouse_host::text::escaped;
@@ -133,6 +133,27 @@ pub(crate) const fn phase(phase: Phase) -> &'static str {
     }
 }
 
+/// A policy in words, after the name of a repo.
+pub(crate) fn rules(policy: &Policy) -> String {
+    let parts: Vec<String> = [
+        policy.max_packs.map(|packs| format!("with more than {}", plural(packs, "pack"))),
+        policy.growth.map(|growth| {
+            format!("when more than {growth} × the consolidated bytes were pushed since then")
+        }),
+        policy
+            .max_age_seconds
+            .map(|age| format!("when a pack has waited {}", duration(age.saturating_mul(1000)))),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if parts.is_empty() {
+        "no automatic consolidation".into()
+    } else {
+        format!("consolidated {}", parts.join(", or "))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,5 +219,21 @@ mod tests {
         assert_eq!(short_id(&format!("sha256:{hex}")), "sha256:055b71f6f6aa");
         assert_eq!(short_id("v1"), "v1");
         assert_eq!(short_id("ä"), "ä");
+    }
+
+    #[test]
+    fn a_policy_is_described_by_its_rules() {
+        assert_eq!(rules(&Policy::OFF), "no automatic consolidation");
+        let policy = Policy {
+            max_packs: Some(1),
+            growth: Some(0.5),
+            max_age_seconds: Some(3600),
+            scrub_age_seconds: None,
+        };
+        assert_eq!(
+            rules(&policy),
+            "consolidated with more than 1 pack, or when more than 0.5 × the consolidated bytes were pushed since then, or when a pack has \
+             waited 1 h 0 min"
+        );
     }
 }

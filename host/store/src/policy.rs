@@ -91,6 +91,7 @@ impl Store {
             }
             let policy = chosen(&policies, row.id);
             let mut check = judge(&row, pressure, &policy, now);
+            check.own_policy = policies.contains_key(&row.id);
             if check.due {
                 let shelves = match self.catalog.snapshot(row.id).await {
                     Err(Error::DeletedMeanwhile) => continue,
@@ -189,6 +190,8 @@ fn judge(
         bytes: packs.bytes,
         consolidated_bytes: packs.consolidated_bytes,
         oldest_unconsolidated: packs.oldest_unconsolidated,
+        policy: *policy,
+        own_policy: false,
         due: !reasons.is_empty(),
         reasons,
         gc: None,

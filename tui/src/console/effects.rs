@@ -6,7 +6,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use packhouse_host::{Event, GcOptions, Inspect, PlannedGc, Progress, VerifyOptions};
+use packhouse_host::{Error, Event, GcOptions, Inspect, PlannedGc, Progress, VerifyOptions};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
@@ -149,6 +149,15 @@ impl Runner {
                         JobChange::Cancel => store.cancel_job(id).await,
                     };
                     Msg::JobChanged(id, change, job.map(Box::new).map_err(Failure::from))
+                });
+            }
+            Effect::Policies(ticket) => {
+                self.spawn(ticket, async move {
+                    let checked = async {
+                        let default = store.policy(None).await?;
+                        Ok((default, store.check_policies(None, false).await?))
+                    };
+                    Msg::Policies(ticket, checked.await.map_err(|error: Error| error.into()))
                 });
             }
             Effect::PreviewPrune(ticket, options) => {

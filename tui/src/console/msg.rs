@@ -4,7 +4,8 @@ use crossterm::event::MouseEvent;
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
     ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Health, JobReport,
-    JobsQuery, PruneOptions, PruneReport, RepoName, RepoSummary, VerifyReport,
+    JobsQuery, PolicyCheck, PolicyReport, PruneOptions, PruneReport, RepoName, RepoSummary,
+    VerifyReport,
 };
 
 use super::failure::BackendResult;
@@ -56,6 +57,8 @@ pub(super) enum Msg {
     Job(Ticket, BackendResult<Box<JobReport>>),
     /// [`Effect::ChangeJob`] ended: the job now, or the one that does the same.
     JobChanged(i64, JobChange, BackendResult<Box<JobReport>>),
+    /// [`Effect::Policies`] ended: the default policy, and the repos with several packs.
+    Policies(Ticket, BackendResult<(PolicyReport, Vec<PolicyCheck>)>),
     /// [`Effect::PreviewPrune`] ended.
     PrunePreviewed(Ticket, BackendResult<Box<PruneReport>>),
     /// [`Effect::Prune`] ended.
@@ -99,6 +102,8 @@ pub(super) enum Effect {
     Job(Ticket, i64),
     /// Retry or cancel a job.
     ChangeJob(Permit, Ticket, i64, JobChange),
+    /// Load the default policy, and check the repos against theirs.
+    Policies(Ticket),
     /// List the packs that no repo needs.
     PreviewPrune(Ticket, PruneOptions),
     /// Delete packs that no repo needs.

@@ -1,7 +1,8 @@
 //! Applies messages: a message changes the model and returns effects. No I/O, no waiting.
 //!
 //! [`input`] handles keys, text and the mouse, [`act`] actions, [`ask`] plans and confirmations,
-//! [`work`] runs, [`jobs`] the jobs of the store, [`prune`] packs that no repo needs, [`health`] what needs attention in it, [`loaded`]
+//! [`work`] runs, [`jobs`] the jobs of the store, [`prune`] packs that no repo needs,
+//! [`policies`] the policies, [`health`] what needs attention in it, [`loaded`]
 //! what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
 //! store. [`screens`] opens screens.
 
@@ -12,6 +13,7 @@ mod health;
 mod input;
 mod jobs;
 mod loaded;
+mod policies;
 mod prune;
 mod reload;
 mod screens;
@@ -62,6 +64,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Summarised(answer) => loaded::summarised(model, answer),
         Msg::Health(ticket, answer) => health::loaded(model, ticket, answer),
         Msg::Job(ticket, answer) => jobs::shown(model, ticket, answer),
+        Msg::Policies(ticket, answer) => policies::checked(model, ticket, answer),
         Msg::PrunePreviewed(ticket, answer) => prune::previewed(model, ticket, answer),
         Msg::Shown(ticket, answer) => loaded::shown(model, ticket, answer),
         Msg::Progress(steps) => {
@@ -95,7 +98,7 @@ fn tick(model: &mut Model) -> Vec<Effect> {
     if model.repos.due(model.now) {
         return reload::all(model);
     }
-    reload::prune_if_due(model).into_iter().collect()
+    reload::what_is_due(model)
 }
 
 /// A frame was drawn. What it has shown can be confirmed.

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::style::Tone;
-use crate::text::{duration, parse_duration, plural, size};
+use crate::text::{duration, parse_duration, plural, rules, size};
 
 /// `packhouse policy …`
 #[derive(Debug, Subcommand)]
@@ -128,27 +128,6 @@ fn print(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
     })
 }
 
-/// Describes a policy.
-fn rules(policy: &Policy) -> String {
-    let parts: Vec<String> = [
-        policy.max_packs.map(|packs| format!("with more than {}", plural(packs, "pack"))),
-        policy.growth.map(|growth| {
-            format!("when more than {growth} × the consolidated bytes were pushed since then")
-        }),
-        policy
-            .max_age_seconds
-            .map(|age| format!("when a pack has waited {}", duration(age.saturating_mul(1000)))),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if parts.is_empty() {
-        "no automatic consolidation".into()
-    } else {
-        format!("consolidated {}", parts.join(", or "))
-    }
-}
-
 fn describe(check: &PolicyCheck, output: &Output) -> Vec<String> {
     let name = output.paint(Tone::Name, &check.repo);
     let kind = match check.gc.and_then(|gc| gc.geometric) {
@@ -167,25 +146,4 @@ fn describe(check: &PolicyCheck, output: &Output) -> Vec<String> {
     let mut lines = vec![format!("{name}  {verdict}  {sizes}")];
     lines.extend(check.reasons.iter().map(|reason| format!("  {reason}")));
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_policy_is_described_by_its_rules() {
-        assert_eq!(rules(&Policy::OFF), "no automatic consolidation");
-        let policy = Policy {
-            max_packs: Some(1),
-            growth: Some(0.5),
-            max_age_seconds: Some(3600),
-            scrub_age_seconds: None,
-        };
-        assert_eq!(
-            rules(&policy),
-            "consolidated with more than 1 pack, or when more than 0.5 × the consolidated bytes were pushed since then, or when a pack has \
-             waited 1 h 0 min"
-        );
-    }
 }

@@ -117,6 +117,12 @@ pub struct PolicyCheck {
     pub consolidated_bytes: u64,
     /// When the oldest unconsolidated pack was stored.
     pub oldest_unconsolidated: Option<Timestamp>,
+    /// The policy that applies to it.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Whether that is a policy of its own; otherwise it is the default policy.
+    #[serde(default)]
+    pub own_policy: bool,
     /// Whether the repo is due.
     pub due: bool,
     /// Why it is due; empty when it is not.

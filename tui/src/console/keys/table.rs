@@ -34,7 +34,9 @@ pub(in crate::console) enum Action {
     Jobs,
     Health,
     Prune,
-    /// Deletes those of them that are due.
+    /// Shows the policies, and which repos are due.
+    Policies,
+    /// Deletes the packs that are due.
     PruneNow,
     RetryJob,
     CancelJob,
@@ -102,6 +104,8 @@ pub(in crate::console) enum Focus {
     Health,
     /// The packs that no repo needs.
     Prune,
+    /// The policies.
+    Policies,
     Log,
     Palette,
     Leave,
@@ -110,7 +114,7 @@ pub(in crate::console) enum Focus {
 
 impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Focus; 20] = [
+    pub(in crate::console) const ALL: [Focus; 21] = [
         Focus::Repos,
         Focus::Filter,
         Focus::Repo,
@@ -127,6 +131,7 @@ impl Focus {
         Focus::Job,
         Focus::Health,
         Focus::Prune,
+        Focus::Policies,
         Focus::Log,
         Focus::Palette,
         Focus::Leave,
@@ -152,6 +157,7 @@ impl Focus {
             Focus::Job => "Job",
             Focus::Health => "Health",
             Focus::Prune => "Prune",
+            Focus::Policies => "Policies",
             Focus::Log => "Log",
             Focus::Palette => "Commands",
             Focus::Leave => "Quit dialog",
@@ -218,6 +224,7 @@ const LETTERS: &[Focus] = &[
     F::Job,
     F::Health,
     F::Prune,
+    F::Policies,
     F::Log,
     F::Help,
 ];
@@ -238,6 +245,7 @@ const SCROLLED: &[Focus] = &[
     F::Job,
     F::Health,
     F::Prune,
+    F::Policies,
     F::Log,
     F::Palette,
     F::Help,
@@ -254,6 +262,7 @@ const COPIED: &[Focus] = &[
     F::Job,
     F::Health,
     F::Prune,
+    F::Policies,
 ];
 /// Where the keys of other screens work.
 const SCREENS: &[Focus] = &[
@@ -269,6 +278,7 @@ const SCREENS: &[Focus] = &[
     F::Job,
     F::Health,
     F::Prune,
+    F::Policies,
     F::Log,
 ];
 const TEXT: &[Focus] = &[F::Filter, F::Search, F::Palette, F::Typing];
@@ -287,36 +297,37 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Accept, "accept-count", &[ENTER], &[F::Typing], "confirm", "Do it if the number is correct"),
     row(Action::Accept, "choose", &[ENTER], &[F::Palette], "run", "Run the selected command"),
     row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "Discard the input, and close"),
-    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Runs, F::History, F::Jobs, F::Health, F::Prune], "open", "Open the selected item"),
+    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Runs, F::History, F::Jobs, F::Health, F::Prune, F::Policies], "open", "Open the selected item"),
     change(row(Action::RetryJob, "retry-job", &[Key::char('r')], &[F::Jobs, F::Job], "retry", "Retry a failed or cancelled job, after a confirmation")),
     change(row(Action::CancelJob, "cancel-job", &[Key::char('x')], &[F::Jobs, F::Job], "cancel job", "Cancel a queued or running job, after a confirmation")),
     change(row(Action::PruneNow, "prune-now", &[Key::char('p')], &[F::Prune], "prune", "Delete the packs that are due, after their number is typed")),
     row(Action::StatusNext, "status", &[Key::char('s')], &[F::Jobs], "status", "Show only the jobs with the next status"),
     row(Action::Mark, "mark", &[Key::char(' ')], &[F::Repos], "mark", "Mark or unmark the repo"),
     change(row(Action::Consolidate, "consolidate", &[Key::char('g')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "consolidate", "Plan a consolidation of the repo or the marked repos, and ask to confirm it")),
-    row(Action::SortNext, "sort", &[Key::char('s')], &[F::Repos], "sort", "Sort by the next column"),
+    row(Action::SortNext, "sort", &[Key::char('s')], &[F::Repos, F::Policies], "sort", "Sort by the next column"),
     row(Action::Filter, "filter", &[Key::char('/')], &[F::Repos], "filter", "Filter repos: words of the name, packs>10, size>1G, reclaim>30%, gc>7d, state:failed"),
-    row(Action::Filter, "search", &[Key::char('/')], &[F::History], "search", "Search consolidations by repo, outcome, key or error"),
+    row(Action::Filter, "search", &[Key::char('/')], &[F::History, F::Policies], "search", "Search: consolidations by repo, outcome, key or error; policies by repo, due, own or default"),
     row(Action::Jobs, "jobs", &[Key::char('2')], SCREENS, "jobs", "Show the jobs of the store"),
     row(Action::Health, "health", &[Key::char('3')], SCREENS, "health", "Show what needs attention in the store, and what to do about it"),
     row(Action::Preview, "preview", &[Key::char('p')], &[F::Repos, F::Repo, F::Done, F::Record], "preview", "Show the plan of a consolidation without running it"),
     row(Action::Verify, "verify", &[Key::char('v')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "verify", "Read and hash every pack of the repo or the marked repos"),
-    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Prune, F::Log, F::Help], "back", "Go back"),
+    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Log, F::Help], "back", "Go back"),
     row(Action::CancelQueued, "cancel-queued", &[Key::char('X')], &[F::Runs], "cancel queue", "Cancel all queued runs"),
     row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "Show queued, active and finished runs"),
     row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "Show all finished consolidations"),
     row(Action::Prune, "prune", &[Key::char('4')], SCREENS, "prune", "Show which packs can be deleted, why, and when the rest can"),
+    row(Action::Policies, "policies", &[Key::char('5')], SCREENS, "policies", "Show the policies, and which repos are due for consolidation"),
     row(Action::Back, "clear", &[ESC], &[F::Repos], "clear", "Unmark all repos, then clear the filter"),
     row(Action::Quit, "out", &[Key::char('q')], &[F::Repos], "quit", "Quit the console"),
     row(Action::Help, "help", &[Key::char('?')], SCREENS, "help", "Show this help"),
     row(Action::Palette, "palette", &[Key::char(':')], SCREENS, "commands", "Find a command by its name"),
     row(Action::Copy, "copy", &[Key::char('c')], COPIED, "copy", "Copy the selected name, key, ID or command"),
-    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::History, F::Health, F::Prune], "refresh", "Reload from the store"),
+    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::History, F::Health, F::Prune, F::Policies], "refresh", "Reload from the store"),
     row(Action::Refresh, "reload", &[Key::char('R')], &[F::Jobs, F::Job], "reload", "Reload from the store"),
     row(Action::Repos, "repos", &[Key::char('1')], SCREENS, "repos", "Show the list of repos"),
     row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),
     row(Action::MarkAll, "mark-all", &[Key::char('a')], &[F::Repos], "", "Mark or unmark all displayed repos"),
-    row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[F::Repos], "", "Sort by the previous column"),
+    row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[F::Repos, F::Policies], "", "Sort by the previous column"),
     row(Action::SortTurn, "sort-turn", &[Key::char('o')], &[F::Repos], "", "Reverse the order"),
     row(Action::StatusPrevious, "status-back", &[Key::char('S')], &[F::Jobs], "", "Show only the jobs with the previous status"),
     row(Action::Erase, "erase", &[Key::plain(KeyCode::Backspace)], TEXT, "", "Delete the last character"),

@@ -42,6 +42,7 @@ impl Model {
             (Focus::Jobs | Focus::Job, RetryJob) => self.may(JobChange::Retry),
             (Focus::Jobs | Focus::Job, CancelJob) => self.may(JobChange::Cancel),
             (Focus::Health, Open | Copy) => self.current_finding().is_some_and(Finding::leads),
+            (Focus::Policies, Open | Copy | SortNext) => self.policies.current().is_some(),
             (Focus::Prune, Open) => self.current_repo().is_some(),
             (Focus::Prune, Copy) => self.prune.current().is_some(),
             (Focus::Prune, PruneNow) => {
@@ -59,6 +60,7 @@ impl Model {
             | (Focus::Jobs, Action::Jobs)
             | (Focus::Health, Action::Health)
             | (Focus::Prune, Action::Prune)
+            | (Focus::Policies, Action::Policies)
             | (Focus::Log, Action::Log) => false,
             _ => true,
         }

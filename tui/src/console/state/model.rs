@@ -12,6 +12,7 @@ use super::history::History;
 use super::jobs::{Job, Jobs};
 use super::log::Log;
 use super::palette::Palette;
+use super::policies::Policies;
 use super::prune::Prune;
 use super::repo::Repo;
 use super::repos::Repos;
@@ -55,6 +56,7 @@ pub(in crate::console) struct Model {
     pub(in crate::console) jobs: Jobs,
     /// The packs that no repo needs.
     pub(in crate::console) prune: Prune,
+    pub(in crate::console) policies: Policies,
     /// What needs attention in the store.
     pub(in crate::console) health: StoreHealth,
     pub(in crate::console) log: Log,
@@ -98,6 +100,7 @@ impl Model {
             history: History::default(),
             jobs: Jobs::default(),
             prune: Prune::default(),
+            policies: Policies::default(),
             health: StoreHealth::default(),
             log: Log::default(),
             notice: None,
@@ -136,6 +139,8 @@ impl Model {
             (.., Some(Screen::Job(_))) => Focus::Job,
             (.., Some(Screen::Health)) => Focus::Health,
             (.., Some(Screen::Prune)) => Focus::Prune,
+            (.., Some(Screen::Policies)) if self.policies.typing => Focus::Search,
+            (.., Some(Screen::Policies)) => Focus::Policies,
             (.., Some(Screen::Log)) => Focus::Log,
             (.., None) if self.repos.typing => Focus::Filter,
             (.., None) => Focus::Repos,
@@ -164,6 +169,7 @@ impl Model {
             Some(Screen::Prune) => {
                 self.prune.current().and_then(|pack| pack.repos.first().cloned())
             }
+            Some(Screen::Policies) => self.policies.current().map(|check| check.repo.clone()),
             Some(Screen::Log) => None,
             None => self.repos.current().map(|repo| repo.repo.clone()),
         }
@@ -226,6 +232,10 @@ impl Model {
                 Some((&mut self.jobs.cursor, lines))
             }
             Screen::Job(job) => Some((&mut job.top, text)),
+            Screen::Policies => {
+                let lines = self.policies.len();
+                Some((&mut self.policies.cursor, lines))
+            }
             Screen::Prune => {
                 let lines = self.prune.packs().len();
                 Some((&mut self.prune.cursor, lines))

@@ -28,6 +28,8 @@ pub(in crate::console) enum Screen {
     Health,
     /// The packs that no repo needs.
     Prune,
+    /// The policies, and which repos are due.
+    Policies,
     /// The log.
     Log,
 }

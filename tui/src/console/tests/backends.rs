@@ -10,9 +10,9 @@ use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::serve::{ServeLimits, ServeOptions, Server};
 use packhouse_host::worker::Stop;
 use packhouse_host::{
-    Event, GcOptions, GcQuery, Inspect, JobStatus, JobsQuery, Operation, PackFate, Progress,
-    PruneOptions, PruneReport, PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions,
-    VerifyOptions, Visibility,
+    Event, GcOptions, GcQuery, Inspect, JobStatus, JobsQuery, Operation, PackFate, Policy,
+    Progress, PruneOptions, PruneReport, PushOptions, Remote, RemoteOptions, RepoName, Store,
+    StoreOptions, VerifyOptions, Visibility,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -53,6 +53,7 @@ async fn the_whole_suite(place: &impl Place) {
     a_consolidation_at_once_is_remembered_however_it_ends(place).await;
     jobs_are_listed_retried_and_cancelled_and_counted(place).await;
     replaced_packs_are_listed_with_their_reasons_and_deleted(place).await;
+    policies_are_the_same_everywhere_and_say_whose_they_are(place).await;
     damage_and_failures_are_in_the_list_and_in_the_numbers(place).await;
 }
 
@@ -280,6 +281,28 @@ async fn replaced_packs_are_listed_with_their_reasons_and_deleted(place: &impl P
     let done = store.prune(at_once, &silent).await.unwrap();
     assert_eq!((done.packs_deleted, done.packs.len()), (due, 0));
     assert_eq!(replaced(store).await, []);
+}
+
+async fn policies_are_the_same_everywhere_and_say_whose_they_are(place: &impl Place) {
+    let (store, repo) = (place.store(), place.worn());
+    place.push(&repo).await;
+    let default = store.policy(None).await.unwrap();
+    let check = async || {
+        let mut checks = store.check_policies(None, false).await.unwrap();
+        checks.retain(|check| check.repo == repo);
+        checks.remove(0)
+    };
+    let before = check().await;
+    assert_eq!((before.own_policy, before.policy), (false, default.policy));
+    assert_eq!(before.packs, store.summary(&repo).await.unwrap().packs);
+    let own = Policy { max_packs: Some(1), ..Policy::OFF };
+    place.local().set_policy(Some(&repo), Some(own)).await.unwrap();
+    let after = check().await;
+    assert_eq!((after.own_policy, after.policy, after.due), (true, own, true));
+    assert!(!after.reasons.is_empty() && after.gc.is_some() && after.job.is_none());
+    assert_eq!(store.policy(Some(&repo)).await.unwrap().policy, own);
+    place.local().set_policy(Some(&repo), None).await.unwrap();
+    assert_eq!(check().await, before);
 }
 
 async fn damage_and_failures_are_in_the_list_and_in_the_numbers(place: &impl Place) {

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use packhouse_host::{
     GcDone, GcOptions, GcPlanReport, GcPlanned, GcProof, GcRecord, GcReport, JobReport, JobStatus,
-    KeptPack, MpackKey, Operation, PackFate, PruneReport, ReplacedPack, RepoSummary,
+    KeptPack, MpackKey, Operation, PackFate, Policy, PolicyCheck, PruneReport, ReplacedPack,
+    RepoSummary,
 };
 
 /// The time of every test.
@@ -127,6 +128,24 @@ pub(in crate::console) fn replaced(number: u8, repo: &str, days: i64) -> Replace
         replaced_at,
         due_at,
         fate: if due_at <= now() { PackFate::Due } else { PackFate::Waiting },
+    }
+}
+
+/// A repo with so many packs, checked against the default policy: with more than 50 it is due.
+pub(in crate::console) fn check(repo: &str, packs: u64) -> PolicyCheck {
+    let due = packs > 50;
+    PolicyCheck {
+        repo: repo.parse().unwrap(),
+        packs,
+        bytes: packs * 118_784,
+        consolidated_bytes: 118_784,
+        oldest_unconsolidated: Some(now() - SignedDuration::from_hours(24 * 3)),
+        policy: Policy::default(),
+        own_policy: false,
+        due,
+        reasons: due.then(|| format!("it has {packs} packs, more than 50")).into_iter().collect(),
+        gc: due.then(GcOptions::default),
+        job: None,
     }
 }
 

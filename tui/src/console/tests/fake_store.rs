@@ -47,6 +47,8 @@ struct Inside {
     health: Health,
     /// Packs that no repo needs.
     replaced: Vec<ReplacedPack>,
+    /// Policy checks.
+    checks: Vec<PolicyCheck>,
 }
 
 #[derive(Clone, Debug)]
@@ -120,6 +122,12 @@ impl Fake {
     /// These packs are needed by no repo.
     pub(super) fn put_replaced(&self, packs: Vec<ReplacedPack>) {
         self.inner.inside().replaced = packs;
+        self.notify();
+    }
+
+    /// Policies are checked with these results.
+    pub(super) fn put_checks(&self, checks: Vec<PolicyCheck>) {
+        self.inner.inside().checks = checks;
         self.notify();
     }
 
@@ -446,7 +454,7 @@ impl Inspect for FakeStore {
     }
 
     async fn check_policies(&self, _: Option<&RepoName>, _: bool) -> Result<Vec<PolicyCheck>> {
-        Ok(Vec::new())
+        Ok(self.inside().checks.clone())
     }
 
     /// [`Scripted`] watches.

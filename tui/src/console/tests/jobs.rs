@@ -191,6 +191,7 @@ async fn the_digits_lead_to_the_screens_of_the_store_from_anywhere() {
         (&["2"][..], Focus::Jobs),
         (&["3"], Focus::Health),
         (&["4"], Focus::Prune),
+        (&["5"], Focus::Policies),
         (&["2", "Enter"], Focus::Job),
         (&["3"], Focus::Health),
         (&["Enter"], Focus::Repo),

@@ -1,6 +1,6 @@
 //! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`]
-//! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`], [`jobs`], [`prune`] and
-//! [`many`] for the real loop, [`connection`] for a remote store, [`backends`] for stores, [`panic`] for bugs.
+//! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`], [`jobs`], [`prune`],
+//! [`policies`] and [`many`] for the real loop, [`connection`] for a remote store, [`backends`] for stores, [`panic`] for bugs.
 //!
 //! Stores: [`fake_store`] is one of round numbers, [`demo`] the demo, which is a real one; both are
 //! under the control of a test, as [`script`] says.
@@ -18,6 +18,7 @@ mod journeys;
 mod many;
 mod offers;
 mod panic;
+mod policies;
 mod prune;
 mod safety;
 mod screens;

@@ -133,6 +133,11 @@ impl Bench {
                 ticket,
                 at_once(store.verify(&repo, VerifyOptions::default(), &progress)),
             ),
+            Effect::Policies(ticket) => {
+                let default = at_once(store.policy(None));
+                let checks = at_once(store.check_policies(None, false));
+                Msg::Policies(ticket, default.and_then(|default| Ok((default, checks?))))
+            }
             Effect::PreviewPrune(ticket, options) => {
                 let report = at_once(store.prune(options, &progress));
                 Msg::PrunePreviewed(ticket, report.map(Box::new))

@@ -2,12 +2,12 @@
 //! an intended change: `INSTA_UPDATE=always cargo test -p packhouse --lib screens`.
 
 use packhouse_host::{
-    DiskSpace, Health, JobStatus, MpackKey, PackFate, Phase, Problem, ProblemKind, ReplacedPack,
-    RepoSummary,
+    DiskSpace, Health, JobStatus, MpackKey, PackFate, Phase, Policy, PolicyCheck, Problem,
+    ProblemKind, ReplacedPack, RepoSummary,
 };
 use ratatui::style::{Color, Modifier};
 
-use super::fake::{job, last_gc, replaced, summary};
+use super::fake::{check, job, last_gc, replaced, summary};
 use super::fake_store::Fake;
 use super::{Console, text};
 use crate::console::theme::{Styles, Theme};
@@ -149,6 +149,21 @@ async fn confirm_prune() {
 #[tokio::test]
 async fn pruned() {
     insta::assert_snapshot!("pruned", pictures(worn, &["4", "p", "7", "Enter"]).await);
+}
+
+#[tokio::test]
+async fn policies() {
+    let store = || {
+        let store = troubled();
+        store.put_checks(vec![
+            check("gabriel/notes", 7),
+            check("city-archive/radio-1974", 315),
+            PolicyCheck { own_policy: true, policy: Policy::OFF, ..check("studio/album", 23) },
+            check("tidal-lab/hydrophone-array-of-2019", 12),
+        ]);
+        store
+    };
+    insta::assert_snapshot!("policies", pictures(store, &["5"]).await);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Handles actions.
 
-use super::{ask, health, jobs, prune, reload, screens, work};
+use super::{ask, health, jobs, policies, prune, reload, screens, work};
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
 use crate::console::state::{
@@ -35,8 +35,11 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Refresh => return reload::and_watch(model),
         Action::Filter => match model.focus() {
             Focus::History => model.history.typing = true,
+            Focus::Policies => model.policies.typing = true,
             _ => model.repos.typing = true,
         },
+        Action::SortNext if model.focus() == Focus::Policies => model.policies.sort(1),
+        Action::SortPrevious if model.focus() == Focus::Policies => model.policies.sort(-1),
         Action::SortNext | Action::SortPrevious | Action::SortTurn => {
             model.repos.sort(action, model.now)
         }
@@ -57,6 +60,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Jobs => return jobs::show_all(model),
         Action::Health => return health::show(model),
         Action::Prune => return prune::show(model),
+        Action::Policies => return policies::show(model),
         Action::PruneNow => return prune::ask(model),
         Action::RetryJob => return jobs::ask(model, JobChange::Retry),
         Action::CancelJob => return jobs::ask(model, JobChange::Cancel),
@@ -92,8 +96,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 
 /// Whether an action shows another screen.
 const fn leads_elsewhere(action: Action) -> bool {
-    use Action::{Health, History, Jobs, Log, Prune, Repos, Runs};
-    matches!(action, Repos | Jobs | Health | Prune | Runs | History | Log)
+    use Action::{Health, History, Jobs, Log, Policies, Prune, Repos, Runs};
+    matches!(action, Repos | Jobs | Health | Prune | Policies | Runs | History | Log)
 }
 
 fn moved(model: &mut Model, action: Action) -> bool {
@@ -108,6 +112,7 @@ fn moved(model: &mut Model, action: Action) -> bool {
 fn typed(model: &mut Model, action: Action) -> Vec<Effect> {
     match model.focus() {
         Focus::Filter => model.repos.type_filter(action, model.now),
+        Focus::Search if model.policies.typing => model.policies.type_text(action),
         Focus::Search => {
             model.history.type_text(action);
             return search_again(model);
@@ -143,7 +148,7 @@ pub(super) fn search_again(model: &mut Model) -> Vec<Effect> {
 fn accept(model: &mut Model) -> Vec<Effect> {
     match model.focus() {
         Focus::Filter => model.repos.typing = false,
-        Focus::Search => model.history.typing = false,
+        Focus::Search => (model.history.typing, model.policies.typing) = (false, false),
         Focus::Typing => return ask::confirm(model),
         Focus::Palette => {
             let chosen = model.palette.take().and_then(|palette| palette.chosen(&model.keymap));
@@ -159,6 +164,10 @@ fn cancel(model: &mut Model) -> Vec<Effect> {
         Focus::Filter => {
             model.repos.typing = false;
             model.repos.clear_filter(model.now);
+        }
+        Focus::Search if model.policies.typing => {
+            model.policies.typing = false;
+            model.policies.clear();
         }
         Focus::Search => {
             model.history.typing = false;

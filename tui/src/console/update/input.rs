@@ -20,6 +20,7 @@ pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     model.dirty = true;
     match model.focus() {
         Focus::Filter => model.repos.paste_filter(text, model.now),
+        Focus::Search if model.policies.typing => model.policies.paste(text),
         Focus::Search => {
             model.history.paste(text);
             return search_again(model);
@@ -55,10 +56,23 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 }
 
 fn click(model: &mut Model, row: u16) -> Vec<Effect> {
-    use Focus::{Done, Filter, Health, History, Jobs, Log, Palette, Prune, Repo, Repos, Runs};
+    use Focus::{
+        Done, Filter, Health, History, Jobs, Log, Palette, Policies, Prune, Repo, Repos, Runs,
+    };
     let is_list = matches!(
         model.focus(),
-        Repos | Filter | Repo | Runs | Done | History | Jobs | Health | Prune | Log | Palette
+        Repos
+            | Filter
+            | Repo
+            | Runs
+            | Done
+            | History
+            | Jobs
+            | Health
+            | Prune
+            | Policies
+            | Log
+            | Palette
     );
     let Some(line) = line_at(&model.extent, row).filter(|_| is_list) else { return Vec::new() };
     model.dirty = true;
@@ -76,7 +90,9 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     };
     match model.focus() {
         Focus::Palette if selected => act(model, Action::Accept),
-        Repos | Runs | History | Jobs | Health | Prune if selected => act(model, Action::Open),
+        Repos | Runs | History | Jobs | Health | Prune | Policies if selected => {
+            act(model, Action::Open)
+        }
         _ => Vec::new(),
     }
 }

@@ -11,8 +11,8 @@ use crate::console::state::{ConfirmDialog, Cursor, Model, Screen, Ticket};
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     screens::open(model, |screen| matches!(screen, Screen::Prune), Screen::Prune);
     model.prune.cursor = Cursor::default();
-    model.prune.expire();
-    reload::prune_if_due(model).into_iter().collect()
+    model.prune.pace.expire();
+    reload::what_is_due(model)
 }
 
 /// Asks for the number of the packs to delete. If a prune is queued or runs, shows that instead.
@@ -35,12 +35,12 @@ pub(super) fn previewed(
     ticket: Ticket,
     answer: BackendResult<Box<PruneReport>>,
 ) {
-    if !model.prune.awaits(ticket) {
+    if !model.prune.pace.awaits(ticket) {
         return;
     }
     model.dirty = true;
     if matches!(&answer, Err(failure) if model.misses(failure)) {
-        model.prune.give_up();
+        model.prune.pace.give_up();
         return;
     }
     model.prune.take(answer, model.now);

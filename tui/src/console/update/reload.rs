@@ -41,15 +41,25 @@ pub(super) fn failed_jobs(model: &mut Model) -> Effect {
     Effect::Jobs(ticket, JobsQuery { status, limit, ..JobsQuery::default() })
 }
 
-/// Reloads the packs that no repo needs, if they are displayed and it is time.
-pub(super) fn prune_if_due(model: &mut Model) -> Option<Effect> {
-    let is_open = model.screens.iter().any(|screen| matches!(screen, Screen::Prune));
-    if !is_open || !model.prune.is_due(model.now) {
-        return None;
+/// Reloads the packs that no repo needs and the policies, if they are displayed and it is time.
+pub(super) fn what_is_due(model: &mut Model) -> Vec<Effect> {
+    let is_open = |model: &Model, is: fn(&Screen) -> bool| model.screens.iter().any(is);
+    let mut effects = Vec::new();
+    if is_open(model, |screen| matches!(screen, Screen::Prune))
+        && model.prune.pace.is_due(model.now)
+    {
+        let ticket = model.ticket();
+        model.prune.pace.begin(ticket, model.now);
+        effects.push(Effect::PreviewPrune(ticket, Prune::preview()));
     }
-    let ticket = model.ticket();
-    model.prune.begin(ticket, model.now);
-    Some(Effect::PreviewPrune(ticket, Prune::preview()))
+    if is_open(model, |screen| matches!(screen, Screen::Policies))
+        && model.policies.pace.is_due(model.now)
+    {
+        let ticket = model.ticket();
+        model.policies.pace.begin(ticket, model.now);
+        effects.push(Effect::Policies(ticket));
+    }
+    effects
 }
 
 /// Reloads the screens above the list.
@@ -68,22 +78,22 @@ pub(super) fn screens(model: &mut Model) -> Vec<Effect> {
                 effects.push(Effect::Job(ticket, job.report.id));
             }
             Some(Screen::Health) => effects.push(failed_jobs(model)),
-            Some(Screen::Prune) => {
-                model.prune.outdate();
-                effects.extend(prune_if_due(model));
-            }
+            Some(Screen::Prune) => model.prune.pace.outdate(),
+            Some(Screen::Policies) => model.policies.pace.outdate(),
             Some(Screen::History) => {
                 effects.push(Effect::History(ticket, model.history.begin(ticket)));
             }
             _ => {}
         }
     }
+    effects.extend(what_is_due(model));
     effects
 }
 
 /// Reloads everything, and watches the store again, if watching has ended.
 pub(super) fn and_watch(model: &mut Model) -> Vec<Effect> {
-    model.prune.expire();
+    model.prune.pace.expire();
+    model.policies.pace.expire();
     let mut effects = all(model);
     if std::mem::take(&mut model.unwatched) {
         effects.push(Effect::Watch(model.stamp));

@@ -110,7 +110,7 @@ pub(super) fn ended(
     }
     let shown = matches!(model.screens.last(), Some(Screen::Run(shown)) if *shown == ticket);
     let Some(repo) = repo else {
-        model.prune.expire();
+        model.prune.pace.expire();
         effects.extend(reload::all(model));
         return effects;
     };

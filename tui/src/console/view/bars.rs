@@ -71,6 +71,7 @@ fn path(model: &Model) -> Vec<String> {
         }
         (None, Some(Screen::Health)) => path.push("health".to_owned()),
         (None, Some(Screen::Prune)) => path.push("prune".to_owned()),
+        (None, Some(Screen::Policies)) => path.push("policies".to_owned()),
         (None, Some(Screen::Log)) => path.push("log".to_owned()),
     }
     path
@@ -192,6 +193,7 @@ pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
 fn typed(model: &Model) -> Option<(&'static str, &str)> {
     match model.focus() {
         Focus::Filter => Some(("filter: ", model.repos.filter())),
+        Focus::Search if model.policies.typing => Some(("search: ", model.policies.text())),
         Focus::Search => Some(("search: ", model.history.text())),
         Focus::Palette => model.palette.as_ref().map(|palette| (":", palette.input.text())),
         _ => None,

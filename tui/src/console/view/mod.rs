@@ -29,6 +29,7 @@ mod log;
 mod packs;
 mod palette;
 mod parts;
+mod policies;
 mod prune;
 mod record;
 mod repo;
@@ -73,6 +74,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (None, Some(Screen::Job(job))) => job::draw(model, job, frame, body),
         (None, Some(Screen::Health)) => health::draw(model, frame, body),
         (None, Some(Screen::Prune)) => prune::draw(model, frame, body),
+        (None, Some(Screen::Policies)) => policies::draw(model, frame, body),
         (None, Some(Screen::Log)) => log::draw(model, frame, body),
     };
     if let Some(leave) = model.leave {

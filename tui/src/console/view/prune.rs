@@ -72,7 +72,7 @@ fn sums(model: &Model, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
     let Some(report) = model.prune.report() else {
         let reading = if model.is_disconnected() { RECONNECTING } else { "loading …" };
-        let is_loading = model.prune.is_loading() || model.is_disconnected();
+        let is_loading = model.prune.pace.is_loading() || model.is_disconnected();
         return vec![Line::styled(if is_loading { reading } else { "" }, styles.busy())];
     };
     let packs = |number, bytes| format!("{}, {}", plural(number, "pack"), size(bytes));

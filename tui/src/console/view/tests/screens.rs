@@ -4,7 +4,8 @@ use jiff::SignedDuration;
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
     Cause, ConnectionStatus, Damage, Event, GcCost, GcEntry, GcPlanned, Moment, MpackKey,
-    PackReport, Phase, RepoId, RepoName, RepoReport, RepoSummary, Visibility,
+    PackReport, Phase, Policy, PolicyCheck, PolicyReport, RepoId, RepoName, RepoReport,
+    RepoSummary, Visibility,
 };
 
 use super::model;
@@ -15,7 +16,7 @@ use crate::console::state::{
     Screen, Subject, Work,
 };
 use crate::console::tests::fake::{
-    gc_plan, gc_report, last_gc, now, prune_report, replaced, summary,
+    check, gc_plan, gc_report, last_gc, now, prune_report, replaced, summary,
 };
 
 /// Text that a store may contain, and that a terminal must not get.
@@ -365,11 +366,21 @@ fn past() -> Screens {
     });
     let mut report = prune_report(vec![replaced(1, "a/b", 30), replaced(2, "", 3)]);
     (report.orphans, report.answers_deleted) = (3, 1);
-    prune.prune.begin(ticket, now());
+    prune.prune.pace.begin(ticket, now());
     prune.prune.take(Ok(Box::new(report)), now());
-    prune.prune.begin(ticket, now());
+    prune.prune.pace.begin(ticket, now());
     prune.prune.take(Err(failed()), now());
     add("prune", prune);
+    let mut policies = with_repos();
+    policies.screens.push(Screen::Policies);
+    let default = PolicyReport { repo: None, set: false, policy: Policy::default() };
+    let foreign = PolicyCheck { reasons: vec![FOREIGN.repeat(3)], ..check("a/b", 60) };
+    policies.policies.pace.begin(ticket, now());
+    policies.policies.take(Ok((default, vec![foreign, check("c/d", 2)])), now());
+    policies.policies.typing = true;
+    policies.policies.paste("東京");
+    policies.policies.clear();
+    add("policies", policies);
     let mut log = with_repos();
     log.log.say(now(), Level::Error, FOREIGN.repeat(4));
     log.screens.push(Screen::Log);
