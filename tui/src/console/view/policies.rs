@@ -27,14 +27,18 @@ use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model, RECONNECTING};
 use crate::text::{count, escaped, plural, rules, size};
 
-/// The columns beside the repo, the most important first.
-const COLUMNS: [Beside; 5] = [
-    Beside { head: "DUE", width: 11, numbers: false },
-    Beside { head: "PACKS", width: 8, numbers: true },
-    Beside { head: "SIZE", width: 12, numbers: true },
-    Beside { head: "POLICY", width: 9, numbers: false },
-    Beside { head: "WHY", width: 20, numbers: false },
-];
+/// The columns beside the repo, the most important first, and those of a wide terminal.
+const COLUMNS: [Beside; 4] = [DUE, PACKS, SIZE, POLICY];
+const WIDE: [Beside; 5] = [DUE, PACKS, SIZE, POLICY, WHY];
+
+const DUE: Beside = Beside { head: "DUE", width: 11, numbers: false };
+const PACKS: Beside = Beside { head: "PACKS", width: 8, numbers: true };
+const SIZE: Beside = Beside { head: "SIZE", width: 12, numbers: true };
+const POLICY: Beside = Beside { head: "POLICY", width: 9, numbers: false };
+const WHY: Beside = Beside { head: "WHY", width: 20, numbers: false };
+
+/// From so many cells on, the reasons have a column. They are below the list in any case.
+const ROOMY: usize = 110;
 
 /// Minimum rows of the list in a low terminal, with its head.
 const LISTED: usize = 5;
@@ -59,7 +63,9 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     details.truncate(height.saturating_sub(LISTED));
     let [rows, details_at] = split(below, height - details.len());
     frame.render_widget(Paragraph::new(details), inner(details_at));
-    let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
+    let width = usize::from(area.width).saturating_sub(1);
+    let columns: &'static [Beside] = if width < ROOMY { &COLUMNS } else { &WIDE };
+    let table = Table::of("REPO", columns, width);
     let row = |_, check: &PolicyCheck, selected| {
         let name = escaped(&check.repo.to_string());
         table.row(model.styles, &name, |head| cell(model, check, head), selected)
