@@ -78,7 +78,7 @@ fn what_is_not_there_is_named_with_the_way_out() {
         store.run(&words).exits(1).says(&said);
         store.run_remote(served.url(), None, &words).exits(1).says(&said);
     }
-    store.run(["log", "a/typo"]).exits(1).says(&["a/typo", "a/b"]);
+    store.run(["log", "a/bb"]).exits(1).says(&["a/bb", "did you mean `a/b`"]);
     let nothing = store.run(["find", "0000", "a/b", "no/repo"]);
     nothing.exits(1).says(&["no/repo"]);
 }
@@ -92,6 +92,6 @@ fn an_empty_repo_has_no_commits_and_a_store_that_is_not_there_is_not_made() {
     for words in [&["log", "a/b"][..], &["ls", "a/b", "main"], &["cat", "a/b", "x"], &["find", "x"]]
     {
         none.run(words).exits(1);
-        assert!(!none.data().exists(), "{words:?}");
+        assert!(!none.data().join("catalog.db").exists(), "{words:?}");
     }
 }
