@@ -115,7 +115,7 @@ impl Reading {
         let span = self.left.start..self.left.end.min(self.left.start + CHUNK);
         let read = match span.is_empty() {
             true => Some(vec![Bytes::new()]),
-            false => vault.read_spans(&self.key, &[span.clone()]).await?,
+            false => vault.read_spans(&self.key, std::slice::from_ref(&span)).await?,
         };
         let bytes = read.ok_or_else(|| missing_pack(vault, name, &self.key))?;
         let bytes = bytes.into_iter().next().unwrap_or_default();
