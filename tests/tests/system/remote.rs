@@ -13,7 +13,7 @@ use packhouse_tests::server::Served;
 use serde_json::{Value, json};
 
 /// What differs between two stores of the same content: times, drawn ids, and what is made of them.
-const OF_THE_MOMENT: [&str; 16] = [
+const OF_THE_MOMENT: [&str; 18] = [
     "created_at",
     "finished_at",
     "started_at",
@@ -26,6 +26,8 @@ const OF_THE_MOMENT: [&str; 16] = [
     "repo_id",
     "mpack_url",
     "next_due",
+    "due_at",
+    "replaced_at",
     "oldest_check",
     "oldest_unconsolidated",
     "id",
