@@ -41,4 +41,4 @@ pub use reader::{PackReader, RunPack};
 pub use row_cursor::RowCursor;
 pub use run_host::RunHost;
 pub use run_rows::RowSource;
-pub use spans::SpanReader;
+pub use spans::{SpanReader, read_ranges};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use packhouse_catalog::PackRow;
 use packhouse_core::Span;
 use packhouse_model::error::{Error, Result};
-use packhouse_model::names::RepoName;
+use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_vault::Vault;
 use tokio::runtime::Handle;
 
@@ -110,15 +110,29 @@ impl SpanReader {
         let row = self.packs.get(pack as usize).ok_or_else(|| {
             Error::Usage(format!("this run has {} packs and no number {pack}", self.packs.len()))
         })?;
-        match self.runtime.block_on(self.vault.read_spans(&row.key, ranges)) {
-            Ok(Some(read)) => Ok(read),
-            Ok(None) => Err(missing_pack(&self.vault, &self.repo, &row.key)),
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::UnexpectedEof => {
-                let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
-                let detail = format!("it ends before byte {end}, which is in its directory");
-                Err(damaged_pack(&self.vault, &self.repo, &row.key, detail))
-            }
-            Err(error) => Err(error),
+        self.runtime.block_on(read_ranges(&self.vault, &self.repo, &row.key, ranges))
+    }
+}
+
+/// Bytes of a stored pack, one for each range, in the order of `ranges`. Ranges that are near each
+/// other are read together.
+///
+/// # Errors
+/// When the pack is missing, too short, or can't be read.
+pub async fn read_ranges(
+    vault: &Vault,
+    repo: &RepoName,
+    key: &MpackKey,
+    ranges: &[Range<u64>],
+) -> Result<Vec<Bytes>> {
+    match vault.read_spans(key, ranges).await {
+        Ok(Some(read)) => Ok(read),
+        Ok(None) => Err(missing_pack(vault, repo, key)),
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::UnexpectedEof => {
+            let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
+            let detail = format!("it ends before byte {end}, which is in its directory");
+            Err(damaged_pack(vault, repo, key, detail))
         }
+        Err(error) => Err(error),
     }
 }

@@ -196,6 +196,20 @@ async fn the_beginning_of_an_id_will_do_if_it_is_the_only_one() {
 }
 
 #[tokio::test]
+async fn a_pack_that_ends_too_early_is_damage() {
+    let store = TestStore::new().await;
+    store.push(&history(&HistoryOptions { pushes: 1, ..HistoryOptions::default() })).await.unwrap();
+    let pack = store.packs().await.remove(0);
+    let (key, last) = (model::key(&pack), model::read(&pack).records.pop().unwrap());
+    let hex = key.trim_start_matches("sha256:");
+    let file = store.data().join(format!("packs/{}/{hex}.mpack", &hex[..2]));
+    std::fs::write(file, &pack[..last.offset + 1]).unwrap();
+    let error = store.store.record(&store.repo, &last.id).await.unwrap_err();
+    assert_eq!(error.class(), Class::Damage, "{error}");
+    assert_eq!(store.show().await.damaged.len(), 1);
+}
+
+#[tokio::test]
 async fn damaged_content_is_broken_off_and_remembered() {
     let packs = history(&HistoryOptions { pushes: 2, ..HistoryOptions::default() });
     let store = TestStore::new().await;

@@ -13,6 +13,7 @@ use packhouse_pack::pieces::{Piece, read_run, runs};
 use packhouse_vault::StoredPack;
 
 use super::AnswerSource;
+use crate::spans::read_ranges;
 
 /// Packs that a stream has open.
 const OPEN_PACKS: usize = 16;
@@ -104,14 +105,9 @@ async fn download(
 ) -> Result<Vec<(usize, bytes::Bytes)>> {
     let pack = pieces[0].span.pack;
     let spans: Vec<_> = pieces.iter().map(|piece| piece.span.offset..piece.end()).collect();
-    match source.directories.vault.read_spans(&source.key(pack), &spans).await {
-        Ok(Some(read)) => Ok(pieces.iter().map(|piece| piece.to).zip(read).collect()),
-        Ok(None) => Err(source.missing(pack)),
-        Err(Error::Io { source: e, .. }) if e.kind() == ErrorKind::UnexpectedEof => {
-            Err(too_short(&source, &pieces))
-        }
-        Err(error) => Err(error),
-    }
+    let (vault, repo) = (&source.directories.vault, source.directories.repo());
+    let read = read_ranges(vault, repo, &source.key(pack), &spans).await?;
+    Ok(pieces.iter().map(|piece| piece.to).zip(read).collect())
 }
 
 /// Reads pieces of one file, in order.

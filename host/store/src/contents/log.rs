@@ -96,17 +96,20 @@ impl Inside {
         for tag in self.snapshot.tags_of(&ids).await? {
             tags.entry(tag.commit).or_default().push(tag.text);
         }
+        let mut branches: HashMap<EntityId, Vec<String>> = HashMap::new();
+        for head in heads {
+            branches.entry(head.commit).or_default().push(head.branch.clone());
+        }
         let logged = page.iter().zip(records).map(|(one, record)| {
             let id = one.edges.commit;
             let fields = record.and_then(|bytes| fields_of(&bytes).ok()).unwrap_or_default();
             let text = |name: &str| fields.get(name).and_then(Value::as_str).map(str::to_owned);
-            let is_head = heads.iter().filter(|head| head.commit == id);
             LoggedCommit {
                 repo: self.repo.name.clone(),
                 commit: id.to_string(),
                 parents: one.edges.parents().map(|id| id.to_string()).collect(),
                 snapshot: one.edges.snapshot.map(|id| id.to_string()),
-                branches: is_head.map(|head| head.branch.clone()).collect(),
+                branches: branches.remove(&id).unwrap_or_default(),
                 tags: tags.remove(&id).unwrap_or_default(),
                 message: text("message"),
                 author: text("author"),
@@ -151,7 +154,7 @@ impl Known {
         start: &[EntityId],
         index: &mut dyn Snapshot,
     ) -> Result<()> {
-        let mut above: Vec<EntityId> = Vec::new();
+        let mut above: HashSet<EntityId> = HashSet::new();
         let mut seen: HashSet<EntityId> = HashSet::new();
         let mut reached: Vec<EntityId> = start.to_vec();
         while !reached.is_empty() {
@@ -160,13 +163,12 @@ impl Known {
             let mut next = Vec::new();
             for id in reached.drain(..) {
                 if let Some(commit) = self.commits.get(&id).filter(|one| one.generation >= floor) {
-                    above.push(id);
+                    above.insert(id);
                     next.extend(commit.edges.parents());
                 }
             }
             reached = next;
         }
-        let above: HashSet<EntityId> = above.into_iter().collect();
         let mut begun: HashSet<EntityId> = HashSet::new();
         let mut open: Vec<EntityId> = start.iter().rev().copied().collect();
         while let Some(id) = open.last().copied() {

@@ -22,7 +22,7 @@ use packhouse_model::names::RepoName;
 use packhouse_model::report::{
     FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, RecordReport,
 };
-use packhouse_run::{LocatedRow, Locator, damaged_pack, missing_pack};
+use packhouse_run::{LocatedRow, Locator, damaged_pack, read_ranges};
 use packhouse_vault::Vault;
 
 use self::value::fields_of;
@@ -105,8 +105,7 @@ impl Inside {
                 .map(|found| found.row.offset..found.row.offset + found.row.length)
                 .collect();
             let key = self.locator.packs()[pack as usize].key;
-            let bytes = self.vault.read_spans(&key, &spans).await?;
-            let bytes = bytes.ok_or_else(|| missing_pack(&self.vault, &self.repo.name, &key))?;
+            let bytes = read_ranges(&self.vault, &self.repo.name, &key, &spans).await?;
             for (number, bytes) in numbers.into_iter().zip(bytes) {
                 read[number] = Some(bytes);
             }

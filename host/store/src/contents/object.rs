@@ -11,7 +11,7 @@ use packhouse_core::{EntityId, Kind};
 use packhouse_model::contents::Content;
 use packhouse_model::error::Result;
 use packhouse_model::names::MpackKey;
-use packhouse_run::{LocatedRow, damaged_pack, missing_pack};
+use packhouse_run::{LocatedRow, damaged_pack, read_ranges};
 use ring::digest::{Context, SHA256};
 
 use super::{FOUND_BY, Inside};
@@ -53,8 +53,7 @@ impl Inside {
         loop {
             let width = window.min(row.length);
             let span = row.offset..row.offset + width;
-            let read = self.vault.read_spans(&key, &[span]).await?;
-            let read = read.ok_or_else(|| missing_pack(&self.vault, &self.repo.name, &key))?;
+            let read = read_ranges(&self.vault, &self.repo.name, &key, &[span]).await?;
             let bytes = read.into_iter().next().unwrap_or_default();
             match content_in(&bytes) {
                 Ok(found) if row.offset + found.end <= row.offset + row.length => {
@@ -113,12 +112,13 @@ impl Reading {
     async fn read(&mut self) -> Result<Option<Bytes>> {
         let (vault, name) = (&self.store.vault, &self.repo.name);
         let span = self.left.start..self.left.end.min(self.left.start + CHUNK);
-        let read = match span.is_empty() {
-            true => Some(vec![Bytes::new()]),
-            false => vault.read_spans(&self.key, std::slice::from_ref(&span)).await?,
+        let bytes = match span.is_empty() {
+            true => Bytes::new(),
+            false => {
+                let read = read_ranges(vault, name, &self.key, std::slice::from_ref(&span)).await?;
+                read.into_iter().next().unwrap_or_default()
+            }
         };
-        let bytes = read.ok_or_else(|| missing_pack(vault, name, &self.key))?;
-        let bytes = bytes.into_iter().next().unwrap_or_default();
         self.left.start = span.end;
         if let Some((_, sum)) = &mut self.hash {
             sum.update(&bytes);
