@@ -63,7 +63,8 @@ async fn print(
         (None, Some(bytes)) if output.json() => {
             if bytes > MAX_JSON {
                 return Err(Error::Usage(format!(
-                    "object {} has {bytes} bytes, and JSON is printed of {MAX_JSON} at most; leave out --json",
+                    "object {} has {bytes} bytes, and JSON is printed of {MAX_JSON} at most; \
+                     leave out --json",
                     record.place.id
                 ))
                 .into());

@@ -46,6 +46,7 @@ pub(super) use health::Disk;
 pub(super) use jobs::{JOBS_PAGE, Job, JobChange};
 pub(super) use log::{Level, LogLine};
 pub(super) use model::Model;
+pub(super) use pace::Pace;
 pub(super) use palette::Palette;
 pub(super) use prune::Prune;
 pub(super) use repo::{Item, Repo};

@@ -21,13 +21,7 @@ pub(super) fn checked(
     ticket: Ticket,
     answer: BackendResult<(PolicyReport, Vec<PolicyCheck>)>,
 ) {
-    if !model.policies.pace.awaits(ticket) {
-        return;
+    if reload::takes(model, |model| &mut model.policies.pace, ticket, &answer) {
+        model.policies.take(answer, model.now);
     }
-    model.dirty = true;
-    if matches!(&answer, Err(failure) if model.misses(failure)) {
-        model.policies.pace.give_up();
-        return;
-    }
-    model.policies.take(answer, model.now);
 }

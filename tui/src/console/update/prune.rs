@@ -35,13 +35,7 @@ pub(super) fn previewed(
     ticket: Ticket,
     answer: BackendResult<Box<PruneReport>>,
 ) {
-    if !model.prune.pace.awaits(ticket) {
-        return;
+    if reload::takes(model, |model| &mut model.prune.pace, ticket, &answer) {
+        model.prune.take(answer, model.now);
     }
-    model.dirty = true;
-    if matches!(&answer, Err(failure) if model.misses(failure)) {
-        model.prune.pace.give_up();
-        return;
-    }
-    model.prune.take(answer, model.now);
 }

@@ -2,8 +2,9 @@
 
 use packhouse_host::{JobStatus, JobsQuery};
 
+use crate::console::failure::BackendResult;
 use crate::console::msg::Effect;
-use crate::console::state::{JOBS_PAGE, Model, Prune, Screen};
+use crate::console::state::{JOBS_PAGE, Model, Pace, Prune, Screen, Ticket};
 
 /// Reloads the list, what needs attention, and the screens above the list.
 pub(in crate::console) fn all(model: &mut Model) -> Vec<Effect> {
@@ -43,23 +44,46 @@ pub(super) fn failed_jobs(model: &mut Model) -> Effect {
 
 /// Reloads the packs that no repo needs and the policies, if they are displayed and it is time.
 pub(super) fn what_is_due(model: &mut Model) -> Vec<Effect> {
-    let is_open = |model: &Model, is: fn(&Screen) -> bool| model.screens.iter().any(is);
-    let mut effects = Vec::new();
-    if is_open(model, |screen| matches!(screen, Screen::Prune))
-        && model.prune.pace.is_due(model.now)
-    {
-        let ticket = model.ticket();
-        model.prune.pace.begin(ticket, model.now);
-        effects.push(Effect::PreviewPrune(ticket, Prune::preview()));
+    let prune =
+        begin(model, |screen| matches!(screen, Screen::Prune), |model| &mut model.prune.pace)
+            .map(|ticket| Effect::PreviewPrune(ticket, Prune::preview()));
+    let policies =
+        begin(model, |screen| matches!(screen, Screen::Policies), |model| &mut model.policies.pace)
+            .map(Effect::Policies);
+    prune.into_iter().chain(policies).collect()
+}
+
+/// Begins to load what a screen displays, if it is open and it is time.
+fn begin(
+    model: &mut Model,
+    is_it: fn(&Screen) -> bool,
+    pace: fn(&mut Model) -> &mut Pace,
+) -> Option<Ticket> {
+    let now = model.now;
+    if !model.screens.iter().any(is_it) || !pace(model).is_due(now) {
+        return None;
     }
-    if is_open(model, |screen| matches!(screen, Screen::Policies))
-        && model.policies.pace.is_due(model.now)
-    {
-        let ticket = model.ticket();
-        model.policies.pace.begin(ticket, model.now);
-        effects.push(Effect::Policies(ticket));
+    let ticket = model.ticket();
+    pace(model).begin(ticket, now);
+    Some(ticket)
+}
+
+/// Whether an answer is taken: one that is awaited, unless the connection was lost.
+pub(super) fn takes<T>(
+    model: &mut Model,
+    pace: fn(&mut Model) -> &mut Pace,
+    ticket: Ticket,
+    answer: &BackendResult<T>,
+) -> bool {
+    if !pace(model).awaits(ticket) {
+        return false;
     }
-    effects
+    model.dirty = true;
+    let missed = matches!(answer, Err(failure) if model.misses(failure));
+    if missed {
+        pace(model).give_up();
+    }
+    !missed
 }
 
 /// Reloads the screens above the list.

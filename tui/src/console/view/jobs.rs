@@ -19,7 +19,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{failure_above, inner, plain, room, split};
+use super::parts::{failure_above, inner, joined, plain, room, split};
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
@@ -87,14 +87,7 @@ fn sums(model: &Model) -> Line<'static> {
         let reading = if model.is_disconnected() { RECONNECTING } else { "loading …" };
         parts.push(Span::styled(reading, styles.busy()));
     }
-    let mut spans = Vec::new();
-    for part in parts {
-        if !spans.is_empty() {
-            spans.push(Span::styled(" · ", styles.quiet()));
-        }
-        spans.push(part);
-    }
-    Line::from(spans)
+    joined(styles, parts)
 }
 
 /// Why there are no rows, and what to do.

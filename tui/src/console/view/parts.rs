@@ -10,9 +10,14 @@ use ratatui::widgets::Paragraph;
 use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::{Action, Focus};
-use crate::console::state::{Condition, Extent, Model, Outcome, RunState, Work, is_worn};
+use crate::console::state::{
+    Condition, Extent, Model, Outcome, Pace, RECONNECTING, RunState, Work, is_worn,
+};
 use crate::console::theme::Styles;
 use crate::text::{ago, count, escaped, percent, plural, size};
+
+/// Minimum rows of a list with details below it, with its head.
+const LISTED: usize = 5;
 
 /// Width of the names of facts.
 const NAMES: usize = 12;
@@ -180,6 +185,42 @@ fn next(model: &Model, focus: Focus, work: Work, kind: FailureKind) -> Option<St
         }
         (FailureKind::Cancelled, _) => return None,
     })
+}
+
+/// Parts of a line, with dots between them.
+pub(super) fn joined(
+    styles: Styles,
+    parts: impl IntoIterator<Item = Span<'static>>,
+) -> Line<'static> {
+    let mut spans = Vec::new();
+    for part in parts {
+        if !spans.is_empty() {
+            spans.push(Span::styled(" · ", styles.quiet()));
+        }
+        spans.push(part);
+    }
+    Line::from(spans)
+}
+
+/// What stands for sums that are not known yet.
+pub(super) fn loading(model: &Model, pace: &Pace) -> Line<'static> {
+    let reading = match (model.is_disconnected(), pace.is_loading()) {
+        (true, _) => RECONNECTING,
+        (false, true) => "loading …",
+        (false, false) => "",
+    };
+    Line::styled(reading, model.styles.busy())
+}
+
+/// Draws what is known of the selected line below a list, and returns the rows of the list.
+pub(super) fn details_below(frame: &mut Frame, area: Rect, facts: Vec<Line<'static>>) -> Rect {
+    let mut details = vec![Line::default()];
+    details.extend(facts);
+    let height = usize::from(area.height);
+    details.truncate(height.saturating_sub(LISTED));
+    let [rows, below] = split(area, height - details.len());
+    frame.render_widget(Paragraph::new(details), inner(below));
+    rows
 }
 
 /// Plain lines.

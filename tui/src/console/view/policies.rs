@@ -20,11 +20,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{failure_above, inner, long_fact, plain, room, split};
+use super::parts::{details_below, failure_above, inner, loading, long_fact, plain, room, split};
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
-use crate::console::state::{Extent, Model, RECONNECTING};
+use crate::console::state::{Extent, Model};
 use crate::text::{count, escaped, plural, rules, size};
 
 /// The columns beside the repo, the most important first, and those of a wide terminal.
@@ -40,9 +40,6 @@ const WHY: Beside = Beside { head: "WHY", width: 20, numbers: false };
 /// From so many cells on, the reasons have a column. They are below the list in any case.
 const ROOMY: usize = 110;
 
-/// Minimum rows of the list in a low terminal, with its head.
-const LISTED: usize = 5;
-
 /// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (policies, room) = (&model.policies, room(area));
@@ -57,12 +54,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let mut details = vec![Line::default()];
-    details.extend(facts(model, current, room));
-    let height = usize::from(below.height);
-    details.truncate(height.saturating_sub(LISTED));
-    let [rows, details_at] = split(below, height - details.len());
-    frame.render_widget(Paragraph::new(details), inner(details_at));
+    let rows = details_below(frame, below, facts(model, current, room));
     let width = usize::from(area.width).saturating_sub(1);
     let columns: &'static [Beside] = if width < ROOMY { &COLUMNS } else { &WIDE };
     let table = Table::of("REPO", columns, width);
@@ -77,9 +69,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 fn sums(model: &Model, room: usize) -> Vec<Line<'static>> {
     let (styles, policies) = (model.styles, &model.policies);
     let Some(default) = &policies.default else {
-        let reading = if model.is_disconnected() { RECONNECTING } else { "loading …" };
-        let is_loading = policies.pace.is_loading() || model.is_disconnected();
-        return vec![Line::styled(if is_loading { reading } else { "" }, styles.busy())];
+        return vec![loading(model, &policies.pace)];
     };
     let mut lines = long_fact(styles, "Default", &rules(&default.policy), room);
     let (due, all) = policies.counts();

@@ -23,11 +23,14 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::jobs::age;
-use super::parts::{failure_above, inner, key_fact, long_fact, plain, room, split, styled};
+use super::parts::{
+    details_below, failure_above, inner, joined, key_fact, loading, long_fact, plain, room, split,
+    styled,
+};
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
-use crate::console::state::{Extent, Model, RECONNECTING};
+use crate::console::state::{Extent, Model};
 use crate::text::{ago, count, escaped, plural, size, time};
 
 /// The columns beside the repo, the most important first.
@@ -37,9 +40,6 @@ const COLUMNS: [Beside; 4] = [
     Beside { head: "REPLACED", width: 16, numbers: false },
     Beside { head: "PACK", width: 14, numbers: false },
 ];
-
-/// Minimum rows of the list in a low terminal, with its head.
-const LISTED: usize = 5;
 
 /// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
@@ -54,12 +54,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(nothing(model, room)), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let mut details = vec![Line::default()];
-    details.extend(facts(model, current, room));
-    let height = usize::from(below.height);
-    details.truncate(height.saturating_sub(LISTED));
-    let [rows, details_at] = split(below, height - details.len());
-    frame.render_widget(Paragraph::new(details), inner(details_at));
+    let rows = details_below(frame, below, facts(model, current, room));
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, pack: &ReplacedPack, selected| {
         table.row(model.styles, &of(pack), |head| cell(model, pack, head), selected)
@@ -71,9 +66,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 fn sums(model: &Model, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
     let Some(report) = model.prune.report() else {
-        let reading = if model.is_disconnected() { RECONNECTING } else { "loading …" };
-        let is_loading = model.prune.pace.is_loading() || model.is_disconnected();
-        return vec![Line::styled(if is_loading { reading } else { "" }, styles.busy())];
+        return vec![loading(model, &model.prune.pace)];
     };
     let packs = |number, bytes| format!("{}, {}", plural(number, "pack"), size(bytes));
     let mut parts = vec![match report.packs_deleted {
@@ -87,14 +80,8 @@ fn sums(model: &Model, room: usize) -> Vec<Line<'static>> {
     if report.packs_kept > 0 {
         parts.push((format!("{} kept", count(report.packs_kept)), styles.bad()));
     }
-    let mut spans: Vec<Span> = Vec::new();
-    for (text, style) in parts {
-        if !spans.is_empty() {
-            spans.push(Span::styled(" · ", styles.quiet()));
-        }
-        spans.push(Span::styled(text, style));
-    }
-    let mut lines = vec![Line::from(spans)];
+    let spans = parts.into_iter().map(|(text, style)| Span::styled(text, style));
+    let mut lines = vec![joined(styles, spans)];
     lines.extend(styled(
         notes(report).iter().flat_map(|note| wrap(note, room)).collect(),
         styles.quiet(),
@@ -131,7 +118,8 @@ fn nothing(model: &Model, room: usize) -> Vec<Line<'static>> {
         (None, None) if model.is_disconnected() => plain(wrap("Reconnecting …", room)),
         (None, None) => plain(wrap("Looking for packs that no repo needs …", room)),
         (Some(_), _) => {
-            let message = "No pack waits to be deleted. Consolidations replace packs; 8 days later they can be deleted.";
+            let message = "No pack waits to be deleted. Consolidations replace packs; 8 days later \
+                they can be deleted.";
             styled(wrap(message, room), model.styles.good())
         }
     }

@@ -20,7 +20,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::columns::Columns;
-use super::parts::{failure_above, inner, plain, room, split};
+use super::parts::{failure_above, inner, joined, plain, room, split};
 use crate::console::cells::{fit, width, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Column, Extent, Model, PAGE, RECONNECTING};
@@ -114,14 +114,8 @@ fn fitting<const N: usize>(
         fits[at] = takes <= left;
         left -= if fits[at] { takes } else { 0 };
     }
-    let mut spans = Vec::new();
-    for ((_, label, style), _) in parts.into_iter().zip(fits).filter(|(_, fits)| *fits) {
-        if !spans.is_empty() {
-            spans.push(Span::styled(" · ", styles.quiet()));
-        }
-        spans.push(Span::styled(label, style));
-    }
-    Line::from(spans)
+    let fitting = parts.into_iter().zip(fits).filter(|(_, fits)| *fits);
+    joined(styles, fitting.map(|((_, label, style), _)| Span::styled(label, style)))
 }
 
 /// The number of repos, and of matches.

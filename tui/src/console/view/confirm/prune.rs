@@ -43,7 +43,8 @@ pub(super) fn lines(model: &Model, report: &PruneReport, room: usize) -> Vec<Lin
         lines.extend(long_fact(styles, "Kept", &kept, room));
     }
     lines.push(Line::default());
-    let message = "No repo needs them. The packs that replace them are read and hashed first; where one is missing or damaged, what it replaces is kept. Deleted packs can't be restored.";
+    let message = "No repo needs them. The packs that replace them are read and hashed first; \
+        where one is missing or damaged, what it replaces is kept. Deleted packs can't be restored.";
     lines.extend(plain(wrap(message, room)));
     if due.iter().any(|pack| pack.repos.is_empty()) {
         let message = "Deleted repos whose packs are deleted can't be restored any more.";
