@@ -69,8 +69,7 @@ fn line(commit: &LoggedCommit, output: &Output) -> String {
     let names: Vec<String> = commit.branches.iter().map(|name| escaped(name)).chain(tags).collect();
     let mut parts = vec![output.paint(Tone::Name, short_id(&commit.commit))];
     parts.extend((!day.is_empty()).then(|| output.paint(Tone::Dim, day)));
-    parts.extend(commit.author.is_some().then(|| text(&commit.author)));
-    parts.extend((!subject.is_empty()).then_some(subject));
+    parts.extend([text(&commit.author), subject].into_iter().filter(|part| !part.is_empty()));
     parts.extend(
         (!names.is_empty()).then(|| output.paint(Tone::Good, format!("({})", names.join(", ")))),
     );
