@@ -57,8 +57,11 @@ fn build(kind: &str, name: &str, within: &str) -> Result<PathBuf, String> {
     let mut command = Command::new(cargo);
     // What cargo tells this test about its package is not a setting of the build: build scripts
     // that read it would run again, here and in the next build, with all that depends on them.
+    // So would they with `RUSTC_BOOTSTRAP`, with which libtest reports the time of each test.
     let told = |name: &str| {
-        ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "RUSTC_BOOTSTRAP"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
     };
     for (name, _) in std::env::vars_os().filter(|(name, _)| told(&name.to_string_lossy())) {
         command.env_remove(name);

@@ -29,8 +29,7 @@ impl Served {
     /// # Panics
     /// When it does not start.
     pub fn start(store: &Packhouse, listen: &str, words: &[&str]) -> Served {
-        let words: Vec<&str> = ["serve", "--listen", listen].iter().chain(words).copied().collect();
-        Served::begun(store.command(words))
+        Served::begun(store.command(Served::words(listen, words)))
     }
 
     /// Serves a store, in a process with a limit on open files.
@@ -38,9 +37,7 @@ impl Served {
     /// # Panics
     /// When it does not start.
     pub fn with_open_files(store: &Packhouse, files: u32, words: &[&str]) -> Served {
-        let words: Vec<&str> =
-            ["serve", "--listen", "127.0.0.1:0"].iter().chain(words).copied().collect();
-        let plain = store.command(words);
+        let plain = store.command(Served::words("127.0.0.1:0", words));
         let mut command = Command::new("sh");
         command
             .args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\"")])
@@ -53,6 +50,17 @@ impl Served {
             };
         }
         Served::begun(command)
+    }
+
+    /// The command line of a server. No disk space is reserved unless the words ask for it: what a
+    /// test expects does not depend on how full the disk of the machine is.
+    fn words<'a>(listen: &'a str, words: &[&'a str]) -> Vec<&'a str> {
+        let mut all = vec!["serve", "--listen", listen];
+        if !words.contains(&"--keep-free") {
+            all.extend(["--keep-free", "0"]);
+        }
+        all.extend(words);
+        all
     }
 
     fn begun(mut command: Command) -> Served {

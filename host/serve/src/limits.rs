@@ -34,7 +34,7 @@ pub struct ServeLimits {
     pub answers: Option<u64>,
     /// Maximum bytes of those of one token; none: a quarter of all.
     pub answers_per_token: Option<u64>,
-    /// Bytes of disk reserved for pushes; none: a tenth of the disk, at most 8 GiB.
+    /// Bytes of disk reserved for pushes; none: a twentieth of the disk, at most 1 GiB.
     pub keep_free: Option<u64>,
 }
 
@@ -54,7 +54,7 @@ impl RequestLimits {
     pub(super) fn new(limits: &ServeLimits, disk: u64) -> RequestLimits {
         let all = limits.answers.unwrap_or((disk / 4).min(256 << 20));
         let of_token = limits.answers_per_token.unwrap_or(all / 4).min(all);
-        let keep_free = limits.keep_free.unwrap_or((disk / 10).min(8 << 30));
+        let keep_free = limits.keep_free.unwrap_or((disk / 20).min(1 << 30));
         RequestLimits { all, of_token, strangers: all / 2, of_address: of_token / 4, keep_free }
     }
 }

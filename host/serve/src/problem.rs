@@ -130,7 +130,7 @@ fn status_of(error: &Error) -> StatusCode {
             used_up: ExhaustedBudget::Caller | ExhaustedBudget::Strangers,
             ..
         } => StatusCode::TOO_MANY_REQUESTS,
-        Error::RequestsFull { used_up: ExhaustedBudget::All, .. } => {
+        Error::RequestsFull { used_up: ExhaustedBudget::All | ExhaustedBudget::Disk, .. } => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Error::Cancelled

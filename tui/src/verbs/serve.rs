@@ -73,8 +73,8 @@ pub(crate) struct Serve {
     /// without a token gets a quarter of it
     #[arg(long, alias = "answers-of-one", value_name = "BYTES")]
     answers_per_token: Option<u64>,
-    /// Disk space in bytes reserved for pushes: below it, no fetch requests are kept [default: a tenth
-    /// of the disk, at most 8 GiB]
+    /// Disk space in bytes reserved for pushes: below it, no fetch requests are kept [default: a
+    /// twentieth of the disk, at most 1 GiB]
     #[arg(long, value_name = "BYTES")]
     keep_free: Option<u64>,
     /// Address or network of a proxy whose X-Forwarded-For, -Proto and -Host headers are trusted;

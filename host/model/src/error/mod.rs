@@ -46,6 +46,8 @@ pub enum ExhaustedBudget {
     Strangers,
     /// What there is for the caller.
     Caller,
+    /// The disk: what is left of it is reserved for pushes.
+    Disk,
 }
 
 /// The cause of an error, from any library.
@@ -99,7 +101,8 @@ pub enum Error {
     #[error("no space for a fetch request of {bytes} bytes: {}; a request with fewer haves needs none", match used_up {
         ExhaustedBudget::Caller => "your unexpired requests fill your quota; wait until some expire, or set a shorter ttl_seconds",
         ExhaustedBudget::Strangers => "requests of clients without a token fill their quota; use a token, or try again later",
-        ExhaustedBudget::All => "the requests that this server keeps fill their quota (--answers, --keep-free); try again later",
+        ExhaustedBudget::All => "the requests that this server keeps fill their quota (--answers); try again later",
+        ExhaustedBudget::Disk => "the disk of the server is nearly full, and the rest is reserved for pushes (--keep-free); free some space",
     })]
     RequestsFull {
         /// The exhausted budget.

@@ -38,7 +38,7 @@ impl Store {
         if let Some(quota) = quota
             && self.vault.free_bytes()?.saturating_sub(bytes) < quota.keep_free
         {
-            return Err(Error::RequestsFull { used_up: ExhaustedBudget::All, bytes });
+            return Err(Error::RequestsFull { used_up: ExhaustedBudget::Disk, bytes });
         }
         let caller = quota.map_or_else(String::new, |quota| quota.caller.clone());
         let kept = NewFetchRequest { repo: row.id, digest, request, caller, expires_at };
