@@ -76,7 +76,7 @@ pub use report::{
     BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, CommittedFile, Damage,
     DeleteReport, DeletedRepo, DiskSpace, FetchReport, FilesPage, FilesQuery, FoundRecord, GcCost,
     GcDone, GcDropped, GcEntry, GcPlanReport, GcPlanned, GcProof, GcQuery, GcRecord, GcReport,
-    Health, JobEnded, JobReport, JobStatus, JobsQuery, KeptPack, LogPage, LogQuery, LoggedCommit,
+    Health, ImportProblem, ImportReport, JobEnded, JobReport, JobStatus, JobsQuery, KeptPack, LogPage, LogQuery, LoggedCommit,
     Moment, NEWER_WAY_OUT, NewerPacks, PackFate, PackReport, Policy, PolicyCheck, PolicyReport,
     Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, RecordReport, Repaired,
     ReplacedPack, RepoReport, RepoSummary, ScrubReport, ScrubState, VerifyReport,

@@ -25,6 +25,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::download::RemotePack;
 use super::run::{FIRST_PAUSE, LONGEST_PAUSE, run};
 use super::{PAGE, Remote, download, pages, push};
 
@@ -206,7 +207,14 @@ impl Client for Remote {
             let report: FetchReport = self.client.post(&path, &asked).await?;
             let Some(output) = &request.output else { return Ok(report) };
             // The report is that of the bytes that are written: those of another answer don't count.
-            let key = download::download(self, repo, &report, output, progress).await?;
+            let pack = RemotePack {
+                repo,
+                url: &report.mpack_url,
+                bytes: report.bytes,
+                key: report.mpack_key,
+                reconnect_timeout: self.reconnect_timeout,
+            };
+            let key = download::download(&self.client, &pack, output, progress).await?;
             if key.is_some() {
                 return Ok(FetchReport { mpack_key: key, ..report });
             }

@@ -64,8 +64,10 @@ pub(super) type ClientResult<T> = std::result::Result<T, CallError>;
 /// The body of an error response.
 #[derive(Deserialize)]
 struct Problem {
-    detail: String,
-    class: String,
+    /// A text. Muse servers of another make may send a list of faults.
+    detail: serde_json::Value,
+    /// None from a Muse server of another make.
+    class: Option<String>,
 }
 
 impl HttpClient {
@@ -117,11 +119,21 @@ impl HttpClient {
 
     /// A request to the admin API.
     pub(super) fn admin(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.client.request(method, format!("{}/admin/v1/{path}", self.base));
+        self.under(method, &format!("admin/v1/{path}"))
+    }
+
+    /// A request to a path under the server's URL.
+    pub(super) fn under(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}/{path}", self.base));
         match &self.token {
             Some(token) => request.header(AUTHORIZATION, token.clone()),
             None => request,
         }
+    }
+
+    /// 16 random bytes.
+    pub(super) fn random_id(&self) -> [u8; 16] {
+        self.clock.random_id()
     }
 
     /// A request to any URL, without the token.
@@ -164,11 +176,7 @@ impl HttpClient {
 
     /// The response of a path outside of the admin API.
     pub(super) async fn text(&self, path: &str) -> Result<String> {
-        let mut request = self.client.get(format!("{}/{path}", self.base)).timeout(ANSWER);
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, token.clone());
-        }
-        let response = self.send(request).await?;
+        let response = self.send(self.under(Method::GET, path).timeout(ANSWER)).await?;
         response.text().await.map_err(|error| self.broken(&error).into())
     }
 
@@ -215,7 +223,9 @@ impl HttpClient {
         let body = response.bytes().await.unwrap_or_default();
         let error = match serde_json::from_slice::<Problem>(&body) {
             Ok(Problem { detail, class }) => {
-                Error::Remote { class: Class::named(&class), message: detail }
+                let detail = detail.as_str().map_or_else(|| detail.to_string(), str::to_owned);
+                let class = class.map_or(Class::Refused, |class| Class::named(&class));
+                Error::Remote { class, message: detail }
             }
             // A proxy that can't reach the server.
             Err(_) if matches!(status.as_u16(), 502..=504) => {
@@ -229,7 +239,7 @@ impl HttpClient {
     fn strange(&self, status: StatusCode) -> String {
         let why = match status {
             status if status.is_redirection() => {
-                "it redirects, and tokens are not sent to other URLs; name the target in --remote"
+                "it redirects, and tokens are not sent to other URLs; name the target itself"
             }
             StatusCode::NOT_FOUND => "is it the URL of a packhouse serve?",
             _ => "the log of the proxy in front of the server may say more",

@@ -8,7 +8,6 @@ use packhouse_model::digest::finish;
 use packhouse_model::error::{Class, Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
-use packhouse_model::report::FetchReport;
 use reqwest::header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
 use ring::digest::{Context, SHA256};
@@ -16,8 +15,7 @@ use tokio::fs::{File, rename};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::Remote;
-use super::call::{CallError, ClientResult};
+use super::call::{CallError, ClientResult, HttpClient};
 
 /// Pause before an interrupted download is resumed.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -36,33 +34,45 @@ impl Drop for TempFile {
     }
 }
 
+/// A pack at the URL of a fetch.
+pub(super) struct RemotePack<'a> {
+    /// The repo, for progress.
+    pub(super) repo: &'a RepoName,
+    pub(super) url: &'a str,
+    /// Its size; 0 if it is not known.
+    pub(super) bytes: u64,
+    /// Its key, if it is known.
+    pub(super) key: Option<MpackKey>,
+    /// How long the download is retried while the server is unreachable; none for ever.
+    pub(super) reconnect_timeout: Option<Duration>,
+}
+
 /// Writes the pack to a temporary file next to `output`, hashes it on the way, and renames it.
 /// Resumes an interrupted download, as long as the server is reachable from time to time. Returns the
 /// key; none if the repo has changed so that the URL leads to another answer by now.
 pub(super) async fn download(
-    remote: &Remote,
-    repo: &RepoName,
-    report: &FetchReport,
+    client: &HttpClient,
+    pack: &RemotePack<'_>,
     output: &Path,
     progress: &Progress,
 ) -> Result<Option<MpackKey>> {
     let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let path = folder.join(format!(".packhouse-{}", hex::encode(remote.clock.random_id())));
+    let path = folder.join(format!(".packhouse-{}", hex::encode(client.random_id())));
     let failing = |error| Error::io("writing", output)(error);
     let file = std::fs::File::create_new(&path).map_err(failing)?;
     packhouse_model::files::for_user(&file);
     let mut temporary = TempFile(Some(path.clone()));
     let sum = Context::new(&SHA256);
     let file = File::from_std(file);
-    let etag = named_etag(&report.mpack_url);
-    let mut getting = Download { remote, repo, report, etag, file, sum, done: 0, output, progress };
+    let etag = named_etag(pack.url);
+    let mut getting = Download { client, pack, etag, file, sum, done: 0, output, progress };
     if !getting.whole().await? {
         return Ok(None);
     }
     getting.file.sync_all().await.map_err(failing)?;
     let key = MpackKey::new(finish(getting.sum));
     // The hash proves the content, regardless of its sender.
-    if let Some(expected) = report.mpack_key.filter(|expected| *expected != key) {
+    if let Some(expected) = pack.key.filter(|expected| *expected != key) {
         let message = format!(
             "hash mismatch in the downloaded pack: expected {expected}, got {key}; nothing was written to {}",
             output.display()
@@ -84,9 +94,8 @@ fn named_etag(url: &str) -> Option<String> {
 }
 
 struct Download<'a> {
-    remote: &'a Remote,
-    repo: &'a RepoName,
-    report: &'a FetchReport,
+    client: &'a HttpClient,
+    pack: &'a RemotePack<'a>,
     /// That of the bytes that are downloaded, once it is known.
     etag: Option<String>,
     file: File,
@@ -117,7 +126,7 @@ impl Download<'_> {
                 CallError::Broken { .. } => false,
             };
             if lasting
-                || self.remote.reconnect_timeout.is_some_and(|timeout| last.elapsed() >= timeout)
+                || self.pack.reconnect_timeout.is_some_and(|timeout| last.elapsed() >= timeout)
             {
                 return Err(failed.into());
             }
@@ -128,7 +137,7 @@ impl Download<'_> {
 
     /// Reads until the response ends.
     async fn some(&mut self) -> std::result::Result<(), DownloadEnd> {
-        let client = &self.remote.client;
+        let client = self.client;
         let mut response = self.ask().await.map_err(DownloadEnd::Broke)?;
         let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
         match (&self.etag, etag) {
@@ -168,15 +177,15 @@ impl Download<'_> {
             .flush()
             .await
             .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
-        match self.done < self.report.bytes {
+        match self.done < self.pack.bytes {
             true => Err(DownloadEnd::Broke(client.silent("the download of a pack was cut off"))),
             false => Ok(()),
         }
     }
 
     async fn ask(&self) -> ClientResult<Response> {
-        let client = &self.remote.client;
-        let mut request = client.stranger(&self.report.mpack_url);
+        let client = self.client;
+        let mut request = client.stranger(self.pack.url);
         if self.done > 0 {
             request = request.header(RANGE, format!("bytes={}-", self.done));
             if let Some(etag) = &self.etag {
@@ -194,7 +203,7 @@ impl Download<'_> {
     }
 
     fn report_progress(&self) -> Result<()> {
-        self.progress.at(&self.repo.to_string(), Phase::Receive, self.done, self.report.bytes)
+        self.progress.at(&self.pack.repo.to_string(), Phase::Receive, self.done, self.pack.bytes)
     }
 }
 

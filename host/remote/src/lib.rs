@@ -15,6 +15,7 @@ mod call;
 mod connection;
 mod contents;
 mod download;
+mod muse;
 mod push;
 mod run;
 mod sse;
@@ -30,6 +31,7 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::report::{Changes, StatusReport};
 use url::{Host, Url};
 
+pub use muse::{BranchHeads, MuseRemote};
 pub use packhouse_model::connection::ConnectionStatus;
 
 /// Page size of the server.
@@ -91,21 +93,8 @@ impl Remote {
         let url = url.ok_or_else(|| {
             Error::Usage("--remote: expected http://HOST:PORT or https://HOST".into())
         })?;
-        if url.query().is_some()
-            || url.fragment().is_some()
-            || !url.username().is_empty()
-            || url.password().is_some()
-        {
-            return Err(Error::Usage(
-                "--remote: expected a URL without user, `?` and `#`; put the token in PACKHOUSE_TOKEN".into(),
-            ));
-        }
         let token = options.token.filter(|token| !token.is_empty());
-        if token.is_some() && url.scheme() == "http" && !is_here(&url) {
-            return Err(Error::Usage(format!(
-                "--remote {url}: the token would be sent unencrypted; use https://, or a tunnel to this machine"
-            )));
-        }
+        may_send(&url, token.is_some(), "--remote", "put the token in PACKHOUSE_TOKEN")?;
         let client = Arc::new(HttpClient::new(url, token, options.clock.clone())?);
         Ok(Remote { client, reconnect_timeout: options.reconnect_timeout, clock: options.clock })
     }
@@ -172,6 +161,25 @@ async fn pages<'a, T, C>(
         }
         from = next;
     }
+}
+
+/// Refuses a URL with a user or a query, and one that would send a token unencrypted.
+fn may_send(url: &Url, has_token: bool, what: &str, where_tokens_go: &str) -> Result<()> {
+    if url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
+        return Err(Error::Usage(format!(
+            "{what}: expected a URL without user, `?` and `#`; {where_tokens_go}"
+        )));
+    }
+    if has_token && url.scheme() == "http" && !is_here(url) {
+        return Err(Error::Usage(format!(
+            "{what} {url}: the token would be sent unencrypted; use https://, or a tunnel to this machine"
+        )));
+    }
+    Ok(())
 }
 
 /// Whether a URL refers to this machine.

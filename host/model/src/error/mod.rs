@@ -386,7 +386,7 @@ pub enum Error {
 
     /// A server can't be reached, or its response was cut off.
     #[error(
-        "{url} can't be reached: {reason}. Check that the server is running, and that --remote is right"
+        "{url} can't be reached: {reason}. Check that the server is running, and that the URL is right"
     )]
     Unreachable {
         /// The server.

@@ -6,6 +6,7 @@ mod backup;
 mod contents;
 mod damage;
 mod health;
+mod import;
 mod job;
 pub(crate) mod job_status;
 pub(crate) mod newer;
@@ -36,6 +37,7 @@ pub use contents::{
 };
 pub use damage::{Damage, KeptPack, Repaired};
 pub use health::{DiskSpace, Health};
+pub use import::{ImportProblem, ImportReport};
 pub use job::{JobEnded, JobReport, JobsQuery, Policy, PolicyCheck, PolicyReport, Queued};
 pub use job_status::JobStatus;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
