@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Checks everything in this folder that can be checked without a container registry, a cluster, or
+# systemd as the first process: each NAME/check.sh. `packaging/check.sh nginx` runs one of them.
+#
+# A check whose tools are not installed is skipped, and says so; it fails instead if
+# PACKHOUSE_TEST_REQUIRE=all. `packaging/check.sh --tools` installs the tools (Debian, as root).
+#
+# PACKHOUSE_BINARY: the program to check with; otherwise the one that cargo has built for the tests.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+if [ "${1:-}" = --tools ]; then
+  exec ./tools.sh
+fi
+
+PACKHOUSE_BINARY=${PACKHOUSE_BINARY:-${CARGO_TARGET_DIR:-$PWD/../target}/debug/packhouse}
+PACKHOUSE_BINARY=$(realpath "$PACKHOUSE_BINARY")
+export PACKHOUSE_BINARY
+[ -x "$PACKHOUSE_BINARY" ] || { echo "no program at $PACKHOUSE_BINARY: cargo build --workspace" >&2; exit 1; }
+
+passed=0 failed=0 skipped=0
+for check in ${@:-*/check.sh}; do
+  name=${check%/check.sh}
+  began=$SECONDS
+  echo "-- $name"
+  status=0
+  bash "$name/check.sh" || status=$?
+  case $status in
+    0) passed=$((passed + 1)) result=ok ;;
+    77) skipped=$((skipped + 1)) result=SKIPPED ;;
+    *) failed=$((failed + 1)) result=FAILED ;;
+  esac
+  echo "-- $name: $result, $((SECONDS - began)) s"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
