@@ -2,6 +2,9 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+# Debian's own, because it has the module yaml.
+python=/usr/bin/python3
+
 # A folder for this check. It goes away when the check ends, and so do the processes in `started`.
 scratch=$(mktemp -d)
 started=()
@@ -39,5 +42,5 @@ until_works() {
 
 # A port of this machine that nothing listens on.
 free_port() {
-  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+  $python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
