@@ -5,6 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+pub use packhouse_core::Kind;
 
 use crate::error::Result;
 use crate::names::RepoName;

@@ -8,14 +8,15 @@ use std::time::Duration;
 use anyhow::bail;
 use crossterm::event::Event;
 use futures::stream::{Stream, StreamExt};
+use packhouse_host::ConnectionStatus;
 use packhouse_host::clock::Clock;
-use packhouse_host::{ConnectionStatus, Inspect};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::layout::{Position, Rect};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+use super::backend;
 use super::effects::Runner;
 use super::inputs::Input;
 use super::keys::Key;
@@ -78,7 +79,7 @@ where
     /// Creates a console. Must be called within a tokio runtime.
     pub(super) fn new(
         model: Model,
-        store: Arc<dyn Inspect>,
+        store: Arc<dyn backend::Backend>,
         clock: Arc<dyn Clock>,
         terminal: Terminal<D>,
         inputs: I,

@@ -1,15 +1,18 @@
 //! Runs effects as tasks. Each ends with one message; progress is forwarded at most ten times per
 //! second.
 
+pub(super) mod contents;
+
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use packhouse_host::{Error, Event, GcOptions, Inspect, PlannedGc, Progress, VerifyOptions};
+use packhouse_host::{Error, Event, GcOptions, PlannedGc, Progress, VerifyOptions};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
+use super::backend::Backend;
 use super::failure::Failure;
 use super::msg::{Effect, Msg};
 use super::state::{JobChange, PAGE, Ticket};
@@ -19,7 +22,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs effects on a store.
 pub(super) struct Runner {
-    store: Arc<dyn Inspect>,
+    store: Arc<dyn Backend>,
     messages: mpsc::UnboundedSender<Msg>,
     tasks: JoinSet<Ticket>,
     /// Watches the store for changes, for as long as the console runs.
@@ -41,7 +44,7 @@ struct Steps {
 
 impl Runner {
     /// A runner that sends results to `messages`.
-    pub(super) fn new(store: Arc<dyn Inspect>, messages: mpsc::UnboundedSender<Msg>) -> Self {
+    pub(super) fn new(store: Arc<dyn Backend>, messages: mpsc::UnboundedSender<Msg>) -> Self {
         let steps = Arc::<Steps>::default();
         let reporter = tokio::spawn(report_progress(steps.clone(), messages.clone()));
         Runner {
@@ -80,6 +83,29 @@ impl Runner {
                 self.spawn(ticket, async move {
                     let shown = store.detail(&repo).await;
                     Msg::Shown(ticket, shown.map(Box::new).map_err(Failure::from))
+                });
+            }
+            Effect::Commits(ticket, repo, query) => {
+                self.spawn(ticket, async move {
+                    let page = store.log(&repo, &query).await;
+                    Msg::Commits(ticket, page.map_err(Failure::from))
+                });
+            }
+            Effect::Files(ticket, repo, query) => {
+                self.spawn(ticket, async move {
+                    let page = store.files(&repo, &query).await;
+                    Msg::Files(ticket, page.map_err(Failure::from))
+                });
+            }
+            Effect::Entity(ticket, repo, id) => {
+                self.spawn(ticket, async move {
+                    let opened = contents::open(store.as_ref(), &repo, &id).await;
+                    Msg::Entity(ticket, opened.map(Box::new).map_err(Failure::from))
+                });
+            }
+            Effect::Find(ticket, id, repos) => {
+                self.spawn(ticket, async move {
+                    Msg::Found(ticket, contents::find(store.as_ref(), &id, repos).await)
                 });
             }
             Effect::Plan(ticket, repo) => {

@@ -27,6 +27,9 @@ const SHARED: [Section; 4] = [
             Action::Repos
                 | Action::Jobs
                 | Action::Health
+                | Action::Prune
+                | Action::Policies
+                | Action::Find
                 | Action::Runs
                 | Action::History
                 | Action::Log

@@ -2,7 +2,7 @@
 //!
 //! In reading order:
 //!
-//! 1. The store is an [`Inspect`]: one on this machine, a server, or the [`demo`]. [`failure`]: why
+//! 1. The store is a [`Backend`]: one on this machine, a server, or the [`demo`]. [`failure`]: why
 //!    a call to it failed.
 //! 2. [`state`]: the model, plain data; [`msg`]: messages and effects.
 //! 3. [`update`]: applies a message to the model, and returns effects, which only it makes. No I/O.
@@ -16,6 +16,7 @@
 
 mod app;
 mod args;
+mod backend;
 #[doc(hidden)]
 pub mod bench;
 mod cells;
@@ -44,11 +45,12 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use app::App;
+use backend::Backend;
 use demo::DemoBackend;
 use keys::Keymap;
 use log_file::LogMessage;
 use packhouse_host::clock::SystemClock;
-use packhouse_host::{Error, Inspect, Remote, RemoteOptions};
+use packhouse_host::{Error, Remote, RemoteOptions};
 use settings::{Hints, Settings};
 use state::Model;
 use terminal::Guard;
@@ -74,7 +76,7 @@ pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result
         require_store(context).await?;
     }
     let logged = log_file::start(context, args.log.as_deref())?;
-    let store: Arc<dyn Inspect> = if settings.demo {
+    let store: Arc<dyn Backend> = if settings.demo {
         Arc::new(DemoBackend::new())
     } else if let Some(options) = context.remote_options()? {
         // The console waits for its server without a limit.
@@ -92,7 +94,7 @@ async fn require_store(context: &Context) -> anyhow::Result<()> {
 }
 
 async fn show(
-    store: Arc<dyn Inspect>,
+    store: Arc<dyn Backend>,
     settings: Settings,
     keymap: Keymap,
     logged: UnboundedReceiver<LogMessage>,

@@ -3,14 +3,14 @@
 use crossterm::event::MouseEvent;
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
-    ConnectionStatus, Event, GcEntry, GcPlanReport, GcQuery, GcReport, Health, JobReport,
-    JobsQuery, PolicyCheck, PolicyReport, PruneOptions, PruneReport, RepoName, RepoSummary,
-    VerifyReport,
+    ConnectionStatus, Event, FilesPage, FilesQuery, GcEntry, GcPlanReport, GcQuery, GcReport,
+    Health, JobReport, JobsQuery, LogPage, LogQuery, PolicyCheck, PolicyReport, PruneOptions,
+    PruneReport, RepoName, RepoSummary, VerifyReport,
 };
 
 use super::failure::BackendResult;
 use super::keys::Key;
-use super::state::{Extent, JobChange, Level, Permit, Ticket};
+use super::state::{Extent, FoundIn, JobChange, Level, Opened, Permit, Ticket};
 
 /// A message.
 #[derive(Debug)]
@@ -41,6 +41,14 @@ pub(super) enum Msg {
     Health(Ticket, BackendResult<Health>),
     /// [`Effect::Show`] ended.
     Shown(Ticket, BackendResult<Box<RepoDetail>>),
+    /// [`Effect::Commits`] ended.
+    Commits(Ticket, BackendResult<LogPage>),
+    /// [`Effect::Files`] ended.
+    Files(Ticket, BackendResult<FilesPage>),
+    /// [`Effect::Entity`] ended.
+    Entity(Ticket, BackendResult<Box<Opened>>),
+    /// [`Effect::Find`] ended: what was found in each of the repos that were reached.
+    Found(Ticket, Vec<FoundIn>),
     /// [`Effect::Plan`] ended. The runner keeps the plan under the ticket.
     Planned(Ticket, BackendResult<GcPlanReport>),
     /// Progress, the latest of each ticket.
@@ -82,6 +90,14 @@ pub(super) enum Effect {
     Health(Ticket),
     /// Load the details of one repo.
     Show(Ticket, RepoName),
+    /// Load a page of commits.
+    Commits(Ticket, RepoName, LogQuery),
+    /// Load a page of the files of a commit.
+    Files(Ticket, RepoName, FilesQuery),
+    /// Load a record, and the beginning of its bytes.
+    Entity(Ticket, RepoName, String),
+    /// Look for an ID in these repos.
+    Find(Ticket, String, Vec<RepoName>),
     /// Plan a consolidation, and keep the plan.
     Plan(Ticket, RepoName),
     /// Run the plan of the ticket.

@@ -2,18 +2,21 @@
 //!
 //! [`input`] handles keys, text and the mouse, [`act`] actions, [`ask`] plans and confirmations,
 //! [`work`] runs, [`jobs`] the jobs of the store, [`prune`] packs that no repo needs,
-//! [`policies`] the policies, [`health`] what needs attention in it, [`loaded`]
-//! what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
+//! [`policies`] the policies, [`health`] what needs attention in it, [`contents`] what is inside
+//! repos, [`find`] the search for an ID, [`prompt`] questions in the footer, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
 //! store. [`screens`] opens screens.
 
 mod act;
 mod ask;
 mod connection;
+mod contents;
+mod find;
 mod health;
 mod input;
 mod jobs;
 mod loaded;
 mod policies;
+mod prompt;
 mod prune;
 mod reload;
 mod screens;
@@ -60,6 +63,9 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::JobChanged(id, change, answer) => {
             return jobs::changed(model, (id, change), answer);
         }
+        Msg::Found(ticket, found) => {
+            return find::found(model, ticket, found).into_iter().collect();
+        }
         Msg::Connection(connection) => return connection::changed(model, connection),
         Msg::Summarised(answer) => loaded::summarised(model, answer),
         Msg::Health(ticket, answer) => health::loaded(model, ticket, answer),
@@ -67,6 +73,9 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Policies(ticket, answer) => policies::checked(model, ticket, answer),
         Msg::PrunePreviewed(ticket, answer) => prune::previewed(model, ticket, answer),
         Msg::Shown(ticket, answer) => loaded::shown(model, ticket, answer),
+        Msg::Commits(ticket, answer) => contents::listed_commits(model, ticket, answer),
+        Msg::Files(ticket, answer) => contents::listed_files(model, ticket, answer),
+        Msg::Entity(ticket, answer) => contents::opened(model, ticket, answer),
         Msg::Progress(steps) => {
             for (ticket, event) in steps {
                 model.dirty |= work::step(model, ticket, event);

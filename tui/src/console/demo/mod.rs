@@ -5,11 +5,12 @@
 //! 1. [`names`]: the repos. [`history`]: what has happened to them, generated from a seed.
 //! 2. [`store`]: the real store on the catalog and the vault in memory, in which all that happens,
 //!    at the times that [`clock`] shows. Equal seeds and times give equal stores.
-//! 3. Here: the demo as the console inspects it. The store is built when it is first asked, so the
+//! 3. Here, and in [`contents`]: the demo as the console inspects it. The store is built when it is first asked, so the
 //!    console appears at once. Packs in memory are too fast to watch, so work has a pace, and
 //!    sometimes a push arrives.
 
 mod clock;
+mod contents;
 mod history;
 mod names;
 mod store;
@@ -26,6 +27,8 @@ use packhouse_host::{
     RepoSummary, Result,
 };
 use tokio::sync::OnceCell;
+
+use super::backend::Backend;
 
 #[cfg(test)]
 pub(super) use clock::DemoClock;
@@ -64,7 +67,7 @@ impl DemoBackend {
     }
 
     /// The store itself: its work has no pace.
-    async fn store(&self) -> Result<&dyn Inspect> {
+    async fn store(&self) -> Result<&dyn Backend> {
         Ok(&self.demo().await?.store)
     }
 

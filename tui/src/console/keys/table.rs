@@ -36,6 +36,14 @@ pub(in crate::console) enum Action {
     Prune,
     /// Shows the policies, and which repos are due.
     Policies,
+    /// Shows the commits of a repo.
+    Commits,
+    /// Shows the record of a commit.
+    Entity,
+    /// Shows bytes in hexadecimal.
+    Raw,
+    /// Looks for an ID.
+    Find,
     /// Deletes the packs that are due.
     PruneNow,
     RetryJob,
@@ -81,6 +89,14 @@ pub(in crate::console) enum Focus {
     /// The input of the filter.
     Filter,
     Repo,
+    /// The commits of a repo, the files of a commit, and a record.
+    Commits,
+    Files,
+    Entity,
+    /// The records with an ID.
+    Find,
+    /// A question in the footer.
+    Prompt,
     /// A plan that is only displayed.
     Preview,
     /// The confirm dialog.
@@ -114,10 +130,15 @@ pub(in crate::console) enum Focus {
 
 impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Focus; 21] = [
+    pub(in crate::console) const ALL: [Focus; 26] = [
         Focus::Repos,
         Focus::Filter,
         Focus::Repo,
+        Focus::Commits,
+        Focus::Files,
+        Focus::Entity,
+        Focus::Find,
+        Focus::Prompt,
         Focus::Preview,
         Focus::Confirm,
         Focus::Typing,
@@ -144,6 +165,11 @@ impl Focus {
             Focus::Repos => "Repos",
             Focus::Filter => "Filter input",
             Focus::Repo => "Repo",
+            Focus::Commits => "Commits",
+            Focus::Files => "Files",
+            Focus::Entity => "Record",
+            Focus::Find => "Find",
+            Focus::Prompt => "Question",
             Focus::Preview => "Plan preview",
             Focus::Confirm => "Confirm dialog",
             Focus::Typing => "Confirm dialog with a number",
@@ -167,7 +193,10 @@ impl Focus {
 
     /// Whether characters are text here.
     pub(in crate::console) const fn takes_text(self) -> bool {
-        matches!(self, Focus::Filter | Focus::Typing | Focus::Search | Focus::Palette)
+        matches!(
+            self,
+            Focus::Filter | Focus::Typing | Focus::Search | Focus::Prompt | Focus::Palette
+        )
     }
 }
 
@@ -215,6 +244,10 @@ use Focus as F;
 const LETTERS: &[Focus] = &[
     F::Repos,
     F::Repo,
+    F::Commits,
+    F::Files,
+    F::Entity,
+    F::Find,
     F::Preview,
     F::Runs,
     F::Done,
@@ -233,6 +266,11 @@ const SCROLLED: &[Focus] = &[
     F::Repos,
     F::Filter,
     F::Repo,
+    F::Commits,
+    F::Files,
+    F::Entity,
+    F::Find,
+    F::Prompt,
     F::Preview,
     F::Confirm,
     F::Typing,
@@ -254,6 +292,10 @@ const SCROLLED: &[Focus] = &[
 const COPIED: &[Focus] = &[
     F::Repos,
     F::Repo,
+    F::Commits,
+    F::Files,
+    F::Entity,
+    F::Find,
     F::Runs,
     F::Done,
     F::History,
@@ -268,6 +310,10 @@ const COPIED: &[Focus] = &[
 const SCREENS: &[Focus] = &[
     F::Repos,
     F::Repo,
+    F::Commits,
+    F::Files,
+    F::Entity,
+    F::Find,
     F::Preview,
     F::Runs,
     F::Run,
@@ -281,7 +327,7 @@ const SCREENS: &[Focus] = &[
     F::Policies,
     F::Log,
 ];
-const TEXT: &[Focus] = &[F::Filter, F::Search, F::Palette, F::Typing];
+const TEXT: &[Focus] = &[F::Filter, F::Search, F::Prompt, F::Palette, F::Typing];
 
 /// All actions. The footer shows as many hints as fit in this order, the most important first.
 #[rustfmt::skip]
@@ -293,11 +339,11 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Stop, "cancel-run", &[Key::char('x')], &[F::Run, F::Runs], "cancel run", "Cancel the run at its next safe point"),
     row(Action::LeaveNow, "quit-now", &[Key::char('l')], &[F::Leave], "quit now", "Quit at once while disconnected; runs continue on the server"),
     row(Action::Decline, "stay", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[F::Leave], "stay", "Stay in the console"),
-    row(Action::Accept, "accept", &[ENTER], &[F::Filter, F::Search], "apply", "Apply the input"),
+    row(Action::Accept, "accept", &[ENTER], &[F::Filter, F::Search, F::Prompt], "apply", "Apply the input"),
     row(Action::Accept, "accept-count", &[ENTER], &[F::Typing], "confirm", "Do it if the number is correct"),
     row(Action::Accept, "choose", &[ENTER], &[F::Palette], "run", "Run the selected command"),
     row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "Discard the input, and close"),
-    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Runs, F::History, F::Jobs, F::Health, F::Prune, F::Policies], "open", "Open the selected item"),
+    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Repo, F::Commits, F::Files, F::Entity, F::Find, F::Runs, F::History, F::Jobs, F::Health, F::Prune, F::Policies], "open", "Open the selected item"),
     change(row(Action::RetryJob, "retry-job", &[Key::char('r')], &[F::Jobs, F::Job], "retry", "Retry a failed or cancelled job, after a confirmation")),
     change(row(Action::CancelJob, "cancel-job", &[Key::char('x')], &[F::Jobs, F::Job], "cancel job", "Cancel a queued or running job, after a confirmation")),
     change(row(Action::PruneNow, "prune-now", &[Key::char('p')], &[F::Prune], "prune", "Delete the packs that are due, after their number is typed")),
@@ -307,22 +353,27 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::SortNext, "sort", &[Key::char('s')], &[F::Repos, F::Policies], "sort", "Sort by the next column"),
     row(Action::Filter, "filter", &[Key::char('/')], &[F::Repos], "filter", "Filter repos: words of the name, packs>10, size>1G, reclaim>30%, gc>7d, state:failed"),
     row(Action::Filter, "search", &[Key::char('/')], &[F::History, F::Policies], "search", "Search: consolidations by repo, outcome, key or error; policies by repo, due, own or default"),
+    row(Action::Filter, "path", &[Key::char('/')], &[F::Files], "path", "List only a folder or a file"),
+    row(Action::Entity, "record", &[Key::char('i')], &[F::Commits, F::Files], "record", "Show the record of the commit: its fields, its bytes, and where it is"),
+    row(Action::Raw, "raw", &[Key::char('x')], &[F::Entity], "raw bytes", "Switch between the content and its bytes in hexadecimal"),
+    row(Action::Commits, "commits", &[Key::char('b')], &[F::Repos, F::Repo], "commits", "Show the commits of the repo, or of the selected branch"),
     row(Action::Jobs, "jobs", &[Key::char('2')], SCREENS, "jobs", "Show the jobs of the store"),
     row(Action::Health, "health", &[Key::char('3')], SCREENS, "health", "Show what needs attention in the store, and what to do about it"),
     row(Action::Preview, "preview", &[Key::char('p')], &[F::Repos, F::Repo, F::Done, F::Record], "preview", "Show the plan of a consolidation without running it"),
     row(Action::Verify, "verify", &[Key::char('v')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "verify", "Read and hash every pack of the repo or the marked repos"),
-    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Log, F::Help], "back", "Go back"),
+    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Commits, F::Files, F::Entity, F::Find, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Log, F::Help], "back", "Go back"),
     row(Action::CancelQueued, "cancel-queued", &[Key::char('X')], &[F::Runs], "cancel queue", "Cancel all queued runs"),
     row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "Show queued, active and finished runs"),
     row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "Show all finished consolidations"),
     row(Action::Prune, "prune", &[Key::char('4')], SCREENS, "prune", "Show which packs can be deleted, why, and when the rest can"),
     row(Action::Policies, "policies", &[Key::char('5')], SCREENS, "policies", "Show the policies, and which repos are due for consolidation"),
+    row(Action::Find, "find", &[Key::char('6'), Key::char('f')], SCREENS, "find", "Find a record by its ID, or the beginning of it, in all repos"),
     row(Action::Back, "clear", &[ESC], &[F::Repos], "clear", "Unmark all repos, then clear the filter"),
     row(Action::Quit, "out", &[Key::char('q')], &[F::Repos], "quit", "Quit the console"),
     row(Action::Help, "help", &[Key::char('?')], SCREENS, "help", "Show this help"),
     row(Action::Palette, "palette", &[Key::char(':')], SCREENS, "commands", "Find a command by its name"),
     row(Action::Copy, "copy", &[Key::char('c')], COPIED, "copy", "Copy the selected name, key, ID or command"),
-    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::History, F::Health, F::Prune, F::Policies], "refresh", "Reload from the store"),
+    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::Commits, F::Files, F::Entity, F::Find, F::History, F::Health, F::Prune, F::Policies], "refresh", "Reload from the store"),
     row(Action::Refresh, "reload", &[Key::char('R')], &[F::Jobs, F::Job], "reload", "Reload from the store"),
     row(Action::Repos, "repos", &[Key::char('1')], SCREENS, "repos", "Show the list of repos"),
     row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),

@@ -5,6 +5,7 @@ use super::findings::Finding;
 use super::jobs::JobChange;
 use super::model::Model;
 use super::palette::Palette;
+use super::repo::Item;
 use super::run::{Run, RunState};
 use super::screen::{Leave, Screen};
 use crate::console::keys::{Action, Focus};
@@ -19,8 +20,8 @@ impl Model {
     /// palette.
     fn is_enabled_in(&self, focus: Focus, action: Action) -> bool {
         use Action::{
-            Back, CancelJob, CancelQueued, Confirm, Consolidate, Copy, LeaveNow, Mark, Open,
-            Preview, PruneNow, RetryJob, SortNext, Stop, Verify, Wait,
+            Back, CancelJob, CancelQueued, Commits, Confirm, Consolidate, Copy, LeaveNow, Mark,
+            Open, Preview, PruneNow, Raw, RetryJob, SortNext, Stop, Verify, Wait,
         };
         match (focus, action) {
             (Focus::Leave, Wait) => self.leave == Some(Leave::Asking),
@@ -30,8 +31,16 @@ impl Model {
                 self.dialog.as_ref().is_some_and(|dialog| dialog.is_enabled(action))
             }
             (Focus::Repos, Back) => self.repos.marks() > 0 || !self.repos.filter().is_empty(),
-            (Focus::Repos, Open | Mark | Consolidate | Preview | Verify | SortNext | Copy) => {
-                self.repos.shown() > 0
+            (
+                Focus::Repos,
+                Open | Mark | Consolidate | Preview | Verify | SortNext | Copy | Commits,
+            ) => self.repos.shown() > 0,
+            (Focus::Repo, Open) => self.is_on_head(),
+            (Focus::Commits | Focus::Files | Focus::Find, Open | Copy) => self.id_here().is_some(),
+            (Focus::Commits, Action::Entity) => self.id_here().is_some(),
+            (Focus::Entity, Open) => self.commit_here().is_some(),
+            (Focus::Entity, Raw) => {
+                matches!(self.screens.last(), Some(Screen::Entity(entity)) if entity.known.is_some())
             }
             (Focus::Runs, Open | Copy) => self.runs.len() > 0,
             (Focus::Runs, CancelQueued) => self.runs.queued().next().is_some(),
@@ -71,6 +80,14 @@ impl Model {
         let focus = self.focus_below();
         let all = self.keymap.in_focus(focus).map(|binding| binding.row.action);
         Palette::new(focus, all.filter(|action| !self.is_enabled_in(focus, *action)).collect())
+    }
+
+    /// Whether a branch head is selected.
+    fn is_on_head(&self) -> bool {
+        match self.screens.last() {
+            Some(Screen::Repo(repo)) => matches!(repo.current(), Some(Item::Head(_))),
+            _ => false,
+        }
     }
 
     /// Whether a change applies to the displayed or selected job.

@@ -1,11 +1,16 @@
 //! The model of the console as a whole.
 
 use jiff::Timestamp;
+use packhouse_host::contents::Kind;
 use packhouse_host::{ConnectionStatus, JobReport, RepoName};
 
+use super::commits::Commits;
 use super::confirm::ConfirmDialog;
 use super::cursor::Cursor;
+use super::entity::Entity;
 use super::extent::Extent;
+use super::files::Files;
+use super::find::Find;
 use super::findings::Finding;
 use super::health::StoreHealth;
 use super::history::History;
@@ -13,6 +18,7 @@ use super::jobs::{Job, Jobs};
 use super::log::Log;
 use super::palette::Palette;
 use super::policies::Policies;
+use super::prompt::Prompt;
 use super::prune::Prune;
 use super::repo::Repo;
 use super::repos::Repos;
@@ -51,6 +57,8 @@ pub(in crate::console) struct Model {
     /// The help, with its scroll position.
     pub(in crate::console) help: Option<Cursor>,
     pub(in crate::console) palette: Option<Palette>,
+    /// The question in the footer.
+    pub(in crate::console) prompt: Option<Prompt>,
     pub(in crate::console) runs: Runs,
     pub(in crate::console) history: History,
     pub(in crate::console) jobs: Jobs,
@@ -96,6 +104,7 @@ impl Model {
             leave: None,
             help: None,
             palette: None,
+            prompt: None,
             runs: Runs::default(),
             history: History::default(),
             jobs: Jobs::default(),
@@ -126,7 +135,12 @@ impl Model {
         match (&self.leave, &self.dialog, self.screens.last()) {
             (Some(_), ..) => Focus::Leave,
             (_, Some(dialog), _) => dialog.focus(),
+            _ if self.prompt.is_some() => Focus::Prompt,
             (.., Some(Screen::Repo(_))) => Focus::Repo,
+            (.., Some(Screen::Commits(_))) => Focus::Commits,
+            (.., Some(Screen::Files(_))) => Focus::Files,
+            (.., Some(Screen::Entity(_))) => Focus::Entity,
+            (.., Some(Screen::Find(_))) => Focus::Find,
             (.., Some(Screen::Runs)) => Focus::Runs,
             (.., Some(Screen::Run(ticket))) => match self.runs.get(*ticket) {
                 Some(run) if run.is_open() => Focus::Run,
@@ -154,6 +168,10 @@ impl Model {
         }
         match self.screens.last() {
             Some(Screen::Repo(repo)) => Some(repo.name.clone()),
+            Some(Screen::Commits(commits)) => Some(commits.repo.clone()),
+            Some(Screen::Files(files)) => Some(files.repo.clone()),
+            Some(Screen::Entity(entity)) => Some(entity.repo.clone()),
+            Some(Screen::Find(find)) => find.current().map(|record| record.repo.clone()),
             Some(Screen::Runs) => self.runs.current().and_then(|run| run.repo.clone()),
             Some(Screen::Run(ticket)) => self.runs.get(*ticket).and_then(|run| run.repo.clone()),
             Some(Screen::History) => self.history.current().map(|entry| entry.repo.clone()),
@@ -184,6 +202,35 @@ impl Model {
         }
     }
 
+    /// The ID of the selected commit, object or record.
+    pub(in crate::console) fn id_here(&self) -> Option<String> {
+        match self.screens.last()? {
+            Screen::Commits(commits) => Some(commits.current()?.commit.clone()),
+            Screen::Files(files) => Some(files.current()?.object.clone()),
+            Screen::Find(find) => Some(find.current()?.id.clone()),
+            _ => None,
+        }
+    }
+
+    /// The displayed or selected commit, and the first line of its message.
+    pub(in crate::console) fn commit_here(&self) -> Option<(String, Option<String>)> {
+        let subject = |message: &str| message.lines().next().map(str::to_owned);
+        match self.screens.last()? {
+            Screen::Commits(commits) => {
+                let commit = commits.current()?;
+                Some((commit.commit.clone(), commit.message.as_deref().and_then(subject)))
+            }
+            Screen::Files(files) => Some((files.commit.clone(), files.subject.clone())),
+            Screen::Entity(entity) => {
+                let record = &entity.known.as_ref()?.record;
+                let message = record.fields.as_ref().and_then(|fields| fields.get("message"));
+                let message = message.and_then(|message| message.as_str()).and_then(subject);
+                (record.place.kind == Kind::Commit).then(|| (record.place.id.clone(), message))
+            }
+            _ => None,
+        }
+    }
+
     /// A new ticket.
     pub(in crate::console) fn ticket(&mut self) -> Ticket {
         self.tickets += 1;
@@ -202,6 +249,38 @@ impl Model {
     pub(in crate::console) fn job_awaiting(&mut self, ticket: Ticket) -> Option<&mut Job> {
         self.screens.iter_mut().find_map(|screen| match screen {
             Screen::Job(job) if job.loading == Some(ticket) => Some(job.as_mut()),
+            _ => None,
+        })
+    }
+
+    /// The commits that wait for a ticket.
+    pub(in crate::console) fn commits_awaiting(&mut self, ticket: Ticket) -> Option<&mut Commits> {
+        self.screens.iter_mut().find_map(|screen| match screen {
+            Screen::Commits(commits) if commits.loading == Some(ticket) => Some(commits.as_mut()),
+            _ => None,
+        })
+    }
+
+    /// The files that wait for a ticket.
+    pub(in crate::console) fn files_awaiting(&mut self, ticket: Ticket) -> Option<&mut Files> {
+        self.screens.iter_mut().find_map(|screen| match screen {
+            Screen::Files(files) if files.loading == Some(ticket) => Some(files.as_mut()),
+            _ => None,
+        })
+    }
+
+    /// The record that waits for a ticket.
+    pub(in crate::console) fn entity_awaiting(&mut self, ticket: Ticket) -> Option<&mut Entity> {
+        self.screens.iter_mut().find_map(|screen| match screen {
+            Screen::Entity(entity) if entity.loading == Some(ticket) => Some(entity.as_mut()),
+            _ => None,
+        })
+    }
+
+    /// The search that waits for a ticket.
+    pub(in crate::console) fn find_awaiting(&mut self, ticket: Ticket) -> Option<&mut Find> {
+        self.screens.iter_mut().find_map(|screen| match screen {
+            Screen::Find(find) if find.loading == Some(ticket) => Some(find.as_mut()),
             _ => None,
         })
     }
@@ -244,6 +323,10 @@ impl Model {
                 let items = repo.items();
                 Some((&mut repo.cursor, items))
             }
+            Screen::Commits(commits) => Some((&mut commits.cursor, commits.entries.len())),
+            Screen::Files(files) => Some((&mut files.cursor, files.entries.len())),
+            Screen::Entity(entity) => Some((&mut entity.top, text)),
+            Screen::Find(find) => Some((&mut find.cursor, find.found.len())),
             Screen::Runs => {
                 let lines = self.runs.len();
                 Some((&mut self.runs.cursor, lines))

@@ -189,7 +189,8 @@ impl Repos {
         self.longest
     }
 
-    fn names(&self) -> impl Iterator<Item = &RepoName> {
+    /// The names of all repos that are loaded, whatever the filter is.
+    pub(in crate::console) fn names(&self) -> impl Iterator<Item = &RepoName> {
         self.all.iter().map(|row| &row.summary.repo)
     }
 

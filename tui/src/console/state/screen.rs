@@ -2,7 +2,11 @@
 
 use packhouse_host::GcEntry;
 
+use super::commits::Commits;
 use super::cursor::Cursor;
+use super::entity::Entity;
+use super::files::Files;
+use super::find::Find;
 use super::jobs::Job;
 use super::repo::Repo;
 use super::ticket::Ticket;
@@ -12,6 +16,14 @@ use super::ticket::Ticket;
 pub(in crate::console) enum Screen {
     /// A repo.
     Repo(Box<Repo>),
+    /// The commits of a repo.
+    Commits(Box<Commits>),
+    /// The files of one of them.
+    Files(Box<Files>),
+    /// A record of a repo.
+    Entity(Box<Entity>),
+    /// The records with an ID.
+    Find(Box<Find>),
     /// All runs.
     Runs,
     /// One run, or its result.

@@ -6,25 +6,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
+use packhouse_host::contents::Kind;
 use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::serve::{ServeLimits, ServeOptions, Server};
 use packhouse_host::worker::Stop;
 use packhouse_host::{
-    Event, GcOptions, GcQuery, Inspect, JobStatus, JobsQuery, Operation, PackFate, Policy,
-    Progress, PruneOptions, PruneReport, PushOptions, Remote, RemoteOptions, RepoName, Store,
-    StoreOptions, VerifyOptions, Visibility,
+    Event, FilesQuery, GcOptions, GcQuery, Inspect, JobStatus, JobsQuery, LogQuery, Operation,
+    PackFate, Policy, Progress, PruneOptions, PruneReport, PushOptions, Remote, RemoteOptions,
+    RepoName, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::fake::now;
+use crate::console::backend::Backend;
 use crate::console::demo::{Demo, DemoBackend, REPOS};
+use crate::console::effects::contents;
 use crate::console::failure::{Failure, FailureKind};
-use crate::console::state::Prune;
+use crate::console::state::{PREVIEW, Prune};
 
 /// A store in which `worn` and `torn` have several packs each.
 trait Place {
-    fn store(&self) -> &dyn Inspect;
+    fn store(&self) -> &dyn Backend;
     /// The store behind it, in this process.
     fn local(&self) -> &Store;
     fn worn(&self) -> RepoName;
@@ -45,6 +48,7 @@ fn all(text: &str) -> GcQuery {
 
 async fn the_whole_suite(place: &impl Place) {
     lists_come_in_pages_by_name(place).await;
+    what_is_inside_is_the_same_everywhere(place).await;
     a_repo_is_the_same_everywhere(place).await;
     watchers_see_changes(place).await;
     a_plan_changes_nothing_and_running_it_leaves_one_pack(place).await;
@@ -114,6 +118,34 @@ async fn a_repo_is_the_same_everywhere(place: &impl Place) {
             "{failure}"
         );
     }
+}
+
+async fn what_is_inside_is_the_same_everywhere(place: &impl Place) {
+    let (store, repo) = (place.store(), place.worn());
+    let mut commits = Vec::new();
+    let mut query = LogQuery { limit: 1, ..LogQuery::default() };
+    loop {
+        let page = store.log(&repo, &query).await.unwrap();
+        commits.extend(page.commits);
+        query.from = page.next;
+        if query.from.is_empty() {
+            break;
+        }
+    }
+    assert!(commits.len() > 1 && commits.iter().any(|commit| commit.author.is_some()));
+    let commit = &commits[0].commit;
+    let query = FilesQuery { commit: commit.clone(), limit: 100, ..FilesQuery::default() };
+    let files = store.files(&repo, &query).await.unwrap().files;
+    let object = &files.first().unwrap().object;
+    for (id, kind) in [(commit, Kind::Commit), (object, Kind::Object)] {
+        let found = store.find(&repo, &id[..id.len() - 20]).await.unwrap();
+        let opened = contents::open(store, &repo, id).await.unwrap();
+        assert_eq!((found, opened.record.place.kind), (vec![opened.record.place.clone()], kind));
+        let read = opened.beginning.as_ref().unwrap().len();
+        assert_eq!(read as u64, opened.bytes().min(PREVIEW as u64));
+    }
+    let nothing = contents::find(store, "ffffffffffffffff", vec![repo.clone()]).await;
+    assert_eq!(nothing, [(repo, Ok(Vec::new()))]);
 }
 
 async fn watchers_see_changes(place: &impl Place) {
@@ -248,7 +280,7 @@ async fn jobs_are_listed_retried_and_cancelled_and_counted(place: &impl Place) {
 async fn replaced_packs_are_listed_with_their_reasons_and_deleted(place: &impl Place) {
     let (store, repo) = (place.store(), place.worn());
     let silent = Progress::silent();
-    let replaced = async |store: &dyn Inspect| {
+    let replaced = async |store: &dyn Backend| {
         let detail = store.detail(&repo).await.unwrap();
         let mut keys: Vec<_> = detail
             .packs
@@ -340,7 +372,7 @@ impl OnDisk {
 }
 
 impl Place for OnDisk {
-    fn store(&self) -> &dyn Inspect {
+    fn store(&self) -> &dyn Backend {
         &self.store
     }
 
@@ -411,7 +443,7 @@ impl Served {
 }
 
 impl Place for Served {
-    fn store(&self) -> &dyn Inspect {
+    fn store(&self) -> &dyn Backend {
         &self.remote
     }
 
@@ -440,7 +472,7 @@ impl Place for Served {
 struct InMemory(Demo);
 
 impl Place for InMemory {
-    fn store(&self) -> &dyn Inspect {
+    fn store(&self) -> &dyn Backend {
         &self.0.store
     }
 

@@ -1,11 +1,14 @@
 //! Test data: repos with round numbers, and their reports.
 
 use jiff::{SignedDuration, Timestamp};
+use packhouse_host::contents::Kind;
 use packhouse_host::{
-    GcDone, GcOptions, GcPlanReport, GcPlanned, GcProof, GcRecord, GcReport, JobReport, JobStatus,
-    KeptPack, MpackKey, Operation, PackFate, Policy, PolicyCheck, PruneReport, ReplacedPack,
-    RepoSummary,
+    CommittedFile, FoundRecord, GcDone, GcOptions, GcPlanReport, GcPlanned, GcProof, GcRecord,
+    GcReport, JobReport, JobStatus, KeptPack, LoggedCommit, MpackKey, Operation, PackFate, Policy,
+    PolicyCheck, PruneReport, RecordReport, ReplacedPack, RepoSummary,
 };
+
+use crate::console::state::Opened;
 
 /// The time of every test.
 pub(in crate::console) fn now() -> Timestamp {
@@ -172,6 +175,49 @@ pub(in crate::console) fn prune_report(packs: Vec<ReplacedPack>) -> PruneReport 
         dry_run: Some(true),
         packs,
     }
+}
+
+/// The commit with this number, and with these parents. It was made as many hours ago as 100 is
+/// greater.
+pub(in crate::console) fn commit(number: u64, parents: &[u64]) -> LoggedCommit {
+    let id = |number: u64| format!("sha256:{number:08x}{}", "c0".repeat(28));
+    let ago = SignedDuration::from_hours(100_i64.saturating_sub_unsigned(number));
+    LoggedCommit {
+        repo: "gabriel/notes".parse().unwrap(),
+        commit: id(number),
+        parents: parents.iter().map(|parent| id(*parent)).collect(),
+        snapshot: None,
+        branches: Vec::new(),
+        tags: Vec::new(),
+        message: Some(format!("take {number}\n\nlouder")),
+        author: Some("ines".to_owned()),
+        committed_at: Some((now() - ago).to_string()),
+    }
+}
+
+/// A file of a commit.
+pub(in crate::console) fn file(path: &str) -> CommittedFile {
+    CommittedFile {
+        repo: "gabriel/notes".parse().unwrap(),
+        commit: commit(1, &[]).commit,
+        path: path.to_owned(),
+        object: format!("sha256:{}", "0b".repeat(32)),
+    }
+}
+
+/// An object of these bytes, whose ID repeats this digit pair.
+pub(in crate::console) fn opened(id: &str, bytes: &[u8]) -> Opened {
+    let place = FoundRecord {
+        repo: "gabriel/notes".parse().unwrap(),
+        kind: Kind::Object,
+        id: format!("sha256:{}", id.repeat(32)),
+        mpack_key: MpackKey::new([0xab; 32]),
+        offset: 18_204,
+        length: bytes.len() as u64 + 80,
+    };
+    let content_bytes = Some(bytes.len() as u64);
+    let record = RecordReport { place, content_bytes, fields: None };
+    Opened { record, beginning: Ok(bytes.to_vec()) }
 }
 
 fn component() -> String {

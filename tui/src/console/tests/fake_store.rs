@@ -18,6 +18,7 @@ use packhouse_host::{
 };
 
 use super::fake::{gc_plan, gc_report, now, prune_report, summary};
+use super::fake_contents::FakeContents;
 use super::script::Scripted;
 use crate::console::demo::{DemoClock, PLACE};
 
@@ -32,6 +33,7 @@ pub(in crate::console) type Fake = Scripted<FakeStore>;
 pub(in crate::console) struct FakeStore {
     clock: Arc<DemoClock>,
     inside: Arc<Mutex<Inside>>,
+    contents: Arc<Mutex<FakeContents>>,
 }
 
 #[derive(Debug, Default)]
@@ -65,7 +67,8 @@ impl Fake {
     /// A store of repos with these names and numbers of packs.
     pub(in crate::console) fn of(repos: &[(&str, u64)]) -> Fake {
         let clock = Arc::new(DemoClock::standing_at(now()));
-        let store = FakeStore { clock: clock.clone(), inside: Arc::default() };
+        let store =
+            FakeStore { clock: clock.clone(), inside: Arc::default(), contents: Arc::default() };
         for (name, packs) in repos {
             store.put(&summary(name, *packs));
         }
@@ -140,6 +143,11 @@ impl Fake {
 impl FakeStore {
     fn inside(&self) -> MutexGuard<'_, Inside> {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is inside each repo.
+    pub(super) fn contents(&self) -> MutexGuard<'_, FakeContents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn repo(&self, name: &RepoName) -> Result<FakeRepo> {

@@ -1,6 +1,7 @@
 //! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`]
 //! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`], [`jobs`], [`prune`],
-//! [`policies`] and [`many`] for the real loop, [`connection`] for a remote store, [`backends`] for stores, [`panic`] for bugs.
+//! [`policies`], [`contents`] and [`many`] for the real loop, [`connection`] for a remote store,
+//! [`backends`] for stores, [`panic`] for bugs.
 //!
 //! Stores: [`fake_store`] is one of round numbers, [`demo`] the demo, which is a real one; both are
 //! under the control of a test, as [`script`] says.
@@ -10,8 +11,10 @@
 
 mod backends;
 mod connection;
+mod contents;
 mod drive;
 pub(in crate::console) mod fake;
+mod fake_contents;
 mod fake_store;
 mod jobs;
 mod journeys;
@@ -23,6 +26,7 @@ mod prune;
 mod safety;
 mod screens;
 mod script;
+mod script_contents;
 pub(in crate::console) mod update;
 
 use std::collections::VecDeque;
@@ -39,6 +43,7 @@ use ratatui::backend::TestBackend;
 use tokio::sync::OnceCell;
 
 use super::app::{App, Exit};
+use super::backend::Backend;
 use super::demo::{Demo, REPOS};
 use super::inputs::Input;
 use super::keys::{Key, Keymap};
@@ -86,7 +91,7 @@ impl Outlet for Paper {
     }
 }
 
-impl<B: Inspect + Clone + 'static> Console<B> {
+impl<B: Backend + Clone + 'static> Console<B> {
     /// A console with a store, once it is loaded.
     async fn on(store: Scripted<B>, columns: u16, rows: u16) -> Console<B> {
         Console::open(store, columns, rows, false).await
@@ -215,7 +220,7 @@ async fn own_demo(repos: usize) -> Scripted<Store> {
 }
 
 /// An empty model of a console with a store.
-fn model_of<B: Inspect + Clone + 'static>(store: &Scripted<B>, read_only: bool) -> Model {
+fn model_of<B: Backend + Clone + 'static>(store: &Scripted<B>, read_only: bool) -> Model {
     let styles = Styles { theme: Theme::Mono, ascii: false };
     let mut model = Model::new(styles, Keymap::new(read_only), read_only, store.place());
     model.now = store.now();

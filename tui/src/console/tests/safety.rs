@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::FutureExt;
-use packhouse_host::{GcOptions, Inspect, JobStatus, PlannedGc, Progress, VerifyOptions};
+use packhouse_host::{Contents, GcOptions, Inspect, JobStatus, PlannedGc, Progress, VerifyOptions};
 use proptest::prelude::*;
 
 use super::fake::{job, replaced};
 use super::fake_store::Fake;
 use super::{key, model_of};
+use crate::console::effects::contents;
 use crate::console::failure::BackendResult;
 use crate::console::keys::{Focus, Key, TABLE};
 use crate::console::msg::{Effect, Msg};
@@ -112,6 +113,20 @@ impl Bench {
             Effect::Health(ticket) => Msg::Health(ticket, at_once(store.health())),
             Effect::Show(ticket, repo) => {
                 Msg::Shown(ticket, at_once(store.detail(&repo)).map(Box::new))
+            }
+            Effect::Commits(ticket, repo, query) => {
+                Msg::Commits(ticket, at_once(store.log(&repo, &query)))
+            }
+            Effect::Files(ticket, repo, query) => {
+                Msg::Files(ticket, at_once(store.files(&repo, &query)))
+            }
+            Effect::Entity(ticket, repo, id) => {
+                let opened = at_once(contents::open(store, &repo, &id));
+                Msg::Entity(ticket, opened.map(Box::new))
+            }
+            Effect::Find(ticket, id, repos) => {
+                let found = contents::find(store, &id, repos).now_or_never();
+                Msg::Found(ticket, found.expect("the fake store does not wait"))
             }
             Effect::Plan(ticket, repo) => {
                 let planned = at_once(store.plan_gc(&repo, GcOptions::default(), &progress));

@@ -7,7 +7,8 @@ use packhouse_host::{
 };
 use ratatui::style::{Color, Modifier};
 
-use super::fake::{check, job, last_gc, replaced, summary};
+use super::contents::filled;
+use super::fake::{check, commit, file, job, last_gc, replaced, summary};
 use super::fake_store::Fake;
 use super::{Console, text};
 use crate::console::theme::{Styles, Theme};
@@ -167,6 +168,32 @@ async fn policies() {
 }
 
 #[tokio::test]
+async fn commits() {
+    insta::assert_snapshot!("commits", pictures(filled, &["b", "Down"]).await);
+}
+
+#[tokio::test]
+async fn files() {
+    insta::assert_snapshot!("files", pictures(filled, &["b", "Enter", "Down"]).await);
+}
+
+#[tokio::test]
+async fn record_of_a_commit() {
+    insta::assert_snapshot!("entity_commit", pictures(filled, &["b", "i"]).await);
+}
+
+#[tokio::test]
+async fn bytes() {
+    let keys = ["f", "0", "e", "0", "e", "Enter", "Enter"];
+    insta::assert_snapshot!("entity_bytes", pictures(filled, &keys).await);
+}
+
+#[tokio::test]
+async fn find() {
+    insta::assert_snapshot!("find", pictures(filled, &["6", "0", "b", "0", "b", "Enter"]).await);
+}
+
+#[tokio::test]
 async fn filter() {
     insta::assert_snapshot!(
         "filter",
@@ -297,6 +324,10 @@ async fn hostile_text_and_tiny_terminals_break_nothing() {
             &["2", "x"],
             &["3", "Down"],
             &["l"],
+            &["b"],
+            &["b", "Enter"],
+            &["b", "Enter", "Enter", "x"],
+            &["f", "0", "b", "0", "b", "Enter"],
             &[":", "🦀"],
         ] {
             for ascii in [false, true] {
@@ -306,6 +337,13 @@ async fn hostile_text_and_tiny_terminals_break_nothing() {
                 if let Some(last) = &mut worst.last_gc {
                     (last.outcome, last.error) = (hostile.clone(), Some(hostile.clone()));
                 }
+                let mut foreign = commit(1, &[2, 3]);
+                (foreign.message, foreign.author) = (Some(hostile.clone()), Some(hostile.clone()));
+                (foreign.branches, foreign.tags) = (vec![hostile.clone()], vec![hostile.clone()]);
+                foreign.committed_at = Some(hostile.clone());
+                store.put_commits(vec![foreign, commit(2, &[])]);
+                store.put_files(vec![file(&hostile)]);
+                store.put_object("0b", hostile.as_bytes());
                 store.put(&summary("a/a", 2));
                 store.put(&worst);
                 let mut foreign = job(1, &long, JobStatus::Queued);

@@ -16,13 +16,14 @@ use packhouse_host::{
 };
 use tokio::sync::{oneshot, watch};
 
+use crate::console::backend::Backend;
 use crate::console::demo::DemoClock;
 use crate::console::failure::FailureKind;
 
 /// Methods that fail while disconnected. Runs wait for the connection.
-const READS: [&str; 11] = [
-    "list", "summary", "show", "history", "health", "jobs", "job", "preview", "policy", "check",
-    "watch",
+const READS: [&str; 15] = [
+    "list", "commits", "files", "record", "find", "summary", "show", "history", "health", "jobs",
+    "job", "preview", "policy", "check", "watch",
 ];
 
 /// Steps of a held call.
@@ -54,7 +55,7 @@ struct Controls {
     watching: Vec<u64>,
 }
 
-impl<B: Inspect + Clone + 'static> Scripted<B> {
+impl<B: Backend + Clone + 'static> Scripted<B> {
     /// A store with a clock.
     pub(in crate::console) fn new(inner: B, clock: Arc<DemoClock>) -> Scripted<B> {
         let (connection, controls) = Default::default();
@@ -180,13 +181,13 @@ impl<B: Inspect + Clone + 'static> Scripted<B> {
     }
 
     /// Records a call, and fails it if the test wants it.
-    fn called(&self, verb: &'static str, about: &str) -> Result<()> {
+    pub(super) fn called(&self, verb: &'static str, about: &str) -> Result<()> {
         self.controls().calls.push(format!("{verb} {about}").trim_end().to_owned());
         self.fails(verb)
     }
 
     /// Fails reads while disconnected, which runs wait for; and what the test wants to fail.
-    fn fails(&self, verb: &'static str) -> Result<()> {
+    pub(super) fn fails(&self, verb: &'static str) -> Result<()> {
         let down = self.connected(|connection| connection.borrow().down_since().is_some());
         if down == Some(true) && READS.contains(&verb) {
             return Err(unreachable_because("no response"));
@@ -262,7 +263,7 @@ impl Drop for Watching<'_> {
 }
 
 #[async_trait]
-impl<B: Inspect + Clone + 'static> Inspect for Scripted<B> {
+impl<B: Backend + Clone + 'static> Inspect for Scripted<B> {
     fn place(&self) -> String {
         self.inner.place()
     }
@@ -403,7 +404,7 @@ impl<B> fmt::Debug for ScriptedPlan<B> {
 }
 
 #[async_trait]
-impl<B: Inspect + Clone + 'static> PlannedGc for ScriptedPlan<B> {
+impl<B: Backend + Clone + 'static> PlannedGc for ScriptedPlan<B> {
     fn report(&self) -> &GcPlanReport {
         self.plan.report()
     }

@@ -1,10 +1,10 @@
 //! Handles actions.
 
-use super::{ask, health, jobs, policies, prune, reload, screens, work};
+use super::{ask, contents, health, jobs, policies, prompt, prune, reload, screens, work};
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
 use crate::console::state::{
-    Asks, Cursor, Finding, JobChange, Leave, Model, Outcome, RunState, Screen, Ticket,
+    Asks, Cursor, Finding, JobChange, Leave, Model, Outcome, RunState, Screen, Ticket, Wanted,
 };
 use crate::text::count;
 
@@ -17,7 +17,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Focus::History | Focus::Search => {
                 model.history.more(ticket).map(|query| Effect::History(ticket, query))
             }
-            _ => None,
+            _ => contents::more(model),
         };
         return next.into_iter().collect();
     }
@@ -36,6 +36,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Filter => match model.focus() {
             Focus::History => model.history.typing = true,
             Focus::Policies => model.policies.typing = true,
+            Focus::Files => contents::ask_path(model),
             _ => model.repos.typing = true,
         },
         Action::SortNext if model.focus() == Focus::Policies => model.policies.sort(1),
@@ -61,6 +62,10 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Health => return health::show(model),
         Action::Prune => return prune::show(model),
         Action::Policies => return policies::show(model),
+        Action::Commits => return contents::show_commits(model),
+        Action::Entity => return contents::show_commit(model),
+        Action::Raw => contents::turn_raw(model),
+        Action::Find => prompt::ask(model, Wanted::Id, ""),
         Action::PruneNow => return prune::ask(model),
         Action::RetryJob => return jobs::ask(model, JobChange::Retry),
         Action::CancelJob => return jobs::ask(model, JobChange::Cancel),
@@ -96,8 +101,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 
 /// Whether an action shows another screen.
 const fn leads_elsewhere(action: Action) -> bool {
-    use Action::{Health, History, Jobs, Log, Policies, Prune, Repos, Runs};
-    matches!(action, Repos | Jobs | Health | Prune | Policies | Runs | History | Log)
+    use Action::{Find, Health, History, Jobs, Log, Policies, Prune, Repos, Runs};
+    matches!(action, Repos | Jobs | Health | Prune | Policies | Runs | History | Log | Find)
 }
 
 fn moved(model: &mut Model, action: Action) -> bool {
@@ -113,6 +118,7 @@ fn typed(model: &mut Model, action: Action) -> Vec<Effect> {
     match model.focus() {
         Focus::Filter => model.repos.type_filter(action, model.now),
         Focus::Search if model.policies.typing => model.policies.type_text(action),
+        Focus::Prompt => prompt::edit(model, action),
         Focus::Search => {
             model.history.type_text(action);
             return search_again(model);
@@ -150,6 +156,7 @@ fn accept(model: &mut Model) -> Vec<Effect> {
         Focus::Filter => model.repos.typing = false,
         Focus::Search => (model.history.typing, model.policies.typing) = (false, false),
         Focus::Typing => return ask::confirm(model),
+        Focus::Prompt => return prompt::accept(model),
         Focus::Palette => {
             let chosen = model.palette.take().and_then(|palette| palette.chosen(&model.keymap));
             return chosen.map(|action| act(model, action)).unwrap_or_default();
@@ -175,6 +182,7 @@ fn cancel(model: &mut Model) -> Vec<Effect> {
             return search_again(model);
         }
         Focus::Palette => model.palette = None,
+        Focus::Prompt => model.prompt = None,
         _ => return ask::decline(model),
     }
     Vec::new()
@@ -198,6 +206,9 @@ fn open(model: &mut Model) -> Vec<Effect> {
             return job.map(|job| jobs::show(model, job)).unwrap_or_default();
         }
         Focus::Health => return health::open(model),
+        Focus::Repo => return contents::show_commits(model),
+        Focus::Commits | Focus::Entity => return contents::show_files(model),
+        Focus::Files | Focus::Find => return contents::show_selected(model),
         _ => {
             let name = model.current_repo();
             return name.map(|name| screens::open_repo(model, name)).unwrap_or_default();
@@ -277,6 +288,8 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         Some(Screen::Jobs | Screen::Job(_)) => model.current_job().map(|job| job.id.to_string()),
         Some(Screen::Prune) => model.prune.current().map(|pack| pack.pack.to_string()),
         Some(Screen::Health) => model.current_finding().and_then(Finding::command),
+        Some(Screen::Commits(_) | Screen::Files(_) | Screen::Find(_)) => model.id_here(),
+        Some(Screen::Entity(entity)) => Some(entity.id.clone()),
         _ => None,
     };
     let text = text.or_else(|| model.current_repo().map(|repo| repo.to_string()));

@@ -3,6 +3,7 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::act::{act, search_again};
+use super::prompt;
 use crate::console::keys::{Action, Focus, Key};
 use crate::console::msg::Effect;
 use crate::console::state::{Asks, Extent, Model};
@@ -25,6 +26,7 @@ pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
             model.history.paste(text);
             return search_again(model);
         }
+        Focus::Prompt => prompt::paste(model, text),
         Focus::Palette => {
             if let Some(palette) = &mut model.palette {
                 palette.input.paste(text);
@@ -57,7 +59,8 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 
 fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     use Focus::{
-        Done, Filter, Health, History, Jobs, Log, Palette, Policies, Prune, Repo, Repos, Runs,
+        Commits, Done, Files, Filter, Find, Health, History, Jobs, Log, Palette, Policies, Prune,
+        Repo, Repos, Runs,
     };
     let is_list = matches!(
         model.focus(),
@@ -72,6 +75,9 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
             | Prune
             | Policies
             | Log
+            | Commits
+            | Files
+            | Find
             | Palette
     );
     let Some(line) = line_at(&model.extent, row).filter(|_| is_list) else { return Vec::new() };
@@ -90,7 +96,9 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     };
     match model.focus() {
         Focus::Palette if selected => act(model, Action::Accept),
-        Repos | Runs | History | Jobs | Health | Prune | Policies if selected => {
+        Repos | Runs | History | Jobs | Health | Prune | Policies | Commits | Files | Find
+            if selected =>
+        {
             act(model, Action::Open)
         }
         _ => Vec::new(),

@@ -2,6 +2,7 @@
 
 use packhouse_host::{JobStatus, JobsQuery};
 
+use super::contents;
 use crate::console::failure::BackendResult;
 use crate::console::msg::Effect;
 use crate::console::state::{JOBS_PAGE, Model, Pace, Prune, Screen, Ticket};
@@ -107,7 +108,8 @@ pub(super) fn screens(model: &mut Model) -> Vec<Effect> {
             Some(Screen::History) => {
                 effects.push(Effect::History(ticket, model.history.begin(ticket)));
             }
-            _ => {}
+            Some(screen) => effects.extend(contents::reload(screen, ticket, false)),
+            None => {}
         }
     }
     effects.extend(what_is_due(model));
@@ -119,6 +121,13 @@ pub(super) fn and_watch(model: &mut Model) -> Vec<Effect> {
     model.prune.pace.expire();
     model.policies.pace.expire();
     let mut effects = all(model);
+    let ticket = model.ticket();
+    if let Some(Screen::Commits(commits)) = model.screens.last()
+        && commits.is_long()
+    {
+        let screen = model.screens.last_mut();
+        effects.extend(screen.and_then(|screen| contents::reload(screen, ticket, true)));
+    }
     if std::mem::take(&mut model.unwatched) {
         effects.push(Effect::Watch(model.stamp));
     }

@@ -16,7 +16,7 @@ use super::{alerts, connection};
 use crate::console::cells::{fit, pad, tail, width};
 use crate::console::keys::{Action, Binding, Focus};
 use crate::console::state::{ConfirmDialog, Model, Screen, Subject};
-use crate::text::{count, escaped, plural};
+use crate::text::{count, escaped, plural, short_id};
 
 /// With at least this many cells, the hint for quitting is always displayed.
 const ROOMY: usize = 70;
@@ -55,6 +55,16 @@ fn path(model: &Model) -> Vec<String> {
         }
         (None, None) => path.push("repos".to_owned()),
         (None, Some(Screen::Repo(repo))) => path.push(repo.name.to_string()),
+        (None, Some(Screen::Commits(commits))) => {
+            path.extend([commits.repo.to_string(), "commits".to_owned()]);
+        }
+        (None, Some(Screen::Files(files))) => {
+            path.extend([files.repo.to_string(), short_id(&files.commit), "files".to_owned()]);
+        }
+        (None, Some(Screen::Entity(entity))) => {
+            path.extend([entity.repo.to_string(), short_id(&entity.id)]);
+        }
+        (None, Some(Screen::Find(find))) => path.extend(["find".to_owned(), short_id(&find.id)]),
         (None, Some(Screen::Runs)) => path.push("runs".to_owned()),
         (None, Some(Screen::Run(ticket))) => {
             if let Some(run) = model.runs.get(*ticket) {
@@ -161,7 +171,11 @@ fn work(model: &Model) -> Vec<String> {
 /// Draws the footer.
 pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
     let room = usize::from(area.width).saturating_sub(2);
-    let bad = model.repos.bad_filter.as_ref().filter(|_| model.focus() == Focus::Filter);
+    let bad = match model.focus() {
+        Focus::Filter => model.repos.bad_filter.as_ref(),
+        Focus::Prompt => model.prompt.as_ref().and_then(|prompt| prompt.refusal.as_ref()),
+        _ => None,
+    };
     let spans = match (typed(model), &model.notice) {
         (None, Some(notice)) => {
             vec![Span::styled(fit(&format!(" {}", escaped(notice)), room), model.styles.strong())]
@@ -195,6 +209,9 @@ fn typed(model: &Model) -> Option<(&'static str, &str)> {
         Focus::Filter => Some(("filter: ", model.repos.filter())),
         Focus::Search if model.policies.typing => Some(("search: ", model.policies.text())),
         Focus::Search => Some(("search: ", model.history.text())),
+        Focus::Prompt => {
+            model.prompt.as_ref().map(|prompt| (prompt.wanted.label(), prompt.input.text()))
+        }
         Focus::Palette => model.palette.as_ref().map(|palette| (":", palette.input.text())),
         _ => None,
     }

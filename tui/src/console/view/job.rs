@@ -74,7 +74,7 @@ fn lines(model: &Model, job: &Job, room: usize) -> Vec<Line<'static>> {
 }
 
 /// A value, indented.
-fn json(value: &serde_json::Value, room: usize) -> Vec<Line<'static>> {
+pub(super) fn json(value: &serde_json::Value, room: usize) -> Vec<Line<'static>> {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
     let line = |line: &str| {
         // Wrapping drops leading blanks.

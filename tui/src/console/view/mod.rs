@@ -16,9 +16,13 @@ mod ascii;
 mod bars;
 mod chart;
 mod columns;
+mod commits;
 mod confirm;
 mod connection;
 mod dialog;
+mod entity;
+mod files;
+mod find;
 mod health;
 mod help;
 mod history;
@@ -58,6 +62,10 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (Some(dialog), _) => confirm::draw(model, dialog, frame, body),
         (None, None) => repos::draw(model, frame, body),
         (None, Some(Screen::Repo(repo))) => repo::draw(model, repo, frame, body),
+        (None, Some(Screen::Commits(commits))) => commits::draw(model, commits, frame, body),
+        (None, Some(Screen::Files(files))) => files::draw(model, files, frame, body),
+        (None, Some(Screen::Entity(entity))) => entity::draw(model, entity, frame, body),
+        (None, Some(Screen::Find(find))) => find::draw(model, find, frame, body),
         (None, Some(Screen::Runs)) => runs::draw(model, frame, body),
         (None, Some(Screen::Run(ticket))) => match model.runs.get(*ticket) {
             Some(run) => run::draw(model, run, frame, body),

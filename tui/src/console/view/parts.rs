@@ -80,9 +80,14 @@ pub(super) fn long_fact(
 
 /// The whole key of a pack; if it does not fit, without the name of the hash, like the file name.
 pub(super) fn key_fact(styles: Styles, key: &str, room: usize) -> Vec<Line<'static>> {
-    let fits = long_fact(styles, "Pack", key, room);
-    let bare = key.strip_prefix("sha256:").filter(|_| fits.len() > 1);
-    bare.map_or(fits, |bare| long_fact(styles, "Pack", bare, room))
+    id_fact(styles, "Pack", key, room)
+}
+
+/// A whole ID; if it does not fit, without the name of the hash.
+pub(super) fn id_fact(styles: Styles, name: &str, id: &str, room: usize) -> Vec<Line<'static>> {
+    let fits = long_fact(styles, name, id, room);
+    let bare = id.strip_prefix("sha256:").filter(|_| fits.len() > 1);
+    bare.map_or(fits, |bare| long_fact(styles, name, bare, room))
 }
 
 /// A heading after a blank line.

@@ -1,0 +1,40 @@
+//! A question in the footer, answered with a line of text.
+
+use super::input::Input;
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::console) enum Wanted {
+    /// The ID of a record, or its beginning.
+    Id,
+    /// A folder or a file of the displayed commit.
+    Path,
+}
+
+impl Wanted {
+    /// The label before the input.
+    pub(in crate::console) const fn label(self) -> &'static str {
+        match self {
+            Wanted::Id => "find ID: ",
+            Wanted::Path => "path: ",
+        }
+    }
+}
+
+/// The open question.
+#[derive(Debug)]
+pub(in crate::console) struct Prompt {
+    pub(in crate::console) wanted: Wanted,
+    pub(in crate::console) input: Input,
+    /// What is wrong with the last answer.
+    pub(in crate::console) refusal: Option<String>,
+}
+
+impl Prompt {
+    /// A question that is not answered yet, or was answered with `text` before.
+    pub(in crate::console) fn new(wanted: Wanted, text: &str) -> Prompt {
+        let mut input = Input::default();
+        input.paste(text);
+        Prompt { wanted, input, refusal: None }
+    }
+}

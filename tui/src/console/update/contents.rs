@@ -1,0 +1,152 @@
+//! What is inside repos: shows commits, the files of a commit, and records.
+
+use packhouse_host::{FilesPage, LogPage, RepoName};
+
+use super::prompt;
+use crate::console::failure::BackendResult;
+use crate::console::msg::Effect;
+use crate::console::state::{Commits, Entity, Files, Item, Model, Opened, Screen, Ticket, Wanted};
+
+/// Shows the commits of the current repo: those of the selected branch, or of the default branch.
+pub(super) fn show_commits(model: &mut Model) -> Vec<Effect> {
+    let Some(repo) = model.current_repo() else { return Vec::new() };
+    let ticket = model.ticket();
+    let mut commits = Commits::new(repo.clone(), selected_branch(model));
+    let query = commits.begin(ticket);
+    model.screens.push(Screen::Commits(Box::new(commits)));
+    vec![Effect::Commits(ticket, repo, query)]
+}
+
+fn selected_branch(model: &Model) -> Option<String> {
+    let Some(Screen::Repo(repo)) = model.screens.last() else { return None };
+    let Item::Head(at) = repo.current()? else { return None };
+    repo.known.as_ref()?.report.branch_heads.keys().nth(at).cloned()
+}
+
+/// Shows the files of the displayed or selected commit.
+pub(super) fn show_files(model: &mut Model) -> Vec<Effect> {
+    let (Some(repo), Some((commit, subject))) = (model.current_repo(), model.commit_here()) else {
+        return Vec::new();
+    };
+    let ticket = model.ticket();
+    let mut files = Files::new(repo.clone(), commit, subject);
+    let query = files.begin(ticket);
+    model.screens.push(Screen::Files(Box::new(files)));
+    vec![Effect::Files(ticket, repo, query)]
+}
+
+/// Shows the selected object or record.
+pub(super) fn show_selected(model: &mut Model) -> Vec<Effect> {
+    let id = model.id_here();
+    id.map(|id| show_record(model, id)).unwrap_or_default()
+}
+
+/// Shows the record of the displayed or selected commit.
+pub(super) fn show_commit(model: &mut Model) -> Vec<Effect> {
+    let commit = model.commit_here();
+    commit.map(|(id, _)| show_record(model, id)).unwrap_or_default()
+}
+
+fn show_record(model: &mut Model, id: String) -> Vec<Effect> {
+    let Some(repo) = model.current_repo() else { return Vec::new() };
+    let ticket = model.ticket();
+    let entity = Entity::new(repo.clone(), id.clone(), ticket);
+    model.screens.push(Screen::Entity(Box::new(entity)));
+    vec![Effect::Entity(ticket, repo, id)]
+}
+
+/// Switches between content and bytes in hexadecimal.
+pub(super) fn turn_raw(model: &mut Model) {
+    if let Some(Screen::Entity(entity)) = model.screens.last_mut() {
+        entity.raw = !entity.raw;
+        entity.top.set(0);
+    }
+}
+
+/// Loads the next page of the displayed commits or files, if the cursor is near the end.
+pub(super) fn more(model: &mut Model) -> Option<Effect> {
+    let ticket = model.ticket();
+    match model.screens.last_mut()? {
+        Screen::Commits(commits) => {
+            let query = commits.more(ticket)?;
+            Some(Effect::Commits(ticket, commits.repo.clone(), query))
+        }
+        Screen::Files(files) => {
+            let query = files.more(ticket)?;
+            Some(Effect::Files(ticket, files.repo.clone(), query))
+        }
+        _ => None,
+    }
+}
+
+/// Asks for a folder or a file of the displayed commit.
+pub(super) fn ask_path(model: &mut Model) {
+    if let Some(Screen::Files(files)) = model.screens.last() {
+        let path = files.path().to_owned();
+        prompt::ask(model, Wanted::Path, &path);
+    }
+}
+
+/// Lists a folder or a file of the displayed commit; all files, without one.
+pub(super) fn go_to(model: &mut Model, path: &str) -> Vec<Effect> {
+    let ticket = model.ticket();
+    let Some(Screen::Files(files)) = model.screens.last_mut() else { return Vec::new() };
+    files.go_to(path);
+    vec![Effect::Files(ticket, files.repo.clone(), files.begin(ticket))]
+}
+
+/// Loads a screen again, if what it shows may have changed, or if it could not be loaded. Commits
+/// and contents never change, but branches and packs do. With `all`, also what would lose pages.
+pub(super) fn reload(screen: &mut Screen, ticket: Ticket, all: bool) -> Option<Effect> {
+    match screen {
+        Screen::Commits(commits) if all || !commits.is_long() => {
+            let query = commits.begin(ticket);
+            Some(Effect::Commits(ticket, commits.repo.clone(), query))
+        }
+        Screen::Files(files) if !files.known || files.failure.is_some() => {
+            Some(Effect::Files(ticket, files.repo.clone(), files.begin(ticket)))
+        }
+        Screen::Entity(entity) => {
+            entity.loading = Some(ticket);
+            Some(Effect::Entity(ticket, entity.repo.clone(), entity.id.clone()))
+        }
+        Screen::Find(find) => {
+            let repos: Vec<RepoName> = find.next(ticket)?;
+            Some(Effect::Find(ticket, find.id.clone(), repos))
+        }
+        _ => None,
+    }
+}
+
+/// A page of commits.
+pub(super) fn listed_commits(model: &mut Model, ticket: Ticket, answer: BackendResult<LogPage>) {
+    let missed = matches!(&answer, Err(failure) if model.misses(failure));
+    let Some(commits) = model.commits_awaiting(ticket) else { return };
+    match missed {
+        true => commits.loading = None,
+        false => commits.take(answer),
+    }
+    model.dirty = true;
+}
+
+/// A page of files.
+pub(super) fn listed_files(model: &mut Model, ticket: Ticket, answer: BackendResult<FilesPage>) {
+    let missed = matches!(&answer, Err(failure) if model.misses(failure));
+    let Some(files) = model.files_awaiting(ticket) else { return };
+    match missed {
+        true => files.loading = None,
+        false => files.take(answer),
+    }
+    model.dirty = true;
+}
+
+/// A record.
+pub(super) fn opened(model: &mut Model, ticket: Ticket, answer: BackendResult<Box<Opened>>) {
+    let missed = matches!(&answer, Err(failure) if model.misses(failure));
+    let Some(entity) = model.entity_awaiting(ticket) else { return };
+    match missed {
+        true => entity.loading = None,
+        false => entity.take(answer),
+    }
+    model.dirty = true;
+}
