@@ -31,6 +31,7 @@ pub use packhouse_model::{
     access, blocking, client, clock, connection, contents, error, files, names, operation,
     progress, report, text,
 };
+pub use packhouse_musehub as musehub;
 pub use packhouse_pack as pack;
 pub use packhouse_remote as remote;
 pub use packhouse_run as run;
@@ -64,7 +65,7 @@ pub use client::{Client, FetchRequest, Inspect, PlannedGc, PushOptions, RestoreO
 pub use connection::ConnectionStatus;
 pub use contents::{Content, Contents};
 pub use error::{
-    BackupError, Class, DamageError, DeletionError, Error, JobError, OpenError, PushError,
+    BackupError, Class, DamageError, DeletionError, Error, HubError, JobError, OpenError, PushError,
     RestoreError, Result, SetupError, TapeError,
 };
 pub use names::{BranchName, MpackKey, NameError, RepoId, RepoName, ShelfId, Visibility};

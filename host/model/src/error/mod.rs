@@ -7,6 +7,7 @@ mod backup;
 mod class;
 mod damage;
 mod deletion;
+mod hub;
 mod job;
 mod open;
 mod push;
@@ -27,6 +28,7 @@ pub use backup::BackupError;
 pub use class::Class;
 pub use damage::DamageError;
 pub use deletion::{ClockDifference, DeletionError};
+pub use hub::HubError;
 pub use job::JobError;
 pub use open::OpenError;
 pub use push::PushError;
@@ -241,6 +243,10 @@ pub enum Error {
     /// A backup.
     #[error(transparent)]
     Backup(#[from] BackupError),
+
+    /// A MuseHub.
+    #[error(transparent)]
+    Hub(#[from] HubError),
 
     /// Nothing is deleted, so that nothing is lost.
     #[error(transparent)]

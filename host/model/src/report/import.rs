@@ -30,6 +30,9 @@ pub struct ImportReport {
     /// Whether nothing was stored because only a report was asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// Whether nothing was stored because of the problems.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_out: bool,
     /// What could not be taken.
     pub problems: Vec<ImportProblem>,
 }
@@ -48,6 +51,7 @@ impl ImportReport {
             bytes: 0,
             branch_heads: BTreeMap::new(),
             dry_run: false,
+            left_out: false,
             problems: Vec::new(),
         }
     }

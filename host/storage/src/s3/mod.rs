@@ -16,11 +16,13 @@ mod bucket_path;
 mod client;
 mod failed;
 mod meter;
+mod objects;
 mod options;
 mod packs;
 mod probe;
 mod upload;
 
+pub use self::objects::{ReadObject, S3Objects};
 pub use self::options::{S3Checksum, S3Options};
 pub use self::packs::{S3Packs, ask, inspect, spool};
 pub use self::probe::{StorageProbe, probe};

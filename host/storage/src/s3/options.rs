@@ -130,7 +130,7 @@ fn number(variable: &str) -> Result<Option<u64>> {
 /// Bucket and prefix of a URL.
 pub(super) fn split(url: &str) -> Result<(String, Key)> {
     let usage = |why: &str| {
-        Error::Usage(format!("--storage {url}: {why}; expected s3://BUCKET or s3://BUCKET/PREFIX"))
+        Error::Usage(format!("{url}: {why}; expected s3://BUCKET or s3://BUCKET/PREFIX"))
     };
     let rest = url.strip_prefix("s3://").ok_or_else(|| usage("it does not begin with s3://"))?;
     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
