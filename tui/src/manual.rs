@@ -18,16 +18,21 @@ const TO: &str = "<!-- end of verbs -->\n";
 fn verbs() -> String {
     let packhouse = Args::command();
     let mut page = String::from("| verb | what it does |\n|---|---|\n");
-    for verb in packhouse.get_subcommands() {
+    for verb in shown(&packhouse) {
         let name = verb.get_name();
         let _ = writeln!(page, "| [`{name}`](#packhouse-{name}) | {} |", cell(&about(verb)));
     }
     page.push_str("\n### Options of every verb\n");
     table(&mut page, packhouse.get_arguments());
-    for verb in packhouse.get_subcommands() {
+    for verb in shown(&packhouse) {
         section(&mut page, "packhouse", verb);
     }
     page
+}
+
+/// The verbs of `packhouse --help`.
+fn shown(packhouse: &Command) -> impl Iterator<Item = &Command> {
+    packhouse.get_subcommands().filter(|verb| !verb.is_hide_set())
 }
 
 /// A verb, or each of its subcommands.
@@ -146,7 +151,7 @@ fn every_link_to_a_verb_leads_to_a_heading() {
     let verbs = verbs();
     let links = verbs.split("](#").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
     let links: Vec<&str> = links.collect();
-    assert_eq!(links.len(), Args::command().get_subcommands().count());
+    assert_eq!(links.len(), shown(&Args::command()).count());
     for link in links {
         let heading = format!("\n### {}\n", link.replacen('-', " ", 1));
         assert!(verbs.contains(&heading), "#{link}");

@@ -17,6 +17,7 @@ mod gc;
 mod jobs;
 mod log;
 mod ls;
+mod manual;
 mod metrics;
 mod migrate;
 mod policy;
@@ -95,6 +96,9 @@ pub(crate) enum Verb {
     Demo(demo::Demo),
     /// Print a shell completion script
     Completions(completions::Completions),
+    /// Write the manual pages to a folder, for packages
+    #[command(hide = true)]
+    Manual(manual::Manual),
 }
 
 impl Verb {
@@ -139,5 +143,6 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Console(args) => console::run(&args, context).await,
         Verb::Demo(args) => demo::run(&args, context).await,
         Verb::Completions(args) => completions::run(&args, context),
+        Verb::Manual(args) => manual::run(&args, context),
     }
 }
