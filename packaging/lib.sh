@@ -14,6 +14,7 @@ cleanup() {
   rm -rf "$scratch"
 }
 trap cleanup EXIT
+trap 'echo "FAILED: $0, line $LINENO: $BASH_COMMAND" >&2' ERR
 
 fail() {
   echo "FAILED: $*" >&2
