@@ -177,6 +177,23 @@ impl Runner {
                     Msg::JobChanged(id, change, job.map(Box::new).map_err(Failure::from))
                 });
             }
+            Effect::Tokens(ticket) => {
+                self.spawn(ticket, async move {
+                    Msg::Tokens(ticket, store.tokens().await.map_err(Failure::from))
+                });
+            }
+            Effect::CreateToken(_, ticket, token) => {
+                self.spawn(ticket, async move {
+                    let created = store.create_token(*token).await;
+                    Msg::TokenCreated(created.map(Box::new).map_err(Failure::from))
+                });
+            }
+            Effect::RevokeToken(_, ticket, id) => {
+                self.spawn(ticket, async move {
+                    let revoked = store.revoke_token(&id).await;
+                    Msg::TokenRevoked(id, revoked.map(Box::new).map_err(Failure::from))
+                });
+            }
             Effect::Policies(ticket) => {
                 self.spawn(ticket, async move {
                     let checked = async {

@@ -30,6 +30,8 @@ const SHARED: [Section; 4] = [
                 | Action::Prune
                 | Action::Policies
                 | Action::Find
+                | Action::Tokens
+                | Action::Workers
                 | Action::Runs
                 | Action::History
                 | Action::Log

@@ -1,6 +1,7 @@
 //! Messages, which change the model, and effects, which [`super::update`] requests.
 
 use crossterm::event::MouseEvent;
+use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
     ConnectionStatus, Event, FilesPage, FilesQuery, GcEntry, GcPlanReport, GcQuery, GcReport,
@@ -65,6 +66,12 @@ pub(super) enum Msg {
     Job(Ticket, BackendResult<Box<JobReport>>),
     /// [`Effect::ChangeJob`] ended: the job now, or the one that does the same.
     JobChanged(i64, JobChange, BackendResult<Box<JobReport>>),
+    /// [`Effect::Tokens`] ended.
+    Tokens(Ticket, BackendResult<Vec<TokenReport>>),
+    /// [`Effect::CreateToken`] ended: the token with its text.
+    TokenCreated(BackendResult<Box<TokenReport>>),
+    /// [`Effect::RevokeToken`] ended, for this ID.
+    TokenRevoked(String, BackendResult<Box<TokenReport>>),
     /// [`Effect::Policies`] ended: the default policy, and the repos with several packs.
     Policies(Ticket, BackendResult<(PolicyReport, Vec<PolicyCheck>)>),
     /// [`Effect::PreviewPrune`] ended.
@@ -118,6 +125,12 @@ pub(super) enum Effect {
     Job(Ticket, i64),
     /// Retry or cancel a job.
     ChangeJob(Permit, Ticket, i64, JobChange),
+    /// Load the access tokens.
+    Tokens(Ticket),
+    /// Create an access token.
+    CreateToken(Permit, Ticket, Box<NewToken>),
+    /// Revoke an access token.
+    RevokeToken(Permit, Ticket, String),
     /// Load the default policy, and check the repos against theirs.
     Policies(Ticket),
     /// List the packs that no repo needs.

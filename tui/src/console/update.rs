@@ -3,7 +3,8 @@
 //! [`input`] handles keys, text and the mouse, [`act`] actions, [`ask`] plans and confirmations,
 //! [`work`] runs, [`jobs`] the jobs of the store, [`prune`] packs that no repo needs,
 //! [`policies`] the policies, [`health`] what needs attention in it, [`contents`] what is inside
-//! repos, [`find`] the search for an ID, [`prompt`] questions in the footer, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
+//! repos, [`packs`] the packs of one, [`find`] the search for an ID, [`tokens`] access tokens,
+//! [`workers`] leases, [`prompt`] questions in the footer, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
 //! store. [`screens`] opens screens.
 
 mod act;
@@ -15,12 +16,15 @@ mod health;
 mod input;
 mod jobs;
 mod loaded;
+mod packs;
 mod policies;
 mod prompt;
 mod prune;
 mod reload;
 mod screens;
+mod tokens;
 mod work;
+mod workers;
 
 use super::keys::Focus;
 use super::msg::{Effect, Msg};
@@ -66,6 +70,8 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Found(ticket, found) => {
             return find::found(model, ticket, found).into_iter().collect();
         }
+        Msg::TokenCreated(answer) => return tokens::created(model, answer),
+        Msg::TokenRevoked(id, answer) => return tokens::revoked(model, &id, answer),
         Msg::Connection(connection) => return connection::changed(model, connection),
         Msg::Summarised(answer) => loaded::summarised(model, answer),
         Msg::Health(ticket, answer) => health::loaded(model, ticket, answer),
@@ -73,6 +79,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Policies(ticket, answer) => policies::checked(model, ticket, answer),
         Msg::PrunePreviewed(ticket, answer) => prune::previewed(model, ticket, answer),
         Msg::Shown(ticket, answer) => loaded::shown(model, ticket, answer),
+        Msg::Tokens(ticket, answer) => tokens::listed(model, ticket, answer),
         Msg::Commits(ticket, answer) => contents::listed_commits(model, ticket, answer),
         Msg::Files(ticket, answer) => contents::listed_files(model, ticket, answer),
         Msg::Entity(ticket, answer) => contents::opened(model, ticket, answer),

@@ -19,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
 use packhouse_host::{
@@ -211,4 +212,19 @@ async fn walk(repo: &RepoName, phase: Phase, total: u64, progress: &Progress) ->
         }
     }
     Ok(())
+}
+
+#[async_trait]
+impl Backend for DemoBackend {
+    async fn tokens(&self) -> Result<Vec<TokenReport>> {
+        self.store().await?.tokens().await
+    }
+
+    async fn create_token(&self, new: NewToken) -> Result<TokenReport> {
+        self.store().await?.create_token(new).await
+    }
+
+    async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
+        self.store().await?.revoke_token(token).await
+    }
 }

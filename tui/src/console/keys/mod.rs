@@ -145,6 +145,8 @@ impl Keymap {
                 Action::RetryJob,
                 Action::CancelJob,
                 Action::PruneNow,
+                Action::NewToken,
+                Action::Revoke,
             ];
             easy || self
                 .bindings

@@ -36,6 +36,8 @@ pub(in crate::console) enum Action {
     Prune,
     /// Shows the policies, and which repos are due.
     Policies,
+    /// Shows the packs of a repo.
+    Packs,
     /// Shows the commits of a repo.
     Commits,
     /// Shows the record of a commit.
@@ -44,6 +46,14 @@ pub(in crate::console) enum Action {
     Raw,
     /// Looks for an ID.
     Find,
+    /// Shows the access tokens.
+    Tokens,
+    /// Creates a token.
+    NewToken,
+    /// Revokes a token.
+    Revoke,
+    /// Shows who works on jobs.
+    Workers,
     /// Deletes the packs that are due.
     PruneNow,
     RetryJob,
@@ -89,6 +99,8 @@ pub(in crate::console) enum Focus {
     /// The input of the filter.
     Filter,
     Repo,
+    /// The packs of a repo.
+    Packs,
     /// The commits of a repo, the files of a commit, and a record.
     Commits,
     Files,
@@ -122,6 +134,11 @@ pub(in crate::console) enum Focus {
     Prune,
     /// The policies.
     Policies,
+    /// The access tokens, and one that was just created.
+    Tokens,
+    NewToken,
+    /// Who works on jobs.
+    Workers,
     Log,
     Palette,
     Leave,
@@ -130,10 +147,11 @@ pub(in crate::console) enum Focus {
 
 impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Focus; 26] = [
+    pub(in crate::console) const ALL: [Focus; 30] = [
         Focus::Repos,
         Focus::Filter,
         Focus::Repo,
+        Focus::Packs,
         Focus::Commits,
         Focus::Files,
         Focus::Entity,
@@ -153,6 +171,9 @@ impl Focus {
         Focus::Health,
         Focus::Prune,
         Focus::Policies,
+        Focus::Tokens,
+        Focus::NewToken,
+        Focus::Workers,
         Focus::Log,
         Focus::Palette,
         Focus::Leave,
@@ -165,6 +186,7 @@ impl Focus {
             Focus::Repos => "Repos",
             Focus::Filter => "Filter input",
             Focus::Repo => "Repo",
+            Focus::Packs => "Packs",
             Focus::Commits => "Commits",
             Focus::Files => "Files",
             Focus::Entity => "Record",
@@ -184,6 +206,9 @@ impl Focus {
             Focus::Health => "Health",
             Focus::Prune => "Prune",
             Focus::Policies => "Policies",
+            Focus::Tokens => "Tokens",
+            Focus::NewToken => "New token",
+            Focus::Workers => "Workers",
             Focus::Log => "Log",
             Focus::Palette => "Commands",
             Focus::Leave => "Quit dialog",
@@ -244,6 +269,7 @@ use Focus as F;
 const LETTERS: &[Focus] = &[
     F::Repos,
     F::Repo,
+    F::Packs,
     F::Commits,
     F::Files,
     F::Entity,
@@ -258,6 +284,8 @@ const LETTERS: &[Focus] = &[
     F::Health,
     F::Prune,
     F::Policies,
+    F::Tokens,
+    F::Workers,
     F::Log,
     F::Help,
 ];
@@ -266,6 +294,7 @@ const SCROLLED: &[Focus] = &[
     F::Repos,
     F::Filter,
     F::Repo,
+    F::Packs,
     F::Commits,
     F::Files,
     F::Entity,
@@ -284,6 +313,8 @@ const SCROLLED: &[Focus] = &[
     F::Health,
     F::Prune,
     F::Policies,
+    F::Tokens,
+    F::Workers,
     F::Log,
     F::Palette,
     F::Help,
@@ -292,6 +323,7 @@ const SCROLLED: &[Focus] = &[
 const COPIED: &[Focus] = &[
     F::Repos,
     F::Repo,
+    F::Packs,
     F::Commits,
     F::Files,
     F::Entity,
@@ -305,11 +337,15 @@ const COPIED: &[Focus] = &[
     F::Health,
     F::Prune,
     F::Policies,
+    F::Tokens,
+    F::NewToken,
+    F::Workers,
 ];
 /// Where the keys of other screens work.
 const SCREENS: &[Focus] = &[
     F::Repos,
     F::Repo,
+    F::Packs,
     F::Commits,
     F::Files,
     F::Entity,
@@ -325,6 +361,9 @@ const SCREENS: &[Focus] = &[
     F::Health,
     F::Prune,
     F::Policies,
+    F::Tokens,
+    F::NewToken,
+    F::Workers,
     F::Log,
 ];
 const TEXT: &[Focus] = &[F::Filter, F::Search, F::Prompt, F::Palette, F::Typing];
@@ -343,42 +382,48 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Accept, "accept-count", &[ENTER], &[F::Typing], "confirm", "Do it if the number is correct"),
     row(Action::Accept, "choose", &[ENTER], &[F::Palette], "run", "Run the selected command"),
     row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "Discard the input, and close"),
-    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Repo, F::Commits, F::Files, F::Entity, F::Find, F::Runs, F::History, F::Jobs, F::Health, F::Prune, F::Policies], "open", "Open the selected item"),
+    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Repo, F::Commits, F::Files, F::Entity, F::Find, F::Workers, F::Runs, F::History, F::Jobs, F::Health, F::Prune, F::Policies], "open", "Open the selected item"),
     change(row(Action::RetryJob, "retry-job", &[Key::char('r')], &[F::Jobs, F::Job], "retry", "Retry a failed or cancelled job, after a confirmation")),
     change(row(Action::CancelJob, "cancel-job", &[Key::char('x')], &[F::Jobs, F::Job], "cancel job", "Cancel a queued or running job, after a confirmation")),
     change(row(Action::PruneNow, "prune-now", &[Key::char('p')], &[F::Prune], "prune", "Delete the packs that are due, after their number is typed")),
     row(Action::StatusNext, "status", &[Key::char('s')], &[F::Jobs], "status", "Show only the jobs with the next status"),
     row(Action::Mark, "mark", &[Key::char(' ')], &[F::Repos], "mark", "Mark or unmark the repo"),
     change(row(Action::Consolidate, "consolidate", &[Key::char('g')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "consolidate", "Plan a consolidation of the repo or the marked repos, and ask to confirm it")),
-    row(Action::SortNext, "sort", &[Key::char('s')], &[F::Repos, F::Policies], "sort", "Sort by the next column"),
+    row(Action::SortNext, "sort", &[Key::char('s')], &[F::Repos, F::Packs, F::Policies], "sort", "Sort by the next column"),
     row(Action::Filter, "filter", &[Key::char('/')], &[F::Repos], "filter", "Filter repos: words of the name, packs>10, size>1G, reclaim>30%, gc>7d, state:failed"),
     row(Action::Filter, "search", &[Key::char('/')], &[F::History, F::Policies], "search", "Search: consolidations by repo, outcome, key or error; policies by repo, due, own or default"),
+    row(Action::Filter, "search-packs", &[Key::char('/')], &[F::Packs], "search", "Show only the packs with these digits in their keys, or in this state"),
+    change(row(Action::NewToken, "new-token", &[Key::char('n')], &[F::Tokens], "new token", "Create a token, after a confirmation")),
+    change(row(Action::Revoke, "revoke", &[Key::char('x')], &[F::Tokens], "revoke", "Revoke a token, after a confirmation")),
     row(Action::Filter, "path", &[Key::char('/')], &[F::Files], "path", "List only a folder or a file"),
     row(Action::Entity, "record", &[Key::char('i')], &[F::Commits, F::Files], "record", "Show the record of the commit: its fields, its bytes, and where it is"),
     row(Action::Raw, "raw", &[Key::char('x')], &[F::Entity], "raw bytes", "Switch between the content and its bytes in hexadecimal"),
     row(Action::Commits, "commits", &[Key::char('b')], &[F::Repos, F::Repo], "commits", "Show the commits of the repo, or of the selected branch"),
+    row(Action::Packs, "packs", &[Key::char('P')], &[F::Repos, F::Repo], "packs", "Show the packs of the repo"),
     row(Action::Jobs, "jobs", &[Key::char('2')], SCREENS, "jobs", "Show the jobs of the store"),
     row(Action::Health, "health", &[Key::char('3')], SCREENS, "health", "Show what needs attention in the store, and what to do about it"),
     row(Action::Preview, "preview", &[Key::char('p')], &[F::Repos, F::Repo, F::Done, F::Record], "preview", "Show the plan of a consolidation without running it"),
     row(Action::Verify, "verify", &[Key::char('v')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "verify", "Read and hash every pack of the repo or the marked repos"),
-    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Commits, F::Files, F::Entity, F::Find, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Log, F::Help], "back", "Go back"),
+    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Packs, F::Commits, F::Files, F::Entity, F::Find, F::Tokens, F::NewToken, F::Workers, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Log, F::Help], "back", "Go back"),
     row(Action::CancelQueued, "cancel-queued", &[Key::char('X')], &[F::Runs], "cancel queue", "Cancel all queued runs"),
     row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "Show queued, active and finished runs"),
     row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "Show all finished consolidations"),
     row(Action::Prune, "prune", &[Key::char('4')], SCREENS, "prune", "Show which packs can be deleted, why, and when the rest can"),
     row(Action::Policies, "policies", &[Key::char('5')], SCREENS, "policies", "Show the policies, and which repos are due for consolidation"),
     row(Action::Find, "find", &[Key::char('6'), Key::char('f')], SCREENS, "find", "Find a record by its ID, or the beginning of it, in all repos"),
+    row(Action::Tokens, "tokens", &[Key::char('7')], SCREENS, "tokens", "Show the access tokens of the store"),
+    row(Action::Workers, "workers", &[Key::char('8')], SCREENS, "workers", "Show which workers have jobs, since when and until when"),
     row(Action::Back, "clear", &[ESC], &[F::Repos], "clear", "Unmark all repos, then clear the filter"),
     row(Action::Quit, "out", &[Key::char('q')], &[F::Repos], "quit", "Quit the console"),
     row(Action::Help, "help", &[Key::char('?')], SCREENS, "help", "Show this help"),
     row(Action::Palette, "palette", &[Key::char(':')], SCREENS, "commands", "Find a command by its name"),
     row(Action::Copy, "copy", &[Key::char('c')], COPIED, "copy", "Copy the selected name, key, ID or command"),
-    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::Commits, F::Files, F::Entity, F::Find, F::History, F::Health, F::Prune, F::Policies], "refresh", "Reload from the store"),
+    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::Packs, F::Commits, F::Files, F::Entity, F::Find, F::Tokens, F::Workers, F::History, F::Health, F::Prune, F::Policies], "refresh", "Reload from the store"),
     row(Action::Refresh, "reload", &[Key::char('R')], &[F::Jobs, F::Job], "reload", "Reload from the store"),
     row(Action::Repos, "repos", &[Key::char('1')], SCREENS, "repos", "Show the list of repos"),
     row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),
     row(Action::MarkAll, "mark-all", &[Key::char('a')], &[F::Repos], "", "Mark or unmark all displayed repos"),
-    row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[F::Repos, F::Policies], "", "Sort by the previous column"),
+    row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[F::Repos, F::Packs, F::Policies], "", "Sort by the previous column"),
     row(Action::SortTurn, "sort-turn", &[Key::char('o')], &[F::Repos], "", "Reverse the order"),
     row(Action::StatusPrevious, "status-back", &[Key::char('S')], &[F::Jobs], "", "Show only the jobs with the previous status"),
     row(Action::Erase, "erase", &[Key::plain(KeyCode::Backspace)], TEXT, "", "Delete the last character"),
@@ -391,6 +436,9 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Down, "next", &[TAB], &[F::Palette], "", "Move down"),
     row(Action::PageUp, "page-up", &[Key::plain(KeyCode::PageUp)], SCROLLED, "", "Move one page up"),
     row(Action::PageDown, "page-down", &[Key::plain(KeyCode::PageDown)], SCROLLED, "", "Move one page down"),
+    row(Action::PageUp, "page-up-letter", &[Key::ctrl('u')], LETTERS, "", "Move one page up"),
+    row(Action::PageDown, "page-down-letter", &[Key::ctrl('d')], LETTERS, "", "Move one page down"),
+    row(Action::Last, "last-letter", &[Key::char('G')], LETTERS, "", "Move to the end"),
     row(Action::First, "first", &[Key::plain(KeyCode::Home)], SCROLLED, "", "Move to the top"),
     row(Action::Last, "last", &[Key::plain(KeyCode::End)], SCROLLED, "", "Move to the end"),
     row(Action::Suspend, "suspend", &[Key::ctrl('z')], &Focus::ALL, "", "Suspend the console; `fg` resumes it"),

@@ -1,9 +1,10 @@
-//! The confirm dialog. Every change to a store passes it: it shows a plan, a job or a dry run, and
+//! The confirm dialog. Every change to a store passes it: it shows a plan, a job, a dry run or a token, and
 //! returns a [`Permit`] when the operator confirms.
 
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::{Event, GcPlanReport, JobReport, PruneReport, RepoName, RepoSummary};
 
 use super::choice::{Choice, Why};
@@ -53,6 +54,10 @@ pub(in crate::console) enum Subject {
     Job(Box<JobReport>, JobChange),
     /// Packs that no repo needs: the dry run, and when it was asked for.
     Prune(Box<PruneReport>, Timestamp),
+    /// A token to create.
+    NewToken(Box<NewToken>),
+    /// A token to revoke.
+    Revoke(Box<TokenReport>),
 }
 
 /// The state of a plan.
@@ -100,6 +105,10 @@ pub(in crate::console) enum Confirmed {
     Job(Permit, i64, JobChange),
     /// A prune of what was due at a time.
     Prune(Permit, Timestamp),
+    /// The creation of a token.
+    NewToken(Permit, Box<NewToken>),
+    /// The revocation of the token with this ID.
+    Revoke(Permit, String),
 }
 
 impl ConfirmDialog {
@@ -153,6 +162,16 @@ impl ConfirmDialog {
         ConfirmDialog::about(ticket, subject, Asks::Count(Input::default()))
     }
 
+    /// A dialog about a token to create.
+    pub(in crate::console) fn of_new_token(token: NewToken, ticket: Ticket) -> ConfirmDialog {
+        ConfirmDialog::about(ticket, Subject::NewToken(Box::new(token)), Asks::Key)
+    }
+
+    /// A dialog about a token to revoke.
+    pub(in crate::console) fn of_revoke(token: TokenReport, ticket: Ticket) -> ConfirmDialog {
+        ConfirmDialog::about(ticket, Subject::Revoke(Box::new(token)), Asks::Key)
+    }
+
     /// The repo to plan, and the ticket of its plan, if the dialog needs one.
     pub(in crate::console) fn to_plan(&self) -> Option<(Ticket, RepoName)> {
         self.repo().map(|repo| (self.ticket, repo.clone()))
@@ -164,7 +183,7 @@ impl ConfirmDialog {
             Subject::One(_, PlanState::Planning(_) | PlanState::Ready(_)) => Asks::Key,
             Subject::One(..) => Asks::Nothing,
             Subject::Many(repos) => Asks::about(repos.len()),
-            Subject::Job(..) => Asks::Key,
+            Subject::Job(..) | Subject::NewToken(_) | Subject::Revoke(_) => Asks::Key,
             Subject::Prune(..) => Asks::Count(Input::default()),
         };
     }
@@ -182,16 +201,16 @@ impl ConfirmDialog {
     pub(in crate::console) fn repo(&self) -> Option<&RepoName> {
         match &self.subject {
             Subject::One(repo, _) => Some(repo),
-            Subject::Many(_) | Subject::Job(..) | Subject::Prune(..) => None,
+            _ => None,
         }
     }
 
     /// The number to type, if the dialog asks for one.
     pub(in crate::console) fn number(&self) -> u64 {
         match &self.subject {
-            Subject::One(..) | Subject::Job(..) => 1,
             Subject::Many(repos) => repos.len() as u64,
             Subject::Prune(report, _) => report.packs_deleted,
+            _ => 1,
         }
     }
 
@@ -200,7 +219,7 @@ impl ConfirmDialog {
         match &self.subject {
             Subject::One(_, state) => matches!(state, PlanState::Ready(_)),
             Subject::Many(repos) => !repos.is_empty(),
-            Subject::Job(..) | Subject::Prune(..) => true,
+            _ => true,
         }
     }
 
@@ -254,6 +273,12 @@ impl ConfirmDialog {
             (Asks::Key, Subject::Job(job, change)) => {
                 Some(Confirmed::Job(Permit(()), job.id, *change))
             }
+            (Asks::Key, Subject::NewToken(token)) => {
+                Some(Confirmed::NewToken(Permit(()), token.clone()))
+            }
+            (Asks::Key, Subject::Revoke(token)) => {
+                Some(Confirmed::Revoke(Permit(()), token.id.clone()))
+            }
             (Asks::Key, Subject::Many(repos)) => Some(Confirmed::Many(Permit(()), names(repos))),
             (Asks::Count(typed), _) if typed.text().trim() != self.number().to_string() => {
                 let number = self.number();
@@ -278,7 +303,7 @@ impl ConfirmDialog {
         match self.subject {
             Subject::One(_, PlanState::Planning(_)) => Some(Abandoned::Call(self.ticket)),
             Subject::One(..) => Some(Abandoned::Plan(self.ticket)),
-            Subject::Many(_) | Subject::Job(..) | Subject::Prune(..) => None,
+            _ => None,
         }
     }
 }

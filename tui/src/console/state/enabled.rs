@@ -21,7 +21,7 @@ impl Model {
     fn is_enabled_in(&self, focus: Focus, action: Action) -> bool {
         use Action::{
             Back, CancelJob, CancelQueued, Commits, Confirm, Consolidate, Copy, LeaveNow, Mark,
-            Open, Preview, PruneNow, Raw, RetryJob, SortNext, Stop, Verify, Wait,
+            Open, Packs, Preview, PruneNow, Raw, RetryJob, Revoke, SortNext, Stop, Verify, Wait,
         };
         match (focus, action) {
             (Focus::Leave, Wait) => self.leave == Some(Leave::Asking),
@@ -33,9 +33,15 @@ impl Model {
             (Focus::Repos, Back) => self.repos.marks() > 0 || !self.repos.filter().is_empty(),
             (
                 Focus::Repos,
-                Open | Mark | Consolidate | Preview | Verify | SortNext | Copy | Commits,
+                Open | Mark | Consolidate | Preview | Verify | SortNext | Copy | Commits | Packs,
             ) => self.repos.shown() > 0,
-            (Focus::Repo, Open) => self.is_on_head(),
+            (Focus::Repo, Open) => self.leads_further(),
+            (Focus::Packs, Open | Copy | SortNext) => self.pack_here().is_some(),
+            (Focus::Tokens, Copy) => self.tokens.current().is_some(),
+            (Focus::Tokens, Revoke) => {
+                self.tokens.current().is_some_and(|token| token.revoked_at.is_none())
+            }
+            (Focus::Workers, Open | Copy) => self.workers.current().is_some(),
             (Focus::Commits | Focus::Files | Focus::Find, Open | Copy) => self.id_here().is_some(),
             (Focus::Commits, Action::Entity) => self.id_here().is_some(),
             (Focus::Entity, Open) => self.commit_here().is_some(),
@@ -70,6 +76,8 @@ impl Model {
             | (Focus::Health, Action::Health)
             | (Focus::Prune, Action::Prune)
             | (Focus::Policies, Action::Policies)
+            | (Focus::Tokens, Action::Tokens)
+            | (Focus::Workers, Action::Workers)
             | (Focus::Log, Action::Log) => false,
             _ => true,
         }
@@ -82,10 +90,12 @@ impl Model {
         Palette::new(focus, all.filter(|action| !self.is_enabled_in(focus, *action)).collect())
     }
 
-    /// Whether a branch head is selected.
-    fn is_on_head(&self) -> bool {
+    /// Whether a branch head or a pack is selected.
+    fn leads_further(&self) -> bool {
         match self.screens.last() {
-            Some(Screen::Repo(repo)) => matches!(repo.current(), Some(Item::Head(_))),
+            Some(Screen::Repo(repo)) => {
+                matches!(repo.current(), Some(Item::Head(_) | Item::Pack(_)))
+            }
             _ => false,
         }
     }

@@ -1,16 +1,11 @@
 //! The model of the console as a whole.
 
 use jiff::Timestamp;
-use packhouse_host::contents::Kind;
 use packhouse_host::{ConnectionStatus, JobReport, RepoName};
 
-use super::commits::Commits;
 use super::confirm::ConfirmDialog;
 use super::cursor::Cursor;
-use super::entity::Entity;
 use super::extent::Extent;
-use super::files::Files;
-use super::find::Find;
 use super::findings::Finding;
 use super::health::StoreHealth;
 use super::history::History;
@@ -26,6 +21,8 @@ use super::run::{Outcome, RunState};
 use super::runs::Runs;
 use super::screen::{Leave, Screen};
 use super::ticket::Ticket;
+use super::tokens::Tokens;
+use super::workers::Workers;
 use crate::console::keys::{Focus, Keymap};
 use crate::console::theme::Styles;
 
@@ -65,6 +62,8 @@ pub(in crate::console) struct Model {
     /// The packs that no repo needs.
     pub(in crate::console) prune: Prune,
     pub(in crate::console) policies: Policies,
+    pub(in crate::console) tokens: Tokens,
+    pub(in crate::console) workers: Workers,
     /// What needs attention in the store.
     pub(in crate::console) health: StoreHealth,
     pub(in crate::console) log: Log,
@@ -110,6 +109,8 @@ impl Model {
             jobs: Jobs::default(),
             prune: Prune::default(),
             policies: Policies::default(),
+            tokens: Tokens::default(),
+            workers: Workers::default(),
             health: StoreHealth::default(),
             log: Log::default(),
             notice: None,
@@ -137,6 +138,7 @@ impl Model {
             (_, Some(dialog), _) => dialog.focus(),
             _ if self.prompt.is_some() => Focus::Prompt,
             (.., Some(Screen::Repo(_))) => Focus::Repo,
+            (.., Some(Screen::Packs(_))) => Focus::Packs,
             (.., Some(Screen::Commits(_))) => Focus::Commits,
             (.., Some(Screen::Files(_))) => Focus::Files,
             (.., Some(Screen::Entity(_))) => Focus::Entity,
@@ -155,6 +157,9 @@ impl Model {
             (.., Some(Screen::Prune)) => Focus::Prune,
             (.., Some(Screen::Policies)) if self.policies.typing => Focus::Search,
             (.., Some(Screen::Policies)) => Focus::Policies,
+            (.., Some(Screen::Tokens)) => Focus::Tokens,
+            (.., Some(Screen::NewToken(_))) => Focus::NewToken,
+            (.., Some(Screen::Workers)) => Focus::Workers,
             (.., Some(Screen::Log)) => Focus::Log,
             (.., None) if self.repos.typing => Focus::Filter,
             (.., None) => Focus::Repos,
@@ -168,6 +173,7 @@ impl Model {
         }
         match self.screens.last() {
             Some(Screen::Repo(repo)) => Some(repo.name.clone()),
+            Some(Screen::Packs(packs)) => Some(packs.repo.clone()),
             Some(Screen::Commits(commits)) => Some(commits.repo.clone()),
             Some(Screen::Files(files)) => Some(files.repo.clone()),
             Some(Screen::Entity(entity)) => Some(entity.repo.clone()),
@@ -188,7 +194,8 @@ impl Model {
                 self.prune.current().and_then(|pack| pack.repos.first().cloned())
             }
             Some(Screen::Policies) => self.policies.current().map(|check| check.repo.clone()),
-            Some(Screen::Log) => None,
+            Some(Screen::Workers) => self.workers.current().and_then(|job| job.repo.clone()),
+            Some(Screen::Tokens | Screen::NewToken(_) | Screen::Log) => None,
             None => self.repos.current().map(|repo| repo.repo.clone()),
         }
     }
@@ -198,35 +205,6 @@ impl Model {
         match self.screens.last()? {
             Screen::Job(job) => Some(&job.report),
             Screen::Jobs => self.jobs.current(),
-            _ => None,
-        }
-    }
-
-    /// The ID of the selected commit, object or record.
-    pub(in crate::console) fn id_here(&self) -> Option<String> {
-        match self.screens.last()? {
-            Screen::Commits(commits) => Some(commits.current()?.commit.clone()),
-            Screen::Files(files) => Some(files.current()?.object.clone()),
-            Screen::Find(find) => Some(find.current()?.id.clone()),
-            _ => None,
-        }
-    }
-
-    /// The displayed or selected commit, and the first line of its message.
-    pub(in crate::console) fn commit_here(&self) -> Option<(String, Option<String>)> {
-        let subject = |message: &str| message.lines().next().map(str::to_owned);
-        match self.screens.last()? {
-            Screen::Commits(commits) => {
-                let commit = commits.current()?;
-                Some((commit.commit.clone(), commit.message.as_deref().and_then(subject)))
-            }
-            Screen::Files(files) => Some((files.commit.clone(), files.subject.clone())),
-            Screen::Entity(entity) => {
-                let record = &entity.known.as_ref()?.record;
-                let message = record.fields.as_ref().and_then(|fields| fields.get("message"));
-                let message = message.and_then(|message| message.as_str()).and_then(subject);
-                (record.place.kind == Kind::Commit).then(|| (record.place.id.clone(), message))
-            }
             _ => None,
         }
     }
@@ -249,38 +227,6 @@ impl Model {
     pub(in crate::console) fn job_awaiting(&mut self, ticket: Ticket) -> Option<&mut Job> {
         self.screens.iter_mut().find_map(|screen| match screen {
             Screen::Job(job) if job.loading == Some(ticket) => Some(job.as_mut()),
-            _ => None,
-        })
-    }
-
-    /// The commits that wait for a ticket.
-    pub(in crate::console) fn commits_awaiting(&mut self, ticket: Ticket) -> Option<&mut Commits> {
-        self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Commits(commits) if commits.loading == Some(ticket) => Some(commits.as_mut()),
-            _ => None,
-        })
-    }
-
-    /// The files that wait for a ticket.
-    pub(in crate::console) fn files_awaiting(&mut self, ticket: Ticket) -> Option<&mut Files> {
-        self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Files(files) if files.loading == Some(ticket) => Some(files.as_mut()),
-            _ => None,
-        })
-    }
-
-    /// The record that waits for a ticket.
-    pub(in crate::console) fn entity_awaiting(&mut self, ticket: Ticket) -> Option<&mut Entity> {
-        self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Entity(entity) if entity.loading == Some(ticket) => Some(entity.as_mut()),
-            _ => None,
-        })
-    }
-
-    /// The search that waits for a ticket.
-    pub(in crate::console) fn find_awaiting(&mut self, ticket: Ticket) -> Option<&mut Find> {
-        self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Find(find) if find.loading == Some(ticket) => Some(find.as_mut()),
             _ => None,
         })
     }
@@ -323,6 +269,20 @@ impl Model {
                 let items = repo.items();
                 Some((&mut repo.cursor, items))
             }
+            Screen::Packs(packs) => {
+                let lines = packs.len();
+                Some((&mut packs.cursor, lines))
+            }
+            Screen::Tokens => {
+                let lines = self.tokens.entries.len();
+                Some((&mut self.tokens.cursor, lines))
+            }
+            Screen::Workers => {
+                let lines = self.workers.leases.len();
+                Some((&mut self.workers.cursor, lines))
+            }
+            // It fits.
+            Screen::NewToken(_) => None,
             Screen::Commits(commits) => Some((&mut commits.cursor, commits.entries.len())),
             Screen::Files(files) => Some((&mut files.cursor, files.entries.len())),
             Screen::Entity(entity) => Some((&mut entity.top, text)),

@@ -9,6 +9,10 @@ pub(in crate::console) enum Wanted {
     Id,
     /// A folder or a file of the displayed commit.
     Path,
+    /// Words to search packs for.
+    Packs,
+    /// What a new token allows.
+    Token,
 }
 
 impl Wanted {
@@ -17,6 +21,8 @@ impl Wanted {
         match self {
             Wanted::Id => "find ID: ",
             Wanted::Path => "path: ",
+            Wanted::Packs => "search: ",
+            Wanted::Token => "SCOPE REPOS [90d] [NAME]: ",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The screens above the list of repos.
 
 use packhouse_host::GcEntry;
+use packhouse_host::access::TokenReport;
 
 use super::commits::Commits;
 use super::cursor::Cursor;
@@ -8,6 +9,7 @@ use super::entity::Entity;
 use super::files::Files;
 use super::find::Find;
 use super::jobs::Job;
+use super::packs::Packs;
 use super::repo::Repo;
 use super::ticket::Ticket;
 
@@ -16,6 +18,8 @@ use super::ticket::Ticket;
 pub(in crate::console) enum Screen {
     /// A repo.
     Repo(Box<Repo>),
+    /// The packs of a repo.
+    Packs(Box<Packs>),
     /// The commits of a repo.
     Commits(Box<Commits>),
     /// The files of one of them.
@@ -42,6 +46,12 @@ pub(in crate::console) enum Screen {
     Prune,
     /// The policies, and which repos are due.
     Policies,
+    /// The access tokens.
+    Tokens,
+    /// A token that was just created, with its text.
+    NewToken(Box<TokenReport>),
+    /// Who works on jobs.
+    Workers,
     /// The log.
     Log,
 }

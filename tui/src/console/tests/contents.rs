@@ -82,9 +82,6 @@ async fn a_branch_head_leads_to_its_commits_and_a_commit_to_its_record() {
     console.shows("the bridge joins · 31 files");
     console.press(&["i"]).await;
     console.shows("commit sha256:00000004c0c0");
-    // A pack is not a branch.
-    console.press(&["Esc", "Esc", "Esc", "Esc", "Down"]).await;
-    console.hides("Enter open");
 }
 
 #[tokio::test]

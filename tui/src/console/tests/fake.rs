@@ -1,11 +1,12 @@
 //! Test data: repos with round numbers, and their reports.
 
 use jiff::{SignedDuration, Timestamp};
+use packhouse_host::access::{Reach, Scope, TokenReport};
 use packhouse_host::contents::Kind;
 use packhouse_host::{
-    CommittedFile, FoundRecord, GcDone, GcOptions, GcPlanReport, GcPlanned, GcProof, GcRecord,
-    GcReport, JobReport, JobStatus, KeptPack, LoggedCommit, MpackKey, Operation, PackFate, Policy,
-    PolicyCheck, PruneReport, RecordReport, ReplacedPack, RepoSummary,
+    CommittedFile, Damage, FoundRecord, GcDone, GcOptions, GcPlanReport, GcPlanned, GcProof,
+    GcRecord, GcReport, JobReport, JobStatus, KeptPack, LoggedCommit, MpackKey, Operation,
+    PackFate, Policy, PolicyCheck, PruneReport, RecordReport, ReplacedPack, RepoSummary,
 };
 
 use crate::console::state::Opened;
@@ -218,6 +219,38 @@ pub(in crate::console) fn opened(id: &str, bytes: &[u8]) -> Opened {
     let content_bytes = Some(bytes.len() as u64);
     let record = RecordReport { place, content_bytes, fields: None };
     Opened { record, beginning: Ok(bytes.to_vec()) }
+}
+
+/// Damage of a pack.
+pub(in crate::console) fn damage(key: MpackKey) -> Damage {
+    Damage {
+        mpack_key: Some(key),
+        since: now() - SignedDuration::from_hours(3),
+        found_by: "verify".to_owned(),
+        detail: "hash mismatch: got another one".to_owned(),
+    }
+}
+
+/// A token without its text, which was created an hour ago.
+pub(in crate::console) fn token(
+    id: &str,
+    scope: Scope,
+    name: &str,
+    repos: Vec<Reach>,
+    expires_in_seconds: Option<u64>,
+) -> TokenReport {
+    let lasts = |seconds: u64| SignedDuration::from_secs(i64::try_from(seconds).unwrap());
+    let created_at = now() - SignedDuration::from_hours(1);
+    TokenReport {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        scope,
+        repos,
+        created_at,
+        expires_at: expires_in_seconds.map(|seconds| created_at + lasts(seconds)),
+        revoked_at: None,
+        token: None,
+    }
 }
 
 fn component() -> String {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::clock::Clock;
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
@@ -17,9 +18,10 @@ use packhouse_host::{
     Visibility,
 };
 
-use super::fake::{gc_plan, gc_report, now, prune_report, summary};
+use super::fake::{damage, gc_plan, gc_report, now, prune_report, summary, token};
 use super::fake_contents::FakeContents;
 use super::script::Scripted;
+use crate::console::backend::Backend;
 use crate::console::demo::{DemoClock, PLACE};
 
 /// Bytes of a pack that is pushed.
@@ -51,12 +53,16 @@ struct Inside {
     replaced: Vec<ReplacedPack>,
     /// Policy checks.
     checks: Vec<PolicyCheck>,
+    /// Access tokens, oldest first.
+    tokens: Vec<TokenReport>,
 }
 
 #[derive(Clone, Debug)]
 struct FakeRepo {
     summary: RepoSummary,
     packs: Vec<PackReport>,
+    /// Those of them that are known to be damaged.
+    damaged: Vec<MpackKey>,
     timeline: Vec<Moment>,
     random: Random,
     /// Grows with each change, to detect outdated plans.
@@ -120,6 +126,20 @@ impl Fake {
     pub(super) fn put_health(&self, health: Health) {
         self.inner.inside().health = health;
         self.notify();
+    }
+
+    /// Damage that is known of the packs at these positions in a repo.
+    pub(super) fn put_damage(&self, repo: &str, packs: &[usize]) {
+        if let Some(repo) = self.inner.inside().repos.get_mut(&repo.parse::<RepoName>().unwrap()) {
+            repo.damaged = packs.iter().map(|at| repo.packs[*at].key).collect();
+            repo.summary.damaged = packs.len() as u64;
+        }
+        self.notify();
+    }
+
+    /// Adds a token, without the console.
+    pub(super) fn put_token(&self, token: TokenReport) {
+        self.inner.inside().tokens.push(token);
     }
 
     /// These packs are needed by no repo.
@@ -226,6 +246,7 @@ impl FakeRepo {
         let mut repo = FakeRepo {
             summary: summary.clone(),
             packs: Vec::new(),
+            damaged: Vec::new(),
             timeline: Vec::new(),
             random: Random::new(summary.packs),
             generation: 0,
@@ -341,7 +362,7 @@ impl FakeRepo {
             stored_bytes: self.summary.stored_bytes,
             branch_heads: head.into_iter().collect(),
             last_gc: self.summary.last_gc.clone(),
-            damaged: Vec::new(),
+            damaged: self.damaged.iter().map(|key| damage(*key)).collect(),
             oldest_check: None,
             created_at: self.summary.created_at,
         }
@@ -487,5 +508,31 @@ impl PlannedGc for FakePlan {
 
     async fn apply(self: Box<Self>, _: &Progress) -> Result<GcReport> {
         self.store.consolidated(&self.report.repo, self.generation, self.store.clock.now())
+    }
+}
+
+#[async_trait]
+impl Backend for FakeStore {
+    async fn tokens(&self) -> Result<Vec<TokenReport>> {
+        Ok(self.inside().tokens.clone())
+    }
+
+    async fn create_token(&self, new: NewToken) -> Result<TokenReport> {
+        let mut inside = self.inside();
+        let id = format!("{:016x}", inside.tokens.len() + 1);
+        let token = TokenReport {
+            token: None,
+            ..token(&id, new.scope, &new.name, new.repos, new.expires_in_seconds)
+        };
+        inside.tokens.push(token.clone());
+        Ok(TokenReport { token: Some(format!("phk_{id}_{}", "5e".repeat(32))), ..token })
+    }
+
+    async fn revoke_token(&self, id: &str) -> Result<TokenReport> {
+        let mut inside = self.inside();
+        let token = inside.tokens.iter_mut().find(|token| token.id == id);
+        let token = token.ok_or_else(|| Error::UnknownToken(id.to_owned()))?;
+        token.revoked_at = Some(now());
+        Ok(token.clone())
     }
 }

@@ -1,6 +1,6 @@
 //! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`]
 //! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`], [`jobs`], [`prune`],
-//! [`policies`], [`contents`] and [`many`] for the real loop, [`connection`] for a remote store,
+//! [`policies`], [`contents`], [`packs`], [`tokens`], [`workers`] and [`many`] for the real loop, [`connection`] for a remote store,
 //! [`backends`] for stores, [`panic`] for bugs.
 //!
 //! Stores: [`fake_store`] is one of round numbers, [`demo`] the demo, which is a real one; both are
@@ -20,6 +20,7 @@ mod jobs;
 mod journeys;
 mod many;
 mod offers;
+mod packs;
 mod panic;
 mod policies;
 mod prune;
@@ -27,7 +28,9 @@ mod safety;
 mod screens;
 mod script;
 mod script_contents;
+mod tokens;
 pub(in crate::console) mod update;
+mod workers;
 
 use std::collections::VecDeque;
 use std::pin::Pin;

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::fake::{job, replaced};
 use super::fake_store::Fake;
 use super::{key, model_of};
+use crate::console::backend::Backend;
 use crate::console::effects::contents;
 use crate::console::failure::BackendResult;
 use crate::console::keys::{Focus, Key, TABLE};
@@ -66,7 +67,9 @@ impl Bench {
                     "{effect:?}"
                 );
             }
-            if let Effect::ChangeJob(..) = effect {
+            if let Effect::ChangeJob(..) | Effect::CreateToken(..) | Effect::RevokeToken(..) =
+                effect
+            {
                 assert!(yes && !self.model.read_only, "{effect:?} was not confirmed");
                 self.changes += 1;
             }
@@ -82,6 +85,8 @@ impl Bench {
             Subject::Many(repos) => !repos.is_empty() && repos.iter().all(|repo| repo.packs > 1),
             Subject::Job(job, change) => change.applies_to(job.status),
             Subject::Prune(report, _) => report.packs_deleted > 0,
+            Subject::NewToken(_) => true,
+            Subject::Revoke(token) => token.revoked_at.is_none(),
         };
         ready
             && dialog.is_seen()
@@ -148,6 +153,14 @@ impl Bench {
                 ticket,
                 at_once(store.verify(&repo, VerifyOptions::default(), &progress)),
             ),
+            Effect::Tokens(ticket) => Msg::Tokens(ticket, at_once(store.tokens())),
+            Effect::CreateToken(_, _, token) => {
+                Msg::TokenCreated(at_once(store.create_token(*token)).map(Box::new))
+            }
+            Effect::RevokeToken(_, _, id) => {
+                let revoked = at_once(store.revoke_token(&id)).map(Box::new);
+                Msg::TokenRevoked(id, revoked)
+            }
             Effect::Policies(ticket) => {
                 let default = at_once(store.policy(None));
                 let checks = at_once(store.check_policies(None, false));

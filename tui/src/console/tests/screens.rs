@@ -1,6 +1,7 @@
 //! Snapshots of the screens at 60, 80, 120 and 200 columns, in `snapshots/`. To update them after
 //! an intended change: `INSTA_UPDATE=always cargo test -p packhouse --lib screens`.
 
+use packhouse_host::access::Scope;
 use packhouse_host::{
     DiskSpace, Health, JobStatus, MpackKey, PackFate, Phase, Policy, PolicyCheck, Problem,
     ProblemKind, ReplacedPack, RepoSummary,
@@ -8,7 +9,7 @@ use packhouse_host::{
 use ratatui::style::{Color, Modifier};
 
 use super::contents::filled;
-use super::fake::{check, commit, file, job, last_gc, replaced, summary};
+use super::fake::{check, commit, file, job, last_gc, replaced, summary, token};
 use super::fake_store::Fake;
 use super::{Console, text};
 use crate::console::theme::{Styles, Theme};
@@ -173,6 +174,53 @@ async fn commits() {
 }
 
 #[tokio::test]
+async fn packs() {
+    let store = || {
+        let store = Fake::three();
+        store.put_damage("gabriel/notes", &[3]);
+        store
+    };
+    insta::assert_snapshot!("packs", pictures(store, &["P"]).await);
+}
+
+/// A token that works, one that is revoked, and one that has expired.
+fn tokens() -> Fake {
+    let store = Fake::three();
+    let repos = |text: &str| vec![text.parse().unwrap()];
+    let days = |days: u64| Some(days * 24 * 3600);
+    store.put_token(token("00000000000000aa", Scope::Read, "", repos("*"), Some(60)));
+    let mut revoked = token("00000000000000bb", Scope::Admin, "of zoe", repos("*"), None);
+    revoked.revoked_at = Some(revoked.created_at);
+    store.put_token(revoked);
+    store.put_token(token("00000000000000cc", Scope::Push, "ci", repos("gabriel/*"), days(90)));
+    store
+}
+
+#[tokio::test]
+async fn tokens_of_the_store() {
+    insta::assert_snapshot!("tokens", pictures(tokens, &["7"]).await);
+}
+
+#[tokio::test]
+async fn new_token() {
+    let typed = async |console: &mut Console| {
+        console.type_in("push gabriel/* 90d laptop of ines").await;
+        console.press(&["Enter"]).await;
+    };
+    insta::assert_snapshot!("confirm_token", pictures_after(tokens, &["7", "n"], typed).await);
+    let created = async |console: &mut Console| {
+        typed(console).await;
+        console.press(&["y"]).await;
+    };
+    insta::assert_snapshot!("new_token", pictures_after(tokens, &["7", "n"], created).await);
+}
+
+#[tokio::test]
+async fn workers() {
+    insta::assert_snapshot!("workers", pictures(troubled, &["8"]).await);
+}
+
+#[tokio::test]
 async fn files() {
     insta::assert_snapshot!("files", pictures(filled, &["b", "Enter", "Down"]).await);
 }
@@ -324,6 +372,10 @@ async fn hostile_text_and_tiny_terminals_break_nothing() {
             &["2", "x"],
             &["3", "Down"],
             &["l"],
+            &["P"],
+            &["7"],
+            &["7", "x"],
+            &["8"],
             &["b"],
             &["b", "Enter"],
             &["b", "Enter", "Enter", "x"],
@@ -337,6 +389,8 @@ async fn hostile_text_and_tiny_terminals_break_nothing() {
                 if let Some(last) = &mut worst.last_gc {
                     (last.outcome, last.error) = (hostile.clone(), Some(hostile.clone()));
                 }
+                let repos = vec!["a/*".parse().unwrap()];
+                store.put_token(token("aa", Scope::Read, &hostile, repos, None));
                 let mut foreign = commit(1, &[2, 3]);
                 (foreign.message, foreign.author) = (Some(hostile.clone()), Some(hostile.clone()));
                 (foreign.branches, foreign.tags) = (vec![hostile.clone()], vec![hostile.clone()]);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::clock::Clock;
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::{
@@ -21,9 +22,9 @@ use crate::console::demo::DemoClock;
 use crate::console::failure::FailureKind;
 
 /// Methods that fail while disconnected. Runs wait for the connection.
-const READS: [&str; 15] = [
-    "list", "commits", "files", "record", "find", "summary", "show", "history", "health", "jobs",
-    "job", "preview", "policy", "check", "watch",
+const READS: [&str; 16] = [
+    "list", "tokens", "commits", "files", "record", "find", "summary", "show", "history", "health",
+    "jobs", "job", "preview", "policy", "check", "watch",
 ];
 
 /// Steps of a held call.
@@ -417,5 +418,23 @@ impl<B: Backend + Clone + 'static> PlannedGc for ScriptedPlan<B> {
         let done = plan.apply(progress).await;
         store.notify();
         done
+    }
+}
+
+#[async_trait]
+impl<B: Backend + Clone + 'static> Backend for Scripted<B> {
+    async fn tokens(&self) -> Result<Vec<TokenReport>> {
+        self.called("tokens", "")?;
+        self.inner.tokens().await
+    }
+
+    async fn create_token(&self, new: NewToken) -> Result<TokenReport> {
+        self.called("create-token", &new.name)?;
+        self.inner.create_token(new).await
+    }
+
+    async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
+        self.called("revoke-token", token)?;
+        self.inner.revoke_token(token).await
     }
 }

@@ -1,10 +1,13 @@
 //! Handles actions.
 
-use super::{ask, contents, health, jobs, policies, prompt, prune, reload, screens, work};
+use super::{
+    ask, contents, health, jobs, packs, policies, prompt, prune, reload, screens, tokens, work,
+    workers,
+};
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
 use crate::console::state::{
-    Asks, Cursor, Finding, JobChange, Leave, Model, Outcome, RunState, Screen, Ticket, Wanted,
+    Asks, Cursor, Finding, Item, JobChange, Leave, Model, Outcome, RunState, Screen, Ticket, Wanted,
 };
 use crate::text::count;
 
@@ -37,8 +40,11 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Focus::History => model.history.typing = true,
             Focus::Policies => model.policies.typing = true,
             Focus::Files => contents::ask_path(model),
+            Focus::Packs => packs::ask_words(model),
             _ => model.repos.typing = true,
         },
+        Action::SortNext if model.focus() == Focus::Packs => packs::sort(model, 1),
+        Action::SortPrevious if model.focus() == Focus::Packs => packs::sort(model, -1),
         Action::SortNext if model.focus() == Focus::Policies => model.policies.sort(1),
         Action::SortPrevious if model.focus() == Focus::Policies => model.policies.sort(-1),
         Action::SortNext | Action::SortPrevious | Action::SortTurn => {
@@ -62,6 +68,11 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Health => return health::show(model),
         Action::Prune => return prune::show(model),
         Action::Policies => return policies::show(model),
+        Action::Packs => return packs::show(model),
+        Action::Tokens => return tokens::show(model),
+        Action::NewToken => tokens::ask_new(model),
+        Action::Revoke => tokens::ask_revoke(model),
+        Action::Workers => return workers::show(model),
         Action::Commits => return contents::show_commits(model),
         Action::Entity => return contents::show_commit(model),
         Action::Raw => contents::turn_raw(model),
@@ -101,16 +112,19 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 
 /// Whether an action shows another screen.
 const fn leads_elsewhere(action: Action) -> bool {
-    use Action::{Find, Health, History, Jobs, Log, Policies, Prune, Repos, Runs};
-    matches!(action, Repos | Jobs | Health | Prune | Policies | Runs | History | Log | Find)
+    use Action::{Find, Health, History, Jobs, Log, Policies, Prune, Repos, Runs, Tokens, Workers};
+    matches!(
+        action,
+        Repos | Jobs | Health | Prune | Policies | Find | Tokens | Workers | Runs | History | Log
+    )
 }
 
 fn moved(model: &mut Model, action: Action) -> bool {
-    let (page, leaving) = (model.extent.height, model.focus() == Focus::Leave);
+    let (page, is_list) = (model.extent.height, model.screens.is_empty());
+    let is_list = is_list && model.focus() != Focus::Leave;
     match model.scrolled() {
         Some((cursor, lines)) => cursor.act(action, lines, page),
-        None if leaving => false,
-        None => model.repos.act(action, page),
+        None => is_list && model.repos.act(action, page),
     }
 }
 
@@ -206,7 +220,15 @@ fn open(model: &mut Model) -> Vec<Effect> {
             return job.map(|job| jobs::show(model, job)).unwrap_or_default();
         }
         Focus::Health => return health::open(model),
-        Focus::Repo => return contents::show_commits(model),
+        Focus::Repo => {
+            return match model.screens.last() {
+                Some(Screen::Repo(repo)) if matches!(repo.current(), Some(Item::Pack(_))) => {
+                    packs::show(model)
+                }
+                _ => contents::show_commits(model),
+            };
+        }
+        Focus::Workers => return workers::open(model),
         Focus::Commits | Focus::Entity => return contents::show_files(model),
         Focus::Files | Focus::Find => return contents::show_selected(model),
         _ => {
@@ -288,6 +310,15 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         Some(Screen::Jobs | Screen::Job(_)) => model.current_job().map(|job| job.id.to_string()),
         Some(Screen::Prune) => model.prune.current().map(|pack| pack.pack.to_string()),
         Some(Screen::Health) => model.current_finding().and_then(Finding::command),
+        Some(Screen::Packs(_)) => model.pack_here().map(|key| key.to_string()),
+        Some(Screen::Tokens) => model.tokens.current().map(|token| token.id.clone()),
+        Some(Screen::NewToken(token)) => {
+            let text = token.token.clone().unwrap_or_default();
+            // The notice must not have it.
+            model.notice = Some("Copied the token".to_owned());
+            return vec![Effect::Copy(text)];
+        }
+        Some(Screen::Workers) => model.workers.current().map(|job| job.id.to_string()),
         Some(Screen::Commits(_) | Screen::Files(_) | Screen::Find(_)) => model.id_here(),
         Some(Screen::Entity(entity)) => Some(entity.id.clone()),
         _ => None,

@@ -90,6 +90,14 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
             let ticket = model.ticket();
             return vec![Effect::ChangeJob(permit, ticket, id, change)];
         }
+        Confirmed::NewToken(permit, token) => {
+            let ticket = model.ticket();
+            return vec![Effect::CreateToken(permit, ticket, token)];
+        }
+        Confirmed::Revoke(permit, id) => {
+            let ticket = model.ticket();
+            return vec![Effect::RevokeToken(permit, ticket, id)];
+        }
         Confirmed::Prune(permit, asked_at) => {
             let (ticket, call) = (model.ticket(), Call::Prune(permit, asked_at));
             model.runs.ask(ticket, None::<RepoName>, Work::Prune, call, model.now);

@@ -59,8 +59,8 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 
 fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     use Focus::{
-        Commits, Done, Files, Filter, Find, Health, History, Jobs, Log, Palette, Policies, Prune,
-        Repo, Repos, Runs,
+        Commits, Done, Files, Filter, Find, Health, History, Jobs, Log, Packs, Palette, Policies,
+        Prune, Repo, Repos, Runs, Tokens, Workers,
     };
     let is_list = matches!(
         model.focus(),
@@ -78,6 +78,9 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
             | Commits
             | Files
             | Find
+            | Packs
+            | Tokens
+            | Workers
             | Palette
     );
     let Some(line) = line_at(&model.extent, row).filter(|_| is_list) else { return Vec::new() };
@@ -97,6 +100,7 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     match model.focus() {
         Focus::Palette if selected => act(model, Action::Accept),
         Repos | Runs | History | Jobs | Health | Prune | Policies | Commits | Files | Find
+        | Workers
             if selected =>
         {
             act(model, Action::Open)

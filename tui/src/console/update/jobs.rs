@@ -2,7 +2,7 @@
 
 use packhouse_host::{JobReport, JobStatus};
 
-use super::{reload, screens};
+use super::{reload, screens, workers};
 use crate::console::failure::BackendResult;
 use crate::console::msg::Effect;
 use crate::console::state::{ConfirmDialog, Job, JobChange, Level, Model, Screen, Ticket};
@@ -52,6 +52,10 @@ pub(super) fn listed(
     if model.health.failed_loading == Some(ticket) {
         model.dirty = true;
         model.health.take_failed(answer.ok());
+        return None;
+    }
+    if model.workers.loading == Some(ticket) {
+        workers::listed(model, answer);
         return None;
     }
     if model.jobs.loading != Some(ticket) {

@@ -82,6 +82,14 @@ pub(super) fn summarised(model: &mut Model, answer: BackendResult<RepoSummary>) 
 /// The details of one repo.
 pub(super) fn shown(model: &mut Model, ticket: Ticket, answer: BackendResult<Box<RepoDetail>>) {
     let missed = matches!(&answer, Err(failure) if model.misses(failure));
+    if let Some(packs) = model.packs_awaiting(ticket) {
+        match missed {
+            true => packs.loading = None,
+            false => packs.take(answer),
+        }
+        model.dirty = true;
+        return;
+    }
     if let Some(repo) = model.repo_awaiting(ticket) {
         match missed {
             true => repo.loading = None,

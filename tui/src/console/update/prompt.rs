@@ -1,6 +1,6 @@
 //! Questions in the footer, answered with a line of text.
 
-use super::{contents, find};
+use super::{contents, find, packs, tokens};
 use crate::console::keys::Action;
 use crate::console::msg::Effect;
 use crate::console::state::{Model, Prompt, Wanted};
@@ -28,15 +28,23 @@ pub(super) fn paste(model: &mut Model, text: &str) {
 
 /// Takes the answer, unless something is wrong with it.
 pub(super) fn accept(model: &mut Model) -> Vec<Effect> {
-    let Some(prompt) = &mut model.prompt else { return Vec::new() };
+    let Some(prompt) = &model.prompt else { return Vec::new() };
     let (wanted, text) = (prompt.wanted, prompt.input.text().trim().to_owned());
-    if let (Wanted::Id, Some(refusal)) = (wanted, find::refuses(&text)) {
-        prompt.refusal = Some(refusal);
+    let refusal = match wanted {
+        Wanted::Id => find::refuses(&text),
+        Wanted::Token => tokens::confirm_new(model, &text).err(),
+        Wanted::Path | Wanted::Packs => None,
+    };
+    if let Some(prompt) = model.prompt.as_mut().filter(|_| refusal.is_some()) {
+        prompt.refusal = refusal;
         return Vec::new();
     }
     model.prompt = None;
     match wanted {
-        Wanted::Id => find::show(model, text),
-        Wanted::Path => contents::go_to(model, &text),
+        Wanted::Token => {}
+        Wanted::Packs => packs::search(model, &text),
+        Wanted::Id => return find::show(model, text),
+        Wanted::Path => return contents::go_to(model, &text),
     }
+    Vec::new()
 }

@@ -2,7 +2,7 @@
 
 use packhouse_host::{JobStatus, JobsQuery};
 
-use super::contents;
+use super::{contents, tokens, workers};
 use crate::console::failure::BackendResult;
 use crate::console::msg::Effect;
 use crate::console::state::{JOBS_PAGE, Model, Pace, Prune, Screen, Ticket};
@@ -97,6 +97,12 @@ pub(super) fn screens(model: &mut Model) -> Vec<Effect> {
                 repo.loading = Some(ticket);
                 effects.push(Effect::Show(ticket, repo.name.clone()));
             }
+            Some(Screen::Packs(packs)) => {
+                packs.loading = Some(ticket);
+                effects.push(Effect::Show(ticket, packs.repo.clone()));
+            }
+            Some(Screen::Tokens) => effects.push(tokens::load(model)),
+            Some(Screen::Workers) => effects.push(workers::load(model)),
             Some(Screen::Jobs) => effects.push(jobs(model)),
             Some(Screen::Job(job)) => {
                 job.loading = Some(ticket);

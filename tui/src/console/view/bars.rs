@@ -50,11 +50,19 @@ fn path(model: &Model) -> Vec<String> {
                 Subject::Prune(report, _) => {
                     ["prune".to_owned(), plural(report.packs_deleted, "pack")]
                 }
+                Subject::NewToken(_) => ["tokens".to_owned(), "new".to_owned()],
+                Subject::Revoke(token) => [format!("token {}", token.id), "revoke".to_owned()],
                 Subject::Job(job, change) => [format!("job {}", job.id), change.verb().to_owned()],
             });
         }
         (None, None) => path.push("repos".to_owned()),
         (None, Some(Screen::Repo(repo))) => path.push(repo.name.to_string()),
+        (None, Some(Screen::Packs(packs))) => {
+            path.extend([packs.repo.to_string(), "packs".to_owned()]);
+        }
+        (None, Some(Screen::Tokens)) => path.push("tokens".to_owned()),
+        (None, Some(Screen::NewToken(_))) => path.extend(["tokens".to_owned(), "new".to_owned()]),
+        (None, Some(Screen::Workers)) => path.push("workers".to_owned()),
         (None, Some(Screen::Commits(commits))) => {
             path.extend([commits.repo.to_string(), "commits".to_owned()]);
         }
@@ -240,6 +248,12 @@ fn hint(model: &Model, binding: &Binding) -> [Span<'static>; 2] {
     let hint = match (&model.dialog, binding.row.action) {
         (Some(ConfirmDialog { subject: Subject::Job(_, change), .. }), Action::Confirm) => {
             format!("{} job", change.verb())
+        }
+        (Some(ConfirmDialog { subject: Subject::NewToken(_), .. }), Action::Confirm) => {
+            "create token".to_owned()
+        }
+        (Some(ConfirmDialog { subject: Subject::Revoke(_), .. }), Action::Confirm) => {
+            "revoke token".to_owned()
         }
         (Some(ConfirmDialog { subject: Subject::Job(..), .. }), Action::Decline) => {
             "back".to_owned()

@@ -39,6 +39,7 @@
 mod job;
 mod many;
 mod prune;
+mod token;
 
 use packhouse_host::{Event, GcPlanReport};
 use ratatui::Frame;
@@ -80,6 +81,8 @@ pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, are
         Subject::Many(repos) => many::lines(model, dialog, repos, room),
         Subject::Job(job, change) => job::lines(model, job, *change, room),
         Subject::Prune(report, _) => prune::lines(model, report, room),
+        Subject::NewToken(token) => token::new(model, token, room),
+        Subject::Revoke(token) => token::revoke(model, token, room),
     };
     let extent = scrolled(frame, plan, lines, dialog.top.at(usize::MAX));
     frame.render_widget(Paragraph::new(question), inner(footer));
@@ -201,10 +204,12 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
     match (&dialog.asks, &dialog.subject) {
         (Asks::Key, _) if dialog.is_ready() => {
             let key = model.keymap.key_of(Action::Confirm);
-            let label = match job {
-                Some(JobChange::Retry) => "Retry job",
-                Some(JobChange::Cancel) => "Cancel job",
-                None => "Consolidate",
+            let label = match (job, &dialog.subject) {
+                (Some(JobChange::Retry), _) => "Retry job",
+                (Some(JobChange::Cancel), _) => "Cancel job",
+                (None, Subject::NewToken(_)) => "Create token",
+                (None, Subject::Revoke(_)) => "Revoke token",
+                (None, _) => "Consolidate",
             };
             more.push(vec![Span::raw(label), Span::styled(format!("  {key}"), styles.strong())]);
         }

@@ -30,6 +30,7 @@ mod job;
 mod jobs;
 mod leave;
 mod log;
+mod pack_list;
 mod packs;
 mod palette;
 mod parts;
@@ -42,6 +43,8 @@ mod result;
 mod run;
 mod runs;
 mod table;
+mod tokens;
+mod workers;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout};
@@ -62,6 +65,10 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (Some(dialog), _) => confirm::draw(model, dialog, frame, body),
         (None, None) => repos::draw(model, frame, body),
         (None, Some(Screen::Repo(repo))) => repo::draw(model, repo, frame, body),
+        (None, Some(Screen::Packs(packs))) => pack_list::draw(model, packs, frame, body),
+        (None, Some(Screen::Tokens)) => tokens::draw(model, frame, body),
+        (None, Some(Screen::NewToken(token))) => tokens::created(model, token, frame, body),
+        (None, Some(Screen::Workers)) => workers::draw(model, frame, body),
         (None, Some(Screen::Commits(commits))) => commits::draw(model, commits, frame, body),
         (None, Some(Screen::Files(files))) => files::draw(model, files, frame, body),
         (None, Some(Screen::Entity(entity))) => entity::draw(model, entity, frame, body),

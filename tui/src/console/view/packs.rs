@@ -4,7 +4,7 @@ use packhouse_host::PackReport;
 use ratatui::text::Line;
 
 use crate::console::cells::{fit, pad};
-use crate::console::state::Model;
+use crate::console::state::{Model, pack_state};
 use crate::text::{ago, count, percent, size};
 
 /// Minimum width of a key, and the width of a whole key.
@@ -59,15 +59,13 @@ impl Packs {
     }
 
     /// The row of a pack.
-    pub(super) fn row(&self, model: &Model, pack: &PackReport) -> Line<'static> {
+    pub(super) fn row(&self, model: &Model, pack: &PackReport, damaged: bool) -> Line<'static> {
         let key = pack.key.to_string();
         let key =
             if self.key < KEY_NAMED { key.strip_prefix("sha256:").unwrap_or(&key) } else { &key };
         let text = |what| match what {
             What::Size => size(pack.bytes),
-            What::State if pack.retired_at.is_some() => "Pending deletion".to_owned(),
-            What::State if pack.consolidated => "Consolidated".to_owned(),
-            What::State => String::new(),
+            What::State => pack_state(pack, damaged).to_owned(),
             What::Needed => needed(pack),
             What::Stored => ago(model.now, pack.stored_at),
             What::Records => count(pack.records),
@@ -76,7 +74,11 @@ impl Packs {
         let beside = self.beside.iter().map(|(what, _, width)| cell(*what, &text(*what), *width));
         let line =
             Line::raw(pad(&fit(key, self.key), self.key, false) + &beside.collect::<String>());
-        if pack.retired_at.is_some() { line.style(model.styles.quiet()) } else { line }
+        match pack.retired_at {
+            _ if damaged => line.style(model.styles.bad()),
+            Some(_) => line.style(model.styles.quiet()),
+            None => line,
+        }
     }
 }
 
@@ -87,7 +89,7 @@ fn cell(what: What, text: &str, width: usize) -> String {
 
 /// The share of a pack that the repo needs from it. The catalog does not count the overhead around
 /// records, so only a pack of which every record is needed has 100 %.
-fn needed(pack: &PackReport) -> String {
+pub(super) fn needed(pack: &PackReport) -> String {
     let share = match percent(pack.needed_bytes, pack.bytes) {
         _ if pack.needed_records >= pack.records && pack.records > 0 => Some(100),
         share => share.map(|share| share.min(99)),

@@ -187,7 +187,15 @@ impl<'a> Page<'a> {
             titled(packs, &self.packs.head())
         } else if at + 2 < past {
             let pack = self.known.packs.get(at - packs);
-            pack.map_or_else(|| Line::raw("none yet"), |pack| self.packs.row(self.model, pack))
+            pack.map_or_else(
+                || Line::raw("none yet"),
+                |pack| {
+                    let damaged = &self.known.report.damaged;
+                    let is_damaged =
+                        damaged.iter().any(|damage| damage.mpack_key == Some(pack.key));
+                    self.packs.row(self.model, pack, is_damaged)
+                },
+            )
         } else if at < past {
             titled(past, "CONSOLIDATIONS")
         } else {

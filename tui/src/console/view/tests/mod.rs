@@ -14,6 +14,8 @@ use crate::console::tests::fake::{now, summary};
 use crate::console::theme::{Styles, Theme};
 use screens::{detail, screens, with_repo};
 
+pub(in crate::console) use screens::damaged_detail;
+
 /// A console without any data.
 pub(in crate::console) fn model() -> Model {
     let styles = Styles { theme: Theme::Mono, ascii: false };

@@ -114,6 +114,15 @@ pub(super) fn detail(summary: RepoSummary, packs: u64, heads: &[&str]) -> Box<Re
     })
 }
 
+/// A repo with so many packs, of which this one is damaged.
+pub(in crate::console) fn damaged_detail(packs: u64, damaged: usize) -> Box<RepoDetail> {
+    let mut detail = detail(summary("a/b", packs), packs, &["main"]);
+    let key = detail.packs[damaged].key;
+    detail.report.damaged =
+        vec![Damage { mpack_key: Some(key), ..self::damaged(1).pop().unwrap() }];
+    detail
+}
+
 /// A console with some repos.
 fn with_repos() -> Model {
     let mut model = model();
