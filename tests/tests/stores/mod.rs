@@ -23,5 +23,5 @@ mod samples;
 mod scenarios;
 mod scrubs;
 mod seed_properties;
-mod serve;
+pub(crate) mod serve;
 mod tokens;

@@ -8,7 +8,7 @@ use packhouse_muse_client::{Files, Local, Remote, object_id};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 
-use super::attacks::{is_healthy, token};
+use super::by_hand::{is_healthy, token};
 use super::history::{files, long, noise};
 
 /// A URL of an answer is good for its request alone, whatever is put into it.

@@ -6,8 +6,8 @@ use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 use serde_json::{Value, json};
 
+use super::by_hand::{answer, by_hand};
 use super::history::{files, long};
-use super::limits::{answer, by_hand};
 
 /// All that a client says of a release, and a field that only a later one knows.
 fn release(tag: &str, commit: &Id) -> Value {

@@ -12,8 +12,8 @@ use packhouse_tests::place;
 use packhouse_tests::server::Served;
 use serde_json::Value;
 
+use super::by_hand::{answer, by_hand};
 use super::history::long;
-use super::limits::{answer, by_hand};
 
 fn served() -> (Packhouse, Served) {
     let store = Packhouse::with_repo();

@@ -10,7 +10,7 @@ use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 use serde_json::Value;
 
-use super::history::{long, noise};
+use crate::stores::serve::history::{long, noise};
 
 /// What a Muse client accepts.
 const ACCEPT: &str = "Accept: application/x-msgpack, application/json";

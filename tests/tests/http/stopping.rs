@@ -8,7 +8,7 @@ use packhouse_muse_client::{Fetching, Local, Object, Remote, Upload};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 
-use super::history::{long, noise};
+use crate::stores::serve::history::{long, noise};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_that_is_under_way_ends_before_the_server_does() {

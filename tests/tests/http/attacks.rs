@@ -9,18 +9,8 @@ use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 
 use super::connections::{PREFACE, frame, get};
-use super::history::long;
-use super::limits::{answer, answer_within, by_hand};
-
-pub(crate) fn is_healthy(served: &Served) {
-    let told = answer(by_hand(served, "GET /healthz HTTP/1.1\r\nConnection: close", b""));
-    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
-}
-
-pub(crate) fn token(store: &Packhouse, scope: &str, reach: &str) -> String {
-    let made = store.run(["token", "create", "--scope", scope, "--repo", reach]).ok().json();
-    made["token"].as_str().unwrap().to_owned()
-}
+use crate::stores::serve::by_hand::{answer, answer_within, by_hand, is_healthy, token};
+use crate::stores::serve::history::long;
 
 /// Every route of the wire answers for a private repo, byte for byte, what it answers for none.
 #[test]

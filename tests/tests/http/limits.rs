@@ -1,6 +1,6 @@
 //! Too much, broken off, malformed: a clear answer, and nothing stays.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use packhouse_muse_client::{Direction, Id, Object, Remote, Upload, object_id};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 
-use super::history::{long, noise};
+use crate::stores::serve::by_hand::{answer, by_hand};
+use crate::stores::serve::history::{long, noise};
 
 fn ids(count: usize) -> Vec<Id> {
     (0..count).map(|n| object_id(&n.to_le_bytes())).collect()
@@ -105,26 +106,6 @@ async fn bodies_that_are_none_are_told_what_is_wrong() {
         }
     }
     assert_eq!(store.picture(), before);
-}
-
-/// A request by hand.
-pub(super) fn by_hand(served: &Served, head: &str, body: &[u8]) -> TcpStream {
-    let mut stream = TcpStream::connect(served.address()).unwrap();
-    stream.write_all(format!("{head}\r\nHost: localhost\r\n\r\n").as_bytes()).unwrap();
-    stream.write_all(body).unwrap();
-    stream
-}
-
-pub(super) fn answer(stream: TcpStream) -> String {
-    answer_within(Duration::from_secs(20), stream)
-}
-
-/// The response until the server closes, or is silent for so long.
-pub(super) fn answer_within(silence: Duration, mut stream: TcpStream) -> String {
-    let mut text = Vec::new();
-    stream.set_read_timeout(Some(silence)).unwrap();
-    let _ = stream.read_to_end(&mut text);
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 
-use super::limits::{answer, by_hand};
+use crate::stores::serve::by_hand::{answer, by_hand};
 
 /// The start of an HTTP/2 connection, with empty settings.
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";

@@ -4,8 +4,8 @@ use packhouse_muse_client::Remote;
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::server::Served;
 
-use super::history::long;
-use super::limits::{answer, by_hand};
+use crate::stores::serve::by_hand::{answer, by_hand};
+use crate::stores::serve::history::long;
 
 fn refs(served: &Served, headers: &str) -> String {
     answer(by_hand(served, &format!("GET /a/b/refs HTTP/1.1\r\nConnection: close{headers}"), b""))
