@@ -32,6 +32,7 @@ pub use packhouse_model::{
     progress, report, text,
 };
 pub use packhouse_musehub as musehub;
+pub use packhouse_import as import;
 pub use packhouse_pack as pack;
 pub use packhouse_remote as remote;
 pub use packhouse_run as run;
@@ -74,7 +75,8 @@ pub use operation::{GcOptions, IndexOptions, Operation, PruneOptions, QueuedPack
 pub use progress::{Event, Phase, Progress};
 pub use remote::{Remote, RemoteOptions};
 pub use report::{
-    BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, CommittedFile, Damage,
+    BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, CommittedFile, CopyReport,
+    CopyStatus, Damage,
     DeleteReport, DeletedRepo, DiskSpace, FetchReport, FilesPage, FilesQuery, FoundRecord, GcCost,
     GcDone, GcDropped, GcEntry, GcPlanReport, GcPlanned, GcProof, GcQuery, GcRecord, GcReport,
     Health, ImportProblem, ImportReport, JobEnded, JobReport, JobStatus, JobsQuery, KeptPack, LogPage, LogQuery, LoggedCommit,

@@ -61,6 +61,7 @@ pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args,
     let mut matches = command.try_get_matches_from_mut(args_os)?;
     let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
     let (remote, local) = (given("remote"), LOCAL.into_iter().find(|name| given(name)));
+    let token_file = given("token_file");
     let mut args =
         Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
     if let (true, Some(other)) = (remote, local) {
@@ -68,6 +69,10 @@ pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args,
             "--remote uses the store of a server, --{other} a local one; remove one of them"
         );
         return Err(command.error(ErrorKind::ArgumentConflict, message));
+    }
+    // A token is sent to nobody but the server that it was named for.
+    if matches!(args.verb, Verb::Import(_)) && token_file {
+        args.globals.source_token_file = args.globals.token_file.take();
     }
     // A flag overrides a variable.
     if local.is_some() {

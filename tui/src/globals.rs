@@ -54,6 +54,10 @@ pub(crate) struct Globals {
     )]
     pub(crate) token_file: Option<PathBuf>,
 
+    /// The file of the token for the source of an import: what --token-file means there.
+    #[arg(skip)]
+    pub(crate) source_token_file: Option<PathBuf>,
+
     /// Plan with this component instead of the built-in one
     #[arg(
         long,

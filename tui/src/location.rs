@@ -45,6 +45,14 @@ pub(crate) fn token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
     Ok(token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()))
 }
 
+/// The token for the source of an import.
+pub(crate) fn source_token(globals: &Globals) -> anyhow::Result<Option<String>> {
+    match &globals.source_token_file {
+        Some(file) => token(Some(file)),
+        None => Ok(std::env::var("PACKHOUSE_SOURCE_TOKEN").ok().filter(|token| !token.is_empty())),
+    }
+}
+
 /// The folder that `--data` names, or the platform's.
 fn data_folder(globals: &Globals) -> anyhow::Result<PathBuf> {
     match &globals.data {

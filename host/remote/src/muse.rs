@@ -100,7 +100,12 @@ impl MuseRemote {
             Error::Usage("the source: expected http(s)://HOST/OWNER/SLUG".to_owned())
         })?;
         let token = token.filter(|token| !token.is_empty());
-        may_send(&url, token.is_some(), "the source", "put the token in a file: --token-file FILE")?;
+        may_send(
+            &url,
+            token.is_some(),
+            "the source",
+            "put the token in a file: --token-file FILE",
+        )?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let client = HttpClient::new(url.clone(), token, clock)?;
         Ok(MuseRemote { client, url, reconnect_timeout: Some(Duration::from_secs(60)) })
@@ -152,7 +157,10 @@ impl MuseRemote {
             let request = self.post("fetch/mpack", &wanted)?.timeout(SILENCE);
             let answer = match self.client.send(request).await {
                 Ok(answer) => answer,
-                Err(CallError::Refused(StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, _)) => {
+                Err(CallError::Refused(
+                    StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED,
+                    _,
+                )) => {
                     return self.fetch_directly(repo, want, have, output, progress).await;
                 }
                 Err(failed) => return Err(failed.into()),

@@ -14,6 +14,7 @@ mod compare;
 mod complete;
 mod conflicts;
 mod contents;
+mod copy;
 mod cost;
 mod damage;
 mod diagnosis;

@@ -30,6 +30,7 @@ pub(super) struct PushInput<'a> {
     pub(super) received: &'a [StagedPack],
     pub(super) comparison: &'a PushComparison,
     pub(super) force: bool,
+    pub(super) keeps_heads: bool,
     pub(super) preconditions: Option<&'a PushPreconditions>,
     pub(super) progress: &'a Progress,
 }
@@ -86,7 +87,10 @@ impl Store {
         if let (true, Some(preconditions)) = (input.force, input.preconditions) {
             force_head(&mut indexed.heads, preconditions);
         }
-        let indexed = self.check_indexed(&run, indexed, input.force).await?;
+        let mut indexed = self.check_indexed(&run, indexed, input.force).await?;
+        if input.keeps_heads {
+            indexed.heads.clear();
+        }
         room_for(&run.repo.name, &heads, &indexed.heads)?;
         let mut packs = pushed_packs(&run, &indexed, input);
         if let Some(first) = packs.first_mut() {

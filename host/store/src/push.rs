@@ -33,6 +33,8 @@ struct Pushing<'a> {
     row: &'a RepoRow,
     received: Vec<StagedPack>,
     force: bool,
+    /// Whether the branches stay where they are, whatever the packs say.
+    keeps_heads: bool,
     preconditions: Option<&'a PushPreconditions>,
     progress: &'a Progress,
     /// From the first stored pack until all are on shelves: no pack is deleted in between.
@@ -97,11 +99,11 @@ impl Store {
         preconditions: Option<&PushPreconditions>,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
-        let force = options.force;
         let pushing = Pushing {
             row,
             received,
-            force,
+            force: options.force,
+            keeps_heads: false,
             preconditions,
             progress,
             lock: None,
@@ -109,6 +111,27 @@ impl Store {
         };
         let done = self.index_all(pushing).await;
         self.remembering(row.id, "push", done).await
+    }
+
+    /// The same, and the branches stay where they are: only the records are wanted.
+    pub(super) async fn index_records(
+        &self,
+        row: &RepoRow,
+        received: Vec<StagedPack>,
+        progress: &Progress,
+    ) -> Result<Vec<PushReport>> {
+        let pushing = Pushing {
+            row,
+            received,
+            force: true,
+            keeps_heads: true,
+            preconditions: None,
+            progress,
+            lock: None,
+            restored: BTreeSet::new(),
+        };
+        let done = self.index_all(pushing).await;
+        self.remembering(row.id, "copy", done).await
     }
 
     async fn index_all(&self, mut push: Pushing<'_>) -> Result<Vec<PushReport>> {
@@ -134,14 +157,16 @@ impl Store {
             }
             self.restore(push, &comparison.lost).await?;
         }
-        if comparison.fresh.is_empty() && !push.force {
+        if comparison.fresh.is_empty() && (!push.force || push.keeps_heads) {
             let heads = snapshot.heads().await?;
             // If the branch has moved by now, the existing pack moves it again.
             if push.preconditions.is_none_or(|wanted| wanted.check(&heads).is_ok()) {
                 return self.nothing_new(push, snapshot, &heads).await;
             }
         }
-        refuse_bad_branches(&push.received)?;
+        if !push.keeps_heads {
+            refuse_bad_branches(&push.received)?;
+        }
         if let Some(preconditions) = push.preconditions {
             // Checked on the state that is published on: if it changes, all starts again.
             self.is_whole(snapshot.as_mut(), &push.received, preconditions).await?;
@@ -150,6 +175,7 @@ impl Store {
             received: &push.received,
             comparison: &comparison,
             force: push.force,
+            keeps_heads: push.keeps_heads,
             preconditions: push.preconditions,
             progress: push.progress,
         };

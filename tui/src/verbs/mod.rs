@@ -8,12 +8,14 @@ mod completions;
 mod component;
 mod confirm;
 mod console;
+mod copy;
 mod demo;
 mod doctor;
 mod each;
 mod fetch;
 mod find;
 mod gc;
+mod import;
 mod jobs;
 mod log;
 mod ls;
@@ -53,6 +55,8 @@ pub(crate) enum Verb {
     Gc(gc::Gc),
     /// Fetch the commits you don't have, as one pack
     Fetch(fetch::Fetch),
+    /// Import a repo from a Muse server
+    Import(import::Import),
     /// List the commits of a branch
     Log(log::Log),
     /// List the files of a commit
@@ -67,6 +71,8 @@ pub(crate) enum Verb {
     Prune(prune::Prune),
     /// Back up the store to another folder while it is in use, and verify the copy
     Backup(backup::Backup),
+    /// Copy repos to another store: from SQLite and files to Postgres and S3, or back
+    Copy(copy::Copy),
     /// Run the server: a remote for Muse clients, the console and the command line
     Serve(Box<serve::Serve>),
     /// Run a worker: it runs jobs that were queued with --async or by policies
@@ -123,6 +129,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Push(args) => push::run(args, context).await,
         Verb::Gc(args) => gc::run(args, context).await,
         Verb::Fetch(args) => fetch::run(args, context).await,
+        Verb::Import(args) => import::run(args, context).await,
         Verb::Log(args) => log::run(args, context).await,
         Verb::Ls(args) => ls::run(args, context).await,
         Verb::Cat(args) => cat::run(args, context).await,
@@ -130,6 +137,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Verify(args) => verify::run(args, context).await,
         Verb::Prune(args) => prune::run(args, context).await,
         Verb::Backup(args) => backup::run(args, context).await,
+        Verb::Copy(args) => copy::run(args, context).await,
         Verb::Serve(args) => serve::run(*args, context).await,
         Verb::Worker(args) => worker::run(args, context).await,
         Verb::Jobs(args) => jobs::run(args, context).await,

@@ -95,6 +95,17 @@ pub enum Error {
     #[error("repo `{0}` already exists; `packhouse repo show {0}` shows it")]
     RepoExists(RepoName),
 
+    /// Another store has another repo of this name.
+    #[error(
+        "{place} has a repo `{repo}` that is not this one: their IDs differ. Nothing was copied; delete or rename one of them"
+    )]
+    OtherRepo {
+        /// The name.
+        repo: RepoName,
+        /// The other store.
+        place: String,
+    },
+
     /// A push is refused.
     #[error(transparent)]
     Push(#[from] PushError),

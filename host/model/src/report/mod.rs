@@ -4,6 +4,7 @@
 mod api;
 mod backup;
 mod contents;
+mod copy;
 mod damage;
 mod health;
 mod import;
@@ -35,6 +36,7 @@ pub use contents::{
     CommittedFile, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, LoggedCommit,
     RecordReport,
 };
+pub use copy::{CopyReport, CopyStatus};
 pub use damage::{Damage, KeptPack, Repaired};
 pub use health::{DiskSpace, Health};
 pub use import::{ImportProblem, ImportReport};

@@ -1,0 +1,135 @@
+//! `packhouse import`: copies a repo from a Muse server, or repos from the database of a MuseHub.
+
+mod musehub;
+
+use clap::{Args, Subcommand};
+use packhouse_host::import::{ImportOptions, import};
+use packhouse_host::remote::MuseRemote;
+use packhouse_host::{ImportReport, RepoName, Visibility};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::interrupt::watched;
+use crate::location;
+use crate::output::Output;
+use crate::progress::BAR_DELAY;
+use crate::style::Tone;
+use crate::table::{Cell, Side, Table};
+use crate::text::{count, escaped, size};
+
+/// `packhouse import …`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(subcommand_help_heading = "Other sources", after_help = AFTER)]
+pub(crate) struct Import {
+    #[command(subcommand)]
+    from: Option<From>,
+    #[command(flatten)]
+    remote: Option<FromRemote>,
+}
+
+const AFTER: &str = "\
+The token for the source is read from --token-file, or from PACKHOUSE_SOURCE_TOKEN. With --remote, the token in \
+PACKHOUSE_TOKEN is for that server only.";
+
+/// Other sources than a server.
+#[derive(Debug, Subcommand)]
+enum From {
+    /// Import repos from a MuseHub's own database and object store
+    Musehub(Box<musehub::Musehub>),
+}
+
+#[derive(Debug, Args)]
+struct FromRemote {
+    /// The repo on a Muse server: http(s)://HOST/OWNER/SLUG
+    #[arg(value_name = "URL")]
+    source: String,
+    /// Name of the repo here; it is created if it does not exist
+    #[arg(value_name = "OWNER/SLUG")]
+    repo: RepoName,
+    /// If the repo is created, make it private; the default with a token
+    #[arg(long, conflicts_with = "public")]
+    private: bool,
+    /// If the repo is created, make it public; the default without a token
+    #[arg(long)]
+    public: bool,
+    /// Move branches even if the heads here and at the source have diverged
+    #[arg(long)]
+    force: bool,
+}
+
+/// Imports a repo.
+pub(crate) async fn run(args: Import, context: &Context) -> anyhow::Result<Exit> {
+    match (args.from, args.remote) {
+        (Some(From::Musehub(args)), _) => musehub::run(*args, context).await,
+        (None, Some(remote)) => from_remote(remote, context).await,
+        // Clap requires one of them.
+        (None, None) => Ok(Exit::Usage),
+    }
+}
+
+async fn from_remote(args: FromRemote, context: &Context) -> anyhow::Result<Exit> {
+    let token = location::source_token(&context.globals)?;
+    let visibility = match args.private || (token.is_some() && !args.public) {
+        true => Visibility::Private,
+        false => Visibility::Public,
+    };
+    let source = MuseRemote::new(&args.source, token)?;
+    let watch = context.bars.watch(BAR_DELAY);
+    let report = watched(&context.output, watch.progress(), async {
+        // First, so that no store is created for a source that is not there.
+        let heads = source.branch_heads().await?;
+        let client = context.client_or_create().await?;
+        let options = ImportOptions { visibility, force: args.force };
+        Ok(import(&source, heads, client.as_ref(), &args.repo, &options, watch.progress()).await?)
+    })
+    .await?;
+    drop(watch);
+    print(&report, &context.output)
+}
+
+/// Prints a report, and what could not be taken.
+pub(crate) fn print(report: &ImportReport, output: &Output) -> anyhow::Result<Exit> {
+    let exit = match report.problems.is_empty() {
+        true => Exit::Done,
+        false => Exit::Refused,
+    };
+    if output.json() {
+        output.result(report, Vec::new)?;
+        return Ok(exit);
+    }
+    use Side::{Left, Right};
+    let mut table = Table::new(&[
+        ("REPO", Left),
+        ("PACKS", Right),
+        ("SIZE", Right),
+        ("COMMITS", Right),
+        ("SNAPSHOTS", Right),
+        ("OBJECTS", Right),
+        ("TAGS", Right),
+        ("BRANCHES", Right),
+    ]);
+    table.row([
+        Cell::new(Tone::Name, report.repo.to_string()),
+        count(report.packs).into(),
+        size(report.bytes).into(),
+        count(report.commits).into(),
+        count(report.snapshots).into(),
+        count(report.objects).into(),
+        count(report.tags).into(),
+        count(report.branch_heads.len() as u64).into(),
+    ]);
+    output.table(&table, 0)?;
+    for problem in &report.problems {
+        let named = problem.path.iter().chain(&problem.id).map(|name| escaped(name).to_string());
+        let named: Vec<String> = named.collect();
+        output.line(format!(
+            "{} {} {}: {}",
+            output.paint(Tone::Bad, "problem"),
+            problem.kind,
+            named.join(" "),
+            problem.detail
+        ))?;
+    }
+    Ok(exit)
+}
