@@ -18,19 +18,31 @@ PACKHOUSE_BINARY=$(realpath "$PACKHOUSE_BINARY")
 export PACKHOUSE_BINARY
 [ -x "$PACKHOUSE_BINARY" ] || { echo "no program at $PACKHOUSE_BINARY: cargo build --workspace" >&2; exit 1; }
 
-passed=0 failed=0 skipped=0
+# All at once: the longest one waits for the network. Their output is printed one after the other.
+output=$(mktemp -d)
+trap 'rm -rf "$output"' EXIT
+names=()
 for check in ${@:-*/check.sh}; do
   name=${check%/check.sh}
-  began=$SECONDS
-  echo "-- $name"
-  status=0
-  bash "$name/check.sh" || status=$?
+  names+=("$name")
+  {
+    status=0
+    bash "$name/check.sh" || status=$?
+    echo "$status" "$SECONDS" >"$output/$name.status"
+  } >"$output/$name" 2>&1 &
+done
+wait
+
+passed=0 failed=0 skipped=0
+for name in "${names[@]}"; do
+  read -r status seconds <"$output/$name.status"
   case $status in
     0) passed=$((passed + 1)) result=ok ;;
     77) skipped=$((skipped + 1)) result=SKIPPED ;;
     *) failed=$((failed + 1)) result=FAILED ;;
   esac
-  echo "-- $name: $result, $((SECONDS - began)) s"
+  printf -- '-- %s: %s, %d s\n' "$name" "$result" "$seconds"
+  cat "$output/$name"
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -32,13 +32,13 @@ need() {
   done
 }
 
-# Waits up to ten seconds until a command works.
+# Waits up to half a minute until a command works.
 until_works() {
-  for _ in $(seq 100); do
+  for _ in $(seq 300); do
     "$@" >/dev/null 2>&1 && return
     sleep 0.1
   done
-  fail "still failing after ten seconds: $*"
+  fail "still failing after half a minute: $*"
 }
 
 # A port of this machine that nothing listens on.

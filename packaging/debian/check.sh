@@ -2,7 +2,8 @@
 # The Debian package is built from the program that is there, and installed, upgraded, removed and purged
 # in a new root folder with nothing but Debian's essential packages and systemd.
 . "$(dirname "$0")/../lib.sh"
-need cargo-deb mmdebstrap dpkg-deb man setpriv
+PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+need cargo cargo-deb mmdebstrap dpkg-deb man setpriv
 
 [ "$(id -u)" = 0 ] || fail "needs root, for chroot"
 # shellcheck source=/dev/null
@@ -11,8 +12,12 @@ sources=/etc/apt/sources.list.d/debian.sources
 [ -e "$sources" ] || sources=/etc/apt/sources.list
 root=$scratch/root
 began=$SECONDS
-mmdebstrap --quiet --variant=essential --mode=root --include=init-system-helpers,systemd,util-linux \
-  "$suite" "$root" "$sources" >"$scratch/log" 2>&1 || fail "mmdebstrap: $(tail -3 "$scratch/log")"
+for attempt in 1 2; do
+  rm -rf "$root"
+  mmdebstrap --variant=essential --mode=root --include=init-system-helpers,systemd,util-linux \
+    "$suite" "$root" "$sources" >"$scratch/log" 2>&1 && break
+  [ "$attempt" = 1 ] || fail "mmdebstrap: $(tail -5 "$scratch/log")"
+done
 echo "root folder: $((SECONDS - began)) s"
 
 # With the program of the tests: a release build takes minutes.
@@ -20,6 +25,7 @@ mkdir -p "$scratch/target/release"
 strip -o "$scratch/target/release/packhouse" "$PACKHOUSE_BINARY"
 CARGO_TARGET_DIR=$scratch/target ./build.sh --no-build --no-strip --quiet --fast -Z gz --compress-system \
   --output "$root/packhouse.deb" >/dev/null
+rm -r "$scratch/target"
 dpkg-deb --info "$root/packhouse.deb" | grep -E '^ (Version|Depends):'
 
 # Runs a command in the root folder, which gets a /proc that goes away with the command.
