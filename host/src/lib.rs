@@ -27,12 +27,12 @@
 
 mod open;
 
+pub use packhouse_import as import;
 pub use packhouse_model::{
     access, blocking, client, clock, connection, contents, error, files, names, operation,
     progress, report, text,
 };
 pub use packhouse_musehub as musehub;
-pub use packhouse_import as import;
 pub use packhouse_pack as pack;
 pub use packhouse_remote as remote;
 pub use packhouse_run as run;
@@ -66,8 +66,8 @@ pub use client::{Client, FetchRequest, Inspect, PlannedGc, PushOptions, RestoreO
 pub use connection::ConnectionStatus;
 pub use contents::{Content, Contents};
 pub use error::{
-    BackupError, Class, DamageError, DeletionError, Error, HubError, JobError, OpenError, PushError,
-    RestoreError, Result, SetupError, TapeError,
+    BackupError, Class, DamageError, DeletionError, Error, HubError, JobError, OpenError,
+    PushError, RestoreError, Result, SetupError, TapeError,
 };
 pub use names::{BranchName, MpackKey, NameError, RepoId, RepoName, ShelfId, Visibility};
 pub use open::StoreOptions;
@@ -75,14 +75,14 @@ pub use operation::{GcOptions, IndexOptions, Operation, PruneOptions, QueuedPack
 pub use progress::{Event, Phase, Progress};
 pub use remote::{Remote, RemoteOptions};
 pub use report::{
-    BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, CommittedFile, CopyReport,
-    CopyStatus, Damage,
-    DeleteReport, DeletedRepo, DiskSpace, FetchReport, FilesPage, FilesQuery, FoundRecord, GcCost,
-    GcDone, GcDropped, GcEntry, GcPlanReport, GcPlanned, GcProof, GcQuery, GcRecord, GcReport,
-    Health, ImportProblem, ImportReport, JobEnded, JobReport, JobStatus, JobsQuery, KeptPack, LogPage, LogQuery, LoggedCommit,
-    Moment, NEWER_WAY_OUT, NewerPacks, PackFate, PackReport, Policy, PolicyCheck, PolicyReport,
-    Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, RecordReport, Repaired,
-    ReplacedPack, RepoReport, RepoSummary, ScrubReport, ScrubState, VerifyReport,
+    BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, CommittedFile,
+    CopyReport, CopyStatus, Damage, DeleteReport, DeletedRepo, DiskSpace, FetchReport, FilesPage,
+    FilesQuery, FoundRecord, GcCost, GcDone, GcDropped, GcEntry, GcPlanReport, GcPlanned, GcProof,
+    GcQuery, GcRecord, GcReport, Health, ImportProblem, ImportReport, JobEnded, JobReport,
+    JobStatus, JobsQuery, KeptPack, LogPage, LogQuery, LoggedCommit, Moment, NEWER_WAY_OUT,
+    NewerPacks, PackFate, PackReport, Policy, PolicyCheck, PolicyReport, Problem, ProblemKind,
+    PruneReport, PushReport, PushStatus, Queued, RecordReport, Repaired, ReplacedPack, RepoReport,
+    RepoSummary, ScrubReport, ScrubState, VerifyReport,
 };
 pub use store::{BackupOptions, GcPlan, Store};
 pub use vault::Storage;

@@ -94,7 +94,7 @@ pub async fn import(
         }
         let file = prepared.file;
         let push = PushOptions { force: options.force };
-        let pushed = client.push(repo, &[file.clone()], push, progress).await?;
+        let pushed = client.push(repo, std::slice::from_ref(&file), push, progress).await?;
         add(&mut report, pushed);
         std::fs::remove_file(&file).map_err(Error::io("removing", &file))?;
         known = want.into_iter().chain(known).take(MuseRemote::MAX_IDS).collect();

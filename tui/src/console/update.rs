@@ -8,6 +8,7 @@
 //! store. [`screens`] opens screens.
 
 mod act;
+mod answer;
 mod ask;
 mod connection;
 mod contents;

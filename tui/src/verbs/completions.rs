@@ -1,9 +1,8 @@
 //! `packhouse completions`: prints a shell completion script.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
 
@@ -16,10 +15,14 @@ pub(crate) struct Completions {
 }
 
 /// Prints the script; with `--json`, as `script` of one document.
-pub(crate) fn run(args: &Completions, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) fn run(
+    args: &Completions,
+    packhouse: &mut Command,
+    context: &Context,
+) -> anyhow::Result<Exit> {
     let shell = args.shell;
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut args::Args::command(), "packhouse", &mut script);
+    clap_complete::generate(shell, packhouse, "packhouse", &mut script);
     let script = String::from_utf8(script)?;
     match context.output.json() {
         true => context.output.result(

@@ -3,12 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 use packhouse_host::Error;
 use serde::Serialize;
 
-use crate::args;
 use crate::context::Context;
 use crate::exit::Exit;
 
@@ -27,9 +26,9 @@ struct Report {
 }
 
 /// Writes the pages, and prints their names.
-pub(crate) fn run(args: &Manual, context: &Context) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Manual, packhouse: Command, context: &Context) -> anyhow::Result<Exit> {
     let mut pages = Vec::new();
-    for command in commands() {
+    for command in commands(packhouse) {
         pages.push(write(command, &args.folder)?);
     }
     let report = Report { pages };
@@ -38,8 +37,8 @@ pub(crate) fn run(args: &Manual, context: &Context) -> anyhow::Result<Exit> {
 }
 
 /// The program, its verbs and their subcommands, with the options of every verb.
-fn commands() -> Vec<Command> {
-    let mut packhouse = args::Args::command().disable_help_subcommand(true);
+fn commands(packhouse: Command) -> Vec<Command> {
+    let mut packhouse = packhouse.disable_help_subcommand(true);
     // The whole text is the description; the name is explained in one line.
     let about = packhouse.get_about().map(ToString::to_string).unwrap_or_default();
     let line = about.lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
@@ -71,13 +70,17 @@ fn write(command: Command, folder: &Path) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]
     fn there_is_a_page_for_the_program_and_for_every_verb() {
         let folder = tempfile::tempdir().unwrap();
-        let pages: Vec<String> =
-            commands().into_iter().map(|command| write(command, folder.path()).unwrap()).collect();
+        let pages: Vec<String> = commands(crate::args::Args::command())
+            .into_iter()
+            .map(|command| write(command, folder.path()).unwrap())
+            .collect();
         for page in ["packhouse.1", "packhouse-serve.1", "packhouse-repo-create.1"] {
             assert!(pages.iter().any(|name| name == page), "{page}: {pages:?}");
         }

@@ -34,8 +34,9 @@ mod token;
 mod verify;
 mod worker;
 
-use clap::Subcommand;
+use clap::{CommandFactory, Subcommand};
 
+use crate::args::Args;
 use crate::console::ConsoleArgs;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -150,7 +151,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Doctor(args) => doctor::run(&args, context).await,
         Verb::Console(args) => console::run(&args, context).await,
         Verb::Demo(args) => demo::run(&args, context).await,
-        Verb::Completions(args) => completions::run(&args, context),
-        Verb::Manual(args) => manual::run(&args, context),
+        Verb::Completions(args) => completions::run(&args, &mut Args::command(), context),
+        Verb::Manual(args) => manual::run(&args, Args::command(), context),
     }
 }

@@ -1,8 +1,8 @@
 //! Handles actions.
 
 use super::{
-    ask, contents, health, jobs, packs, policies, prompt, prune, reload, screens, tokens, work,
-    workers,
+    answer, ask, contents, health, jobs, packs, policies, prompt, prune, reload, screens, tokens,
+    work, workers,
 };
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
@@ -170,7 +170,7 @@ fn accept(model: &mut Model) -> Vec<Effect> {
         Focus::Filter => model.repos.typing = false,
         Focus::Search => (model.history.typing, model.policies.typing) = (false, false),
         Focus::Typing => return ask::confirm(model),
-        Focus::Prompt => return prompt::accept(model),
+        Focus::Prompt => return answer::accept(model),
         Focus::Palette => {
             let chosen = model.palette.take().and_then(|palette| palette.chosen(&model.keymap));
             return chosen.map(|action| act(model, action)).unwrap_or_default();

@@ -1,0 +1,28 @@
+//! What the answer to a question in the footer does.
+
+use super::{contents, find, packs, tokens};
+use crate::console::msg::Effect;
+use crate::console::state::{Model, Wanted};
+
+/// Takes the answer, unless something is wrong with it.
+pub(super) fn accept(model: &mut Model) -> Vec<Effect> {
+    let Some(prompt) = &model.prompt else { return Vec::new() };
+    let (wanted, text) = (prompt.wanted, prompt.input.text().trim().to_owned());
+    let refusal = match wanted {
+        Wanted::Id => find::refuses(&text),
+        Wanted::Token => tokens::confirm_new(model, &text).err(),
+        Wanted::Path | Wanted::Packs => None,
+    };
+    if let Some(prompt) = model.prompt.as_mut().filter(|_| refusal.is_some()) {
+        prompt.refusal = refusal;
+        return Vec::new();
+    }
+    model.prompt = None;
+    match wanted {
+        Wanted::Token => {}
+        Wanted::Packs => packs::search(model, &text),
+        Wanted::Id => return find::show(model, text),
+        Wanted::Path => return contents::go_to(model, &text),
+    }
+    Vec::new()
+}
