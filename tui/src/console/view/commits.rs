@@ -204,7 +204,8 @@ fn facts(model: &Model, commit: &LoggedCommit, room: usize) -> Vec<Line<'static>
     let styles = model.styles;
     let mut lines = id_fact(styles, "Commit", &commit.commit, room);
     let at = made_at(commit).map(time).or_else(|| commit.committed_at.clone());
-    let by = commit.author.as_deref().map(|author| format!("by {author}"));
+    let author = commit.author.as_deref().filter(|author| !author.trim().is_empty());
+    let by = author.map(|author| format!("by {author}"));
     let made: Vec<String> = at.into_iter().chain(by).collect();
     if !made.is_empty() {
         lines.push(fact(styles, "Made", &made.join(" "), room));
