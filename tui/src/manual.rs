@@ -39,10 +39,16 @@ fn shown(packhouse: &Command) -> impl Iterator<Item = &Command> {
 fn section(page: &mut String, before: &str, verb: &Command) {
     let path = format!("{before} {}", verb.get_name());
     let _ = writeln!(page, "\n### {path}\n\n{}.", about(verb));
-    if verb.has_subcommands() {
-        return verb.get_subcommands().for_each(|verb| section(page, &path, verb));
+    // A verb that only names its subcommands has no arguments of its own.
+    if !verb.has_subcommands() || verb.get_arguments().next().is_some() {
+        usage(page, &path, verb);
     }
-    let mut usage = path;
+    verb.get_subcommands().for_each(|verb| section(page, &path, verb));
+}
+
+/// How a verb is called, and its options.
+fn usage(page: &mut String, path: &str, verb: &Command) {
+    let mut usage = path.to_owned();
     for arg in verb.get_positionals() {
         let _ = write!(usage, " {}", name(arg));
     }
