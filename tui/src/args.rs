@@ -70,7 +70,7 @@ pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args,
         );
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
-    // A token is sent to nobody but the server that it was named for.
+    // A token is sent only to the server that it is for.
     if matches!(args.verb, Verb::Import(_)) && token_file {
         args.globals.source_token_file = args.globals.token_file.take();
     }

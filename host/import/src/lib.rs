@@ -15,7 +15,7 @@ mod pack;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use packhouse_core::Kind;
+use packhouse_core::{EntityId, Kind};
 use packhouse_model::client::{Client, PushOptions};
 use packhouse_model::error::{Class, Error, Result};
 use packhouse_model::names::{BranchName, RepoName, Visibility};
@@ -58,13 +58,8 @@ pub async fn import(
     let mut report = ImportReport::new(repo.clone(), source.url().to_owned());
     report.branch_heads = match client.repo(repo).await {
         Ok(known) => known.branch_heads,
-        Err(Error::UnknownRepo(_)) => {
+        Err(error) if error.is_unknown_repo(repo) => {
             client.create_repo(repo, options.visibility).await?.branch_heads
-        }
-        // A server says it in its own words.
-        Err(error @ Error::Remote { .. }) => {
-            let created = client.create_repo(repo, options.visibility).await;
-            created.map_err(|_| error)?.branch_heads
         }
         Err(error) => return Err(error),
     };
@@ -109,7 +104,7 @@ pub async fn import(
 async fn count_missing(
     client: &dyn Client,
     repo: &RepoName,
-    named: &[(Kind, String)],
+    named: &BTreeSet<(Kind, EntityId)>,
     is_first: bool,
 ) -> Result<u64> {
     if is_first {
@@ -117,7 +112,7 @@ async fn count_missing(
     }
     let mut missing = 0;
     for (_, id) in named.iter().filter(|(kind, _)| *kind != Kind::Object).take(LOOKED_UP) {
-        missing += u64::from(client.find(repo, id).await?.is_empty());
+        missing += u64::from(client.find(repo, &id.to_string()).await?.is_empty());
     }
     Ok(missing)
 }

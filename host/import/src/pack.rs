@@ -7,18 +7,13 @@ use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use packhouse_core::msgpack::{put_array, put_map, put_str};
-use packhouse_core::record::{Commit, Snapshot};
 use packhouse_core::{EntityId, Kind, Row};
 use packhouse_model::blocking::blocking;
+use packhouse_model::digest::EMPTY;
 use packhouse_model::error::{Error, PushError, Result};
 use packhouse_model::progress::Progress;
+use packhouse_pack::references;
 use packhouse_pack::scan::{ScanError, ScannedPack, scan};
-
-/// The SHA-256 of nothing. A MuseHub drops objects without content on a push, and snapshots name
-/// them still.
-const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-/// What some clients write before an ID.
-const PREFIX: &str = "sha256:";
 
 /// A pack that can be pushed.
 pub(super) struct PreparedPack {
@@ -27,7 +22,7 @@ pub(super) struct PreparedPack {
     /// Those of the branches whose head is no commit of the pack, with the head.
     pub(super) outside: Vec<(String, String)>,
     /// Records that the commits and snapshots of the pack name, and that it does not hold.
-    pub(super) named: Vec<(Kind, String)>,
+    pub(super) named: BTreeSet<(Kind, EntityId)>,
 }
 
 /// A fetched pack with these branch heads and no others, and with the empty object if its snapshots
@@ -45,8 +40,6 @@ pub(super) async fn with_heads(
     blocking(move || {
         let mut file = File::open(&fetched).map_err(Error::io("reading", &fetched))?;
         let scanned = scanned(&file, &source, &fetched, &progress)?;
-        let empty =
-            dropped_object(&mut file, &scanned.rows).map_err(Error::io("reading", &fetched))?;
         let old_heads: BTreeMap<String, String> = scanned
             .heads
             .iter()
@@ -56,7 +49,10 @@ pub(super) async fn with_heads(
             scanned.rows.iter().map(|row| (row.kind, row.id)).collect();
         let mut named = named_outside(&mut file, &scanned.rows, &held)
             .map_err(Error::io("reading", &fetched))?;
-        named.retain(|(_, id)| Some(id) != empty.as_ref());
+        // A MuseHub drops objects without content on a push, and snapshots name them still.
+        let is_empty =
+            |(kind, id): &(Kind, EntityId)| *kind == Kind::Object && *id.digest() == EMPTY;
+        let empty: Vec<EntityId> = named.extract_if(.., is_empty).map(|(_, id)| id).collect();
         let is_commit = |id: &str| {
             EntityId::parse(id.as_bytes()).is_ok_and(|id| held.contains(&(Kind::Commit, id)))
         };
@@ -65,11 +61,11 @@ pub(super) async fn with_heads(
             .filter(|(_, head)| !is_commit(head))
             .map(|(branch, head)| (branch.clone(), head.clone()))
             .collect();
-        if empty.is_none() && old_heads == heads {
+        if empty.is_empty() && old_heads == heads {
             return Ok(PreparedPack { file: fetched, outside, named });
         }
         let path = fetched.with_extension("mpack");
-        write(&mut file, &scanned.rows, empty.as_deref(), &heads, &path)
+        write(&mut file, &scanned.rows, &empty, &heads, &path)
             .map_err(Error::io("writing", &path))?;
         std::fs::remove_file(&fetched).map_err(Error::io("removing", &fetched))?;
         Ok(PreparedPack { file: path, outside, named })
@@ -96,95 +92,52 @@ fn scanned(file: &File, source: &str, path: &Path, progress: &Progress) -> Resul
     }
 }
 
-/// The ID of the empty object, as a snapshot of the pack writes it, where no record is it.
-fn dropped_object(file: &mut File, rows: &[Row]) -> std::io::Result<Option<String>> {
-    let is_empty = |row: &Row| {
-        row.kind == Kind::Object
-            && EntityId::parse(EMPTY.as_bytes()).is_ok_and(|id| id.digest() == row.id.digest())
-    };
-    if rows.iter().any(is_empty) {
-        return Ok(None);
-    }
-    let mut record = Vec::new();
-    for row in rows.iter().filter(|row| row.kind == Kind::Snapshot) {
-        record.clear();
-        file.seek(SeekFrom::Start(row.offset))?;
-        Read::by_ref(file).take(row.length).read_to_end(&mut record)?;
-        if let Some(at) = memchr::memmem::find(&record, EMPTY.as_bytes()) {
-            let is_prefixed = record[..at].ends_with(PREFIX.as_bytes());
-            return Ok(Some(if is_prefixed {
-                format!("{PREFIX}{EMPTY}")
-            } else {
-                EMPTY.to_owned()
-            }));
-        }
-    }
-    Ok(None)
-}
-
 /// What the commits and snapshots among these records name, and no record is.
 fn named_outside(
     file: &mut File,
     rows: &[Row],
     held: &HashSet<(Kind, EntityId)>,
-) -> std::io::Result<Vec<(Kind, String)>> {
+) -> std::io::Result<BTreeSet<(Kind, EntityId)>> {
     let mut outside = BTreeSet::new();
     let mut record = Vec::new();
     for row in rows.iter().filter(|row| matches!(row.kind, Kind::Commit | Kind::Snapshot)) {
         record.clear();
         file.seek(SeekFrom::Start(row.offset))?;
         Read::by_ref(file).take(row.length).read_to_end(&mut record)?;
-        let mut name = |kind: Kind, id: EntityId| {
-            if !held.contains(&(kind, id)) {
-                outside.insert((kind, id));
-            }
-        };
         // What is malformed is refused when it is pushed.
-        match row.kind {
-            Kind::Commit => {
-                let Ok(commit) = Commit::parse(&record) else { continue };
-                commit.parents.into_iter().flatten().for_each(|id| name(Kind::Commit, id));
-                commit.snapshot.into_iter().for_each(|id| name(Kind::Snapshot, id));
-            }
-            _ => {
-                let Ok(tree) = Snapshot::parse(&record) else { continue };
-                tree.parent.into_iter().for_each(|id| name(Kind::Snapshot, id));
-                tree.entries.iter().for_each(|(_, id)| name(Kind::Object, *id));
-            }
-        }
+        let Ok(named) = references(row.kind, &record) else { continue };
+        outside.extend(named.into_iter().filter(|named| !held.contains(named)));
     }
-    Ok(outside.into_iter().map(|(kind, id)| (kind, id.to_string())).collect())
+    Ok(outside)
 }
 
 /// Writes a pack of these records, as they are, and these heads.
 fn write(
     from: &mut File,
     rows: &[Row],
-    empty: Option<&str>,
+    empty: &[EntityId],
     heads: &BTreeMap<String, String>,
     path: &Path,
 ) -> std::io::Result<()> {
     let mut out = BufWriter::new(File::create_new(path)?);
     let of_kind = |kind: Kind| rows.iter().filter(move |row| row.kind == kind);
-    let count =
-        |kind: Kind| of_kind(kind).count() + usize::from(kind == Kind::Object && empty.is_some());
+    let added = |kind: Kind| if kind == Kind::Object { empty } else { &[] };
+    let count = |kind: Kind| of_kind(kind).count() + added(kind).len();
     let kinds = || Kind::ALL.into_iter().filter(|kind| count(*kind) > 0);
     let mut head = Vec::new();
     put_map(&mut head, kinds().count() as u32 + 1);
     for kind in kinds() {
         put_str(&mut head, kind.section());
         put_array(&mut head, u32::try_from(count(kind)).map_err(std::io::Error::other)?);
-        out.write_all(&head)?;
-        head.clear();
-        if let (Kind::Object, Some(id)) = (kind, empty) {
+        for id in added(kind) {
             put_map(&mut head, 2);
             put_str(&mut head, "object_id");
-            put_str(&mut head, id);
+            put_str(&mut head, &id.to_string());
             put_str(&mut head, "content");
             rmp::encode::write_bin(&mut head, &[]).map_err(std::io::Error::other)?;
-            out.write_all(&head)?;
-            head.clear();
         }
+        out.write_all(&head)?;
+        head.clear();
         copy(from, of_kind(kind), &mut out)?;
     }
     put_str(&mut head, "branch_heads");

@@ -1,5 +1,7 @@
 //! The database of a MuseHub, and its repos.
 
+use std::fmt;
+
 use packhouse_model::error::{Error, HubError, Result};
 use packhouse_model::names::{RepoName, Visibility};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
@@ -49,10 +51,10 @@ pub struct HubRepo {
     pub default_branch: String,
 }
 
-impl HubRepo {
-    /// `OWNER/SLUG`.
-    pub fn name(&self) -> String {
-        format!("{}/{}", self.owner, self.slug)
+/// `OWNER/SLUG`.
+impl fmt::Display for HubRepo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.slug)
     }
 }
 

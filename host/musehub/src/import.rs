@@ -67,8 +67,8 @@ pub async fn import(
     progress: &Progress,
 ) -> Result<ImportReport> {
     let bad_name =
-        |why: NameError| HubError::BadName { repo: repo.name(), reason: why.to_string() };
-    let name: RepoName = repo.name().parse().map_err(bad_name)?;
+        |why: NameError| HubError::BadName { repo: repo.to_string(), reason: why.to_string() };
+    let name: RepoName = repo.to_string().parse().map_err(bad_name)?;
     let mut problems = Problems::default();
     let stored = Stored::read(client, name.clone()).await?;
     match stored.visibility() {
@@ -111,7 +111,8 @@ fn left_out(report: ImportReport, problems: Problems) -> ImportReport {
 /// What is private there does not become public here.
 fn check_visibility(repo: &HubRepo, here: Visibility, problems: &mut Problems) {
     if (repo.visibility, here) == (Visibility::Private, Visibility::Public) {
-        let detail = "the repo of this name in the store is public, and that of the MuseHub is private; delete the one here, or import into another store";
+        let detail = "the repo of this name in the store is public, and that of the MuseHub is \
+             private; delete the one here, or import into another store";
         problems.add(Problem::new(Fault::Visibility, detail));
     }
 }

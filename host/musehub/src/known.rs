@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_core::{EntityId, Kind};
 use packhouse_model::client::Client;
-use packhouse_model::error::{Class, Error, Result};
+use packhouse_model::error::{Class, Result};
 use packhouse_model::names::{RepoName, Visibility};
 use packhouse_model::report::RepoReport;
 
@@ -29,7 +29,7 @@ impl<'a> Stored<'a> {
             None => None,
             Some(client) => match client.repo(&name).await {
                 Ok(report) => Some(report),
-                Err(error) if is_unknown(&error, &name) => None,
+                Err(error) if error.is_unknown_repo(&name) => None,
                 Err(error) => return Err(error),
             },
         };
@@ -74,15 +74,6 @@ impl<'a> Stored<'a> {
             Err(error) if error.class() == Class::Damage => Ok(false),
             Err(error) => Err(error),
         }
-    }
-}
-
-/// Whether a store, here or behind a server, says that it has no such repo.
-fn is_unknown(error: &Error, repo: &RepoName) -> bool {
-    match error {
-        Error::UnknownRepo(_) | Error::MistypedRepo { .. } => true,
-        Error::Remote { message, .. } => message.starts_with(&format!("there is no repo `{repo}`")),
-        _ => false,
     }
 }
 

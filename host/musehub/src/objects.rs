@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use futures::{StreamExt, TryStreamExt};
 use packhouse_core::EntityId;
-use packhouse_model::digest::finish;
+use packhouse_model::digest::{EMPTY, finish};
 use packhouse_model::error::{Error, Result};
 use packhouse_storage::s3::{ReadObject, S3Objects, S3Options};
 use ring::digest::{Context, SHA256};
@@ -21,13 +21,7 @@ use crate::rows::ObjectRow;
 /// Size of a chunk that is read from a file, in bytes.
 const READ: usize = 256 << 10;
 
-/// The SHA-256 of no bytes. A MuseHub drops empty objects on a push: no row says what they are.
-const EMPTY: [u8; 32] = [
-    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
-    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
-];
-
-/// Whether an object is the empty one.
+/// Whether an object is the empty one. A MuseHub drops it on a push: no row says what it is.
 pub(crate) fn is_empty(id: EntityId) -> bool {
     *id.digest() == EMPTY
 }

@@ -115,14 +115,15 @@ fn head(step: &Step, ending: &Ending) -> Vec<u8> {
     out
 }
 
-/// An object up to its content.
+/// An object up to its content. More than 4 GiB don't fit in a record: the push refuses them.
 fn object(wanted: &Wanted, bytes: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(100);
     put_map(&mut out, 2);
     put_str(&mut out, "object_id");
     put_str(&mut out, &wanted.id.to_string());
     put_str(&mut out, "content");
-    put_bin(&mut out, bytes);
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    rmp::encode::write_bin_len(&mut out, bytes).expect("writing to memory does not fail");
     out
 }
 
@@ -141,22 +142,6 @@ fn tail(ending: &Ending) -> Vec<u8> {
         put_str(&mut out, &head.to_string());
     }
     out
-}
-
-/// The header of bytes. More than 4 GiB don't fit in a record: the push refuses them.
-fn put_bin(out: &mut Vec<u8>, bytes: u64) {
-    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-    match (u8::try_from(bytes), u16::try_from(bytes)) {
-        (Ok(short), _) => out.extend_from_slice(&[0xc4, short]),
-        (_, Ok(middle)) => {
-            out.push(0xc5);
-            out.extend_from_slice(&middle.to_be_bytes());
-        }
-        _ => {
-            out.push(0xc6);
-            out.extend_from_slice(&bytes.to_be_bytes());
-        }
-    }
 }
 
 /// A pack, while it is written.

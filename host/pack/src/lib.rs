@@ -6,6 +6,7 @@
 //! - [`frame`]: the bytes of a pack that are not of a record.
 //! - [`pieces`]: reads of what lies near each other, in one go.
 //! - [`pipeline`]: write, hash and read back in parallel; used by pushes and consolidations.
+//! - [`references()`]: what a record names.
 //! - [`splice`]: the bytes of a plan, gathered from source packs.
 //! - [`verified`]: checks the bytes of records while they pass.
 
@@ -14,6 +15,7 @@ mod examine;
 pub mod frame;
 pub mod pieces;
 pub mod pipeline;
+mod references;
 pub mod scan;
 pub mod splice;
 #[cfg(test)]
@@ -24,5 +26,6 @@ mod window;
 pub use directory::Directory;
 pub use examine::{ExaminedPack, examine};
 pub use pipeline::{WrittenPack, write_and_read_back};
+pub use references::references;
 pub use scan::{BadPack, ScannedPack};
 pub use verified::{Expected, Verifier, WrongRecord};

@@ -23,8 +23,18 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long a server may be silent in the middle of a pack.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Removes the file if the download failed.
-struct TempFile(Option<PathBuf>);
+/// Removes the file, unless the download succeeds.
+pub(super) struct TempFile(Option<PathBuf>);
+
+impl TempFile {
+    pub(super) fn new(path: PathBuf) -> TempFile {
+        TempFile(Some(path))
+    }
+
+    pub(super) fn keep(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for TempFile {
     fn drop(&mut self) {
@@ -61,7 +71,7 @@ pub(super) async fn download(
     let failing = |error| Error::io("writing", output)(error);
     let file = std::fs::File::create_new(&path).map_err(failing)?;
     packhouse_model::files::for_user(&file);
-    let mut temporary = TempFile(Some(path.clone()));
+    let temporary = TempFile::new(path.clone());
     let sum = Context::new(&SHA256);
     let file = File::from_std(file);
     let etag = named_etag(pack.url);
@@ -79,10 +89,8 @@ pub(super) async fn download(
         );
         return Err(Error::Remote { class: Class::Damage, message });
     }
-    if let Some(path) = &temporary.0 {
-        rename(path, output).await.map_err(failing)?;
-    }
-    temporary.0 = None;
+    rename(&path, output).await.map_err(failing)?;
+    temporary.keep();
     Ok(Some(key))
 }
 

@@ -1,8 +1,7 @@
 //! A repo on a Muse server, read as a Muse client reads it: another packhouse, or a MuseHub.
 //!
 //! The protocol is MWP: `GET /refs`, `POST /negotiate`, and `POST /fetch/mpack`, which answers the URL
-//! of a pack, or `POST /fetch`, which answers the pack itself. A server that lacks the former is
-//! asked for the latter.
+//! of a pack, or `POST /fetch`, which answers the pack itself, for servers that lack the former.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +21,7 @@ use tokio::io::AsyncWriteExt;
 use url::Url;
 
 use super::call::{CallError, HttpClient};
-use super::download::{RemotePack, download};
+use super::download::{RemotePack, TempFile, download};
 use super::may_send;
 
 const MSGPACK: &str = "application/x-msgpack";
@@ -191,21 +190,6 @@ impl MuseRemote {
         output: &Path,
         progress: &Progress,
     ) -> Result<()> {
-        let written = self.write_answer(repo, want, have, output, progress).await;
-        if written.is_err() {
-            let _ = tokio::fs::remove_file(output).await;
-        }
-        written
-    }
-
-    async fn write_answer(
-        &self,
-        repo: &RepoName,
-        want: &[String],
-        have: &[String],
-        output: &Path,
-        progress: &Progress,
-    ) -> Result<()> {
         let failing = |error| Error::io("writing", output)(error);
         let request = self.post("fetch", &Wanted { want, have, ttl_seconds: None })?;
         let answer = match tokio::time::timeout(SILENCE, self.client.send(request)).await {
@@ -213,6 +197,7 @@ impl MuseRemote {
             Err(_) => return Err(self.client.silent("no answer to a fetch").into()),
         };
         let (total, mut done) = (answer.content_length().unwrap_or(0), 0);
+        let written = TempFile::new(output.to_owned());
         let mut file = tokio::fs::File::create(output).await.map_err(failing)?;
         let mut pieces = answer.bytes_stream();
         loop {
@@ -226,7 +211,9 @@ impl MuseRemote {
             done += piece.len() as u64;
             progress.at(&repo.to_string(), Phase::Receive, done, total)?;
         }
-        file.flush().await.map_err(failing)
+        file.flush().await.map_err(failing)?;
+        written.keep();
+        Ok(())
     }
 
     fn post(&self, path: &str, body: &impl Serialize) -> Result<RequestBuilder> {

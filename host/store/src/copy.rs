@@ -11,7 +11,6 @@
 //! and once more after its last push. See `docs/decisions/0033-imports-and-copies.md`.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 
 use packhouse_catalog::{
     EntityKey, GcLogQuery, LockMode, PackRow, PublishOutcome, Push, PutRelease, RepoRow, entity_key,
@@ -21,12 +20,10 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{CopyReport, CopyStatus, GcEntry};
-use packhouse_pack::pipeline::{CHUNK, Produce};
 use packhouse_run::RunPack;
-use packhouse_vault::StoredPack;
 
 use super::load::distinct_packs;
-use super::receive::{StagedPack, UploadProgress};
+use super::receive::{FileSource, StagedPack, UploadProgress};
 use super::{Store, TRIES};
 
 /// Packs that become visible in the other store at once, and their size in bytes.
@@ -45,18 +42,6 @@ struct RepoState {
     /// Its packs, those with more records first.
     packs: Vec<PackRow>,
     heads: Vec<Head>,
-}
-
-/// The bytes of a stored pack, front to back.
-struct PackSource(StoredPack);
-
-impl Produce for PackSource {
-    fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
-        use std::io::Read;
-        let file: &File = &self.0.file;
-        let read = file.take(CHUNK as u64).read_to_end(chunk);
-        read.map(drop).map_err(Error::io("reading", &self.0.path))
-    }
 }
 
 impl Store {
@@ -187,7 +172,7 @@ impl Store {
     ) -> Result<StagedPack> {
         let stored = self.open_pack(repo, &pack.key).await?;
         let path = stored.path.clone();
-        let source = Box::new(PackSource(stored));
+        let source = Box::new(FileSource { file: stored.file, path: stored.path });
         let staged = match to.receive_from(repo, path, source, upload, progress).await {
             Err(Error::Push(error)) => {
                 return Err(self.damaged(repo, &pack.key, error.to_string()));

@@ -16,14 +16,12 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::{
     DroppedEntity, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of,
 };
-use packhouse_core::msgpack::MsgpackError;
-use packhouse_core::record::{Commit, Snapshot as SnapshotRecord, Tag};
 use packhouse_core::{EntityId, Head, Kind, Span};
 use packhouse_model::error::{DeletionError, Error, Result};
 use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::GcDropped;
-use packhouse_pack::Directory;
+use packhouse_pack::{Directory, references};
 use packhouse_run::{PackReader, RunPack};
 
 use super::prefetch::Reads;
@@ -132,25 +130,9 @@ fn reach(
         }
         let Some(span) = places.get(&(kind, id)) else { continue };
         let bytes = reader.read(*span)?;
-        let unreadable = |error: MsgpackError| {
-            reader.damaged(span.pack, format!("{kind} {id}: {}", error.reason))
-        };
-        match kind {
-            Kind::Commit => {
-                let commit = Commit::parse(&bytes).map_err(unreadable)?;
-                next.extend(
-                    commit.parents.into_iter().flatten().map(|parent| (Kind::Commit, parent)),
-                );
-                next.extend(commit.snapshot.map(|snapshot| (Kind::Snapshot, snapshot)));
-            }
-            Kind::Snapshot => {
-                let snapshot = SnapshotRecord::parse(&bytes).map_err(unreadable)?;
-                next.extend(snapshot.parent.map(|parent| (Kind::Snapshot, parent)));
-                next.extend(snapshot.entries.iter().map(|(_, object)| (Kind::Object, *object)));
-            }
-            Kind::Tag => next.push((Kind::Commit, Tag::parse(&bytes).map_err(unreadable)?.commit)),
-            Kind::Object => {}
-        }
+        let named = references(kind, &bytes)
+            .map_err(|error| reader.damaged(span.pack, format!("{kind} {id}: {}", error.reason)))?;
+        next.extend(named);
     }
     Ok(reached)
 }

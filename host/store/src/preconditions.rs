@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::os::unix::fs::FileExt;
 
 use packhouse_catalog::{Snapshot, entity_key};
-use packhouse_core::record::{Commit, Snapshot as Tree};
 use packhouse_core::{BranchConflict, EntityId, Head, Kind, Row};
 use packhouse_model::error::{Error, PushError, Result};
+use packhouse_pack::references;
 
 use super::receive::StagedPack;
 use super::{Store, blocking};
@@ -119,23 +119,12 @@ fn reached_outside(
             continue;
         };
         let by = format!("{kind} {id}");
-        // What can't be read was refused when it was read back.
-        match kind {
-            Kind::Commit => {
-                let Ok(commit) = Commit::parse(&read(row)?) else { continue };
-                next.extend(
-                    commit.parents.into_iter().flatten().map(|id| (Kind::Commit, id, by.clone())),
-                );
-                next.extend(commit.snapshot.map(|id| (Kind::Snapshot, id, by)));
-            }
-            Kind::Snapshot => {
-                let bytes = read(row)?;
-                let Ok(tree) = Tree::parse(&bytes) else { continue };
-                next.extend(tree.parent.map(|id| (Kind::Snapshot, id, by.clone())));
-                next.extend(tree.entries.iter().map(|(_, id)| (Kind::Object, *id, by.clone())));
-            }
-            Kind::Object | Kind::Tag => {}
+        if !matches!(kind, Kind::Commit | Kind::Snapshot) {
+            continue;
         }
+        // What can't be read was refused when it was read back.
+        let Ok(named) = references(kind, &read(row)?) else { continue };
+        next.extend(named.into_iter().map(|(kind, id)| (kind, id, by.clone())));
     }
     Ok(open)
 }

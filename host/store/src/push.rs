@@ -43,7 +43,21 @@ struct Pushing<'a> {
     restored: BTreeSet<usize>,
 }
 
-impl Pushing<'_> {
+impl<'a> Pushing<'a> {
+    /// A push that decides the heads, and whose branches move forward only.
+    fn new(row: &'a RepoRow, received: Vec<StagedPack>, progress: &'a Progress) -> Pushing<'a> {
+        Pushing {
+            row,
+            received,
+            force: false,
+            keeps_heads: false,
+            preconditions: None,
+            progress,
+            lock: None,
+            restored: BTreeSet::new(),
+        }
+    }
+
     /// Reports a step, and fails when the push was cancelled.
     fn at(&self, phase: Phase) -> Result<()> {
         let bytes = self.received.iter().map(|one| one.written.bytes).sum();
@@ -100,14 +114,9 @@ impl Store {
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
         let pushing = Pushing {
-            row,
-            received,
             force: options.force,
-            keeps_heads: false,
             preconditions,
-            progress,
-            lock: None,
-            restored: BTreeSet::new(),
+            ..Pushing::new(row, received, progress)
         };
         let done = self.index_all(pushing).await;
         self.remembering(row.id, "push", done).await
@@ -120,16 +129,8 @@ impl Store {
         received: Vec<StagedPack>,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
-        let pushing = Pushing {
-            row,
-            received,
-            force: true,
-            keeps_heads: true,
-            preconditions: None,
-            progress,
-            lock: None,
-            restored: BTreeSet::new(),
-        };
+        let pushing =
+            Pushing { force: true, keeps_heads: true, ..Pushing::new(row, received, progress) };
         let done = self.index_all(pushing).await;
         self.remembering(row.id, "copy", done).await
     }

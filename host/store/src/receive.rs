@@ -36,10 +36,10 @@ pub struct UploadProgress {
     pub total: u64,
 }
 
-/// Reads a pushed file front to back.
-struct FileSource {
-    file: File,
-    path: PathBuf,
+/// Reads a file front to back.
+pub(super) struct FileSource {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
 }
 
 impl FileSource {

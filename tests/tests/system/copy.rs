@@ -54,13 +54,13 @@ fn all_of_a_store_is_copied_and_again_only_what_is_new() {
     let (from, to) = (filled(), Packhouse::new());
     let token = from.run(["token", "create", "--scope", "push", "--repo", "*"]).ok().json();
     let reports = copy_to(&from, &to, &["--all"]).ok().documents();
-    let told: Vec<_> = reports
+    let listed: Vec<_> = reports
         .iter()
         .map(|report| (&report["repo"], &report["packs"], &report["status"]))
         .collect();
     let copied = json!("copied");
     let (first, second) = (json!("a/b"), json!("c/d"));
-    assert_eq!(told, [(&first, &json!(4), &copied), (&second, &json!(1), &copied)]);
+    assert_eq!(listed, [(&first, &json!(4), &copied), (&second, &json!(1), &copied)]);
     for repo in ["a/b", "c/d"] {
         assert_eq!(contents(&to, repo), contents(&from, repo));
         let keys =

@@ -233,8 +233,9 @@ impl Hub {
                     Some(answer) => ("200 OK", answer.clone()),
                     None => ("404 Not Found", not_found),
                 };
+                let close = "Connection: close\r\n\r\n";
                 let head = format!(
-                    "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n{close}",
                     body.len()
                 );
                 let stream = stream.get_mut();

@@ -41,9 +41,9 @@ pub(crate) struct Copy {
 }
 
 const AFTER: &str = "\
-Both stores can be used during a copy. Run it again to copy what is new: the last time after the server of this store \
-was stopped. Branches, releases, policies and the history of consolidations come with each repo; branches that were \
-deleted here are deleted there.";
+Both stores can be used during a copy. Run it again to copy what is new: the last time after the \
+server of this store was stopped. Branches, releases, policies and the history of consolidations \
+come with each repo; branches that were deleted here are deleted there.";
 
 /// Copies repos.
 pub(crate) async fn run(args: Copy, context: &Context) -> anyhow::Result<Exit> {

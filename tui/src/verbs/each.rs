@@ -1,6 +1,8 @@
 //! The work of a verb for several repos.
 
-use packhouse_host::{Error, RepoName};
+use std::fmt::Display;
+
+use packhouse_host::Error;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -8,10 +10,10 @@ use crate::exit::Exit;
 /// Does the work for one repo after the other. A failure is printed and does not stop the others;
 /// the most severe exit is returned. An error that is not about a repo (a cancellation) ends the
 /// loop.
-pub(super) async fn each(
-    repos: &[RepoName],
+pub(super) async fn each<R: Display>(
+    repos: &[R],
     context: &Context,
-    mut work: impl AsyncFnMut(&RepoName) -> anyhow::Result<Exit>,
+    mut work: impl AsyncFnMut(&R) -> anyhow::Result<Exit>,
 ) -> anyhow::Result<Exit> {
     let mut worst = Exit::Done;
     for repo in repos {
@@ -33,7 +35,7 @@ fn ends_the_loop(error: &anyhow::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use packhouse_host::{DamageError, PushError};
+    use packhouse_host::{DamageError, PushError, RepoName};
 
     use super::*;
     use crate::globals::Globals;

@@ -29,8 +29,8 @@ pub(crate) struct Import {
 }
 
 const AFTER: &str = "\
-The token for the source is read from --token-file, or from PACKHOUSE_SOURCE_TOKEN. With --remote, the token in \
-PACKHOUSE_TOKEN is for that server only.";
+The token for the source is read from --token-file, or from PACKHOUSE_SOURCE_TOKEN. With --remote, \
+the token in PACKHOUSE_TOKEN is for that server only.";
 
 /// Other sources than a server.
 #[derive(Debug, Subcommand)]
@@ -85,18 +85,14 @@ async fn from_remote(args: FromRemote, context: &Context) -> anyhow::Result<Exit
     })
     .await?;
     drop(watch);
-    print(&report, &context.output)
+    print(&report, &context.output)?;
+    Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Refused })
 }
 
 /// Prints a report, and what could not be taken.
-pub(crate) fn print(report: &ImportReport, output: &Output) -> anyhow::Result<Exit> {
-    let exit = match report.problems.is_empty() {
-        true => Exit::Done,
-        false => Exit::Refused,
-    };
+pub(crate) fn print(report: &ImportReport, output: &Output) -> anyhow::Result<()> {
     if output.json() {
-        output.result(report, Vec::new)?;
-        return Ok(exit);
+        return output.result(report, Vec::new);
     }
     use Side::{Left, Right};
     let mut table = Table::new(&[
@@ -131,5 +127,5 @@ pub(crate) fn print(report: &ImportReport, output: &Output) -> anyhow::Result<Ex
             problem.detail
         ))?;
     }
-    Ok(exit)
+    Ok(())
 }

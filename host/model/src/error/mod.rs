@@ -427,4 +427,15 @@ impl Error {
         let path = path.as_ref().to_owned();
         move |source| Error::Io { doing, path, source }
     }
+
+    /// Whether a store says that it has no such repo. One behind a server says it in words.
+    pub fn is_unknown_repo(&self, repo: &RepoName) -> bool {
+        match self {
+            Error::UnknownRepo(_) | Error::MistypedRepo { .. } => true,
+            Error::Remote { message, .. } => {
+                message.starts_with(&format!("there is no repo `{repo}`"))
+            }
+            _ => false,
+        }
+    }
 }

@@ -27,7 +27,7 @@ pub struct ImportReport {
     pub bytes: u64,
     /// The repo's branch heads afterwards.
     pub branch_heads: BTreeMap<String, String>,
-    /// Whether nothing was stored because only a report was asked for.
+    /// Whether it was a dry run: nothing was stored.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
     /// Whether nothing was stored because of the problems.

@@ -1,4 +1,4 @@
-//! Requests by hand: what no client would send, and what is told in the middle of a request.
+//! Requests by hand, such as no client sends.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -28,8 +28,8 @@ pub(crate) fn answer_within(silence: Duration, mut stream: TcpStream) -> String 
 }
 
 pub(crate) fn is_healthy(served: &Served) {
-    let told = answer(by_hand(served, "GET /healthz HTTP/1.1\r\nConnection: close", b""));
-    assert!(told.starts_with("HTTP/1.1 200"), "{told}");
+    let response = answer(by_hand(served, "GET /healthz HTTP/1.1\r\nConnection: close", b""));
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
 }
 
 pub(crate) fn token(store: &Packhouse, scope: &str, reach: &str) -> String {

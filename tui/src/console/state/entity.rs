@@ -78,7 +78,7 @@ mod tests {
     use crate::console::tests::fake::opened;
 
     #[test]
-    fn text_is_told_from_other_bytes_even_if_a_character_is_cut() {
+    fn text_is_recognised_even_if_a_character_is_cut() {
         let text = |bytes: &[u8], all: u64| {
             let mut opened = opened("aa", bytes);
             opened.record.content_bytes = Some(all);

@@ -62,7 +62,7 @@ impl Find {
         Some(self.left.iter().take(GROUP).cloned().collect())
     }
 
-    /// Takes what was found in some repos, in the order in which they were asked for. Those that
+    /// Takes what was found in some repos, in the order of the requests. Those that
     /// are not named are searched again.
     pub(in crate::console) fn take(&mut self, found: Vec<FoundIn>) {
         self.loading = None;

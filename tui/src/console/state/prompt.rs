@@ -2,7 +2,7 @@
 
 use super::input::Input;
 
-/// What is asked for.
+/// What the answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::console) enum Wanted {
     /// The ID of a record, or its beginning.

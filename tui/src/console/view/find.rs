@@ -104,7 +104,8 @@ fn sums(model: &Model, find: &Find) -> Line<'static> {
 fn nothing(find: &Find) -> String {
     match find.left() {
         0 => format!(
-            "No record has the ID “{}”. An ID is given whole, or by its first 4 digits or more; a tag by its text.",
+            "No record has the ID “{}”. An ID is given whole, or by its first 4 digits or more; \
+             a tag by its text.",
             escaped(&find.id)
         ),
         _ => String::new(),

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
-use packhouse_host::musehub::{Hub, HubOptions, HubRepo, ImportOptions, import};
+use packhouse_host::musehub::{Hub, HubOptions, ImportOptions, import};
 use packhouse_host::{Client, Error, OpenError, RepoName};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
 use crate::progress::BAR_DELAY;
+use crate::verbs::each::each;
 use crate::verbs::import::print;
 
 /// `packhouse import musehub …`
@@ -69,19 +70,12 @@ pub(super) async fn run(args: Musehub, context: &Context) -> anyhow::Result<Exit
             context.output.note("The MuseHub has no repos");
         }
         let client = client(options.dry_run, context).await?;
-        let mut worst = Exit::Done;
-        for repo in &repos {
-            let imported = import(&hub, repo, client.as_deref(), &options, watch.progress()).await;
-            let exit = match imported {
-                Ok(report) => {
-                    print(&report, &context.output)?;
-                    if report.left_out { Exit::Refused } else { Exit::Done }
-                }
-                Err(error) => failure(error, repo, repos.len(), context)?,
-            };
-            worst = worst.max(exit);
-        }
-        Ok(worst)
+        each(&repos, context, async |repo| {
+            let report = import(&hub, repo, client.as_deref(), &options, watch.progress()).await?;
+            print(&report, &context.output)?;
+            Ok(if report.left_out { Exit::Refused } else { Exit::Done })
+        })
+        .await
     })
     .await
 }
@@ -99,12 +93,4 @@ async fn client(dry_run: bool, context: &Context) -> anyhow::Result<Option<Arc<d
 
 fn is_missing(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Error::Open(OpenError::NoStore { .. })))
-}
-
-/// Prints the failure of one repo among several.
-fn failure(error: Error, repo: &HubRepo, repos: usize, context: &Context) -> anyhow::Result<Exit> {
-    if repos == 1 || matches!(error, Error::Cancelled) {
-        return Err(error.into());
-    }
-    Ok(context.output.failure_of(Some(&repo.name()), &error.into()))
 }
