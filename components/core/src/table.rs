@@ -21,6 +21,10 @@ const FORMS: usize = Form::ALL.len();
 /// Entities of an average bucket, at least: an index of buckets takes at most half a byte an entity.
 const PER_BUCKET: u32 = 8;
 
+/// With so many rows, duplicates are dropped early: then again when the rest has doubled, or grown to
+/// eight times where duplicates are few. They take room that is allocated anyway; to sort takes time.
+const MANY: usize = 65_536;
+
 /// Every entity of the packs of a run.
 #[derive(Debug)]
 pub struct Table {
@@ -74,9 +78,7 @@ impl Table {
     ) -> Result<Table, AccessError> {
         let mut entities = allocate(&packs)?;
         let mut rows = 0u64;
-        // Entities known after the last merge: duplicates are dropped whenever they could be half
-        // of all.
-        let mut merged = 0;
+        let mut many = MANY;
         for (pack, info) in packs.iter().enumerate() {
             let pack = pack as u32;
             let mut first = 0;
@@ -96,9 +98,11 @@ impl Table {
                 first += (page.len() / ROW_BYTES) as u64;
             }
             rows += first;
-            if entities.len() > 2 * merged + 65_536 {
+            if entities.len() > many {
+                let before = entities.len();
                 merge(host, &mut entities)?;
-                merged = entities.len();
+                let grows = if entities.len() > before / 4 * 3 { 8 } else { 2 };
+                many = grows * entities.len() + MANY;
             }
         }
         merge(host, &mut entities)?;

@@ -1,15 +1,13 @@
 //! Reads a stored pack whole: its records, and its key.
 
 use std::fs::File;
-use std::io::{Error as IoError, Result as IoResult};
+use std::io::Error as IoError;
 use std::path::Path;
 
-use packhouse_model::digest::finish;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::MpackKey;
-use ring::digest::{Context, SHA256};
 
-use crate::scan::{BadPack, ScanError, ScannedPack, Source, scan};
+use crate::scan::{BadPack, ScannedPack, Summed, sum_to_end};
 
 /// What a pack's bytes are, all of them read and every object hashed.
 #[derive(Debug)]
@@ -36,22 +34,6 @@ impl ExaminedPack {
     }
 }
 
-/// A source that hashes what goes by. A scan reads each byte once, in order.
-struct Hashing<S> {
-    source: S,
-    sum: Context,
-    bytes: u64,
-}
-
-impl<S: Source> Source for &mut Hashing<S> {
-    fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> IoResult<usize> {
-        let n = self.source.read_at(offset, buf)?;
-        self.sum.update(&buf[..n]);
-        self.bytes += n as u64;
-        Ok(n)
-    }
-}
-
 /// Reads a pack whole. `path` is for messages; `tick` learns how many bytes have been read, and
 /// stops the reading with an error.
 ///
@@ -62,9 +44,8 @@ pub fn examine(
     path: &Path,
     mut tick: impl FnMut(u64) -> Result<()>,
 ) -> Result<ExaminedPack> {
-    let mut source = Hashing { source: file, sum: Context::new(&SHA256), bytes: 0 };
     let mut stopped = None;
-    let scanned = scan(&mut source, |bytes| {
+    let read = sum_to_end(file, |bytes| {
         tick(bytes).map_err(|error| {
             stopped = Some(error);
             IoError::other("stopped")
@@ -73,20 +54,36 @@ pub fn examine(
     if let Some(error) = stopped {
         return Err(error);
     }
-    let scanned = match scanned {
-        Ok(scanned) => Ok(scanned),
-        Err(ScanError::Bad(bad)) => Err(bad),
-        Err(ScanError::Io(e)) => return Err(Error::io("reading", path)(e)),
-    };
-    // What a scan that ended early left unread belongs to the key as well.
-    let mut rest = vec![0; 1 << 20];
-    loop {
-        let at = source.bytes;
-        match (&mut source).read_at(at, &mut rest).map_err(Error::io("reading", path))? {
-            0 => break,
-            _ => tick(source.bytes)?,
+    let Summed { sum, bytes, scanned } = read.map_err(Error::io("reading", path))?;
+    Ok(ExaminedPack { key: MpackKey::new(sum), bytes, scanned })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use packhouse_model::digest::sha256;
+
+    use super::*;
+    use crate::testing::large_pack;
+
+    fn examined(bytes: &[u8]) -> ExaminedPack {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        examine(&file, Path::new("pack"), |_| Ok(())).unwrap()
+    }
+
+    #[test]
+    fn the_key_is_of_all_bytes_even_where_the_scan_ended_early() {
+        let mut pack = large_pack();
+        assert!(examined(&pack).scanned.is_ok());
+        assert_eq!(examined(&pack).key, MpackKey::new(sha256(&pack)));
+        for at in [0, 1000, pack.len() / 2, pack.len() - 1] {
+            pack[at] ^= 0xff;
+            let found = examined(&pack);
+            assert!(found.scanned.is_err(), "byte {at}");
+            assert_eq!((found.key, found.bytes), (MpackKey::new(sha256(&pack)), pack.len() as u64));
+            pack[at] ^= 0xff;
         }
     }
-    let key = MpackKey::new(finish(source.sum));
-    Ok(ExaminedPack { key, bytes: source.bytes, scanned })
 }

@@ -1,14 +1,15 @@
 //! Write, hash and read back in parallel.
 //!
 //! ```text
-//! produce ──chunks──▶ write to staging, hash for the key ──▶ fsync
+//! produce ──chunks──▶ write to staging ──▶ fsync
 //!                        │ bytes available          (a flusher starts the disk early)
 //!                        ▼
-//!                     read back: scan records, hash every object
+//!                     read back: scan records, hash every object, and all bytes for the key
 //! ```
 //!
-//! The read-back reads the file, not memory: its rows are the evidence for the proof. Memory use is
-//! a few chunks, regardless of the size. A crash here leaves a staging file, which the next start
+//! The read-back reads the file, not memory: its rows are the evidence for the proof. Where a
+//! processor does not hash two messages at once, the writer hashes for the key: then both cores
+//! hash. Memory use is a few chunks, regardless of the size. A crash here leaves a staging file, which the next start
 //! removes.
 
 use std::fs::File;
@@ -18,12 +19,11 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use packhouse_model::digest::finish;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::MpackKey;
-use ring::digest::{Context, SHA256};
+use packhouse_sha256::{Sha256, hashes_two_at_once};
 
-use super::scan::{ScanError, ScannedPack, Source, scan};
+use super::scan::{ScanError, ScannedPack, Source, scan, scan_and_sum};
 
 /// Bytes of a chunk.
 pub const CHUNK: usize = 4 << 20;
@@ -36,7 +36,7 @@ const FLUSH: u64 = 32 << 20;
 #[must_use = "a staged pack is invisible until it is published"]
 #[derive(Debug)]
 pub struct WrittenPack {
-    /// The SHA-256 of the written bytes, computed by the host.
+    /// The SHA-256 of its bytes, computed by the host.
     pub key: MpackKey,
     /// Its size.
     pub bytes: u64,
@@ -123,6 +123,16 @@ pub fn write_and_read_back(
     source: &mut dyn Produce,
     tick: &mut (dyn FnMut(u64) -> Result<()> + Send),
 ) -> Result<WrittenPack, WriteError> {
+    write_in(!hashes_two_at_once(), file, path, source, tick)
+}
+
+fn write_in(
+    in_two_threads: bool,
+    file: &File,
+    path: &Path,
+    source: &mut dyn Produce,
+    tick: &mut (dyn FnMut(u64) -> Result<()> + Send),
+) -> Result<WrittenPack, WriteError> {
     let shared = Shared::default();
     let mut stopped_by_tick = None;
     let (scanned, written) = std::thread::scope(|scope| {
@@ -133,7 +143,8 @@ pub fn write_and_read_back(
         }
         let producer = scope.spawn(move || produce(source, &empty, &full));
         let writer = scope.spawn(|| {
-            let written = write(file, path, &chunks, &recycle, &shared);
+            let sum = in_two_threads.then(Sha256::new);
+            let written = write(file, path, &chunks, &recycle, &shared, sum);
             // Both channels close here, which ends a producer that still waits.
             drop((chunks, recycle));
             shared.update(|s| if written.is_ok() { s.ended = true } else { s.stopped = true });
@@ -141,12 +152,18 @@ pub fn write_and_read_back(
         });
         let flusher = scope.spawn(|| flush(file, path, &shared));
 
-        let scanned = scan(ReadBack { file, shared: &shared }, |bytes| {
+        let read_back = ReadBack { file, shared: &shared };
+        let tick = |bytes| {
             tick(bytes).map_err(|error| {
                 stopped_by_tick = Some(error);
                 io::Error::other("stopped")
             })
-        });
+        };
+        let scanned = if in_two_threads {
+            scan(read_back, tick).map(|scanned| (scanned, None))
+        } else {
+            scan_and_sum(read_back, tick).map(|(scanned, sum)| (scanned, Some(sum)))
+        };
         if scanned.is_err() {
             shared.update(|s| s.stopped = true);
         }
@@ -160,9 +177,10 @@ pub fn write_and_read_back(
     }
     // A failing disk explains a failing read-back, not the other way round.
     match (written, scanned) {
-        (Ok(Some((key, bytes))), Ok(scanned)) => {
+        (Ok(Some((sum_of_written, bytes))), Ok((scanned, sum_of_read))) => {
             file.sync_all().map_err(|e| WriteError::Failed(Error::io("writing", path)(e)))?;
-            Ok(WrittenPack { key, bytes, scanned })
+            let sum = sum_of_written.or(sum_of_read).expect("one of the two has hashed");
+            Ok(WrittenPack { key: MpackKey::new(sum), bytes, scanned })
         }
         (Err(error), _) => Err(WriteError::Failed(error)),
         (_, Err(ScanError::Bad(bad))) => Err(WriteError::Bad(bad)),
@@ -190,19 +208,20 @@ fn produce(
     Ok(())
 }
 
-/// Writes until an empty chunk: the end. `None` when the chunks just stop coming.
+/// Writes until an empty chunk: the end. Gives the sum, if it is to be made, and the number of
+/// bytes; `None` when the chunks just stop coming.
 fn write(
     mut file: &File,
     path: &Path,
     chunks: &Receiver<Vec<u8>>,
     recycle: &SyncSender<Vec<u8>>,
     shared: &Shared,
-) -> Result<Option<(MpackKey, u64)>> {
-    let mut sum = Context::new(&SHA256);
+    mut sum: Option<Sha256>,
+) -> Result<Option<(Option<[u8; 32]>, u64)>> {
     let mut bytes = 0;
     while let Ok(chunk) = chunks.recv() {
         if chunk.is_empty() {
-            return Ok(Some((MpackKey::new(finish(sum)), bytes)));
+            return Ok(Some((sum.map(Sha256::finish), bytes)));
         }
         if shared.is_stopped() {
             return Ok(None);
@@ -210,7 +229,9 @@ fn write(
         file.write_all(&chunk).map_err(Error::io("writing", path))?;
         bytes += chunk.len() as u64;
         shared.update(|s| s.available = bytes);
-        sum.update(&chunk);
+        if let Some(sum) = &mut sum {
+            sum.update(&chunk);
+        }
         // The producer may have ended; then the chunk is not needed again.
         let _ = recycle.send(chunk);
     }
@@ -234,5 +255,56 @@ fn flush(file: &File, path: &Path, shared: &Shared) -> Result<()> {
         }
         file.sync_data().map_err(Error::io("writing", path))?;
         flushed = available;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use packhouse_model::digest::sha256;
+
+    use super::*;
+    use crate::scan::scan;
+    use crate::testing::{large_pack, some_pack};
+
+    struct Bytes<'a>(&'a [u8]);
+
+    impl Produce for Bytes<'_> {
+        fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
+            // Chunks of any size: a producer may have less than one that is full.
+            let (now, later) = self.0.split_at(self.0.len().min(70_001));
+            chunk.extend_from_slice(now);
+            self.0 = later;
+            Ok(())
+        }
+    }
+
+    fn written(in_two_threads: bool, bytes: &[u8]) -> Result<WrittenPack, WriteError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pack");
+        let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
+        write_in(in_two_threads, &file, &path, &mut Bytes(bytes), &mut |_| Ok(()))
+    }
+
+    #[test]
+    fn key_and_rows_are_those_of_the_bytes_whichever_thread_hashes_them() {
+        for pack in [large_pack(), some_pack(3 << 20), vec![0x80]] {
+            let rows = scan(pack.as_slice(), |_| Ok(())).unwrap().rows;
+            for in_two_threads in [false, true] {
+                let written = written(in_two_threads, &pack).unwrap();
+                assert_eq!(written.key, MpackKey::new(sha256(&pack)));
+                assert_eq!((written.bytes, &written.scanned.rows), (pack.len() as u64, &rows));
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_that_differs_is_found_whichever_thread_hashes() {
+        let mut pack = large_pack();
+        let object = scan(pack.as_slice(), |_| Ok(())).unwrap().rows[500];
+        pack[(object.offset + object.length) as usize - 1] ^= 1;
+        for in_two_threads in [false, true] {
+            let Err(WriteError::Bad(bad)) = written(in_two_threads, &pack) else { panic!() };
+            assert!(bad.reason.contains("hash mismatch"), "{bad}");
+        }
     }
 }

@@ -88,10 +88,44 @@ type Result<T> = std::result::Result<T, ScanError>;
 
 /// Scans a whole pack. `tick` gets the number of bytes done, about once per window.
 pub fn scan<S: Source>(source: S, tick: impl FnMut(u64) -> io::Result<()>) -> Result<ScannedPack> {
-    let bytes = Bytes::new(source, tick);
-    let mut scan = Scan { bytes, found: ScannedPack::default(), record: None, frame_from: 0 };
+    let mut scan = Scan::new(source, false, tick);
     scan.pack()?;
     Ok(scan.found)
+}
+
+/// Scans a whole pack; also gives the SHA-256 of its bytes.
+pub(crate) fn scan_and_sum<S: Source>(
+    source: S,
+    tick: impl FnMut(u64) -> io::Result<()>,
+) -> Result<(ScannedPack, [u8; 32])> {
+    let mut scan = Scan::new(source, true, tick);
+    scan.pack()?;
+    Ok((scan.found, scan.bytes.into_sum().expect("it was asked for")))
+}
+
+/// What was read of a source, to its end.
+pub(crate) struct Summed {
+    pub(crate) sum: [u8; 32],
+    pub(crate) bytes: u64,
+    pub(crate) scanned: std::result::Result<ScannedPack, BadPack>,
+}
+
+/// As [`scan_and_sum`], and reads on to the end where it is no pack.
+pub(crate) fn sum_to_end<S: Source>(
+    source: S,
+    tick: impl FnMut(u64) -> io::Result<()>,
+) -> io::Result<Summed> {
+    let mut scan = Scan::new(source, true, tick);
+    let scanned = match scan.pack() {
+        Ok(()) => Ok(scan.found),
+        Err(ScanError::Bad(bad)) => {
+            scan.bytes.pass_rest()?;
+            Err(bad)
+        }
+        Err(ScanError::Io(error)) => return Err(error),
+    };
+    let bytes = scan.bytes.position();
+    Ok(Summed { sum: scan.bytes.into_sum().expect("it was asked for"), bytes, scanned })
 }
 
 struct Scan<S, T> {
@@ -104,6 +138,11 @@ struct Scan<S, T> {
 }
 
 impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
+    fn new(source: S, summed: bool, tick: T) -> Scan<S, T> {
+        let bytes = Bytes::new(source, summed, tick);
+        Scan { bytes, found: ScannedPack::default(), record: None, frame_from: 0 }
+    }
+
     fn bad<R>(&self, reason: impl Into<String>) -> Result<R> {
         self.bad_at(self.bytes.position(), reason)
     }
@@ -127,7 +166,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         let (offset, sum) = (self.frame_from, self.bytes.untap());
         let length = self.bytes.position() - offset;
         if length > 0 {
-            let fingerprint = leading(sum.finish().as_ref());
+            let fingerprint = leading(&sum);
             self.found.frame.push(FramePart { offset, length, fingerprint });
         }
     }
@@ -179,7 +218,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             return self.bad("bytes follow the pack's end");
         }
         self.end_part();
-        self.bytes.finish()?;
+        self.bytes.pass_rest()?;
         self.found.bytes = self.bytes.position();
         Ok(())
     }

@@ -60,6 +60,22 @@ fn put_record(out: &mut Vec<u8>, field: &str, id: &str, more: usize) {
     put_str(out, id);
 }
 
+/// A pack of 4 MB with 2001 objects of many sizes, and a large one among them: windows end anywhere
+/// in them.
+pub(crate) fn large_pack() -> Vec<u8> {
+    let mut out = Vec::new();
+    put_map(&mut out, 1);
+    put_str(&mut out, "objects");
+    put_array(&mut out, 2001);
+    for number in 0..2000usize {
+        put_object(&mut out, "", &vec![number as u8; number * 37 % 3001]);
+        if number == 1000 {
+            put_object(&mut out, "", &vec![1; 700_001]);
+        }
+    }
+    out
+}
+
 /// A pack whose largest object has `large` bytes.
 pub(crate) fn some_pack(large: usize) -> Vec<u8> {
     let (out, commit) = (&mut Vec::new(), sum(b"commit"));

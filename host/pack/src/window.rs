@@ -1,8 +1,9 @@
-//! A window that moves over a source, and can hash the bytes that it passes.
+//! A window that moves over a source, and hashes the bytes that it passes.
 
 use std::io;
+use std::ops::Range;
 
-use ring::digest::{Context, SHA256};
+use packhouse_sha256::{Ahead, Sha256};
 
 /// Size of the window in bytes.
 pub(super) const WINDOW: usize = 1 << 20;
@@ -12,6 +13,7 @@ pub trait Source {
     /// Reads at `offset` into `buf`; 0 means the end. May wait for bytes to be written.
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize>;
 }
+
 /// A window that moves over a source.
 pub(super) struct Bytes<S, T> {
     source: S,
@@ -22,6 +24,10 @@ pub(super) struct Bytes<S, T> {
     /// Position in the source of the window's end.
     read: u64,
     ended: bool,
+    /// The SHA-256 of all bytes, if it is wanted: of those before `summed` in the window. Where two
+    /// messages can be hashed at once, it is hashed beside others, and is ahead of `start` or behind.
+    sum: Option<Sha256>,
+    summed: usize,
     tapped: Option<Tap>,
     /// The position of the last tick.
     told: u64,
@@ -29,12 +35,14 @@ pub(super) struct Bytes<S, T> {
 
 /// Hashes the bytes that the window passes, from `from` on.
 struct Tap {
-    sum: Context,
+    sum: Sha256,
     from: usize,
     held: bool,
 }
+
 impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
-    pub(super) fn new(source: S, tick: T) -> Self {
+    /// `summed`: whether the SHA-256 of all bytes is wanted.
+    pub(super) fn new(source: S, summed: bool, tick: T) -> Self {
         let window = vec![0; WINDOW].into_boxed_slice();
         Bytes {
             source,
@@ -44,6 +52,8 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
             end: 0,
             read: 0,
             ended: false,
+            sum: summed.then(Sha256::new),
+            summed: 0,
             tapped: None,
             told: 0,
         }
@@ -73,13 +83,56 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
         self.start += n;
     }
 
+    /// Adds bytes of the window to a sum.
+    fn add(&mut self, sum: &mut Sha256, bytes: Range<usize>) {
+        match &mut self.sum {
+            Some(all) => {
+                let mut ahead = Ahead::new(all, &self.window[self.summed..self.end]);
+                sum.update_beside(&self.window[bytes], &mut ahead);
+                self.summed = self.end - ahead.left();
+            }
+            None => sum.update(&self.window[bytes]),
+        }
+    }
+
+    /// Ends a sum.
+    pub(super) fn finish(&mut self, sum: Sha256) -> [u8; 32] {
+        match &mut self.sum {
+            Some(all) => {
+                let mut ahead = Ahead::new(all, &self.window[self.summed..self.end]);
+                let sum = sum.finish_beside(&mut ahead);
+                self.summed = self.end - ahead.left();
+                sum
+            }
+            None => sum.finish(),
+        }
+    }
+
+    /// Moves on by `n` bytes of the window, and adds them to a sum.
+    pub(super) fn pass(&mut self, n: usize, sum: Option<&mut Sha256>) {
+        if let Some(sum) = sum {
+            self.add(sum, self.start..self.start + n);
+        }
+        self.start += n;
+    }
+
+    /// Moves on by `n` bytes of the window; their sum.
+    pub(super) fn digest(&mut self, n: usize) -> [u8; 32] {
+        let mut sum = Sha256::new();
+        self.pass(n, Some(&mut sum));
+        self.finish(sum)
+    }
+
     fn fill(&mut self) -> io::Result<()> {
         self.flush_tap();
-        self.window.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
+        self.sum_passed();
+        let kept = if self.sum.is_some() { self.start.min(self.summed) } else { self.start };
+        self.window.copy_within(kept..self.end, 0);
+        self.end -= kept;
+        self.start -= kept;
+        self.summed = self.summed.saturating_sub(kept);
         if let Some(tap) = &mut self.tapped {
-            tap.from = 0;
+            tap.from = self.start;
         }
         let n = self.source.read_at(self.read, &mut self.window[self.end..])?;
         self.ended = n == 0;
@@ -92,22 +145,46 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
         Ok(())
     }
 
-    /// Reports the last bytes.
-    pub(super) fn finish(&mut self) -> io::Result<()> {
+    /// Adds the bytes before `start` to the sum of all: up to 63 of them wait for the next.
+    fn sum_passed(&mut self) {
+        if let Some(all) = &mut self.sum
+            && self.summed < self.start
+        {
+            let mut ahead = Ahead::new(all, &self.window[self.summed..self.start]);
+            ahead.hash_blocks();
+            self.summed = self.start - ahead.left();
+        }
+    }
+
+    /// Passes all that is left, and reports the last bytes.
+    pub(super) fn pass_rest(&mut self) -> io::Result<()> {
+        while !self.ended {
+            self.start = self.end;
+            self.fill()?;
+        }
+        self.start = self.end;
         (self.tick)(self.read)
+    }
+
+    /// The sum of all bytes up to here, if it was wanted.
+    pub(super) fn into_sum(self) -> Option<[u8; 32]> {
+        let mut sum = self.sum?;
+        sum.update(self.window.get(self.summed..self.start).unwrap_or_default());
+        Some(sum.finish())
     }
 
     /// Hashes all bytes from here on.
     pub(super) fn tap(&mut self) {
-        self.tapped = Some(Tap { sum: Context::new(&SHA256), from: self.start, held: false });
+        self.tapped = Some(Tap { sum: Sha256::new(), from: self.start, held: false });
     }
 
     fn flush_tap(&mut self) {
-        if let Some(tap) = &mut self.tapped {
+        if let Some(mut tap) = self.tapped.take() {
             if !tap.held {
-                tap.sum.update(&self.window[tap.from..self.start]);
+                self.add(&mut tap.sum, tap.from..self.start);
             }
             tap.from = self.start;
+            self.tapped = Some(tap);
         }
     }
 
@@ -119,9 +196,11 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Bytes<S, T> {
         }
     }
 
-    pub(super) fn untap(&mut self) -> Context {
+    /// The sum of the bytes since [`Self::tap`].
+    pub(super) fn untap(&mut self) -> [u8; 32] {
         self.flush_tap();
-        self.tapped.take().map_or_else(|| Context::new(&SHA256), |tap| tap.sum)
+        let sum = self.tapped.take().map_or_else(Sha256::new, |tap| tap.sum);
+        self.finish(sum)
     }
 }
 

@@ -6,7 +6,8 @@ use packhouse_core::msgpack::Header;
 use packhouse_core::record::tag_id;
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{EntityId, Form, Kind, Row, msgpack};
-use ring::digest::{Context, SHA256, digest};
+use packhouse_model::digest::sha256;
+use packhouse_sha256::Sha256;
 
 use super::super::window::WINDOW;
 use super::{MAX_RECORD, Result, Scan, Source};
@@ -42,7 +43,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                     .bad_at(offset, format!("the record is larger than {MAX_RECORD} bytes"));
             }
         }
-        let fingerprint = self.bytes.untap();
+        let sum = self.bytes.untap();
         let Some(id) = id else {
             return self.bad_at(offset, format!("`{}` is missing", kind.id_field()));
         };
@@ -51,7 +52,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             id,
             offset,
             length: self.bytes.position() - offset,
-            fingerprint: leading(fingerprint.finish().as_ref()),
+            fingerprint: leading(&sum),
         })
     }
 
@@ -106,15 +107,13 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         // Small contents are in the window whole: hash them in one go.
         let window = self.bytes.peek((n as usize).min(WINDOW / 2))?;
         let sum = if window.len() >= n as usize {
-            let sum = digest(&SHA256, &window[..n as usize]);
-            self.bytes.advance(n as usize);
-            sum
+            self.bytes.digest(n as usize)
         } else {
-            let mut context = Context::new(&SHA256);
-            self.body(offset, &header, |bytes| context.update(bytes))?;
-            context.finish()
+            let mut sum = Sha256::new();
+            self.body(offset, &header, Some(&mut sum))?;
+            self.bytes.finish(sum)
         };
-        self.content_is(offset, id, sum.as_ref())?;
+        self.content_is(offset, id, &sum)?;
         Ok(Some(Row {
             kind: Kind::Object,
             id,
@@ -124,7 +123,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         }))
     }
 
-    fn content_is(&mut self, offset: u64, id: EntityId, sum: &[u8]) -> Result<()> {
+    fn content_is(&mut self, offset: u64, id: EntityId, sum: &[u8; 32]) -> Result<()> {
         if id.digest() == sum {
             self.found.objects_hashed += 1;
             return Ok(());
@@ -137,7 +136,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
         self.bytes.tap();
         let fields = self.fields(Kind::Object)?;
         let mut id = None;
-        let mut content: Option<(u64, u64, Vec<u8>)> = None;
+        let mut content: Option<(u64, u64, [u8; 32])> = None;
         for _ in 0..fields {
             let field = self.field()?;
             if field.is("object_id") {
@@ -157,13 +156,13 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                         .bad_at(at, format!("`content` is {}; expected bytes", header.name()));
                 }
                 let begin = self.bytes.position() - offset;
-                let mut sum = Context::new(&SHA256);
+                let mut sum = Sha256::new();
                 // The content is named by the id; the fingerprint is of what surrounds it.
                 self.bytes.hold_tap(true);
-                self.body(at, &header, |bytes| sum.update(bytes))?;
+                self.body(at, &header, Some(&mut sum))?;
                 self.bytes.hold_tap(false);
-                content =
-                    Some((begin, self.bytes.position() - offset, sum.finish().as_ref().to_vec()));
+                let end = self.bytes.position() - offset;
+                content = Some((begin, end, self.bytes.finish(sum)));
             } else {
                 self.skip()?;
             }
@@ -179,19 +178,19 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
             id,
             offset,
             length: self.bytes.position() - offset,
-            fingerprint: around_content(begin, end, around),
+            fingerprint: around_content(begin, end, &around),
         })
     }
 }
 
 /// The fingerprint of an object in another encoding than the standard one: where its content begins
 /// and ends in it, and what surrounds that.
-pub(crate) fn around_content(begin: u64, end: u64, around: Context) -> Fingerprint {
-    let mut fingerprint = Context::new(&SHA256);
+pub(crate) fn around_content(begin: u64, end: u64, around: &[u8; 32]) -> Fingerprint {
+    let mut fingerprint = Sha256::new();
     fingerprint.update(&begin.to_le_bytes());
     fingerprint.update(&end.to_le_bytes());
-    fingerprint.update(around.finish().as_ref());
-    leading(fingerprint.finish().as_ref())
+    fingerprint.update(around);
+    leading(&fingerprint.finish())
 }
 
 /// Longest beginning of an object in its standard encoding, up to its content.
@@ -254,7 +253,5 @@ pub(crate) fn leading(sum: &[u8]) -> Fingerprint {
 
 /// The ID of a tag in fixed width: the SHA-256 of its text.
 pub fn tag_entity(text: &str) -> EntityId {
-    let mut sum = [0; 32];
-    sum.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
-    EntityId::new(Form::Text, sum)
+    EntityId::new(Form::Text, sha256(text.as_bytes()))
 }

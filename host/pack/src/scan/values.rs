@@ -5,6 +5,7 @@ use std::io;
 use packhouse_core::msgpack::{Header, HeaderError, Skip};
 use packhouse_core::record::bad_id;
 use packhouse_core::{EntityId, Kind, msgpack};
+use packhouse_sha256::Sha256;
 
 use super::{Result, Scan, Source};
 
@@ -89,17 +90,17 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                     ),
                 );
             }
-            self.body(at, &header, |_| {})?;
+            self.body(at, &header, None)?;
         }
         Ok(())
     }
 
-    /// Hands over the bytes that belong to a header.
+    /// Steps over the bytes that belong to a header, and adds them to a sum.
     pub(super) fn body(
         &mut self,
         at: u64,
         header: &Header,
-        mut take: impl FnMut(&[u8]),
+        mut sum: Option<&mut Sha256>,
     ) -> Result<()> {
         let mut left = header.body();
         while left > 0 {
@@ -114,8 +115,7 @@ impl<S: Source, T: FnMut(u64) -> io::Result<()>> Scan<S, T> {
                 );
             }
             let n = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-            take(&bytes[..n]);
-            self.bytes.advance(n);
+            self.bytes.pass(n, sum.as_deref_mut());
             left -= n as u64;
         }
         Ok(())

@@ -3,6 +3,7 @@
 use packhouse_core::msgpack::{Header, HeaderError, Skip, header};
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{EntityId, Row};
+use packhouse_model::digest::finish;
 use ring::digest::{Context, SHA256, digest};
 
 use crate::scan::{ObjectHead, around_content};
@@ -206,7 +207,7 @@ impl UnusualObject {
             return Err("`content` is missing".into());
         };
         same_content(self.id, self.sum.finish().as_ref())?;
-        match around_content(begin, end, self.around) == self.fingerprint {
+        match around_content(begin, end, &finish(self.around)) == self.fingerprint {
             true => Ok(()),
             false => Err("what surrounds its content has changed".into()),
         }
