@@ -68,7 +68,7 @@ pub(crate) async fn run(args: Copy, context: &Context) -> anyhow::Result<Exit> {
             output.note("Copied the access tokens and the default policy.");
         }
         to.checkpoint().await?;
-        exit
+        exit.map(|ended| ended.exit)
     })
     .await
 }

@@ -6,16 +6,52 @@ use packhouse_host::Error;
 
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::text::{count, plural};
+
+/// How the work for several repos has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// The most severe exit.
+    pub(super) exit: Exit,
+    /// How many repos are done, have failed, and are damaged.
+    done: u64,
+    failed: u64,
+    damaged: u64,
+}
+
+impl Ended {
+    fn add(&mut self, exit: Exit) {
+        self.exit = self.exit.max(exit);
+        let number = match exit {
+            Exit::Done => &mut self.done,
+            Exit::Damage => &mut self.damaged,
+            _ => &mut self.failed,
+        };
+        *number += 1;
+    }
+
+    /// Sums it up in a line, if it was about several repos: `40 repos: 38 verified, 2 damaged`. Those
+    /// that were left are no part of it.
+    pub(super) fn sum_up(&self, verb: &str, left: usize) -> Option<String> {
+        let done = self.done.saturating_sub(left as u64);
+        let all = done + self.failed + self.damaged;
+        let parts = [(done, verb), (self.failed, "failed"), (self.damaged, "damaged")];
+        let parts = parts.into_iter().filter(|(number, _)| *number > 0);
+        let parts: Vec<String> =
+            parts.map(|(number, how)| format!("{} {how}", count(number))).collect();
+        (all > 1).then(|| format!("{}: {}", plural(all, "repo"), parts.join(", ")))
+    }
+}
 
 /// Does the work for one repo after the other. A failure is printed and does not stop the others;
-/// the most severe exit is returned. An error that is not about a repo (a cancellation) ends the
+/// how all have ended is returned. An error that is not about a repo (a cancellation) ends the
 /// loop.
 pub(super) async fn each<R: Display>(
     repos: &[R],
     context: &Context,
     mut work: impl AsyncFnMut(&R) -> anyhow::Result<Exit>,
-) -> anyhow::Result<Exit> {
-    let mut worst = Exit::Done;
+) -> anyhow::Result<Ended> {
+    let mut ended = Ended::default();
     for repo in repos {
         let exit = match work(repo).await {
             Ok(exit) => exit,
@@ -24,9 +60,9 @@ pub(super) async fn each<R: Display>(
                 context.output.failure_of(Some(&repo.to_string()), &context.explained(error).await)
             }
         };
-        worst = worst.max(exit);
+        ended.add(exit);
     }
-    Ok(worst)
+    Ok(ended)
 }
 
 fn ends_the_loop(error: &anyhow::Error) -> bool {
@@ -44,7 +80,7 @@ mod tests {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
-    async fn round(outcomes: Vec<anyhow::Result<Exit>>) -> (usize, anyhow::Result<Exit>) {
+    async fn round(outcomes: Vec<anyhow::Result<Exit>>) -> (usize, anyhow::Result<Ended>) {
         let context = Context::new(Globals { quiet: true, ..Globals::default() });
         let repos: Vec<RepoName> =
             (0..outcomes.len()).map(|n| format!("a/{n}").parse().unwrap()).collect();
@@ -68,7 +104,11 @@ mod tests {
         let refused = Error::UnknownRepo(names(&["a/4"]).remove(0)).into();
         let (left, ended) =
             round(vec![Err(busy), Err(damage()), Ok(Exit::Done), Err(refused)]).await;
-        assert_eq!((left, ended.unwrap()), (0, Exit::Damage));
+        let ended = ended.unwrap();
+        assert_eq!((left, ended.exit), (0, Exit::Damage));
+        let sum = "4 repos: 1 consolidated, 2 failed, 1 damaged";
+        assert_eq!(ended.sum_up("consolidated", 0).as_deref(), Some(sum));
+        assert_eq!(ended.sum_up("consolidated", 1).unwrap(), "3 repos: 2 failed, 1 damaged");
     }
 
     #[tokio::test]

@@ -151,7 +151,14 @@ pub(crate) async fn run(args: Gc, context: &Context) -> anyhow::Result<Exit> {
         if !budget.left.is_empty() {
             output.note(format!("The budget is reached; left: {}", budget.left.join(", ")));
         }
-        done
+        let verb = match (args.later, args.dry_run) {
+            (true, _) => "queued",
+            (false, true) => "planned",
+            (false, false) => "consolidated",
+        };
+        let ended = done?;
+        ended.sum_up(verb, budget.left.len()).iter().for_each(|sum| output.note(sum));
+        Ok(ended.exit)
     })
     .await
 }

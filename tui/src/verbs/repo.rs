@@ -26,6 +26,7 @@ pub(crate) enum Repo {
     },
     /// Delete a repo. Its name is free at once; `repo restore` can restore it until `prune` deletes
     /// its packs
+    #[command(visible_alias = "rm")]
     Delete {
         /// Name of the repo
         #[arg(value_name = "OWNER/SLUG")]
@@ -47,6 +48,7 @@ pub(crate) enum Repo {
         new_name: Option<RepoName>,
     },
     /// List all repos
+    #[command(visible_alias = "ls")]
     List,
     /// Show one repo: packs, sizes, branches
     Show {

@@ -46,7 +46,7 @@ pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit>
         if repos.is_empty() {
             output.note("There are no repos to verify.");
         }
-        each(&repos, context, async |repo| {
+        let ended = each(&repos, context, async |repo| {
             if args.later {
                 let queued = store.queue(Some(repo), Operation::Verify(options)).await?;
                 return super::jobs::print_queued(&queued, output);
@@ -55,7 +55,10 @@ pub(crate) async fn run(args: Verify, context: &Context) -> anyhow::Result<Exit>
             output.result(&report, || describe(&report, output))?;
             Ok(if report.ok { Exit::Done } else { Exit::Damage })
         })
-        .await
+        .await?;
+        let verb = if args.later { "queued" } else { "verified" };
+        ended.sum_up(verb, 0).iter().for_each(|sum| output.note(sum));
+        Ok(ended.exit)
     })
     .await
 }

@@ -76,6 +76,7 @@ pub(super) async fn run(args: Musehub, context: &Context) -> anyhow::Result<Exit
             Ok(if report.left_out { Exit::Refused } else { Exit::Done })
         })
         .await
+        .map(|ended| ended.exit)
     })
     .await
 }
