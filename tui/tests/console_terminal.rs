@@ -6,6 +6,7 @@
     reason = "in tests, a failure should panic; clippy sees no tests in their helpers"
 )]
 
+mod hour;
 mod pty;
 
 use std::fs::File;

@@ -2,6 +2,7 @@
 //! second.
 
 pub(super) mod contents;
+mod export;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -145,6 +146,14 @@ impl Runner {
                     Msg::Verified(ticket, done.map_err(Failure::from))
                 });
             }
+            Effect::Repair(_, ticket, repo) => {
+                let progress = self.progress(ticket);
+                self.spawn(ticket, async move {
+                    let repair = VerifyOptions { repair: true };
+                    let done = store.verify(&repo, repair, &progress).await;
+                    Msg::Verified(ticket, done.map_err(Failure::from))
+                });
+            }
             Effect::Cancel(ticket) => {
                 if let Some(progress) = self.running.get(&ticket) {
                     progress.cancel();
@@ -203,6 +212,18 @@ impl Runner {
                     Msg::Policies(ticket, checked.await.map_err(|error: Error| error.into()))
                 });
             }
+            Effect::SetPolicy(_, ticket, change) => {
+                self.spawn(ticket, async move {
+                    let set = store.set_policy(change.now.repo.as_ref(), change.to).await;
+                    Msg::PolicySet(set.map(Box::new).map_err(Failure::from))
+                });
+            }
+            Effect::DeleteBranch(_, ticket, branch) => {
+                self.spawn(ticket, async move {
+                    let deleted = store.delete_branch(&branch.repo, &branch.name).await;
+                    Msg::BranchDeleted(branch, deleted.map(Box::new).map_err(Failure::from))
+                });
+            }
             Effect::PreviewPrune(ticket, options) => {
                 let progress = self.progress(ticket);
                 self.spawn(ticket, async move {
@@ -215,6 +236,13 @@ impl Runner {
                 self.spawn(ticket, async move {
                     let done = store.prune(options, &progress).await;
                     Msg::Pruned(ticket, done.map(Box::new).map_err(Failure::from))
+                });
+            }
+            Effect::Export(ticket, file, export) => {
+                self.spawn(ticket, async move {
+                    let written =
+                        tokio::task::spawn_blocking(move || export::write(&file, &export));
+                    Msg::Exported(written.await.unwrap_or_else(|error| Err(error.to_string())))
                 });
             }
             Effect::Watch(since) => {

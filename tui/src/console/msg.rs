@@ -4,14 +4,16 @@ use crossterm::event::MouseEvent;
 use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
-    ConnectionStatus, Event, FilesPage, FilesQuery, GcEntry, GcPlanReport, GcQuery, GcReport,
-    Health, JobReport, JobsQuery, LogPage, LogQuery, PolicyCheck, PolicyReport, PruneOptions,
-    PruneReport, RepoName, RepoSummary, VerifyReport,
+    BranchDeleteReport, ConnectionStatus, Event, FilesPage, FilesQuery, GcEntry, GcPlanReport,
+    GcQuery, GcReport, Health, JobReport, JobsQuery, LogPage, LogQuery, PolicyCheck, PolicyReport,
+    PruneOptions, PruneReport, RepoName, RepoSummary, VerifyReport,
 };
 
 use super::failure::BackendResult;
 use super::keys::Key;
-use super::state::{Extent, FoundIn, JobChange, Level, Opened, Permit, Ticket};
+use super::state::{
+    Branch, Export, Extent, FoundIn, JobChange, Level, Opened, Permit, PolicyChange, Ticket,
+};
 
 /// A message.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ pub(super) enum Msg {
     Progress(Vec<(Ticket, Event)>),
     /// [`Effect::Run`] or [`Effect::Consolidate`] ended.
     Consolidated(Ticket, BackendResult<GcReport>),
-    /// [`Effect::Verify`] ended.
+    /// [`Effect::Verify`] or [`Effect::Repair`] ended.
     Verified(Ticket, BackendResult<VerifyReport>),
     /// [`Effect::History`] ended: some consolidations, newest first.
     Remembered(Ticket, BackendResult<Vec<GcEntry>>),
@@ -74,10 +76,16 @@ pub(super) enum Msg {
     TokenRevoked(String, BackendResult<Box<TokenReport>>),
     /// [`Effect::Policies`] ended: the default policy, and the repos with several packs.
     Policies(Ticket, BackendResult<(PolicyReport, Vec<PolicyCheck>)>),
+    /// [`Effect::SetPolicy`] ended: the policy now.
+    PolicySet(BackendResult<Box<PolicyReport>>),
+    /// [`Effect::DeleteBranch`] ended, for this branch.
+    BranchDeleted(Box<Branch>, BackendResult<Box<BranchDeleteReport>>),
     /// [`Effect::PreviewPrune`] ended.
     PrunePreviewed(Ticket, BackendResult<Box<PruneReport>>),
     /// [`Effect::Prune`] ended.
     Pruned(Ticket, BackendResult<Box<PruneReport>>),
+    /// [`Effect::Export`] ended: the number of lines and the path of the file, or why there is none.
+    Exported(Result<(usize, String), String>),
     /// [`Effect::Watch`] ended: the store has changed; this is its new stamp.
     Changed(BackendResult<u64>),
     /// The connection to the store has changed. It is down before a call fails for that reason: see
@@ -87,7 +95,7 @@ pub(super) enum Msg {
 }
 
 /// A side effect, run outside of [`super::update`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Effect {
     /// List repos after this one.
     List(Ticket, Option<RepoName>),
@@ -113,6 +121,8 @@ pub(super) enum Effect {
     Consolidate(Permit, Ticket, RepoName),
     /// Verify a repo.
     Verify(Ticket, RepoName),
+    /// Verify a repo, and repair what can be repaired.
+    Repair(Permit, Ticket, RepoName),
     /// Stop the call of a ticket at its next safe point; it still ends with its own message.
     Cancel(Ticket),
     /// Drop the plan of the ticket.
@@ -133,12 +143,18 @@ pub(super) enum Effect {
     RevokeToken(Permit, Ticket, String),
     /// Load the default policy, and check the repos against theirs.
     Policies(Ticket),
+    /// Set or reset a policy.
+    SetPolicy(Permit, Ticket, Box<PolicyChange>),
+    /// Delete a branch.
+    DeleteBranch(Permit, Ticket, Box<Branch>),
     /// List the packs that no repo needs.
     PreviewPrune(Ticket, PruneOptions),
     /// Delete packs that no repo needs.
     Prune(Permit, Ticket, PruneOptions),
     /// Wait until the store changes.
     Watch(Option<u64>),
+    /// Write lines to a new file of this name.
+    Export(Ticket, String, Box<Export>),
     /// Copy a text to the clipboard.
     Copy(String),
     /// Stop the process until the shell continues it.

@@ -2,16 +2,18 @@
 //!
 //! [`input`] handles keys, text and the mouse, [`act`] actions, [`ask`] plans and confirmations,
 //! [`work`] runs, [`jobs`] the jobs of the store, [`prune`] packs that no repo needs,
-//! [`policies`] the policies, [`health`] what needs attention in it, [`contents`] what is inside
+//! [`policies`] the policies, [`branches`] branches, [`health`] what needs attention in it, [`contents`] what is inside
 //! repos, [`packs`] the packs of one, [`find`] the search for an ID, [`tokens`] access tokens,
-//! [`workers`] leases, [`prompt`] questions in the footer, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
+//! [`workers`] leases, [`prompt`] questions in the footer, [`export`] files, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
 //! store. [`screens`] opens screens.
 
 mod act;
 mod answer;
 mod ask;
+mod branches;
 mod connection;
 mod contents;
+mod export;
 mod find;
 mod health;
 mod input;
@@ -71,6 +73,8 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Found(ticket, found) => {
             return find::found(model, ticket, found).into_iter().collect();
         }
+        Msg::PolicySet(answer) => return policies::set(model, answer),
+        Msg::BranchDeleted(branch, answer) => return branches::deleted(model, &branch, answer),
         Msg::TokenCreated(answer) => return tokens::created(model, answer),
         Msg::TokenRevoked(id, answer) => return tokens::revoked(model, &id, answer),
         Msg::Connection(connection) => return connection::changed(model, connection),
@@ -92,6 +96,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Drawn(extent) => drawn(model, extent),
         Msg::Resized => model.dirty = true,
         Msg::Resumed(was_suspended) => resumed(model, was_suspended),
+        Msg::Exported(answer) => export::ended(model, answer),
         Msg::Logged(level, text) => {
             model.log.add_logged(model.now, level, text);
             model.dirty = true;
@@ -120,10 +125,11 @@ fn tick(model: &mut Model) -> Vec<Effect> {
 
 /// A frame was drawn. What it has shown can be confirmed.
 fn drawn(model: &mut Model, extent: Extent) {
+    let cramped = extent.cramped;
     model.extent = extent;
     let in_sight = matches!(model.focus(), Focus::Preview | Focus::Confirm | Focus::Typing);
     if let Some(dialog) = model.dialog.as_mut().filter(|_| in_sight) {
-        dialog.drawn();
+        dialog.drawn(cramped);
     }
     model.minute = model.now.as_second() / 60;
 }

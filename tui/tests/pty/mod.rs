@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -26,6 +27,10 @@ const OTHER_MODES: [&str; 6] = ["2004", "1000", "1002", "1003", "1015", "1006"];
 /// A shell with job control, which runs the console as a job, and resumes it after a line of input.
 const SHELL: &str = r#"set -m; "$@"; echo "stopped: $?"; read line; fg; echo "ended: $?""#;
 
+/// The size of a terminal, unless a test changes it.
+const ROWS: u16 = 20;
+const COLUMNS: u16 = 80;
+
 /// A timeout that only a hanging test reaches.
 const HUNG: Duration = Duration::from_secs(60);
 
@@ -38,6 +43,8 @@ pub(crate) struct Terminal {
     deaf: Arc<AtomicBool>,
     output: Receiver<Vec<u8>>,
     seen: String,
+    /// What is on the screen.
+    screen: vt100::Parser,
     /// The part of `seen` that was checked.
     looked: usize,
     modes_before: String,
@@ -85,7 +92,7 @@ impl Terminal {
 
     fn start(arguments: &[String], home: &Path, variables: &[(&str, &str)]) -> Terminal {
         let pty = native_pty_system()
-            .openpty(PtySize { rows: 20, cols: 80, ..PtySize::default() })
+            .openpty(PtySize { rows: ROWS, cols: COLUMNS, ..PtySize::default() })
             .unwrap();
         let modes_before = modes(&pty);
         let mut command = CommandBuilder::from_argv(arguments.iter().map(Into::into).collect());
@@ -129,6 +136,7 @@ impl Terminal {
             deaf,
             output,
             seen: String::new(),
+            screen: vt100::Parser::new(cells(ROWS), cells(COLUMNS), 0),
             looked: 0,
             modes_before,
         }
@@ -147,11 +155,35 @@ impl Terminal {
                 self.looked += at + text.len();
                 return;
             }
-            match self.output.recv_timeout(HUNG) {
-                Ok(bytes) => self.seen += &String::from_utf8_lossy(&bytes),
-                Err(_) => panic!("{text:?} is missing in {:?}", self.seen),
-            }
+            assert!(self.receive(), "{text:?} is missing in {:?}", self.seen);
         }
+    }
+
+    /// Waits until a text is on the screen.
+    pub(crate) fn until_shown(&mut self, text: &str) {
+        while !self.screen().contains(text) {
+            assert!(self.receive(), "{text:?} is missing on:\n{}", self.screen());
+        }
+    }
+
+    /// Waits until a text is not on the screen any more.
+    pub(crate) fn until_gone(&mut self, text: &str) {
+        while self.screen().contains(text) {
+            assert!(self.receive(), "{text:?} stays on:\n{}", self.screen());
+        }
+    }
+
+    /// The text on the screen.
+    pub(crate) fn screen(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    /// Waits for output; false if none comes.
+    fn receive(&mut self) -> bool {
+        let Ok(bytes) = self.output.recv_timeout(HUNG) else { return false };
+        self.seen += &String::from_utf8_lossy(&bytes);
+        self.screen.process(&bytes);
+        true
     }
 
     /// All output.
@@ -168,7 +200,8 @@ impl Terminal {
         self.keys.flush().unwrap();
     }
 
-    pub(crate) fn resize(&self, rows: u16, cols: u16) {
+    pub(crate) fn resize(&mut self, rows: u16, cols: u16) {
+        self.screen.screen_mut().set_size(cells(rows), cells(cols));
         self.pty.master.resize(PtySize { rows, cols, ..PtySize::default() }).unwrap();
     }
 
@@ -249,6 +282,11 @@ impl Terminal {
         drop((pty, keys));
         wait(&mut *child)
     }
+}
+
+/// Rows or columns of a terminal, of which there is at least one.
+fn cells(number: u16) -> NonZero<u16> {
+    NonZero::new(number).unwrap()
 }
 
 fn arguments(data: &Path, options: &[&str]) -> Vec<String> {

@@ -23,9 +23,9 @@ use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
 use packhouse_host::{
-    Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Health, Inspect, JobReport,
-    JobsQuery, Operation, Phase, PlannedGc, PolicyCheck, PolicyReport, Progress, RepoName,
-    RepoSummary, Result,
+    BranchDeleteReport, Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Health,
+    Inspect, JobReport, JobsQuery, Operation, Phase, PlannedGc, Policy, PolicyCheck, PolicyReport,
+    Progress, RepoName, RepoSummary, Result,
 };
 use tokio::sync::OnceCell;
 
@@ -226,5 +226,17 @@ impl Backend for DemoBackend {
 
     async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
         self.store().await?.revoke_token(token).await
+    }
+
+    async fn set_policy(
+        &self,
+        repo: Option<&RepoName>,
+        policy: Option<Policy>,
+    ) -> Result<PolicyReport> {
+        self.store().await?.set_policy(repo, policy).await
+    }
+
+    async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
+        self.store().await?.delete_branch(repo, branch).await
     }
 }

@@ -147,6 +147,11 @@ impl Keymap {
                 Action::PruneNow,
                 Action::NewToken,
                 Action::Revoke,
+                Action::EditPolicy,
+                Action::EditDefault,
+                Action::ResetPolicy,
+                Action::DeleteBranch,
+                Action::Repair,
             ];
             easy || self
                 .bindings
@@ -169,6 +174,14 @@ impl Keymap {
         self.bindings
             .iter()
             .filter(move |b| b.row.works_in.contains(&focus) && !(self.read_only && b.row.changes))
+    }
+
+    /// Whether a key would change the store, if the console were not read-only.
+    pub(super) fn is_withheld(&self, focus: Focus, key: Key) -> bool {
+        let changes =
+            |binding: &&Binding| binding.row.changes && binding.row.works_in.contains(&focus);
+        self.read_only
+            && self.bindings.iter().filter(changes).any(|binding| binding.keys.contains(&key))
     }
 
     /// The displayed key of an action.
@@ -219,7 +232,8 @@ mod tests {
         assert_eq!(confirming.len(), 1);
         assert_eq!(confirming[0].keys, ["y".parse().unwrap()]);
         assert_eq!(map.lookup(Focus::Confirm, "Enter".parse().unwrap()), Some(Action::Decline));
-        assert_eq!(map.lookup(Focus::Confirm, "g".parse().unwrap()), None);
+        // `gg` asks about a plan, and scrolls to its top.
+        assert_eq!(map.lookup(Focus::Confirm, "g".parse().unwrap()), Some(Action::First));
         assert_eq!(map.lookup(Focus::Preview, "y".parse().unwrap()), None);
     }
 
@@ -285,7 +299,7 @@ mod tests {
 
     #[test]
     fn no_careless_key_confirms() {
-        for keys in [&["Enter"][..], &["Space"], &["g"], &["p"], &["r"], &["x"], &["y", "g"]] {
+        for keys in [&["Enter"][..], &["Space"], &["p"], &["r"], &["x"], &["y", "R"]] {
             let decline = change("decline", &["Esc"]);
             let message = refused(&[decline, change("confirm", keys)]);
             assert!(message.contains("can't be `confirm`"), "{keys:?}: {message}");

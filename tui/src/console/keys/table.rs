@@ -36,6 +36,11 @@ pub(in crate::console) enum Action {
     Prune,
     /// Shows the policies, and which repos are due.
     Policies,
+    /// Opens the form of the selected repo's policy, or of the default policy.
+    EditPolicy,
+    EditDefault,
+    /// Resets a policy.
+    ResetPolicy,
     /// Shows the packs of a repo.
     Packs,
     /// Shows the commits of a repo.
@@ -52,6 +57,12 @@ pub(in crate::console) enum Action {
     NewToken,
     /// Revokes a token.
     Revoke,
+    /// Writes the lines of a list to a file.
+    Export,
+    /// Deletes a branch.
+    DeleteBranch,
+    /// Repairs a damaged repo.
+    Repair,
     /// Shows who works on jobs.
     Workers,
     /// Deletes the packs that are due.
@@ -132,8 +143,9 @@ pub(in crate::console) enum Focus {
     Health,
     /// The packs that no repo needs.
     Prune,
-    /// The policies.
+    /// The policies, and the form of one.
     Policies,
+    PolicyForm,
     /// The access tokens, and one that was just created.
     Tokens,
     NewToken,
@@ -147,7 +159,7 @@ pub(in crate::console) enum Focus {
 
 impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Focus; 30] = [
+    pub(in crate::console) const ALL: [Focus; 31] = [
         Focus::Repos,
         Focus::Filter,
         Focus::Repo,
@@ -171,6 +183,7 @@ impl Focus {
         Focus::Health,
         Focus::Prune,
         Focus::Policies,
+        Focus::PolicyForm,
         Focus::Tokens,
         Focus::NewToken,
         Focus::Workers,
@@ -206,6 +219,7 @@ impl Focus {
             Focus::Health => "Health",
             Focus::Prune => "Prune",
             Focus::Policies => "Policies",
+            Focus::PolicyForm => "Policy form",
             Focus::Tokens => "Tokens",
             Focus::NewToken => "New token",
             Focus::Workers => "Workers",
@@ -220,7 +234,12 @@ impl Focus {
     pub(in crate::console) const fn takes_text(self) -> bool {
         matches!(
             self,
-            Focus::Filter | Focus::Typing | Focus::Search | Focus::Prompt | Focus::Palette
+            Focus::Filter
+                | Focus::Typing
+                | Focus::Search
+                | Focus::Prompt
+                | Focus::Palette
+                | Focus::PolicyForm
         )
     }
 }
@@ -262,6 +281,7 @@ const DOWN: Key = Key::plain(KeyCode::Down);
 const ENTER: Key = Key::plain(KeyCode::Enter);
 const ESC: Key = Key::plain(KeyCode::Esc);
 const TAB: Key = Key::plain(KeyCode::Tab);
+const BACKTAB: Key = Key::plain(KeyCode::BackTab);
 
 use Focus as F;
 
@@ -313,6 +333,7 @@ const SCROLLED: &[Focus] = &[
     F::Health,
     F::Prune,
     F::Policies,
+    F::PolicyForm,
     F::Tokens,
     F::Workers,
     F::Log,
@@ -366,7 +387,24 @@ const SCREENS: &[Focus] = &[
     F::Workers,
     F::Log,
 ];
-const TEXT: &[Focus] = &[F::Filter, F::Search, F::Prompt, F::Palette, F::Typing];
+/// Lists that can be written to a file.
+const LISTS: &[Focus] = &[
+    F::Repos,
+    F::Repo,
+    F::Packs,
+    F::Commits,
+    F::Files,
+    F::Find,
+    F::Runs,
+    F::History,
+    F::Jobs,
+    F::Prune,
+    F::Policies,
+    F::Tokens,
+    F::Workers,
+    F::Log,
+];
+const TEXT: &[Focus] = &[F::Filter, F::Search, F::Prompt, F::Palette, F::Typing, F::PolicyForm];
 
 /// All actions. The footer shows as many hints as fit in this order, the most important first.
 #[rustfmt::skip]
@@ -380,11 +418,16 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Decline, "stay", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[F::Leave], "stay", "Stay in the console"),
     row(Action::Accept, "accept", &[ENTER], &[F::Filter, F::Search, F::Prompt], "apply", "Apply the input"),
     row(Action::Accept, "accept-count", &[ENTER], &[F::Typing], "confirm", "Do it if the number is correct"),
+    change(row(Action::Accept, "set-policy", &[ENTER], &[F::PolicyForm], "set policy", "Set the policy, after a confirmation")),
     row(Action::Accept, "choose", &[ENTER], &[F::Palette], "run", "Run the selected command"),
     row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "Discard the input, and close"),
     row(Action::Open, "open", &[ENTER], &[F::Repos, F::Repo, F::Commits, F::Files, F::Entity, F::Find, F::Workers, F::Runs, F::History, F::Jobs, F::Health, F::Prune, F::Policies], "open", "Open the selected item"),
     change(row(Action::RetryJob, "retry-job", &[Key::char('r')], &[F::Jobs, F::Job], "retry", "Retry a failed or cancelled job, after a confirmation")),
     change(row(Action::CancelJob, "cancel-job", &[Key::char('x')], &[F::Jobs, F::Job], "cancel job", "Cancel a queued or running job, after a confirmation")),
+    change(row(Action::EditPolicy, "edit-policy", &[Key::char('e')], &[F::Policies], "edit policy", "Edit the policy of the repo, in a form")),
+    change(row(Action::EditDefault, "edit-default", &[Key::char('E')], &[F::Policies], "edit default", "Edit the default policy, in a form")),
+    change(row(Action::ResetPolicy, "reset-policy", &[Key::ctrl('r')], &[F::PolicyForm], "reset", "Reset to the default policy, or the default policy to the built-in one, after a confirmation")),
+    change(row(Action::Repair, "repair", &[Key::char('R')], &[F::Repo, F::Done], "repair", "Repair a damaged repo from intact copies in the store, after a confirmation")),
     change(row(Action::PruneNow, "prune-now", &[Key::char('p')], &[F::Prune], "prune", "Delete the packs that are due, after their number is typed")),
     row(Action::StatusNext, "status", &[Key::char('s')], &[F::Jobs], "status", "Show only the jobs with the next status"),
     row(Action::Mark, "mark", &[Key::char(' ')], &[F::Repos], "mark", "Mark or unmark the repo"),
@@ -399,6 +442,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Entity, "record", &[Key::char('i')], &[F::Commits, F::Files], "record", "Show the record of the commit: its fields, its bytes, and where it is"),
     row(Action::Raw, "raw", &[Key::char('x')], &[F::Entity], "raw bytes", "Switch between the content and its bytes in hexadecimal"),
     row(Action::Commits, "commits", &[Key::char('b')], &[F::Repos, F::Repo], "commits", "Show the commits of the repo, or of the selected branch"),
+    change(row(Action::DeleteBranch, "delete-branch", &[Key::char('x')], &[F::Repo], "delete branch", "Delete the selected branch, after a confirmation")),
     row(Action::Packs, "packs", &[Key::char('P')], &[F::Repos, F::Repo], "packs", "Show the packs of the repo"),
     row(Action::Jobs, "jobs", &[Key::char('2')], SCREENS, "jobs", "Show the jobs of the store"),
     row(Action::Health, "health", &[Key::char('3')], SCREENS, "health", "Show what needs attention in the store, and what to do about it"),
@@ -420,6 +464,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Copy, "copy", &[Key::char('c')], COPIED, "copy", "Copy the selected name, key, ID or command"),
     row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::Packs, F::Commits, F::Files, F::Entity, F::Find, F::Tokens, F::Workers, F::History, F::Health, F::Prune, F::Policies], "refresh", "Reload from the store"),
     row(Action::Refresh, "reload", &[Key::char('R')], &[F::Jobs, F::Job], "reload", "Reload from the store"),
+    row(Action::Export, "export", &[Key::ctrl('s')], LISTS, "export", "Write the displayed list to a new file in the current folder, as CSV or JSON"),
     row(Action::Repos, "repos", &[Key::char('1')], SCREENS, "repos", "Show the list of repos"),
     row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),
     row(Action::MarkAll, "mark-all", &[Key::char('a')], &[F::Repos], "", "Mark or unmark all displayed repos"),
@@ -433,11 +478,13 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Down, "down", &[DOWN], SCROLLED, "", "Move down"),
     row(Action::Up, "up-letter", &[Key::char('k')], LETTERS, "", "Move up"),
     row(Action::Down, "down-letter", &[Key::char('j')], LETTERS, "", "Move down"),
-    row(Action::Down, "next", &[TAB], &[F::Palette], "", "Move down"),
+    row(Action::Down, "next", &[TAB], &[F::Palette, F::PolicyForm], "", "Move down"),
+    row(Action::Up, "previous", &[BACKTAB], &[F::Palette, F::PolicyForm], "", "Move up"),
     row(Action::PageUp, "page-up", &[Key::plain(KeyCode::PageUp)], SCROLLED, "", "Move one page up"),
     row(Action::PageDown, "page-down", &[Key::plain(KeyCode::PageDown)], SCROLLED, "", "Move one page down"),
     row(Action::PageUp, "page-up-letter", &[Key::ctrl('u')], LETTERS, "", "Move one page up"),
     row(Action::PageDown, "page-down-letter", &[Key::ctrl('d')], LETTERS, "", "Move one page down"),
+    row(Action::First, "first-letter", &[Key::char('g')], &[F::Packs, F::Commits, F::Files, F::Entity, F::Find, F::Confirm, F::Runs, F::History, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Tokens, F::Workers, F::Log, F::Help], "", "Move to the top"),
     row(Action::Last, "last-letter", &[Key::char('G')], LETTERS, "", "Move to the end"),
     row(Action::First, "first", &[Key::plain(KeyCode::Home)], SCROLLED, "", "Move to the top"),
     row(Action::Last, "last", &[Key::plain(KeyCode::End)], SCROLLED, "", "Move to the end"),

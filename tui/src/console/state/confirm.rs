@@ -1,5 +1,5 @@
-//! The confirm dialog. Every change to a store passes it: it shows a plan, a job, a dry run or a token, and
-//! returns a [`Permit`] when the operator confirms.
+//! The confirm dialog. Every change to a store passes it: it shows a plan, a job, a dry run, a token,
+//! a policy or a branch, and returns a [`Permit`] when the operator confirms.
 
 use std::collections::HashSet;
 
@@ -11,6 +11,7 @@ use super::choice::{Choice, Why};
 use super::cursor::Cursor;
 use super::input::Input;
 use super::jobs::JobChange;
+use super::policy_form::PolicyChange;
 use super::ticket::{Abandoned, Ticket};
 use crate::console::failure::{BackendResult, Failure};
 use crate::console::keys::Focus;
@@ -33,7 +34,8 @@ pub(in crate::console) struct ConfirmDialog {
     pub(in crate::console) left_out: Vec<(RepoName, Why)>,
     /// Repos that the filter hides.
     pub(in crate::console) hidden: HashSet<RepoName>,
-    /// Whether a frame has displayed the plan: keys may come faster than frames.
+    /// Whether the last frame has displayed the plan: keys may come faster than frames, and a terminal
+    /// may be too small.
     seen: bool,
     /// Whether this plan replaces an older one because the repo has changed.
     pub(in crate::console) renewed: bool,
@@ -58,6 +60,40 @@ pub(in crate::console) enum Subject {
     NewToken(Box<NewToken>),
     /// A token to revoke.
     Revoke(Box<TokenReport>),
+    /// A policy to set or reset.
+    Policy(Box<PolicyChange>),
+    /// A branch to delete.
+    Branch(Box<Branch>),
+    /// A repo to repair.
+    Repair(RepoName),
+}
+
+/// A branch that would be deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::console) struct Branch {
+    pub(in crate::console) repo: RepoName,
+    pub(in crate::console) name: String,
+    /// The commit that it is at.
+    pub(in crate::console) head: String,
+    /// Whether it is the default branch.
+    pub(in crate::console) is_default: bool,
+}
+
+impl Subject {
+    /// What confirming does, in a few words; `plan` for a plan.
+    pub(in crate::console) fn hint(&self, plan: &str) -> String {
+        match self {
+            Subject::One(..) | Subject::Many(_) => plan.to_owned(),
+            Subject::Job(_, change) => format!("{} job", change.verb()),
+            Subject::Prune(..) => "prune".to_owned(),
+            Subject::NewToken(_) => "create token".to_owned(),
+            Subject::Revoke(_) => "revoke token".to_owned(),
+            Subject::Policy(change) if change.to.is_some() => "set policy".to_owned(),
+            Subject::Policy(_) => "reset policy".to_owned(),
+            Subject::Branch(_) => "delete branch".to_owned(),
+            Subject::Repair(_) => "repair".to_owned(),
+        }
+    }
 }
 
 /// The state of a plan.
@@ -109,6 +145,12 @@ pub(in crate::console) enum Confirmed {
     NewToken(Permit, Box<NewToken>),
     /// The revocation of the token with this ID.
     Revoke(Permit, String),
+    /// A policy.
+    Policy(Permit, Box<PolicyChange>),
+    /// The deletion of a branch.
+    Branch(Permit, Box<Branch>),
+    /// A repair of this repo.
+    Repair(Permit, RepoName),
 }
 
 impl ConfirmDialog {
@@ -172,6 +214,21 @@ impl ConfirmDialog {
         ConfirmDialog::about(ticket, Subject::Revoke(Box::new(token)), Asks::Key)
     }
 
+    /// A dialog about a policy to set or reset.
+    pub(in crate::console) fn of_policy(change: PolicyChange, ticket: Ticket) -> ConfirmDialog {
+        ConfirmDialog::about(ticket, Subject::Policy(Box::new(change)), Asks::Key)
+    }
+
+    /// A dialog about a branch to delete.
+    pub(in crate::console) fn of_branch(branch: Branch, ticket: Ticket) -> ConfirmDialog {
+        ConfirmDialog::about(ticket, Subject::Branch(Box::new(branch)), Asks::Key)
+    }
+
+    /// A dialog about a repo to repair.
+    pub(in crate::console) fn of_repair(repo: RepoName, ticket: Ticket) -> ConfirmDialog {
+        ConfirmDialog::about(ticket, Subject::Repair(repo), Asks::Key)
+    }
+
     /// The repo to plan, and the ticket of its plan, if the dialog needs one.
     pub(in crate::console) fn to_plan(&self) -> Option<(Ticket, RepoName)> {
         self.repo().map(|repo| (self.ticket, repo.clone()))
@@ -183,8 +240,8 @@ impl ConfirmDialog {
             Subject::One(_, PlanState::Planning(_) | PlanState::Ready(_)) => Asks::Key,
             Subject::One(..) => Asks::Nothing,
             Subject::Many(repos) => Asks::about(repos.len()),
-            Subject::Job(..) | Subject::NewToken(_) | Subject::Revoke(_) => Asks::Key,
             Subject::Prune(..) => Asks::Count(Input::default()),
+            _ => Asks::Key,
         };
     }
 
@@ -228,9 +285,9 @@ impl ConfirmDialog {
         self.ticket == ticket && matches!(self.subject, Subject::One(_, PlanState::Planning(_)))
     }
 
-    /// A frame has displayed the dialog.
-    pub(in crate::console) fn drawn(&mut self) {
-        self.seen |= self.is_ready();
+    /// A frame has displayed the dialog, with or without room to read it.
+    pub(in crate::console) fn drawn(&mut self, cramped: bool) {
+        self.seen = self.is_ready() && !cramped;
     }
 
     /// Whether a frame has displayed the plan.
@@ -279,6 +336,13 @@ impl ConfirmDialog {
             (Asks::Key, Subject::Revoke(token)) => {
                 Some(Confirmed::Revoke(Permit(()), token.id.clone()))
             }
+            (Asks::Key, Subject::Policy(change)) => {
+                Some(Confirmed::Policy(Permit(()), change.clone()))
+            }
+            (Asks::Key, Subject::Branch(branch)) => {
+                Some(Confirmed::Branch(Permit(()), branch.clone()))
+            }
+            (Asks::Key, Subject::Repair(repo)) => Some(Confirmed::Repair(Permit(()), repo.clone())),
             (Asks::Key, Subject::Many(repos)) => Some(Confirmed::Many(Permit(()), names(repos))),
             (Asks::Count(typed), _) if typed.text().trim() != self.number().to_string() => {
                 let number = self.number();

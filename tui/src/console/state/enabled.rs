@@ -1,12 +1,14 @@
 //! Which actions are enabled. Those that would do nothing are not offered.
 
+use packhouse_host::RepoName;
+
 use super::confirm::{ConfirmDialog, PlanState, Subject};
 use super::findings::Finding;
 use super::jobs::JobChange;
 use super::model::Model;
 use super::palette::Palette;
 use super::repo::Item;
-use super::run::{Run, RunState};
+use super::run::{Outcome, Run, RunState};
 use super::screen::{Leave, Screen};
 use crate::console::keys::{Action, Focus};
 
@@ -20,8 +22,9 @@ impl Model {
     /// palette.
     fn is_enabled_in(&self, focus: Focus, action: Action) -> bool {
         use Action::{
-            Back, CancelJob, CancelQueued, Commits, Confirm, Consolidate, Copy, LeaveNow, Mark,
-            Open, Packs, Preview, PruneNow, Raw, RetryJob, Revoke, SortNext, Stop, Verify, Wait,
+            Back, CancelJob, CancelQueued, Commits, Confirm, Consolidate, Copy, DeleteBranch,
+            EditDefault, EditPolicy, LeaveNow, Mark, Open, Packs, Preview, PruneNow, Raw, Repair,
+            ResetPolicy, RetryJob, Revoke, SortNext, Stop, Verify, Wait,
         };
         match (focus, action) {
             (Focus::Leave, Wait) => self.leave == Some(Leave::Asking),
@@ -36,6 +39,9 @@ impl Model {
                 Open | Mark | Consolidate | Preview | Verify | SortNext | Copy | Commits | Packs,
             ) => self.repos.shown() > 0,
             (Focus::Repo, Open) => self.leads_further(),
+            (_, Action::Export) => self.export().is_some(),
+            (Focus::Repo, DeleteBranch) => self.branch_here().is_some(),
+            (Focus::Repo | Focus::Done, Repair) => self.to_repair().is_some(),
             (Focus::Packs, Open | Copy | SortNext) => self.pack_here().is_some(),
             (Focus::Tokens, Copy) => self.tokens.current().is_some(),
             (Focus::Tokens, Revoke) => {
@@ -57,7 +63,13 @@ impl Model {
             (Focus::Jobs | Focus::Job, RetryJob) => self.may(JobChange::Retry),
             (Focus::Jobs | Focus::Job, CancelJob) => self.may(JobChange::Cancel),
             (Focus::Health, Open | Copy) => self.current_finding().is_some_and(Finding::leads),
-            (Focus::Policies, Open | Copy | SortNext) => self.policies.current().is_some(),
+            (Focus::Policies, Open | Copy | SortNext | EditPolicy) => {
+                self.policies.current().is_some()
+            }
+            (Focus::Policies, EditDefault) => self.policies.default.is_some(),
+            (Focus::PolicyForm, ResetPolicy) => {
+                matches!(self.screens.last(), Some(Screen::PolicyForm(form)) if form.now.set)
+            }
             (Focus::Prune, Open) => self.current_repo().is_some(),
             (Focus::Prune, Copy) => self.prune.current().is_some(),
             (Focus::Prune, PruneNow) => {
@@ -97,6 +109,33 @@ impl Model {
                 matches!(repo.current(), Some(Item::Head(_) | Item::Pack(_)))
             }
             _ => false,
+        }
+    }
+
+    /// The selected branch of the displayed repo, and its head.
+    pub(in crate::console) fn branch_here(&self) -> Option<(&str, &str)> {
+        let Some(Screen::Repo(repo)) = self.screens.last() else { return None };
+        let (Some(known), Some(Item::Head(at))) = (&repo.known, repo.current()) else {
+            return None;
+        };
+        let (branch, head) = known.report.branch_heads.iter().nth(at)?;
+        Some((branch, head))
+    }
+
+    /// The displayed repo, if it is damaged, or a verification of it found problems.
+    pub(in crate::console) fn to_repair(&self) -> Option<&RepoName> {
+        match self.screens.last()? {
+            Screen::Repo(repo) => {
+                let known = repo.known.as_ref()?;
+                (known.summary.damaged > 0).then_some(&repo.name)
+            }
+            Screen::Run(ticket) => match self.runs.get(*ticket) {
+                Some(Run {
+                    repo, state: RunState::Ended(Ok(Outcome::Verified(report))), ..
+                }) if !report.ok => repo.as_ref(),
+                _ => None,
+            },
+            _ => None,
         }
     }
 

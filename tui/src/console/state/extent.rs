@@ -13,4 +13,6 @@ pub(in crate::console) struct Extent {
     pub(in crate::console) row: u16,
     /// If not every line can be selected: the item of each visible line.
     pub(in crate::console) items: Vec<Option<usize>>,
+    /// Whether there is too little room to read what a dialog asks.
+    pub(in crate::console) cramped: bool,
 }

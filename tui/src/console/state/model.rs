@@ -13,6 +13,7 @@ use super::jobs::{Job, Jobs};
 use super::log::Log;
 use super::palette::Palette;
 use super::policies::Policies;
+use super::policy_form::PolicyForm;
 use super::prompt::Prompt;
 use super::prune::Prune;
 use super::repo::Repo;
@@ -157,6 +158,7 @@ impl Model {
             (.., Some(Screen::Prune)) => Focus::Prune,
             (.., Some(Screen::Policies)) if self.policies.typing => Focus::Search,
             (.., Some(Screen::Policies)) => Focus::Policies,
+            (.., Some(Screen::PolicyForm(_))) => Focus::PolicyForm,
             (.., Some(Screen::Tokens)) => Focus::Tokens,
             (.., Some(Screen::NewToken(_))) => Focus::NewToken,
             (.., Some(Screen::Workers)) => Focus::Workers,
@@ -194,6 +196,7 @@ impl Model {
                 self.prune.current().and_then(|pack| pack.repos.first().cloned())
             }
             Some(Screen::Policies) => self.policies.current().map(|check| check.repo.clone()),
+            Some(Screen::PolicyForm(form)) => form.repo().cloned(),
             Some(Screen::Workers) => self.workers.current().and_then(|job| job.repo.clone()),
             Some(Screen::Tokens | Screen::NewToken(_) | Screen::Log) => None,
             None => self.repos.current().map(|repo| repo.repo.clone()),
@@ -207,6 +210,53 @@ impl Model {
             Screen::Jobs => self.jobs.current(),
             _ => None,
         }
+    }
+
+    /// The form of a policy, if it is displayed.
+    pub(in crate::console) fn policy_form(&mut self) -> Option<&mut PolicyForm> {
+        match self.screens.last_mut() {
+            Some(Screen::PolicyForm(form)) => Some(form),
+            _ => None,
+        }
+    }
+
+    /// The position of the cursor in a list, from 1 on, and its number of lines; whether more are to be
+    /// loaded.
+    pub(in crate::console) fn position(&self) -> Option<(usize, usize, bool)> {
+        if self.dialog.is_some() || self.leave.is_some() || self.help.is_some() {
+            return None;
+        }
+        let (cursor, lines, more) = match self.screens.last() {
+            _ if self.palette.is_some() => return None,
+            None => (self.repos.cursor(), self.repos.shown(), !self.repos.known),
+            Some(Screen::Repo(repo)) => (repo.cursor, repo.items(), false),
+            Some(Screen::Packs(packs)) => (packs.cursor, packs.len(), false),
+            Some(Screen::Commits(commits)) => {
+                (commits.cursor, commits.entries.len(), !commits.is_complete())
+            }
+            Some(Screen::Files(files)) => (files.cursor, files.entries.len(), !files.is_complete()),
+            Some(Screen::Find(find)) => (find.cursor, find.found.len(), false),
+            Some(Screen::Runs) => (self.runs.cursor, self.runs.len(), false),
+            Some(Screen::History) => {
+                (self.history.cursor, self.history.entries.len(), !self.history.complete)
+            }
+            Some(Screen::Jobs) => (self.jobs.cursor, self.jobs.entries.len(), !self.jobs.complete),
+            Some(Screen::Health) => (self.health.cursor, self.findings().len(), false),
+            Some(Screen::Prune) => (self.prune.cursor, self.prune.packs().len(), false),
+            Some(Screen::Policies) => (self.policies.cursor, self.policies.len(), false),
+            Some(Screen::Tokens) => (self.tokens.cursor, self.tokens.entries.len(), false),
+            Some(Screen::Workers) => (self.workers.cursor, self.workers.leases.len(), false),
+            Some(Screen::Log) => (self.log.cursor, self.log.newest().len(), false),
+            Some(
+                Screen::Entity(_)
+                | Screen::Run(_)
+                | Screen::Record(..)
+                | Screen::Job(_)
+                | Screen::PolicyForm(_)
+                | Screen::NewToken(_),
+            ) => return None,
+        };
+        (lines > 0).then(|| (cursor.at(lines) + 1, lines, more))
     }
 
     /// A new ticket.
@@ -261,6 +311,7 @@ impl Model {
                 let lines = self.policies.len();
                 Some((&mut self.policies.cursor, lines))
             }
+            Screen::PolicyForm(form) => Some((&mut form.cursor, form.fields.len())),
             Screen::Prune => {
                 let lines = self.prune.packs().len();
                 Some((&mut self.prune.cursor, lines))

@@ -157,6 +157,15 @@ impl Policies {
         (due as u64, self.checks.len() as u64)
     }
 
+    /// The policy of the selected repo.
+    pub(in crate::console) fn current_policy(&self) -> Option<PolicyReport> {
+        self.current().map(|check| PolicyReport {
+            repo: Some(check.repo.clone()),
+            set: check.own_policy,
+            policy: check.policy,
+        })
+    }
+
     /// The selected repo.
     pub(in crate::console) fn current(&self) -> Option<&PolicyCheck> {
         self.shown.get(self.cursor.at(self.shown.len())).map(|at| &self.checks[*at as usize])

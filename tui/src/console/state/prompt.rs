@@ -13,6 +13,8 @@ pub(in crate::console) enum Wanted {
     Packs,
     /// What a new token allows.
     Token,
+    /// The file for the lines of a list.
+    File,
 }
 
 impl Wanted {
@@ -23,6 +25,7 @@ impl Wanted {
             Wanted::Path => "path: ",
             Wanted::Packs => "search: ",
             Wanted::Token => "SCOPE REPOS [90d] [NAME]: ",
+            Wanted::File => "export to (.csv, .json): ",
         }
     }
 }

@@ -42,6 +42,12 @@ impl Repo {
         self.loading = None;
         match answer {
             Ok(known) => {
+                if self.known.is_none() {
+                    // The cursor begins on the default branch.
+                    let default = &known.report.default_branch;
+                    let line = known.report.branch_heads.keys().position(|name| name == default);
+                    self.cursor.set(line.unwrap_or_default());
+                }
                 self.known = Some(known);
                 self.failure = None;
             }

@@ -1,4 +1,4 @@
-//! A run: a consolidation, a verification or a prune that is queued, active or ended.
+//! A run: a consolidation, a verification, a repair or a prune that is queued, active or ended.
 
 use jiff::Timestamp;
 use packhouse_host::{Event, GcReport, PruneReport, RepoName, VerifyReport};
@@ -15,6 +15,8 @@ use crate::text::{percent, phase};
 pub(in crate::console) enum Work {
     Consolidate,
     Verify,
+    /// Verifies, and repairs what can be repaired.
+    Repair,
     /// Deletes packs that no repo needs.
     Prune,
 }
@@ -25,6 +27,7 @@ impl Work {
         match self {
             Work::Consolidate => "consolidating",
             Work::Verify => "verifying",
+            Work::Repair => "repairing",
             Work::Prune => "pruning",
         }
     }
@@ -34,6 +37,7 @@ impl Work {
         match self {
             Work::Consolidate => "consolidation",
             Work::Verify => "verification",
+            Work::Repair => "repair",
             Work::Prune => "prune",
         }
     }
@@ -84,6 +88,8 @@ pub(in crate::console) enum Call {
     Consolidate(Permit),
     /// Verify the repo.
     Verify,
+    /// Repair it.
+    Repair(Permit),
     /// Delete the packs that were due at a time, and no others.
     Prune(Permit, Timestamp),
 }
@@ -101,6 +107,20 @@ impl Run {
     /// What it is a run on.
     pub(in crate::console) fn of(&self) -> String {
         self.repo.as_ref().map_or_else(|| "the store".to_owned(), ToString::to_string)
+    }
+
+    /// Whether it ended badly: it failed, or found problems. Being cancelled is not bad.
+    pub(in crate::console) fn is_bad(&self) -> bool {
+        match &self.state {
+            RunState::Ended(Err(failure)) => failure.kind != FailureKind::Cancelled,
+            RunState::Ended(Ok(Outcome::Verified(report))) => !report.ok,
+            _ => false,
+        }
+    }
+
+    /// Whether it was cancelled.
+    pub(in crate::console) fn is_cancelled(&self) -> bool {
+        matches!(&self.state, RunState::Ended(Err(failure)) if failure.kind == FailureKind::Cancelled)
     }
 
     /// Whether it is running.

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 
 use jiff::Timestamp;
 use packhouse_host::{Event, RepoName};
@@ -11,6 +12,7 @@ use super::run::{Call, Outcome, Run, RunState, Work};
 use super::speed::Speed;
 use super::ticket::{Abandoned, Ticket};
 use crate::console::failure::BackendResult;
+use crate::text::count;
 
 /// Concurrent runs: enough to keep two cores and a disk busy. The others are queued.
 pub(in crate::console) const CONCURRENCY: usize = 2;
@@ -26,10 +28,31 @@ pub(in crate::console) struct Started {
     pub(in crate::console) call: Call,
 }
 
+/// How runs have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::console) struct Tally {
+    pub(in crate::console) done: u64,
+    pub(in crate::console) failed: u64,
+    pub(in crate::console) cancelled: u64,
+}
+
+impl fmt::Display for Tally {
+    /// `8 done, 1 failed`: only what there is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [(self.done, "done"), (self.failed, "failed"), (self.cancelled, "cancelled")];
+        let parts = parts.into_iter().filter(|(number, _)| *number > 0);
+        let parts: Vec<String> =
+            parts.map(|(number, how)| format!("{} {how}", count(number))).collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
 /// All runs since the console started, in the order in which they were queued.
 #[derive(Debug, Default)]
 pub(in crate::console) struct Runs {
     all: VecDeque<Run>,
+    /// The runs that were started together last, until all have ended.
+    bulk: Vec<Ticket>,
     pub(in crate::console) cursor: Cursor,
 }
 
@@ -100,10 +123,31 @@ impl Runs {
         self.all.iter_mut().find(|run| run.ticket == ticket)
     }
 
-    /// All runs: first running, then queued in order, then ended ones, the latest first.
+    /// These runs were started together.
+    pub(in crate::console) fn begin_bulk(&mut self, tickets: Vec<Ticket>) {
+        self.bulk = tickets;
+    }
+
+    /// How the runs have ended that were started together, once, when the last of them has.
+    pub(in crate::console) fn take_bulk(&mut self) -> Option<Tally> {
+        let bulk: HashSet<Ticket> = self.bulk.iter().copied().collect();
+        if bulk.is_empty() || self.open().any(|run| bulk.contains(&run.ticket)) {
+            return None;
+        }
+        self.bulk.clear();
+        Some(tally(self.all.iter().filter(|run| bulk.contains(&run.ticket))))
+    }
+
+    /// How all ended runs have ended.
+    pub(in crate::console) fn tally(&self) -> Tally {
+        tally(self.all.iter().filter(|run| !run.is_open()))
+    }
+
+    /// All runs: first running, then queued in order, then ended ones: those that ended badly, then the
+    /// others, the latest first.
     pub(in crate::console) fn listed(&self) -> Vec<&Run> {
         let mut ended: Vec<&Run> = self.all.iter().rev().filter(|run| !run.is_open()).collect();
-        ended.sort_by_key(|run| Reverse(run.ended));
+        ended.sort_by_key(|run| (!run.is_bad(), Reverse(run.ended)));
         self.running().chain(self.queued()).chain(ended).collect()
     }
 
@@ -207,6 +251,18 @@ impl Runs {
         self.all.retain(|run| run.ticket != ticket);
         self.select_again(selected);
     }
+}
+
+fn tally<'a>(runs: impl Iterator<Item = &'a Run>) -> Tally {
+    runs.fold(Tally::default(), |mut tally, run| {
+        let number = match (run.is_bad(), run.is_cancelled()) {
+            (true, _) => &mut tally.failed,
+            (false, true) => &mut tally.cancelled,
+            (false, false) => &mut tally.done,
+        };
+        *number += 1;
+        tally
+    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use super::files::Files;
 use super::find::Find;
 use super::jobs::Job;
 use super::packs::Packs;
+use super::policy_form::PolicyForm;
 use super::repo::Repo;
 use super::ticket::Ticket;
 
@@ -46,6 +47,8 @@ pub(in crate::console) enum Screen {
     Prune,
     /// The policies, and which repos are due.
     Policies,
+    /// The form of a policy.
+    PolicyForm(Box<PolicyForm>),
     /// The access tokens.
     Tokens,
     /// A token that was just created, with its text.

@@ -282,7 +282,8 @@ async fn a_signal_ends_it_after_stopping_runs() {
 async fn nothing_is_drawn_when_nothing_changed() {
     let mut console = Console::on(Fake::three(), 80, 20).await;
     let frames = console.app.terminal.get_frame().count();
-    console.press(&["x", "y", "F", "F5"]).await;
+    console.send([Input::Event(Event::FocusLost), Input::Event(Event::FocusGained)]);
+    console.settle().await;
     assert_eq!(console.app.terminal.get_frame().count(), frames);
     console.press(&["Down"]).await;
     assert_eq!(console.app.terminal.get_frame().count(), frames + 1);

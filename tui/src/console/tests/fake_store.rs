@@ -11,11 +11,11 @@ use packhouse_host::clock::Clock;
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
 use packhouse_host::{
-    Cause, Error, GcCost, GcEntry, GcOptions, GcPlanReport, GcPlanned, GcQuery, GcRecord, GcReport,
-    Health, Inspect, JobError, JobReport, JobStatus, JobsQuery, Moment, MpackKey, Operation,
-    PackFate, PackReport, PlannedGc, Policy, PolicyCheck, PolicyReport, Problem, Progress,
-    PruneReport, ReplacedPack, RepoId, RepoName, RepoReport, RepoSummary, Result, VerifyReport,
-    Visibility,
+    BranchDeleteReport, Cause, Error, GcCost, GcEntry, GcOptions, GcPlanReport, GcPlanned, GcQuery,
+    GcRecord, GcReport, Health, Inspect, JobError, JobReport, JobStatus, JobsQuery, Moment,
+    MpackKey, Operation, PackFate, PackReport, PlannedGc, Policy, PolicyCheck, PolicyReport,
+    Problem, Progress, PruneReport, ReplacedPack, RepoId, RepoName, RepoReport, RepoSummary,
+    Result, VerifyReport, Visibility,
 };
 
 use super::fake::{damage, gc_plan, gc_report, now, prune_report, summary, token};
@@ -53,6 +53,8 @@ struct Inside {
     replaced: Vec<ReplacedPack>,
     /// Policy checks.
     checks: Vec<PolicyCheck>,
+    /// The default policy.
+    policy: Policy,
     /// Access tokens, oldest first.
     tokens: Vec<TokenReport>,
 }
@@ -63,6 +65,8 @@ struct FakeRepo {
     packs: Vec<PackReport>,
     /// Those of them that are known to be damaged.
     damaged: Vec<MpackKey>,
+    /// Whether its only branch was deleted.
+    has_no_branch: bool,
     timeline: Vec<Moment>,
     random: Random,
     /// Grows with each change, to detect outdated plans.
@@ -209,8 +213,16 @@ impl FakeStore {
     }
 
     /// The report of a verification.
-    fn verified(&self, repo: FakeRepo) -> VerifyReport {
-        let problems = self.inside().problems.clone();
+    fn verified(&self, repo: FakeRepo, repair: bool) -> VerifyReport {
+        let mut inside = self.inside();
+        if repair {
+            inside.problems.clear();
+        }
+        let problems = inside.problems.clone();
+        if let Some(known) = inside.repos.get_mut(&repo.summary.repo) {
+            known.summary.damaged = problems.len() as u64;
+        }
+        drop(inside);
         let needed = repo.packs.iter().filter(|pack| pack.retired_at.is_none());
         VerifyReport {
             packs_checked: repo.summary.packs,
@@ -219,7 +231,7 @@ impl FakeStore {
             repo: repo.summary.repo,
             ok: problems.is_empty(),
             problems,
-            repaired: None,
+            repaired: repair.then(Vec::new),
         }
     }
 
@@ -247,6 +259,7 @@ impl FakeRepo {
             summary: summary.clone(),
             packs: Vec::new(),
             damaged: Vec::new(),
+            has_no_branch: false,
             timeline: Vec::new(),
             random: Random::new(summary.packs),
             generation: 0,
@@ -342,11 +355,17 @@ impl FakeRepo {
         report
     }
 
+    /// Deletes its branch; false if it has none of that name.
+    fn deletes(&mut self, branch: &str) -> bool {
+        branch == "main" && !std::mem::replace(&mut self.has_no_branch, true)
+    }
+
     fn report(&self) -> RepoReport {
         let RepoSummary { repo, packs, objects, commits, snapshots, tags, bytes, .. } =
             self.summary.clone();
         let needed = self.packs.iter().filter(|pack| pack.retired_at.is_none());
-        let head = (packs > 0).then(|| ("main".to_owned(), format!("sha256:{}", "4f".repeat(32))));
+        let head = (packs > 0 && !self.has_no_branch)
+            .then(|| ("main".to_owned(), format!("sha256:{}", "4f".repeat(32))));
         RepoReport {
             repo,
             repo_id: RepoId("4f".repeat(16)),
@@ -465,7 +484,7 @@ impl Inspect for FakeStore {
                 let (name, now) = (&repo.summary.repo, self.clock.now());
                 Ok(Report::Gc(Box::new(self.consolidated(name, repo.generation, now)?)))
             }
-            Operation::Verify(_) => Ok(Report::Verify(self.verified(repo))),
+            Operation::Verify(options) => Ok(Report::Verify(self.verified(repo, options.repair))),
             other => panic!("the console does not run {}", other.kind()),
         }
     }
@@ -479,7 +498,7 @@ impl Inspect for FakeStore {
     }
 
     async fn policy(&self, repo: Option<&RepoName>) -> Result<PolicyReport> {
-        Ok(PolicyReport { repo: repo.cloned(), set: false, policy: Policy::default() })
+        Ok(PolicyReport { repo: repo.cloned(), set: false, policy: self.inside().policy })
     }
 
     async fn check_policies(&self, _: Option<&RepoName>, _: bool) -> Result<Vec<PolicyCheck>> {
@@ -534,5 +553,42 @@ impl Backend for FakeStore {
         let token = token.ok_or_else(|| Error::UnknownToken(id.to_owned()))?;
         token.revoked_at = Some(now());
         Ok(token.clone())
+    }
+
+    async fn set_policy(
+        &self,
+        repo: Option<&RepoName>,
+        policy: Option<Policy>,
+    ) -> Result<PolicyReport> {
+        let mut inside = self.inside();
+        let default = policy.filter(|_| repo.is_none()).unwrap_or(inside.policy);
+        let policy_of = |own| Policy { scrub_age_seconds: None, ..own };
+        let (set, policy) = (policy.is_some(), policy.map_or(default, policy_of));
+        match repo {
+            None => inside.policy = default,
+            Some(repo) => {
+                for check in inside.checks.iter_mut().filter(|check| check.repo == *repo) {
+                    (check.own_policy, check.policy) = (set, policy);
+                }
+            }
+        }
+        Ok(PolicyReport { repo: repo.cloned(), set, policy })
+    }
+
+    async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
+        let mut inside = self.inside();
+        let found = inside.repos.get_mut(repo).ok_or_else(|| Error::UnknownRepo(repo.clone()))?;
+        let (repo, name) = (repo.clone(), branch.to_owned());
+        if !found.deletes(branch) {
+            return Err(Error::UnknownBranch { repo, branch: name });
+        }
+        let head = format!("sha256:{}", "4f".repeat(32));
+        Ok(BranchDeleteReport {
+            repo,
+            name,
+            head,
+            deleted: true,
+            default_branch: "main".to_owned(),
+        })
     }
 }

@@ -141,7 +141,7 @@ async fn every_finding_has_a_next_step_and_enter_goes_there() {
         console.press(&["Enter"]).await;
     };
     console.shows("▸✗ a/damaged: damaged");
-    console.shows("--repair a/damaged");
+    console.shows("v lists all damage, and R repairs");
     go(&mut console, 0).await;
     console.shows("packhouse › a/damaged");
     console.press(&["Esc"]).await;

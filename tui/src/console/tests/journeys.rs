@@ -103,6 +103,9 @@ async fn an_outdated_plan_is_not_run_and_the_new_one_is_displayed() {
     console.shows("The repo changed while its plan was displayed, so nothing was done.");
     console.shows("8 → 1");
     assert_eq!(console.calls("run").len(), 1);
+    // The footer says so until the next key.
+    console.shows("y does nothing here");
+    console.press(&["Down"]).await;
     console.press_shown(&["g consolidate", "y run this plan"]).await;
     console.until_seen("Consolidated 8 packs into 1").await;
     console.press(&["w"]).await;

@@ -30,7 +30,7 @@ async fn of_five_runs_two_are_active_three_queued_and_one_is_cancelled() {
     console.shows("2 running, 3 queued");
     assert_eq!(console.calls("consolidate"), ["a/1", "a/2"]);
     // Active runs come first, and the first is selected.
-    let first = console.screen().lines().nth(2).unwrap_or_default().to_owned();
+    let first = console.screen().lines().nth(3).unwrap_or_default().to_owned();
     assert!(first.starts_with("▸a/1") && first.contains("Writing"), "{first}");
     console.press(&["End"]).await;
     console.press_shown(&["x cancel run"]).await;

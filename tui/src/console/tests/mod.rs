@@ -1,6 +1,6 @@
 //! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`]
 //! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`], [`jobs`], [`prune`],
-//! [`policies`], [`contents`], [`packs`], [`tokens`], [`workers`] and [`many`] for the real loop, [`connection`] for a remote store,
+//! [`policies`], [`changes`], [`expected`], [`contents`], [`packs`], [`tokens`], [`workers`] and [`many`] for the real loop, [`connection`] for a remote store,
 //! [`backends`] for stores, [`panic`] for bugs.
 //!
 //! Stores: [`fake_store`] is one of round numbers, [`demo`] the demo, which is a real one; both are
@@ -10,9 +10,11 @@
 //! waits until the loop is idle or something is on the screen, never for a time.
 
 mod backends;
+mod changes;
 mod connection;
 mod contents;
 mod drive;
+mod expected;
 pub(in crate::console) mod fake;
 mod fake_contents;
 mod fake_store;

@@ -23,7 +23,7 @@ fn a_click_selects_and_a_second_click_opens() {
     let left = MouseEventKind::Down(MouseButton::Left);
     update(
         &mut model,
-        Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 5, items: vec![] }),
+        Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 5, ..Extent::default() }),
     );
     for beside in [0, 4, 8, 60] {
         assert_eq!(click(&mut model, left, beside), []);
@@ -64,7 +64,7 @@ fn a_click_selects_a_finding() {
     update(&mut model, Msg::Verified(ticket, Ok(report)));
     update(
         &mut model,
-        Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 4, items: vec![] }),
+        Msg::Drawn(Extent { content: 3, height: 3, first: 0, row: 4, ..Extent::default() }),
     );
     let kind = MouseEventKind::Down(MouseButton::Left);
     update(

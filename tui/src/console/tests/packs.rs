@@ -13,7 +13,7 @@ fn damaged() -> Fake {
 
 #[tokio::test]
 async fn damaged_packs_are_flagged_and_come_first() {
-    let mut console = Console::on(damaged(), 120, 30).await;
+    let mut console = Console::on(damaged(), 120, 34).await;
     console.press(&["Enter"]).await;
     console.shows("  Damaged  ");
     console.press_shown(&["P packs"]).await;

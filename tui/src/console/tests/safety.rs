@@ -60,6 +60,7 @@ impl Bench {
         for effect in &effects {
             if let Effect::Run(_, ticket)
             | Effect::Consolidate(_, ticket, _)
+            | Effect::Repair(_, ticket, _)
             | Effect::Prune(_, ticket, _) = effect
             {
                 assert!(
@@ -67,8 +68,11 @@ impl Bench {
                     "{effect:?}"
                 );
             }
-            if let Effect::ChangeJob(..) | Effect::CreateToken(..) | Effect::RevokeToken(..) =
-                effect
+            if let Effect::ChangeJob(..)
+            | Effect::CreateToken(..)
+            | Effect::RevokeToken(..)
+            | Effect::SetPolicy(..)
+            | Effect::DeleteBranch(..) = effect
             {
                 assert!(yes && !self.model.read_only, "{effect:?} was not confirmed");
                 self.changes += 1;
@@ -87,6 +91,7 @@ impl Bench {
             Subject::Prune(report, _) => report.packs_deleted > 0,
             Subject::NewToken(_) => true,
             Subject::Revoke(token) => token.revoked_at.is_none(),
+            Subject::Policy(_) | Subject::Branch(_) | Subject::Repair(_) => true,
         };
         ready
             && dialog.is_seen()
@@ -153,6 +158,18 @@ impl Bench {
                 ticket,
                 at_once(store.verify(&repo, VerifyOptions::default(), &progress)),
             ),
+            Effect::Repair(_, ticket, repo) => {
+                let repair = VerifyOptions { repair: true };
+                Msg::Verified(ticket, at_once(store.verify(&repo, repair, &progress)))
+            }
+            Effect::SetPolicy(_, _, change) => {
+                let set = at_once(store.set_policy(change.now.repo.as_ref(), change.to));
+                Msg::PolicySet(set.map(Box::new))
+            }
+            Effect::DeleteBranch(_, _, branch) => {
+                let deleted = at_once(store.delete_branch(&branch.repo, &branch.name));
+                Msg::BranchDeleted(branch, deleted.map(Box::new))
+            }
             Effect::Tokens(ticket) => Msg::Tokens(ticket, at_once(store.tokens())),
             Effect::CreateToken(_, _, token) => {
                 Msg::TokenCreated(at_once(store.create_token(*token)).map(Box::new))
@@ -192,6 +209,7 @@ impl Bench {
             },
             Effect::Cancel(_)
             | Effect::Forget(_)
+            | Effect::Export(..)
             | Effect::Copy(_)
             | Effect::Suspend
             | Effect::Quit => return true,

@@ -166,6 +166,24 @@ async fn policies() {
         store
     };
     insta::assert_snapshot!("policies", pictures(store, &["5"]).await);
+    insta::assert_snapshot!("policy_form", pictures(store, &["5", "E", "Ctrl-u", "9"]).await);
+    let set = pictures(store, &["5", "e", "Ctrl-u", "9", "Enter"]).await;
+    insta::assert_snapshot!("confirm_policy", set);
+}
+
+#[tokio::test]
+async fn delete_branch() {
+    insta::assert_snapshot!("confirm_branch", pictures(Fake::three, &["Enter", "x"]).await);
+}
+
+#[tokio::test]
+async fn repair() {
+    let store = || {
+        let store = Fake::three();
+        store.put_damage("gabriel/notes", &[3]);
+        store
+    };
+    insta::assert_snapshot!("confirm_repair", pictures(store, &["Enter", "R"]).await);
 }
 
 #[tokio::test]

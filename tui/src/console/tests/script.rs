@@ -11,9 +11,10 @@ use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::clock::Clock;
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::{
-    Class, ConnectionStatus, Error, Event, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport,
-    Health, Inspect, JobReport, JobStatus, JobsQuery, Operation, Phase, PlannedGc, PolicyCheck,
-    PolicyReport, Progress, PruneOptions, RepoName, RepoSummary, Result,
+    BranchDeleteReport, Class, ConnectionStatus, Error, Event, GcEntry, GcOptions, GcPlanReport,
+    GcQuery, GcReport, Health, Inspect, JobReport, JobStatus, JobsQuery, Operation, Phase,
+    PlannedGc, Policy, PolicyCheck, PolicyReport, Progress, PruneOptions, RepoName, RepoSummary,
+    Result,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -436,5 +437,20 @@ impl<B: Backend + Clone + 'static> Backend for Scripted<B> {
     async fn revoke_token(&self, token: &str) -> Result<TokenReport> {
         self.called("revoke-token", token)?;
         self.inner.revoke_token(token).await
+    }
+
+    async fn set_policy(
+        &self,
+        repo: Option<&RepoName>,
+        policy: Option<Policy>,
+    ) -> Result<PolicyReport> {
+        let of = repo.map_or_else(|| "default".to_owned(), ToString::to_string);
+        self.called("set-policy", &of)?;
+        self.inner.set_policy(repo, policy).await
+    }
+
+    async fn delete_branch(&self, repo: &RepoName, branch: &str) -> Result<BranchDeleteReport> {
+        self.called("delete-branch", branch)?;
+        self.inner.delete_branch(repo, branch).await
     }
 }

@@ -55,7 +55,7 @@ async fn a_token_is_revoked_after_a_confirmation() {
     console.press(&["7"]).await;
     console.press_shown(&["x revoke"]).await;
     console.shows("Revoke token 00000000000000bb?");
-    for no in ["Enter", "x"] {
+    for no in ["x", "Enter"] {
         console.press(&[no]).await;
         assert_eq!(console.calls("revoke-token"), [""; 0], "{no} revoked it");
     }

@@ -1,13 +1,14 @@
 //! Handles actions.
 
 use super::{
-    answer, ask, contents, health, jobs, packs, policies, prompt, prune, reload, screens, tokens,
-    work, workers,
+    answer, ask, branches, contents, export, health, jobs, packs, policies, prompt, prune, reload,
+    screens, tokens, work, workers,
 };
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
 use crate::console::state::{
-    Asks, Cursor, Finding, Item, JobChange, Leave, Model, Outcome, RunState, Screen, Ticket, Wanted,
+    Asks, Cursor, Finding, Item, JobChange, Leave, Model, Outcome, PolicyForm, RunState, Screen,
+    Ticket, Wanted,
 };
 use crate::text::count;
 
@@ -73,6 +74,18 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::NewToken => tokens::ask_new(model),
         Action::Revoke => tokens::ask_revoke(model),
         Action::Workers => return workers::show(model),
+        Action::EditPolicy => {
+            let policy = model.policies.current_policy();
+            policies::edit(model, policy);
+        }
+        Action::EditDefault => {
+            let policy = model.policies.default.clone();
+            policies::edit(model, policy);
+        }
+        Action::ResetPolicy => policies::ask(model, PolicyForm::reset),
+        Action::Export => export::ask(model),
+        Action::DeleteBranch => branches::ask(model),
+        Action::Repair => return ask::ask_repair(model),
         Action::Commits => return contents::show_commits(model),
         Action::Entity => return contents::show_commit(model),
         Action::Raw => contents::turn_raw(model),
@@ -133,6 +146,11 @@ fn typed(model: &mut Model, action: Action) -> Vec<Effect> {
         Focus::Filter => model.repos.type_filter(action, model.now),
         Focus::Search if model.policies.typing => model.policies.type_text(action),
         Focus::Prompt => prompt::edit(model, action),
+        Focus::PolicyForm => {
+            if let Some(form) = model.policy_form() {
+                form.edit(|input| _ = input.act(action));
+            }
+        }
         Focus::Search => {
             model.history.type_text(action);
             return search_again(model);
@@ -171,6 +189,7 @@ fn accept(model: &mut Model) -> Vec<Effect> {
         Focus::Search => (model.history.typing, model.policies.typing) = (false, false),
         Focus::Typing => return ask::confirm(model),
         Focus::Prompt => return answer::accept(model),
+        Focus::PolicyForm => policies::ask(model, PolicyForm::change),
         Focus::Palette => {
             let chosen = model.palette.take().and_then(|palette| palette.chosen(&model.keymap));
             return chosen.map(|action| act(model, action)).unwrap_or_default();
@@ -197,6 +216,7 @@ fn cancel(model: &mut Model) -> Vec<Effect> {
         }
         Focus::Palette => model.palette = None,
         Focus::Prompt => model.prompt = None,
+        Focus::PolicyForm => drop(model.screens.pop()),
         _ => return ask::decline(model),
     }
     Vec::new()

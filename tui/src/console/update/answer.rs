@@ -1,6 +1,6 @@
 //! What the answer to a question in the footer does.
 
-use super::{contents, find, packs, tokens};
+use super::{contents, export, find, packs, tokens};
 use crate::console::msg::Effect;
 use crate::console::state::{Model, Wanted};
 
@@ -11,7 +11,8 @@ pub(super) fn accept(model: &mut Model) -> Vec<Effect> {
     let refusal = match wanted {
         Wanted::Id => find::refuses(&text),
         Wanted::Token => tokens::confirm_new(model, &text).err(),
-        Wanted::Path | Wanted::Packs => None,
+        Wanted::File if text.is_empty() => Some("a name is missing".to_owned()),
+        Wanted::Path | Wanted::Packs | Wanted::File => None,
     };
     if let Some(prompt) = model.prompt.as_mut().filter(|_| refusal.is_some()) {
         prompt.refusal = refusal;
@@ -22,6 +23,7 @@ pub(super) fn accept(model: &mut Model) -> Vec<Effect> {
         Wanted::Token => {}
         Wanted::Packs => packs::search(model, &text),
         Wanted::Id => return find::show(model, text),
+        Wanted::File => return export::write(model, text),
         Wanted::Path => return contents::go_to(model, &text),
     }
     Vec::new()

@@ -74,6 +74,10 @@ pub(super) fn planned(
 /// The operator confirms.
 pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
     let Some(confirmed) = model.dialog.as_mut().and_then(ConfirmDialog::confirm) else {
+        if model.extent.cramped {
+            model.notice =
+                Some("Nothing was done: this terminal is too small to confirm".to_owned());
+        }
         return Vec::new();
     };
     model.dialog = None;
@@ -98,6 +102,19 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
             let ticket = model.ticket();
             return vec![Effect::RevokeToken(permit, ticket, id)];
         }
+        Confirmed::Policy(permit, change) => {
+            let ticket = model.ticket();
+            return vec![Effect::SetPolicy(permit, ticket, change)];
+        }
+        Confirmed::Branch(permit, branch) => {
+            let ticket = model.ticket();
+            return vec![Effect::DeleteBranch(permit, ticket, branch)];
+        }
+        Confirmed::Repair(permit, repo) => {
+            let (ticket, call) = (model.ticket(), Call::Repair(permit));
+            model.runs.ask(ticket, repo, Work::Repair, call, model.now);
+            work::show(model, ticket);
+        }
         Confirmed::Prune(permit, asked_at) => {
             let (ticket, call) = (model.ticket(), Call::Prune(permit, asked_at));
             model.runs.ask(ticket, None::<RepoName>, Work::Prune, call, model.now);
@@ -105,11 +122,14 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
         }
         Confirmed::Many(permit, repos) => {
             work::show_all(model);
+            let mut bulk = Vec::with_capacity(repos.len());
             for repo in repos {
                 let ticket = model.ticket();
                 let call = Call::Consolidate(permit.clone());
                 model.runs.ask(ticket, repo, Work::Consolidate, call, model.now);
+                bulk.push(ticket);
             }
+            model.runs.begin_bulk(bulk);
         }
     }
     work::start(model)
@@ -142,8 +162,19 @@ pub(super) fn verify(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
+/// Asks whether to repair the displayed repo. If it has a run, shows that instead.
+pub(super) fn ask_repair(model: &mut Model) -> Vec<Effect> {
+    let repo = model.to_repair().cloned();
+    if let Some(repo) = repo.filter(|_| !model.read_only)
+        && !work::show_open(model, &repo)
+    {
+        model.dialog = Some(ConfirmDialog::of_repair(repo, model.ticket()));
+    }
+    Vec::new()
+}
+
 fn verify_many(model: &mut Model, marked: Vec<RepoSummary>) -> Vec<Effect> {
-    let (busy, mut skipped) = (busy(model, Work::Verify), 0);
+    let (busy, mut skipped, mut bulk) = (busy(model, Work::Verify), 0, Vec::new());
     work::show_all(model);
     for RepoSummary { repo, .. } in marked {
         if busy.contains(&repo) {
@@ -152,7 +183,9 @@ fn verify_many(model: &mut Model, marked: Vec<RepoSummary>) -> Vec<Effect> {
         }
         let ticket = model.ticket();
         model.runs.ask(ticket, repo, Work::Verify, Call::Verify, model.now);
+        bulk.push(ticket);
     }
+    model.runs.begin_bulk(bulk);
     if skipped > 0 {
         model.notice = Some(format!("{} skipped: already being verified", count(skipped)));
     }

@@ -11,9 +11,27 @@ use crate::console::state::{Asks, Extent, Model};
 /// A key.
 pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
     model.dirty |= model.notice.take().is_some();
-    let Some(action) = model.keymap.lookup(model.focus(), key) else { return Vec::new() };
+    let Some(action) = model.keymap.lookup(model.focus(), key) else {
+        unknown(model, key);
+        return Vec::new();
+    };
     model.dirty = true;
     act(model, action)
+}
+
+/// Says that a key does nothing. In a text input it is no mistake.
+fn unknown(model: &mut Model, key: Key) {
+    let focus = model.focus();
+    if focus.takes_text() {
+        return;
+    }
+    let help = model.keymap.key_in(focus, Action::Help);
+    model.notice = Some(match (model.keymap.is_withheld(focus, key), help.is_empty()) {
+        (true, _) => format!("{key} changes the store, and the console is read-only"),
+        (false, true) => format!("{key} does nothing here"),
+        (false, false) => format!("{key} does nothing here; {help} lists the keys"),
+    });
+    model.dirty = true;
 }
 
 /// Pasted text.
@@ -27,6 +45,11 @@ pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
             return search_again(model);
         }
         Focus::Prompt => prompt::paste(model, text),
+        Focus::PolicyForm => {
+            if let Some(form) = model.policy_form() {
+                form.edit(|input| input.paste(text));
+            }
+        }
         Focus::Palette => {
             if let Some(palette) = &mut model.palette {
                 palette.input.paste(text);
@@ -60,7 +83,7 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 fn click(model: &mut Model, row: u16) -> Vec<Effect> {
     use Focus::{
         Commits, Done, Files, Filter, Find, Health, History, Jobs, Log, Packs, Palette, Policies,
-        Prune, Repo, Repos, Runs, Tokens, Workers,
+        PolicyForm, Prune, Repo, Repos, Runs, Tokens, Workers,
     };
     let is_list = matches!(
         model.focus(),
@@ -74,6 +97,7 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
             | Health
             | Prune
             | Policies
+            | PolicyForm
             | Log
             | Commits
             | Files

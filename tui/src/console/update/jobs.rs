@@ -92,7 +92,9 @@ pub(super) fn changed(
             model.jobs.put(&job);
             let text = match (job.id == id, change) {
                 (false, _) => format!("Job {id}: job {}, which waits, does the same", job.id),
-                (true, JobChange::Retry) => format!("Job {id} is queued again"),
+                (true, JobChange::Retry) => {
+                    format!("Job {id} is queued again, until a worker is free")
+                }
                 (true, JobChange::Cancel) => format!("Job {id} is cancelled"),
             };
             (Level::Note, text)

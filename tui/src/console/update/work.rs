@@ -5,6 +5,7 @@ use packhouse_host::{Event, PruneReport, RepoName};
 
 use super::reload;
 use crate::console::failure::{BackendResult, FailureKind};
+use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
 use crate::console::state::{
     Abandoned, Call, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, Prune, Run, RunState,
@@ -53,6 +54,7 @@ fn call(Started { ticket, repo, call }: Started, now: Timestamp) -> Option<Effec
         Call::Plan(permit) => Effect::Run(permit, ticket),
         Call::Consolidate(permit) => Effect::Consolidate(permit, ticket, repo?),
         Call::Verify => Effect::Verify(ticket, repo?),
+        Call::Repair(permit) => Effect::Repair(permit, ticket, repo?),
         Call::Prune(permit, asked_at) => {
             Effect::Prune(permit, ticket, Prune::of_preview(asked_at, now))
         }
@@ -79,6 +81,7 @@ pub(super) fn step(model: &mut Model, ticket: Ticket, event: Event) -> bool {
 /// Cancels runs.
 pub(super) fn stop(model: &mut Model, tickets: &[Ticket]) -> Vec<Effect> {
     let abandoned = model.runs.stop(tickets, model.now);
+    bulk_ended(model);
     let mut effects: Vec<Effect> = abandoned.into_iter().map(abandon).collect();
     effects.extend(start(model));
     effects.extend(leave_when_done(model));
@@ -93,6 +96,7 @@ pub(super) fn ended(
 ) -> Vec<Effect> {
     model.dirty = true;
     model.runs.end(ticket, answer, model.now);
+    bulk_ended(model);
     let Some(run) = model.runs.get(ticket) else { return Vec::new() };
     let repo = run.repo.clone();
     let (level, message) = log_entry(run);
@@ -121,6 +125,27 @@ pub(super) fn ended(
     effects.push(Effect::Summarise(fresh, repo));
     effects.extend(reload::screens(model));
     effects
+}
+
+/// Says how the runs have ended that were started together, if the last of them has. In the list of
+/// runs, the cursor is then on the first that failed.
+fn bulk_ended(model: &mut Model) {
+    let Some(tally) = model.runs.take_bulk() else { return };
+    let level = if tally.failed > 0 { Level::Error } else { Level::Note };
+    model.log.say(model.now, level, tally.to_string());
+    let is_listed = matches!(model.screens.last(), Some(Screen::Runs)) && model.dialog.is_none();
+    let way = match (tally.failed, is_listed) {
+        // The list says it above its lines.
+        (0, true) => return,
+        (0, false) => String::new(),
+        (_, true) => {
+            let bad = model.runs.listed().iter().position(|run| run.is_bad());
+            bad.into_iter().for_each(|line| model.runs.cursor.set(line));
+            format!("; {} shows the failed", model.keymap.key_in(Focus::Runs, Action::Open))
+        }
+        (_, false) => format!("; {} lists them", model.keymap.key_of(Action::Runs)),
+    };
+    model.notice = Some(format!("{tally}{way}"));
 }
 
 /// Whether the repo has changed since its plan was displayed.

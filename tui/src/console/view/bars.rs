@@ -6,6 +6,7 @@
 //!  filter: alb packs>1▏ Enter apply  Esc cancel
 //! ```
 
+use packhouse_host::RepoName;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -52,6 +53,12 @@ fn path(model: &Model) -> Vec<String> {
                 }
                 Subject::NewToken(_) => ["tokens".to_owned(), "new".to_owned()],
                 Subject::Revoke(token) => [format!("token {}", token.id), "revoke".to_owned()],
+                Subject::Policy(change) => {
+                    let verb = if change.to.is_some() { "set" } else { "reset" };
+                    [format!("policy of {}", policy_of(change.now.repo.as_ref())), verb.to_owned()]
+                }
+                Subject::Branch(branch) => [branch.repo.to_string(), "delete branch".to_owned()],
+                Subject::Repair(repo) => [repo.to_string(), "repair".to_owned()],
                 Subject::Job(job, change) => [format!("job {}", job.id), change.verb().to_owned()],
             });
         }
@@ -90,9 +97,17 @@ fn path(model: &Model) -> Vec<String> {
         (None, Some(Screen::Health)) => path.push("health".to_owned()),
         (None, Some(Screen::Prune)) => path.push("prune".to_owned()),
         (None, Some(Screen::Policies)) => path.push("policies".to_owned()),
+        (None, Some(Screen::PolicyForm(form))) => {
+            path.extend(["policies".to_owned(), policy_of(form.repo())]);
+        }
         (None, Some(Screen::Log)) => path.push("log".to_owned()),
     }
     path
+}
+
+/// Whose policy it is.
+fn policy_of(repo: Option<&RepoName>) -> String {
+    repo.map_or_else(|| "all repos".to_owned(), ToString::to_string)
 }
 
 /// The status, in order of importance, as much as fits. The path is cut for it, down to half of the
@@ -178,6 +193,9 @@ fn work(model: &Model) -> Vec<String> {
 
 /// Draws the footer.
 pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
+    let position = position(model);
+    let right = u16::try_from(width(&position)).unwrap_or(u16::MAX).min(area.width);
+    let (whole, area) = (area, Rect { width: area.width - right, ..area });
     let room = usize::from(area.width).saturating_sub(2);
     let bad = match model.focus() {
         Focus::Filter => model.repos.bad_filter.as_ref(),
@@ -209,6 +227,17 @@ pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
         }
     };
     frame.render_widget(Paragraph::new(Line::from(spans)).style(model.styles.bar()), area);
+    let corner = Rect { x: area.x + area.width, width: right, ..whole };
+    let position = Line::styled(position, model.styles.quiet());
+    frame.render_widget(Paragraph::new(position).style(model.styles.bar()), corner);
+}
+
+/// Where the cursor of a list is: `12/40`, or `12/200+` if more are to be loaded.
+fn position(model: &Model) -> String {
+    model.position().map_or_else(String::new, |(at, lines, more)| {
+        let more = if more { "+" } else { "" };
+        format!("{}/{}{more} ", count(at as u64), count(lines as u64))
+    })
 }
 
 /// The prompt and the input in the footer. The confirm dialog has an input of its own.
@@ -244,17 +273,8 @@ fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
 
 fn hint(model: &Model, binding: &Binding) -> [Span<'static>; 2] {
     let key = binding.keys.first().map_or_else(String::new, |key| format!(" {key}"));
-    // No longer than the hint for a plan, for which there is room.
     let hint = match (&model.dialog, binding.row.action) {
-        (Some(ConfirmDialog { subject: Subject::Job(_, change), .. }), Action::Confirm) => {
-            format!("{} job", change.verb())
-        }
-        (Some(ConfirmDialog { subject: Subject::NewToken(_), .. }), Action::Confirm) => {
-            "create token".to_owned()
-        }
-        (Some(ConfirmDialog { subject: Subject::Revoke(_), .. }), Action::Confirm) => {
-            "revoke token".to_owned()
-        }
+        (Some(dialog), Action::Confirm) => dialog.subject.hint(binding.row.hint),
         (Some(ConfirmDialog { subject: Subject::Job(..), .. }), Action::Decline) => {
             "back".to_owned()
         }

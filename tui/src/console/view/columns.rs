@@ -142,8 +142,11 @@ impl Columns {
     pub(super) fn head(&self, model: &Model) -> Line<'static> {
         let (sorted, up) = model.repos.sorted();
         let arrow = if up { "▲" } else { "▼" };
-        let head =
-            |label: &str, is: bool| if is { format!("{label}{arrow}") } else { label.to_owned() };
+        let is_sorted = !model.repos.is_ranked();
+        let head = |label: &str, is: bool| match is && is_sorted {
+            true => format!("{label}{arrow}"),
+            false => label.to_owned(),
+        };
         let mut text =
             " ".repeat(MARGIN) + &pad(&head("NAME", sorted == Column::Name), self.name, false);
         for fitting in &self.beside {

@@ -36,9 +36,12 @@
 //!  1 is not 12. Nothing was done.
 //! ```
 
+mod branch;
 mod job;
 mod many;
+mod policy;
 mod prune;
+mod repair;
 mod token;
 
 use packhouse_host::{Event, GcPlanReport};
@@ -55,21 +58,28 @@ use super::result::{kind, nothing_done};
 use crate::console::cells::{fit, tail, width, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{
-    Asks, ConfirmDialog, Extent, JobChange, Model, PlanState, RECONNECTING, Subject, Work,
-    step_text,
+    Asks, ConfirmDialog, Extent, Model, PlanState, RECONNECTING, Subject, Work, step_text,
 };
 use crate::text::{capitalized, count, duration, escaped, plural, size};
 
 /// With more lines for the plan, there is a blank line before the question.
 const APART: usize = 6;
+/// Columns and rows in which a plan and its question can be read.
+const READABLE: (usize, usize) = (36, 6);
+/// Rows above and below.
+const AROUND: usize = 2;
 /// Cells for the typed number.
 const ANSWER: usize = 8;
 
 /// Draws the dialog instead of the body.
 pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, area: Rect) -> Extent {
     let room = room(area);
-    let mut question = question(model, dialog, room);
     let height = usize::from(area.height);
+    let cramped = height < READABLE.1 || usize::from(area.width) < READABLE.0;
+    let mut question = match cramped && !matches!(dialog.asks, Asks::Nothing) {
+        true => too_small(model, room),
+        false => question(model, dialog, room),
+    };
     if height > question.len() + APART {
         question.insert(0, Line::default());
     }
@@ -83,10 +93,20 @@ pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, are
         Subject::Prune(report, _) => prune::lines(model, report, room),
         Subject::NewToken(token) => token::new(model, token, room),
         Subject::Revoke(token) => token::revoke(model, token, room),
+        Subject::Policy(change) => policy::lines(model, change, room),
+        Subject::Branch(branch) => branch::lines(model, branch, room),
+        Subject::Repair(repo) => repair::lines(model, repo, room),
     };
     let extent = scrolled(frame, plan, lines, dialog.top.at(usize::MAX));
     frame.render_widget(Paragraph::new(question), inner(footer));
-    extent
+    Extent { cramped, ..extent }
+}
+
+/// What replaces the question where it can't be read.
+fn too_small(model: &Model, room: usize) -> Vec<Line<'static>> {
+    let (columns, rows) = (READABLE.0, READABLE.1 + AROUND);
+    let text = format!("Too small to confirm: {columns}×{rows} is enough");
+    styled(wrap(&text, room), model.styles.warn())
 }
 
 fn one(
@@ -186,11 +206,8 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
         ]
     };
     // "Cancel" would be ambiguous where a job may be cancelled.
-    let job = match &dialog.subject {
-        Subject::Job(_, change) => Some(*change),
-        _ => None,
-    };
-    let decline = if job.is_some() { "Back" } else { "Cancel" };
+    let is_job = matches!(dialog.subject, Subject::Job(..));
+    let decline = if is_job { "Back" } else { "Cancel" };
     let cancel = |focus, action| button(decline, model.keymap.key_in(focus, action));
     let (mut more, mut below) = (Vec::new(), Vec::new());
     let default = match &dialog.asks {
@@ -204,13 +221,7 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'sta
     match (&dialog.asks, &dialog.subject) {
         (Asks::Key, _) if dialog.is_ready() => {
             let key = model.keymap.key_of(Action::Confirm);
-            let label = match (job, &dialog.subject) {
-                (Some(JobChange::Retry), _) => "Retry job",
-                (Some(JobChange::Cancel), _) => "Cancel job",
-                (None, Subject::NewToken(_)) => "Create token",
-                (None, Subject::Revoke(_)) => "Revoke token",
-                (None, _) => "Consolidate",
-            };
+            let label = capitalized(&dialog.subject.hint("consolidate"));
             more.push(vec![Span::raw(label), Span::styled(format!("  {key}"), styles.strong())]);
         }
         (Asks::Count(input), _) => {

@@ -161,9 +161,14 @@ fn next(model: &Model, finding: Finding) -> String {
         Finding::Unknown(_) => {
             format!("Fix the cause, then press {}.", key(Focus::Health, Action::Refresh))
         }
-        Finding::Damaged(_) => format!(
+        Finding::Damaged(_) if model.read_only => format!(
             "{enter} opens the repo, and {} there lists all damage. Repair it from intact copies with: {command}",
             key(Focus::Repo, Action::Verify)
+        ),
+        Finding::Damaged(_) => format!(
+            "{enter} opens the repo. There, {} lists all damage, and {} repairs what has intact copies in the store; push the rest again.",
+            key(Focus::Repo, Action::Verify),
+            key(Focus::Repo, Action::Repair)
         ),
         Finding::Disk(_) => {
             "Free some space before pushes and consolidations fail; packhouse prune deletes replaced packs.".to_owned()

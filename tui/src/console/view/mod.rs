@@ -35,6 +35,7 @@ mod packs;
 mod palette;
 mod parts;
 mod policies;
+mod policy_form;
 mod prune;
 mod record;
 mod repo;
@@ -90,6 +91,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (None, Some(Screen::Health)) => health::draw(model, frame, body),
         (None, Some(Screen::Prune)) => prune::draw(model, frame, body),
         (None, Some(Screen::Policies)) => policies::draw(model, frame, body),
+        (None, Some(Screen::PolicyForm(form))) => policy_form::draw(model, form, frame, body),
         (None, Some(Screen::Log)) => log::draw(model, frame, body),
     };
     if let Some(leave) = model.leave {

@@ -11,7 +11,7 @@ use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{
-    Condition, Extent, Model, Outcome, Pace, RECONNECTING, RunState, Work, is_worn,
+    Condition, Extent, Model, Outcome, Pace, RECONNECTING, Run, RunState, Work, is_worn,
 };
 use crate::console::theme::Styles;
 use crate::text::{ago, count, escaped, percent, plural, size};
@@ -152,7 +152,7 @@ fn next(model: &Model, focus: Focus, work: Work, kind: FailureKind) -> Option<St
     let key = |action| Some(model.keymap.key_in(focus, action)).filter(|key| !key.is_empty());
     let again = match work {
         Work::Consolidate => Action::Consolidate,
-        Work::Verify => Action::Verify,
+        Work::Verify | Work::Repair => Action::Verify,
         Work::Prune => Action::Prune,
     };
     Some(match (kind, work) {
@@ -161,7 +161,7 @@ fn next(model: &Model, focus: Focus, work: Work, kind: FailureKind) -> Option<St
             let key = model.keymap.key_in(focus, Action::History);
             format!("After reconnecting, press {key}: its result is in the history.")
         }
-        (FailureKind::Unreachable, Work::Verify) => {
+        (FailureKind::Unreachable, Work::Verify | Work::Repair) => {
             format!("After reconnecting, press {} to retry.", key(again)?)
         }
         // A failed plan must be closed, and requested again.
@@ -176,7 +176,7 @@ fn next(model: &Model, focus: Focus, work: Work, kind: FailureKind) -> Option<St
         (FailureKind::Conflict, Work::Consolidate) => {
             format!("Press {} to see a new plan.", key(again)?)
         }
-        (FailureKind::Conflict, Work::Verify) => {
+        (FailureKind::Conflict, Work::Verify | Work::Repair) => {
             format!("Retrying is safe: press {}.", key(again)?)
         }
         (FailureKind::Damage, _) => {
@@ -309,6 +309,14 @@ pub(super) fn state_text(model: &Model, repo: &RepoSummary, count: bool) -> (Str
     (text, style)
 }
 
+/// Whether a repo was consolidated after a run of it had failed.
+fn has_succeeded_since(run: &Run, repo: &RepoSummary) -> bool {
+    run.work == Work::Consolidate
+        && repo.last_gc.as_ref().is_some_and(|last| {
+            last.outcome != "failed" && run.ended.is_some_and(|ended| last.finished_at > ended)
+        })
+}
+
 /// The state of the run of a repo, or how it ended if that was bad.
 fn work_text(model: &Model, repo: &RepoSummary) -> Option<(String, Style)> {
     let (styles, run) = (model.styles, model.runs.of_repo(&repo.repo)?);
@@ -321,10 +329,15 @@ fn work_text(model: &Model, repo: &RepoSummary) -> Option<(String, Style)> {
             return Some((text, styles.busy()));
         }
         RunState::Queued(_) => ("queued", styles.busy()),
-        RunState::Ended(Err(failure)) if failure.kind != FailureKind::Cancelled => {
+        RunState::Ended(Err(failure))
+            if failure.kind != FailureKind::Cancelled && !has_succeeded_since(run, repo) =>
+        {
             ("failed", styles.bad())
         }
-        RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok => ("damaged", styles.bad()),
+        // Others record the damage that they find: it is in the row, until it is repaired.
+        RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok && model.read_only => {
+            ("damaged", styles.bad())
+        }
         RunState::Ended(_) => return None,
     };
     Some((text.to_owned(), style))

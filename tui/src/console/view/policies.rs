@@ -10,7 +10,7 @@
 //!
 //!  Policy      its own: no automatic consolidation
 //!
-//!  Enter open  s sort  / search  Esc back
+//!  Enter open  e edit policy  E edit default  s sort  / search  Esc back
 //! ```
 
 use packhouse_host::PolicyCheck;

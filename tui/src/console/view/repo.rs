@@ -88,7 +88,7 @@ pub(super) fn draw(model: &Model, repo: &Repo, frame: &mut Frame, area: Rect) ->
         frame.render_widget("▸", Rect { width: 1.min(row.width), ..row });
     }
     let items = (first..content).take(height).map(|at| page.item_at(at)).collect();
-    Extent { content, height, first, row: area.y, items }
+    Extent { content, height, first, row: area.y, items, ..Extent::default() }
 }
 
 /// All lines of the screen, by number.

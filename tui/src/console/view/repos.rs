@@ -143,6 +143,9 @@ fn marks(model: &Model) -> String {
 /// The column and the direction of the order.
 fn sorted(model: &Model) -> [String; 2] {
     let (column, up) = model.repos.sorted();
+    if model.repos.is_ranked() {
+        return ["best match first".to_owned(), String::new()];
+    }
     let order = match (column, up) {
         (Column::Name, true) => "",
         (Column::Name, false) => "descending",

@@ -83,6 +83,9 @@ fn failed(model: &Model, work: Work, failure: &Failure, room: usize) -> Vec<Line
     // Packs are deleted one by one.
     let meaning = match (work, failure.kind) {
         (Work::Prune, FailureKind::Unreachable) => meaning,
+        (Work::Repair, kind) if kind != FailureKind::Unreachable => {
+            "What was repaired until then stays repaired."
+        }
         (Work::Prune, _) => "What was deleted until then stays deleted. It was not needed.",
         _ => meaning,
     };
@@ -98,7 +101,7 @@ fn unknown(work: Work) -> &'static str {
     match work {
         Work::Consolidate => "The connection was lost, so the result is unknown.",
         Work::Verify => "The connection was lost. Nothing was changed.",
-        Work::Prune => "The connection was lost, so the result is unknown.",
+        Work::Prune | Work::Repair => "The connection was lost, so the result is unknown.",
     }
 }
 

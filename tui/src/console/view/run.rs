@@ -119,6 +119,7 @@ fn going(model: &Model, run: &Run, area: Rect) -> Vec<Line<'static>> {
             plain(wrap(message, room))
         }
         (false, Work::Prune) => plain(wrap("The packs that replace them are read first. What may be the last good copy is kept. You can leave this screen; the run continues.", room)),
+        (false, Work::Repair) => plain(wrap("Intact data is not changed. You can leave this screen; the run continues.", room)),
         (false, Work::Verify) => plain(wrap("Verification changes nothing. You can leave this screen; the run continues.", room)),
     });
     lines
@@ -137,7 +138,7 @@ fn cut_off(stopping: bool) -> &'static str {
 fn phases(model: &Model, run: &Run, step: Option<&Event>, room: usize) -> Line<'static> {
     let all: &[Phase] = match run.work {
         Work::Consolidate => &[Phase::Plan, Phase::Splice, Phase::Prove, Phase::Publish],
-        Work::Verify => &[Phase::Verify],
+        Work::Verify | Work::Repair => &[Phase::Verify],
         Work::Prune => &[Phase::Verify, Phase::Delete],
     };
     let at = step.and_then(|step| all.iter().position(|phase| *phase == step.phase));

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  packhouse › runs                                                       2 running, 1 queued · /srv/store
+//!  2 running · 1 queued · 1 done
 //!  REPO              RUN            STATE                 TIME                                BYTES
 //! ▸gabriel/notes     consolidation  Writing 43 %          phase: 12 s left  340.2 KiB of 791.9 KiB
 //!  okafor/remixes    verification   Verifying 12 %        phase: 3 min left     1.2 GiB of 9.8 GiB
@@ -15,9 +16,10 @@ use packhouse_host::Event;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{inner, plain, room};
+use super::parts::{inner, joined, plain, room, split};
 use super::run::{seconds, since};
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;
@@ -48,6 +50,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         );
         return Extent { row: area.y, ..Extent::default() };
     }
+    let [top, area] = split(area, usize::from(area.height > 3));
+    frame.render_widget(Paragraph::new(sums(model)), inner(top));
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, run: &Run, selected| {
         table.row(model.styles, &escaped(&run.of()), |head| cell(model, run, head), selected)
@@ -59,6 +63,23 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         model.runs.cursor,
         model.runs.listed().into_iter(),
         row,
+    )
+}
+
+/// How many runs there are, and how they have ended.
+fn sums(model: &Model) -> Line<'static> {
+    let (styles, runs, tally) = (model.styles, &model.runs, model.runs.tally());
+    let parts = [
+        (runs.running().count() as u64, "running", styles.busy()),
+        (runs.queued().count() as u64, "queued", styles.busy()),
+        (tally.done, "done", styles.good()),
+        (tally.failed, "failed", styles.bad()),
+        (tally.cancelled, "cancelled", styles.warn()),
+    ];
+    let parts = parts.into_iter().filter(|(number, ..)| *number > 0);
+    joined(
+        styles,
+        parts.map(|(number, how, style)| Span::styled(format!("{} {how}", count(number)), style)),
     )
 }
 

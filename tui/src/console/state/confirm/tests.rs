@@ -13,7 +13,7 @@ fn of(marked: Vec<RepoSummary>) -> ConfirmDialog {
         |repo| repo.to_string() != "a/hidden",
     );
     let mut dialog = ConfirmDialog::of(choice, Ticket(1), true);
-    dialog.drawn();
+    dialog.drawn(false);
     dialog
 }
 
@@ -55,10 +55,10 @@ fn repos_with_nothing_to_do_are_skipped_by_name() {
 #[test]
 fn a_plan_that_was_not_drawn_cannot_be_confirmed() {
     let mut dialog = ConfirmDialog::one("a/b".parse().unwrap(), Ticket(1), true);
-    dialog.drawn();
+    dialog.drawn(false);
     dialog.take(Ok(crate::console::tests::fake::gc_plan(&summary("a/b", 3))));
     assert!(dialog.confirm().is_none(), "the frame had no plan yet");
-    dialog.drawn();
+    dialog.drawn(false);
     assert!(dialog.confirm().is_some());
     let marked = (0..3).map(|n| summary(&format!("o/r{n}"), 2)).collect();
     assert!(
@@ -79,7 +79,7 @@ fn a_single_remaining_repo_shows_its_own_plan() {
 fn a_preview_cannot_be_confirmed() {
     let mut dialog = ConfirmDialog::one("a/b".parse().unwrap(), Ticket(1), false);
     dialog.take(Ok(crate::console::tests::fake::gc_plan(&summary("a/b", 3))));
-    dialog.drawn();
+    dialog.drawn(false);
     assert!(dialog.confirm().is_none());
     let mut dialog = many(3);
     dialog.asks = Asks::Nothing;

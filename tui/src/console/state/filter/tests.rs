@@ -10,7 +10,7 @@ fn passes(text: &str, repo: &RepoSummary) -> bool {
 }
 
 #[test]
-fn words_are_fuzzy_and_terms_are_exact() {
+fn words_are_parts_of_the_name_and_terms_are_exact() {
     let repo = RepoSummary {
         bytes: 3 << 30,
         duplicate_bytes: 1 << 30,
@@ -20,7 +20,17 @@ fn words_are_fuzzy_and_terms_are_exact() {
     for yes in [
         "",
         "alb",
-        "sdal",
+        "dio/al",
+        "~sdal",
+        "~sdal alb",
+        "^studio",
+        "album$",
+        "!demo",
+        "!^album",
+        "'lbu",
+        // Signs alone are words that are still being typed.
+        "~",
+        "^ ' !",
         "album studio",
         "packs>11",
         "packs=12",
@@ -43,6 +53,12 @@ fn words_are_fuzzy_and_terms_are_exact() {
     }
     for no in [
         "xyz",
+        "sdal",
+        "~xyz",
+        "^album",
+        "studio$",
+        "!alb",
+        "!^stud",
         "Album",
         "packs>12",
         "packs<12",
@@ -92,4 +108,14 @@ fn a_bad_term_is_named_with_what_is_expected() {
         let error = error.unwrap().to_string();
         assert!(error.starts_with(&format!("`{bad}`: ")) && error.contains(words), "{error}");
     }
+}
+
+#[test]
+fn a_name_that_begins_with_the_word_matches_better_than_one_that_hides_it() {
+    let mut filter = Filter::read("album").0;
+    let mut score = |name: &str| filter.score(name, &summary(name, 1), now()).unwrap();
+    let scores = ["a/album", "a/the-album", "a/xalbumx"].map(&mut score);
+    assert!(scores[0] >= scores[1] && scores[1] > scores[2], "{scores:?}");
+    assert!(Filter::read("album !x").0.ranks());
+    assert!(!Filter::read("!x packs>1").0.ranks());
 }

@@ -1,5 +1,7 @@
 //! Which repos are shown, and in which order.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use packhouse_host::RepoName;
 
@@ -34,7 +36,19 @@ impl Repos {
         let (filter, bad) = Filter::read(self.input.text());
         self.filter = filter;
         self.bad_filter = bad.map(|bad| bad.to_string());
-        self.arrange(now);
+        match self.is_ranked() {
+            // The cursor is on the best match.
+            true => {
+                self.cursor = Cursor::default();
+                self.arrange_at(None, now);
+            }
+            false => self.arrange(now),
+        }
+    }
+
+    /// Whether the best match comes first: the filter has words, and no other order was chosen.
+    pub(in crate::console) fn is_ranked(&self) -> bool {
+        self.filter.ranks() && self.column == Column::Name && !self.turned
     }
 
     /// The text of the filter.
@@ -68,20 +82,27 @@ impl Repos {
 
     /// Filters and sorts the list. The cursor stays on the same repo, if it is still there.
     pub(super) fn arrange_at(&mut self, selected: Option<RepoName>, now: Timestamp) {
-        let all = &self.all;
+        let (is_ranked, (_, up), all) = (self.is_ranked(), self.sorted(), &self.all);
+        let repo = |at: &u32| &all[*at as usize].summary;
         let mut shown: Vec<u32> = if self.filter.is_empty() {
             (0..all.len() as u32).collect()
         } else {
-            let fits = |at: &u32| {
-                self.filter
-                    .score(&all[*at as usize].name, &all[*at as usize].summary, now)
-                    .is_some()
+            let mut score = |at: u32| {
+                let row = &all[at as usize];
+                Some((self.filter.score(&row.name, &row.summary, now)?, at))
             };
-            (0..all.len() as u32).filter(fits).collect()
+            let mut fitting: Vec<(u32, u32)> =
+                (0..all.len() as u32).filter_map(&mut score).collect();
+            if is_ranked {
+                // Of equal matches the shorter name, of which the word is the larger part.
+                let length = |at: u32| all[at as usize].name.len();
+                fitting.sort_by_key(|(score, at)| (Reverse(*score), length(*at), *at));
+            }
+            fitting.into_iter().map(|(_, at)| at).collect()
         };
-        let (_, up) = self.sorted();
-        let repo = |at: &u32| &all[*at as usize].summary;
-        self.column.sort(&mut shown, up, repo);
+        if !is_ranked {
+            self.column.sort(&mut shown, up, repo);
+        }
         let again = selected.and_then(|name| shown.iter().position(|at| repo(at).repo == name));
         self.cursor.set(again.unwrap_or_else(|| self.cursor.at(shown.len())));
         self.arranged = all.len();

@@ -5,6 +5,7 @@ use packhouse_host::{Damage, GcRecord};
 use ratatui::text::Line;
 
 use crate::console::cells::{fit, pad, wrap};
+use crate::console::keys::{Action, Focus};
 use crate::console::state::{Model, Outcome, Repo, RunState};
 use crate::console::view::parts::{
     contents, fact, failure_lines, last_gc_text, long_fact, state_text,
@@ -87,6 +88,14 @@ fn damage(model: &Model, known: &RepoDetail, room: usize) -> Vec<Line<'static>> 
             escaped(&known.report.repo.to_string())
         );
         lines.extend(long_fact(model.styles, "Damaged", &more, room));
+    }
+    if !damaged.is_empty() {
+        let key = |action| model.keymap.key_in(Focus::Repo, action);
+        let next = match key(Action::Repair) {
+            repair if repair.is_empty() => format!("{} lists all damage", key(Action::Verify)),
+            repair => format!("{} lists all damage, {repair} repairs it", key(Action::Verify)),
+        };
+        lines.extend(long_fact(model.styles, "Next", &next, room));
     }
     lines
 }

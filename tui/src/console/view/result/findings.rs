@@ -27,12 +27,14 @@ use crate::console::state::{Cursor, Extent, Model};
 use crate::console::view::parts::{
     fact, inner, key_fact, long_fact, room, say_more, scrolled, split, styled,
 };
-use crate::text::{count, escaped, plural, size};
+use crate::text::{capitalized, count, escaped, plural, size};
 
 /// Rows for the details, if there are enough.
 const DETAILS: usize = 12;
 /// Width of the names of kinds.
 const KINDS: usize = 19;
+/// Repairs that are named.
+const REPAIRED: usize = 3;
 /// Minimum rows of the list in a low terminal.
 const LISTED: usize = 3;
 
@@ -58,13 +60,16 @@ pub(super) fn draw(
             model.styles.good(),
         );
         lines.extend([Line::default(), fact(model.styles, "Checked", &checked, room)]);
+        lines.extend(repaired(model, report, room));
         return scrolled(frame, area, lines, cursor.at(usize::MAX));
     };
     let found = plural(problems.len() as u64, "problem");
-    let mut above = styled(
-        wrap(&format!("{found} found in {checked}. Nothing was changed."), room),
-        model.styles.bad(),
-    );
+    let found = match &report.repaired {
+        None => format!("{found} found in {checked}. Nothing was changed."),
+        Some(_) => format!("{found} left in {checked}."),
+    };
+    let mut above = styled(wrap(&found, room), model.styles.bad());
+    above.extend(repaired(model, report, room));
     above.push(Line::default());
     // In a low terminal the findings matter more than the lines above them, and the details of one
     // more than the list.
@@ -79,7 +84,7 @@ pub(super) fn draw(
             line(model, (at, number), problem, room, at == cursor.at(problems.len()))
         })
         .collect();
-    let mut details = [vec![Line::default()], details(model, selected, room)].concat();
+    let mut details = [vec![Line::default()], details(model, report, selected, room)].concat();
     let hidden = details.len().saturating_sub(usize::from(below.height));
     details.truncate(usize::from(below.height));
     say_more(&mut details, hidden);
@@ -111,12 +116,17 @@ fn line(
 }
 
 /// The details of a finding; what to do comes before what can be copied.
-fn details(model: &Model, problem: &Problem, room: usize) -> Vec<Line<'static>> {
+fn details(
+    model: &Model,
+    report: &VerifyReport,
+    problem: &Problem,
+    room: usize,
+) -> Vec<Line<'static>> {
     let styles = model.styles;
     let (name, meaning) = labels(problem.kind);
     let mut lines = vec![Line::styled(fit(&format!("{name}: {meaning}"), room), styles.bad())];
     lines.extend(long_fact(styles, "Found", &problem.detail, room));
-    lines.extend(long_fact(styles, "Next", &next(model, problem.kind), room));
+    lines.extend(long_fact(styles, "Next", &next(model, report, problem.kind), room));
     if let Some(entity) = &problem.entity {
         lines.push(fact(styles, "Entity", entity, room));
     }
@@ -145,15 +155,38 @@ const fn labels(kind: ProblemKind) -> (&'static str, &'static str) {
 
 /// What an operator can do. A push stores missing and damaged packs again, a repair takes lost
 /// records from other packs of the repo, and a directory is created again when it is needed.
-fn next(model: &Model, kind: ProblemKind) -> String {
+fn next(model: &Model, report: &VerifyReport, kind: ProblemKind) -> String {
+    let repair = model.keymap.key_in(Focus::Done, Action::Repair);
+    let is_tried = report.repaired.is_some() || repair.is_empty();
+    let repair = match is_tried {
+        true => String::new(),
+        false => format!(
+            "Press {repair} to repair it from intact copies in the store. If there are none: "
+        ),
+    };
+    let push = format!("push the same pack again, with packhouse push {} FILE", report.repo);
     let what = match kind {
         ProblemKind::MissingPack => {
-            "Run packhouse verify --repair, push the same bytes again, or restore the file from a backup."
+            format!("{repair}{push}; or restore the file from a backup.")
         }
         ProblemKind::DamagedPack => {
-            "Run packhouse verify --repair, push the same bytes again, or restore an intact copy from a backup: its `sha256sum` \
-             is the key."
+            format!(
+                "{repair}{push}; or restore the file from a backup: its `sha256sum` is the key."
+            )
         }
+        kind => other(kind).to_owned(),
+    };
+    format!(
+        "{} Then press {} to verify again.",
+        capitalized(&what),
+        model.keymap.key_in(Focus::Done, Action::Verify)
+    )
+}
+
+/// What an operator can do about what no push heals.
+const fn other(kind: ProblemKind) -> &'static str {
+    match kind {
+        ProblemKind::MissingPack | ProblemKind::DamagedPack => "",
         ProblemKind::LostEntity | ProblemKind::UnindexedEntity | ProblemKind::DamagedCatalog => {
             "Stop all writers, restore the catalog file from a backup (`packhouse doctor` shows its folder), and \
              push again what was pushed since."
@@ -164,9 +197,24 @@ fn next(model: &Model, kind: ProblemKind) -> String {
         ProblemKind::DamagedDirectory => {
             "Delete the .dir file of this key, next to its .mpack file; it is created again when needed. Nothing is lost."
         }
-    };
-    format!(
-        "{what} Then press {} to verify again.",
-        model.keymap.key_in(Focus::Done, Action::Verify)
-    )
+    }
+}
+
+/// What was repaired; only as many lines as leave room for what is not.
+fn repaired(model: &Model, report: &VerifyReport, room: usize) -> Vec<Line<'static>> {
+    let all = report.repaired.as_deref().unwrap_or_default();
+    let mut lines: Vec<Line> = all
+        .iter()
+        .take(REPAIRED)
+        .flat_map(|repaired| {
+            let what = repaired.pack.map_or_else(|| "the index".to_owned(), |key| key.to_string());
+            let text = format!("{}: {what}", repaired.detail);
+            long_fact(model.styles, "Repaired", &text, room)
+        })
+        .collect();
+    if all.len() > REPAIRED {
+        let more = format!("and {} more", count((all.len() - REPAIRED) as u64));
+        lines.push(fact(model.styles, "Repaired", &more, room));
+    }
+    lines
 }

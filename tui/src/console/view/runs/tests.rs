@@ -86,7 +86,7 @@ fn runs_show_their_state() {
     ] {
         assert!(seen.contains(text), "“{text}” is missing on\n{seen}");
     }
-    let first = |columns| shown(&model, columns, 20).lines().nth(2).unwrap_or_default().to_owned();
+    let first = |columns| shown(&model, columns, 20).lines().nth(3).unwrap_or_default().to_owned();
     for columns in [40, 60, 80, 120, 200] {
         assert!(
             first(columns).starts_with("▸gabriel/notes")

@@ -316,7 +316,7 @@ fn plans() -> Screens {
     if let Asks::Count(input) = &mut dialog.asks {
         input.paste("12");
     }
-    dialog.drawn();
+    dialog.drawn(false);
     assert!(dialog.confirm().is_none());
     add("plan, many", typing);
     screens

@@ -1,0 +1,33 @@
+//! Writes the displayed list to a file.
+
+use super::prompt;
+use crate::console::msg::Effect;
+use crate::console::state::{Level, Model, Wanted};
+use crate::text::plural;
+
+/// Asks for the name of the file.
+pub(super) fn ask(model: &mut Model) {
+    if let Some(export) = model.export() {
+        prompt::ask(model, Wanted::File, &format!("packhouse-{}.csv", export.name));
+    }
+}
+
+/// Writes the list to a file of this name.
+pub(super) fn write(model: &mut Model, file: String) -> Vec<Effect> {
+    let ticket = model.ticket();
+    let export = model.export();
+    export.map(|export| Effect::Export(ticket, file, Box::new(export))).into_iter().collect()
+}
+
+/// The file was written, or could not be written.
+pub(super) fn ended(model: &mut Model, answer: Result<(usize, String), String>) {
+    model.dirty = true;
+    let (level, text) = match answer {
+        Ok((lines, path)) => {
+            (Level::Note, format!("{} written to {path}", plural(lines as u64, "line")))
+        }
+        Err(error) => (Level::Error, format!("Nothing was exported: {error}")),
+    };
+    model.notice = Some(text.clone());
+    model.log.say(model.now, level, text);
+}
