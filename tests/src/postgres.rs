@@ -90,7 +90,7 @@ impl Cluster {
             echo "host all guarded 127.0.0.1/32 scram-sha-256" | cat - "$2/data/pg_hba.conf" >"$2/pg_hba.conf"
             mv "$2/pg_hba.conf" "$2/data/pg_hba.conf"
             "$1/postgres" -D "$2/data" -p "$3" -k "$2" -c listen_addresses=127.0.0.1 -c fsync=off -c synchronous_commit=off \
-                -c full_page_writes=off -c shared_buffers=16MB -c autovacuum=off -c max_connections=400 -c log_statement=all -c log_line_prefix='%d ' >"$2/log" 2>&1 &
+                -c full_page_writes=off -c max_connections=400 -c log_statement=all -c log_line_prefix='%d ' >"$2/log" 2>&1 &
             cat >/dev/null || true
             kill -QUIT $! || true
             wait || true
