@@ -32,8 +32,8 @@ use super::{Store, TRIES, blocking};
 /// Page size of index rows.
 const PAGE: u32 = 8192;
 
-/// What to do about a pack of which no copy was found.
-const WHAT_IS_LEFT: &str = "no intact copy of its records was found in the store; push the same bytes again, or restore it from a backup";
+/// What to do about a pack that could not be repaired whole.
+const WHAT_IS_LEFT: &str = "not all of its records have an intact copy in this repo; push the same bytes again, or restore it from a backup";
 
 /// Entities that the index maps to a pack that does not contain them, with the shelf.
 type Lost = BTreeMap<IndexRow, ShelfId>;

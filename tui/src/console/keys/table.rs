@@ -427,7 +427,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     change(row(Action::EditPolicy, "edit-policy", &[Key::char('e')], &[F::Policies], "edit policy", "Edit the policy of the repo, in a form")),
     change(row(Action::EditDefault, "edit-default", &[Key::char('E')], &[F::Policies], "edit default", "Edit the default policy, in a form")),
     change(row(Action::ResetPolicy, "reset-policy", &[Key::ctrl('r')], &[F::PolicyForm], "reset", "Reset to the default policy, or the default policy to the built-in one, after a confirmation")),
-    change(row(Action::Repair, "repair", &[Key::char('R')], &[F::Repo, F::Done], "repair", "Repair a damaged repo from intact copies in the store, after a confirmation")),
+    change(row(Action::Repair, "repair", &[Key::char('R')], &[F::Repo, F::Done], "repair", "Repair a damaged repo from intact copies of its records, after a confirmation")),
     change(row(Action::PruneNow, "prune-now", &[Key::char('p')], &[F::Prune], "prune", "Delete the packs that are due, after their number is typed")),
     row(Action::StatusNext, "status", &[Key::char('s')], &[F::Jobs], "status", "Show only the jobs with the next status"),
     row(Action::Mark, "mark", &[Key::char(' ')], &[F::Repos], "mark", "Mark or unmark the repo"),

@@ -118,7 +118,7 @@ async fn a_damaged_repo_is_repaired_after_a_confirmation() {
     console.shows("v lists all damage, and R repairs");
     console.press(&["Enter"]).await;
     console.press(&["v"]).await;
-    console.shows("Press R to repair it from intact copies in the store.");
+    console.shows("Press R to repair it from intact copies in the repo.");
     console.shows("packhouse push gabriel/notes FILE");
     console.press(&["R"]).await;
     console.shows("Repair gabriel/notes?");

@@ -166,7 +166,7 @@ fn next(model: &Model, finding: Finding) -> String {
             key(Focus::Repo, Action::Verify)
         ),
         Finding::Damaged(_) => format!(
-            "{enter} opens the repo. There, {} lists all damage, and {} repairs what has intact copies in the store; push the rest again.",
+            "{enter} opens the repo. There, {} lists all damage, and {} repairs what has intact copies in the repo; push the rest again.",
             key(Focus::Repo, Action::Verify),
             key(Focus::Repo, Action::Repair)
         ),

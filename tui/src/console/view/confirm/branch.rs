@@ -29,7 +29,7 @@ pub(super) fn lines(model: &Model, branch: &Branch, room: usize) -> Vec<Line<'st
     lines.push(Line::default());
     if branch.is_default {
         let message =
-            "It is the default branch. Another one becomes the default: main, if there is one.";
+            "It is the default branch. If there are others, one of them becomes the default.";
         lines.extend(styled(wrap(message, room), styles.warn()));
     }
     let message = "Its commits stay in the repo, until packhouse gc --expire-unreachable drops those \

@@ -161,7 +161,7 @@ fn next(model: &Model, report: &VerifyReport, kind: ProblemKind) -> String {
     let repair = match is_tried {
         true => String::new(),
         false => format!(
-            "Press {repair} to repair it from intact copies in the store. If there are none: "
+            "Press {repair} to repair it from intact copies in the repo. If there are none: "
         ),
     };
     let push = format!("push the same pack again, with packhouse push {} FILE", report.repo);
