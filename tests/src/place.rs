@@ -34,7 +34,7 @@ pub fn has_files() -> bool {
 /// When it can't be copied.
 pub fn copy_catalog(from: &Path, to: &Path) {
     if let Some(Some(cluster)) = postgres() {
-        cluster.copy(&database(from), &database(to));
+        cluster.copy(&database(from), &database(to), test_of(to));
     }
 }
 
@@ -95,6 +95,12 @@ pub async fn closed(file: &Path) {
     assert!(waited.is_ok(), "{} is still open", file.display());
 }
 
+/// The temporary folder that a folder is in: it lives as long as its test.
+fn test_of(folder: &Path) -> &Path {
+    let temporary = std::env::temp_dir();
+    folder.ancestors().find(|ancestor| ancestor.parent() == Some(&temporary)).unwrap_or(folder)
+}
+
 /// The name of a folder's database.
 fn database(folder: &Path) -> String {
     format!(
@@ -108,6 +114,8 @@ pub fn catalog(folder: &Path) -> CatalogPlace {
     match postgres() {
         // Skipped was said already; on SQLite the tests still say something.
         None | Some(None) => CatalogPlace::Sqlite(folder.join("catalog.db")),
-        Some(Some(cluster)) => CatalogPlace::Postgres(cluster.with_catalog(&database(folder))),
+        Some(Some(cluster)) => {
+            CatalogPlace::Postgres(cluster.with_catalog(&database(folder), test_of(folder)))
+        }
     }
 }

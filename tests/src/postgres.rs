@@ -1,7 +1,7 @@
 //! A Postgres cluster of this process, from the installed server: created on first use, deleted
 //! with the process.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,8 +15,8 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 #[derive(Debug)]
 pub struct Cluster {
     port: u16,
-    /// Databases that are copies of [`TEMPLATE`], and that one.
-    made: Mutex<BTreeSet<String>>,
+    /// Databases that are copies of [`TEMPLATE`], and that one, which belongs to no test.
+    made: Mutex<BTreeMap<String, Option<PathBuf>>>,
     /// What the server writes: every statement.
     pub log: PathBuf,
     /// It stops when this ends, and this ends with us.
@@ -53,6 +53,14 @@ fn programs() -> Option<PathBuf> {
         .find(|folder| folder.join("initdb").is_file() && folder.join("postgres").is_file())
 }
 
+/// Where clusters are: in memory, where there is room even for tests that leave all their databases
+/// behind. Each database is some hundred files.
+fn place() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let room = rustix::fs::statvfs(memory).map_or(0, |found| found.f_bavail * found.f_frsize);
+    if room > 12 << 30 { memory.to_owned() } else { std::env::temp_dir() }
+}
+
 /// Postgres refuses to run as root: then another user owns it.
 fn somebody_else() -> Option<u32> {
     if !rustix::process::geteuid().is_root() {
@@ -69,7 +77,7 @@ impl Cluster {
     fn start(programs: &Path) -> Cluster {
         let folder = tempfile::Builder::new()
             .prefix("packhouse-postgres-")
-            .tempdir()
+            .tempdir_in(place())
             .expect("a temporary folder can be made")
             .keep();
         let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -155,24 +163,39 @@ impl Cluster {
     }
 
     /// A database with an empty catalog, made when it is first asked for. It is a copy of one that
-    /// has the tables: most tests are not about making those.
+    /// has the tables: most tests are not about making those. It is dropped some time after `test`, the
+    /// temporary folder of a test, is gone.
     ///
     /// # Panics
     /// When it can't be made.
-    pub fn with_catalog(&self, name: &str) -> String {
+    pub fn with_catalog(&self, name: &str, test: &Path) -> String {
         let mut made = self.made.lock().expect("no test panicked while it held the lock");
-        if !made.contains(TEMPLATE) {
+        if !made.contains_key(TEMPLATE) {
             let place = CatalogPlace::Postgres(self.database(TEMPLATE));
             let open = async { place.open().await.map(drop) };
             std::thread::scope(|scope| scope.spawn(|| in_runtime(open)).join())
                 .expect("it does not panic")
                 .expect("a catalog can be made");
-            made.insert(TEMPLATE.to_owned());
+            made.insert(TEMPLATE.to_owned(), None);
         }
-        if made.insert(name.to_owned()) {
+        if !made.contains_key(name) {
+            self.drop_left_behind(&mut made);
             self.copied(TEMPLATE, name);
+            made.insert(name.to_owned(), Some(test.to_owned()));
         }
         self.url(name)
+    }
+
+    /// Drops the databases of tests that have ended.
+    fn drop_left_behind(&self, made: &mut BTreeMap<String, Option<PathBuf>>) {
+        made.retain(|name, test| {
+            let is_used = test.as_ref().is_none_or(|test| test.exists());
+            if !is_used {
+                // Some connections may still be open. What can't be dropped goes with the cluster.
+                let _ = self.admin(format!("DROP DATABASE {name} WITH (FORCE)"));
+            }
+            is_used
+        });
     }
 
     /// Makes a database in which texts order by the rules of a language and not by their bytes,
@@ -187,13 +210,14 @@ impl Cluster {
         if made.is_ok() { self.url(name) } else { self.database(name) }
     }
 
-    /// Makes a database that is the copy of another.
+    /// Makes a database that is the copy of another. It is dropped as those of [`Self::with_catalog`] are.
     ///
     /// # Panics
     /// When it can't be made.
-    pub fn copy(&self, from: &str, to: &str) {
+    pub fn copy(&self, from: &str, to: &str, test: &Path) {
         self.copied(from, to);
-        self.made.lock().expect("no test panicked while it held the lock").insert(to.to_owned());
+        let mut made = self.made.lock().expect("no test panicked while it held the lock");
+        made.insert(to.to_owned(), Some(test.to_owned()));
     }
 
     fn copied(&self, from: &str, to: &str) {
