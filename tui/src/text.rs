@@ -133,6 +133,12 @@ pub(crate) const fn phase(phase: Phase) -> &'static str {
     }
 }
 
+/// How much of what there is: `8 done, 1 failed`. Leaves out what there is none of.
+pub(crate) fn tally<'a>(parts: impl IntoIterator<Item = (u64, &'a str)>) -> String {
+    let parts = parts.into_iter().filter(|(number, _)| *number > 0);
+    parts.map(|(number, how)| format!("{} {how}", count(number))).collect::<Vec<_>>().join(", ")
+}
+
 /// A policy in words, after the name of a repo.
 pub(crate) fn rules(policy: &Policy) -> String {
     let parts: Vec<String> = [

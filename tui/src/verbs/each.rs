@@ -6,7 +6,7 @@ use packhouse_host::Error;
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::text::{count, plural};
+use crate::text::{plural, tally};
 
 /// How the work for several repos has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,10 +36,7 @@ impl Ended {
         let done = self.done.saturating_sub(left as u64);
         let all = done + self.failed + self.damaged;
         let parts = [(done, verb), (self.failed, "failed"), (self.damaged, "damaged")];
-        let parts = parts.into_iter().filter(|(number, _)| *number > 0);
-        let parts: Vec<String> =
-            parts.map(|(number, how)| format!("{} {how}", count(number))).collect();
-        (all > 1).then(|| format!("{}: {}", plural(all, "repo"), parts.join(", ")))
+        (all > 1).then(|| format!("{}: {}", plural(all, "repo"), tally(parts)))
     }
 }
 

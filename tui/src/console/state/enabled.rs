@@ -39,7 +39,7 @@ impl Model {
                 Open | Mark | Consolidate | Preview | Verify | SortNext | Copy | Commits | Packs,
             ) => self.repos.shown() > 0,
             (Focus::Repo, Open) => self.leads_further(),
-            (_, Action::Export) => self.export().is_some(),
+            (_, Action::Export) => self.export_name().is_some(),
             (Focus::Repo, DeleteBranch) => self.branch_here().is_some(),
             (Focus::Repo | Focus::Done, Repair) => self.to_repair().is_some(),
             (Focus::Packs, Open | Copy | SortNext) => self.pack_here().is_some(),

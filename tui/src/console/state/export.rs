@@ -2,28 +2,42 @@
 //! describes it.
 
 use std::fmt::Write;
+use std::iter::Peekable;
 
 use packhouse_host::RepoName;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::log::LogLine;
 use super::model::Model;
 use super::screen::Screen;
 
 /// The lines of a list: those that match its filter, in its order, as far as they are loaded.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::console) struct Export {
-    /// What they are: `repos`.
-    pub(in crate::console) name: &'static str,
     rows: Vec<Value>,
 }
 
-impl Export {
-    fn of<T: Serialize>(name: &'static str, rows: impl IntoIterator<Item = T>) -> Option<Export> {
-        let rows: Result<Vec<Value>, _> = rows.into_iter().map(serde_json::to_value).collect();
-        Some(Export { name, rows: rows.ok().filter(|rows| !rows.is_empty())? })
-    }
+/// The lines of a list that has some. They are made one by one: whether there are any is asked for each
+/// frame.
+struct Listed<'a> {
+    name: &'static str,
+    rows: Peekable<Box<dyn Iterator<Item = serde_json::Result<Value>> + 'a>>,
+}
 
+impl<'a> Listed<'a> {
+    fn of<T: Serialize + 'a>(
+        name: &'static str,
+        rows: impl IntoIterator<Item = T, IntoIter: 'a>,
+    ) -> Option<Listed<'a>> {
+        let rows: Box<dyn Iterator<Item = _>> =
+            Box::new(rows.into_iter().map(serde_json::to_value));
+        let mut rows = rows.peekable();
+        rows.peek().is_some().then_some(Listed { name, rows })
+    }
+}
+
+impl Export {
     /// The number of lines.
     pub(in crate::console) fn len(&self) -> usize {
         self.rows.len()
@@ -41,25 +55,35 @@ impl Export {
 impl Model {
     /// The lines of the displayed list; none if it has no lines, or the screen is no list.
     pub(in crate::console) fn export(&self) -> Option<Export> {
+        let rows = self.listed()?.rows;
+        Some(Export { rows: rows.collect::<Result<_, _>>().ok()? })
+    }
+
+    /// What the lines of the displayed list are: `repos`; none where there is nothing to export.
+    pub(in crate::console) fn export_name(&self) -> Option<&'static str> {
+        self.listed().map(|listed| listed.name)
+    }
+
+    fn listed(&self) -> Option<Listed<'_>> {
         match self.screens.last() {
-            None => Export::of("repos", self.repos.from(0)),
-            Some(Screen::Repo(repo)) => Export::of("packs", &repo.known.as_ref()?.packs),
-            Some(Screen::Packs(packs)) => Export::of("packs", packs.shown()),
+            None => Listed::of("repos", self.repos.from(0)),
+            Some(Screen::Repo(repo)) => Listed::of("packs", &repo.known.as_ref()?.packs),
+            Some(Screen::Packs(packs)) => Listed::of("packs", packs.shown()),
             Some(Screen::Commits(commits)) => {
-                Export::of("commits", commits.entries.iter().map(|(commit, _)| commit))
+                Listed::of("commits", commits.entries.iter().map(|(commit, _)| commit))
             }
-            Some(Screen::Files(files)) => Export::of("files", &files.entries),
-            Some(Screen::Find(find)) => Export::of("found", &find.found),
-            Some(Screen::Runs) => Export::of("runs", self.runs.listed().into_iter().map(run)),
-            Some(Screen::History) => Export::of("history", &self.history.entries),
-            Some(Screen::Jobs) => Export::of("jobs", &self.jobs.entries),
-            Some(Screen::Prune) => Export::of("prune", self.prune.packs()),
-            Some(Screen::Policies) => Export::of("policies", self.policies.shown()),
-            Some(Screen::Tokens) => Export::of("tokens", &self.tokens.entries),
-            Some(Screen::Workers) => Export::of("workers", &self.workers.leases),
+            Some(Screen::Files(files)) => Listed::of("files", &files.entries),
+            Some(Screen::Find(find)) => Listed::of("found", &find.found),
+            Some(Screen::Runs) => Listed::of("runs", self.runs.listed().into_iter().map(run)),
+            Some(Screen::History) => Listed::of("history", &self.history.entries),
+            Some(Screen::Jobs) => Listed::of("jobs", &self.jobs.entries),
+            Some(Screen::Prune) => Listed::of("prune", self.prune.packs()),
+            Some(Screen::Policies) => Listed::of("policies", self.policies.shown()),
+            Some(Screen::Tokens) => Listed::of("tokens", &self.tokens.entries),
+            Some(Screen::Workers) => Listed::of("workers", &self.workers.leases),
             Some(Screen::Log) => {
-                let line = |line: &super::log::LogLine| json!({ "at": line.at, "level": line.level.word(), "text": line.text });
-                Export::of("log", self.log.newest().map(line))
+                let line = |line: &LogLine| json!({ "at": line.at, "level": line.level.word(), "text": line.text });
+                Listed::of("log", self.log.newest().map(line))
             }
             Some(
                 Screen::Run(_)
@@ -155,6 +179,15 @@ fn field(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whether_there_are_lines_is_told_by_the_first() {
+        let mut made = 0;
+        let rows = (0..1000).inspect(|_| made += 1);
+        assert_eq!(Listed::of("repos", rows).map(|listed| listed.name), Some("repos"));
+        assert_eq!(made, 1);
+        assert!(Listed::of("repos", [0; 0]).is_none());
+    }
 
     #[test]
     fn csv_quotes_what_must_be_quoted_and_has_a_column_for_each_field() {

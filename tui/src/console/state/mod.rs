@@ -66,7 +66,7 @@ pub(super) use model::Model;
 pub(super) use pace::Pace;
 pub(super) use packs::{Packs, pack_state};
 pub(super) use palette::Palette;
-pub(super) use policy_form::{Field, PolicyChange, PolicyForm, Rule};
+pub(super) use policy_form::{Field, PolicyChange, PolicyForm};
 pub(super) use prompt::{Prompt, Wanted};
 pub(super) use prune::Prune;
 pub(super) use repo::{Item, Repo};

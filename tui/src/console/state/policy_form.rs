@@ -53,6 +53,14 @@ impl Rule {
         }
     }
 
+    /// What an empty value means.
+    pub(in crate::console) fn absent(self) -> String {
+        match self {
+            Rule::ScrubAge => age(Policy::SCRUB_AGE_SECONDS),
+            Rule::MaxPacks | Rule::Growth | Rule::MaxAge => "none".to_owned(),
+        }
+    }
+
     /// The value in a policy, as it is typed; empty: no such rule.
     fn text(self, policy: &Policy) -> String {
         let text = match self {

@@ -12,7 +12,7 @@ use super::run::{Call, Outcome, Run, RunState, Work};
 use super::speed::Speed;
 use super::ticket::{Abandoned, Ticket};
 use crate::console::failure::BackendResult;
-use crate::text::count;
+use crate::text;
 
 /// Concurrent runs: enough to keep two cores and a disk busy. The others are queued.
 pub(in crate::console) const CONCURRENCY: usize = 2;
@@ -40,10 +40,7 @@ impl fmt::Display for Tally {
     /// `8 done, 1 failed`: only what there is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = [(self.done, "done"), (self.failed, "failed"), (self.cancelled, "cancelled")];
-        let parts = parts.into_iter().filter(|(number, _)| *number > 0);
-        let parts: Vec<String> =
-            parts.map(|(number, how)| format!("{} {how}", count(number))).collect();
-        f.write_str(&parts.join(", "))
+        f.write_str(&text::tally(parts))
     }
 }
 

@@ -7,8 +7,8 @@ use crate::text::plural;
 
 /// Asks for the name of the file.
 pub(super) fn ask(model: &mut Model) {
-    if let Some(export) = model.export() {
-        prompt::ask(model, Wanted::File, &format!("packhouse-{}.csv", export.name));
+    if let Some(name) = model.export_name() {
+        prompt::ask(model, Wanted::File, &format!("packhouse-{name}.csv"));
     }
 }
 

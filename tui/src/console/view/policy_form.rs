@@ -23,7 +23,7 @@ use ratatui::widgets::Paragraph;
 
 use super::parts::{inner, long_fact, plain, room, split, styled};
 use crate::console::cells::{fit, pad, tail, width, wrap};
-use crate::console::state::{Extent, Field, Model, PolicyForm, Rule};
+use crate::console::state::{Extent, Field, Model, PolicyForm};
 use crate::text::{capitalized, duration, escaped, rules};
 
 /// Width of the names of rules, and of the values.
@@ -80,7 +80,7 @@ fn row(
     let value = tail(&escaped(field.input.text()), VALUE - 2);
     let fill = " ".repeat(VALUE.saturating_sub(width(&value) + usize::from(selected)));
     let now = match form.present(field.rule) {
-        none if none.is_empty() => absent(field.rule).to_owned(),
+        none if none.is_empty() => field.rule.absent(),
         now => now,
     };
     let mut spans = vec![
@@ -92,14 +92,6 @@ fn row(
     let now = fit(&now, room.saturating_sub(NAME + VALUE));
     spans.extend([Span::raw(fill), Span::styled(now, styles.quiet())]);
     Line::from(spans)
-}
-
-/// What an empty value means.
-const fn absent(rule: Rule) -> &'static str {
-    match rule {
-        Rule::ScrubAge => "30d",
-        Rule::MaxPacks | Rule::Growth | Rule::MaxAge => "none",
-    }
 }
 
 /// What the selected rule does, and what the policy would do; or what is wrong with it.

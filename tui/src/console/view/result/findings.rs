@@ -174,30 +174,25 @@ fn next(model: &Model, report: &VerifyReport, kind: ProblemKind) -> String {
                 "{repair}{push}; or restore the file from a backup: its `sha256sum` is the key."
             )
         }
-        kind => other(kind).to_owned(),
+        ProblemKind::LostEntity | ProblemKind::UnindexedEntity | ProblemKind::DamagedCatalog => {
+            "Stop all writers, restore the catalog file from a backup (`packhouse doctor` shows its folder), and \
+             push again what was pushed since."
+                .to_owned()
+        }
+        ProblemKind::BadBranchName => {
+            "Push its head to another branch, then delete this one with `packhouse branch delete` and the name as displayed here."
+                .to_owned()
+        }
+        ProblemKind::DamagedDirectory => {
+            "Delete the .dir file of this key, next to its .mpack file; it is created again when needed. Nothing is lost."
+                .to_owned()
+        }
     };
     format!(
         "{} Then press {} to verify again.",
         capitalized(&what),
         model.keymap.key_in(Focus::Done, Action::Verify)
     )
-}
-
-/// What an operator can do about what no push heals.
-const fn other(kind: ProblemKind) -> &'static str {
-    match kind {
-        ProblemKind::MissingPack | ProblemKind::DamagedPack => "",
-        ProblemKind::LostEntity | ProblemKind::UnindexedEntity | ProblemKind::DamagedCatalog => {
-            "Stop all writers, restore the catalog file from a backup (`packhouse doctor` shows its folder), and \
-             push again what was pushed since."
-        }
-        ProblemKind::BadBranchName => {
-            "Push its head to another branch, then delete this one with `packhouse branch delete` and the name as displayed here."
-        }
-        ProblemKind::DamagedDirectory => {
-            "Delete the .dir file of this key, next to its .mpack file; it is created again when needed. Nothing is lost."
-        }
-    }
 }
 
 /// What was repaired; only as many lines as leave room for what is not.
