@@ -4,6 +4,7 @@
 //! - [`directory`]: the rows of a scan, stored next to the pack.
 //! - [`examine`]: a scan of a stored pack, with its key.
 //! - [`frame`]: the bytes of a pack that are not of a record.
+//! - [`gather`]: records of several packs, put together into a new one.
 //! - [`pieces`]: reads of what lies near each other, in one go.
 //! - [`pipeline`]: write, hash and read back in parallel; used by pushes and consolidations.
 //! - [`references()`]: what a record names.
@@ -13,6 +14,7 @@
 pub mod directory;
 mod examine;
 pub mod frame;
+pub mod gather;
 pub mod pieces;
 pub mod pipeline;
 mod references;

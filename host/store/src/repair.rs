@@ -1,50 +1,49 @@
-//! `verify --repair`: restores missing and damaged data from any intact copy that the repo has.
+//! `verify --repair`: restores missing and damaged data from any intact copy that the store has.
 //!
 //! ```text
 //! verify ─▶ a local copy of the pack itself: stored again
-//!        ─▶ else each entity: another pack on a shelf, a retired one, an answer to a fetch ─▶ one transaction, as a push
+//!        ─▶ else each entity: another pack on a shelf, a retired one, an answer to a fetch
+//!           else copied into a new pack: from what is left of damaged packs, from other repos
+//!           ─▶ one transaction, as a push
 //!        ─▶ all packs sound, the index not: rebuilt from the packs
 //!        ─▶ verify
 //! ```
 //!
-//! Packs of other repos are never read: a pack belongs only to its repo (law 10).
+//! Copies are made by [`super::salvage`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, Write};
 
 use jiff::Timestamp;
 use packhouse_catalog::{
-    IndexRow, LockMode, MovedEntity, PackRow, PublishOutcome, Push, PushedPack, RepoRow,
-    RunsToMerge, Shelf, Snapshot, entity_key,
+    LockMode, PackRow, PublishOutcome, Push, PushedPack, RepoRow, RunsToMerge, Shelf, Snapshot,
 };
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{MpackKey, RepoName, ShelfId};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{ProblemKind, Repaired, VerifyReport};
-use packhouse_pack::scan::ScannedPack;
 use packhouse_vault::StoredPack;
 
 use super::gc::standing;
 use super::load::{distinct_packs, examine};
+use super::lost::{Candidate, Lost, LostRecords, entities, lost_of, name, take, tell_lost};
+use super::salvage::SalvagedPack;
 use super::verify::Seen;
 use super::{Store, TRIES, blocking};
 
-/// Page size of index rows.
-const PAGE: u32 = 8192;
-
 /// What to do about a pack that could not be repaired whole.
-const WHAT_IS_LEFT: &str = "not all of its records have an intact copy in this repo; push the same bytes again, or restore it from a backup";
+const WHAT_IS_LEFT: &str = "push the same bytes again, or restore it from a backup";
+/// How an attempt ended.
+struct Mended {
+    repaired: Vec<Repaired>,
+    /// What has no intact copy, by the pack that the index maps it to.
+    left: BTreeMap<MpackKey, LostRecords>,
+}
 
-/// Entities that the index maps to a pack that does not contain them, with the shelf.
-type Lost = BTreeMap<IndexRow, ShelfId>;
-
-/// A pack that contains some of them.
-struct Candidate {
-    key: MpackKey,
-    bytes: u64,
-    records: u64,
-    /// Its records with their lengths, in order.
-    entities: Vec<(IndexRow, u64)>,
+impl From<Vec<Repaired>> for Mended {
+    fn from(repaired: Vec<Repaired>) -> Mended {
+        Mended { repaired, left: BTreeMap::new() }
+    }
 }
 
 impl Store {
@@ -56,24 +55,25 @@ impl Store {
             let mut seen = self.verified(&row, WHAT_IS_LEFT, progress).await?;
             repaired.extend(seen.report.repaired.take().into_iter().flatten());
             let mended = match seen.report.ok {
-                true => Some(Vec::new()),
+                true => Some(Mended::from(Vec::new())),
                 false => self.mend(&mut seen, progress).await?,
             };
             match mended {
                 // It changed in the meantime.
                 None => {}
-                Some(mended) if mended.is_empty() => {
+                Some(Mended { repaired: now, left }) if now.is_empty() => {
                     self.prepare_fetches(&row, RunsToMerge::Due).await;
+                    tell_lost(&mut seen.report, &left);
                     return Ok(VerifyReport { repaired: Some(repaired), ..seen.report });
                 }
-                Some(mended) => repaired.extend(mended),
+                Some(mended) => repaired.extend(mended.repaired),
             }
         }
         Err(Error::Busy { repo: repo.clone(), what: "it was repaired" })
     }
 
     /// Repairs what it can, and reports it. None: the repo has changed since.
-    async fn mend(&self, seen: &mut Seen, progress: &Progress) -> Result<Option<Vec<Repaired>>> {
+    async fn mend(&self, seen: &mut Seen, progress: &Progress) -> Result<Option<Mended>> {
         let packs = seen.packs();
         // The packs that are found are protected from deletion until they are on a shelf.
         let lock = self.catalog.lock(LockMode::Publishing).await?;
@@ -88,8 +88,8 @@ impl Store {
         if bad.is_empty() && !is_entity_lost {
             // An index is only made from packs that were read: those restored just now were not.
             return match seen.is_index_damaged && done.is_empty() {
-                true => self.rebuild_index(seen, &lock).await,
-                false => Ok(Some(done)),
+                true => Ok(self.rebuild_index(seen, &lock).await?.map(Mended::from)),
+                false => Ok(Some(done.into())),
             };
         }
 
@@ -99,17 +99,26 @@ impl Store {
         }
         let mut lost = match lost_of(seen, snapshot.as_mut()).await {
             // What is lost can't be told from a damaged index, nor the index be made without it.
-            Err(Error::Damage(DamageError::DamagedCatalog { .. })) => return Ok(Some(done)),
+            Err(Error::Damage(DamageError::DamagedCatalog { .. })) => {
+                return Ok(Some(done.into()));
+            }
             lost => lost?,
         };
-        let from = self.find(seen, snapshot.as_mut(), &mut lost, progress).await?;
+        let mut from = self.find(seen, snapshot.as_mut(), &mut lost, progress).await?;
+        let salvaged = match lost.is_empty() {
+            true => Vec::new(),
+            false => self.salvage(seen, snapshot.as_mut(), &lost, progress).await?,
+        };
+        from.extend(salvaged.iter().filter_map(|new| take(&mut lost, &new.pack)));
+        let left = name(seen, &lost, snapshot.as_mut()).await?;
         drop(snapshot);
         let broken: Vec<&Shelf> =
             seen.shelves.iter().filter(|shelf| bad.contains_key(&shelf.pack.id)).collect();
         if from.is_empty() && broken.iter().all(|shelf| shelf.mapped.total() > 0) {
-            return Ok(Some(done));
+            return Ok(Some(Mended { repaired: done, left }));
         }
-        let repaired = repaired(seen, &bad, &from);
+        let mut repaired = repaired(seen, &bad, &from);
+        repaired.extend(salvaged.iter().map(SalvagedPack::repaired));
         let push = Push {
             repo: seen.row.clone(),
             packs: from,
@@ -127,7 +136,7 @@ impl Store {
             PublishOutcome::Changed => return Ok(None),
             PublishOutcome::LeaseLost => return Err(self.lease_lost()),
         }
-        Ok(Some(done))
+        Ok(Some(Mended { repaired: done, left }))
     }
 
     /// Restores packs of which there is a local copy, and takes them from `bad`.
@@ -246,69 +255,10 @@ async fn read(stored: StoredPack, key: MpackKey) -> Result<Option<(Candidate, St
     Ok(Some((Candidate { key, bytes, records, entities }, stored)))
 }
 
-fn entities(scanned: &ScannedPack) -> Vec<(IndexRow, u64)> {
-    let row = |row: &packhouse_core::Row| {
-        (
-            IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint },
-            row.length,
-        )
-    };
-    let mut entities: Vec<_> = scanned.rows.iter().map(row).collect();
-    entities.sort_unstable();
-    entities
-}
-
 /// Whether a repo is still as a verification has seen it.
 async fn is_as_seen(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<bool> {
     Ok(snapshot.repo().revision == seen.row.revision
         && standing(&snapshot.shelves().await?) == standing(&seen.shelves))
-}
-
-/// Entities that the index maps to packs that do not contain them.
-async fn lost_of(seen: &Seen, snapshot: &mut dyn Snapshot) -> Result<Lost> {
-    let shelves: BTreeMap<ShelfId, i64> =
-        seen.shelves.iter().map(|shelf| (shelf.id, shelf.pack.id)).collect();
-    let (mut lost, mut last) = (Lost::new(), None);
-    loop {
-        let page = snapshot.index_page(last.as_ref(), PAGE).await?;
-        let Some((row, _)) = page.last() else { return Ok(lost) };
-        last = Some(row.entity);
-        for (row, shelf) in page {
-            // A mapping to a shelf that does not exist is damage of the catalog, which can't be
-            // repaired here.
-            let Some(pack) = shelves.get(&shelf) else { continue };
-            let given = seen.contents.get(pack).is_some_and(|found| {
-                found.entities.binary_search_by_key(&row, |(row, _)| *row).is_ok()
-            });
-            if !given {
-                lost.insert(row, shelf);
-            }
-        }
-    }
-}
-
-/// The lost entities that a pack contains, in the encoding that the index maps.
-fn take(lost: &mut Lost, candidate: &Candidate) -> Option<PushedPack> {
-    let mut moved = Vec::new();
-    let mut taken = BTreeSet::new();
-    for (row, bytes) in &candidate.entities {
-        if let Some(from) = lost.get(row).filter(|_| taken.insert(*row)) {
-            moved.push(MovedEntity { row: *row, bytes: *bytes, from: *from, bytes_there: *bytes });
-        }
-    }
-    taken.iter().for_each(|row| {
-        lost.remove(row);
-    });
-    let Candidate { key, bytes, records, .. } = candidate;
-    let pack = PushedPack {
-        key: *key,
-        bytes: *bytes,
-        records: *records,
-        fresh: Vec::new(),
-        moved,
-        tags: Vec::new(),
-    };
-    (!pack.moved.is_empty()).then_some(pack)
 }
 
 /// What was repaired, one line for each lost pack.

@@ -19,6 +19,7 @@ mod policies;
 mod properties;
 mod prune;
 mod s3;
+mod salvage;
 mod samples;
 mod scenarios;
 mod scrubs;

@@ -18,7 +18,7 @@ pub(crate) struct Verify {
     /// Repos to verify [default: all]
     #[arg(value_name = "OWNER/SLUG")]
     repos: Vec<RepoName>,
-    /// Repair missing and damaged packs from intact copies in the repo, and a damaged index from the packs
+    /// Repair missing and damaged packs from intact copies of their records in the store, and a damaged index from the packs
     #[arg(long)]
     repair: bool,
     /// Queue a job for a worker instead

@@ -1,0 +1,310 @@
+//! Intact copies of lost records, gathered into a new pack of the repo.
+//!
+//! ```text
+//! lost ─▶ what is left of the repo's damaged packs ─▶ packs of other repos that have the same records
+//!      ─▶ each checked, byte for byte ─▶ a new pack: written, read back, stored; on no shelf yet
+//! ```
+//!
+//! A damaged pack is rarely damaged everywhere: its directory says where its other records are. A
+//! pack of another repo never becomes one of this repo's, it has other records too (law 10);
+//! records that this repo's index has are copied out of it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+
+use packhouse_catalog::{EntityKey, IndexRow, PackRow, RepoRow, Snapshot, entity_key, entity_of};
+use packhouse_core::{EntityId, Kind, Row, Span};
+use packhouse_model::error::{Error, Result};
+use packhouse_model::names::RepoName;
+use packhouse_model::progress::{Phase, Progress};
+use packhouse_model::report::Repaired;
+use packhouse_pack::gather::{has_record, steps_of};
+use packhouse_pack::pipeline::WriteError;
+use packhouse_pack::splice::{Sources, Splice};
+use packhouse_pack::{Directory, WrittenPack, write_and_read_back};
+use packhouse_vault::{StagedFile, StoredPack};
+
+use super::lost::{Candidate, Lost, entities};
+use super::verify::Seen;
+use super::{Store, blocking};
+
+/// Packs that are open at once. The records of so many become one new pack.
+const SOURCES: usize = 128;
+/// Entities that are looked up at once.
+const LOOKED_UP: usize = 4096;
+/// Repos that are listed at once.
+const REPOS: u32 = 1000;
+
+/// Where copies of lost records were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// In what is left of a damaged pack of the repo.
+    DamagedPack,
+    /// In a pack of another repo.
+    OtherRepo,
+}
+
+/// A new pack of salvaged records. It is stored, and on no shelf.
+pub(super) struct SalvagedPack {
+    pub(super) pack: Candidate,
+    /// How many of its records are copied from packs of other repos.
+    from_other_repos: u64,
+}
+
+impl SalvagedPack {
+    /// The line of a report about it. Other repos and their packs are not named: who may repair a
+    /// repo may not know them.
+    pub(super) fn repaired(&self) -> Repaired {
+        let Candidate { key, records, .. } = self.pack;
+        let left = records - self.from_other_repos;
+        let origins = match (left, self.from_other_repos) {
+            (_, 0) => "what is left of damaged packs".to_owned(),
+            (0, _) => "packs of other repos".to_owned(),
+            (left, others) => format!(
+                "what is left of damaged packs ({left}) and from packs of other repos ({others})"
+            ),
+        };
+        let detail = format!("a new pack, with copies of {records} lost records from {origins}");
+        Repaired { pack: Some(key), entities: records, from: Vec::new(), detail }
+    }
+}
+
+/// Copies that were found, and are not yet written.
+#[derive(Default)]
+struct Found {
+    packs: Vec<StoredPack>,
+    records: BTreeMap<(Kind, EntityId), Span>,
+    from_other_repos: u64,
+}
+
+/// The search for copies.
+struct Search<'a> {
+    repo: &'a RepoRow,
+    /// What has not been found yet.
+    wanted: BTreeMap<EntityKey, IndexRow>,
+    found: Found,
+    written: Vec<SalvagedPack>,
+    progress: &'a Progress,
+}
+
+impl Search<'_> {
+    fn wants(&self, row: &Row) -> bool {
+        let entity = entity_key(row.kind, row.id);
+        self.wanted.get(&entity).is_some_and(|wanted| wanted.fingerprint == row.fingerprint)
+    }
+
+    fn tick(&self) -> Result<()> {
+        self.progress.at(&self.repo.name.to_string(), Phase::Verify, 0, 0)
+    }
+}
+
+impl Store {
+    /// Copies lost records into new packs, from wherever the store has them.
+    pub(super) async fn salvage(
+        &self,
+        seen: &Seen,
+        snapshot: &mut dyn Snapshot,
+        lost: &Lost,
+        progress: &Progress,
+    ) -> Result<Vec<SalvagedPack>> {
+        let mut search = Search {
+            repo: &seen.row,
+            wanted: lost.keys().map(|row| (row.entity, *row)).collect(),
+            found: Found::default(),
+            written: Vec::new(),
+            progress,
+        };
+        let retired = snapshot.retired().await?.into_iter().map(|retired| retired.pack);
+        let shelved = seen.packs().into_iter().filter(|p| !seen.contents.contains_key(&p.id));
+        for pack in shelved.chain(retired) {
+            self.search_rest_of(&pack, &mut search).await?;
+        }
+        let mut after: Option<RepoName> = None;
+        while !search.wanted.is_empty() {
+            let repos = self.catalog.repos(after.as_ref(), REPOS).await?;
+            let Some(last) = repos.last() else { break };
+            after = Some(last.name.clone());
+            for other in repos.iter().filter(|other| other.id != seen.row.id) {
+                self.search_repo(other, &mut search).await?;
+            }
+        }
+        self.write_found(&mut search).await?;
+        Ok(search.written)
+    }
+
+    /// Searches what is left of a pack of the repo itself.
+    async fn search_rest_of(&self, pack: &PackRow, search: &mut Search<'_>) -> Result<()> {
+        search.tick()?;
+        if search.wanted.is_empty() {
+            return Ok(());
+        }
+        let directories = self.directories_of(&search.repo.name);
+        // Without a directory nothing says where the records are.
+        let Some(directory) = directories.stored(pack).await? else { return Ok(()) };
+        let rows = (0..directory.len()).filter_map(|number| directory.row(number));
+        let rows: Vec<Row> = rows.filter(|row| search.wants(row)).collect();
+        self.take_intact(pack, rows, Origin::DamagedPack, search).await
+    }
+
+    /// Searches the packs of another repo for what its index has.
+    async fn search_repo(&self, other: &RepoRow, search: &mut Search<'_>) -> Result<()> {
+        search.tick()?;
+        let mut snapshot = match self.catalog.snapshot(other.id).await {
+            Err(Error::UnknownRepo(_) | Error::DeletedMeanwhile | Error::Damage(_)) => {
+                return Ok(());
+            }
+            snapshot => snapshot?,
+        };
+        let wanted: Vec<IndexRow> = search.wanted.values().copied().collect();
+        for wanted in wanted.chunks(LOOKED_UP) {
+            let mut by_pack: BTreeMap<i64, (PackRow, Vec<IndexRow>)> = BTreeMap::new();
+            match packs_with(snapshot.as_mut(), wanted).await {
+                // Another repo's damage is not this repair's.
+                Err(Error::Damage(_)) => return Ok(()),
+                found => {
+                    for (row, pack) in found? {
+                        by_pack.entry(pack.id).or_insert_with(|| (pack, Vec::new())).1.push(row);
+                    }
+                }
+            }
+            for (pack, wanted) in by_pack.into_values() {
+                let located = self.locate_in(&pack, other, &wanted, snapshot.as_mut()).await;
+                let rows = match located {
+                    Err(Error::Damage(_)) => continue,
+                    rows => rows?,
+                };
+                let rows = rows.into_iter().filter(|row| search.wants(row)).collect();
+                self.take_intact(&pack, rows, Origin::OtherRepo, search).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of entities in a pack of another repo.
+    async fn locate_in(
+        &self,
+        pack: &PackRow,
+        other: &RepoRow,
+        wanted: &[IndexRow],
+        snapshot: &mut dyn Snapshot,
+    ) -> Result<Vec<Row>> {
+        let mut locator = self.locator(&other.name, vec![pack.clone()]);
+        let mut rows = Vec::new();
+        for kind in Kind::ALL {
+            let of_kind = wanted.iter().filter_map(|row| entity_of(&row.entity));
+            let ids: Vec<EntityId> =
+                of_kind.filter(|(found, _)| *found == kind).map(|(_, id)| id).collect();
+            let located = locator.locate(snapshot, kind, &ids).await?;
+            rows.extend(located.into_iter().flatten().map(|located| located.row));
+        }
+        Ok(rows)
+    }
+
+    /// Takes the records that are intact in a pack.
+    async fn take_intact(
+        &self,
+        pack: &PackRow,
+        rows: Vec<Row>,
+        origin: Origin,
+        search: &mut Search<'_>,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let Some(stored) = self.vault.open_uncached(&pack.key).await? else { return Ok(()) };
+        let (stored, rows): (StoredPack, Vec<Row>) = blocking(move || {
+            let intact = rows.into_iter().filter(|row| has_record(&stored.file, row)).collect();
+            Ok((stored, intact))
+        })
+        .await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let found = &mut search.found;
+        let number = found.packs.len() as u32;
+        found.packs.push(stored);
+        for row in rows {
+            found.records.insert((row.kind, row.id), row.span(number));
+            found.from_other_repos += u64::from(origin == Origin::OtherRepo);
+            search.wanted.remove(&entity_key(row.kind, row.id));
+        }
+        if found.packs.len() == SOURCES {
+            self.write_found(search).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was found as a new pack, reads it back, and stores it.
+    async fn write_found(&self, search: &mut Search<'_>) -> Result<()> {
+        let Found { packs, records, from_other_repos } = std::mem::take(&mut search.found);
+        if records.is_empty() {
+            return Ok(());
+        }
+        let bytes: u64 = records.values().map(|span| span.length).sum();
+        self.need_space(bytes.saturating_add(bytes / 16))?;
+        let staged = self.stage().await?;
+        let (name, progress) = (search.repo.name.clone(), search.progress.clone());
+        let (staged, written): (StagedFile, Result<WrittenPack, WriteError>) =
+            blocking(move || {
+                let steps = steps_of(&records);
+                let mut tick = |done| progress.at(&name.to_string(), Phase::Splice, done, bytes);
+                let mut splice = Splice::new(&steps, OpenPacks(packs));
+                let written =
+                    write_and_read_back(&staged.file, staged.path(), &mut splice, &mut tick);
+                Ok((staged, written))
+            })
+            .await?;
+        let written = match written {
+            Ok(written) => written,
+            Err(WriteError::Failed(error)) => return Err(error),
+            // It was intact a moment ago.
+            Err(WriteError::Bad(bad)) => {
+                let failing = std::io::Error::other(format!("{bad}; the disk may be failing"));
+                return Err(Error::io("reading back", staged.path())(failing));
+            }
+        };
+        let WrittenPack { key, bytes, ref scanned } = written;
+        let (records, entities) = (scanned.rows.len() as u64, entities(scanned));
+        self.vault.store(staged, &key).await?;
+        self.keep_directory(Directory::of(key, bytes, scanned)).await;
+        let repo = &search.repo.name;
+        tracing::info!(%repo, "copied {records} lost records into the new pack {key}");
+        let pack = Candidate { key, bytes, records, entities };
+        search.written.push(SalvagedPack { pack, from_other_repos });
+        Ok(())
+    }
+}
+
+/// The packs to which a repo's index maps entities, in the same encoding.
+async fn packs_with(
+    snapshot: &mut dyn Snapshot,
+    wanted: &[IndexRow],
+) -> Result<Vec<(IndexRow, PackRow)>> {
+    let keys: Vec<EntityKey> = wanted.iter().map(|row| row.entity).collect();
+    let indexed = snapshot.lookup(&keys).await?;
+    let same = |(row, indexed): (&IndexRow, Option<(_, _)>)| {
+        indexed.filter(|(_, print)| *print == row.fingerprint).map(|(shelf, _)| (*row, shelf))
+    };
+    let found: Vec<_> = wanted.iter().zip(indexed).filter_map(same).collect();
+    let mut shelves: Vec<_> = found.iter().map(|(_, shelf)| *shelf).collect();
+    shelves.sort_unstable();
+    shelves.dedup();
+    let packs = snapshot.packs_on(&shelves).await?;
+    Ok(found.into_iter().filter_map(|(row, at)| Some((row, packs.get(&at)?.clone()))).collect())
+}
+
+/// Packs that are open, by number.
+struct OpenPacks(Vec<StoredPack>);
+
+impl Sources for OpenPacks {
+    fn open(&mut self, pack: u32) -> Result<(&File, PathBuf)> {
+        let stored = &self.0[pack as usize];
+        Ok((&stored.file, stored.path.clone()))
+    }
+
+    fn truncated(&self, pack: u32, offset: u64) -> Error {
+        let end = std::io::Error::other(format!("it ends before byte {offset}"));
+        Error::io("reading", &self.0[pack as usize].path)(end)
+    }
+}
