@@ -1,7 +1,7 @@
 //! Write, hash and read back in parallel.
 //!
 //! ```text
-//! produce ──chunks──▶ write to staging ──▶ fsync
+//! produce ──chunks──▶ write to staging
 //!                        │ bytes available          (a flusher starts the disk early)
 //!                        ▼
 //!                     read back: scan records, hash every object, and all bytes for the key
@@ -32,7 +32,7 @@ const CHUNKS: usize = 3;
 /// New bytes after which the flusher starts writing to disk.
 const FLUSH: u64 = 32 << 20;
 
-/// A complete, durable pack in staging, and its scan.
+/// A complete pack in staging, and its scan. It is not durable yet: storing it makes it so.
 #[must_use = "a staged pack is invisible until it is published"]
 #[derive(Debug)]
 pub struct WrittenPack {
@@ -110,8 +110,7 @@ impl Source for ReadBack<'_> {
     }
 }
 
-/// Writes what `source` produces to `file` (empty, open for reading and writing), durably, and
-/// reads it back.
+/// Writes what `source` produces to `file` (empty, open for reading and writing), and reads it back.
 ///
 /// `tick` gets the number of bytes read back; its error ends the work.
 ///
@@ -178,7 +177,6 @@ fn write_in(
     // A failing disk explains a failing read-back, not the other way round.
     match (written, scanned) {
         (Ok(Some((sum_of_written, bytes))), Ok((scanned, sum_of_read))) => {
-            file.sync_all().map_err(|e| WriteError::Failed(Error::io("writing", path)(e)))?;
             let sum = sum_of_written.or(sum_of_read).expect("one of the two has hashed");
             Ok(WrittenPack { key: MpackKey::new(sum), bytes, scanned })
         }
@@ -245,7 +243,7 @@ impl Shared {
     }
 }
 
-/// Starts writing to disk while the rest is produced, so that the last fsync is fast.
+/// Starts writing to disk while the rest is produced, so that the sync at the end is fast.
 fn flush(file: &File, path: &Path, shared: &Shared) -> Result<()> {
     let mut flushed = 0;
     loop {

@@ -55,9 +55,7 @@ impl Store {
             refuse_bad_branches(&received)?;
             // Until the job lists the packs, no record does.
             let lock = self.catalog.lock(LockMode::Publishing).await?;
-            for number in &needed {
-                self.store_received(repo, &mut received[*number], progress).await?;
-            }
+            self.store_received(repo, &mut received, &needed, progress).await?;
             let packs = received.iter().map(|one| QueuedPack {
                 mpack_key: one.written.key,
                 file: one.file.display().to_string(),

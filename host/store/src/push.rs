@@ -192,11 +192,11 @@ impl Store {
     async fn restore(&self, push: &mut Pushing<'_>, lost: &[usize]) -> Result<()> {
         let repo = &push.row.name;
         let mut findings = DamageFindings::at(self.now());
+        self.store_received(repo, &mut push.received, lost, push.progress).await?;
         for number in lost {
-            let one = &mut push.received[*number];
-            self.store_received(repo, one, push.progress).await?;
-            tracing::info!(%repo, "restored pack {}, which was missing or damaged", one.written.key);
-            findings.sound.push(one.written.key);
+            let key = push.received[*number].written.key;
+            tracing::info!(%repo, "restored pack {key}, which was missing or damaged");
+            findings.sound.push(key);
         }
         self.catalog.note_findings(&findings).await?;
         push.restored.extend(lost);
@@ -231,9 +231,8 @@ impl Store {
         };
         // It can still be cancelled after this wait.
         push.at(Phase::Publish)?;
-        for file in &prepared.files {
-            self.store_received(&push.row.name, &mut push.received[*file], push.progress).await?;
-        }
+        let repo = &push.row.name;
+        self.store_received(repo, &mut push.received, &prepared.files, push.progress).await?;
         match self.catalog.publish_push(&prepared.push, &lock).await? {
             PublishOutcome::Done { .. } => {
                 Ok(Some(self.push_reports(push, Some(&prepared), &prepared.heads)))

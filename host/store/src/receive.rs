@@ -17,6 +17,10 @@ use packhouse_vault::StagedFile;
 
 use super::{Store, blocking};
 
+/// Files of a push whose storing starts as soon as they are received; that of others when all of the
+/// push is known to be sound. Each takes a thread.
+const STARTED_EARLY: usize = 32;
+
 /// A file of a push, in staging or stored already.
 #[derive(Debug)]
 pub struct StagedPack {
@@ -81,19 +85,22 @@ impl Store {
         for file in files {
             let path = file.clone();
             let source = blocking(move || FileSource::open(path)).await?;
-            let one = self
-                .receive_from(
-                    repo,
-                    file.clone(),
-                    Box::new(source),
-                    UploadProgress { before: done, total },
-                    progress,
-                )
-                .await?;
+            let upload = UploadProgress { before: done, total };
+            let mut one =
+                self.receive(repo, file.clone(), Box::new(source), upload, progress).await?;
             done += one.written.bytes;
+            if received.len() < STARTED_EARLY {
+                self.start_store(&mut one);
+            }
             received.push(one);
         }
         Ok(received)
+    }
+
+    fn start_store(&self, received: &mut StagedPack) {
+        if let Some(staged) = &mut received.staged {
+            self.vault.start_store(staged);
+        }
     }
 
     /// Takes a pack into staging and reads it back, wherever its bytes come from. `name` is what it
@@ -102,6 +109,19 @@ impl Store {
     /// # Errors
     /// [`PushError::BadPack`]; whatever the source fails with.
     pub async fn receive_from(
+        &self,
+        repo: &RepoName,
+        name: PathBuf,
+        source: Box<dyn Produce>,
+        upload: UploadProgress,
+        progress: &Progress,
+    ) -> Result<StagedPack> {
+        let mut received = self.receive(repo, name, source, upload, progress).await?;
+        self.start_store(&mut received);
+        Ok(received)
+    }
+
+    async fn receive(
         &self,
         repo: &RepoName,
         name: PathBuf,
@@ -136,26 +156,27 @@ impl Store {
         }
     }
 
-    /// Stores a received file as a pack, if it is not yet stored: a second try finds it stored by
-    /// the first.
+    /// Stores some of the received files as packs, if they are not yet stored: a second try finds
+    /// them stored by the first.
     pub(super) async fn store_received(
         &self,
         repo: &RepoName,
-        one: &mut StagedPack,
+        received: &mut [StagedPack],
+        files: &[usize],
         progress: &Progress,
     ) -> Result<()> {
-        if let Some(staged) = one.staged.take() {
-            self.store_with_progress(
-                &repo.to_string(),
-                staged,
-                &one.written.key,
-                one.written.bytes,
-                progress,
-            )
-            .await?;
-            let written = &one.written;
-            let directory = Directory::of(written.key, written.bytes, &written.scanned);
-            self.keep_directory(directory).await;
+        let (mut staged, mut written) = (Vec::new(), Vec::new());
+        for file in files {
+            let one = &mut received[*file];
+            if let Some(file) = one.staged.take() {
+                staged.push((file, one.written.key));
+                written.push(one.written.clone());
+            }
+        }
+        let bytes = written.iter().map(|one| one.bytes).sum();
+        self.store_with_progress(&repo.to_string(), staged, bytes, progress).await?;
+        for one in written {
+            self.keep_directory(Directory::of(one.key, one.bytes, &one.scanned)).await;
         }
         Ok(())
     }

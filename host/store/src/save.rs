@@ -8,12 +8,11 @@ use packhouse_vault::StagedFile;
 use super::Store;
 
 impl Store {
-    /// Stores a staged file as the pack of a key, with progress.
+    /// Stores staged files of so many bytes as the packs of their keys, with progress.
     pub(super) async fn store_with_progress(
         &self,
         repo: &str,
-        staged: StagedFile,
-        key: &MpackKey,
+        staged: Vec<(StagedFile, MpackKey)>,
         bytes: u64,
         progress: &Progress,
     ) -> Result<()> {
@@ -23,7 +22,7 @@ impl Store {
             bytes,
             |traffic| traffic.bytes_up,
             progress,
-            self.vault.store(staged, key),
+            self.vault.store_all(staged),
         )
         .await
     }

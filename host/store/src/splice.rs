@@ -38,7 +38,11 @@ impl Store {
         })
         .await?;
         match written {
-            Ok(written) => Ok((staged, written)),
+            Ok(written) => {
+                let mut staged = staged;
+                self.vault.start_store(&mut staged);
+                Ok((staged, written))
+            }
             Err(WriteError::Failed(error)) => Err(error),
             Err(WriteError::Bad(bad)) => {
                 Err(self.unproven(repo, packs, prove::blame(plan, &bad)).await)

@@ -9,6 +9,7 @@
 //! storage-id               which vault it is, for catalogs to know it by
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::ops::Range;
@@ -27,6 +28,9 @@ use crate::objects::{ObjectName, is_pack_folder, pack_of};
 use crate::packs::{FilePackStore, ListedPack, ObjectInfo, PackStore, StoredPack};
 use crate::ranges::read_file;
 use crate::staging::{StagedFile, Staging, StagingFolder};
+
+/// Files that are synced at once: a disk syncs many in little more time than one.
+const SYNCED: usize = 32;
 
 /// Packs in a folder.
 #[derive(Debug)]
@@ -109,17 +113,32 @@ fn open(path: PathBuf) -> io::Result<Option<StoredPack>> {
     Ok(found.is_file().then(|| StoredPack { file, path, bytes: found.len() }))
 }
 
-/// A rename that is durable: the folders of both have been synced, and those that were made.
-fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
-    loop {
-        match std::fs::rename(from, to) {
-            Ok(()) => break,
-            Err(e) if e.kind() == ErrorKind::NotFound && from.exists() => make_folders(to)?,
-            Err(e) => return Err(e),
+/// Moves staged files to their paths durably: first they are on the disk, then their names.
+fn publish(mut staged: Vec<(StagedFile, PathBuf)>) -> Result<()> {
+    for some in staged.chunks_mut(SYNCED) {
+        some.iter_mut().for_each(|(staged, _)| staged.start_sync());
+        for (staged, _) in some {
+            staged.sync().map_err(Error::io("writing", staged.path()))?;
         }
     }
-    sync_folder_of(to)?;
-    if from.parent() == to.parent() { Ok(()) } else { sync_folder_of(from) }
+    let mut changed = BTreeSet::new();
+    for (staged, to) in staged {
+        rename(staged.path(), &to).map_err(Error::io("publishing", &to))?;
+        let folders = [to.as_path(), staged.path()].into_iter().filter_map(Path::parent);
+        changed.extend(folders.map(Path::to_owned));
+        staged.keep();
+    }
+    let synced = |folder: PathBuf| sync_folder(&folder).map_err(Error::io("publishing", &folder));
+    changed.into_iter().try_for_each(synced)
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    loop {
+        match std::fs::rename(from, to) {
+            Err(e) if e.kind() == ErrorKind::NotFound && from.exists() => make_folders(to)?,
+            renamed => return renamed,
+        }
+    }
 }
 
 /// Makes the folders above a path durably.
@@ -127,11 +146,11 @@ fn make_folders(path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent() else { return Ok(()) };
     let made: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
     std::fs::create_dir_all(folder)?;
-    made.into_iter().try_for_each(sync_folder_of)
+    made.into_iter().filter_map(Path::parent).try_for_each(sync_folder)
 }
 
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 #[async_trait]
@@ -235,11 +254,14 @@ impl PackStore for LocalPacks {
 
 #[async_trait]
 impl FilePackStore for LocalPacks {
-    async fn publish(&self, staged: StagedFile, name: &ObjectName) -> Result<()> {
-        let (from, to) = (staged.path().to_owned(), self.path(name));
-        blocking(move || rename_durably(&from, &to).map_err(Error::io("publishing", to))).await?;
-        staged.keep();
-        Ok(())
+    fn start_publish(&self, staged: &mut StagedFile) {
+        staged.start_sync();
+    }
+
+    async fn publish(&self, staged: Vec<(StagedFile, ObjectName)>) -> Result<()> {
+        let to_paths = staged.into_iter().map(|(staged, name)| (staged, self.path(&name)));
+        let staged = to_paths.collect();
+        blocking(move || publish(staged)).await
     }
 
     async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
@@ -263,5 +285,55 @@ impl FilePackStore for LocalPacks {
 
     fn file_of(&self, name: &ObjectName) -> Option<PathBuf> {
         Some(self.path(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::OwnedFd;
+
+    use packhouse_model::names::MpackKey;
+
+    use super::*;
+
+    /// Law 5: what the disk did not take is not published, whenever it was synced.
+    #[tokio::test]
+    async fn law_5_a_file_that_can_not_be_synced_is_not_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let packs = LocalPacks::open(folder.path()).unwrap();
+        for is_started in [false, true] {
+            let mut sound = packs.staged(b"sound", folder.path()).unwrap();
+            let path = packs.staging.stage_unnamed().unwrap().path().to_owned();
+            std::fs::write(&path, b"lost").unwrap();
+            // A pipe can't be synced.
+            let (_reader, writer) = std::io::pipe().unwrap();
+            let mut lost = StagedFile::new(File::from(OwnedFd::from(writer)), path.clone());
+            if is_started {
+                packs.start_publish(&mut sound);
+                packs.start_publish(&mut lost);
+            }
+            let [first, second] = [1, 2].map(|n| ObjectName::Pack(MpackKey::new([n; 32])));
+            let both = vec![(sound, first.clone()), (lost, second.clone())];
+            let error = packs.publish(both).await.unwrap_err();
+            assert!(error.to_string().contains("writing"), "{error}");
+            assert!(!packs.path(&first).exists() && !packs.path(&second).exists());
+            assert!(!path.exists(), "dropping it has removed it");
+        }
+    }
+
+    #[tokio::test]
+    async fn files_that_are_published_together_are_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let packs = LocalPacks::open(folder.path()).unwrap();
+        let names: Vec<_> = (0..100).map(|n| ObjectName::Pack(MpackKey::new([n; 32]))).collect();
+        let staged = names.iter().map(|name| {
+            (packs.staged(name.to_string().as_bytes(), folder.path()).unwrap(), name.clone())
+        });
+        packs.publish(staged.collect()).await.unwrap();
+        for name in &names {
+            assert_eq!(std::fs::read_to_string(packs.path(name)).unwrap(), name.to_string());
+        }
+        let left = std::fs::read_dir(folder.path().join("staging")).unwrap().count();
+        assert_eq!(left, 0);
     }
 }

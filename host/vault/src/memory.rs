@@ -170,8 +170,12 @@ impl PackStore for MemoryPacks {
 
 #[async_trait]
 impl FilePackStore for MemoryPacks {
-    async fn publish(&self, staged: StagedFile, name: &ObjectName) -> Result<()> {
-        self.put_bytes(name, &read(&staged)?);
+    fn start_publish(&self, _staged: &mut StagedFile) {}
+
+    async fn publish(&self, staged: Vec<(StagedFile, ObjectName)>) -> Result<()> {
+        for (staged, name) in staged {
+            self.put_bytes(&name, &read(&staged)?);
+        }
         Ok(())
     }
 

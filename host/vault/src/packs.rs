@@ -119,8 +119,11 @@ pub trait PackStore: Send + Sync + std::fmt::Debug {
 /// A store whose packs open as files.
 #[async_trait]
 pub trait FilePackStore: PackStore {
-    /// Makes a staged file an object, durably.
-    async fn publish(&self, staged: StagedFile, name: &ObjectName) -> Result<()>;
+    /// Starts beside other work what makes a complete staged file durable, if there is such.
+    fn start_publish(&self, staged: &mut StagedFile);
+
+    /// Makes staged files objects, durably. After an error, any of them may be.
+    async fn publish(&self, staged: Vec<(StagedFile, ObjectName)>) -> Result<()>;
 
     /// Opens an object; `None` when it is not there.
     async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>>;

@@ -2,8 +2,10 @@
 
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
+use std::io::Result as IoResult;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::{Builder, JoinHandle};
 
 use packhouse_model::error::{Error, Result};
 use packhouse_model::files::{known_in, nearest};
@@ -20,12 +22,14 @@ pub struct StagedFile {
     pub file: File,
     path: PathBuf,
     kept: bool,
+    /// A sync that was started, and not waited for.
+    syncing: Option<JoinHandle<IoResult<()>>>,
 }
 
 impl StagedFile {
     /// A file at a path, open for reading and writing and locked: for adapters.
     pub fn new(file: File, path: PathBuf) -> StagedFile {
-        StagedFile { file, path, kept: false }
+        StagedFile { file, path, kept: false, syncing: None }
     }
 
     /// It has been moved to its place: for adapters.
@@ -36,6 +40,30 @@ impl StagedFile {
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Starts to sync the file to the disk beside other work, unless that was started before. It is
+    /// complete: what is written to it later is not waited for.
+    pub fn start_sync(&mut self) {
+        if self.syncing.is_some() {
+            return;
+        }
+        // If no thread can be had, the file is synced when it is needed.
+        self.syncing = self.file.try_clone().ok().and_then(|file| {
+            Builder::new().name("sync".into()).spawn(move || file.sync_all()).ok()
+        });
+    }
+
+    /// Waits until the file is on the disk.
+    ///
+    /// # Errors
+    /// If it can't be written there, whenever that was tried.
+    pub fn sync(&mut self) -> IoResult<()> {
+        match self.syncing.take().map(JoinHandle::join) {
+            Some(Ok(synced)) => synced,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => self.file.sync_all(),
+        }
     }
 }
 

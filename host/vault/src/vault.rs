@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_model::blocking::blocking;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::files::key_of;
@@ -16,6 +17,9 @@ use crate::local::LocalPacks;
 use crate::objects::ObjectName;
 use crate::packs::{FilePackStore, ListedPack, PackStore, RemotePackStore, StoredPack, Traffic};
 use crate::staging::{StagedFile, Staging, StagingFolder, SweepResult};
+
+/// Packs that are uploaded at once.
+const UPLOADS: usize = 8;
 
 /// Packs, their directories, and answers to fetches. Cheap to clone; all clones are one vault.
 #[derive(Clone, Debug)]
@@ -159,13 +163,32 @@ impl Vault {
     /// # Errors
     /// When it can't be written; where packs are remote, also when it is not the pack of the key.
     pub async fn store(&self, staged: StagedFile, key: &MpackKey) -> Result<()> {
-        self.publish(staged, &ObjectName::Pack(*key), key).await
+        self.store_all(vec![(staged, *key)]).await
     }
 
-    async fn publish(&self, staged: StagedFile, name: &ObjectName, key: &MpackKey) -> Result<()> {
+    /// The same, for several: they share what makes them durable.
+    ///
+    /// # Errors
+    /// As for [`Vault::store`]. Any of them may be stored then.
+    pub async fn store_all(&self, staged: Vec<(StagedFile, MpackKey)>) -> Result<()> {
         match &self.packs {
-            Packs::Files(packs) => packs.publish(staged, name).await,
-            Packs::Cached(cached) => cached.store(staged, name, key).await,
+            Packs::Files(packs) => {
+                let named = |(staged, key)| (staged, ObjectName::Pack(key));
+                packs.publish(staged.into_iter().map(named).collect()).await
+            }
+            Packs::Cached(cached) => {
+                let uploads = staged.into_iter().map(async |(staged, key)| {
+                    cached.store(staged, &ObjectName::Pack(key), &key).await
+                });
+                stream::iter(uploads).buffer_unordered(UPLOADS).try_collect().await
+            }
+        }
+    }
+
+    /// Starts beside other work what storing a complete staged file will wait for.
+    pub fn start_store(&self, staged: &mut StagedFile) {
+        if let Packs::Files(packs) = &self.packs {
+            packs.start_publish(staged);
         }
     }
 
@@ -189,7 +212,11 @@ impl Vault {
         key: &MpackKey,
         ttl: Duration,
     ) -> Result<String> {
-        self.publish(staged, &answer(repo, key), key).await?;
+        let name = answer(repo, key);
+        match &self.packs {
+            Packs::Files(packs) => packs.publish(vec![(staged, name)]).await?,
+            Packs::Cached(cached) => cached.store(staged, &name, key).await?,
+        }
         self.url_of_answer(repo, key, ttl).await
     }
 

@@ -69,8 +69,15 @@ fn may_fail(name: &ObjectName) -> bool {
 
 #[async_trait]
 impl<P: FilePackStore> FilePackStore for FaultyPacks<P> {
-    async fn publish(&self, staged: StagedFile, name: &ObjectName) -> Result<()> {
-        self.fault.around(self.inner.publish(staged, name)).await
+    fn start_publish(&self, staged: &mut StagedFile) {
+        self.inner.start_publish(staged);
+    }
+    async fn publish(&self, staged: Vec<(StagedFile, ObjectName)>) -> Result<()> {
+        // One by one: each may be the last before a crash.
+        for one in staged {
+            self.fault.around(self.inner.publish(vec![one])).await?;
+        }
+        Ok(())
     }
     async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
         match may_fail(name) {

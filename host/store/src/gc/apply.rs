@@ -115,7 +115,7 @@ impl Store {
         // It can still be cancelled after this wait.
         progress.at(&name, Phase::Publish, written.bytes, written.bytes)?;
         let (key, bytes) = (written.key, written.bytes);
-        self.store_with_progress(&name, staged, &key, bytes, progress).await?;
+        self.store_with_progress(&name, vec![(staged, key)], bytes, progress).await?;
         self.must_read_back(&key).await?;
         let (complete, spine) = match complete? {
             Some(CheckedPack { complete, spine }) => (Some(complete), spine),
