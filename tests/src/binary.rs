@@ -276,6 +276,8 @@ impl Packhouse {
             command.env("PACKHOUSE_DATABASE_URL", url);
         }
         command.env("HOME", self.folder.path()).env("NO_COLOR", "1").env_remove("XDG_DATA_HOME");
+        // Not the config file of this machine.
+        command.env("PACKHOUSE_CONFIG", "/dev/null");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }

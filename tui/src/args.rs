@@ -1,12 +1,15 @@
 //! The command line as a whole: a verb, and the options of every verb.
 
+use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::ffi::OsString;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 
+use crate::config::Config;
 use crate::globals::Globals;
 use crate::verbs::Verb;
 
@@ -41,9 +44,20 @@ pub(crate) struct Args {
     pub(crate) verb: Verb,
 }
 
-/// Parses the command line. `--help` and `--version` are errors, too.
+/// Parses the command line, with the config file behind it. `--help` and `--version` are errors, too.
 pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
     let args_os = with_factor(args_os.into_iter().collect());
+    match Config::read(&Args::command()) {
+        Ok(config) => parse_with(config, args_os),
+        Err(error) => match parse_with(Config::default(), args_os) {
+            // Help is needed most when something is wrong.
+            Err(help) if !help.use_stderr() => Err(help),
+            _ => Err(clap::Error::raw(ErrorKind::InvalidValue, format!("{error}\n"))),
+        },
+    }
+}
+
+fn parse_with(config: Config, args_os: Vec<OsString>) -> Result<Args, clap::Error> {
     // Help and usage errors are printed before `--color` is parsed, so find it here.
     let colour = match args_os
         .iter()
@@ -57,16 +71,21 @@ pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args,
         _ if args_os.iter().any(|word| word == "--color=never") => clap::ColorChoice::Never,
         _ => clap::ColorChoice::Auto,
     };
-    let mut command = Args::command().color(colour);
-    let mut matches = command.try_get_matches_from_mut(args_os)?;
-    let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
-    let (remote, local) = (given("remote"), LOCAL.into_iter().find(|name| given(name)));
-    let token_file = given("token_file");
+    let mut command = config.apply(Args::command().color(colour));
+    let mut matches = command
+        .try_get_matches_from_mut(args_os)
+        .map_err(|error| in_file(error, &config, &command))?;
+    let rank = |name: &str| rank(&matches, &config, name);
+    let (remote, local) = (rank("remote"), LOCAL.into_iter().max_by_key(|name| rank(name)));
+    let local = local.map_or((0, ""), |name| (rank(name), name));
+    let token_file = rank("token_file") == ON_COMMAND_LINE;
+    let given = given(&matches, &command);
     let mut args =
         Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
-    if let (true, Some(other)) = (remote, local) {
+    if remote == ON_COMMAND_LINE && local.0 == ON_COMMAND_LINE {
         let message = format!(
-            "--remote uses the store of a server, --{other} a local one; remove one of them"
+            "--remote uses the store of a server, --{} a local one; remove one of them",
+            local.1
         );
         return Err(command.error(ErrorKind::ArgumentConflict, message));
     }
@@ -74,11 +93,59 @@ pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args,
     if matches!(args.verb, Verb::Import(_)) && token_file {
         args.globals.source_token_file = args.globals.token_file.take();
     }
-    // A flag overrides a variable.
-    if local.is_some() {
+    // A flag overrides a variable, and a variable the config file.
+    if local.0 > remote {
         args.globals.remote = None;
     }
+    args.globals.config = Config { given, ..config };
     Ok(args)
+}
+
+/// The rank of an option that is on the command line.
+const ON_COMMAND_LINE: u8 = 3;
+
+/// Where an option of every verb is set: what ranks higher overrides; 0 if nowhere.
+fn rank(matches: &ArgMatches, config: &Config, name: &str) -> u8 {
+    match matches.value_source(name) {
+        Some(ValueSource::CommandLine) => ON_COMMAND_LINE,
+        Some(ValueSource::EnvVariable) => 2,
+        Some(_) if config.sets(&name.replace('_', "-")) => 1,
+        _ => 0,
+    }
+}
+
+/// The options of every verb that are on the command line.
+fn given(matches: &ArgMatches, command: &Command) -> BTreeMap<String, Vec<String>> {
+    let on_command_line =
+        |arg: &&Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+    let values = |arg: &Arg| {
+        let raw = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
+        let values: Vec<_> = raw.map(|value| value.to_string_lossy().into_owned()).collect();
+        Some((arg.get_long()?.to_owned(), values))
+    };
+    command.get_arguments().filter(on_command_line).filter_map(values).collect()
+}
+
+/// An error about a value that the config file gave: it names the place.
+fn in_file(error: clap::Error, config: &Config, command: &Command) -> clap::Error {
+    let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
+    else {
+        return error;
+    };
+    let option = option.trim_start_matches("--").split([' ', '=', '[']).next().unwrap_or_default();
+    match config.setting_of(option, value) {
+        // Where the command line gives the same value, the place is still a help.
+        Some(setting) => {
+            let problem = error.source().map_or_else(
+                || format!("`{value}` is not a value of `{option}`"),
+                |source| format!("`{value}` is not a value of `{option}`: {source}"),
+            );
+            let message = format!("{}: {problem}\n", config.place(setting));
+            clap::Error::raw(ErrorKind::InvalidValue, message).with_cmd(command)
+        }
+        None => error,
+    }
 }
 
 /// Joins `--geometric 3` to `--geometric=3`: the factor is optional, and clap would take a repo that
@@ -104,7 +171,14 @@ const LOCAL: [&str; 4] = ["data", "database", "storage", "component"];
 /// Parses a line of words, for the tests of the verbs.
 #[cfg(test)]
 pub(crate) fn read(line: &str) -> Result<Args, clap::Error> {
-    parse(std::iter::once("packhouse").chain(line.split_whitespace()).map(OsString::from))
+    read_with(Config::default(), line)
+}
+
+/// The same, with a config file.
+#[cfg(test)]
+pub(crate) fn read_with(config: Config, line: &str) -> Result<Args, clap::Error> {
+    let words = std::iter::once("packhouse").chain(line.split_whitespace());
+    parse_with(config, with_factor(words.map(OsString::from).collect()))
 }
 
 #[cfg(test)]

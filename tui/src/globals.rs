@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use crate::config::Config;
+
 /// Which store to use, and how to print results.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
@@ -79,6 +81,10 @@ pub(crate) struct Globals {
     /// Log more to stderr; repeat for more detail
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+
+    /// Where the values of options come from.
+    #[arg(skip)]
+    pub(crate) config: Config,
 
     /// When to use colours; `auto` checks the terminal and NO_COLOR
     #[arg(long, global = true, value_name = "WHEN", default_value_t, value_enum)]

@@ -1,12 +1,13 @@
 //! The `packhouse` binary, as a library: benchmarks and generated docs need parts of the console.
 //! This file only wires: arguments, output, log, runtime, verb, exit code.
 //!
-//! In reading order: `args` parses the command line, `globals` are the options of every verb,
+//! In reading order: `args` parses the command line, `config` the config file, `globals` are the options of every verb,
 //! `location` says where the store is, `context` opens it or a server, `verbs` has the verbs, each
 //! with its arguments; `output`, `style`, `text`, `table` and `progress` print the results; `exit`
 //! and `interrupt` end the call.
 
 mod args;
+mod config;
 mod console;
 mod context;
 mod exit;

@@ -6,12 +6,14 @@ mod branch;
 mod cat;
 mod completions;
 mod component;
+mod config;
 mod confirm;
 mod console;
 mod copy;
 mod demo;
 mod doctor;
 mod each;
+mod export;
 mod fetch;
 mod find;
 mod gc;
@@ -64,6 +66,8 @@ pub(crate) enum Verb {
     Ls(ls::Ls),
     /// Print a record: an object's content, or what a commit, snapshot or tag says
     Cat(cat::Cat),
+    /// Write the files of a commit to a folder
+    Export(export::Export),
     /// Find records by ID, or by the beginning of one: the pack and the byte
     Find(find::Find),
     /// Read and hash all packs; exit 4 if something is missing or damaged
@@ -97,6 +101,9 @@ pub(crate) enum Verb {
     Replay(replay::Replay),
     /// Check the environment and the store for problems
     Doctor(doctor::Doctor),
+    /// Show options, their values, and where each value comes from
+    #[command(subcommand)]
+    Config(config::ConfigVerb),
     /// Interactive full-screen console
     Console(ConsoleArgs),
     /// Run a demo in a temporary folder
@@ -134,6 +141,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Log(args) => log::run(args, context).await,
         Verb::Ls(args) => ls::run(args, context).await,
         Verb::Cat(args) => cat::run(args, context).await,
+        Verb::Export(args) => export::run(args, context).await,
         Verb::Find(args) => find::run(args, context).await,
         Verb::Verify(args) => verify::run(args, context).await,
         Verb::Prune(args) => prune::run(args, context).await,
@@ -149,6 +157,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<Exit> {
         Verb::Component(args) => component::run(&args, context),
         Verb::Replay(args) => replay::run(args, context).await,
         Verb::Doctor(args) => doctor::run(&args, context).await,
+        Verb::Config(args) => config::run(&args, &Args::command(), context),
         Verb::Console(args) => console::run(&args, context).await,
         Verb::Demo(args) => demo::run(&args, context).await,
         Verb::Completions(args) => completions::run(&args, &mut Args::command(), context),

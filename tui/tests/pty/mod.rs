@@ -110,6 +110,8 @@ impl Terminal {
             command.env_remove(name);
         }
         command.env("LANG", "C.UTF-8");
+        // Not the config file of this machine.
+        command.env("PACKHOUSE_CONFIG", "/dev/null");
         for (name, value) in variables {
             command.env(name, value);
         }
