@@ -68,6 +68,7 @@ struct Problem {
     detail: serde_json::Value,
     /// None from a Muse server of another make.
     class: Option<String>,
+    request_id: Option<String>,
 }
 
 impl HttpClient {
@@ -222,10 +223,15 @@ impl HttpClient {
         // program.
         let body = response.bytes().await.unwrap_or_default();
         let error = match serde_json::from_slice::<Problem>(&body) {
-            Ok(Problem { detail, class }) => {
+            Ok(Problem { detail, class, request_id }) => {
                 let detail = detail.as_str().map_or_else(|| detail.to_string(), str::to_owned);
                 let class = class.map_or(Class::Refused, |class| Class::named(&class));
-                Error::Remote { class, message: detail }
+                // Of a failure of the server, its log says more.
+                let message = match request_id.filter(|_| status.is_server_error()) {
+                    Some(id) => format!("{detail} (request {id})"),
+                    None => detail,
+                };
+                Error::Remote { class, message }
             }
             // A proxy that can't reach the server.
             Err(_) if matches!(status.as_u16(), 502..=504) => {

@@ -16,7 +16,7 @@
 //!
 //! ```text
 //! server      listener ▸ connections
-//!   router    drain, json_errors
+//!   router    request_id, drain, json_errors
 //!     routes  mwp, admin, packs, answers, health
 //!       guard, body, ranges            who may do what, with the state that all requests share
 //!         state
@@ -50,6 +50,7 @@ mod proxy;
 mod ranges;
 mod rate_limit;
 mod readiness;
+mod request_id;
 mod revocation;
 mod router;
 mod runs;

@@ -29,6 +29,8 @@ pub struct ServeOptions {
     pub limits: ServeLimits,
     /// How long requests in progress may take to finish on shutdown.
     pub shutdown_timeout: Duration,
+    /// How long a request takes until it is logged as slow; 0: never.
+    pub slow_after: Duration,
     /// Proxies whose X-Forwarded headers are trusted.
     pub trusted_proxies: Vec<Network>,
     /// An address for metrics, without a token; none: at `/metrics`, for administrators of the
@@ -47,6 +49,7 @@ impl Default for ServeOptions {
             worker: WorkerOptions::default(),
             limits: ServeLimits::default(),
             shutdown_timeout: Duration::from_secs(30),
+            slow_after: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
             metrics_listen: None,
         }

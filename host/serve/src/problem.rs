@@ -9,6 +9,8 @@ use packhouse_model::error::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::request_id;
+
 pub(super) type ApiResult<T> = Result<T, Problem>;
 
 /// An error of a request.
@@ -31,6 +33,9 @@ pub(crate) struct ProblemBody {
     pub(crate) detail: String,
     /// Its class: `usage`, `refused`, `conflict` (safe to retry) or `damage`.
     pub(crate) class: String,
+    /// The ID of the request, for its lines in the server's log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<String>,
 }
 
 impl Problem {
@@ -162,7 +167,8 @@ impl Problem {
     }
 
     pub(super) fn body(&self) -> ProblemBody {
-        ProblemBody { detail: self.detail.clone(), class: self.class.as_str().to_owned() }
+        let (detail, class) = (self.detail.clone(), self.class.as_str().to_owned());
+        ProblemBody { detail, class, request_id: request_id::current() }
     }
 
     /// The headers that belong to its status.

@@ -8,6 +8,7 @@ use super::drain::{DrainState, drain};
 use super::guard::authenticate;
 use super::json_errors::json_errors;
 use super::problem::Problem;
+use super::request_id::identify;
 use super::state::SharedState;
 use super::{admin, answers, health, mwp, packs};
 
@@ -24,6 +25,7 @@ pub(super) fn router(state: SharedState) -> Router {
         .layer(from_fn(json_errors))
         .layer(from_fn_with_state(state.clone(), authenticate))
         .layer(from_fn_with_state(DrainState::new(state.tasks.clone()), drain))
+        .layer(from_fn_with_state(state.clone(), identify))
         .with_state(state)
 }
 

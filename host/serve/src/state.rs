@@ -4,6 +4,7 @@
 //! handler, and there are no circular imports.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use packhouse_model::error::Result;
 use packhouse_store::Store;
@@ -36,6 +37,8 @@ pub(super) struct AppState {
     pub(super) trusting: bool,
     /// A random number per start of the server.
     pub(super) start: u64,
+    /// How long a request takes until it is logged as slow; 0: never.
+    pub(super) slow_after: Duration,
     pub(super) signer: Signer,
     pub(super) rate_limits: RateLimits,
     pub(super) proxies: Proxies,
@@ -58,6 +61,7 @@ impl AppState {
             secure: options.tls.is_some(),
             trusting: options.insecure_loopback,
             start: random_number(store.random_id()),
+            slow_after: options.slow_after,
             signer,
             rate_limits: RateLimits::new(&limits),
             proxies: Proxies::new(&options.trusted_proxies),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use packhouse_store::joined;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::problem::ApiResult;
 
@@ -34,10 +35,12 @@ impl Tasks {
         W: Future<Output: Send> + Send + 'static,
     {
         let guard = TaskGuard::begin(self.clone());
-        tokio::spawn(async move {
+        let counted = async move {
             let _guard = guard;
             work.await
-        })
+        };
+        // What it logs has the ID of the request that began it.
+        tokio::spawn(counted.in_current_span())
     }
 
     /// Runs work to its end, also when its client disconnects.

@@ -382,6 +382,43 @@ async fn whatever_is_wrong_is_told_in_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_request_has_an_id_in_its_response_in_an_error_and_in_the_log() {
+    let place = Place::new(&["--slow-after", "1s"]);
+    let made = place.store.run(["token", "create", "--scope", "admin", "--repo", "*"]).ok().json();
+    let token = made["token"].as_str().unwrap();
+    let url = |path: &str| format!("{}/admin/v1/{path}", place.served.url());
+    let of = |response: &Response| response.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let ask = |path: &str| place.client.get(url(path)).bearer_auth(token);
+    let first = ask("status").send().await.unwrap();
+    let second = ask("status").send().await.unwrap();
+    assert!(of(&first).len() == 32 && of(&first) != of(&second));
+    let chosen = ask("repos/a/none").header("X-Request-Id", "mine-1").send().await.unwrap();
+    assert_eq!(of(&chosen), "mine-1");
+    assert_eq!(told(chosen).await.1["request_id"], "mine-1");
+    let invalid = ask("nothing").header("X-Request-Id", "a b").send().await.unwrap();
+    assert_eq!(of(&invalid).len(), 32);
+    assert_eq!(of(&invalid), told(invalid).await.1["request_id"]);
+    // A body that comes slowly.
+    let parts = futures::stream::unfold(0, async |n| match n {
+        0 => Some((Ok::<_, std::io::Error>("{\"repo\": "), 1)),
+        1 => {
+            tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+            Some((Ok("\"a/slow\"}"), 2))
+        }
+        _ => None,
+    });
+    let slow = place.client.post(url("repos")).bearer_auth(token).header("X-Request-Id", "slow-1");
+    let slow =
+        slow.header("content-type", "application/json").body(reqwest::Body::wrap_stream(parts));
+    let (status, created) = told(slow.send().await.unwrap()).await;
+    assert_eq!(status, 201, "{created}");
+    let (_, log) = place.served.stop();
+    let slow: Vec<&str> = log.lines().filter(|line| line.contains("slow request: 1.")).collect();
+    let [line] = &slow[..] else { panic!("{log}") };
+    assert!(line.contains("slow-1") && line.contains("/admin/v1/repos"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn repos_come_in_pages_in_any_order() {
     let place = Place::trusting();
     for repo in ["a/c", "B/a", "c/x"] {

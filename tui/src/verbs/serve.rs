@@ -88,6 +88,9 @@ pub(crate) struct Serve {
     /// How long requests and jobs may take to finish on shutdown
     #[arg(long, alias = "patience", value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     shutdown_timeout: Duration,
+    /// Log requests that take longer than this until their response begins; 0s for none
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    slow_after: Duration,
 }
 
 fn network(text: &str) -> Result<Network, String> {
@@ -193,6 +196,7 @@ fn options(args: Serve) -> ServeOptions {
         worker,
         limits,
         shutdown_timeout: args.shutdown_timeout,
+        slow_after: args.slow_after,
         trusted_proxies: args.trusted_proxy,
         metrics_listen: args.metrics_listen,
     }
