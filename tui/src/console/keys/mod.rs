@@ -231,7 +231,8 @@ mod tests {
             map.bindings.iter().filter(|binding| binding.row.action == Action::Confirm).collect();
         assert_eq!(confirming.len(), 1);
         assert_eq!(confirming[0].keys, ["y".parse().unwrap()]);
-        assert_eq!(map.lookup(Focus::Confirm, "Enter".parse().unwrap()), Some(Action::Decline));
+        // Enter presses the selected button, which is another one at first.
+        assert_eq!(map.lookup(Focus::Confirm, "Enter".parse().unwrap()), Some(Action::Press));
         // `gg` asks about a plan, and scrolls to its top.
         assert_eq!(map.lookup(Focus::Confirm, "g".parse().unwrap()), Some(Action::First));
         assert_eq!(map.lookup(Focus::Preview, "y".parse().unwrap()), None);
@@ -300,8 +301,8 @@ mod tests {
     #[test]
     fn no_careless_key_confirms() {
         for keys in [&["Enter"][..], &["Space"], &["p"], &["r"], &["x"], &["y", "R"]] {
-            let decline = change("decline", &["Esc"]);
-            let message = refused(&[decline, change("confirm", keys)]);
+            let press = change("press-button", &["F9"]);
+            let message = refused(&[press, change("confirm", keys)]);
             assert!(message.contains("can't be `confirm`"), "{keys:?}: {message}");
         }
         assert!(Keymap::with(&[change("confirm", &["Ctrl-y"])], false).is_ok());

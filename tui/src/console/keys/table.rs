@@ -84,6 +84,11 @@ pub(in crate::console) enum Action {
     Confirm,
     /// Closes a dialog without doing anything; the default.
     Decline,
+    /// Does what the selected button of a dialog says.
+    Press,
+    /// Selects another button.
+    NextButton,
+    PreviousButton,
     /// Cancels a run.
     Stop,
     /// Cancels all queued runs.
@@ -280,6 +285,8 @@ const UP: Key = Key::plain(KeyCode::Up);
 const DOWN: Key = Key::plain(KeyCode::Down);
 const ENTER: Key = Key::plain(KeyCode::Enter);
 const ESC: Key = Key::plain(KeyCode::Esc);
+const LEFT: Key = Key::plain(KeyCode::Left);
+const RIGHT: Key = Key::plain(KeyCode::Right);
 const TAB: Key = Key::plain(KeyCode::Tab);
 const BACKTAB: Key = Key::plain(KeyCode::BackTab);
 
@@ -410,17 +417,20 @@ const TEXT: &[Focus] = &[F::Filter, F::Search, F::Prompt, F::Palette, F::Typing,
 #[rustfmt::skip]
 pub(in crate::console) const TABLE: &[Row] = &[
     change(row(Action::Confirm, "confirm", &[Key::char('y')], &[F::Confirm], "run this plan", "Run the displayed plan")),
-    row(Action::Decline, "decline", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[F::Confirm], "cancel", "Close the dialog without changing anything"),
+    row(Action::Decline, "decline", &[ESC, Key::char('n'), Key::char('q')], &[F::Confirm], "cancel", "Close the dialog without changing anything"),
     row(Action::Wait, "quit-when-done", &[Key::char('w')], &[F::Leave], "wait, then quit", "Quit when all runs have finished"),
     row(Action::Stop, "cancel-all", &[Key::char('x')], &[F::Leave], "cancel all, then quit", "Cancel all runs at their next safe point, and quit"),
     row(Action::Stop, "cancel-run", &[Key::char('x')], &[F::Run, F::Runs], "cancel run", "Cancel the run at its next safe point"),
     row(Action::LeaveNow, "quit-now", &[Key::char('l')], &[F::Leave], "quit now", "Quit at once while disconnected; runs continue on the server"),
-    row(Action::Decline, "stay", &[ESC, ENTER, Key::char('n'), Key::char('q')], &[F::Leave], "stay", "Stay in the console"),
+    row(Action::Decline, "stay", &[ESC, Key::char('n'), Key::char('q')], &[F::Leave], "stay", "Stay in the console"),
+    row(Action::Press, "press-button", &[ENTER], &[F::Preview, F::Confirm, F::Leave], "", "Press the selected button; at first, the one that changes nothing is selected"),
     row(Action::Accept, "accept", &[ENTER], &[F::Filter, F::Search, F::Prompt], "apply", "Apply the input"),
-    row(Action::Accept, "accept-count", &[ENTER], &[F::Typing], "confirm", "Do it if the number is correct"),
+    row(Action::Accept, "accept-count", &[ENTER], &[F::Typing], "confirm", "Do it if the number is correct, or press the selected button"),
     change(row(Action::Accept, "set-policy", &[ENTER], &[F::PolicyForm], "set policy", "Set the policy, after a confirmation")),
     row(Action::Accept, "choose", &[ENTER], &[F::Palette], "run", "Run the selected command"),
     row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "Discard the input, and close"),
+    row(Action::NextButton, "next-button", &[TAB, RIGHT], &[F::Confirm, F::Typing, F::Leave], "next button", "Select the next button"),
+    row(Action::PreviousButton, "previous-button", &[BACKTAB, LEFT], &[F::Confirm, F::Typing, F::Leave], "", "Select the previous button"),
     row(Action::Open, "open", &[ENTER], &[F::Repos, F::Repo, F::Commits, F::Files, F::Entity, F::Find, F::Workers, F::Runs, F::History, F::Jobs, F::Health, F::Prune, F::Policies], "open", "Open the selected item"),
     change(row(Action::RetryJob, "retry-job", &[Key::char('r')], &[F::Jobs, F::Job], "retry", "Retry a failed or cancelled job, after a confirmation")),
     change(row(Action::CancelJob, "cancel-job", &[Key::char('x')], &[F::Jobs, F::Job], "cancel job", "Cancel a queued or running job, after a confirmation")),

@@ -14,7 +14,7 @@ use super::jobs::JobChange;
 use super::policy_form::PolicyChange;
 use super::ticket::{Abandoned, Ticket};
 use crate::console::failure::{BackendResult, Failure};
-use crate::console::keys::Focus;
+use crate::console::keys::{Action, Focus};
 
 /// For more repos than this, the operator has to type their number.
 const MAX_BY_KEY: usize = 10;
@@ -43,6 +43,8 @@ pub(in crate::console) struct ConfirmDialog {
     pub(in crate::console) refusal: Option<String>,
     /// The first visible line of the plan.
     pub(in crate::console) top: Cursor,
+    /// The selected button; none: the default one.
+    pub(super) button: Option<Action>,
 }
 
 /// What would be changed.
@@ -165,6 +167,7 @@ impl ConfirmDialog {
             renewed: false,
             refusal: None,
             top: Cursor::default(),
+            button: None,
         }
     }
 
@@ -236,6 +239,7 @@ impl ConfirmDialog {
 
     /// Asks for confirmation, if the plan was only displayed.
     pub(in crate::console) fn ask(&mut self) {
+        self.button = None;
         self.asks = match &self.subject {
             Subject::One(_, PlanState::Planning(_) | PlanState::Ready(_)) => Asks::Key,
             Subject::One(..) => Asks::Nothing,
@@ -288,6 +292,13 @@ impl ConfirmDialog {
     /// A frame has displayed the dialog, with or without room to read it.
     pub(in crate::console) fn drawn(&mut self, cramped: bool) {
         self.seen = self.is_ready() && !cramped;
+    }
+
+    /// Selects a button. It can be pressed when a frame has displayed it as selected: pasted text may
+    /// come as single keys.
+    pub(super) fn select(&mut self, button: Option<Action>) {
+        self.button = button;
+        self.seen = false;
     }
 
     /// Whether a frame has displayed the plan.

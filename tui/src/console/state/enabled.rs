@@ -20,16 +20,19 @@ impl Model {
 
     /// Whether an action would do something with a focus: the current one, or the one below the
     /// palette.
-    fn is_enabled_in(&self, focus: Focus, action: Action) -> bool {
+    pub(super) fn is_enabled_in(&self, focus: Focus, action: Action) -> bool {
         use Action::{
             Back, CancelJob, CancelQueued, Commits, Confirm, Consolidate, Copy, DeleteBranch,
-            EditDefault, EditPolicy, LeaveNow, Mark, Open, Packs, Preview, PruneNow, Raw, Repair,
-            ResetPolicy, RetryJob, Revoke, SortNext, Stop, Verify, Wait,
+            EditDefault, EditPolicy, LeaveNow, Mark, NextButton, Open, Packs, Preview, PruneNow,
+            Raw, Repair, ResetPolicy, RetryJob, Revoke, SortNext, Stop, Verify, Wait,
         };
         match (focus, action) {
             (Focus::Leave, Wait) => self.leave == Some(Leave::Asking),
             (Focus::Leave, LeaveNow) => self.is_disconnected(),
             (Focus::Leave, Stop) => self.leave != Some(Leave::Stopping),
+            (Focus::Confirm | Focus::Typing | Focus::Leave, NextButton) => {
+                self.buttons(focus).len() > 1
+            }
             (Focus::Preview | Focus::Confirm, Confirm | Consolidate | Verify) => {
                 self.dialog.as_ref().is_some_and(|dialog| dialog.is_enabled(action))
             }

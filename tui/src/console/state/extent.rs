@@ -1,4 +1,8 @@
-//! The scroll area of a screen.
+//! The scroll area of a screen, and what can be clicked.
+
+use std::ops::Range;
+
+use crate::console::keys::Action;
 
 /// The scroll area of a screen, in lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,4 +19,15 @@ pub(in crate::console) struct Extent {
     pub(in crate::console) items: Vec<Option<usize>>,
     /// Whether there is too little room to read what a dialog asks.
     pub(in crate::console) cramped: bool,
+    /// The buttons of a dialog.
+    pub(in crate::console) buttons: Vec<Target>,
+}
+
+/// A button on the terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::console) struct Target {
+    pub(in crate::console) row: u16,
+    pub(in crate::console) columns: Range<u16>,
+    /// What a click does.
+    pub(in crate::console) action: Action,
 }

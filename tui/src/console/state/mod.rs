@@ -3,6 +3,7 @@
 //! [`Model`] is the whole, and the files are its parts. A method that asks for something (a page, a
 //! plan, a run) returns what it asks for; [`super::update`] makes the effect.
 
+mod buttons;
 mod choice;
 mod column;
 mod commits;
@@ -53,7 +54,7 @@ pub(super) use connection::RECONNECTING;
 pub(super) use cursor::Cursor;
 pub(super) use entity::{Entity, Opened, PREVIEW};
 pub(super) use export::Export;
-pub(super) use extent::Extent;
+pub(super) use extent::{Extent, Target};
 pub(super) use files::Files;
 #[cfg(test)]
 pub(super) use filter::Filter;

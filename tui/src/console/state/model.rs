@@ -24,7 +24,7 @@ use super::screen::{Leave, Screen};
 use super::ticket::Ticket;
 use super::tokens::Tokens;
 use super::workers::Workers;
-use crate::console::keys::{Focus, Keymap};
+use crate::console::keys::{Action, Focus, Keymap};
 use crate::console::theme::Styles;
 
 /// The model.
@@ -52,6 +52,8 @@ pub(in crate::console) struct Model {
     pub(in crate::console) dialog: Option<ConfirmDialog>,
     /// The quit dialog, above everything except the help.
     pub(in crate::console) leave: Option<Leave>,
+    /// The selected button of the quit dialog; none: the first.
+    pub(in crate::console) leave_button: Option<Action>,
     /// The help, with its scroll position.
     pub(in crate::console) help: Option<Cursor>,
     pub(in crate::console) palette: Option<Palette>,
@@ -102,6 +104,7 @@ impl Model {
             screens: Vec::new(),
             dialog: None,
             leave: None,
+            leave_button: None,
             help: None,
             palette: None,
             prompt: None,

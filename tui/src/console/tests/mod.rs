@@ -1,6 +1,6 @@
 //! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`]
 //! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`], [`jobs`], [`prune`],
-//! [`policies`], [`changes`], [`expected`], [`contents`], [`packs`], [`tokens`], [`workers`] and [`many`] for the real loop, [`connection`] for a remote store,
+//! [`policies`], [`buttons`], [`changes`], [`expected`], [`contents`], [`packs`], [`tokens`], [`workers`] and [`many`] for the real loop, [`connection`] for a remote store,
 //! [`backends`] for stores, [`panic`] for bugs.
 //!
 //! Stores: [`fake_store`] is one of round numbers, [`demo`] the demo, which is a real one; both are
@@ -10,6 +10,7 @@
 //! waits until the loop is idle or something is on the screen, never for a time.
 
 mod backends;
+mod buttons;
 mod changes;
 mod connection;
 mod contents;

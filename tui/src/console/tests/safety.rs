@@ -13,7 +13,7 @@ use super::{key, model_of};
 use crate::console::backend::Backend;
 use crate::console::effects::contents;
 use crate::console::failure::BackendResult;
-use crate::console::keys::{Focus, Key, TABLE};
+use crate::console::keys::{Action, Focus, Key, TABLE};
 use crate::console::msg::{Effect, Msg};
 use crate::console::state::{Asks, JobChange, Model, PAGE, PlanState, Subject, Ticket, Work};
 use crate::console::update::update;
@@ -96,7 +96,10 @@ impl Bench {
         ready
             && dialog.is_seen()
             && match (self.model.focus(), &dialog.asks, &dialog.subject) {
-                (Focus::Confirm, Asks::Key, _) => pressed == key("y"),
+                (Focus::Confirm, Asks::Key, _) => {
+                    let is_selected = self.model.button(Focus::Confirm) == Some(Action::Confirm);
+                    pressed == key("y") || (pressed == key("Enter") && is_selected)
+                }
                 (Focus::Typing, Asks::Count(typed), Subject::Many(repos)) => {
                     pressed == key("Enter") && typed.text().trim() == repos.len().to_string()
                 }
@@ -289,7 +292,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => prop::sample::select(keys).prop_map(Step::Press),
         // Keys that lead to confirmations.
-        4 => prop::sample::select(vec!["g", "y", "a", "Enter", "Space", "4", "p", "2"]).prop_map(|name| Step::Press(key(name))),
+        4 => prop::sample::select(vec!["g", "y", "a", "Enter", "Space", "4", "p", "2", "Tab", "Left"]).prop_map(|name| Step::Press(key(name))),
         1 => prop::sample::select(vec!["y", "12", "14", "yes\ny", "state:merge"]).prop_map(Step::Paste),
         6 => Just(Step::BackendResult),
         6 => Just(Step::Draw),

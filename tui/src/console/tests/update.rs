@@ -106,7 +106,7 @@ fn a_preview_asks_for_confirmation_on_request() {
     let mut model = model();
     let ticket = planned(&press(&mut model, &["p"]));
     update(&mut model, Msg::Planned(ticket, Ok(gc_plan(&summary("a/b", 3)))));
-    assert_eq!((model.focus(), press(&mut model, &["y", "Enter"])), (Focus::Preview, vec![]));
+    assert_eq!((model.focus(), press(&mut model, &["y", "Space"])), (Focus::Preview, vec![]));
     assert_eq!(press(&mut model, &["g"]), [], "the displayed plan is the one to confirm");
     assert!(matches!(press(&mut model, &["y"])[..], [Effect::Run(_, of)] if of == ticket));
 }

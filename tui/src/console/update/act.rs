@@ -102,7 +102,10 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Suspend => return vec![Effect::Suspend],
         Action::Confirm => return ask::confirm(model),
         Action::Decline => return ask::decline(model),
-        Action::Wait => model.leave = Some(Leave::Waiting),
+        Action::Press => return press(model),
+        Action::NextButton => model.step_button(true),
+        Action::PreviousButton => model.step_button(false),
+        Action::Wait => (model.leave, model.leave_button) = (Some(Leave::Waiting), None),
         // While connected, runs can be awaited or cancelled.
         Action::LeaveNow if model.is_disconnected() => return vec![Effect::Quit],
         Action::LeaveNow => {}
@@ -183,10 +186,19 @@ pub(super) fn search_again(model: &mut Model) -> Vec<Effect> {
     vec![Effect::History(ticket, model.history.begin(ticket))]
 }
 
+/// Does what the selected button says.
+fn press(model: &mut Model) -> Vec<Effect> {
+    let button = model.button(model.focus());
+    button.map(|action| act(model, action)).unwrap_or_default()
+}
+
 fn accept(model: &mut Model) -> Vec<Effect> {
     match model.focus() {
         Focus::Filter => model.repos.typing = false,
         Focus::Search => (model.history.typing, model.policies.typing) = (false, false),
+        Focus::Typing if model.button(Focus::Typing) == Some(Action::Cancel) => {
+            return ask::decline(model);
+        }
         Focus::Typing => return ask::confirm(model),
         Focus::Prompt => return answer::accept(model),
         Focus::PolicyForm => policies::ask(model, PolicyForm::change),
@@ -283,7 +295,9 @@ fn quit(model: &mut Model) -> Vec<Effect> {
         return vec![Effect::Quit];
     }
     (model.help, model.palette) = (None, None);
-    model.leave.get_or_insert(Leave::Asking);
+    if model.leave.is_none() {
+        (model.leave, model.leave_button) = (Some(Leave::Asking), None);
+    }
     Vec::new()
 }
 
@@ -291,7 +305,7 @@ fn quit(model: &mut Model) -> Vec<Effect> {
 fn stop(model: &mut Model) -> Vec<Effect> {
     let tickets: Vec<Ticket> = match (model.focus(), model.screens.last()) {
         (Focus::Leave, _) => {
-            model.leave = Some(Leave::Stopping);
+            (model.leave, model.leave_button) = (Some(Leave::Stopping), None);
             model.runs.open().map(|run| run.ticket).collect()
         }
         (_, Some(Screen::Run(ticket))) => vec![*ticket],

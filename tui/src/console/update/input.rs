@@ -3,10 +3,10 @@
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::act::{act, search_again};
-use super::prompt;
+use super::{ask, prompt};
 use crate::console::keys::{Action, Focus, Key};
 use crate::console::msg::Effect;
-use crate::console::state::{Asks, Extent, Model};
+use crate::console::state::{Asks, Extent, Model, Target};
 
 /// A key.
 pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
@@ -68,23 +68,29 @@ pub(super) fn paste(model: &mut Model, text: &str) -> Vec<Effect> {
     Vec::new()
 }
 
-/// The wheel scrolls; a click selects a line, and a click on the selected line opens it.
+/// The wheel scrolls; a click selects a line, a click on the selected line opens it, and a click on a
+/// button presses it.
 pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
     let action = match event.kind {
         MouseEventKind::ScrollUp => Action::Up,
         MouseEventKind::ScrollDown => Action::Down,
-        MouseEventKind::Down(MouseButton::Left) => return click(model, event.row),
+        MouseEventKind::Down(MouseButton::Left) => return click(model, event.row, event.column),
         _ => return Vec::new(),
     };
     model.dirty = true;
     act(model, action)
 }
 
-fn click(model: &mut Model, row: u16) -> Vec<Effect> {
+fn click(model: &mut Model, row: u16, column: u16) -> Vec<Effect> {
     use Focus::{
         Commits, Done, Files, Filter, Find, Health, History, Jobs, Log, Packs, Palette, Policies,
         PolicyForm, Prune, Repo, Repos, Runs, Tokens, Workers,
     };
+    let hit = |button: &&Target| button.row == row && button.columns.contains(&column);
+    if let Some(button) = model.extent.buttons.iter().find(hit).map(|button| button.action) {
+        model.dirty = true;
+        return press(model, button);
+    }
     let is_list = matches!(
         model.focus(),
         Repos
@@ -130,6 +136,16 @@ fn click(model: &mut Model, row: u16) -> Vec<Effect> {
             act(model, Action::Open)
         }
         _ => Vec::new(),
+    }
+}
+
+/// Presses a button that was clicked, if it is still there. It need not be the selected one.
+fn press(model: &mut Model, button: Action) -> Vec<Effect> {
+    match model.focus() {
+        focus if !model.buttons(focus).contains(&button) => Vec::new(),
+        // Enter would press the selected one.
+        Focus::Typing if button == Action::Accept => ask::confirm(model),
+        _ => act(model, button),
     }
 }
 

@@ -20,7 +20,7 @@
 //!  The new pack is verified before it replaces the old ones. Old packs are kept until packhouse
 //!  prune deletes them.
 //!
-//!  [ Cancel ]  Esc     Consolidate  y
+//!  [ Cancel ]  Esc    Consolidate    y
 //! ```
 //!
 //! A job is confirmed in the same way, and a prune by its number of packs: see [`job`] and [`prune`].
@@ -31,7 +31,7 @@
 //!
 //!  (see [`many`])
 //!
-//!  [ Cancel ]  Esc
+//!    Cancel    Esc  [ Consolidate ]  Enter
 //!  To confirm, type 12 and press Enter: 1▏
 //!  1 is not 12. Nothing was done.
 //! ```
@@ -50,9 +50,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::buttons::Buttons;
 use super::parts::{
-    answers, contents, failure_lines, inner, long_fact, plain, room, scrolled, shrunk, split,
-    styled, way_out,
+    contents, failure_lines, inner, long_fact, plain, room, scrolled, shrunk, split, styled,
+    way_out,
 };
 use super::result::{kind, nothing_done};
 use crate::console::cells::{fit, tail, width, wrap};
@@ -76,11 +77,13 @@ pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, are
     let room = room(area);
     let height = usize::from(area.height);
     let cramped = height < READABLE.1 || usize::from(area.width) < READABLE.0;
-    let mut question = match cramped && !matches!(dialog.asks, Asks::Nothing) {
-        true => too_small(model, room),
+    let (buttons, mut question) = match cramped && !matches!(dialog.asks, Asks::Nothing) {
+        true => (Buttons::default(), too_small(model, room)),
         false => question(model, dialog, room),
     };
-    if height > question.len() + APART {
+    question.splice(0..0, buttons.lines.iter().cloned());
+    let apart = usize::from(height > question.len() + APART);
+    if apart > 0 {
         question.insert(0, Line::default());
     }
     // In a low terminal, cut the question rather than the plan, but keep its first line.
@@ -99,7 +102,8 @@ pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, are
     };
     let extent = scrolled(frame, plan, lines, dialog.top.at(usize::MAX));
     frame.render_widget(Paragraph::new(question), inner(footer));
-    Extent { cramped, ..extent }
+    let [_, below] = split(inner(footer), apart);
+    Extent { cramped, buttons: buttons.placed(below), ..extent }
 }
 
 /// What replaces the question where it can't be read.
@@ -196,56 +200,44 @@ fn plan(model: &Model, report: &GcPlanReport, room: usize) -> Vec<Line<'static>>
     lines
 }
 
-/// The question and its answers. The default does nothing.
-fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
+/// The buttons, and what the dialog asks below them.
+fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> (Buttons, Vec<Line<'static>>) {
     let styles = model.styles;
-    let button = |label: &str, key: String| {
-        vec![
-            Span::styled(format!("[ {label} ]"), styles.selected()),
-            Span::styled(format!("  {key}"), styles.strong()),
-        ]
+    let label = |action| match action {
+        Action::Back => "Close".to_owned(),
+        Action::Confirm | Action::Accept => capitalized(&dialog.subject.hint("consolidate")),
+        // "Cancel" would be ambiguous where a job may be cancelled.
+        _ if matches!(dialog.subject, Subject::Job(..)) => "Back".to_owned(),
+        _ => "Cancel".to_owned(),
     };
-    // "Cancel" would be ambiguous where a job may be cancelled.
-    let is_job = matches!(dialog.subject, Subject::Job(..));
-    let decline = if is_job { "Back" } else { "Cancel" };
-    let cancel = |focus, action| button(decline, model.keymap.key_in(focus, action));
-    let (mut more, mut below) = (Vec::new(), Vec::new());
-    let default = match &dialog.asks {
-        Asks::Nothing => {
-            below = styled(wrap(&only_shown(model, dialog), room), styles.quiet());
-            button("Close", model.keymap.key_in(Focus::Preview, Action::Back))
-        }
-        Asks::Key => cancel(Focus::Confirm, Action::Decline),
-        Asks::Count(_) => cancel(Focus::Typing, Action::Cancel),
+    let buttons = Buttons::of(model, dialog.focus(), room, label);
+    let below = match &dialog.asks {
+        Asks::Nothing => styled(wrap(&only_shown(model, dialog), room), styles.quiet()),
+        Asks::Key => Vec::new(),
+        Asks::Count(input) => typing(model, dialog, input.text(), room),
     };
-    match (&dialog.asks, &dialog.subject) {
-        (Asks::Key, _) if dialog.is_ready() => {
-            let key = model.keymap.key_of(Action::Confirm);
-            let label = capitalized(&dialog.subject.hint("consolidate"));
-            more.push(vec![Span::raw(label), Span::styled(format!("  {key}"), styles.strong())]);
-        }
-        (Asks::Count(input), _) => {
-            let enter = model.keymap.key_in(Focus::Typing, Action::Accept);
-            let number = dialog.number();
-            let short = format!("Type {number}, {enter}:");
-            let asks = format!("To confirm, type {number} and press {enter}:");
-            let asks = if width(&asks) + ANSWER > room { short } else { asks };
-            let mut asks = wrap(&asks, room.saturating_sub(ANSWER));
-            let last = asks.pop().unwrap_or_default() + " ";
-            let typed = tail(&escaped(input.text()), room.saturating_sub(width(&last) + 1));
-            below = plain(asks);
-            below.push(Line::from(vec![
-                Span::raw(last),
-                Span::styled(typed, styles.strong()),
-                Span::styled("▏", styles.busy()),
-            ]));
-            let refusal = dialog.refusal.iter().flat_map(|text| wrap(&escaped(text), room));
-            below.extend(refusal.map(|line| Line::styled(line, styles.warn())));
-        }
-        _ => {}
-    }
-    let mut lines = answers(default, more.into_iter(), room);
-    lines.extend(below);
+    (buttons, below)
+}
+
+/// The number to type, what is typed, and what is wrong with it.
+fn typing(model: &Model, dialog: &ConfirmDialog, text: &str, room: usize) -> Vec<Line<'static>> {
+    let styles = model.styles;
+    let enter = model.keymap.key_in(Focus::Typing, Action::Accept);
+    let number = dialog.number();
+    let short = format!("Type {number}, {enter}:");
+    let asks = format!("To confirm, type {number} and press {enter}:");
+    let asks = if width(&asks) + ANSWER > room { short } else { asks };
+    let mut asks = wrap(&asks, room.saturating_sub(ANSWER));
+    let last = asks.pop().unwrap_or_default() + " ";
+    let typed = tail(&escaped(text), room.saturating_sub(width(&last) + 1));
+    let mut lines = plain(asks);
+    lines.push(Line::from(vec![
+        Span::raw(last),
+        Span::styled(typed, styles.strong()),
+        Span::styled("▏", styles.busy()),
+    ]));
+    let refusal = dialog.refusal.iter().flat_map(|text| wrap(&escaped(text), room));
+    lines.extend(refusal.map(|line| Line::styled(line, styles.warn())));
     lines
 }
 

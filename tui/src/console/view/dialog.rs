@@ -18,7 +18,8 @@ fn outer(area: Rect) -> u16 {
     area.width.saturating_sub(4).min(78)
 }
 
-/// Draws a dialog. If there are too many lines, the last `kept` stay, which have the buttons.
+/// Draws a dialog. If there are too many lines, the last `kept` stay, which have the buttons. Returns
+/// where these are.
 pub(super) fn draw(
     frame: &mut Frame,
     area: Rect,
@@ -26,7 +27,7 @@ pub(super) fn draw(
     border: Style,
     mut lines: Vec<Line<'static>>,
     kept: usize,
-) {
+) -> Rect {
     let fits = usize::from(area.height.saturating_sub(2));
     if lines.len() > fits {
         let from = fits.saturating_sub(kept).min(lines.len());
@@ -37,6 +38,9 @@ pub(super) fn draw(
     let place = area.centered(Constraint::Length(outer(area)), Constraint::Length(height));
     let title = format!(" {} ", fit(&escaped(title), room(area)));
     let block = Block::bordered().title(title).border_style(border).padding(Padding::horizontal(1));
+    let inside = block.inner(place);
+    let above = (lines.len().saturating_sub(kept) as u16).min(inside.height);
     frame.render_widget(Clear, place);
     frame.render_widget(Paragraph::new(lines).block(block), place);
+    Rect { y: inside.y + above, height: inside.height - above, ..inside }
 }

@@ -14,6 +14,7 @@
 mod alerts;
 mod ascii;
 mod bars;
+mod buttons;
 mod chart;
 mod columns;
 mod commits;
@@ -95,7 +96,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (None, Some(Screen::Log)) => log::draw(model, frame, body),
     };
     if let Some(leave) = model.leave {
-        leave::draw(model, leave, frame, body);
+        extent.buttons = leave::draw(model, leave, frame, body);
     }
     if let Some(palette) = &model.palette {
         extent = palette::draw(model, palette, frame, body);

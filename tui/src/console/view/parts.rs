@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use crate::console::cells::{fit, pad, width, wrap};
+use crate::console::cells::{fit, pad, wrap};
 use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{
@@ -236,27 +236,6 @@ pub(super) fn plain(lines: Vec<String>) -> Vec<Line<'static>> {
 /// Lines in a style.
 pub(super) fn styled(lines: Vec<String>, style: Style) -> Vec<Line<'static>> {
     lines.into_iter().map(|line| Line::styled(line, style)).collect()
-}
-
-/// Buttons side by side as far as they fit, then below.
-pub(super) fn answers(
-    first: Vec<Span<'static>>,
-    rest: impl Iterator<Item = Vec<Span<'static>>>,
-    room: usize,
-) -> Vec<Line<'static>> {
-    const BETWEEN: &str = "     ";
-    let cells = |spans: &[Span]| spans.iter().map(|span| width(&span.content)).sum::<usize>();
-    let mut lines = vec![first];
-    for answer in rest {
-        match lines.last_mut() {
-            Some(line) if cells(line) + BETWEEN.len() + cells(&answer) <= room => {
-                line.push(Span::raw(BETWEEN));
-                line.extend(answer);
-            }
-            _ => lines.push(answer),
-        }
-    }
-    lines.into_iter().map(Line::from).collect()
 }
 
 /// Two sizes and their difference; `same` if there is none.

@@ -9,7 +9,7 @@
 //!  Its commits stay in the repo, until packhouse gc --expire-unreachable drops them. To undo this,
 //!  push the branch again from a clone that has it.
 //!
-//!  [ Cancel ]  Esc     Delete branch  y
+//!  [ Cancel ]  Esc    Delete branch    y
 //! ```
 
 use ratatui::text::Line;

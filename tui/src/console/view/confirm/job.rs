@@ -10,7 +10,7 @@
 //!
 //!  It is queued again, with all its attempts.
 //!
-//!  [ Back ]  Esc     Retry job  y
+//!  [ Back ]  Esc    Retry job    y
 //! ```
 
 use packhouse_host::{JobReport, JobStatus};

@@ -9,7 +9,7 @@
 //!
 //!  A worker or a server consolidates repos that are due. Nothing else changes …
 //!
-//!  [ Cancel ]  Esc     Set policy  y
+//!  [ Cancel ]  Esc    Set policy    y
 //! ```
 
 use packhouse_host::{Policy, PolicyReport};

@@ -6,7 +6,7 @@
 //!
 //!  Every pack of the repo is read and hashed. Missing and damaged packs are …
 //!
-//!  [ Cancel ]  Esc     Repair  y
+//!  [ Cancel ]  Esc    Repair    y
 //! ```
 
 use packhouse_host::RepoName;

@@ -11,7 +11,7 @@
 //!
 //!  The token is shown once.
 //!
-//!  [ Back ]  Esc     Create  y
+//!  [ Back ]  Esc    Create    y
 //! ```
 
 use packhouse_host::access::{NewToken, Scope, TokenReport};

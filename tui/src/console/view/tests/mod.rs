@@ -135,12 +135,12 @@ fn the_question_is_visible_however_long_the_plan_is() {
     for (columns, rows) in [(36, 8), (40, 9), (60, 12), (80, 24), (200, 60)] {
         let typing = shown(&screen("plan, many"), columns, rows);
         assert!(
-            typing.contains("[ Cancel ]") && typing.contains("12▏"),
+            typing.contains("Cancel    Esc") && typing.contains("12▏"),
             "at {columns}x{rows}:\n{typing}"
         );
         let ready = shown(&screen("plan, ready"), columns, rows);
         assert!(
-            ready.contains("[ Cancel ]") && ready.contains("Consolidate  y"),
+            ready.contains("[ Cancel ]") && ready.contains("Consolidate    y"),
             "at {columns}x{rows}:\n{ready}"
         );
         assert!(ready.contains("y run this plan"), "at {columns}x{rows}:\n{ready}");
@@ -149,7 +149,7 @@ fn the_question_is_visible_however_long_the_plan_is() {
     assert!(
         planning.contains("[ Cancel ]")
             && !planning.contains("y run this plan")
-            && !planning.contains("Consolidate  y")
+            && !planning.contains("Consolidate    y")
     );
     let mut shown_only = screen("plan, only shown");
     assert!(shown(&shown_only, 80, 24).contains("Preview only. Press g to run it."));
