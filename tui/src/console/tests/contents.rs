@@ -149,7 +149,8 @@ async fn an_id_is_found_in_all_repos_the_current_one_first() {
     console.press(&["6"]).await;
     console.type_in("0b0").await;
     console.press(&["Enter"]).await;
-    console.shows("find ID: 0b0▏ at least 4 digits of an ID");
+    console.shows("At least 4 digits of an ID");
+    console.shows("find ID: 0b0▏");
     assert_eq!(console.calls("find"), [""; 0]);
     console.type_in("b").await;
     console.press(&["Enter"]).await;

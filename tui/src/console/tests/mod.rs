@@ -1,6 +1,6 @@
 //! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`]
 //! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`], [`jobs`], [`prune`],
-//! [`policies`], [`buttons`], [`changes`], [`expected`], [`contents`], [`packs`], [`tokens`], [`workers`] and [`many`] for the real loop, [`connection`] for a remote store,
+//! [`policies`], [`buttons`], [`changes`], [`narrow`], [`expected`], [`contents`], [`packs`], [`tokens`], [`workers`] and [`many`] for the real loop, [`connection`] for a remote store,
 //! [`backends`] for stores, [`panic`] for bugs.
 //!
 //! Stores: [`fake_store`] is one of round numbers, [`demo`] the demo, which is a real one; both are
@@ -22,6 +22,7 @@ mod fake_store;
 mod jobs;
 mod journeys;
 mod many;
+mod narrow;
 mod offers;
 mod packs;
 mod panic;

@@ -13,11 +13,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::parts::split;
 use super::{alerts, connection};
-use crate::console::cells::{fit, pad, tail, width};
+use crate::console::cells::{fit, pad, tail, width, wrap};
 use crate::console::keys::{Action, Binding, Focus};
 use crate::console::state::{ConfirmDialog, Model, Screen, Subject};
-use crate::text::{count, escaped, plural, short_id};
+use crate::text::{capitalized, count, escaped, plural, short_id};
 
 /// With at least this many cells, the hint for quitting is always displayed.
 const ROOMY: usize = 70;
@@ -191,17 +192,30 @@ fn work(model: &Model) -> Vec<String> {
     }
 }
 
-/// Draws the footer.
-pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
-    let position = position(model);
-    let right = u16::try_from(width(&position)).unwrap_or(u16::MAX).min(area.width);
-    let (whole, area) = (area, Rect { width: area.width - right, ..area });
-    let room = usize::from(area.width).saturating_sub(2);
-    let bad = match model.focus() {
+/// What is wrong with the input in the footer: whole, in lines above it. In a low terminal as many as
+/// leave half of it to the rest.
+pub(super) fn error(model: &Model, area: Rect) -> Vec<Line<'static>> {
+    let error = match model.focus() {
         Focus::Filter => model.repos.bad_filter.as_ref(),
         Focus::Prompt => model.prompt.as_ref().and_then(|prompt| prompt.refusal.as_ref()),
         _ => None,
     };
+    let text = error.map(|error| capitalized(&escaped(error))).unwrap_or_default();
+    let mut lines = wrap(&text, usize::from(area.width).saturating_sub(2));
+    lines.truncate(usize::from(area.height) / 2);
+    let line = |line| Line::styled(format!(" {line}"), model.styles.warn());
+    lines.into_iter().map(line).collect()
+}
+
+/// Draws the footer, and what is wrong with its input above it.
+pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
+    let above = error(model, frame.area());
+    let [top, area] = split(area, above.len().min(usize::from(area.height).saturating_sub(1)));
+    frame.render_widget(Paragraph::new(above).style(model.styles.bar()), top);
+    let position = position(model);
+    let right = u16::try_from(width(&position)).unwrap_or(u16::MAX).min(area.width);
+    let (whole, area) = (area, Rect { width: area.width - right, ..area });
+    let room = usize::from(area.width).saturating_sub(2);
     let spans = match (typed(model), &model.notice) {
         (None, Some(notice)) => {
             vec![Span::styled(fit(&format!(" {}", escaped(notice)), room), model.styles.strong())]
@@ -216,13 +230,7 @@ pub(super) fn footer(model: &Model, frame: &mut Frame, area: Rect) {
                 Span::styled(text, model.styles.strong()),
                 Span::styled("▏", model.styles.busy()),
             ];
-            match bad {
-                Some(bad) => spans.push(Span::styled(
-                    fit(&format!(" {}", escaped(bad)), left),
-                    model.styles.warn(),
-                )),
-                None => spans.extend(hints(model, left)),
-            }
+            spans.extend(hints(model, left));
             spans
         }
     };

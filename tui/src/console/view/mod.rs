@@ -60,7 +60,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         Constraint::Length(1),
         Constraint::Length(connection::rows(model)),
         Constraint::Fill(1),
-        Constraint::Length(1),
+        Constraint::Length(1 + bars::error(model, frame.area()).len() as u16),
     ];
     let [header, down, body, footer] = Layout::vertical(rows).areas(frame.area());
     let mut extent = match (&model.dialog, model.screens.last()) {

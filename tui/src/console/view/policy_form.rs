@@ -98,22 +98,20 @@ fn row(
 fn details(model: &Model, form: &PolicyForm, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
     let mut lines = vec![Line::default()];
+    let policy = form.policy();
+    let wrong = policy.as_ref().err().or(form.refusal.as_ref());
+    if let Some(wrong) = wrong {
+        lines.extend(styled(wrap(&capitalized(&escaped(wrong)), room), styles.warn()));
+        lines.push(Line::default());
+    }
     let help = form.current().map_or("", |field| field.rule.help());
     lines.extend(plain(wrap(help, room)));
-    lines.push(Line::default());
-    match form.policy() {
-        Err(wrong) => {
-            lines.extend(styled(wrap(&capitalized(&escaped(&wrong)), room), styles.warn()))
+    if let Ok(policy) = policy {
+        lines.push(Line::default());
+        lines.extend(long_fact(styles, "Then", &rules(&policy), room));
+        if form.repo().is_none() {
+            lines.extend(long_fact(styles, "", &scrubbing(&policy), room));
         }
-        Ok(policy) => {
-            lines.extend(long_fact(styles, "Then", &rules(&policy), room));
-            if form.repo().is_none() {
-                lines.extend(long_fact(styles, "", &scrubbing(&policy), room));
-            }
-        }
-    }
-    if let Some(refusal) = form.refusal.as_ref().filter(|_| form.policy().is_ok()) {
-        lines.extend(styled(wrap(&capitalized(&escaped(refusal)), room), styles.warn()));
     }
     lines
 }
