@@ -4,12 +4,15 @@ use crate::console::keys::Action;
 
 /// A position in a list whose length may change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::console) struct Cursor(usize);
+pub(in crate::console) struct Cursor {
+    at: usize,
+    moved: bool,
+}
 
 impl Cursor {
     /// The position in a list of `lines` lines.
     pub(in crate::console) fn at(self, lines: usize) -> usize {
-        self.0.min(lines.saturating_sub(1))
+        self.at.min(lines.saturating_sub(1))
     }
 
     /// Whether less than half a page of `page` lines follows, so that it is time to load the next.
@@ -17,15 +20,20 @@ impl Cursor {
         self.at(lines) + page as usize / 2 > lines
     }
 
+    /// Whether a key has moved it.
+    pub(in crate::console) fn is_moved(self) -> bool {
+        self.moved
+    }
+
     /// Moves to a line.
     pub(in crate::console) fn set(&mut self, line: usize) {
-        self.0 = line;
+        self.at = line;
     }
 
     /// Applies an action, with pages of `page` lines; false if the action does not move the cursor.
     pub(in crate::console) fn act(&mut self, action: Action, lines: usize, page: usize) -> bool {
         let (now, last, page) = (self.at(lines), lines.saturating_sub(1), page.max(1));
-        self.0 = match action {
+        self.at = match action {
             Action::Up => now.saturating_sub(1),
             Action::Down => now + 1,
             Action::PageUp => now.saturating_sub(page),
@@ -35,6 +43,7 @@ impl Cursor {
             _ => return false,
         }
         .min(last);
+        self.moved = true;
         true
     }
 
@@ -47,6 +56,10 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn at_line(at: usize) -> Cursor {
+        Cursor { at, ..Cursor::default() }
+    }
 
     #[test]
     fn it_stays_in_the_list() {
@@ -74,7 +87,7 @@ mod tests {
         for lines in 0..12 {
             for height in 1..7 {
                 for at in 0..lines {
-                    let (cursor, first) = (Cursor(at), Cursor(at).first(lines, height));
+                    let (cursor, first) = (at_line(at), at_line(at).first(lines, height));
                     assert!(
                         (first..first + height).contains(&cursor.at(lines))
                             && first + height.min(lines) <= lines

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use crate::console::cells::{fit, pad, wrap};
+use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{
@@ -21,6 +21,8 @@ const LISTED: usize = 5;
 
 /// Width of the names of facts.
 const NAMES: usize = 12;
+/// Digits of a hash that is shortened.
+const DIGITS: usize = 12;
 
 /// Width of a line of text, without the margins.
 pub(super) fn room(area: Rect) -> usize {
@@ -74,8 +76,26 @@ pub(super) fn long_fact(
     value: &str,
     room: usize,
 ) -> Vec<Line<'static>> {
-    let values = wrap(&escaped(value), room.saturating_sub(NAMES)).into_iter().enumerate();
+    let width = room.saturating_sub(NAMES);
+    let values = wrap(&short_hashes(&escaped(value), width), width).into_iter().enumerate();
     values.map(|(at, value)| fact(styles, if at == 0 { name } else { "" }, &value, room)).collect()
+}
+
+/// The text, with hashes that would be broken at the end of a line shortened: without the name of the
+/// hash, and in a sentence, if that is still too long, to their first digits.
+fn short_hashes(text: &str, room: usize) -> String {
+    let short = |word: &str| {
+        let (Some((before, hash)), true) = (word.split_once("sha256:"), width(word) > room) else {
+            return word.to_owned();
+        };
+        let bare = format!("{before}{hash}");
+        let digits = hash.bytes().take_while(u8::is_ascii_hexdigit).count();
+        match width(&bare) > room && digits > DIGITS && text.contains(' ') {
+            true => format!("{before}{}…{}", &hash[..DIGITS], &hash[digits..]),
+            false => bare,
+        }
+    };
+    text.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
 /// The whole key of a pack; if it does not fit, without the name of the hash, like the file name.

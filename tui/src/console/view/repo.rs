@@ -152,13 +152,14 @@ impl<'a> Page<'a> {
         ends.position(|end| line >= past && line < end).map(|at| heads_there + packs_there + at)
     }
 
-    /// The first visible line. The cursor stays in the lower part; at the first item everything
-    /// above is visible, at the last item everything below.
+    /// The first visible line. The cursor stays in the lower part; at the first item, and until it is
+    /// moved, everything above is visible; at the last item everything below.
     fn first(&self, repo: &Repo, height: usize) -> usize {
         let (items, last) = (repo.items(), self.lines().saturating_sub(height));
         let Some(item) = repo.current() else { return 0 };
         match repo.cursor.at(items) {
             0 => 0,
+            _ if !repo.cursor.is_moved() => 0,
             at if at + 1 == items => last,
             _ => (self.line_of(item) + 1 + height / 4).saturating_sub(height).min(last),
         }

@@ -8,7 +8,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use super::view;
-use crate::console::keys::Keymap;
+use crate::console::keys::{Action, Keymap};
 use crate::console::state::{Extent, Model, Repo, Screen, Ticket};
 use crate::console::tests::fake::{now, summary};
 use crate::console::theme::{Styles, Theme};
@@ -112,6 +112,9 @@ fn the_selected_line_is_visible_and_every_line_can_be_reached() {
         for at in 0..44 {
             if let Some(Screen::Repo(repo)) = model.screens.last_mut() {
                 repo.cursor.set(at);
+                // It is moved.
+                repo.cursor.act(Action::Down, 44, 1);
+                repo.cursor.set(at);
             }
             let (text, extent) = drawn(&model, columns, rows);
             let is_low = at == 0 && rows < 20;
@@ -124,6 +127,36 @@ fn the_selected_line_is_visible_and_every_line_can_be_reached() {
         }
         assert_eq!(seen.len(), content, "at {columns}x{rows}");
     }
+}
+
+#[test]
+fn a_repo_is_displayed_from_its_top_until_the_cursor_is_moved() {
+    // The default branch, on which the cursor begins, is far below.
+    let branches: Vec<String> = (0..30).map(|n| format!("a{n:02}")).collect();
+    let heads: Vec<&str> = branches.iter().map(String::as_str).chain(["main"]).collect();
+    let mut repo = detail(summary("gabriel/notes", 7), 7, &heads);
+    repo.report.default_branch = "main".to_owned();
+    let mut model = with_repo(repo);
+    assert!(shown(&model, 80, 24).contains(" State       "), "{}", shown(&model, 80, 24));
+    if let Some(Screen::Repo(repo)) = model.screens.last_mut() {
+        repo.cursor.act(Action::Up, 40, 1);
+    }
+    assert!(shown(&model, 80, 24).contains("▸a29"), "{}", shown(&model, 80, 24));
+}
+
+#[test]
+fn a_hash_in_a_fact_is_not_broken_at_the_end_of_a_line() {
+    let damaged = with_repo(damaged_detail(7, 1));
+    let key = match damaged.screens.last() {
+        Some(Screen::Repo(repo)) => {
+            repo.known.as_ref().unwrap().report.damaged[0].mpack_key.unwrap().hex()
+        }
+        other => panic!("{other:?}"),
+    };
+    let at = |columns| shown(&damaged, columns, 40);
+    assert!(at(120).contains(&format!("sha256:{key}:")), "{}", at(120));
+    assert!(at(80).contains(&format!("{key}:")), "{}", at(80));
+    assert!(at(60).contains(&format!("{}…:", &key[..12])), "{}", at(60));
 }
 
 fn screen(wanted: &str) -> Model {
@@ -224,9 +257,13 @@ fn the_header_drops_the_store_first() {
 fn input_is_in_the_footer() {
     let footer =
         |name, columns| shown(&screen(name), columns, 10).lines().last().unwrap().to_owned();
-    let typed = " filter: gab packs>x▏ `packs>x`: expected a number such as 10 or 2k";
+    let typed = " filter: gab packs>x▏ Enter apply";
     let typing = footer("repos, bad filter", 80);
     assert!(typing.starts_with(typed) && typing.ends_with(" 1/2"), "{typing}");
+    // What is wrong is whole, in a narrow terminal in several lines.
+    let wrong = shown(&screen("repos, bad filter"), 40, 10);
+    let lines: Vec<&str> = wrong.lines().rev().take(3).collect();
+    assert_eq!(lines[1..], [" 10 or 2k", " `packs>x`: expected a number such as"], "{wrong}");
     assert_eq!(footer("palette", 80), " :repo▏ Enter run  Esc cancel");
     assert_eq!(footer("palette", 7), " :…o▏");
 }
