@@ -284,6 +284,18 @@ impl Model {
         })
     }
 
+    /// Updates a job, in the list and where it is displayed.
+    pub(in crate::console) fn put_job(&mut self, job: &JobReport) {
+        self.jobs.put(job);
+        for screen in &mut self.screens {
+            if let Screen::Job(shown) = screen
+                && shown.report.id == job.id
+            {
+                shown.report.clone_from(job);
+            }
+        }
+    }
+
     /// The cursor that arrow keys move, and its number of lines. For text, the cursor is the first
     /// visible line, and the lines are those of the last frame.
     pub(in crate::console) fn scrolled(&mut self) -> Option<(&mut Cursor, usize)> {

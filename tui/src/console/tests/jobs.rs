@@ -1,8 +1,9 @@
 //! The jobs of the store and what needs attention in it, with real keys through the loop.
 
-use packhouse_host::{DiskSpace, Health, JobStatus, RepoSummary};
+use jiff::SignedDuration;
+use packhouse_host::{DiskSpace, Health, JobReport, JobStatus, RepoSummary};
 
-use super::fake::{job, last_gc, summary};
+use super::fake::{job, last_gc, now, summary};
 use super::fake_store::Fake;
 use super::{Console, own_demo};
 use crate::console::demo::REPOS;
@@ -34,7 +35,11 @@ async fn a_failed_job_is_found_read_and_retried_with_displayed_keys() {
     console.press_shown(&["y retry job"]).await;
     assert_eq!(console.calls("retry"), ["8"]);
     console.shows("Job 8 is queued again");
-    console.shows("gc of gabriel/notes: queued");
+    console.shows("gc of gabriel/notes: queued, attempt 1");
+    console.shows("Retried     2026-07-01 12:00:00 UTC, just now");
+    console.hides("Started");
+    console.hides("Finished");
+    console.hides("studio-1:4711");
     console.shows("✗ 1 job failed");
     console.press(&["Esc"]).await;
     console.hides("packhouse › jobs › 8");
@@ -228,4 +233,29 @@ async fn the_demo_has_something_of_everything() {
     console.shows("tidal-lab/hydrophone-array: damaged");
     console.shows("gc of aster-studio/film-score-north: failed");
     console.shows("can be deleted");
+}
+
+#[tokio::test]
+async fn a_retried_job_is_new_at_once() {
+    let store = Fake::three();
+    let old = now() - SignedDuration::from_hours(9);
+    store.put_job(JobReport {
+        created_at: old,
+        run_at: old,
+        attempt: 8,
+        ..job(1, "a/b", JobStatus::Failed)
+    });
+    // What is loaded after the answer does not come.
+    let mut console = Console::on(store, 100, 20).await;
+    console.press(&["2", "Enter"]).await;
+    console.shows("9 hours ago");
+    console.store.hold("job");
+    console.store.hold("jobs");
+    console.press(&["r", "y"]).await;
+    console.shows("queued, attempt 1");
+    console.hides("Started");
+    console.press(&["Esc"]).await;
+    console.shows("queued");
+    console.hides("9h");
+    console.hides("studio-1:4711");
 }

@@ -89,11 +89,11 @@ pub(super) fn changed(
     model.dirty = true;
     let (level, text) = match answer {
         Ok(job) => {
-            model.jobs.put(&job);
+            model.put_job(&job);
             let text = match (job.id == id, change) {
                 (false, _) => format!("Job {id}: job {}, which waits, does the same", job.id),
                 (true, JobChange::Retry) => {
-                    format!("Job {id} is queued again, until a worker is free")
+                    format!("Job {id} is queued again, attempt 1: it runs when a worker is free")
                 }
                 (true, JobChange::Cancel) => format!("Job {id} is cancelled"),
             };

@@ -21,7 +21,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::jobs::{is_abandoned, kind, of, status_style};
+use super::jobs::{is_abandoned, is_new, kind, of, status, status_style};
 use super::parts::{failure_lines, heading, long_fact, plain, room, scrolled, styled};
 use crate::console::cells::wrap;
 use crate::console::state::{Extent, Job, Model};
@@ -34,7 +34,7 @@ pub(super) fn draw(model: &Model, job: &Job, frame: &mut Frame, area: Rect) -> E
 
 fn lines(model: &Model, job: &Job, room: usize) -> Vec<Line<'static>> {
     let (styles, report) = (model.styles, &job.report);
-    let title = format!("{} of {}: {}", kind(report), of(report), report.status);
+    let title = format!("{} of {}: {}", kind(report), of(report), status(report));
     let mut lines = styled(wrap(&title, room), status_style(model, report));
     if let Some(failure) = &job.failure {
         lines.extend(failure_lines(styles, "Loading the job", failure, room));
@@ -58,10 +58,14 @@ fn lines(model: &Model, job: &Job, room: usize) -> Vec<Line<'static>> {
     fact("Reason", report.reason.clone());
     fact("Attempts", Some(count(u64::from(report.attempt))));
     fact("Created", Some(at(report.created_at)));
+    let retried = is_new(report) && !waits && report.run_at > report.created_at;
+    fact("Retried", retried.then(|| at(report.run_at)));
     fact("Due", waits.then(|| report.run_at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()));
-    fact("Started", report.started_at.map(at));
+    // Those of the attempts before a retry are over.
+    let attempted = !is_new(report);
+    fact("Started", report.started_at.filter(|_| attempted).map(at));
     fact("Finished", report.finished_at.map(at));
-    fact("Worker", report.worker.clone());
+    fact("Worker", report.worker.clone().filter(|_| attempted));
     fact("Lease", report.lease_until.map(lease));
     let operation = serde_json::to_value(&report.operation).unwrap_or_default();
     let values = [("PAYLOAD", operation.get("payload")), ("RESULT", report.result.as_ref())];

@@ -112,7 +112,7 @@ fn cell(model: &Model, job: &JobReport, head: &str) -> (String, Style) {
         "JOB" => plain(job.id.to_string()),
         "STATUS" => (job.status.to_string(), status_style(model, job)),
         "TYPE" => plain(kind(job).to_owned()),
-        "AGE" => plain(age(model.now, job.created_at)),
+        "AGE" => plain(age(model.now, since(model, job))),
         "TRY" => plain(count(u64::from(job.attempt))),
         "WORKER" => plain(worker(job)),
         "REASON" => plain(reason(model, job)),
@@ -134,8 +134,29 @@ pub(super) fn kind(job: &JobReport) -> &'static str {
     name.strip_prefix("mpack.").unwrap_or(name)
 }
 
+/// The worker that has it, or had it last. One that was retried has none yet.
 fn worker(job: &JobReport) -> String {
-    job.worker.as_deref().map(escaped).unwrap_or_default()
+    let worker = job.worker.as_deref().filter(|_| !is_new(job));
+    worker.map(escaped).unwrap_or_default()
+}
+
+/// Whether no attempt was made since it was created or retried.
+pub(super) fn is_new(job: &JobReport) -> bool {
+    job.status == JobStatus::Queued && job.attempt == 0
+}
+
+/// The status of a job, and of one that waits, which attempt comes next: `queued, attempt 1`.
+pub(super) fn status(job: &JobReport) -> String {
+    match job.status {
+        JobStatus::Queued => format!("queued, attempt {}", count(u64::from(job.attempt) + 1)),
+        status => status.to_string(),
+    }
+}
+
+/// Since when it waits or runs: a job that was retried is as old as the retry.
+fn since(model: &Model, job: &JobReport) -> Timestamp {
+    let is_open = matches!(job.status, JobStatus::Queued | JobStatus::Running);
+    if is_open && job.run_at <= model.now { job.created_at.max(job.run_at) } else { job.created_at }
 }
 
 /// Why it failed or waits, or that its worker has stopped.
