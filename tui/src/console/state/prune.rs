@@ -9,6 +9,7 @@ use packhouse_host::{PruneOptions, PruneReport, ReplacedPack};
 use super::cursor::Cursor;
 use super::pace::Pace;
 use crate::console::failure::{BackendResult, Failure};
+use crate::text::time;
 
 /// A dry run trusts packs that were ever hashed whole: it deletes nothing, so it only looks whether
 /// they exist. The prune itself reads them.
@@ -70,6 +71,19 @@ impl Prune {
     pub(in crate::console) fn deletable(&self) -> Option<(&PruneReport, Timestamp)> {
         let (report, asked_at) = self.known.as_ref()?;
         (report.packs_deleted > 0).then_some((report.as_ref(), *asked_at))
+    }
+
+    /// Why nothing can be deleted, and when the next pack can; none while nothing is known, or if a
+    /// pack is due.
+    pub(in crate::console) fn nothing_due(&self, now: Timestamp) -> Option<String> {
+        let report = self.report().filter(|report| report.packs_deleted == 0)?;
+        Some(match report.next_due {
+            Some(at) if at > now => {
+                format!("Nothing can be deleted yet; the next pack is due {}", time(at))
+            }
+            Some(_) => "Nothing could be deleted when the list was loaded; reload it".to_owned(),
+            None => "Nothing can be deleted: no pack waits for it".to_owned(),
+        })
     }
 
     /// The packs: first those that may go, then those that are kept, then those that wait.

@@ -53,6 +53,7 @@ async fn packs_are_seen_with_reasons_and_deleted_with_displayed_keys() {
     console.shows("nothing is due · 1 pack, 464.0 KiB waiting · 1 kept");
     console.press(&["p"]).await;
     assert_eq!(console.app.model.focus(), Focus::Prune, "there is nothing to delete");
+    console.shows("Nothing can be deleted yet; the next pack is due 2026-07-04 12:00 UTC");
 }
 
 #[tokio::test]

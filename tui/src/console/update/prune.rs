@@ -21,6 +21,10 @@ pub(super) fn ask(model: &mut Model) -> Vec<Effect> {
         work::show(model, ticket);
         return Vec::new();
     }
+    if let Some(why) = model.prune.nothing_due(model.now) {
+        model.notice = Some(why);
+        return Vec::new();
+    }
     let deletable = model.prune.deletable().map(|(report, at)| (report.clone(), at));
     if let Some((report, asked_at)) = deletable.filter(|_| !model.read_only) {
         let ticket = model.ticket();
