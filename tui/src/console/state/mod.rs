@@ -34,6 +34,7 @@ mod policies;
 mod policy_form;
 mod prompt;
 mod prune;
+mod repaired;
 mod repo;
 mod repos;
 mod run;

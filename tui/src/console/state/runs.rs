@@ -110,6 +110,12 @@ impl Runs {
         started
     }
 
+    /// The last run of a repo of this kind that has ended.
+    pub(super) fn last(&self, repo: &RepoName, work: Work) -> Option<&Run> {
+        let is_it = |run: &&Run| run.work == work && run.repo.as_ref() == Some(repo);
+        self.all.iter().rev().filter(is_it).find(|run| !run.is_open())
+    }
+
     /// The run of a ticket.
     pub(in crate::console) fn get(&self, ticket: Ticket) -> Option<&Run> {
         self.all.iter().find(|run| run.ticket == ticket)

@@ -1,6 +1,7 @@
 //! Policies, branches and repairs: changes with a form or a dialog, with real keys through the loop.
 
-use packhouse_host::{Policy, PolicyCheck, Problem, ProblemKind};
+use futures::FutureExt;
+use packhouse_host::{Inspect, Policy, PolicyCheck, Problem, ProblemKind};
 
 use super::Console;
 use super::fake::check;
@@ -144,4 +145,50 @@ async fn a_read_only_console_offers_none_of_it() {
     assert_eq!(console.app.model.focus(), Focus::Done);
     console.hides("R to repair");
     assert_eq!(console.calls("delete-branch"), [""; 0]);
+}
+
+/// A store with a damaged pack of which there is no copy, in the index and in verifications.
+fn without_copies() -> Fake {
+    let store = Fake::three();
+    store.put_damage("gabriel/notes", &[0]);
+    let detail = store.detail(&"gabriel/notes".parse().unwrap()).now_or_never().unwrap().unwrap();
+    store.damage(vec![Problem {
+        kind: ProblemKind::DamagedPack,
+        entity: None,
+        pack: detail.report.damaged[0].mpack_key,
+        detail: "bytes differ".to_owned(),
+    }]);
+    store.lose_copies();
+    store
+}
+
+#[tokio::test]
+async fn a_repair_that_leaves_problems_says_what_to_push_and_is_not_offered_again() {
+    let mut console = Console::on(without_copies(), 80, 24).await;
+    console.press(&["Enter"]).await;
+    console.shows("R repairs it");
+    console.press_shown(&["R repair"]).await;
+    console.press(&["y"]).await;
+    console.shows("1 problem left");
+    console.shows("the repo has no intact copy");
+    console.shows("Push the same bytes again, pack ");
+    console.shows("restore the file from a backup");
+    console.hides("Press R");
+    console.hides("R repair");
+    console.press(&["R"]).await;
+    console.shows("no intact copy to repair it from");
+    // A verification that finds the same does not offer it either, nor does the repo.
+    console.press(&["v"]).await;
+    console.shows("1 problem found");
+    console.hides("Press R");
+    console.press(&["Esc"]).await;
+    console.shows("no intact copies were found");
+    console.hides("R repair");
+    // What is pushed may have copies.
+    console.store.advance(5);
+    console.store.pushed("gabriel/notes");
+    console.press(&["r"]).await;
+    console.shows("R repairs it");
+    console.press(&["v"]).await;
+    console.shows("Press R to repair it");
 }

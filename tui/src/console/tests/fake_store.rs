@@ -45,6 +45,8 @@ struct Inside {
     history: Vec<GcEntry>,
     /// Problems that verification finds in any repo.
     problems: Vec<Problem>,
+    /// Whether a repair finds no intact copies, and leaves all problems.
+    is_beyond_repair: bool,
     /// Jobs by id; oldest first.
     jobs: BTreeMap<i64, JobReport>,
     /// What the numbers of the store begin with; damage and jobs are counted.
@@ -162,6 +164,11 @@ impl Fake {
     pub(super) fn damage(&self, problems: Vec<Problem>) {
         self.inner.inside().problems = problems;
     }
+
+    /// A repair finds no intact copies.
+    pub(super) fn lose_copies(&self) {
+        self.inner.inside().is_beyond_repair = true;
+    }
 }
 
 impl FakeStore {
@@ -197,6 +204,9 @@ impl FakeStore {
             return Err(Error::Job(JobError::Ended { job: id, status: job.status }));
         }
         (job.status, job.reason) = (status, None);
+        if status == JobStatus::Queued {
+            (job.attempt, job.run_at, job.finished_at) = (0, now(), None);
+        }
         Ok(job.clone())
     }
 
@@ -215,7 +225,7 @@ impl FakeStore {
     /// The report of a verification.
     fn verified(&self, repo: FakeRepo, repair: bool) -> VerifyReport {
         let mut inside = self.inside();
-        if repair {
+        if repair && !inside.is_beyond_repair {
             inside.problems.clear();
         }
         let problems = inside.problems.clone();

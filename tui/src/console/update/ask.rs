@@ -165,6 +165,10 @@ pub(super) fn verify(model: &mut Model) -> Vec<Effect> {
 /// Asks whether to repair the displayed repo. If it has a run, shows that instead.
 pub(super) fn ask_repair(model: &mut Model) -> Vec<Effect> {
     let repo = model.to_repair().cloned();
+    if repo.is_none() && !model.read_only {
+        model.notice =
+            Some("There is nothing to repair, or no intact copy to repair it from.".to_owned());
+    }
     if let Some(repo) = repo.filter(|_| !model.read_only)
         && !work::show_open(model, &repo)
     {

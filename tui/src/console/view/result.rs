@@ -60,7 +60,7 @@ pub(super) fn draw(
         Ok(Outcome::Consolidated(report)) => consolidated(model, report, room(area)),
         Ok(Outcome::Pruned(report)) => pruned::lines(model, report, room(area)),
         Ok(Outcome::Verified(report)) => {
-            return findings::draw(model, report, run.top, frame, area);
+            return findings::draw(model, run, report, frame, area);
         }
     };
     scrolled(frame, area, lines, run.top.at(usize::MAX))

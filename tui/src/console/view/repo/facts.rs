@@ -91,9 +91,15 @@ fn damage(model: &Model, known: &RepoDetail, room: usize) -> Vec<Line<'static>> 
     }
     if !damaged.is_empty() {
         let key = |action| model.keymap.key_in(Focus::Repo, action);
+        let verify = key(Action::Verify);
         let next = match key(Action::Repair) {
-            repair if repair.is_empty() => format!("{} lists all damage", key(Action::Verify)),
-            repair => format!("{} lists all damage, {repair} repairs it", key(Action::Verify)),
+            _ if model.is_repaired_in_vain(known) => format!(
+                "no intact copies were found in the repo; push the damaged packs again, with packhouse \
+                 push {} FILE, or restore their files from a backup; {verify} lists them",
+                escaped(&known.report.repo.to_string())
+            ),
+            repair if repair.is_empty() => format!("{verify} lists all damage"),
+            repair => format!("{verify} lists all damage, {repair} repairs it"),
         };
         lines.extend(long_fact(model.styles, "Next", &next, room));
     }

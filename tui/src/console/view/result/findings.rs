@@ -23,11 +23,11 @@ use ratatui::widgets::Paragraph;
 
 use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::keys::{Action, Focus};
-use crate::console::state::{Cursor, Extent, Model};
+use crate::console::state::{Extent, Model, Run, Work};
 use crate::console::view::parts::{
     fact, inner, key_fact, long_fact, room, say_more, scrolled, split, styled,
 };
-use crate::text::{capitalized, count, escaped, plural, size};
+use crate::text::{capitalized, count, escaped, plural, short_id, size};
 
 /// Rows for the details, if there are enough.
 const DETAILS: usize = 12;
@@ -41,12 +41,12 @@ const LISTED: usize = 3;
 /// Draws the screen.
 pub(super) fn draw(
     model: &Model,
+    run: &Run,
     report: &VerifyReport,
-    cursor: Cursor,
     frame: &mut Frame,
     area: Rect,
 ) -> Extent {
-    let room = room(area);
+    let (room, cursor) = (room(area), run.top);
     let checked = format!(
         "{}, {}, {}",
         plural(report.packs_checked, "pack"),
@@ -64,7 +64,11 @@ pub(super) fn draw(
         return scrolled(frame, area, lines, cursor.at(usize::MAX));
     };
     let found = plural(problems.len() as u64, "problem");
+    let in_vain = model.is_left_by_repair(run);
     let found = match &report.repaired {
+        _ if run.work == Work::Repair => {
+            format!("{found} left in {checked}: the repo has no intact copy of what is damaged.")
+        }
         None => format!("{found} found in {checked}. Nothing was changed."),
         Some(_) => format!("{found} left in {checked}."),
     };
@@ -84,7 +88,8 @@ pub(super) fn draw(
             line(model, (at, number), problem, room, at == cursor.at(problems.len()))
         })
         .collect();
-    let mut details = [vec![Line::default()], details(model, report, selected, room)].concat();
+    let mut details =
+        [vec![Line::default()], details(model, report, selected, in_vain, room)].concat();
     let hidden = details.len().saturating_sub(usize::from(below.height));
     details.truncate(usize::from(below.height));
     say_more(&mut details, hidden);
@@ -120,13 +125,14 @@ fn details(
     model: &Model,
     report: &VerifyReport,
     problem: &Problem,
+    in_vain: bool,
     room: usize,
 ) -> Vec<Line<'static>> {
     let styles = model.styles;
     let (name, meaning) = labels(problem.kind);
     let mut lines = vec![Line::styled(fit(&format!("{name}: {meaning}"), room), styles.bad())];
     lines.extend(long_fact(styles, "Found", &problem.detail, room));
-    lines.extend(long_fact(styles, "Next", &next(model, report, problem.kind), room));
+    lines.extend(long_fact(styles, "Next", &next(model, report, problem, in_vain), room));
     if let Some(entity) = &problem.entity {
         lines.push(fact(styles, "Entity", entity, room));
     }
@@ -155,17 +161,21 @@ const fn labels(kind: ProblemKind) -> (&'static str, &'static str) {
 
 /// What an operator can do. A push stores missing and damaged packs again, a repair takes lost
 /// records from other packs of the repo, and a directory is created again when it is needed.
-fn next(model: &Model, report: &VerifyReport, kind: ProblemKind) -> String {
+fn next(model: &Model, report: &VerifyReport, problem: &Problem, in_vain: bool) -> String {
     let repair = model.keymap.key_in(Focus::Done, Action::Repair);
-    let is_tried = report.repaired.is_some() || repair.is_empty();
-    let repair = match is_tried {
+    let repair = match in_vain || repair.is_empty() {
         true => String::new(),
         false => format!(
             "Press {repair} to repair it from intact copies in the repo. If there are none: "
         ),
     };
-    let push = format!("push the same pack again, with packhouse push {} FILE", report.repo);
-    let what = match kind {
+    let pack = problem.pack.map(|key| format!(", pack {}", short_id(&key.hex())));
+    let push = format!(
+        "push the same bytes again{}: packhouse push {} FILE",
+        pack.unwrap_or_default(),
+        report.repo
+    );
+    let what = match problem.kind {
         ProblemKind::MissingPack => {
             format!("{repair}{push}; or restore the file from a backup.")
         }
