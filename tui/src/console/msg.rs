@@ -84,8 +84,8 @@ pub(super) enum Msg {
     PrunePreviewed(Ticket, BackendResult<Box<PruneReport>>),
     /// [`Effect::Prune`] ended.
     Pruned(Ticket, BackendResult<Box<PruneReport>>),
-    /// [`Effect::Export`] ended: the number of lines and the path of the file, or why there is none.
-    Exported(Result<(usize, String), String>),
+    /// [`Effect::Export`] ended: how many lines (`3 repos`) and the path of the file, or why there is none.
+    Exported(Result<(String, String), String>),
     /// [`Effect::Watch`] ended: the store has changed; this is its new stamp.
     Changed(BackendResult<u64>),
     /// The connection to the store has changed. It is down before a call fails for that reason: see

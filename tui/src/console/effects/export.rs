@@ -6,11 +6,11 @@ use std::path::Path;
 
 use crate::console::state::Export;
 
-/// Writes a file that does not exist yet. Returns the number of lines, and the whole path.
+/// Writes a file that does not exist yet. Returns how many lines, and the whole path.
 ///
 /// # Errors
 /// Why it was not written, in words. A file that could not be written whole is removed.
-pub(super) fn write(file: &str, export: &Export) -> Result<(usize, String), String> {
+pub(super) fn write(file: &str, export: &Export) -> Result<(String, String), String> {
     let path = std::path::absolute(Path::new(file)).map_err(|error| format!("{file}: {error}"))?;
     let shown = path.display().to_string();
     let mut created =
@@ -26,7 +26,7 @@ pub(super) fn write(file: &str, export: &Export) -> Result<(usize, String), Stri
         let _ = std::fs::remove_file(&path);
         format!("{shown}: {error}")
     })?;
-    Ok((export.len(), shown))
+    Ok((export.number(), shown))
 }
 
 #[cfg(test)]
@@ -46,7 +46,7 @@ mod tests {
         for (name, expected) in [("r.csv", "a/b,"), ("r.json", "\"repo\": \"a/b\"")] {
             let file = folder.path().join(name);
             let file = file.to_str().unwrap();
-            assert_eq!(write(file, &export), Ok((1, file.to_owned())));
+            assert_eq!(write(file, &export), Ok(("1 repo".to_owned(), file.to_owned())));
             let text = std::fs::read_to_string(file).unwrap();
             assert!(text.contains(expected), "{text}");
             std::fs::write(file, "mine").unwrap();

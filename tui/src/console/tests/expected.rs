@@ -115,7 +115,7 @@ async fn a_list_is_exported_to_a_new_file_whose_name_is_shown() {
     console.press(&["Ctrl-u"]).await;
     console.type_in(file.to_str().unwrap()).await;
     console.press(&["Enter"]).await;
-    console.shows("1 line written to ");
+    console.shows("1 repo written to ");
     console.shows("r.json");
     let rows: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();

@@ -3,7 +3,6 @@
 use super::prompt;
 use crate::console::msg::Effect;
 use crate::console::state::{Level, Model, Wanted};
-use crate::text::plural;
 
 /// Asks for the name of the file.
 pub(super) fn ask(model: &mut Model) {
@@ -20,12 +19,10 @@ pub(super) fn write(model: &mut Model, file: String) -> Vec<Effect> {
 }
 
 /// The file was written, or could not be written.
-pub(super) fn ended(model: &mut Model, answer: Result<(usize, String), String>) {
+pub(super) fn ended(model: &mut Model, answer: Result<(String, String), String>) {
     model.dirty = true;
     let (level, text) = match answer {
-        Ok((lines, path)) => {
-            (Level::Note, format!("{} written to {path}", plural(lines as u64, "line")))
-        }
+        Ok((lines, path)) => (Level::Note, format!("{lines} written to {path}")),
         Err(error) => (Level::Error, format!("Nothing was exported: {error}")),
     };
     model.notice = Some(text.clone());
