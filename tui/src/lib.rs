@@ -10,6 +10,7 @@ mod args;
 mod config;
 mod console;
 mod context;
+mod disk;
 mod exit;
 mod globals;
 mod interrupt;

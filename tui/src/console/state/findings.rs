@@ -1,12 +1,12 @@
 //! What is wrong in the store, one by one, the worst first. Each finding has a next step.
 
 use jiff::Timestamp;
-use packhouse_host::{JobReport, RepoSummary};
+use packhouse_host::{DiskSpace, JobReport, RepoSummary};
 
 use super::condition::Condition;
-use super::health::Disk;
 use super::model::Model;
 use crate::console::failure::Failure;
+use crate::disk::Disk;
 
 /// Something that is wrong, or wants attention.
 #[derive(Clone, Copy, Debug)]
@@ -15,8 +15,8 @@ pub(in crate::console) enum Finding<'a> {
     Unknown(&'a Failure),
     /// Known damage of a repo.
     Damaged(&'a RepoSummary),
-    /// So many percent of the disk are used.
-    Disk(u64),
+    /// A disk that is full, or nearly.
+    Disk(DiskSpace),
     /// The last consolidation of a repo failed.
     GcFailed(&'a RepoSummary),
     JobFailed(&'a JobReport),
@@ -30,9 +30,9 @@ pub(in crate::console) enum Finding<'a> {
 
 impl Finding<'_> {
     /// Whether something is wrong; otherwise it only wants attention.
-    pub(in crate::console) const fn is_wrong(self) -> bool {
+    pub(in crate::console) fn is_wrong(self) -> bool {
         match self {
-            Finding::Disk(percent) => matches!(Disk::of(percent), Disk::Full),
+            Finding::Disk(space) => Disk::of(space) == Disk::Full,
             Finding::Prunable(..) | Finding::Unchecked(..) => false,
             _ => true,
         }
@@ -63,14 +63,13 @@ impl Model {
             self.repos.wrong().partition(|repo| Condition::of(repo) == Condition::Damaged);
         findings.extend(damaged.into_iter().map(Finding::Damaged));
         let health = self.health.known.unwrap_or_default();
-        let disk = health.disk.map_or(0, |disk| disk.percent_used());
-        findings.extend((Disk::of(disk) == Disk::Full).then_some(Finding::Disk(disk)));
+        let disk = |level| health.disk.filter(|space| Disk::of(*space) == level).map(Finding::Disk);
+        findings.extend(disk(Disk::Full));
         findings.extend(failed.into_iter().map(Finding::GcFailed));
         findings.extend(self.health.failed_jobs.iter().map(Finding::JobFailed));
         let more = health.jobs_failed.saturating_sub(self.health.failed_jobs.len() as u64);
         findings.extend((more > 0).then_some(Finding::MoreJobsFailed(more)));
-        let nearly = Disk::of(disk) == Disk::NearlyFull;
-        findings.extend(nearly.then_some(Finding::Disk(disk)));
+        findings.extend(disk(Disk::NearlyFull));
         let prunable = Finding::Prunable(health.prunable_packs, health.prunable_bytes);
         findings.extend((health.prunable_packs > 0).then_some(prunable));
         let unchecked = Finding::Unchecked(health.unchecked_packs, health.oldest_check);
@@ -87,7 +86,7 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
-    use packhouse_host::{DiskSpace, Health, JobStatus};
+    use packhouse_host::{Health, JobStatus};
 
     use super::*;
     use crate::console::tests::fake::{job, last_gc, now, summary};
@@ -113,7 +112,7 @@ mod tests {
             prunable_packs: 1,
             prunable_bytes: 9,
             unchecked_packs: 2,
-            disk: Some(DiskSpace { used_bytes: 99, free_bytes: 1 }),
+            disk: Some(DiskSpace { used_bytes: 99 << 40, free_bytes: 1 << 40 }),
             ..Health::default()
         };
         model.health.known = Some(health);
@@ -132,7 +131,7 @@ mod tests {
             model.findings().iter().map(name).collect()
         };
         assert_eq!(kinds(&model), "dsfjmpc");
-        let disk = Some(DiskSpace { used_bytes: 91, free_bytes: 9 });
+        let disk = Some(DiskSpace { used_bytes: 91 << 40, free_bytes: 9 << 40 });
         model.health.known = Some(Health { disk, ..health });
         assert_eq!(kinds(&model), "dfjmspc");
         model.repos = Default::default();

@@ -6,31 +6,6 @@ use super::cursor::Cursor;
 use super::ticket::Ticket;
 use crate::console::failure::{BackendResult, Failure};
 
-/// From so many percent on, a full disk is near.
-pub(super) const DISK_NEARLY_FULL: u64 = 90;
-/// From so many percent on, a push or a consolidation may fail.
-pub(super) const DISK_FULL: u64 = 98;
-
-/// How full a disk is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::console) enum Disk {
-    /// There is room, or nothing is known.
-    Free,
-    NearlyFull,
-    Full,
-}
-
-impl Disk {
-    /// A disk of which so many percent are used.
-    pub(in crate::console) const fn of(percent: u64) -> Disk {
-        match percent {
-            DISK_FULL.. => Disk::Full,
-            DISK_NEARLY_FULL.. => Disk::NearlyFull,
-            _ => Disk::Free,
-        }
-    }
-}
-
 /// The header shows it on every screen.
 #[derive(Debug, Default)]
 pub(in crate::console) struct StoreHealth {

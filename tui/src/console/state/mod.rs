@@ -61,7 +61,6 @@ pub(super) use files::Files;
 pub(super) use filter::Filter;
 pub(super) use find::{Find, FoundIn, MOST_FOUND};
 pub(super) use findings::Finding;
-pub(super) use health::Disk;
 pub(super) use jobs::{JOBS_PAGE, Job, JobChange};
 pub(super) use log::{Level, LogLine};
 pub(super) use model::Model;

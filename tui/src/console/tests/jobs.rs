@@ -129,7 +129,7 @@ fn troubled() -> Fake {
         prunable_packs: 40,
         prunable_bytes: 590 << 20,
         unchecked_packs: 12,
-        disk: Some(DiskSpace { used_bytes: 91, free_bytes: 9 }),
+        disk: Some(DiskSpace { used_bytes: 91 << 40, free_bytes: 9 << 40 }),
         ..Health::default()
     });
     store

@@ -9,7 +9,8 @@
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use crate::console::state::{Disk, Model};
+use crate::console::state::Model;
+use crate::disk::Disk;
 use crate::text::{count, plural, size};
 
 /// Something that is wrong, or wants attention.
@@ -65,7 +66,7 @@ fn alerts(model: &Model) -> Vec<Alert> {
         let failed =
             |number, noun| (format!("{} failed", plural(number, noun)), plural(number, noun));
         let percent = known.disk.map_or(0, |disk| disk.percent_used());
-        let (disk, full) = (format!("disk {percent}%"), Disk::of(percent));
+        let (disk, full) = (format!("disk {percent}%"), known.disk.map_or(Disk::Free, Disk::of));
         let wrong = [
             (damaged, (damage.clone(), damage)),
             (jobs, failed(jobs, "job")),
@@ -109,7 +110,7 @@ mod tests {
             jobs_failed: 2,
             prunable_packs: 40,
             prunable_bytes: 590 << 20,
-            disk: Some(DiskSpace { used_bytes: 91, free_bytes: 9 }),
+            disk: Some(DiskSpace { used_bytes: 91 << 40, free_bytes: 9 << 40 }),
             ..Health::default()
         }
     }
@@ -162,7 +163,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_wrong() {
         let mut model = model();
-        let disk = Some(DiskSpace { used_bytes: 98, free_bytes: 2 });
+        let disk = Some(DiskSpace { used_bytes: 98 << 40, free_bytes: 2 << 40 });
         model.health.known = Some(Health { disk, ..Health::default() });
         assert!(shown(&model, 80, 9).contains("✗ disk 98%"));
     }

@@ -108,7 +108,7 @@ fn title(finding: Finding) -> String {
     match finding {
         Finding::Unknown(_) => "The health of the store is unknown".to_owned(),
         Finding::Damaged(repo) => format!("{}: damaged", repo.repo),
-        Finding::Disk(percent) => format!("The disk is {percent}% full"),
+        Finding::Disk(space) => format!("The disk is {}% full", space.percent_used()),
         Finding::GcFailed(repo) => format!("{}: the last consolidation failed", repo.repo),
         Finding::JobFailed(job) => format!("Job {}, {} of {}: failed", job.id, kind(job), of(job)),
         Finding::MoreJobsFailed(more) => format!("{} failed", plural(more, "more job")),
@@ -131,8 +131,12 @@ fn found(model: &Model, finding: Finding) -> String {
                 plural(repo.damaged, "fault")
             )
         }
-        Finding::Disk(percent) => {
-            format!("{percent}% of the disk that the store writes to are used")
+        Finding::Disk(space) => {
+            format!(
+                "{}% of the disk that the store writes to are used, {} are free",
+                space.percent_used(),
+                size(space.free_bytes)
+            )
         }
         Finding::GcFailed(repo) => {
             let last = repo.last_gc.as_ref();

@@ -3,15 +3,11 @@
 use packhouse_host::{Damage, Health, RepoReport, Result};
 use serde::Serialize;
 
+use crate::disk::Disk;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::style::Tone;
 use crate::text::{escaped, plural, time};
-
-/// With less, a push of ordinary packs may not fit.
-const FEW_BYTES: u64 = 1 << 30;
-/// With less, not even the catalog can be written.
-const TOO_FEW_BYTES: u64 = 16 << 20;
 
 /// How serious a result is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -117,13 +113,13 @@ impl Check {
         }
     }
 
-    /// Whether `free` bytes of a disk are enough.
-    pub(super) fn of_space(free: u64, detail: String, way_out: &str) -> Check {
+    /// Whether there is room on a disk.
+    pub(super) fn of_disk(disk: Disk, detail: String, way_out: &str) -> Check {
         const CHECK: &str = "free space";
-        match free {
-            ..TOO_FEW_BYTES => Check::fail(CHECK, detail, way_out),
-            TOO_FEW_BYTES..FEW_BYTES => Check::warn(CHECK, detail, way_out),
-            FEW_BYTES.. => Check::ok(CHECK, detail),
+        match disk {
+            Disk::Full => Check::fail(CHECK, detail, way_out),
+            Disk::NearlyFull => Check::warn(CHECK, detail, way_out),
+            Disk::Free => Check::ok(CHECK, detail),
         }
     }
 

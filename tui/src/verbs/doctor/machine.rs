@@ -3,9 +3,11 @@
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use packhouse_host::DiskSpace;
 use packhouse_host::serve::OpenFiles;
 
 use super::check::Check;
+use crate::disk::Disk;
 use crate::output::Output;
 use crate::style::Environment;
 use crate::text::size;
@@ -62,9 +64,18 @@ pub(super) fn space(packs: &Path) -> Check {
     let there = existing(packs);
     match rustix::fs::statvfs(&there) {
         Ok(found) => {
-            let free = found.f_bavail.saturating_mul(found.f_frsize);
-            let detail = format!("{} free on the disk of {}", size(free), there.display());
-            Check::of_space(free, detail, WAY_OUT)
+            let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+            let space = DiskSpace {
+                used_bytes: bytes(found.f_blocks.saturating_sub(found.f_bfree)),
+                free_bytes: bytes(found.f_bavail),
+            };
+            let detail = format!(
+                "{} free on the disk of {}, {}% used",
+                size(space.free_bytes),
+                there.display(),
+                space.percent_used()
+            );
+            Check::of_disk(Disk::of(space), detail, WAY_OUT)
         }
         Err(error) => Check::warn(
             "free space",

@@ -2,9 +2,10 @@
 //! version.
 
 use packhouse_host::report::StatusReport;
-use packhouse_host::{Error, Inspect, Remote};
+use packhouse_host::{DiskSpace, Error, Inspect, Remote};
 
 use super::check::Check;
+use crate::disk::Disk;
 use crate::text::size;
 use crate::verbs::repos::each_report;
 
@@ -14,8 +15,14 @@ pub(super) async fn checks(remote: &Remote) -> Vec<Check> {
         Ok(status) => status,
         Err(error) => return vec![unreachable(remote, &error)],
     };
+    // The queue and the disk are for administrators of the whole store.
+    let health = match status.catalog.is_some() {
+        true => Some(remote.health().await),
+        false => None,
+    };
+    let disk = health.as_ref().and_then(|health| health.as_ref().ok()?.disk);
     let mut checks =
-        vec![Check::ok("server", served(remote, &status)), version(&status), space(&status)];
+        vec![Check::ok("server", served(remote, &status)), version(&status), space(&status, disk)];
     checks.push(match remote.ready().await {
         Ok(()) => Check::ok("ready", "the server is ready"),
         Err(error) => Check::fail("ready", error.to_string(), "see the log of the server"),
@@ -27,10 +34,7 @@ pub(super) async fn checks(remote: &Remote) -> Vec<Check> {
     if let Err(error) = listed.await {
         checks.push(Check::fail("repos", error.to_string(), "see the log of the server"));
     }
-    // The queue is for administrators of the whole store.
-    if status.catalog.is_some() {
-        checks.push(Check::of_jobs(remote.health().await));
-    }
+    checks.extend(health.map(Check::of_jobs));
     checks
 }
 
@@ -66,7 +70,11 @@ fn version(status: &StatusReport) -> Check {
     }
 }
 
-fn space(status: &StatusReport) -> Check {
-    let detail = format!("{} free on the disk of the server", size(status.free_bytes));
-    Check::of_space(status.free_bytes, detail, "free some space on the server")
+/// Whether there is room on the disk of the server; by its free bytes alone, if no more is known.
+fn space(status: &StatusReport, disk: Option<DiskSpace>) -> Check {
+    let free = disk.map_or(status.free_bytes, |disk| disk.free_bytes);
+    let used = disk.map(|disk| format!(", {}% used", disk.percent_used())).unwrap_or_default();
+    let detail = format!("{} free on the disk of the server{used}", size(free));
+    let level = disk.map_or(Disk::of_free(free), Disk::of);
+    Check::of_disk(level, detail, "free some space on the server")
 }
