@@ -82,7 +82,8 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
     // The head of a visible column shows the order already.
     let sorted_rank = if columns.show(repos.sorted().0) { 7 } else { 3 };
     let waits = if totals.waiting > 0 {
-        format!("{} to delete", size(totals.waiting))
+        // A pack that several repos have replaced is in the number of each.
+        format!("up to {} to delete", size(totals.waiting))
     } else {
         String::new()
     };
