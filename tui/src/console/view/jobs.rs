@@ -29,7 +29,7 @@ use crate::text::{count, escaped};
 
 /// The columns beside the repo, the most important first, and those of a wide terminal.
 const COLUMNS: [Beside; 6] = [JOB, STATUS, TYPE, AGE, TRY, REASON_OR_WORKER];
-const WIDE: [Beside; 7] = [JOB, STATUS, TYPE, AGE, TRY, WORKER, REASON];
+const WIDE: [Beside; 7] = [JOB, STATUS, TYPE, AGE, TRY, REASON, WORKER];
 
 const JOB: Beside = Beside { head: "JOB", width: 8, numbers: true };
 const STATUS: Beside = Beside { head: "STATUS", width: 11, numbers: false };
@@ -40,8 +40,8 @@ const WORKER: Beside = Beside { head: "WORKER", width: 22, numbers: false };
 const REASON: Beside = Beside { head: "REASON", width: 24, numbers: false };
 const REASON_OR_WORKER: Beside = Beside { head: "REASON OR WORKER", width: 22, numbers: false };
 
-/// From so many cells on, the worker has a column of its own.
-const ROOMY: usize = 110;
+/// From so many cells on, the reason has a column of its own, and then the worker.
+const ROOMY: usize = 99;
 
 /// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
@@ -69,13 +69,26 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
 fn sums(model: &Model) -> Line<'static> {
     let (styles, jobs) = (model.styles, &model.jobs);
     let mut parts = Vec::new();
-    if let Some(health) = &model.health.known {
-        let counts = [
-            (health.jobs_queued, JobStatus::Queued),
-            (health.jobs_running, JobStatus::Running),
-            (health.jobs_failed, JobStatus::Failed),
-        ];
-        for (number, status) in counts {
+    if jobs.known {
+        let more = if jobs.complete { "" } else { "+" };
+        let number = jobs.entries.len() as u64;
+        parts.push(Span::raw(format!("{}{more} displayed", count(number))));
+    }
+    let counted = [JobStatus::Queued, JobStatus::Running, JobStatus::Failed];
+    // Those of all jobs: if these are loaded, they are counted, so that the numbers are of one time.
+    let number = |status| match &model.health.known {
+        _ if jobs.complete && jobs.status.is_none() => {
+            Some(jobs.entries.iter().filter(|job| job.status == status).count() as u64)
+        }
+        Some(health) => Some(match status {
+            JobStatus::Queued => health.jobs_queued,
+            JobStatus::Running => health.jobs_running,
+            _ => health.jobs_failed,
+        }),
+        None => None,
+    };
+    for status in counted {
+        if let Some(number) = number(status) {
             let style = if number == 0 { styles.quiet() } else { tone(styles, status) };
             parts.push(Span::styled(format!("{} {status}", count(number)), style));
         }
