@@ -53,7 +53,8 @@ async fn a_policy_is_set_in_a_form_after_a_confirmation() {
     console.press(&["Enter"]).await;
     console.press_shown(&["y set policy"]).await;
     assert_eq!(console.calls("set-policy"), ["gabriel/notes"]);
-    console.shows("The policy of gabriel/notes is set: consolidated with more than 20 packs");
+    console
+        .shows("The policy of gabriel/notes is set: consolidated with more than 20 packs");
     assert_eq!(console.app.model.focus(), Focus::Policies);
     console.shows("Policy      its own: consolidated with more than 20 packs");
 }
@@ -191,4 +192,15 @@ async fn a_repair_that_leaves_problems_says_what_to_push_and_is_not_offered_agai
     console.shows("R repairs it");
     console.press(&["v"]).await;
     console.shows("Press R to repair it");
+}
+
+#[tokio::test]
+async fn a_consolidation_of_a_damaged_repo_says_that_it_will_stop_at_the_damage() {
+    let store = damaged();
+    let mut console = Console::on(store, 110, 30).await;
+    console.press(&["g"]).await;
+    console.shows("1 fault known in this repo. The run stops when it reads what is damaged");
+    console.shows("repo first, with R on its screen");
+    console.press(&["Esc", "Down", "p"]).await;
+    console.hides("known in this repo");
 }

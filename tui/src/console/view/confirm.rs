@@ -131,6 +131,7 @@ fn one(
         lines.extend(styled(wrap(message, room), styles.warn()));
     }
     lines.extend(many::hidden(model, dialog, room));
+    lines.extend(damaged(model, dialog, room));
     lines.push(Line::default());
     match state {
         PlanState::Planning(step) => lines.push(planning(model, step.as_ref(), room)),
@@ -143,6 +144,22 @@ fn one(
     }
     lines.extend(many::left_out(model, dialog, room));
     lines
+}
+
+/// That the repo has known damage, at which the run will stop.
+fn damaged(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'static>> {
+    let summary = dialog.repo().and_then(|repo| model.repos.get(repo));
+    let Some(repo) = summary.filter(|repo| repo.damaged > 0) else { return Vec::new() };
+    let repair = match model.keymap.key_in(Focus::Repo, Action::Repair) {
+        key if key.is_empty() => "with packhouse verify --repair".to_owned(),
+        key => format!("with {key} on its screen, or with packhouse verify --repair"),
+    };
+    let message = format!(
+        "{} known in this repo. The run stops when it reads what is damaged, and changes nothing. \
+         Repair the repo first, {repair}.",
+        plural(repo.damaged, "fault")
+    );
+    styled(wrap(&message, room), model.styles.warn())
 }
 
 fn planning(model: &Model, step: Option<&Event>, room: usize) -> Line<'static> {

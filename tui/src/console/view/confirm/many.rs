@@ -51,6 +51,7 @@ pub(super) fn lines(
     };
     let mut lines = styled(wrap(&title, room), model.styles.strong());
     lines.extend(hidden(model, dialog, room));
+    lines.extend(damaged(model, repos, room));
     lines.push(Line::default());
     lines.extend(facts(model, dialog, repos, room));
     lines.push(Line::default());
@@ -62,6 +63,20 @@ pub(super) fn lines(
     lines.extend(named(model, "REPOS", &seen, room));
     lines.extend(left_out(model, dialog, room));
     lines
+}
+
+/// That some of them have known damage, at which their runs will stop.
+fn damaged(model: &Model, repos: &[RepoSummary], room: usize) -> Vec<Line<'static>> {
+    let message = match repos.iter().filter(|repo| repo.damaged > 0).count() as u64 {
+        0 => return Vec::new(),
+        1 => "1 of them has known damage: its run stops there, and changes nothing.".to_owned(),
+        damaged => format!(
+            "{} of them have known damage: their runs stop there, and change nothing.",
+            count(damaged)
+        ),
+    };
+    let repair = "Repair first, with packhouse verify --repair.";
+    styled(wrap(&format!("{message} {repair}"), room), model.styles.warn())
 }
 
 /// The sums. Bytes are those of the catalog; the overhead of packs is only known after planning.
