@@ -59,6 +59,14 @@ pub(crate) fn duration(milliseconds: u64) -> String {
     }
 }
 
+/// A time of whole seconds as [`parse_duration`] takes it, in its largest whole unit: `30d`, `12h`,
+/// `30m`, `90s`.
+pub(crate) fn span(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3600, "h"), (60, "m")];
+    let whole = UNITS.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
+}
+
 /// Parses a duration; a day has 24 hours, and a plain number is seconds.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a duration like 8d, 36h, 90m or 0s".to_owned();
@@ -141,22 +149,17 @@ pub(crate) fn tally<'a>(parts: impl IntoIterator<Item = (u64, &'a str)>) -> Stri
 
 /// A policy in words, after the name of a repo.
 pub(crate) fn rules(policy: &Policy) -> String {
-    let parts: Vec<String> = [
-        policy.max_packs.map(|packs| format!("with more than {}", plural(packs, "pack"))),
-        policy.growth.map(|growth| {
-            format!("when more than {growth} × the consolidated bytes were pushed since then")
-        }),
-        policy
-            .max_age_seconds
-            .map(|age| format!("when a pack has waited {}", duration(age.saturating_mul(1000)))),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let packs = policy.max_packs.map(|packs| format!("it has more than {}", plural(packs, "pack")));
+    let growth = policy.growth.map(|growth| match growth {
+        1.0 => "more bytes were pushed since then than are consolidated".to_owned(),
+        _ => format!("more than {growth} × the consolidated bytes were pushed since then"),
+    });
+    let age = policy.max_age_seconds.map(|age| format!("a pack has waited for {}", span(age)));
+    let parts: Vec<String> = [packs, growth, age].into_iter().flatten().collect();
     if parts.is_empty() {
         "no automatic consolidation".into()
     } else {
-        format!("consolidated {}", parts.join(", or "))
+        format!("consolidated when {}", parts.join(", or when "))
     }
 }
 
@@ -228,6 +231,21 @@ mod tests {
     }
 
     #[test]
+    fn times_are_displayed_as_they_are_typed() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (90, "90s"),
+            (1800, "30m"),
+            (43_200, "12h"),
+            (86_400, "1d"),
+            (90_000, "25h"),
+        ] {
+            assert_eq!(span(seconds), text);
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)));
+        }
+    }
+
+    #[test]
     fn a_policy_is_described_by_its_rules() {
         assert_eq!(rules(&Policy::OFF), "no automatic consolidation");
         let policy = Policy {
@@ -238,8 +256,13 @@ mod tests {
         };
         assert_eq!(
             rules(&policy),
-            "consolidated with more than 1 pack, or when more than 0.5 × the consolidated bytes were pushed since then, or when a pack has \
-             waited 1 h 0 min"
+            "consolidated when it has more than 1 pack, or when more than 0.5 × the consolidated bytes \
+             were pushed since then, or when a pack has waited for 1h"
+        );
+        let policy = Policy { growth: Some(1.0), ..Policy::OFF };
+        assert_eq!(
+            rules(&policy),
+            "consolidated when more bytes were pushed since then than are consolidated"
         );
     }
 }

@@ -212,6 +212,12 @@ impl Runner {
                     Msg::Policies(ticket, checked.await.map_err(|error: Error| error.into()))
                 });
             }
+            Effect::Policy(ticket, repo) => {
+                self.spawn(ticket, async move {
+                    let policy = store.policy(Some(&repo)).await;
+                    Msg::Policy(policy.map(Box::new).map_err(Failure::from))
+                });
+            }
             Effect::SetPolicy(_, ticket, change) => {
                 self.spawn(ticket, async move {
                     let set = store.set_policy(change.now.repo.as_ref(), change.to).await;

@@ -76,6 +76,8 @@ pub(super) enum Msg {
     TokenRevoked(String, BackendResult<Box<TokenReport>>),
     /// [`Effect::Policies`] ended: the default policy, and the repos with several packs.
     Policies(Ticket, BackendResult<(PolicyReport, Vec<PolicyCheck>)>),
+    /// [`Effect::Policy`] ended: the policy of a repo, to edit it.
+    Policy(BackendResult<Box<PolicyReport>>),
     /// [`Effect::SetPolicy`] ended: the policy now.
     PolicySet(BackendResult<Box<PolicyReport>>),
     /// [`Effect::DeleteBranch`] ended, for this branch.
@@ -143,6 +145,8 @@ pub(super) enum Effect {
     RevokeToken(Permit, Ticket, String),
     /// Load the default policy, and check the repos against theirs.
     Policies(Ticket),
+    /// Load the policy of a repo, to edit it.
+    Policy(Ticket, RepoName),
     /// Set or reset a policy.
     SetPolicy(Permit, Ticket, Box<PolicyChange>),
     /// Delete a branch.

@@ -81,6 +81,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Summarised(answer) => loaded::summarised(model, answer),
         Msg::Health(ticket, answer) => health::loaded(model, ticket, answer),
         Msg::Job(ticket, answer) => jobs::shown(model, ticket, answer),
+        Msg::Policy(answer) => policies::loaded(model, answer),
         Msg::Policies(ticket, answer) => policies::checked(model, ticket, answer),
         Msg::PrunePreviewed(ticket, answer) => prune::previewed(model, ticket, answer),
         Msg::Shown(ticket, answer) => loaded::shown(model, ticket, answer),

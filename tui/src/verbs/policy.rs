@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::style::Tone;
-use crate::text::{duration, parse_duration, plural, rules, size};
+use crate::text::{parse_duration, plural, rules, size, span};
 
 /// `packhouse policy …`
 #[derive(Debug, Subcommand)]
@@ -113,7 +113,7 @@ fn print(report: &PolicyReport, output: &Output) -> anyhow::Result<()> {
         (Some(_), _) => String::new(),
         (None, None) => "; packs are not scrubbed".into(),
         (None, Some(age)) => {
-            format!("; every pack read within {}", duration(age.saturating_mul(1000)))
+            format!("; every pack read within {}", span(age))
         }
     };
     let of = report.repo.as_ref().map_or_else(|| "all repos".into(), ToString::to_string);

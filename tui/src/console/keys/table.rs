@@ -477,6 +477,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Export, "export", &[Key::ctrl('s')], LISTS, "export", "Write the displayed list to a new file in the current folder, as CSV or JSON"),
     row(Action::Repos, "repos", &[Key::char('1')], SCREENS, "repos", "Show the list of repos"),
     row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),
+    change(row(Action::EditPolicy, "repo-policy", &[Key::char('e')], &[F::Repos, F::Repo], "policy", "Edit the policy of the repo, in a form")),
     row(Action::MarkAll, "mark-all", &[Key::char('a')], &[F::Repos], "", "Mark or unmark all displayed repos"),
     row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[F::Repos, F::Packs, F::Policies], "", "Sort by the previous column"),
     row(Action::SortTurn, "sort-turn", &[Key::char('o')], &[F::Repos], "", "Reverse the order"),

@@ -39,7 +39,8 @@ impl Model {
             (Focus::Repos, Back) => self.repos.marks() > 0 || !self.repos.filter().is_empty(),
             (
                 Focus::Repos,
-                Open | Mark | Consolidate | Preview | Verify | SortNext | Copy | Commits | Packs,
+                EditPolicy | Open | Mark | Consolidate | Preview | Verify | SortNext | Copy
+                | Commits | Packs,
             ) => self.repos.shown() > 0,
             (Focus::Repo, Open) => self.leads_further(),
             (_, Action::Export) => self.export_name().is_some(),

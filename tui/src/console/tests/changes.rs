@@ -43,10 +43,10 @@ async fn a_policy_is_set_in_a_form_after_a_confirmation() {
     console.press(&["Enter"]).await;
     assert_eq!(console.app.model.focus(), Focus::PolicyForm, "it can't be set");
     console.press(&["Backspace", "2", "0", "Tab", "Ctrl-u"]).await;
-    console.shows("Then        consolidated with more than 20 packs");
+    console.shows("Then        consolidated when it has more than 20 packs");
     console.press_shown(&["Enter set policy"]).await;
     console.shows("Set the policy of gabriel/notes?");
-    console.shows("Now         the default: consolidated with more than 50 packs");
+    console.shows("Now         the default: consolidated when it has more than 50 packs");
     console.press(&["Enter"]).await;
     assert_eq!(console.calls("set-policy"), [""; 0], "Enter confirms nothing");
     assert_eq!(console.app.model.focus(), Focus::PolicyForm, "what was typed is still there");
@@ -54,9 +54,9 @@ async fn a_policy_is_set_in_a_form_after_a_confirmation() {
     console.press_shown(&["y set policy"]).await;
     assert_eq!(console.calls("set-policy"), ["gabriel/notes"]);
     console
-        .shows("The policy of gabriel/notes is set: consolidated with more than 20 packs");
+        .shows("The policy of gabriel/notes is set: consolidated when it has more than 20 packs");
     assert_eq!(console.app.model.focus(), Focus::Policies);
-    console.shows("Policy      its own: consolidated with more than 20 packs");
+    console.shows("Policy      its own: consolidated when it has more than 20 packs");
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! The policies, with real keys through the loop.
 
-use packhouse_host::{Policy, PolicyCheck};
+use packhouse_host::{Policy, PolicyCheck, PolicyReport};
 
-use super::fake::check;
+use super::fake::{check, summary};
 use super::fake_store::Fake;
+use super::update::{model_with, name, press};
 use super::{Console, own_demo};
 use crate::console::demo::REPOS;
 use crate::console::failure::FailureKind;
 use crate::console::keys::Focus;
+use crate::console::msg::{Effect, Msg};
+use crate::console::update::update;
 
 /// One repo is due, one has a policy of its own, one is neither.
 fn checked() -> Fake {
@@ -25,7 +28,7 @@ async fn the_due_come_first_with_their_reasons_and_lead_to_their_repos() {
     let mut console = Console::on(checked(), 120, 24).await;
     console.press(&["5"]).await;
     console.shows("packhouse › policies");
-    console.shows("Default     consolidated with more than 50 packs");
+    console.shows("Default     consolidated when it has more than 50 packs");
     console.shows("1 of 3 repos with several packs due · sorted by DUE");
     console.shows("▸zoe/busy");
     console.shows("a full consolidation is due: it has 99 packs, more than 50");
@@ -100,4 +103,34 @@ async fn the_demo_has_repos_that_are_due_and_repos_that_are_not() {
     let (due, all) = console.app.model.policies.counts();
     assert!(0 < due && due < all, "{due} of {all}");
     console.shows("consolidation is due");
+}
+
+#[tokio::test]
+async fn a_repo_with_one_pack_gets_a_policy_from_the_list_of_repos() {
+    let mut console = Console::on(Fake::three(), 100, 24).await;
+    console.press(&["Down", "e"]).await;
+    console.shows("Policy of gabriel/photos: the default, until it is set");
+    console.press(&["End", "Ctrl-u", "1", "2", "h"]).await;
+    console.shows("a pack has waited for 12h");
+    console.press(&["Enter", "y"]).await;
+    assert_eq!(console.calls("set-policy"), ["gabriel/photos"]);
+    console.shows("The policy of gabriel/photos is set");
+    assert_eq!(console.app.model.focus(), Focus::Repos);
+}
+
+#[test]
+fn a_policy_that_comes_late_opens_no_form() {
+    let mut model = model_with(vec![summary("a/b", 1), summary("c/d", 1)]);
+    let effects = press(&mut model, &["e"]);
+    assert!(
+        matches!(&effects[..], [Effect::Policy(_, repo)] if *repo == name("a/b")),
+        "{effects:?}"
+    );
+    press(&mut model, &["Down"]);
+    let policy = PolicyReport { repo: Some(name("a/b")), set: false, policy: Policy::default() };
+    update(&mut model, Msg::Policy(Ok(Box::new(policy.clone()))));
+    assert_eq!(model.focus(), Focus::Repos);
+    press(&mut model, &["Up"]);
+    update(&mut model, Msg::Policy(Ok(Box::new(policy))));
+    assert_eq!(model.focus(), Focus::PolicyForm);
 }

@@ -181,6 +181,9 @@ impl Bench {
                 let revoked = at_once(store.revoke_token(&id)).map(Box::new);
                 Msg::TokenRevoked(id, revoked)
             }
+            Effect::Policy(_, repo) => {
+                Msg::Policy(at_once(store.policy(Some(&repo))).map(Box::new))
+            }
             Effect::Policies(ticket) => {
                 let default = at_once(store.policy(None));
                 let checks = at_once(store.check_policies(None, false));

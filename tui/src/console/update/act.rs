@@ -74,6 +74,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::NewToken => tokens::ask_new(model),
         Action::Revoke => tokens::ask_revoke(model),
         Action::Workers => return workers::show(model),
+        Action::EditPolicy if model.focus() != Focus::Policies => return policies::load(model),
         Action::EditPolicy => {
             let policy = model.policies.current_policy();
             policies::edit(model, policy);

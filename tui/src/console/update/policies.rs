@@ -4,6 +4,7 @@ use packhouse_host::{PolicyCheck, PolicyReport};
 
 use super::{reload, screens};
 use crate::console::failure::BackendResult;
+use crate::console::keys::Focus;
 use crate::console::msg::Effect;
 use crate::console::state::{
     ConfirmDialog, Cursor, Level, Model, PolicyChange, PolicyForm, Screen, Ticket,
@@ -16,6 +17,32 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
     model.policies.cursor = Cursor::default();
     model.policies.pace.expire();
     reload::what_is_due(model)
+}
+
+/// Loads the policy of the current repo, to edit it. A repo with one pack is not in the list of
+/// policies.
+pub(super) fn load(model: &mut Model) -> Vec<Effect> {
+    let repo = model.current_repo().filter(|_| !model.read_only);
+    let ticket = model.ticket();
+    repo.map(|repo| Effect::Policy(ticket, repo)).into_iter().collect()
+}
+
+/// The policy of a repo. Opens its form, if the repo is still the current one.
+pub(super) fn loaded(model: &mut Model, answer: BackendResult<Box<PolicyReport>>) {
+    model.dirty = true;
+    match answer {
+        Ok(policy) => {
+            let is_there = matches!(model.focus(), Focus::Repos | Focus::Repo);
+            if is_there && model.current_repo() == policy.repo {
+                edit(model, Some(*policy));
+            }
+        }
+        Err(failure) => {
+            let text = format!("Loading the policy failed: {failure}");
+            model.notice = Some(text.clone());
+            model.log.say(model.now, Level::Error, text);
+        }
+    }
 }
 
 /// Opens the form of a policy.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  packhouse › policies
-//!  Default     consolidated with more than 50 packs, or when a pack has waited 30 days
+//!  Default     consolidated when it has more than 50 packs, or when a pack has waited for 30d
 //!  2 of 40 repos are due · sorted by DUE
 //!  REPO                          DUE    PACKS        SIZE  POLICY   WHY
 //! ▸city-archive/radio-1974       full     315     3.5 GiB  default  315 packs, more than 50
@@ -95,7 +95,12 @@ fn nothing(model: &Model) -> String {
         (None, None) if model.is_disconnected() => "Reconnecting …".to_owned(),
         (None, None) => "Checking the repos against their policies …".to_owned(),
         (Some(_), _) if policies.counts().1 == 0 => {
-            "No repo has more than one pack, so none can be due.".to_owned()
+            let edit = model.keymap.key_in(Focus::Repos, Action::EditPolicy);
+            let due = "No repo has more than one pack, so none can be due.";
+            match edit.is_empty() {
+                true => due.to_owned(),
+                false => format!("{due} {edit} in the list of repos edits the policy of any repo."),
+            }
         }
         (Some(_), _) => {
             format!("No repo matches. Press {} to change the search.", key(Action::Filter))
