@@ -172,7 +172,7 @@ async fn a_repair_that_leaves_problems_says_what_to_push_and_is_not_offered_agai
     console.press(&["y"]).await;
     console.shows("1 problem left");
     console.shows("the repo has no intact copy");
-    console.shows("Push the same bytes again, pack ");
+    console.shows("Push the same bytes again: packhouse push gabriel/notes FILE");
     console.shows("restore the file from a backup");
     console.hides("Press R");
     console.hides("R repair");

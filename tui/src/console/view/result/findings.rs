@@ -169,11 +169,11 @@ fn next(model: &Model, report: &VerifyReport, problem: &Problem, in_vain: bool) 
             "Press {repair} to repair it from intact copies in the repo. If there are none: "
         ),
     };
-    let pack = problem.pack.map(|key| format!(", pack {}", short_id(&key.hex())));
+    let pack = problem.pack.map(|key| format!(", the file of pack {}", short_id(&key.hex())));
     let push = format!(
-        "push the same bytes again{}: packhouse push {} FILE",
-        pack.unwrap_or_default(),
-        report.repo
+        "push the same bytes again: packhouse push {} FILE{}",
+        report.repo,
+        pack.unwrap_or_default()
     );
     let what = match problem.kind {
         ProblemKind::MissingPack => {
