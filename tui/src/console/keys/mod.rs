@@ -2,14 +2,16 @@
 //! it. The config can change keys; a conflict is an error.
 
 mod change;
+mod focus;
 mod key;
 mod table;
 
 use std::fmt;
 
 pub(super) use change::KeyChange;
+pub(super) use focus::Focus;
 pub(super) use key::Key;
-pub(super) use table::{Action, Focus, Row, TABLE};
+pub(super) use table::{Action, Row, TABLE};
 
 /// The table with the keys of the config.
 #[derive(Clone, Debug)]
