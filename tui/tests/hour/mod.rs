@@ -173,7 +173,7 @@ async fn an_operators_hour_puts_the_store_in_order() {
     operator.press("5", "city/archive");
     operator.press("e", "Policy of city/archive: the default, until it is set");
     operator.press(CTRL_U, "none");
-    operator.press("20", "with more than 20 packs");
+    operator.press("20", "it has more than 20 packs");
     operator.press(ENTER, "Set the policy of city/archive?");
     operator.press("y", "The policy of city/archive is set");
     assert!(scene.run(&["policy", "show", "city/archive"]).contains("\"max_packs\":20"));
@@ -197,7 +197,7 @@ async fn an_operators_hour_puts_the_store_in_order() {
     operator.press("/", "filter:");
     operator.press("choir", "filter: choir");
     operator.press(ENTER, "matching");
-    operator.press("b", "Default branch");
+    operator.press("b", "8 commits");
     operator.press(ENTER, "OBJECT");
     operator.press(ENTER, "Place ");
 
