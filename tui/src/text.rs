@@ -8,6 +8,8 @@ use packhouse_host::{Phase, Policy};
 
 /// Escapes untrusted text for display: a branch name must not move the cursor.
 pub(crate) use packhouse_host::text::escaped;
+/// The inverse of [`parse_duration`] for whole seconds.
+pub(crate) use packhouse_host::text::span;
 
 /// A size in binary units, at most seven characters before the unit: `773.4 KiB`, `48.0 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
@@ -57,14 +59,6 @@ pub(crate) fn duration(milliseconds: u64) -> String {
         60_000..3_600_000 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", count(seconds / 3600), seconds / 60 % 60),
     }
-}
-
-/// A time of whole seconds as [`parse_duration`] takes it, in its largest whole unit: `30d`, `12h`,
-/// `30m`, `90s`.
-pub(crate) fn span(seconds: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3600, "h"), (60, "m")];
-    let whole = UNITS.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
-    whole.map_or_else(|| format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
 }
 
 /// Parses a duration; a day has 24 hours, and a plain number is seconds.

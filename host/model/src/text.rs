@@ -1,4 +1,5 @@
-//! Makes untrusted text safe to display: in a terminal, in a log, in a message.
+//! Makes untrusted text safe to display: in a terminal, in a log, in a message; and times as people
+//! write them.
 
 /// The text with every character escaped that is invisible or controls a terminal: controls, marks
 /// that change the direction of what follows, spaces of no width, line separators, private and
@@ -14,6 +15,13 @@ pub fn escaped(text: &str) -> String {
         }
         out
     })
+}
+
+/// A time of whole seconds in its largest whole unit: `30d`, `12h`, `30m`, `90s`.
+pub fn span(seconds: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3600, "h"), (60, "m")];
+    let whole = UNITS.into_iter().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{seconds}s"), |(unit, name)| format!("{}{name}", seconds / unit))
 }
 
 /// Whether a character has no shape of its own: Unicode's categories Cc, Cf, Cn, Co, Zl, Zp and Zs,
@@ -49,6 +57,12 @@ pub(crate) fn is_variation_selector(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_has_its_largest_whole_unit() {
+        let spans = [0, 90, 1800, 43_200, 86_400, 90_000].map(span);
+        assert_eq!(spans, ["0s", "90s", "30m", "12h", "1d", "25h"]);
+    }
 
     #[test]
     fn what_others_wrote_can_neither_command_the_terminal_nor_hide() {

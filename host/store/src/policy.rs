@@ -8,6 +8,7 @@ use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::operation::{GcOptions, Operation};
 use packhouse_model::report::{Policy, PolicyCheck, PolicyReport};
+use packhouse_model::text::span;
 
 use super::Store;
 use super::gc::left_by_geometric;
@@ -238,7 +239,8 @@ impl Packs {
             (policy.max_age_seconds.filter(|max| age(*max)), oldest_unconsolidated)
         {
             reasons.push(format!(
-                "its oldest unconsolidated pack is from {oldest}: more than {max} seconds ago"
+                "its oldest unconsolidated pack is from {oldest}: more than {} ago",
+                span(max)
             ));
         }
         reasons
@@ -286,6 +288,10 @@ mod tests {
     }
 
     fn reasons(packs: u64, bytes: u64, consolidated_bytes: u64, policy: Policy) -> usize {
+        reasons_of(packs, bytes, consolidated_bytes, policy).len()
+    }
+
+    fn reasons_of(packs: u64, bytes: u64, consolidated_bytes: u64, policy: Policy) -> Vec<String> {
         let sums = Sums {
             packs,
             mapped: Counts::default(),
@@ -312,7 +318,14 @@ mod tests {
         };
         let check = judge(&row, Some(&pressure), &policy, at("2026-01-02T00:00:00Z"));
         assert_eq!(check.due, !check.reasons.is_empty());
-        check.reasons.len()
+        check.reasons
+    }
+
+    #[test]
+    fn a_reason_has_the_time_as_it_is_set() {
+        let age = Policy { max_age_seconds: Some(12 * 3600), ..Policy::OFF };
+        let reasons = reasons_of(2, 1, 0, age).join("; ");
+        assert!(reasons.ends_with("2026-01-01T00:00:00Z: more than 12h ago"), "{reasons}");
     }
 
     #[test]
