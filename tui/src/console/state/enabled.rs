@@ -126,23 +126,29 @@ impl Model {
         Some((branch, head))
     }
 
-    /// The displayed repo, if it is damaged, or a verification of it found problems; not if a repair
-    /// has left the same.
+    /// The displayed repo, if it is damaged and a repair may help.
     pub(in crate::console) fn to_repair(&self) -> Option<&RepoName> {
+        let is_left = match self.screens.last()? {
+            Screen::Repo(repo) => self.is_repaired_in_vain(repo.known.as_ref()?),
+            Screen::Run(ticket) => self.is_left_by_repair(self.runs.get(*ticket)?),
+            _ => false,
+        };
+        self.damaged_here().filter(|_| !is_left)
+    }
+
+    /// The displayed repo, if it is damaged, or a verification of it found problems.
+    pub(in crate::console) fn damaged_here(&self) -> Option<&RepoName> {
         match self.screens.last()? {
             Screen::Repo(repo) => {
                 let known = repo.known.as_ref()?;
-                let is_damaged = known.summary.damaged > 0 && !self.is_repaired_in_vain(known);
-                is_damaged.then_some(&repo.name)
+                (known.summary.damaged > 0).then_some(&repo.name)
             }
-            Screen::Run(ticket) => {
-                let run = self.runs.get(*ticket)?;
-                let has_problems = matches!(
-                    &run.state,
-                    RunState::Ended(Ok(Outcome::Verified(report))) if !report.ok
-                );
-                run.repo.as_ref().filter(|_| has_problems && !self.is_left_by_repair(run))
-            }
+            Screen::Run(ticket) => match self.runs.get(*ticket) {
+                Some(Run {
+                    repo, state: RunState::Ended(Ok(Outcome::Verified(report))), ..
+                }) if !report.ok => repo.as_ref(),
+                _ => None,
+            },
             _ => None,
         }
     }

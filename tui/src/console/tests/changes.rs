@@ -130,6 +130,7 @@ async fn a_damaged_repo_is_repaired_after_a_confirmation() {
     console.shows("No problems: all packs are present and intact.");
     console.press(&["R"]).await;
     assert_eq!(console.app.model.focus(), Focus::Done, "there is nothing to repair");
+    console.shows("There is nothing to repair");
     console.press(&["1", "r"]).await;
     console.hides("damaged");
 }
@@ -177,7 +178,7 @@ async fn a_repair_that_leaves_problems_says_what_to_push_and_is_not_offered_agai
     console.hides("Press R");
     console.hides("R repair");
     console.press(&["R"]).await;
-    console.shows("no intact copy to repair it from");
+    console.shows("The last repair found no intact copies");
     // A verification that finds the same does not offer it either, nor does the repo.
     console.press(&["v"]).await;
     console.shows("1 problem found");

@@ -166,8 +166,11 @@ pub(super) fn verify(model: &mut Model) -> Vec<Effect> {
 pub(super) fn ask_repair(model: &mut Model) -> Vec<Effect> {
     let repo = model.to_repair().cloned();
     if repo.is_none() && !model.read_only {
-        model.notice =
-            Some("There is nothing to repair, or no intact copy to repair it from.".to_owned());
+        let why = match model.damaged_here() {
+            Some(_) => "The last repair found no intact copies, and nothing was stored since",
+            None => "There is nothing to repair",
+        };
+        model.notice = Some(why.to_owned());
     }
     if let Some(repo) = repo.filter(|_| !model.read_only)
         && !work::show_open(model, &repo)
