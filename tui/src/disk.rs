@@ -4,7 +4,8 @@ use packhouse_host::DiskSpace;
 
 /// From so many percent on, a full disk is near.
 const NEARLY_FULL: u64 = 90;
-/// From so many percent on, a push or a consolidation may fail.
+/// From so many percent on, and with few bytes, a push or a consolidation may fail. Of a large disk,
+/// the rest is still much.
 const FULL: u64 = 98;
 /// With less free bytes, a push of ordinary packs may not fit, however large the disk is.
 const FEW_BYTES: u64 = 1 << 30;
@@ -24,7 +25,7 @@ impl Disk {
     /// A disk with this space.
     pub(crate) fn of(space: DiskSpace) -> Disk {
         let used = match space.percent_used() {
-            FULL.. => Disk::Full,
+            FULL.. if space.free_bytes < FEW_BYTES => Disk::Full,
             NEARLY_FULL.. => Disk::NearlyFull,
             _ => Disk::Free,
         };
@@ -52,7 +53,7 @@ mod tests {
         };
         let (mib, gib) = (1 << 20, 1 << 30);
         assert_eq!([of(89, 11, gib), of(90, 10, gib)], [Disk::Free, Disk::NearlyFull]);
-        assert_eq!([of(97, 3, gib), of(98, 2, gib)], [Disk::NearlyFull, Disk::Full]);
+        assert_eq!([of(98, 2, gib), of(9_800, 200, mib)], [Disk::NearlyFull, Disk::Full]);
         // Little is free of a small disk, although most of it is.
         assert_eq!([of(1, 999, mib), of(1, 15, mib)], [Disk::NearlyFull, Disk::Full]);
         assert_eq!([Disk::of_free(FEW_BYTES), Disk::of_free(0)], [Disk::Free, Disk::Full]);

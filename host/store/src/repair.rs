@@ -76,7 +76,7 @@ impl Store {
     async fn mend(&self, seen: &mut Seen, progress: &Progress) -> Result<Option<Mended>> {
         let packs = seen.packs();
         // The packs that are found are protected from deletion until they are on a shelf.
-        let lock = self.catalog.lock(LockMode::Publishing).await?;
+        let mut lock = self.catalog.lock(LockMode::Publishing).await?;
         let mut bad: BTreeMap<i64, &PackRow> = packs
             .iter()
             .filter(|pack| !seen.contents.contains_key(&pack.id))
@@ -105,11 +105,21 @@ impl Store {
             lost => lost?,
         };
         let mut from = self.find(seen, snapshot.as_mut(), &mut lost, progress).await?;
-        let salvaged = match lost.is_empty() {
-            true => Vec::new(),
-            false => self.salvage(seen, snapshot.as_mut(), &lost, progress).await?,
-        };
-        from.extend(salvaged.iter().filter_map(|new| take(&mut lost, &new.pack)));
+        let mut salvaged = Vec::new();
+        // What whole packs have comes first, in an attempt of its own.
+        if from.is_empty() && !lost.is_empty() {
+            // The search may take long, and keeps nobody waiting: what it finds, it copies.
+            let retired = snapshot.retired().await?.into_iter().map(|retired| retired.pack);
+            drop((snapshot, lock));
+            let copies = self.copy_lost(seen, retired.collect(), &lost, progress).await?;
+            lock = self.catalog.lock(LockMode::Publishing).await?;
+            snapshot = self.catalog.snapshot(seen.row.id).await?;
+            if !is_as_seen(seen, snapshot.as_mut()).await? {
+                return Ok(None);
+            }
+            salvaged = self.store_salvaged(&seen.row, copies).await?;
+            from.extend(salvaged.iter().filter_map(|new| take(&mut lost, &new.pack)));
+        }
         let left = name(seen, &lost, snapshot.as_mut()).await?;
         drop(snapshot);
         let broken: Vec<&Shelf> =

@@ -45,7 +45,15 @@ pub(super) enum Origin {
     OtherRepo,
 }
 
-/// A new pack of salvaged records. It is stored, and on no shelf.
+/// A new pack of salvaged records, in staging.
+pub(super) struct CopiedRecords {
+    staged: StagedFile,
+    written: WrittenPack,
+    /// How many of its records are copied from packs of other repos.
+    from_other_repos: u64,
+}
+
+/// The same, stored, and on no shelf yet.
 pub(super) struct SalvagedPack {
     pub(super) pack: Candidate,
     /// How many of its records are copied from packs of other repos.
@@ -84,7 +92,7 @@ struct Search<'a> {
     /// What has not been found yet.
     wanted: BTreeMap<EntityKey, IndexRow>,
     found: Found,
-    written: Vec<SalvagedPack>,
+    written: Vec<CopiedRecords>,
     progress: &'a Progress,
 }
 
@@ -100,14 +108,15 @@ impl Search<'_> {
 }
 
 impl Store {
-    /// Copies lost records into new packs, from wherever the store has them.
-    pub(super) async fn salvage(
+    /// Copies lost records into new packs, from wherever the store has them. `retired` are the packs
+    /// of the repo that are pending deletion.
+    pub(super) async fn copy_lost(
         &self,
         seen: &Seen,
-        snapshot: &mut dyn Snapshot,
+        retired: Vec<PackRow>,
         lost: &Lost,
         progress: &Progress,
-    ) -> Result<Vec<SalvagedPack>> {
+    ) -> Result<Vec<CopiedRecords>> {
         let mut search = Search {
             repo: &seen.row,
             wanted: lost.keys().map(|row| (row.entity, *row)).collect(),
@@ -115,7 +124,6 @@ impl Store {
             written: Vec::new(),
             progress,
         };
-        let retired = snapshot.retired().await?.into_iter().map(|retired| retired.pack);
         let shelved = seen.packs().into_iter().filter(|p| !seen.contents.contains_key(&p.id));
         for pack in shelved.chain(retired) {
             self.search_rest_of(&pack, &mut search).await?;
@@ -235,7 +243,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes what was found as a new pack, reads it back, and stores it.
+    /// Writes what was found as a new pack, and reads it back.
     async fn write_found(&self, search: &mut Search<'_>) -> Result<()> {
         let Found { packs, records, from_other_repos } = std::mem::take(&mut search.found);
         if records.is_empty() {
@@ -245,7 +253,7 @@ impl Store {
         self.need_space(bytes.saturating_add(bytes / 16))?;
         let staged = self.stage().await?;
         let (name, progress) = (search.repo.name.clone(), search.progress.clone());
-        let (staged, written): (StagedFile, Result<WrittenPack, WriteError>) =
+        let (mut staged, written): (StagedFile, Result<WrittenPack, WriteError>) =
             blocking(move || {
                 let steps = steps_of(&records);
                 let mut tick = |done| progress.at(&name.to_string(), Phase::Splice, done, bytes);
@@ -264,15 +272,28 @@ impl Store {
                 return Err(Error::io("reading back", staged.path())(failing));
             }
         };
-        let WrittenPack { key, bytes, ref scanned } = written;
-        let (records, entities) = (scanned.rows.len() as u64, entities(scanned));
-        self.vault.store(staged, &key).await?;
-        self.keep_directory(Directory::of(key, bytes, scanned)).await;
-        let repo = &search.repo.name;
-        tracing::info!(%repo, "copied {records} lost records into the new pack {key}");
-        let pack = Candidate { key, bytes, records, entities };
-        search.written.push(SalvagedPack { pack, from_other_repos });
+        self.vault.start_store(&mut staged);
+        search.written.push(CopiedRecords { staged, written, from_other_repos });
         Ok(())
+    }
+
+    /// Stores new packs. The lock for publishing is held, until they are on a shelf.
+    pub(super) async fn store_salvaged(
+        &self,
+        repo: &RepoRow,
+        copied: Vec<CopiedRecords>,
+    ) -> Result<Vec<SalvagedPack>> {
+        let mut stored = Vec::with_capacity(copied.len());
+        for CopiedRecords { staged, written, from_other_repos } in copied {
+            let WrittenPack { key, bytes, ref scanned } = written;
+            let (records, entities) = (scanned.rows.len() as u64, entities(scanned));
+            self.vault.store(staged, &key).await?;
+            self.keep_directory(Directory::of(key, bytes, scanned)).await;
+            tracing::info!(repo = %repo.name, "copied {records} lost records into the new pack {key}");
+            let pack = Candidate { key, bytes, records, entities };
+            stored.push(SalvagedPack { pack, from_other_repos });
+        }
+        Ok(stored)
     }
 }
 

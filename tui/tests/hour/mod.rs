@@ -155,7 +155,7 @@ async fn an_operators_hour_puts_the_store_in_order() {
     // It says how to heal it: first in the store, then from where the pack came.
     operator.reads("Press R to repair it");
     operator.press("R", "Repair ines/choir?");
-    operator.press("y", "1 problem left in 4 packs");
+    operator.press("y", "1 problem left in 5 packs");
     operator.reads("packhouse push ines/choir FILE");
     scene.run(&["push", "ines/choir", scene.pushed.to_str().unwrap()]);
     operator.press("v", "No problems: all packs are present and intact.");

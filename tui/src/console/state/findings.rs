@@ -112,7 +112,7 @@ mod tests {
             prunable_packs: 1,
             prunable_bytes: 9,
             unchecked_packs: 2,
-            disk: Some(DiskSpace { used_bytes: 99 << 40, free_bytes: 1 << 40 }),
+            disk: Some(DiskSpace { used_bytes: 99 << 24, free_bytes: 1 << 24 }),
             ..Health::default()
         };
         model.health.known = Some(health);

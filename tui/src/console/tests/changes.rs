@@ -120,7 +120,7 @@ async fn a_damaged_repo_is_repaired_after_a_confirmation() {
     console.shows("v lists all damage, and R repairs");
     console.press(&["Enter"]).await;
     console.press(&["v"]).await;
-    console.shows("Press R to repair it from intact copies in the repo.");
+    console.shows("Press R to repair it from intact copies in the store.");
     console.shows("packhouse push gabriel/notes FILE");
     console.press(&["R"]).await;
     console.shows("Repair gabriel/notes?");
@@ -172,7 +172,7 @@ async fn a_repair_that_leaves_problems_says_what_to_push_and_is_not_offered_agai
     console.press_shown(&["R repair"]).await;
     console.press(&["y"]).await;
     console.shows("1 problem left");
-    console.shows("the repo has no intact copy");
+    console.shows("copy of the rest");
     console.shows("Push the same bytes again: packhouse push gabriel/notes FILE");
     console.shows("restore the file from a backup");
     console.hides("Press R");

@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_wrong() {
         let mut model = model();
-        let disk = Some(DiskSpace { used_bytes: 98 << 40, free_bytes: 2 << 40 });
+        let disk = Some(DiskSpace { used_bytes: 98 << 24, free_bytes: 2 << 24 });
         model.health.known = Some(Health { disk, ..Health::default() });
         assert!(shown(&model, 80, 9).contains("✗ disk 98%"));
     }

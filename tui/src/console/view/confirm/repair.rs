@@ -22,9 +22,9 @@ pub(super) fn lines(model: &Model, repo: &RepoName, room: usize) -> Vec<Line<'st
     let mut lines = styled(wrap(&title, room), model.styles.strong());
     for message in [
         "Every pack of the repo is read and hashed. What is missing or damaged is taken from intact \
-         copies in the repo, and a damaged index is made again from the packs. Intact data is not \
+         copies in the store, and a damaged index is made again from the packs. Intact data is not \
          changed.",
-        "What has no intact copy in the repo stays damaged, and the result says which packs to push \
+        "What has no intact copy in the store stays damaged, and the result says which packs to push \
          again. It is the same as packhouse verify --repair.",
     ] {
         lines.push(Line::default());

@@ -67,7 +67,7 @@ pub(super) fn draw(
     let in_vain = model.is_left_by_repair(run);
     let found = match &report.repaired {
         _ if run.work == Work::Repair => {
-            format!("{found} left in {checked}: the repo has no intact copy of what is damaged.")
+            format!("{found} left in {checked}: the store has no intact copy of the rest.")
         }
         None => format!("{found} found in {checked}. Nothing was changed."),
         Some(_) => format!("{found} left in {checked}."),
@@ -120,7 +120,7 @@ fn line(
     if selected { line.style(model.styles.selected()) } else { line }
 }
 
-/// The details of a finding; what to do comes before what can be copied.
+/// The details of a finding. What to do comes first: what was found may be long.
 fn details(
     model: &Model,
     report: &VerifyReport,
@@ -131,8 +131,8 @@ fn details(
     let styles = model.styles;
     let (name, meaning) = labels(problem.kind);
     let mut lines = vec![Line::styled(fit(&format!("{name}: {meaning}"), room), styles.bad())];
-    lines.extend(long_fact(styles, "Found", &problem.detail, room));
     lines.extend(long_fact(styles, "Next", &next(model, report, problem, in_vain), room));
+    lines.extend(long_fact(styles, "Found", &problem.detail, room));
     if let Some(entity) = &problem.entity {
         lines.push(fact(styles, "Entity", entity, room));
     }
@@ -160,13 +160,13 @@ const fn labels(kind: ProblemKind) -> (&'static str, &'static str) {
 }
 
 /// What an operator can do. A push stores missing and damaged packs again, a repair takes lost
-/// records from other packs of the repo, and a directory is created again when it is needed.
+/// records from wherever the store has them, and a directory is created again when it is needed.
 fn next(model: &Model, report: &VerifyReport, problem: &Problem, in_vain: bool) -> String {
     let repair = model.keymap.key_in(Focus::Done, Action::Repair);
     let repair = match in_vain || repair.is_empty() {
         true => String::new(),
         false => format!(
-            "Press {repair} to repair it from intact copies in the repo. If there are none: "
+            "Press {repair} to repair it from intact copies in the store. If there are none: "
         ),
     };
     let pack = problem.pack.map(|key| format!(", the file of pack {}", short_id(&key.hex())));

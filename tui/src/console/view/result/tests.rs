@@ -135,7 +135,7 @@ fn a_failure_shows_its_effect_and_the_way_out() {
 fn every_finding_shows_what_to_do_next() {
     for (at, text) in [
         "restore the file from a backup",
-        "Press R to repair it from intact copies in the repo.",
+        "Press R to repair it from intact copies in the store.",
         "restore the catalog file from a backup",
         "restore the catalog file from a backup",
         "Delete the .dir file",
