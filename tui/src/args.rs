@@ -57,7 +57,7 @@ pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args,
     }
 }
 
-fn parse_with(config: Config, args_os: Vec<OsString>) -> Result<Args, clap::Error> {
+fn parse_with(mut config: Config, args_os: Vec<OsString>) -> Result<Args, clap::Error> {
     // Help and usage errors are printed before `--color` is parsed, so find it here.
     let colour = match args_os
         .iter()
@@ -71,7 +71,8 @@ fn parse_with(config: Config, args_os: Vec<OsString>) -> Result<Args, clap::Erro
         _ if args_os.iter().any(|word| word == "--color=never") => clap::ColorChoice::Never,
         _ => clap::ColorChoice::Auto,
     };
-    let mut command = config.apply(Args::command().color(colour));
+    let mut command = Args::command().color(colour);
+    let args_os = config.add_to(&command, args_os);
     let mut matches = command
         .try_get_matches_from_mut(args_os)
         .map_err(|error| in_file(error, &config, &command))?;
@@ -79,7 +80,10 @@ fn parse_with(config: Config, args_os: Vec<OsString>) -> Result<Args, clap::Erro
     let (remote, local) = (rank("remote"), LOCAL.into_iter().max_by_key(|name| rank(name)));
     let local = local.map_or((0, ""), |name| (rank(name), name));
     let token_file = rank("token_file") == ON_COMMAND_LINE;
-    let given = given(&matches, &command);
+    let given = given(&matches, &config, &command);
+    let data = rank("data");
+    let of_file = |name: &str| rank(name) == IN_FILE && data > IN_FILE;
+    let (is_other_database, is_other_storage) = (of_file("database"), of_file("storage"));
     let mut args =
         Args::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
     if remote == ON_COMMAND_LINE && local.0 == ON_COMMAND_LINE {
@@ -97,27 +101,40 @@ fn parse_with(config: Config, args_os: Vec<OsString>) -> Result<Args, clap::Erro
     if local.0 > remote {
         args.globals.remote = None;
     }
-    args.globals.config = Config { given, ..config };
+    // So does a store's folder, whatever store the file names.
+    if is_other_database {
+        args.globals.database = None;
+    }
+    if is_other_storage {
+        args.globals.storage = None;
+    }
+    config.given = given;
+    args.globals.config = config;
     Ok(args)
 }
 
-/// The rank of an option that is on the command line.
-const ON_COMMAND_LINE: u8 = 3;
-
 /// Where an option of every verb is set: what ranks higher overrides; 0 if nowhere.
+const ON_COMMAND_LINE: u8 = 3;
+const IN_ENVIRONMENT: u8 = 2;
+const IN_FILE: u8 = 1;
+
 fn rank(matches: &ArgMatches, config: &Config, name: &str) -> u8 {
     match matches.value_source(name) {
+        Some(ValueSource::CommandLine) if config.has_added(&name.replace('_', "-")) => IN_FILE,
         Some(ValueSource::CommandLine) => ON_COMMAND_LINE,
-        Some(ValueSource::EnvVariable) => 2,
-        Some(_) if config.sets(&name.replace('_', "-")) => 1,
+        Some(ValueSource::EnvVariable) => IN_ENVIRONMENT,
         _ => 0,
     }
 }
 
 /// The options of every verb that are on the command line.
-fn given(matches: &ArgMatches, command: &Command) -> BTreeMap<String, Vec<String>> {
+fn given(
+    matches: &ArgMatches,
+    config: &Config,
+    command: &Command,
+) -> BTreeMap<String, Vec<String>> {
     let on_command_line =
-        |arg: &&Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+        |arg: &&Arg| rank(matches, config, arg.get_id().as_str()) == ON_COMMAND_LINE;
     let values = |arg: &Arg| {
         let raw = matches.get_raw(arg.get_id().as_str()).into_iter().flatten();
         let values: Vec<_> = raw.map(|value| value.to_string_lossy().into_owned()).collect();

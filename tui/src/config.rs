@@ -11,15 +11,16 @@
 //! ```
 //!
 //! The command line overrides the environment, which overrides the file, which overrides the
-//! default. The file's values become the defaults of the command line's options ([`Config::apply`]),
-//! so that clap parses and checks them all the same.
+//! default. What the file sets is put into the command line ([`Config::add_to`]) where nothing there
+//! or in the environment sets it, or excludes it: then clap parses and checks it like the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use clap::builder::OsStr;
-use clap::{Arg, ArgAction, Command};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use directories::BaseDirs;
 use packhouse_host::Error;
 use toml::Spanned;
@@ -31,8 +32,9 @@ const VARIABLE: &str = "PACKHOUSE_CONFIG";
 const NAME: &str = "packhouse/packhouse.toml";
 /// The file of the machine.
 const OF_MACHINE: &str = "/etc/packhouse/packhouse.toml";
-/// Options that answer a question or pass over a check: only who runs a verb can mean them.
-const ANSWERS: [&str; 3] = ["yes", "force", "help"];
+/// Options that answer a question, pass over a check or reach for everything: only who runs a verb can
+/// mean them.
+const ANSWERS: [&str; 4] = ["all", "delete-newer-than-catalog", "force", "yes"];
 
 /// The config file, if there is one.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) settings: Vec<Setting>,
     /// Options of every verb that are on the command line, by their long names.
     pub(crate) given: BTreeMap<String, Vec<String>>,
+    /// Options of every verb that the file has added to it.
+    added: BTreeSet<String>,
 }
 
 /// An option that the file sets.
@@ -71,12 +75,14 @@ impl Config {
             };
         }
         let of_user = BaseDirs::new().map(|dirs| dirs.config_dir().join(NAME));
-        for path in of_user.into_iter().chain([PathBuf::from(OF_MACHINE)]) {
-            if let Some(config) = Config::read_file(&path, command)? {
-                return Ok(config);
-            }
+        // A service may run with a home that is another user's.
+        if let Some(path) = of_user.filter(|path| !is_forbidden(path))
+            && let Some(config) = Config::read_file(&path, command)?
+        {
+            return Ok(config);
         }
-        Ok(Config::default())
+        let of_machine = Config::read_file(Path::new(OF_MACHINE), command)?;
+        Ok(of_machine.unwrap_or_default())
     }
 
     /// `None` if the file does not exist.
@@ -86,7 +92,7 @@ impl Config {
                 let settings = parse(&text, command).map_err(|(line, problem)| {
                     Error::Usage(format!("{}:{line}: {problem}", path.display()))
                 })?;
-                Ok(Some(Config { path: Some(path.to_owned()), settings, given: BTreeMap::new() }))
+                Ok(Some(Config { path: Some(path.to_owned()), settings, ..Config::default() }))
             }
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
@@ -94,15 +100,47 @@ impl Config {
                 Ok(None)
             }
             Err(error) => Err(Error::Usage(format!(
-                "reading the config file {} failed: {error}",
+                "reading the config file {} failed: {error}. To do without it: {VARIABLE}=/dev/null",
                 path.display()
             ))),
         }
     }
 
-    /// The command line with the file's values as defaults.
-    pub(crate) fn apply(&self, command: Command) -> Command {
-        self.settings.iter().fold(command, |command, setting| set(command, &setting.verb, setting))
+    /// Adds to a command line what the file sets, where nothing else does.
+    pub(crate) fn add_to(&mut self, command: &Command, mut line: Vec<OsString>) -> Vec<OsString> {
+        let mut command = command.clone().ignore_errors(true);
+        let parsed = command.try_get_matches_from_mut(&line);
+        // Then options of a verb know those of every verb that they exclude.
+        command.build();
+        // A call for help needs nothing.
+        let (Ok(matches), false) = (parsed, self.settings.is_empty()) else { return line };
+        let (mut verb, mut of_verb, mut given) = (Vec::new(), &command, &matches);
+        while let Some((word, matches)) = given.subcommand()
+            && let Some(found) = of_verb.find_subcommand(word)
+        {
+            verb.push(found.get_name().to_owned());
+            (of_verb, given) = (found, matches);
+        }
+        let (mut first, mut last) = (Vec::new(), Vec::new());
+        for set in &self.settings {
+            let (words, command, matches) = match &set.verb {
+                of_all if of_all.is_empty() => (&mut first, &command, &matches),
+                this if *this == verb => (&mut last, of_verb, given),
+                _ => continue,
+            };
+            let Some(arg) = option(command, &set.option) else { continue };
+            if is_free(command, matches, arg) {
+                words.extend(self::words(arg, set));
+                if set.verb.is_empty() {
+                    self.added.insert(set.option.clone());
+                }
+            }
+        }
+        let end = line.iter().position(|word| word == "--").unwrap_or(line.len());
+        line.splice(end..end, last);
+        let start = line.len().min(1);
+        line.splice(start..start, first);
+        line
     }
 
     /// Where the file sets an option, as `FILE:LINE`.
@@ -111,9 +149,9 @@ impl Config {
         format!("{}:{}", path.display(), setting.line)
     }
 
-    /// Whether the file sets an option of every verb.
-    pub(crate) fn sets(&self, option: &str) -> bool {
-        self.settings.iter().any(|set| set.verb.is_empty() && set.option == option)
+    /// Whether an option of every verb has its value from the file.
+    pub(crate) fn has_added(&self, option: &str) -> bool {
+        self.added.contains(option)
     }
 
     /// The setting that gives an option a value, for the message about a value that is refused.
@@ -123,19 +161,44 @@ impl Config {
     }
 }
 
-fn set(command: Command, verb: &[String], setting: &Setting) -> Command {
-    if let Some((word, rest)) = verb.split_first() {
-        return command.mut_subcommand(word, |verb| set(verb, rest, setting));
-    }
-    let Some(id) = option(&command, &setting.option).map(|arg| arg.get_id().clone()) else {
-        return command;
+/// Whether neither the command line nor the environment has an option, or one that excludes it.
+fn is_free(command: &Command, matches: &ArgMatches, arg: &Arg) -> bool {
+    let is_given = |arg: &Arg| {
+        let source = matches.value_source(arg.get_id().as_str());
+        matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
     };
-    command.mut_arg(id.as_str(), |arg| {
-        // Help must not show what is hidden in the environment: it may hold a password.
-        let hidden = arg.is_hide_env_values_set();
-        let values: Vec<OsStr> = setting.values.iter().map(|value| value.clone().into()).collect();
-        arg.required(false).default_values(values).hide_default_value(hidden)
-    })
+    let excludes = |one: &Arg, other: &Arg| {
+        command.get_arg_conflicts_with(one).iter().any(|arg| arg.get_id() == other.get_id())
+    };
+    let share_a_choice = |one: &Arg, other: &Arg| {
+        command.get_groups().any(|group| {
+            let has = |arg: &Arg| group.get_args().any(|id| id == arg.get_id());
+            !group.clone().is_multiple() && has(one) && has(other)
+        })
+    };
+    let is_in_the_way = |other: &Arg| {
+        other.get_id() == arg.get_id()
+            || excludes(arg, other)
+            || excludes(other, arg)
+            || share_a_choice(arg, other)
+    };
+    !command.get_arguments().any(|other| is_given(other) && is_in_the_way(other))
+}
+
+/// A setting as words of a command line.
+fn words(arg: &Arg, set: &Setting) -> Vec<OsString> {
+    let flag = format!("--{}", set.option);
+    let times = match arg.get_action() {
+        ArgAction::SetTrue => usize::from(set.values == ["true"]),
+        ArgAction::Count => set.values.first().and_then(|n| n.parse().ok()).unwrap_or(0),
+        _ => return set.values.iter().map(|value| format!("{flag}={value}").into()).collect(),
+    };
+    vec![flag.into(); times]
+}
+
+/// Whether a file can't be looked at by this user.
+fn is_forbidden(path: &Path) -> bool {
+    std::fs::File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 fn option<'a>(command: &'a Command, long: &str) -> Option<&'a Arg> {
@@ -202,6 +265,10 @@ fn values(arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String
             Ok(vec![on.to_string()])
         }
         (ArgAction::SetTrue | ArgAction::SetFalse, _) => Err(format!("`{name}` is true or false")),
+        (ArgAction::Count, DeValue::Integer(times)) if times.as_str().parse::<u8>().is_ok() => {
+            Ok(vec![times.as_str().to_owned()])
+        }
+        (ArgAction::Count, _) => Err(format!("`{name}` is a number of times")),
         (ArgAction::Append, DeValue::Array(list)) => texts(name, list),
         (_, DeValue::Array(_)) => Err(format!("`{name}` has one value, and no list")),
         (_, one) => Ok(vec![text_of(name, one)?]),
@@ -268,23 +335,71 @@ mod tests {
     }
 
     #[test]
-    fn a_store_on_the_command_line_overrides_a_server_in_the_file() {
+    fn a_store_on_the_command_line_overrides_whatever_store_the_file_names() {
         let file = config("remote = \"http://h\"\n").unwrap();
         let remote = |line: &str| read_with(file.clone(), line).unwrap().globals.remote;
         assert_eq!(remote("repo list").as_deref(), Some("http://h"));
         assert_eq!(remote("repo list --data d"), None);
         assert_eq!(remote("repo list --remote http://g").as_deref(), Some("http://g"));
+        let file = config("database = \"sqlite:///d.db\"\nstorage = \"file:///p\"\n").unwrap();
+        let globals = |line: &str| read_with(file.clone(), line).unwrap().globals;
+        assert!(globals("repo list").database.is_some() && globals("repo list").storage.is_some());
+        let other = globals("repo list --data d");
+        assert_eq!((other.database, other.storage), (None, None));
+        let both = globals("repo list --data d --database sqlite:///e.db");
+        assert_eq!(both.database.as_deref(), Some("sqlite:///e.db"));
+        assert_eq!(both.storage, None);
     }
 
     #[test]
-    fn the_command_stays_sound_whatever_the_file_sets() {
-        let file = config(
-            "color = \"never\"\nverbose = 2\n[serve]\nlisten = \"[::]:1\"\n[gc]\ngeometric = 3\n",
-        );
-        let file = file.unwrap();
-        file.apply(Args::command()).debug_assert();
-        let args = read_with(file, "gc a/b").unwrap();
-        assert_eq!(args.globals.verbose, 2);
+    fn what_is_given_excludes_what_the_file_sets() {
+        let with = |text: &str, line: &str| {
+            let args = read_with(config(text).unwrap(), line);
+            args.map(|args| format!("{:?}", args.verb)).map_err(|error| error.exit_code())
+        };
+        let plan = with("[gc]\nasync = true\n", "gc a/b --dry-run").unwrap();
+        assert!(plan.contains("dry_run: true") && plan.contains("later: false"), "{plan}");
+        let off = with("[policy.set]\nmax-packs = 50\n", "policy set a/b --off").unwrap();
+        assert!(off.contains("off: true") && off.contains("max_packs: None"), "{off}");
+        // What is required may be in the file.
+        let set = with("[policy.set]\nmax-packs = 50\n", "policy set a/b").unwrap();
+        assert!(set.contains("50"), "{set}");
+        // And what the file sets is checked: a certificate without a key.
+        assert_eq!(with("[serve]\ntls-cert = \"c\"\n", "serve"), Err(2));
+        assert!(with("[serve]\ntls-cert = \"c\"\ntls-key = \"k\"\n", "serve").is_ok());
+        let quiet = read_with(config("verbose = 2\n").unwrap(), "repo list -q").unwrap().globals;
+        assert!(quiet.quiet && quiet.verbose == 0);
+        // Words behind `--` are no options.
+        let cat = with("[cat]\nraw = true\n", "cat a/b -- --raw").unwrap();
+        assert!(cat.contains("id: \"--raw\"") && cat.contains("raw: true"), "{cat}");
+    }
+
+    /// Adds each option of a verb and of those below it, alone.
+    fn add_each(verb: &Command, words: &[String]) -> usize {
+        let mut added = 0;
+        for option in verb.get_arguments().filter_map(Arg::get_long) {
+            let (option, values) = (option.to_owned(), vec!["true".to_owned()]);
+            let set = Setting { verb: words.to_vec(), option, values, line: 1 };
+            let mut file = Config { settings: vec![set], ..Config::default() };
+            let line = ["packhouse".to_owned()].iter().chain(words).map(OsString::from).collect();
+            added += file.add_to(&Args::command(), line).len() - 1 - words.len();
+        }
+        for verb in verb.get_subcommands() {
+            added += add_each(verb, &[words, &[verb.get_name().to_owned()]].concat());
+        }
+        added
+    }
+
+    #[test]
+    fn any_option_of_any_verb_can_be_added() {
+        assert!(add_each(&Args::command(), &[]) > 80);
+    }
+
+    #[test]
+    fn flags_and_counts_are_set_as_often_as_the_file_says() {
+        let file = config("color = \"never\"\nverbose = 2\njson = false\n[gc]\ngeometric = 3\n");
+        let globals = read_with(file.unwrap(), "gc a/b").unwrap().globals;
+        assert_eq!((globals.verbose, globals.json), (2, false));
     }
 
     #[test]
@@ -302,6 +417,8 @@ mod tests {
             ("data = true", "f.toml:1: `data` has a value; write it in quotes"),
             ("[prune]\nyes = true", "f.toml:2: there is no option `yes`"),
             ("[repo.delete]\nyes = true", "f.toml:2: `yes` can only be given on the command line"),
+            ("[gc]\nall = true", "f.toml:2: `all` can only be given on the command line"),
+            ("verbose = true", "f.toml:1: `verbose` is a number of times"),
             ("version = true", "f.toml:1: there is no option `version`"),
         ] {
             let found = config(text).unwrap_err();

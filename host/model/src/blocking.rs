@@ -2,11 +2,13 @@
 
 use crate::error::{Error, Result};
 
-/// Runs work that computes or waits for files off the async threads.
+/// Runs work that computes or waits for files off the async threads. What it logs belongs to the span
+/// of the caller.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    joined(tokio::task::spawn_blocking(work)).await?
+    let span = tracing::Span::current();
+    joined(tokio::task::spawn_blocking(move || span.in_scope(work))).await?
 }
 
 /// Waits for such work. Its panic is passed on: it must not look like a cancellation.

@@ -1,8 +1,9 @@
 //! The ID of a request: in its response, in every line of the log about it, and in the body of an
 //! error. The client may choose it (`X-Request-Id`), and so may a proxy.
 //!
-//! A request that takes long is logged when its response begins; what is streamed after that takes
-//! as long as the client reads.
+//! A request whose response does not begin in time is logged then, and once more when it begins; what
+//! is streamed after that takes as long as the client reads. Requests that wait for something to
+//! happen are not slow.
 
 use std::time::Duration;
 
@@ -10,15 +11,26 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use tokio::time::Instant;
+use packhouse_store::Store;
+use tokio::time::{Instant, sleep};
 use tracing::Instrument;
-
-use super::state::SharedState;
 
 /// The header of a request and of its response.
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest ID that a client may choose.
 const LONGEST: usize = 64;
+
+/// The path of the request that waits until the store changes.
+const LONG_POLL: &str = "/admin/v1/changes";
+
+/// What requests are identified with.
+#[derive(Clone, Debug)]
+pub(super) struct RequestIds {
+    /// For its randomness.
+    pub(super) store: Store,
+    /// How long a request takes until it is logged as slow; 0: never.
+    pub(super) slow_after: Duration,
+}
 
 tokio::task_local! {
     /// The ID of the request that this task handles.
@@ -32,32 +44,36 @@ pub(super) fn current() -> Option<String> {
 
 /// Handles a request under its ID.
 pub(super) async fn identify(
-    State(state): State<SharedState>,
+    State(ids): State<RequestIds>,
     request: Request,
     next: Next,
 ) -> Response {
-    let id = given(request.headers()).unwrap_or_else(|| hex::encode(state.store.random_id()));
+    let id = given(request.headers()).unwrap_or_else(|| hex::encode(ids.store.random_id()));
     // Without the query: it may hold a signature.
     let path = request.uri().path().to_owned();
+    let limit = Some(ids.slow_after).filter(|limit| !limit.is_zero() && path != LONG_POLL);
     // Of the highest level: whatever is logged about the request, its ID is.
     let span = tracing::error_span!("request", %id, method = %request.method(), path);
-    let begun = Instant::now();
-    let handled = CURRENT.scope(id.clone(), next.run(request)).instrument(span.clone());
-    let mut response = handled.await;
-    let elapsed = begun.elapsed();
-    if is_slow(elapsed, state.slow_after) {
-        let (status, seconds) = (response.status().as_u16(), elapsed.as_secs_f64());
-        span.in_scope(|| tracing::warn!(status, "slow request: {seconds:.1} s"));
-    }
+    let handled = CURRENT.scope(id.clone(), watched(next.run(request), limit));
+    let mut response = handled.instrument(span).await;
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, id);
     }
     response
 }
 
-/// Whether a request took so long that it is logged. A limit of 0 means never.
-fn is_slow(elapsed: Duration, limit: Duration) -> bool {
-    !limit.is_zero() && elapsed >= limit
+/// Logs a request that takes longer than a limit, also if its client does not wait for the end.
+async fn watched(handled: impl Future<Output = Response>, limit: Option<Duration>) -> Response {
+    let Some(limit) = limit else { return handled.await };
+    let (begun, mut handled) = (Instant::now(), std::pin::pin!(handled));
+    tokio::select! {
+        response = &mut handled => return response,
+        () = sleep(limit) => tracing::warn!("slow request: no response after {limit:?}"),
+    }
+    let response = handled.await;
+    let (status, seconds) = (response.status().as_u16(), begun.elapsed().as_secs_f64());
+    tracing::warn!(status, "slow request: the response began after {seconds:.1} s");
+    response
 }
 
 /// The ID that a client chose, if it is one: it goes into the log.
@@ -85,12 +101,5 @@ mod tests {
         for bad in ["", "a b", "ä", "a\"b", &"x".repeat(65)] {
             assert_eq!(given(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn nothing_is_slow_without_a_limit() {
-        let seconds = Duration::from_secs;
-        assert!(is_slow(seconds(10), seconds(10)) && !is_slow(seconds(9), seconds(10)));
-        assert!(!is_slow(seconds(1000), Duration::ZERO));
     }
 }

@@ -8,12 +8,13 @@ use super::drain::{DrainState, drain};
 use super::guard::authenticate;
 use super::json_errors::json_errors;
 use super::problem::Problem;
-use super::request_id::identify;
+use super::request_id::{RequestIds, identify};
 use super::state::SharedState;
 use super::{admin, answers, health, mwp, packs};
 
 /// All routes.
 pub(super) fn router(state: SharedState) -> Router {
+    let ids = RequestIds { store: state.store.clone(), slow_after: state.slow_after };
     Router::new()
         .merge(mwp::routes(&state))
         .merge(packs::routes())
@@ -25,7 +26,7 @@ pub(super) fn router(state: SharedState) -> Router {
         .layer(from_fn(json_errors))
         .layer(from_fn_with_state(state.clone(), authenticate))
         .layer(from_fn_with_state(DrainState::new(state.tasks.clone()), drain))
-        .layer(from_fn_with_state(state.clone(), identify))
+        .layer(from_fn_with_state(ids, identify))
         .with_state(state)
 }
 

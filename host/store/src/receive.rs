@@ -17,8 +17,8 @@ use packhouse_vault::StagedFile;
 
 use super::{Store, blocking};
 
-/// Files of a push whose storing starts as soon as they are received; that of others when all of the
-/// push is known to be sound. Each takes a thread.
+/// Files of a push from the disk whose storing starts as soon as they are received; that of others when
+/// all of the push is known to be sound. Each takes a thread. Uploads are bounded elsewhere.
 const STARTED_EARLY: usize = 32;
 
 /// A file of a push, in staging or stored already.

@@ -1,7 +1,8 @@
 //! Intact copies of lost records, gathered into a new pack of the repo.
 //!
 //! ```text
-//! lost ─▶ what is left of the repo's damaged packs ─▶ packs of other repos that have the same records
+//! lost ─▶ what is left of the repo's damaged packs
+//!      ─▶ packs of other repos, by their indexes ─▶ every stored pack, by its directory
 //!      ─▶ each checked, byte for byte ─▶ a new pack: written, read back, stored; on no shelf yet
 //! ```
 //!
@@ -16,7 +17,7 @@ use std::path::PathBuf;
 use packhouse_catalog::{EntityKey, IndexRow, PackRow, RepoRow, Snapshot, entity_key, entity_of};
 use packhouse_core::{EntityId, Kind, Row, Span};
 use packhouse_model::error::{Error, Result};
-use packhouse_model::names::RepoName;
+use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::Repaired;
 use packhouse_pack::gather::{has_record, steps_of};
@@ -41,23 +42,23 @@ const REPOS: u32 = 1000;
 pub(super) enum Origin {
     /// In what is left of a damaged pack of the repo.
     DamagedPack,
-    /// In a pack of another repo.
-    OtherRepo,
+    /// In any other pack: of another repo, of a deleted one, or of none.
+    Elsewhere,
 }
 
 /// A new pack of salvaged records, in staging.
 pub(super) struct CopiedRecords {
     staged: StagedFile,
     written: WrittenPack,
-    /// How many of its records are copied from packs of other repos.
-    from_other_repos: u64,
+    /// How many of its records are copied from other packs than the repo's.
+    from_elsewhere: u64,
 }
 
 /// The same, stored, and on no shelf yet.
 pub(super) struct SalvagedPack {
     pub(super) pack: Candidate,
-    /// How many of its records are copied from packs of other repos.
-    from_other_repos: u64,
+    /// How many of its records are copied from other packs than the repo's.
+    from_elsewhere: u64,
 }
 
 impl SalvagedPack {
@@ -65,12 +66,12 @@ impl SalvagedPack {
     /// repo may not know them.
     pub(super) fn repaired(&self) -> Repaired {
         let Candidate { key, records, .. } = self.pack;
-        let left = records - self.from_other_repos;
-        let origins = match (left, self.from_other_repos) {
+        let left = records - self.from_elsewhere;
+        let origins = match (left, self.from_elsewhere) {
             (_, 0) => "what is left of damaged packs".to_owned(),
-            (0, _) => "packs of other repos".to_owned(),
+            (0, _) => "other packs of the store".to_owned(),
             (left, others) => format!(
-                "what is left of damaged packs ({left}) and from packs of other repos ({others})"
+                "what is left of damaged packs ({left}) and from other packs of the store ({others})"
             ),
         };
         let detail = format!("a new pack, with copies of {records} lost records from {origins}");
@@ -83,7 +84,7 @@ impl SalvagedPack {
 struct Found {
     packs: Vec<StoredPack>,
     records: BTreeMap<(Kind, EntityId), Span>,
-    from_other_repos: u64,
+    from_elsewhere: u64,
 }
 
 /// The search for copies.
@@ -100,6 +101,12 @@ impl Search<'_> {
     fn wants(&self, row: &Row) -> bool {
         let entity = entity_key(row.kind, row.id);
         self.wanted.get(&entity).is_some_and(|wanted| wanted.fingerprint == row.fingerprint)
+    }
+
+    /// The rows of a directory that are wanted.
+    fn wanted_of(&self, directory: &Directory) -> Vec<Row> {
+        let rows = (0..directory.len()).filter_map(|number| directory.row(number));
+        rows.filter(|row| self.wants(row)).collect()
     }
 
     fn tick(&self) -> Result<()> {
@@ -137,8 +144,29 @@ impl Store {
                 self.search_repo(other, &mut search).await?;
             }
         }
+        self.search_everything(&mut search).await?;
         self.write_found(&mut search).await?;
         Ok(search.written)
+    }
+
+    /// Searches every stored pack: those of deleted repos, those that other repos have replaced, and
+    /// those that no catalog knows. Each costs a look into its directory.
+    async fn search_everything(&self, search: &mut Search<'_>) -> Result<()> {
+        if search.wanted.is_empty() {
+            return Ok(());
+        }
+        for listed in self.vault.list().await? {
+            search.tick()?;
+            if search.wanted.is_empty() {
+                break;
+            }
+            let Some(file) = self.vault.directory(&listed.key).await? else { continue };
+            let read = blocking(move || Ok(Directory::read(listed.key, file))).await?;
+            let Some(directory) = read else { continue };
+            let rows = search.wanted_of(&directory);
+            self.take_intact(&listed.key, rows, Origin::Elsewhere, search).await?;
+        }
+        Ok(())
     }
 
     /// Searches what is left of a pack of the repo itself.
@@ -150,9 +178,8 @@ impl Store {
         let directories = self.directories_of(&search.repo.name);
         // Without a directory nothing says where the records are.
         let Some(directory) = directories.stored(pack).await? else { return Ok(()) };
-        let rows = (0..directory.len()).filter_map(|number| directory.row(number));
-        let rows: Vec<Row> = rows.filter(|row| search.wants(row)).collect();
-        self.take_intact(pack, rows, Origin::DamagedPack, search).await
+        let rows = search.wanted_of(&directory);
+        self.take_intact(&pack.key, rows, Origin::DamagedPack, search).await
     }
 
     /// Searches the packs of another repo for what its index has.
@@ -183,7 +210,7 @@ impl Store {
                     rows => rows?,
                 };
                 let rows = rows.into_iter().filter(|row| search.wants(row)).collect();
-                self.take_intact(&pack, rows, Origin::OtherRepo, search).await?;
+                self.take_intact(&pack.key, rows, Origin::Elsewhere, search).await?;
             }
         }
         Ok(())
@@ -212,7 +239,7 @@ impl Store {
     /// Takes the records that are intact in a pack.
     async fn take_intact(
         &self,
-        pack: &PackRow,
+        pack: &MpackKey,
         rows: Vec<Row>,
         origin: Origin,
         search: &mut Search<'_>,
@@ -220,7 +247,7 @@ impl Store {
         if rows.is_empty() {
             return Ok(());
         }
-        let Some(stored) = self.vault.open_uncached(&pack.key).await? else { return Ok(()) };
+        let Some(stored) = self.vault.open_uncached(pack).await? else { return Ok(()) };
         let (stored, rows): (StoredPack, Vec<Row>) = blocking(move || {
             let intact = rows.into_iter().filter(|row| has_record(&stored.file, row)).collect();
             Ok((stored, intact))
@@ -234,7 +261,7 @@ impl Store {
         found.packs.push(stored);
         for row in rows {
             found.records.insert((row.kind, row.id), row.span(number));
-            found.from_other_repos += u64::from(origin == Origin::OtherRepo);
+            found.from_elsewhere += u64::from(origin == Origin::Elsewhere);
             search.wanted.remove(&entity_key(row.kind, row.id));
         }
         if found.packs.len() == SOURCES {
@@ -245,7 +272,7 @@ impl Store {
 
     /// Writes what was found as a new pack, and reads it back.
     async fn write_found(&self, search: &mut Search<'_>) -> Result<()> {
-        let Found { packs, records, from_other_repos } = std::mem::take(&mut search.found);
+        let Found { packs, records, from_elsewhere } = std::mem::take(&mut search.found);
         if records.is_empty() {
             return Ok(());
         }
@@ -273,7 +300,7 @@ impl Store {
             }
         };
         self.vault.start_store(&mut staged);
-        search.written.push(CopiedRecords { staged, written, from_other_repos });
+        search.written.push(CopiedRecords { staged, written, from_elsewhere });
         Ok(())
     }
 
@@ -284,14 +311,14 @@ impl Store {
         copied: Vec<CopiedRecords>,
     ) -> Result<Vec<SalvagedPack>> {
         let mut stored = Vec::with_capacity(copied.len());
-        for CopiedRecords { staged, written, from_other_repos } in copied {
+        for CopiedRecords { staged, written, from_elsewhere } in copied {
             let WrittenPack { key, bytes, ref scanned } = written;
             let (records, entities) = (scanned.rows.len() as u64, entities(scanned));
             self.vault.store(staged, &key).await?;
             self.keep_directory(Directory::of(key, bytes, scanned)).await;
             tracing::info!(repo = %repo.name, "copied {records} lost records into the new pack {key}");
             let pack = Candidate { key, bytes, records, entities };
-            stored.push(SalvagedPack { pack, from_other_repos });
+            stored.push(SalvagedPack { pack, from_elsewhere });
         }
         Ok(stored)
     }

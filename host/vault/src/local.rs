@@ -295,6 +295,7 @@ mod tests {
     use packhouse_model::names::MpackKey;
 
     use super::*;
+    use crate::staging::SweepResult;
 
     /// Law 5: what the disk did not take is not published, whenever it was synced.
     #[tokio::test]
@@ -333,7 +334,6 @@ mod tests {
         for name in &names {
             assert_eq!(std::fs::read_to_string(packs.path(name)).unwrap(), name.to_string());
         }
-        let left = std::fs::read_dir(folder.path().join("staging")).unwrap().count();
-        assert_eq!(left, 0);
+        assert_eq!(packs.staging.sweep().unwrap(), SweepResult::default(), "nothing is left");
     }
 }

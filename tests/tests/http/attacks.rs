@@ -54,8 +54,9 @@ fn a_private_repo_and_none_are_alike_on_every_route() {
                 let token = token
                     .as_ref()
                     .map_or_else(String::new, |token| format!("\r\nAuthorization: Bearer {token}"));
-                let head =
-                    format!("{request} HTTP/1.1\r\nConnection: close\r\nContent-Length: 1{token}");
+                let head = format!(
+                    "{request} HTTP/1.1\r\nConnection: close\r\nX-Request-Id: same\r\nContent-Length: 1{token}"
+                );
                 let told = answer(by_hand(&served, &head, b"\x80"));
                 let lines = told.lines().filter(|line| !line.starts_with("date:"));
                 lines.collect::<Vec<_>>().join("\n").replace(repo, "REPO")

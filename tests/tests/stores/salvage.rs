@@ -120,7 +120,7 @@ async fn repairs_from_another_repo(on: TestStore, root: &Path) {
     let report = repair(&on).await;
     assert!(report.ok, "{:?}", report.problems);
     let repaired = format!("{:?}", report.repaired);
-    assert!(repaired.contains("lost records from packs of other repos"), "{repaired}");
+    assert!(repaired.contains("lost records from other packs of the store"), "{repaired}");
     assert!(!repaired.contains("c/d") && !repaired.contains(&theirs.to_string()), "{repaired}");
     on.sound().await;
     // Law 10: what was copied are this repo's records, and not one of the other's.
@@ -177,7 +177,7 @@ async fn damage_of_another_repo_is_no_hindrance() {
     let report = repair(&on).await;
     assert!(report.ok, "{:?}", report.problems);
     let repaired = report.repaired.unwrap();
-    let is_of_both = |detail: &str| detail.ends_with("packs of other repos (1)");
+    let is_of_both = |detail: &str| detail.ends_with("other packs of the store (1)");
     assert!(repaired.iter().any(|one| is_of_both(&one.detail)), "{repaired:?}");
     on.sound().await;
     // And the other way round.
@@ -185,6 +185,23 @@ async fn damage_of_another_repo_is_no_hindrance() {
     assert!(report.ok, "{:?}", report.problems);
     let report = on.store.gc(&twin, GcOptions::default(), &silent()).await.unwrap();
     assert_eq!(report.consolidated_key, Some(theirs));
+}
+
+/// Its packs are nobody's, but they are stored.
+#[tokio::test]
+async fn records_are_copied_from_packs_of_a_deleted_repo() {
+    let on = TestStore::new().await;
+    on.push_each(&packs()).await;
+    let (twin, _) = with_twin(&on).await;
+    on.store.delete_repo(&twin).await.unwrap();
+    for pack in packs() {
+        Harm::Missing.does(&file(&on.data(), &key_of(&pack)));
+    }
+    let report = repair(&on).await;
+    assert!(report.ok, "{:?}", report.problems);
+    on.sound().await;
+    let [new] = &on.packs().await[..] else { panic!("one new pack has everything") };
+    assert!(model::union(&[new]).into_keys().eq(model::union(&packs()).into_keys()));
 }
 
 /// Every call fails once: what was sound stays so, and the next repair finishes.

@@ -412,10 +412,20 @@ async fn each_request_has_an_id_in_its_response_in_an_error_and_in_the_log() {
         slow.header("content-type", "application/json").body(reqwest::Body::wrap_stream(parts));
     let (status, created) = told(slow.send().await.unwrap()).await;
     assert_eq!(status, 201, "{created}");
+    // What waits until something changes is not slow; what a run logs has the ID, too.
+    let changes: Value = ask("changes").send().await.unwrap().json().await.unwrap();
+    let since = ask(&format!("changes?since={}", changes["stamp"]));
+    let since = since.header("X-Request-Id", "poll-1").timeout(std::time::Duration::from_secs(2));
+    assert!(since.send().await.unwrap_err().is_timeout());
     let (_, log) = place.served.stop();
-    let slow: Vec<&str> = log.lines().filter(|line| line.contains("slow request: 1.")).collect();
-    let [line] = &slow[..] else { panic!("{log}") };
-    assert!(line.contains("slow-1") && line.contains("/admin/v1/repos"), "{line}");
+    assert!(!log.contains("poll-1"), "{log}");
+    let slow: Vec<&str> = log.lines().filter(|line| line.contains("slow request")).collect();
+    let [hanging, answered] = &slow[..] else { panic!("{log}") };
+    assert!(hanging.contains("no response after 1s"), "{hanging}");
+    assert!(answered.contains("the response began after 1."), "{answered}");
+    for line in slow {
+        assert!(line.contains("slow-1") && line.contains("/admin/v1/repos"), "{line}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -151,7 +151,11 @@ fn report(config: &Config, arg: &Arg, verb: &[String]) -> Option<OptionReport> {
 
 /// A value without the password of a URL.
 fn without_password(value: &str) -> String {
-    let Ok(mut url) = Url::parse(value) else { return value.to_owned() };
+    let Ok(mut url) = Url::parse(value) else {
+        // A URL with a password that is not escaped, perhaps.
+        let hidden = value.split_once("://").filter(|(_, rest)| rest.contains('@'));
+        return hidden.map_or_else(|| value.to_owned(), |(scheme, _)| format!("{scheme}://***"));
+    };
     let is_password = |name: &str| name == "password";
     if url.password().is_none() && !url.query_pairs().any(|(name, _)| is_password(&name)) {
         return value.to_owned();
@@ -203,6 +207,8 @@ mod tests {
             ("postgres://u:secret@h:5432/d", "postgres://u:***@h:5432/d"),
             ("postgres://h/d?user=u&password=secret", "postgres://h/d?user=u&password=***"),
             ("postgres://u@h/d?sslmode=require", "postgres://u@h/d?sslmode=require"),
+            ("postgres://u:pa#ss@h/d", "postgres://***"),
+            ("postgres://u:pa/sw@h:1/d", "postgres://***"),
             ("s3://bucket/prefix", "s3://bucket/prefix"),
             ("/srv/a:b@c", "/srv/a:b@c"),
         ] {

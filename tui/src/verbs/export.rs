@@ -94,6 +94,9 @@ pub(crate) async fn run(args: Export, context: &Context) -> anyhow::Result<Exit>
 /// Refuses a folder that has something. Returns the folder that it will be in.
 fn check_free(folder: &Path) -> Result<&Path, Error> {
     let shown = || escaped(&folder.display().to_string());
+    if folder.is_symlink() {
+        return Err(Error::Usage(format!("{} is a link; name a new folder", shown())));
+    }
     match std::fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
         Ok(true) => {}
         Ok(false) => {
@@ -227,7 +230,8 @@ fn publish(staged: TempDir, folder: &Path) -> Result<(), Error> {
     // Onto an empty folder, too; one that has got something in the meantime is left alone.
     std::fs::rename(staged.path(), folder).map_err(Error::io("creating", folder))?;
     let _moved = staged.keep();
-    Ok(())
+    let within = folder.parent().unwrap_or(folder);
+    File::open(within).and_then(|within| within.sync_all()).map_err(Error::io("writing", within))
 }
 
 fn stop_if_cancelled(progress: &Progress) -> Result<(), Error> {
@@ -258,6 +262,8 @@ mod tests {
             assert_eq!(check_free(&there.path().join(free)).unwrap(), there.path());
         }
         assert!(check_free(there.path()).is_err(), "it has something");
+        std::os::unix::fs::symlink(there.path().join("empty"), there.path().join("link")).unwrap();
+        assert!(check_free(&there.path().join("link")).is_err());
         for taken in ["file", "no/new", "file/new"] {
             assert!(check_free(&there.path().join(taken)).is_err(), "{taken}");
         }

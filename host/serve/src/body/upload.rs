@@ -8,6 +8,7 @@ use futures::Stream;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::progress::Progress;
 use packhouse_store::{Produce, StagedFile, StagedPack, UploadProgress, blocking, joined};
+use tracing::Instrument;
 
 use super::super::guard::Authorized;
 use super::super::problem::ApiResult;
@@ -32,12 +33,13 @@ pub(crate) async fn receive<E: std::fmt::Display>(
         (state.store.clone(), authorized.repo.clone(), name.into(), progress.clone());
     // If the client disconnects, feeding stops, and with it the work; its permit is freed when the
     // work has ended.
-    let receiving = tokio::spawn(async move {
+    let receiving = async move {
         let _permit = permit;
         store
             .receive_from(&repo, name, Box::new(source), UploadProgress::default(), &progress)
             .await
-    });
+    };
+    let receiving = tokio::spawn(receiving.in_current_span());
     let (fed, received) = tokio::join!(feeding, joined(receiving));
     // If the body was cut off, report that, not the failure that it caused.
     fed?;

@@ -10,6 +10,7 @@ use packhouse_model::report::{GcReport, Report, RunFailed, RunState, Step};
 use packhouse_store::Store;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
 use super::super::revocation::{check_token, token_revoked};
 use super::log::RunEnd;
@@ -19,7 +20,7 @@ use super::run::Run;
 pub(super) async fn do_it(room: &Arc<Semaphore>, run: &Arc<Run>) {
     let working = {
         let (room, run) = (room.clone(), run.clone());
-        tokio::spawn(async move { work(room, &run).await })
+        tokio::spawn(async move { work(room, &run).await }.in_current_span())
     };
     let mut ended = std::pin::pin!(working);
     let revoked = token_revoked(&run.store, &run.caller);
