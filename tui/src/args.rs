@@ -47,9 +47,10 @@ pub(crate) struct Args {
 /// Parses the command line, with the config file behind it. `--help` and `--version` are errors, too.
 pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
     let args_os = with_factor(args_os.into_iter().collect());
-    match Config::read(&Args::command()) {
-        Ok(config) => parse_with(config, args_os),
-        Err(error) => match parse_with(Config::default(), args_os) {
+    let command = Args::command();
+    match Config::read(&command) {
+        Ok(config) => parse_with(config, command, args_os),
+        Err(error) => match parse_with(Config::default(), command, args_os) {
             // Help is needed most when something is wrong.
             Err(help) if !help.use_stderr() => Err(help),
             _ => Err(clap::Error::raw(ErrorKind::InvalidValue, format!("{error}\n"))),
@@ -57,7 +58,11 @@ pub(crate) fn parse(args_os: impl IntoIterator<Item = OsString>) -> Result<Args,
     }
 }
 
-fn parse_with(mut config: Config, args_os: Vec<OsString>) -> Result<Args, clap::Error> {
+fn parse_with(
+    mut config: Config,
+    command: Command,
+    args_os: Vec<OsString>,
+) -> Result<Args, clap::Error> {
     // Help and usage errors are printed before `--color` is parsed, so find it here.
     let colour = match args_os
         .iter()
@@ -71,7 +76,7 @@ fn parse_with(mut config: Config, args_os: Vec<OsString>) -> Result<Args, clap::
         _ if args_os.iter().any(|word| word == "--color=never") => clap::ColorChoice::Never,
         _ => clap::ColorChoice::Auto,
     };
-    let mut command = Args::command().color(colour);
+    let mut command = command.color(colour);
     let args_os = config.add_to(&command, args_os);
     let mut matches = command
         .try_get_matches_from_mut(args_os)
@@ -195,7 +200,7 @@ pub(crate) fn read(line: &str) -> Result<Args, clap::Error> {
 #[cfg(test)]
 pub(crate) fn read_with(config: Config, line: &str) -> Result<Args, clap::Error> {
     let words = std::iter::once("packhouse").chain(line.split_whitespace());
-    parse_with(config, with_factor(words.map(OsString::from).collect()))
+    parse_with(config, Args::command(), with_factor(words.map(OsString::from).collect()))
 }
 
 #[cfg(test)]

@@ -26,14 +26,16 @@ use packhouse_host::Error;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use crate::toml_file::{self, position};
+
 /// The variable that names the file.
 const VARIABLE: &str = "PACKHOUSE_CONFIG";
 /// The file's name in the platform's config folder.
 const NAME: &str = "packhouse/packhouse.toml";
 /// The file of the machine.
 const OF_MACHINE: &str = "/etc/packhouse/packhouse.toml";
-/// Options that answer a question, pass over a check or reach for everything: only who runs a verb can
-/// mean them.
+/// Options that answer a question, pass over a check or select everything: they must be given each
+/// time.
 const ANSWERS: [&str; 4] = ["all", "delete-newer-than-catalog", "force", "yes"];
 
 /// The config file, if there is one.
@@ -66,7 +68,7 @@ impl Config {
     pub(crate) fn read(command: &Command) -> Result<Config, Error> {
         if let Some(named) = std::env::var_os(VARIABLE).filter(|named| !named.is_empty()) {
             let path = PathBuf::from(named);
-            return match Config::read_file(&path, command)? {
+            return match Config::of(&path, toml_file::read(&path), command)? {
                 Some(config) => Ok(config),
                 None => Err(Error::Usage(format!(
                     "{VARIABLE} names {}, which does not exist",
@@ -75,45 +77,50 @@ impl Config {
             };
         }
         let of_user = BaseDirs::new().map(|dirs| dirs.config_dir().join(NAME));
-        // A service may run with a home that is another user's.
-        if let Some(path) = of_user.filter(|path| !is_forbidden(path))
-            && let Some(config) = Config::read_file(&path, command)?
-        {
-            return Ok(config);
+        if let Some(path) = of_user {
+            match toml_file::read(&path) {
+                // A service may run with a home that is another user's.
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+                read => {
+                    if let Some(config) = Config::of(&path, read, command)? {
+                        return Ok(config);
+                    }
+                }
+            }
         }
-        let of_machine = Config::read_file(Path::new(OF_MACHINE), command)?;
-        Ok(of_machine.unwrap_or_default())
+        let path = Path::new(OF_MACHINE);
+        Ok(Config::of(path, toml_file::read(path), command)?.unwrap_or_default())
     }
 
-    /// `None` if the file does not exist.
-    fn read_file(path: &Path, command: &Command) -> Result<Option<Config>, Error> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => {
-                let settings = parse(&text, command).map_err(|(line, problem)| {
-                    Error::Usage(format!("{}:{line}: {problem}", path.display()))
-                })?;
-                Ok(Some(Config { path: Some(path.to_owned()), settings, ..Config::default() }))
-            }
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(Error::Usage(format!(
+    /// The settings of a file that was read; `None` if it does not exist.
+    fn of(
+        path: &Path,
+        read: std::io::Result<Option<String>>,
+        command: &Command,
+    ) -> Result<Option<Config>, Error> {
+        let text = read.map_err(|error| {
+            Error::Usage(format!(
                 "reading the config file {} failed: {error}. To do without it: {VARIABLE}=/dev/null",
                 path.display()
-            ))),
-        }
+            ))
+        })?;
+        let Some(text) = text else { return Ok(None) };
+        let settings = parse(&text, command).map_err(|(line, problem)| {
+            Error::Usage(format!("{}:{line}: {problem}", path.display()))
+        })?;
+        Ok(Some(Config { path: Some(path.to_owned()), settings, ..Config::default() }))
     }
 
     /// Adds to a command line what the file sets, where nothing else does.
     pub(crate) fn add_to(&mut self, command: &Command, mut line: Vec<OsString>) -> Vec<OsString> {
+        if self.settings.is_empty() {
+            return line;
+        }
         let mut command = command.clone().ignore_errors(true);
-        let parsed = command.try_get_matches_from_mut(&line);
-        // Then options of a verb know those of every verb that they exclude.
-        command.build();
         // A call for help needs nothing.
-        let (Ok(matches), false) = (parsed, self.settings.is_empty()) else { return line };
+        let Ok(matches) = command.try_get_matches_from_mut(&line) else { return line };
+        // Now options of a verb know those of every verb that they exclude.
+        command.build();
         let (mut verb, mut of_verb, mut given) = (Vec::new(), &command, &matches);
         while let Some((word, matches)) = given.subcommand()
             && let Some(found) = of_verb.find_subcommand(word)
@@ -123,14 +130,14 @@ impl Config {
         }
         let (mut first, mut last) = (Vec::new(), Vec::new());
         for set in &self.settings {
-            let (words, command, matches) = match &set.verb {
+            let (added, command, matches) = match &set.verb {
                 of_all if of_all.is_empty() => (&mut first, &command, &matches),
                 this if *this == verb => (&mut last, of_verb, given),
                 _ => continue,
             };
             let Some(arg) = option(command, &set.option) else { continue };
             if is_free(command, matches, arg) {
-                words.extend(self::words(arg, set));
+                added.extend(words(arg, set));
                 if set.verb.is_empty() {
                     self.added.insert(set.option.clone());
                 }
@@ -196,11 +203,6 @@ fn words(arg: &Arg, set: &Setting) -> Vec<OsString> {
     vec![flag.into(); times]
 }
 
-/// Whether a file can't be looked at by this user.
-fn is_forbidden(path: &Path) -> bool {
-    std::fs::File::open(path).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
-}
-
 fn option<'a>(command: &'a Command, long: &str) -> Option<&'a Arg> {
     command.get_arguments().find(|arg| arg.get_long() == Some(long))
 }
@@ -211,16 +213,12 @@ type Wrong = (usize, String);
 fn parse(text: &str, command: &Command) -> Result<Vec<Setting>, Wrong> {
     let table = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
-        (line_of(text, at), error.message().to_owned())
+        (position(text, at).0, error.message().to_owned())
     })?;
     let mut settings = Vec::new();
     collect(table.get_ref(), text, command, &[], &mut settings)?;
     settings.sort_by_key(|set| set.line);
     Ok(settings)
-}
-
-fn line_of(text: &str, at: usize) -> usize {
-    text.get(..at).unwrap_or(text).matches('\n').count() + 1
 }
 
 fn collect(
@@ -231,7 +229,7 @@ fn collect(
     settings: &mut Vec<Setting>,
 ) -> Result<(), Wrong> {
     for (key, value) in table {
-        let (line, name) = (line_of(text, key.span().start), key.get_ref().as_ref());
+        let (line, name) = (position(text, key.span().start).0, key.get_ref().as_ref());
         if let DeValue::Table(inner) = value.get_ref() {
             let Some(inner_command) = command.find_subcommand(name) else {
                 let verbs = command.get_subcommands().map(Command::get_name);
@@ -257,14 +255,12 @@ fn collect(
     Ok(())
 }
 
-/// The values of an option; none for a flag that is off.
+/// The values of an option: of a flag, `true` or `false`.
 fn values(arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, String> {
     let name = arg.get_long().unwrap_or_default();
     match (arg.get_action(), value.get_ref()) {
-        (ArgAction::SetTrue | ArgAction::SetFalse, DeValue::Boolean(on)) => {
-            Ok(vec![on.to_string()])
-        }
-        (ArgAction::SetTrue | ArgAction::SetFalse, _) => Err(format!("`{name}` is true or false")),
+        (ArgAction::SetTrue, DeValue::Boolean(on)) => Ok(vec![on.to_string()]),
+        (ArgAction::SetTrue, _) => Err(format!("`{name}` is true or false")),
         (ArgAction::Count, DeValue::Integer(times)) if times.as_str().parse::<u8>().is_ok() => {
             Ok(vec![times.as_str().to_owned()])
         }

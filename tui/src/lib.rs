@@ -23,6 +23,7 @@ mod progress;
 mod style;
 mod table;
 mod text;
+mod toml_file;
 mod verbs;
 
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use packhouse_core::row::Fingerprint;
-use packhouse_core::{Counts, EntityId, Head, Kind};
+use packhouse_core::{Counts, EntityId, Head, Kind, Row};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use packhouse_model::report::{Cause, Damage, GcRecord};
 
@@ -212,6 +212,13 @@ pub struct IndexRow {
     pub entity: EntityKey,
     /// Which encoding.
     pub fingerprint: Fingerprint,
+}
+
+impl IndexRow {
+    /// The index row of a record, by its row in a directory.
+    pub fn of(row: &Row) -> IndexRow {
+        IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint }
+    }
 }
 
 /// Entities of a repo that were reported to clients as present.

@@ -13,9 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_catalog::{
-    DroppedEntity, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_key, entity_of,
-};
+use packhouse_catalog::{DroppedEntity, FRESH_FOR, IndexRow, RepoRow, Shelf, Snapshot, entity_of};
 use packhouse_core::{EntityId, Head, Kind, Span};
 use packhouse_model::error::{DeletionError, Error, Result};
 use packhouse_model::names::{MpackKey, ShelfId};
@@ -160,9 +158,7 @@ fn split(
             directory.rows().partition(|row| is_kept(row.kind, row.id));
         for row in &others {
             // A pack may hold several encodings of one entity.
-            let mapped =
-                IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint };
-            lengths.insert((mapped, directory.key), row.length);
+            lengths.insert((IndexRow::of(row), directory.key), row.length);
         }
         if !rows.is_empty() {
             filtered.push(if others.is_empty() {

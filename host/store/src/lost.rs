@@ -3,12 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use packhouse_catalog::{IndexRow, MovedEntity, PushedPack, Snapshot, entity_key, entity_of};
+use packhouse_catalog::{IndexRow, MovedEntity, PushedPack, Snapshot, entity_of};
 use packhouse_core::Kind;
 use packhouse_model::error::Result;
 use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::report::{ProblemKind, VerifyReport};
-use packhouse_pack::scan::ScannedPack;
 
 use super::verify::Seen;
 
@@ -36,19 +35,6 @@ pub(super) struct LostRecords {
     count: usize,
     /// Some of them, as messages call them.
     names: Vec<String>,
-}
-
-/// The records of a pack with their lengths in bytes, in order.
-pub(super) fn entities(scanned: &ScannedPack) -> Vec<(IndexRow, u64)> {
-    let row = |row: &packhouse_core::Row| {
-        (
-            IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint },
-            row.length,
-        )
-    };
-    let mut entities: Vec<_> = scanned.rows.iter().map(row).collect();
-    entities.sort_unstable();
-    entities
 }
 
 /// Entities that the index maps to packs that do not contain them.
@@ -123,7 +109,7 @@ pub(super) async fn name(
 }
 
 /// Adds to the findings what has no intact copy.
-pub(super) fn tell_lost(report: &mut VerifyReport, left: &BTreeMap<MpackKey, LostRecords>) {
+pub(super) fn add_lost(report: &mut VerifyReport, left: &BTreeMap<MpackKey, LostRecords>) {
     for problem in &mut report.problems {
         let is_pack = matches!(problem.kind, ProblemKind::MissingPack | ProblemKind::DamagedPack);
         let lost = problem.pack.filter(|_| is_pack).and_then(|pack| left.get(&pack));

@@ -26,13 +26,15 @@ use packhouse_vault::StoredPack;
 
 use super::gc::standing;
 use super::load::{distinct_packs, examine};
-use super::lost::{Candidate, Lost, LostRecords, entities, lost_of, name, take, tell_lost};
+use super::lost::{Candidate, Lost, LostRecords, add_lost, lost_of, name, take};
 use super::salvage::SalvagedPack;
 use super::verify::Seen;
+use super::verify_catalog::entities;
 use super::{Store, TRIES, blocking};
 
 /// What to do about a pack that could not be repaired whole.
 const WHAT_IS_LEFT: &str = "push the same bytes again, or restore it from a backup";
+
 /// How an attempt ended.
 struct Mended {
     repaired: Vec<Repaired>,
@@ -63,7 +65,7 @@ impl Store {
                 None => {}
                 Some(Mended { repaired: now, left }) if now.is_empty() => {
                     self.prepare_fetches(&row, RunsToMerge::Due).await;
-                    tell_lost(&mut seen.report, &left);
+                    add_lost(&mut seen.report, &left);
                     return Ok(VerifyReport { repaired: Some(repaired), ..seen.report });
                 }
                 Some(mended) => repaired.extend(mended.repaired),
@@ -108,7 +110,7 @@ impl Store {
         let mut salvaged = Vec::new();
         // What whole packs have comes first, in an attempt of its own.
         if from.is_empty() && !lost.is_empty() {
-            // The search may take long, and keeps nobody waiting: what it finds, it copies.
+            // The search may take long, and needs no lock: what it finds, it copies.
             let retired = snapshot.retired().await?.into_iter().map(|retired| retired.pack);
             drop((snapshot, lock));
             let copies = self.copy_lost(seen, retired.collect(), &lost, progress).await?;

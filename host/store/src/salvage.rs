@@ -10,11 +10,11 @@
 //! pack of another repo never becomes one of this repo's, it has other records too (law 10);
 //! records that this repo's index has are copied out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 
-use packhouse_catalog::{EntityKey, IndexRow, PackRow, RepoRow, Snapshot, entity_key, entity_of};
+use packhouse_catalog::{EntityKey, IndexRow, PackRow, RepoRow, Snapshot, entity_of};
 use packhouse_core::{EntityId, Kind, Row, Span};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
@@ -26,8 +26,9 @@ use packhouse_pack::splice::{Sources, Splice};
 use packhouse_pack::{Directory, WrittenPack, write_and_read_back};
 use packhouse_vault::{StagedFile, StoredPack};
 
-use super::lost::{Candidate, Lost, entities};
+use super::lost::{Candidate, Lost};
 use super::verify::Seen;
+use super::verify_catalog::entities;
 use super::{Store, blocking};
 
 /// Packs that are open at once. The records of so many become one new pack.
@@ -91,22 +92,16 @@ struct Found {
 struct Search<'a> {
     repo: &'a RepoRow,
     /// What has not been found yet.
-    wanted: BTreeMap<EntityKey, IndexRow>,
+    wanted: BTreeSet<IndexRow>,
     found: Found,
     written: Vec<CopiedRecords>,
     progress: &'a Progress,
 }
 
 impl Search<'_> {
-    fn wants(&self, row: &Row) -> bool {
-        let entity = entity_key(row.kind, row.id);
-        self.wanted.get(&entity).is_some_and(|wanted| wanted.fingerprint == row.fingerprint)
-    }
-
-    /// The rows of a directory that are wanted.
-    fn wanted_of(&self, directory: &Directory) -> Vec<Row> {
-        let rows = (0..directory.len()).filter_map(|number| directory.row(number));
-        rows.filter(|row| self.wants(row)).collect()
+    /// The rows that are wanted.
+    fn wanted_of(&self, rows: impl Iterator<Item = Row>) -> Vec<Row> {
+        rows.filter(|row| self.wanted.contains(&IndexRow::of(row))).collect()
     }
 
     fn tick(&self) -> Result<()> {
@@ -126,7 +121,7 @@ impl Store {
     ) -> Result<Vec<CopiedRecords>> {
         let mut search = Search {
             repo: &seen.row,
-            wanted: lost.keys().map(|row| (row.entity, *row)).collect(),
+            wanted: lost.keys().copied().collect(),
             found: Found::default(),
             written: Vec::new(),
             progress,
@@ -163,7 +158,7 @@ impl Store {
             let Some(file) = self.vault.directory(&listed.key).await? else { continue };
             let read = blocking(move || Ok(Directory::read(listed.key, file))).await?;
             let Some(directory) = read else { continue };
-            let rows = search.wanted_of(&directory);
+            let rows = search.wanted_of(directory.rows());
             self.take_intact(&listed.key, rows, Origin::Elsewhere, search).await?;
         }
         Ok(())
@@ -178,7 +173,7 @@ impl Store {
         let directories = self.directories_of(&search.repo.name);
         // Without a directory nothing says where the records are.
         let Some(directory) = directories.stored(pack).await? else { return Ok(()) };
-        let rows = search.wanted_of(&directory);
+        let rows = search.wanted_of(directory.rows());
         self.take_intact(&pack.key, rows, Origin::DamagedPack, search).await
     }
 
@@ -191,7 +186,7 @@ impl Store {
             }
             snapshot => snapshot?,
         };
-        let wanted: Vec<IndexRow> = search.wanted.values().copied().collect();
+        let wanted: Vec<IndexRow> = search.wanted.iter().copied().collect();
         for wanted in wanted.chunks(LOOKED_UP) {
             let mut by_pack: BTreeMap<i64, (PackRow, Vec<IndexRow>)> = BTreeMap::new();
             match packs_with(snapshot.as_mut(), wanted).await {
@@ -209,7 +204,7 @@ impl Store {
                     Err(Error::Damage(_)) => continue,
                     rows => rows?,
                 };
-                let rows = rows.into_iter().filter(|row| search.wants(row)).collect();
+                let rows = search.wanted_of(rows.into_iter());
                 self.take_intact(&pack.key, rows, Origin::Elsewhere, search).await?;
             }
         }
@@ -262,7 +257,7 @@ impl Store {
         for row in rows {
             found.records.insert((row.kind, row.id), row.span(number));
             found.from_elsewhere += u64::from(origin == Origin::Elsewhere);
-            search.wanted.remove(&entity_key(row.kind, row.id));
+            search.wanted.remove(&IndexRow::of(&row));
         }
         if found.packs.len() == SOURCES {
             self.write_found(search).await?;

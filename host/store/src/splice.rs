@@ -29,7 +29,7 @@ impl Store {
         let mut sources = self.run_packs(repo, packs.clone());
         self.prefetch(&mut sources, packs, reads, progress).await?;
         let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());
-        let (staged, written) = blocking(move || {
+        let (mut staged, written) = blocking(move || {
             let mut splice = Splice::new(&plan_here.steps, sources);
             let total = plan_here.bytes;
             let mut tick = |done| progress.at(&name, Phase::Splice, done, total);
@@ -39,7 +39,6 @@ impl Store {
         .await?;
         match written {
             Ok(written) => {
-                let mut staged = staged;
                 self.vault.start_store(&mut staged);
                 Ok((staged, written))
             }

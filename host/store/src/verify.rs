@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 
 use jiff::Timestamp;
 use packhouse_catalog::{
-    CompletePack, DamageFindings, IndexRow, PackRow, RepoRow, Shelf, Snapshot, entity_key,
+    CompletePack, DamageFindings, IndexRow, PackRow, RepoRow, Shelf, Snapshot,
 };
 use packhouse_core::record::{Commit, Tag};
 use packhouse_core::{Edges, Kind, Row};
@@ -23,7 +23,7 @@ use packhouse_vault::StoredPack;
 use super::complete::complete_pack;
 use super::load::{distinct_packs, examine};
 use super::repo::mapped_packs;
-use super::verify_catalog::{Contents, verify_catalog};
+use super::verify_catalog::{Contents, entities, verify_catalog};
 use super::verify_graph::FoundTag;
 use super::{Store, blocking};
 
@@ -282,8 +282,6 @@ impl Store {
 
 /// What the records of a sound pack say.
 fn contents_of(scanned: &ScannedPack, stored: &StoredPack) -> Result<Contents> {
-    let entity =
-        |row: &Row| IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint };
     let (mut edges, mut tags) = (Vec::new(), Vec::new());
     let is_parsed = |row: &&Row| matches!(row.kind, Kind::Commit | Kind::Tag);
     for row in scanned.rows.iter().filter(is_parsed) {
@@ -294,13 +292,14 @@ fn contents_of(scanned: &ScannedPack, stored: &StoredPack) -> Result<Contents> {
             .map_err(Error::io("reading", &stored.path))?;
         if row.kind == Kind::Tag {
             let named = Tag::parse(&bytes).map(|tag| tag.commit);
-            tags.extend(named.map(|commit| FoundTag { row: entity(row), tag: row.id, commit }));
+            tags.extend(named.map(|commit| FoundTag {
+                row: IndexRow::of(row),
+                tag: row.id,
+                commit,
+            }));
         } else if let Ok(Commit { id, parents, snapshot, .. }) = Commit::parse(&bytes) {
             edges.push(Edges { commit: id, parents, snapshot });
         }
     }
-    let mut entities: Vec<(IndexRow, u64)> =
-        scanned.rows.iter().map(|row| (entity(row), row.length)).collect();
-    entities.sort_unstable();
-    Ok(Contents { entities, edges, tags })
+    Ok(Contents { entities: entities(scanned), edges, tags })
 }

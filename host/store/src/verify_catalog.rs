@@ -9,6 +9,7 @@ use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{MpackKey, ShelfId, unusable};
 use packhouse_model::report::{Problem, ProblemKind};
 use packhouse_model::text::escaped;
+use packhouse_pack::ScannedPack;
 
 use super::verify_graph::{FoundTag, verify_generations, verify_tags};
 
@@ -23,6 +24,14 @@ pub(super) struct Contents {
     pub(super) edges: Vec<Edges>,
     /// What its tags name.
     pub(super) tags: Vec<FoundTag>,
+}
+
+/// The records of a pack with their lengths in bytes, in order.
+pub(super) fn entities(scanned: &ScannedPack) -> Vec<(IndexRow, u64)> {
+    let rows = scanned.rows.iter().map(|row| (IndexRow::of(row), row.length));
+    let mut entities: Vec<_> = rows.collect();
+    entities.sort_unstable();
+    entities
 }
 
 /// What the index was found to map to a shelf.

@@ -1,8 +1,7 @@
 //! The port to unfinished files, and its adapter: a folder. They are always on the local disk.
 
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
-use std::io::Result as IoResult;
+use std::io::{ErrorKind, Result as IoResult};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread::{Builder, JoinHandle};

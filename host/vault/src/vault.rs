@@ -171,15 +171,20 @@ impl Vault {
     /// # Errors
     /// As for [`Vault::store`]. Any of them may be stored then.
     pub async fn store_all(&self, staged: Vec<(StagedFile, MpackKey)>) -> Result<()> {
+        let named = |(staged, key)| (staged, ObjectName::Pack(key), key);
+        self.publish(staged.into_iter().map(named).collect()).await
+    }
+
+    async fn publish(&self, staged: Vec<(StagedFile, ObjectName, MpackKey)>) -> Result<()> {
         match &self.packs {
             Packs::Files(packs) => {
-                let named = |(staged, key)| (staged, ObjectName::Pack(key));
-                packs.publish(staged.into_iter().map(named).collect()).await
+                let named = staged.into_iter().map(|(staged, name, _)| (staged, name));
+                packs.publish(named.collect()).await
             }
             Packs::Cached(cached) => {
-                let uploads = staged.into_iter().map(async |(staged, key)| {
-                    cached.store(staged, &ObjectName::Pack(key), &key).await
-                });
+                let uploads = staged
+                    .into_iter()
+                    .map(async |(staged, name, key)| cached.store(staged, &name, &key).await);
                 stream::iter(uploads).buffer_unordered(UPLOADS).try_collect().await
             }
         }
@@ -212,11 +217,7 @@ impl Vault {
         key: &MpackKey,
         ttl: Duration,
     ) -> Result<String> {
-        let name = answer(repo, key);
-        match &self.packs {
-            Packs::Files(packs) => packs.publish(vec![(staged, name)]).await?,
-            Packs::Cached(cached) => cached.store(staged, &name, key).await?,
-        }
+        self.publish(vec![(staged, answer(repo, key), *key)]).await?;
         self.url_of_answer(repo, key, ttl).await
     }
 

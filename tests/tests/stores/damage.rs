@@ -58,15 +58,17 @@ impl Harm {
         match self {
             Harm::Missing => std::fs::remove_file(file).unwrap(),
             Harm::Empty => std::fs::write(file, b"").unwrap(),
-            Harm::Flipped => {
-                let opened = std::fs::File::options().read(true).write(true).open(file).unwrap();
-                let at = opened.metadata().unwrap().len() - 20;
-                let mut byte = [0];
-                opened.read_exact_at(&mut byte, at).unwrap();
-                opened.write_all_at(&[byte[0] ^ 1], at).unwrap();
-            }
+            Harm::Flipped => flip(file, file.metadata().unwrap().len() - 20),
         }
     }
+}
+
+/// Flips a bit of a byte of a file.
+pub(super) fn flip(file: &Path, at: u64) {
+    let opened = std::fs::File::options().read(true).write(true).open(file).unwrap();
+    let mut byte = [0];
+    opened.read_exact_at(&mut byte, at).unwrap();
+    opened.write_all_at(&[byte[0] ^ 1], at).unwrap();
 }
 
 pub(super) fn key_of(pack: &[u8]) -> MpackKey {
@@ -399,7 +401,6 @@ async fn repair_takes_what_is_lost_from_other_packs_on_shelves_and_from_answers(
 /// Every call of a repair fails once: what was sound stays so, and the next repair finishes.
 #[tokio::test]
 async fn law_5_a_repair_that_fails_anywhere_makes_nothing_worse() {
-    let sandbox = Sandbox::reference(None).unwrap();
     for (moment, of_index) in [
         (Moment::Before, false),
         (Moment::After, false),
@@ -411,32 +412,38 @@ async fn law_5_a_repair_that_fails_anywhere_makes_nothing_worse() {
             true => place::sql(&on.data(), CUT.into()).await,
             false => Harm::Flipped.does(&file(&on.data(), &key)),
         }
-        for call in 0.. {
-            let folder = tempfile::tempdir().unwrap();
-            faulty::copy(&on.data(), folder.path());
-            let fault = Fault::at(call, moment);
-            let store =
-                faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
-            // What fails after the repair (preparing fetches) is left to the next gc.
-            match store.verify(&on.repo, VerifyOptions::REPAIR, &silent()).await {
-                Ok(report) => assert!(report.ok, "call {call} {moment:?}"),
-                Err(error) => assert!(fault.struck(), "call {call} {moment:?}: {error}"),
-            }
-            drop(store);
-            let store = options(folder.path()).open().await.unwrap();
-            assert!(
-                store.verify(&on.repo, VerifyOptions::REPAIR, &silent()).await.unwrap().ok,
-                "call {call} {moment:?}"
-            );
-            assert_eq!(
-                store.gc(&on.repo, GcOptions::default(), &silent()).await.unwrap().consolidated_key,
-                Some(key),
-                "call {call} {moment:?}"
-            );
-            if !fault.struck() {
-                assert!(call > 5);
-                break;
-            }
+        repair_after_each_fault(&on, moment, key, 5).await;
+    }
+}
+
+/// In copies of a store, each call of a repair fails once. The next repair finishes, and then a
+/// consolidation gives this key. There are more than so many calls.
+pub(super) async fn repair_after_each_fault(
+    on: &TestStore,
+    moment: Moment,
+    key: MpackKey,
+    calls: i64,
+) {
+    let sandbox = Sandbox::reference(None).unwrap();
+    for call in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        faulty::copy(&on.data(), folder.path());
+        let fault = Fault::at(call, moment);
+        let store = faulty::open(options(folder.path()), sandbox.clone(), &fault).await.unwrap();
+        // What fails after the repair (preparing fetches) is left to the next gc.
+        match store.verify(&on.repo, VerifyOptions::REPAIR, &silent()).await {
+            Ok(report) => assert!(report.ok, "call {call} {moment:?}"),
+            Err(error) => assert!(fault.struck(), "call {call} {moment:?}: {error}"),
+        }
+        drop(store);
+        let store = options(folder.path()).open().await.unwrap();
+        let report = store.verify(&on.repo, VerifyOptions::REPAIR, &silent()).await.unwrap();
+        assert!(report.ok, "call {call} {moment:?}: {:?}", report.problems);
+        let report = store.gc(&on.repo, GcOptions::default(), &silent()).await.unwrap();
+        assert_eq!(report.consolidated_key, Some(key), "call {call} {moment:?}");
+        if !fault.struck() {
+            assert!(call > calls);
+            return;
         }
     }
 }

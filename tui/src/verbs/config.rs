@@ -14,7 +14,7 @@ use crate::table::{Cell, Side, Table};
 /// `packhouse config …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigVerb {
-    /// Show the options of every verb, and whatever the environment or the config file sets. The
+    /// Show the options of every verb, and others that the environment or the config file sets. The
     /// command line overrides the environment, which overrides the config file
     Show {
         /// Show all options of this verb instead, such as `serve` or `policy set`

@@ -125,7 +125,8 @@ async fn list(
         let page = client.files(repo, &query).await?;
         if let Some(snapshot) = page.missing_snapshot {
             anyhow::bail!(
-                "the history of {repo} is shallow: files that only snapshot {snapshot} lists are not in it. Nothing was written; push or import the rest first"
+                "the history of {repo} is shallow: files that only snapshot {snapshot} lists are not in \
+                 it. Nothing was written; push or import the rest first"
             );
         }
         // The same commit on every page, even if the branch moves.
@@ -211,7 +212,8 @@ fn clash(error: std::io::Error, path: &Path, folder: &Path) -> anyhow::Error {
     match error.kind() {
         ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
             anyhow::anyhow!(
-                "`{}` is a file and a folder in this commit, or two names for one on this disk; nothing was written",
+                "`{}` is a file and a folder in this commit, or two names for one on this disk; nothing was \
+                 written",
                 escaped(&shown)
             )
         }

@@ -40,7 +40,7 @@ struct PlannedRow {
 impl PlannedRow {
     fn index_row(self, packs: &[RunPack]) -> Option<IndexRow> {
         let row = packs.get(self.pack as usize)?.directory.row(self.number.into())?;
-        Some(IndexRow { entity: entity_key(row.kind, row.id), fingerprint: row.fingerprint })
+        Some(IndexRow::of(&row))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use packhouse_host::Error;
@@ -11,6 +10,7 @@ use toml::Spanned;
 
 use crate::console::keys::KeyChange;
 use crate::console::theme::Theme;
+use crate::toml_file::{self, position};
 
 /// A parsed config file.
 #[derive(Debug, Default)]
@@ -35,18 +35,10 @@ struct Written {
 impl File {
     /// `None` if the file does not exist.
     pub(super) fn read(path: &Path) -> Result<Option<File>, Error> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => File::parse(&text, path).map(Some),
-            Err(error)
-                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(Error::Usage(format!(
-                "reading the config file {} failed: {error}",
-                path.display()
-            ))),
-        }
+        let text = toml_file::read(path).map_err(|error| {
+            Error::Usage(format!("reading the config file {} failed: {error}", path.display()))
+        })?;
+        text.map(|text| File::parse(&text, path)).transpose()
     }
 
     pub(super) fn parse(text: &str, path: &Path) -> Result<File, Error> {
@@ -64,13 +56,6 @@ impl File {
         let keys = keys.into_iter().map(change).collect();
         Ok(File { theme: written.theme, ascii: written.ascii, mouse: written.mouse, keys })
     }
-}
-
-/// Line and column of a byte, both from 1; the column counts characters.
-fn position(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
-    let line = before.rsplit('\n').next().unwrap_or(before);
-    (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
 /// `"q"` or `["q", "Ctrl-q"]`. An untagged enum would give worse error messages.

@@ -1,5 +1,5 @@
 //! Whether another repair would end as the last one did. A repair takes what is damaged from intact
-//! copies in the repo: while nothing is stored, there are no more copies than it has found.
+//! copies in the store: while nothing is stored in the repo, there are hardly more than it has found.
 
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{Problem, RepoName, VerifyReport};
