@@ -1,7 +1,7 @@
 //! Pieces of packs that are read into a buffer: near ones in one read.
 
 use std::fs::File;
-use std::io::Result as IoResult;
+use std::io::{Error as IoError, ErrorKind, Result as IoResult};
 use std::os::unix::fs::FileExt;
 
 use packhouse_core::Span;
@@ -71,6 +71,20 @@ pub fn read_run(
         let place = piece.place();
         let until = from + place.len();
         buffer[place].copy_from_slice(&scratch[from..until]);
+    }
+    Ok(())
+}
+
+/// Copies a run from the bytes of its pack.
+///
+/// # Errors
+/// When the bytes end before the run does.
+pub fn copy_run(bytes: &[u8], run: &[Piece], buffer: &mut [u8]) -> IoResult<()> {
+    for piece in run {
+        let (from, place) = (piece.span.offset as usize, piece.place());
+        let found = bytes.get(from..).and_then(|rest| rest.get(..place.len()));
+        let found = found.ok_or_else(|| IoError::from(ErrorKind::UnexpectedEof))?;
+        buffer[place].copy_from_slice(found);
     }
     Ok(())
 }

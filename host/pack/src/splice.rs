@@ -4,25 +4,19 @@
 //! adjacent pieces in one read. Therefore even a plan that copies from scattered places reads long
 //! runs.
 
-use std::fs::File;
-use std::path::PathBuf;
-
 use packhouse_core::{Span, Step};
-use packhouse_model::error::{Error, Result};
+use packhouse_model::error::Result;
 
-use super::pieces::{Piece, read_run, runs};
+use super::pieces::{Piece, runs};
 use super::pipeline::{CHUNK, Produce};
 
-/// Opens the files of source packs.
+/// Reads source packs.
 pub trait Sources: Send {
-    /// The pack's file and its path, for messages.
+    /// Reads a run of pieces of one pack into a buffer.
     ///
     /// # Errors
-    /// If the pack is missing.
-    fn open(&mut self, pack: u32) -> Result<(&File, PathBuf)>;
-
-    /// The error for a pack that ends before a span does.
-    fn truncated(&self, pack: u32, offset: u64) -> Error;
+    /// If the pack is missing, ends before the run does, or can't be read.
+    fn read_run(&mut self, run: &[Piece], buffer: &mut [u8]) -> Result<()>;
 }
 
 /// Produces what the steps of a plan write.
@@ -34,13 +28,12 @@ pub struct Splice<'a, S> {
     step: usize,
     within: u64,
     pieces: Vec<Piece>,
-    scratch: Vec<u8>,
 }
 
 impl<'a, S: Sources> Splice<'a, S> {
     /// A splice at its start.
     pub fn new(steps: &'a [Step], sources: S) -> Self {
-        Splice { steps, sources, step: 0, within: 0, pieces: Vec::new(), scratch: Vec::new() }
+        Splice { steps, sources, step: 0, within: 0, pieces: Vec::new() }
     }
 
     /// Lays out the next chunk: literals in place, pieces noted.
@@ -72,18 +65,6 @@ impl<'a, S: Sources> Splice<'a, S> {
         }
         chunk.resize(length, 0);
     }
-
-    fn read(&mut self, run: &[Piece], chunk: &mut [u8]) -> Result<()> {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
-        let pack = first.span.pack;
-        let (file, path) = self.sources.open(pack)?;
-        match read_run(file, run, chunk, &mut self.scratch) {
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Err(self.sources.truncated(pack, last.end()))
-            }
-            read => read.map_err(Error::io("reading", path)),
-        }
-    }
 }
 
 impl<S: Sources> Produce for Splice<'_, S> {
@@ -92,7 +73,7 @@ impl<S: Sources> Produce for Splice<'_, S> {
         let mut pieces = std::mem::take(&mut self.pieces);
         pieces.sort_unstable_by_key(|p| p.span);
         for run in runs(&pieces) {
-            self.read(run, chunk)?;
+            self.sources.read_run(run, chunk)?;
         }
         self.pieces = pieces;
         Ok(())

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_catalog::PackRow;
 use packhouse_model::blocking::blocking;
 use packhouse_model::error::{Error, Result};
@@ -12,9 +13,15 @@ use packhouse_model::names::RepoName;
 use packhouse_pack::directory::{DirectoryHead, DirectoryRead};
 use packhouse_pack::{Directory, examine};
 use packhouse_vault::Vault;
+use tokio::runtime::Handle;
 
 use crate::damage::{damaged_pack, missing_pack};
 use crate::heads::DirectoryHeads;
+
+/// Directories that a thread reads, one after the other.
+const BATCH: usize = 32;
+/// Threads that read directories at once.
+const BATCHES: usize = 16;
 
 /// Stores a directory beside its pack. It is a cache: without it the next run rebuilds it.
 pub async fn keep_directory(vault: &Vault, directory: Directory) {
@@ -57,10 +64,8 @@ impl Directories {
     /// # Errors
     /// As for [`Directories::rebuild`].
     pub async fn whole(&self, pack: &PackRow) -> Result<Directory> {
-        match self.stored(pack).await? {
-            Some(directory) => Ok(directory),
-            None => self.rebuild(pack).await,
-        }
+        let found = self.stored(pack).await?;
+        self.or_rebuilt(pack, found).await
     }
 
     /// The stored directory of a pack; `None` if it is missing or damaged. One of version 1 is
@@ -69,18 +74,60 @@ impl Directories {
     /// # Errors
     /// When it can't be read.
     pub async fn stored(&self, pack: &PackRow) -> Result<Option<Directory>> {
-        let Some(file) = self.vault.directory(&pack.key).await? else { return Ok(None) };
-        let is_current = Directory::is_current(&file);
-        let key = pack.key;
-        let found = blocking(move || Ok(Directory::read(key, file))).await?;
-        // The catalog counted the records when they were proven: a directory with others is not
-        // this pack's.
-        let found =
-            found.filter(|found| found.len() == pack.records && found.pack_bytes == pack.bytes);
-        if let Some(found) = found.as_ref().filter(|_| !is_current) {
-            keep_directory(&self.vault, found.clone()).await;
+        let mut found = self.read(std::slice::from_ref(pack)).await?;
+        Ok(found.pop().flatten())
+    }
+
+    /// The directories of packs, in their order; those that are missing or damaged are rebuilt from
+    /// the packs.
+    ///
+    /// # Errors
+    /// As for [`Directories::rebuild`].
+    pub async fn all(&self, packs: &[PackRow]) -> Result<Vec<Directory>> {
+        // A request takes longer than to switch threads for it; a small file does not.
+        let batch = if self.vault.is_remote() { 1 } else { BATCH };
+        let batches: Vec<_> = packs.chunks(batch).map(|packs| self.whole_batch(packs)).collect();
+        stream::iter(batches).buffered(BATCHES).try_concat().await
+    }
+
+    async fn whole_batch(&self, packs: &[PackRow]) -> Result<Vec<Directory>> {
+        let found = self.read(packs).await?;
+        let each: Vec<_> =
+            packs.iter().zip(found).map(|(pack, found)| self.or_rebuilt(pack, found)).collect();
+        stream::iter(each).buffered(BATCHES).try_collect().await
+    }
+
+    async fn or_rebuilt(&self, pack: &PackRow, found: Option<Directory>) -> Result<Directory> {
+        match found {
+            Some(directory) => Ok(directory),
+            None => self.rebuild(pack).await,
         }
-        Ok(found)
+    }
+
+    /// The stored directories of packs, read by one thread; `None` for those that are missing or
+    /// damaged. Those of version 1 are written again as version 2.
+    async fn read(&self, packs: &[PackRow]) -> Result<Vec<Option<Directory>>> {
+        let (vault, wanted, runtime) = (self.vault.clone(), packs.to_vec(), Handle::current());
+        let read = move |pack: &PackRow| {
+            let Some(file) = vault.directory_here(&pack.key, &runtime)? else { return Ok(None) };
+            let is_current = Directory::is_current(&file);
+            let found = Directory::read(pack.key, file);
+            // The catalog counted the records when they were proven: a directory with others is not
+            // this pack's.
+            let is_its_own =
+                |found: &Directory| (found.len(), found.pack_bytes) == (pack.records, pack.bytes);
+            Ok(found.filter(is_its_own).map(|found| (found, is_current)))
+        };
+        let found: Vec<_> =
+            blocking(move || wanted.iter().map(read).collect::<Result<_>>()).await?;
+        let mut directories = Vec::with_capacity(found.len());
+        for found in found {
+            if let Some((directory, false)) = &found {
+                keep_directory(&self.vault, directory.clone()).await;
+            }
+            directories.push(found.map(|(directory, _)| directory));
+        }
+        Ok(directories)
     }
 
     /// The head of the directory of a pack; `None` if there is no valid one of the current version.

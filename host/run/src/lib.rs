@@ -16,6 +16,7 @@ mod host;
 mod index;
 mod known_rows;
 mod locate;
+mod open_packs;
 mod packs_only;
 mod planner;
 mod reader;

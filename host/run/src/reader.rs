@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{Error as IoError, ErrorKind, Result as IoResult};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,15 +12,14 @@ use packhouse_core::{Head, Span};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_pack::Directory;
+use packhouse_pack::pieces::Piece;
 use packhouse_pack::splice::Sources;
 use packhouse_vault::{StoredPack, Vault};
 use tokio::runtime::Handle;
 
 use crate::calls::compare;
 use crate::damage::{damaged_pack, missing_pack};
-
-/// Packs that are open at once: far below the limit on open files.
-const OPEN_PACKS: usize = 128;
+use crate::open_packs::{OpenPack, OpenPacks};
 
 /// The location of the bytes of a pack of the run.
 #[derive(Debug)]
@@ -82,18 +81,61 @@ impl RunPack {
     }
 }
 
-/// The packs of a run, and how their bytes are read.
+/// Where the packs of a run are.
 #[derive(Debug)]
-pub struct PackReader {
+pub(crate) struct Places {
     repo: RepoName,
     vault: Vault,
     pub(crate) runtime: Handle,
     pub(crate) packs: Arc<Vec<RunPack>>,
+}
+
+impl Places {
+    fn key(&self, pack: u32) -> MpackKey {
+        self.packs[pack as usize].directory.key
+    }
+
+    fn damaged(&self, pack: u32, detail: String) -> Error {
+        damaged_pack(&self.vault, &self.repo, &self.key(pack), detail)
+    }
+
+    /// The error for a span that can't be read.
+    fn unreadable(&self, pack: u32, end: u64, path: PathBuf, error: IoError) -> Error {
+        match error.kind() {
+            ErrorKind::UnexpectedEof => {
+                let detail = format!("it ends before byte {end}, which is in its directory");
+                self.damaged(pack, detail)
+            }
+            _ => Error::io("reading", path)(error),
+        }
+    }
+
+    /// Opens a pack of the vault.
+    fn open(&self, pack: u32) -> Result<StoredPack> {
+        let key = self.key(pack);
+        let found = self.vault.open_cached_here(&key, &self.runtime)?;
+        let stored = found.ok_or_else(|| missing_pack(&self.vault, &self.repo, &key))?;
+        self.check_size(pack, &stored)?;
+        Ok(stored)
+    }
+
+    fn check_size(&self, pack: u32, stored: &StoredPack) -> Result<()> {
+        let expected = self.packs[pack as usize].directory.pack_bytes;
+        if stored.bytes == expected {
+            return Ok(());
+        }
+        Err(self.damaged(pack, format!("it has {} bytes; {expected} were stored", stored.bytes)))
+    }
+}
+
+/// The packs of a run, and how their bytes are read.
+#[derive(Debug)]
+pub struct PackReader {
+    pub(crate) places: Places,
     /// Packs of which only parts are downloaded, with those parts: in order, and disjoint.
     partly: BTreeMap<u32, (StoredPack, Vec<Range<u64>>)>,
-    /// Packs that are open, with when they were last used.
-    open: BTreeMap<u32, (StoredPack, u64)>,
-    uses: u64,
+    open: OpenPacks,
+    scratch: Vec<u8>,
 }
 
 impl PackReader {
@@ -105,19 +147,16 @@ impl PackReader {
         packs: Arc<Vec<RunPack>>,
     ) -> PackReader {
         PackReader {
-            repo,
-            vault,
-            runtime,
-            packs,
+            places: Places { repo, vault, runtime, packs },
             partly: BTreeMap::new(),
-            open: BTreeMap::new(),
-            uses: 0,
+            open: OpenPacks::default(),
+            scratch: Vec::new(),
         }
     }
 
     /// The repo of the run.
     pub fn repo(&self) -> &RepoName {
-        &self.repo
+        &self.places.repo
     }
 
     /// Reads a pack from a file that contains only some of its bytes, as long as no other bytes are
@@ -137,21 +176,30 @@ impl PackReader {
         }
     }
 
-    fn key(&self, pack: u32) -> MpackKey {
-        self.packs[pack as usize].directory.key
-    }
-
     /// The error for a pack whose bytes have changed.
     pub fn damaged(&self, pack: u32, detail: String) -> Error {
-        damaged_pack(&self.vault, &self.repo, &self.key(pack), detail)
+        self.places.damaged(pack, detail)
     }
 
-    fn right_size(&self, pack: u32, stored: &StoredPack) -> Result<()> {
-        let expected = self.packs[pack as usize].directory.pack_bytes;
-        if stored.bytes == expected {
-            return Ok(());
-        }
-        Err(self.damaged(pack, format!("it has {} bytes; {expected} were stored", stored.bytes)))
+    /// Reads from a pack. `end`: where that ends, for messages. `again`: whether it will be read again
+    /// and again.
+    fn read_from(
+        &mut self,
+        pack: u32,
+        end: u64,
+        again: bool,
+        read: impl FnOnce(&OpenPack<'_>, &mut Vec<u8>) -> IoResult<()>,
+    ) -> Result<()> {
+        let PackReader { places, partly, open, scratch } = self;
+        let found = match (&places.packs[pack as usize].place, partly.get(&pack)) {
+            (PackLocation::Staged(file, path, _), _) => OpenPack::File(file, path),
+            (_, Some((stored, _))) => {
+                places.check_size(pack, stored)?;
+                OpenPack::File(&stored.file, &stored.path)
+            }
+            (_, None) => open.get(pack, again, || places.open(pack))?,
+        };
+        read(&found, scratch).map_err(|error| places.unreadable(pack, end, found.path(), error))
     }
 
     /// The bytes of a span of a pack.
@@ -161,14 +209,9 @@ impl PackReader {
     pub fn read(&mut self, span: Span) -> Result<Vec<u8>> {
         let mut bytes = vec![0; span.length as usize];
         self.need(span);
-        let (file, path) = Sources::open(self, span.pack)?;
-        match file.read_exact_at(&mut bytes, span.offset) {
-            Ok(()) => Ok(bytes),
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Err(self.truncated(span.pack, span.offset + span.length))
-            }
-            Err(e) => Err(Error::io("reading", path)(e)),
-        }
+        let end = span.offset + span.length;
+        self.read_from(span.pack, end, false, |pack, _| pack.read(&mut bytes, span.offset))?;
+        Ok(bytes)
     }
 
     /// Law 7: whether the encoding `a` of a record is preferred to `b`: it is longer, or as long
@@ -190,37 +233,10 @@ impl PackReader {
 }
 
 impl Sources for PackReader {
-    fn open(&mut self, pack: u32) -> Result<(&File, PathBuf)> {
-        self.uses += 1;
-        let packs = self.packs.clone();
-        let run_pack = &packs[pack as usize];
-        if let PackLocation::Staged(file, path, _) = &self.packs[pack as usize].place {
-            return Ok((file, path.clone()));
-        }
-        if let Some((stored, _)) = self.partly.get(&pack) {
-            self.right_size(pack, stored)?;
-        } else if !self.open.contains_key(&pack) {
-            let key = run_pack.directory.key;
-            let found = self.runtime.block_on(self.vault.open_cached(&key))?;
-            let stored = found.ok_or_else(|| missing_pack(&self.vault, &self.repo, &key))?;
-            self.right_size(pack, &stored)?;
-            if self.open.len() >= OPEN_PACKS
-                && let Some(oldest) =
-                    self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(pack, _)| *pack)
-            {
-                self.open.remove(&oldest);
-            }
-            self.open.insert(pack, (stored, 0));
-        }
-        if let Some((stored, _)) = self.partly.get(&pack) {
-            return Ok((&stored.file, stored.path.clone()));
-        }
-        let (stored, used) = self.open.get_mut(&pack).expect("it was opened above");
-        *used = self.uses;
-        Ok((&stored.file, stored.path.clone()))
-    }
-
-    fn truncated(&self, pack: u32, offset: u64) -> Error {
-        self.damaged(pack, format!("it ends before byte {offset}, which is in its directory"))
+    fn read_run(&mut self, run: &[Piece], buffer: &mut [u8]) -> Result<()> {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
+        self.read_from(first.span.pack, last.end(), true, |pack, scratch| {
+            pack.read_run(run, buffer, scratch)
+        })
     }
 }

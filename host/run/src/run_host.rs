@@ -38,9 +38,9 @@ impl std::fmt::Debug for RunHost {
 impl RunHost {
     /// A run over packs, with the repo's heads (by branch name).
     pub fn new(packs: PackReader, heads: Vec<Head>, index: Option<Box<dyn Snapshot>>) -> RunHost {
-        let list = packs.packs.clone();
+        let list = packs.places.packs.clone();
         let rows = RunRows::kept(list.iter().map(|pack| pack.directory.clone()));
-        let index = Index { snapshot: index, runtime: packs.runtime.clone(), seen: None };
+        let index = Index { snapshot: index, runtime: packs.places.runtime.clone(), seen: None };
         let (conflicts, fault) = (Vec::new(), Fault::default());
         RunHost { packs, list, rows, heads, conflicts, index, fault }
     }
@@ -50,7 +50,7 @@ impl RunHost {
         let directories = self.list.iter().map(|pack| pack.directory.clone()).collect();
         self.rows = RunRows::dropped(directories, source);
         self.list = Arc::new(self.list.iter().map(RunPack::without_rows).collect());
-        self.packs.packs = self.list.clone();
+        self.packs.places.packs = self.list.clone();
         self
     }
 
@@ -67,7 +67,7 @@ impl RunHost {
     /// A span that a component requests must be exactly one record of a pack of the run.
     fn record(&mut self, span: Span, objects: bool) -> Result<(), AccessError> {
         self.pack(span.pack)?;
-        let found = self.rows.is_record(&self.packs.runtime, span, objects);
+        let found = self.rows.is_record(&self.packs.places.runtime, span, objects);
         match self.fault.keep(found)? {
             true => Ok(()),
             false => Err(AccessError::NotARecord(span)),
@@ -97,7 +97,7 @@ impl Storage for RunHost {
 
     fn pack_index(&mut self, pack: u32, first: u64, limit: u32) -> Result<Page<u8>, AccessError> {
         self.pack(pack)?;
-        let page = self.rows.page(&self.packs.runtime, pack, first, limit);
+        let page = self.rows.page(&self.packs.places.runtime, pack, first, limit);
         self.fault.keep(page)?
     }
 

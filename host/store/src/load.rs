@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_catalog::{PackRow, Shelf};
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::files::key_of;
@@ -19,9 +18,6 @@ use packhouse_vault::StoredPack;
 use tokio::runtime::Handle;
 
 use super::{Store, TRIES, blocking};
-
-/// Directories that are got at once.
-const DIRECTORIES: usize = 16;
 
 /// The packs on shelves, each once: those with more records first, equal ones by key.
 ///
@@ -120,9 +116,8 @@ impl Store {
         repo: &RepoName,
         packs: &[PackRow],
     ) -> Result<Vec<RunPack>> {
-        let directories = self.directories_of(repo);
-        let found: Vec<_> = packs.iter().map(|pack| directories.whole(pack)).collect();
-        stream::iter(found).buffered(DIRECTORIES).map_ok(RunPack::stored).try_collect().await
+        let found = self.directories_of(repo).all(packs).await?;
+        Ok(found.into_iter().map(RunPack::stored).collect())
     }
 
     pub(super) fn directories_of(&self, repo: &RepoName) -> Directories {

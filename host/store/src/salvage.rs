@@ -11,8 +11,7 @@
 //! records that this repo's index has are copied out of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::path::PathBuf;
+use std::io::{Error as IoError, ErrorKind};
 
 use packhouse_catalog::{EntityKey, IndexRow, PackRow, RepoRow, Snapshot, entity_of};
 use packhouse_core::{EntityId, Kind, Row, Span};
@@ -21,6 +20,7 @@ use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::Repaired;
 use packhouse_pack::gather::{has_record, steps_of};
+use packhouse_pack::pieces::{Piece, read_run};
 use packhouse_pack::pipeline::WriteError;
 use packhouse_pack::splice::{Sources, Splice};
 use packhouse_pack::{Directory, WrittenPack, write_and_read_back};
@@ -279,7 +279,7 @@ impl Store {
             blocking(move || {
                 let steps = steps_of(&records);
                 let mut tick = |done| progress.at(&name.to_string(), Phase::Splice, done, bytes);
-                let mut splice = Splice::new(&steps, OpenPacks(packs));
+                let mut splice = Splice::new(&steps, OpenPacks { packs, scratch: Vec::new() });
                 let written =
                     write_and_read_back(&staged.file, staged.path(), &mut splice, &mut tick);
                 Ok((staged, written))
@@ -338,16 +338,22 @@ async fn packs_with(
 }
 
 /// Packs that are open, by number.
-struct OpenPacks(Vec<StoredPack>);
+struct OpenPacks {
+    packs: Vec<StoredPack>,
+    scratch: Vec<u8>,
+}
 
 impl Sources for OpenPacks {
-    fn open(&mut self, pack: u32) -> Result<(&File, PathBuf)> {
-        let stored = &self.0[pack as usize];
-        Ok((&stored.file, stored.path.clone()))
-    }
-
-    fn truncated(&self, pack: u32, offset: u64) -> Error {
-        let end = std::io::Error::other(format!("it ends before byte {offset}"));
-        Error::io("reading", &self.0[pack as usize].path)(end)
+    fn read_run(&mut self, run: &[Piece], buffer: &mut [u8]) -> Result<()> {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
+        let StoredPack { file, path, .. } = &self.packs[first.span.pack as usize];
+        let named = |error: IoError| match error.kind() {
+            ErrorKind::UnexpectedEof => {
+                IoError::other(format!("it ends before byte {}", last.end()))
+            }
+            _ => error,
+        };
+        let read = read_run(file, run, buffer, &mut self.scratch);
+        read.map_err(named).map_err(Error::io("reading", path))
     }
 }

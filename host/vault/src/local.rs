@@ -264,9 +264,9 @@ impl FilePackStore for LocalPacks {
         blocking(move || publish(staged)).await
     }
 
-    async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
+    fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
         let path = self.path(name);
-        blocking(move || open(path.clone()).map_err(Error::io("opening", path))).await
+        open(path.clone()).map_err(Error::io("opening", path))
     }
 
     async fn read_ranges(

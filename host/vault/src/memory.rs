@@ -179,7 +179,7 @@ impl FilePackStore for MemoryPacks {
         Ok(())
     }
 
-    async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
+    fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
         let Some(Object { bytes, .. }) = self.object(name) else { return Ok(None) };
         let mut file = tempfile::tempfile().map_err(failed("creating"))?;
         file.write_all(&bytes).map_err(failed("writing"))?;

@@ -125,8 +125,8 @@ pub trait FilePackStore: PackStore {
     /// Makes staged files objects, durably. After an error, any of them may be.
     async fn publish(&self, staged: Vec<(StagedFile, ObjectName)>) -> Result<()>;
 
-    /// Opens an object; `None` when it is not there.
-    async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>>;
+    /// Opens an object; `None` when it is not there. Waits for the disk: async threads don't call it.
+    fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>>;
 
     /// Bytes of an object, one for each range: fewer where it ends before the range does. `None`
     /// when it is not there. Only those bytes are read.

@@ -11,6 +11,7 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::files::key_of;
 use packhouse_model::names::{MpackKey, RepoId};
 use packhouse_model::report::DiskSpace;
+use tokio::runtime::Handle;
 
 use crate::cache::CachedPacks;
 use crate::local::LocalPacks;
@@ -253,7 +254,7 @@ impl Vault {
 
     async fn open_object(&self, name: &ObjectName, key: &MpackKey) -> Result<Option<StoredPack>> {
         match &self.packs {
-            Packs::Files(packs) => packs.open(name).await,
+            Packs::Files(packs) => open_file(packs, name.clone()).await,
             Packs::Cached(cached) => cached.open(name, key).await,
         }
     }
@@ -264,8 +265,23 @@ impl Vault {
     /// As for [`Vault::open`].
     pub async fn open_cached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         match &self.packs {
-            Packs::Files(packs) => packs.open(&ObjectName::Pack(*key)).await,
+            Packs::Files(packs) => open_file(packs, ObjectName::Pack(*key)).await,
             Packs::Cached(cached) => cached.open_cached(key).await,
+        }
+    }
+
+    /// The same on a thread that may block. No thread is switched to for a pack that is a file: that
+    /// would take longer than to open it.
+    ///
+    /// # Errors
+    /// As for [`Vault::open`].
+    pub fn open_cached_here(&self, key: &MpackKey, runtime: &Handle) -> Result<Option<StoredPack>> {
+        match &self.packs {
+            Packs::Files(packs) => {
+                let _runtime = runtime.enter();
+                packs.open(&ObjectName::Pack(*key))
+            }
+            Packs::Cached(cached) => runtime.block_on(cached.open_cached(key)),
         }
     }
 
@@ -275,7 +291,7 @@ impl Vault {
     /// As for [`Vault::open`].
     pub async fn open_uncached(&self, key: &MpackKey) -> Result<Option<StoredPack>> {
         match &self.packs {
-            Packs::Files(packs) => packs.open(&ObjectName::Pack(*key)).await,
+            Packs::Files(packs) => open_file(packs, ObjectName::Pack(*key)).await,
             Packs::Cached(cached) => cached.open_uncached(key).await,
         }
     }
@@ -299,9 +315,12 @@ impl Vault {
             Packs::Cached(cached) => return cached.hash_uncached(key).await,
             Packs::Files(packs) => packs,
         };
-        let Some(stored) = packs.open(&ObjectName::Pack(*key)).await? else { return Ok(None) };
-        let StoredPack { file, path, .. } = stored;
-        blocking(move || key_of(&file).map(Some).map_err(Error::io("reading", path))).await
+        let (packs, name) = (packs.clone(), ObjectName::Pack(*key));
+        blocking(move || {
+            let Some(StoredPack { file, path, .. }) = packs.open(&name)? else { return Ok(None) };
+            key_of(&file).map(Some).map_err(Error::io("reading", path))
+        })
+        .await
     }
 
     /// A pack's directory, unchecked; `None` when there is none.
@@ -312,16 +331,29 @@ impl Vault {
         self.read(&ObjectName::Directory(*key)).await
     }
 
+    /// The same on a thread that may block; see [`Vault::open_cached_here`].
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn directory_here(&self, key: &MpackKey, runtime: &Handle) -> Result<Option<Vec<u8>>> {
+        let name = ObjectName::Directory(*key);
+        match &self.packs {
+            Packs::Files(packs) => {
+                let _runtime = runtime.enter();
+                read_file(packs.as_ref(), &name)
+            }
+            Packs::Cached(cached) => runtime.block_on(cached.read(&name)),
+        }
+    }
+
     /// A small object in memory; `None` when it is not there.
     pub(crate) async fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>> {
         let packs = match &self.packs {
             Packs::Cached(cached) => return cached.read(name).await,
             Packs::Files(packs) => packs,
         };
-        let Some(stored) = packs.open(name).await? else { return Ok(None) };
-        let mut bytes = vec![0; stored.bytes as usize];
-        stored.file.read_exact_at(&mut bytes, 0).map_err(Error::io("reading", &stored.path))?;
-        Ok(Some(bytes))
+        let (packs, name) = (packs.clone(), name.clone());
+        blocking(move || read_file(packs.as_ref(), &name)).await
     }
 
     /// The URL of an existing answer, valid for at least `ttl`.
@@ -352,6 +384,19 @@ impl Vault {
     pub async fn list(&self) -> Result<Vec<ListedPack>> {
         self.objects().list().await
     }
+}
+
+async fn open_file(packs: &Arc<dyn FilePackStore>, name: ObjectName) -> Result<Option<StoredPack>> {
+    let packs = packs.clone();
+    blocking(move || packs.open(&name)).await
+}
+
+/// A whole object; `None` when it is not there.
+fn read_file(packs: &dyn FilePackStore, name: &ObjectName) -> Result<Option<Vec<u8>>> {
+    let Some(stored) = packs.open(name)? else { return Ok(None) };
+    let mut bytes = vec![0; stored.bytes as usize];
+    stored.file.read_exact_at(&mut bytes, 0).map_err(Error::io("reading", &stored.path))?;
+    Ok(Some(bytes))
 }
 
 /// The name of an answer.

@@ -12,6 +12,7 @@ use packhouse_host::vault::{
     Staging, StagingFolder, StoredPack, SweepResult, Traffic,
 };
 use packhouse_host::{MpackKey, Result};
+use tokio::runtime::Handle;
 
 use super::Fault;
 
@@ -79,10 +80,10 @@ impl<P: FilePackStore> FilePackStore for FaultyPacks<P> {
         }
         Ok(())
     }
-    async fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
+    fn open(&self, name: &ObjectName) -> Result<Option<StoredPack>> {
         match may_fail(name) {
-            true => self.fault.around(self.inner.open(name)).await,
-            false => self.inner.open(name).await,
+            true => Handle::current().block_on(self.fault.around(async { self.inner.open(name) })),
+            false => self.inner.open(name),
         }
     }
     async fn read_ranges(

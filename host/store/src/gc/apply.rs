@@ -9,8 +9,9 @@ use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{GcDone, GcReport};
 use packhouse_pack::{Directory, WrittenPack};
-use packhouse_run::RunPack;
-use packhouse_vault::StagedFile;
+use packhouse_run::{RunPack, damaged_pack, missing_pack};
+use packhouse_vault::{StagedFile, Vault};
+use tokio::runtime::Handle;
 
 use super::{GcPlan, PlannedGc};
 use crate::complete::{CheckedPack, check_written};
@@ -19,6 +20,9 @@ use crate::prefetch::Reads;
 use crate::prove::ProofError;
 use crate::prove::consolidation::RowsDigest;
 use crate::{Store, blocking, prove};
+
+/// Bytes of packs that a thread hashes, one after the other: it can't be cancelled meanwhile.
+const HASHED_BY_ONE: u64 = 16 << 20;
 
 impl Store {
     /// Applies a plan, and records how it ended.
@@ -188,22 +192,40 @@ impl Store {
     /// Hashes the packs with records that the plan leaves out: a flipped byte there is found before
     /// the pack is retired, and not when it is needed. Returns how many it has hashed.
     async fn check_sources(&self, repo: &RepoName, work: &PlannedGc) -> Result<u64> {
+        let to_hash = work.sources.iter().filter(|pack| work.to_hash.contains(&pack.key));
+        let mut to_hash = to_hash.map(|pack| (pack.key, pack.bytes));
         let mut hashed = 0;
-        for key in &work.to_hash {
-            let stored = self.open_cached(repo, key).await?;
-            let (stored, found) =
-                blocking(move || crate::load::hash(&stored).map(|found| (stored, found))).await?;
-            if found == *key {
-                hashed += 1;
-                continue;
+        loop {
+            let (mut keys, mut bytes) = (Vec::new(), 0);
+            while bytes < HASHED_BY_ONE
+                && let Some((key, of_pack)) = to_hash.next()
+            {
+                keys.push(key);
+                bytes += of_pack;
             }
-            let examined = blocking(move || crate::load::examine(&stored, |_| Ok(()))).await?;
-            let differs = || format!("hash mismatch: its SHA-256 is {found}");
-            let detail = examined.sound(key).err().unwrap_or_else(differs);
-            return Err(self.damaged(repo, key, detail));
+            if keys.is_empty() {
+                return Ok(hashed);
+            }
+            hashed += keys.len() as u64;
+            let (runtime, vault, name) = (Handle::current(), self.vault.clone(), repo.clone());
+            let check = move |key: &MpackKey| check_source(&vault, &name, key, &runtime);
+            blocking(move || keys.iter().try_for_each(check)).await?;
         }
-        Ok(hashed)
     }
+}
+
+/// Hashes a pack, whose bytes must match its key.
+fn check_source(vault: &Vault, repo: &RepoName, key: &MpackKey, runtime: &Handle) -> Result<()> {
+    let stored = vault.open_cached_here(key, runtime)?;
+    let stored = stored.ok_or_else(|| missing_pack(vault, repo, key))?;
+    let found = crate::load::hash(&stored)?;
+    if found == *key {
+        return Ok(());
+    }
+    let examined = crate::load::examine(&stored, |_| Ok(()))?;
+    let differs = || format!("hash mismatch: its SHA-256 is {found}");
+    let detail = examined.sound(key).err().unwrap_or_else(differs);
+    Err(damaged_pack(vault, repo, key, detail))
 }
 
 async fn digest_of_rows(written: &Arc<WrittenPack>) -> Result<RowsDigest> {
