@@ -119,6 +119,9 @@ impl<E: Engine> Snapshot for SqlSnapshot<E> {
     }
 
     async fn packs_on(&mut self, shelves: &[ShelfId]) -> Result<BTreeMap<ShelfId, PackRow>> {
+        if shelves.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         let shelf_ids = numbers(shelves.iter().map(|shelf| shelf.0));
         let found = self.all(E::PACKS_ON, args![self.repo.id, &shelf_ids, shelves.len()]).await?;
         found

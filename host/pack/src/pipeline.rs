@@ -9,9 +9,11 @@
 //!
 //! The read-back reads the file, not memory: its rows are the evidence for the proof. Where a
 //! processor does not hash two messages at once, the writer hashes for the key: then both cores
-//! hash. Memory use is a few chunks, regardless of the size. A crash here leaves a staging file, which the next start
-//! removes.
+//! hash. Memory use is a few chunks, regardless of the size. A pack of one chunk is written and read
+//! back by the caller's thread: to start others takes longer. A crash here leaves a staging file,
+//! which the next start removes.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -132,9 +134,17 @@ fn write_in(
     source: &mut dyn Produce,
     tick: &mut (dyn FnMut(u64) -> Result<()> + Send),
 ) -> Result<WrittenPack, WriteError> {
+    let [mut first, mut second] = [(); 2].map(|()| Vec::with_capacity(CHUNK));
+    source.produce(&mut first).map_err(WriteError::Failed)?;
+    if !first.is_empty() {
+        source.produce(&mut second).map_err(WriteError::Failed)?;
+    }
+    if second.is_empty() {
+        return write_one(file, path, &first, tick);
+    }
+    let source = &mut Begun { chunks: [first, second].into(), source };
     let shared = Shared::default();
-    let mut stopped_by_tick = None;
-    let (scanned, written) = std::thread::scope(|scope| {
+    let (read, written) = std::thread::scope(|scope| {
         let (full, chunks) = sync_channel::<Vec<u8>>(1);
         let (recycle, empty) = sync_channel::<Vec<u8>>(CHUNKS);
         for _ in 0..CHUNKS {
@@ -151,41 +161,99 @@ fn write_in(
         });
         let flusher = scope.spawn(|| flush(file, path, &shared));
 
-        let read_back = ReadBack { file, shared: &shared };
-        let tick = |bytes| {
-            tick(bytes).map_err(|error| {
-                stopped_by_tick = Some(error);
-                io::Error::other("stopped")
-            })
-        };
-        let scanned = if in_two_threads {
-            scan(read_back, tick).map(|scanned| (scanned, None))
-        } else {
-            scan_and_sum(read_back, tick).map(|(scanned, sum)| (scanned, Some(sum)))
-        };
-        if scanned.is_err() {
+        let read = read_back(ReadBack { file, shared: &shared }, path, !in_two_threads, tick);
+        if read.is_err() {
             shared.update(|s| s.stopped = true);
         }
         let written = writer.join().expect("the writer does not panic");
         let produced = producer.join().expect("the producer does not panic");
         let flushed = flusher.join().expect("the flusher does not panic");
-        (scanned, produced.and(flushed).and(written))
+        (read, produced.and(flushed).and(written))
     });
-    if let Some(error) = stopped_by_tick {
-        return Err(WriteError::Failed(error));
-    }
-    // A failing disk explains a failing read-back, not the other way round.
-    match (written, scanned) {
+    match (written, read) {
+        // What ended the reading ended the writing as well.
+        (_, Err(ReadError::Ended(error))) => Err(WriteError::Failed(error)),
         (Ok(Some((sum_of_written, bytes))), Ok((scanned, sum_of_read))) => {
             let sum = sum_of_written.or(sum_of_read).expect("one of the two has hashed");
             Ok(WrittenPack { key: MpackKey::new(sum), bytes, scanned })
         }
+        // A failing disk explains a failing read-back, not the other way round.
         (Err(error), _) => Err(WriteError::Failed(error)),
-        (_, Err(ScanError::Bad(bad))) => Err(WriteError::Bad(bad)),
-        (_, Err(ScanError::Io(error))) => {
-            Err(WriteError::Failed(Error::io("reading back", path)(error)))
-        }
+        (_, Err(error)) => Err(error.into()),
         (Ok(None), Ok(_)) => Err(WriteError::Failed(Error::Cancelled)),
+    }
+}
+
+/// Writes a pack of one chunk, and reads it back.
+fn write_one(
+    mut file: &File,
+    path: &Path,
+    chunk: &[u8],
+    tick: &mut (dyn FnMut(u64) -> Result<()> + Send),
+) -> Result<WrittenPack, WriteError> {
+    file.write_all(chunk).map_err(Error::io("writing", path)).map_err(WriteError::Failed)?;
+    let (scanned, sum) = read_back(file, path, true, tick)?;
+    let sum = sum.expect("it was asked for");
+    Ok(WrittenPack { key: MpackKey::new(sum), bytes: chunk.len() as u64, scanned })
+}
+
+/// Why a file was not read back.
+enum ReadError {
+    /// It is not a valid pack.
+    Bad(super::scan::BadPack),
+    /// It can't be read.
+    Failed(Error),
+    /// Whoever was told how far it is has ended it.
+    Ended(Error),
+}
+
+impl From<ReadError> for WriteError {
+    fn from(error: ReadError) -> WriteError {
+        match error {
+            ReadError::Bad(bad) => WriteError::Bad(bad),
+            ReadError::Failed(error) | ReadError::Ended(error) => WriteError::Failed(error),
+        }
+    }
+}
+
+/// Scans what was written; `summed`: and hashes all of it.
+fn read_back<S: Source>(
+    source: S,
+    path: &Path,
+    summed: bool,
+    tick: &mut (dyn FnMut(u64) -> Result<()> + Send),
+) -> Result<(ScannedPack, Option<[u8; 32]>), ReadError> {
+    let mut ended = None;
+    let tick = |bytes| {
+        tick(bytes).map_err(|error| {
+            ended = Some(error);
+            io::Error::other("stopped")
+        })
+    };
+    let scanned = match summed {
+        true => scan_and_sum(source, tick).map(|(scanned, sum)| (scanned, Some(sum))),
+        false => scan(source, tick).map(|scanned| (scanned, None)),
+    };
+    scanned.map_err(|error| match (ended, error) {
+        (Some(error), _) => ReadError::Ended(error),
+        (None, ScanError::Bad(bad)) => ReadError::Bad(bad),
+        (None, ScanError::Io(error)) => ReadError::Failed(Error::io("reading back", path)(error)),
+    })
+}
+
+/// A producer whose first chunks were taken already.
+struct Begun<'a> {
+    chunks: VecDeque<Vec<u8>>,
+    source: &'a mut dyn Produce,
+}
+
+impl Produce for Begun<'_> {
+    fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
+        match self.chunks.pop_front() {
+            Some(taken) => *chunk = taken,
+            None => self.source.produce(chunk)?,
+        }
+        Ok(())
     }
 }
 
@@ -264,31 +332,35 @@ mod tests {
     use crate::scan::scan;
     use crate::testing::{large_pack, some_pack};
 
-    struct Bytes<'a>(&'a [u8]);
+    struct Bytes<'a>(&'a [u8], usize);
 
     impl Produce for Bytes<'_> {
         fn produce(&mut self, chunk: &mut Vec<u8>) -> Result<()> {
             // Chunks of any size: a producer may have less than one that is full.
-            let (now, later) = self.0.split_at(self.0.len().min(70_001));
+            let (now, later) = self.0.split_at(self.0.len().min(self.1));
             chunk.extend_from_slice(now);
             self.0 = later;
             Ok(())
         }
     }
 
-    fn written(in_two_threads: bool, bytes: &[u8]) -> Result<WrittenPack, WriteError> {
+    fn written(
+        in_two_threads: bool,
+        bytes: &[u8],
+        tick: &mut (dyn FnMut(u64) -> Result<()> + Send),
+    ) -> Result<WrittenPack, WriteError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pack");
         let file = File::options().read(true).write(true).create_new(true).open(&path).unwrap();
-        write_in(in_two_threads, &file, &path, &mut Bytes(bytes), &mut |_| Ok(()))
+        write_in(in_two_threads, &file, &path, &mut Bytes(bytes, 70_001), tick)
     }
 
     #[test]
     fn key_and_rows_are_those_of_the_bytes_whichever_thread_hashes_them() {
-        for pack in [large_pack(), some_pack(3 << 20), vec![0x80]] {
+        for pack in [large_pack(), some_pack(3 << 20), some_pack(100), vec![0x80]] {
             let rows = scan(pack.as_slice(), |_| Ok(())).unwrap().rows;
             for in_two_threads in [false, true] {
-                let written = written(in_two_threads, &pack).unwrap();
+                let written = written(in_two_threads, &pack, &mut |_| Ok(())).unwrap();
                 assert_eq!(written.key, MpackKey::new(sha256(&pack)));
                 assert_eq!((written.bytes, &written.scanned.rows), (pack.len() as u64, &rows));
             }
@@ -301,8 +373,30 @@ mod tests {
         let object = scan(pack.as_slice(), |_| Ok(())).unwrap().rows[500];
         pack[(object.offset + object.length) as usize - 1] ^= 1;
         for in_two_threads in [false, true] {
-            let Err(WriteError::Bad(bad)) = written(in_two_threads, &pack) else { panic!() };
+            let Err(WriteError::Bad(bad)) = written(in_two_threads, &pack, &mut |_| Ok(())) else {
+                panic!()
+            };
             assert!(bad.reason.contains("hash mismatch"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn who_is_told_how_far_it_is_can_end_it() {
+        for pack in [large_pack(), some_pack(100)] {
+            let stopped = written(false, &pack, &mut |_| Err(Error::Cancelled));
+            assert!(matches!(stopped, Err(WriteError::Failed(Error::Cancelled))));
+        }
+    }
+
+    /// Law 5: a file that is full is not a pack, however small it would be.
+    #[test]
+    fn law_5_a_pack_that_can_not_be_written_is_none() {
+        let full = File::options().read(true).write(true).open("/dev/full").unwrap();
+        for pack in [large_pack(), some_pack(100)] {
+            let mut bytes = Bytes(&pack, CHUNK);
+            let failed = write_in(false, &full, Path::new("full"), &mut bytes, &mut |_| Ok(()));
+            let Err(WriteError::Failed(Error::Io { doing, source, .. })) = failed else { panic!() };
+            assert_eq!((doing, source.kind()), ("writing", io::ErrorKind::StorageFull));
         }
     }
 }

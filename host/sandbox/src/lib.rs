@@ -34,8 +34,8 @@ const LITERALS: usize = 64 << 20;
 #[derive(Clone)]
 pub struct Sandbox {
     engine: Engine,
-    component: Component,
-    linker: Arc<Linker<State>>,
+    /// Linked, and with its exports found: a run only makes an instance of it.
+    linked: bindings::EnginePre<State>,
     ticker: Arc<EpochTicker>,
     digest: Arc<str>,
     world: Arc<str>,
@@ -141,17 +141,9 @@ impl Sandbox {
             .map_err(refused("being linked"))?;
         // All imports and exports exist, with the right types.
         let linked = linker.instantiate_pre(&component).and_then(bindings::EnginePre::new);
-        linked.map_err(refused("being linked"))?;
+        let linked = linked.map_err(refused("being linked"))?;
         let ticker = Arc::new(EpochTicker::new(&engine));
-        Ok(Sandbox {
-            engine,
-            component,
-            linker: Arc::new(linker),
-            ticker,
-            digest: digest.into(),
-            world: world.into(),
-            limits,
-        })
+        Ok(Sandbox { engine, linked, ticker, digest: digest.into(), world: world.into(), limits })
     }
 
     /// One run in a fresh store, with the limits.
@@ -174,8 +166,7 @@ impl Sandbox {
         store.set_epoch_deadline(limits::ticks(&self.limits));
 
         let outcome = self.ticker.during(|| {
-            let instance =
-                bindings::Engine::instantiate(&mut store, &self.component, &self.linker)?;
+            let instance = self.linked.instantiate(&mut store)?;
             call(&instance, &mut store)
         });
         if let Some(fault) = store.data_mut().host.take_fault() {
