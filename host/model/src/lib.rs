@@ -14,4 +14,5 @@ pub mod names;
 pub mod operation;
 pub mod progress;
 pub mod report;
+pub mod shared;
 pub mod text;

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, Weak};
 use axum::extract::Request;
 use axum::http::StatusCode;
 use packhouse_model::access::Caller;
+use packhouse_model::shared::shared;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::address::ClientAddress;
 use super::limits::{BODY_MEMORY, BODY_MEMORY_TIMEOUT, SHORT, SHORT_BODY_MEMORY, of_one};
 use super::problem::{ApiResult, Problem};
-use super::shared::shared;
 
 /// All of it.
 #[derive(Debug)]

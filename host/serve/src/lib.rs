@@ -55,7 +55,6 @@ mod revocation;
 mod router;
 mod runs;
 mod server;
-mod shared;
 mod signed;
 mod state;
 mod tasks;

@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex, Weak};
 
 use axum::http::StatusCode;
 use packhouse_model::error::{Error, Result};
-use packhouse_model::names::RepoName;
-use tokio::sync::{AcquireError, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use packhouse_model::shared::shared;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use super::limits::{PLANNED, ServeLimits, UPLOAD_SLOT_TIMEOUT, UPLOADS_OF_ONE};
 use super::problem::{ApiResult, Problem};
-use super::shared::shared;
 
 /// All permits of a server.
 #[derive(Debug)]
@@ -24,7 +23,6 @@ pub(super) struct Permits {
     writers: FairSemaphore,
     /// Answers that may be planned at once.
     plans: Arc<Semaphore>,
-    turns: Mutex<HashMap<RepoName, Weak<tokio::sync::Mutex<()>>>>,
 }
 
 impl Permits {
@@ -33,14 +31,7 @@ impl Permits {
             uploads: FairSemaphore::new(limits.uploads, UPLOADS_OF_ONE),
             writers: FairSemaphore::new(limits.making, limits.making.div_ceil(2)),
             plans: Arc::new(Semaphore::new(PLANNED)),
-            turns: Mutex::default(),
         }
-    }
-
-    /// Waits for its turn to change the index of a repo. If pushes of one repo were prepared
-    /// concurrently, all but the first would have to start again.
-    pub(super) async fn turn(&self, repo: &RepoName) -> OwnedMutexGuard<()> {
-        shared(&self.turns, repo, Arc::default).lock_owned().await
     }
 
     /// Waits until an upload may be received: no token gets all permits, nor waits for ever.

@@ -120,6 +120,7 @@ impl Store {
             let one = self.receive_stored(&row, pack, progress).await;
             received.push(self.remembering(row.id, "push", one).await?);
         }
+        let _turn = self.push_turn(repo).await;
         self.index(&row, received, PushOptions { force: *force }, None, progress).await
     }
 

@@ -62,6 +62,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod turns;
 mod verify;
 mod verify_catalog;
 mod verify_graph;
@@ -87,6 +88,7 @@ pub use policy_watch::PolicyWatch;
 pub use preconditions::PushPreconditions;
 pub use receive::{StagedPack, UploadProgress};
 pub use releases::MAX_RELEASE_BYTES;
+pub use turns::PushTurn;
 
 // What the methods take and return: callers need not depend on the ports.
 pub use packhouse_catalog::fetch_requests::STRANGERS;
@@ -120,6 +122,7 @@ pub struct Store {
     plans: Arc<fetch::Plans>,
     /// The heads of directories that were read, for all runs.
     directory_heads: Arc<DirectoryHeads>,
+    turns: turns::Turns,
 }
 
 impl Store {
@@ -147,6 +150,7 @@ impl Store {
             pinned: None,
             plans: Arc::default(),
             directory_heads: Arc::default(),
+            turns: turns::Turns::default(),
         };
         store.check_storage().await?;
         Ok(store)

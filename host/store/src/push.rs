@@ -26,6 +26,7 @@ use super::preconditions::PushPreconditions;
 use super::prepare::{Prepared, PushInput};
 use super::receive::{StagedPack, entities_of, refuse_bad_branches};
 use super::repo::named;
+use super::turns::PushTurn;
 use super::{Store, TRIES};
 
 /// A push whose files were received, through all attempts.
@@ -83,28 +84,28 @@ impl Store {
         // First what costs nothing: whether there is such a repo.
         self.known_repo(repo).await?;
         let received = self.receive_all(repo, files, progress).await?;
-        self.push_received(repo, received, options, None, progress).await
+        self.push_received(&self.push_turn(repo).await, received, options, None, progress).await
     }
 
-    /// The rest of a push whose packs were received: they become packs of the repo, all of them or
-    /// none.
+    /// The rest of a push whose packs were received: they become packs of the repo whose turn it is,
+    /// all of them or none.
     ///
     /// # Errors
     /// As [`Store::push`].
     pub async fn push_received(
         &self,
-        repo: &RepoName,
+        turn: &PushTurn,
         received: Vec<StagedPack>,
         options: PushOptions,
         preconditions: Option<&PushPreconditions>,
         progress: &Progress,
     ) -> Result<Vec<PushReport>> {
-        let row = self.known_repo(repo).await?;
+        let row = self.known_repo(turn.repo()).await?;
         self.index(&row, received, options, preconditions, progress).await
     }
 
-    /// Puts files on shelves of a repo: all of them or none. If the repo changes in the meantime,
-    /// starts again.
+    /// Puts files on shelves of a repo, whose turn the caller has: all of them or none. If the repo
+    /// changes in the meantime, starts again.
     pub(crate) async fn index(
         &self,
         row: &RepoRow,
@@ -131,6 +132,7 @@ impl Store {
     ) -> Result<Vec<PushReport>> {
         let pushing =
             Pushing { force: true, keeps_heads: true, ..Pushing::new(row, received, progress) };
+        let _turn = self.push_turn(&row.name).await;
         let done = self.index_all(pushing).await;
         self.remembering(row.id, "copy", done).await
     }

@@ -83,11 +83,11 @@ pub(super) async fn push(
         let (store, repo, progress) =
             (authorized.store(&state), &authorized.repo, Progress::silent());
         let options = PushOptions { force: how.force };
-        let _turn = state.permits.turn(repo).await;
+        let turn = store.push_turn(repo).await;
         // Packs take time to arrive, and other pushes may be first.
         authorized.recheck(&state).await?;
         let reports = match how.later {
-            false => store.push_received(repo, received, options, None, &progress).await,
+            false => store.push_received(&turn, received, options, None, &progress).await,
             true => store.queue_received(repo, received, options, &progress).await,
         };
         reports.map_err(Problem::from)

@@ -234,12 +234,12 @@ impl ReceivedPack {
         request: PushRequest,
     ) -> ApiResult<PushReport> {
         let (store, repo) = (authorized.store(state), &authorized.repo);
-        let _turn = state.permits.turn(repo).await;
+        let turn = store.push_turn(repo).await;
         authorized.recheck(state).await?;
         let (options, preconditions) =
             (PushOptions { force: request.force }, request.preconditions.as_ref());
         let reports = store
-            .push_received(repo, vec![self.staged], options, preconditions, &Progress::silent())
+            .push_received(&turn, vec![self.staged], options, preconditions, &Progress::silent())
             .await
             .map_err(|error| request.with_command(error))?;
         reports.into_iter().next().ok_or_else(|| Problem::malformed("nothing was pushed"))

@@ -5,7 +5,7 @@ use packhouse_model::client::PushOptions;
 use packhouse_model::error::{Class, Error};
 use packhouse_model::operation::GcOptions;
 use packhouse_model::progress::Progress;
-use packhouse_sample::{HistoryOptions, history};
+use packhouse_sample::{HistoryOptions, PackBuilder, history};
 
 use super::{Fixture, open};
 
@@ -61,6 +61,25 @@ async fn law_6_of_two_consolidations_one_publishes() {
     assert!(again.skipped);
     assert_eq!(again.consolidated_key, done.consolidated_key);
     fixture.assert_unharmed(&whole, "after two consolidations").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_pushes_of_a_process_to_one_repo_go_through_however_many_come_at_once() {
+    let fixture = Fixture::new().await;
+    let push = |number: usize| {
+        let mut pack = PackBuilder::new();
+        pack.object(format!("object {number}").as_bytes());
+        let file = fixture.file(&format!("{number}.mpack"), &pack.finish());
+        let (store, repo) = (fixture.store.clone(), fixture.repo.clone());
+        tokio::spawn(async move {
+            store.push(&repo, &[file], PushOptions::default(), &Progress::silent()).await
+        })
+    };
+    let pushes: Vec<_> = (0..40).map(push).collect();
+    for push in pushes {
+        push.await.unwrap().unwrap();
+    }
+    assert_eq!(fixture.report().await.packs, 40);
 }
 
 #[tokio::test]

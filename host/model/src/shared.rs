@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-/// The value of a key, made if no request holds it.
-pub(super) fn shared<K: Clone + Eq + Hash, T>(
+/// The value of a key, made if no one holds it.
+pub fn shared<K: Clone + Eq + Hash, T>(
     all: &Mutex<HashMap<K, Weak<T>>>,
     key: &K,
     make: impl FnOnce() -> Arc<T>,
