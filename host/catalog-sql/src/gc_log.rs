@@ -48,8 +48,8 @@ pub(super) async fn record<E: Engine>(
     let run = tx
         .one(
             "INSERT INTO gc_runs (repo, finished_at, outcome, packs_before, packs_after, consolidated_key,
-                                  bytes_before, bytes_after, elapsed_ms, component, error)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id",
+                                  bytes_before, bytes_after, elapsed_ms, component, error, error_code)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id",
             args![
                 repo,
                 &finished_at,
@@ -62,6 +62,7 @@ pub(super) async fn record<E: Engine>(
                 record.elapsed_ms,
                 &record.component,
                 record.error.as_deref(),
+                record.error_code.as_deref(),
             ],
         )
         .await?;
@@ -145,6 +146,7 @@ pub(super) fn read_record(place: &str, row: &impl Columns) -> Result<GcRecord> {
         elapsed_ms: row.count("elapsed_ms"),
         component: row.text("component").to_owned(),
         error: row.maybe_text("error").map(str::to_owned),
+        error_code: row.maybe_text("error_code").map(str::to_owned),
     })
 }
 

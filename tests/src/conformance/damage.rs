@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use packhouse_core::Kind;
-use packhouse_host::Damage;
 use packhouse_host::catalog::{Catalog, DamageFindings, LockMode, PublishOutcome};
+use packhouse_host::{Damage, DamageError, Error, GcRecord};
 
 use super::desk::{Desk, at, key, moved, name, pack, row};
 
@@ -63,6 +63,40 @@ pub async fn damage_is_remembered_since_it_was_first_found_until_it_is_found_sou
     note_index(&desk, 9, None).await;
     assert_eq!(catalog.damaged_packs().await.unwrap(), [key(1)]);
     assert_eq!((known(&desk).await, known(&other).await), (vec![damage(Some(1), 6)], vec![]));
+}
+
+pub async fn a_failure_because_of_damage_counts_as_long_as_the_damage(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    desk.push(vec![pack(1, 0..1), pack(2, 1..2)]).await;
+    let failed = async || {
+        desk.is_listed_as_it_is().await;
+        let summary = catalog.summary(&desk.name).await.unwrap().unwrap();
+        (summary.gc_failed(), summary.last_gc.unwrap().outcome)
+    };
+    let because_of = async |error: Error| {
+        let record = GcRecord::failed(&error, 1, "c", at(9));
+        catalog.record_gc(desk.repo, &record, None).await.unwrap();
+    };
+    let [counts, is_over] = [(true, "failed".to_owned()), (false, "failed".to_owned())];
+    note(&catalog, 5, &[], &[1]).await;
+    note_index(&desk, 6, Some(damage(None, 6))).await;
+    let (repo, place) = (desk.name.clone(), "packs/1".to_owned());
+    because_of(DamageError::MissingPack { key: key(1), repo, place }.into()).await;
+    assert_eq!(failed().await, counts);
+    note(&catalog, 7, &[1], &[]).await;
+    assert_eq!(failed().await, counts, "the index is still damaged");
+    note_index(&desk, 8, None).await;
+    assert_eq!(failed().await, is_over, "the history keeps it");
+
+    // Nothing that the catalog knows tells when another reason is gone.
+    because_of(Error::Cancelled).await;
+    assert_eq!(failed().await, counts);
+    let unknown = GcRecord {
+        error_code: None,
+        ..GcRecord::failed(&Error::Cancelled, 1, "an older packhouse", at(10))
+    };
+    catalog.record_gc(desk.repo, &unknown, None).await.unwrap();
+    assert_eq!(failed().await, counts);
 }
 
 pub async fn packs_tell_when_they_were_last_found_sound(catalog: Arc<dyn Catalog>) {

@@ -195,6 +195,7 @@ pub async fn full(catalog: &Arc<dyn Catalog>) -> Desk {
         elapsed_ms: 1,
         component: "c".into(),
         error: None,
+        error_code: None,
     };
     catalog.record_gc(desk.repo, &record, None).await.unwrap();
     catalog.set_policy(desk.repo, Some(&Policy::OFF)).await.unwrap();

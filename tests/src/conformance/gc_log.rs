@@ -19,6 +19,7 @@ fn done(seconds: i64) -> GcRecord {
         elapsed_ms: seconds as u64,
         component: "digest".into(),
         error: None,
+        error_code: None,
     }
 }
 
@@ -27,6 +28,7 @@ fn failed(seconds: i64, error: &str) -> GcRecord {
         outcome: "failed".into(),
         consolidated_key: None,
         error: Some(error.into()),
+        error_code: Some("refused".into()),
         ..done(seconds)
     }
 }

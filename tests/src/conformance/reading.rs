@@ -256,6 +256,7 @@ pub async fn the_change_stamp_is_another_one_after_each_change(catalog: Arc<dyn 
         elapsed_ms: 0,
         component: String::new(),
         error: Some("e".into()),
+        error_code: Some("refused".into()),
     };
     catalog.record_gc(desk.repo, &record, None).await.unwrap();
     stamps.push(catalog.change_stamp().await.unwrap());

@@ -121,6 +121,7 @@ pub async fn a_summary_tells_what_a_snapshot_shows(catalog: Arc<dyn Catalog>) {
         elapsed_ms: 5,
         component: "c".into(),
         error: None,
+        error_code: None,
     };
     catalog.record_gc(desk.repo, &record, None).await.unwrap();
     let one = told(&desk).await;

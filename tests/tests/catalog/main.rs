@@ -146,6 +146,7 @@ laws! {
         many_are_made_recent_at_once;
     damage:
         damage_is_remembered_since_it_was_first_found_until_it_is_found_sound
+        a_failure_because_of_damage_counts_as_long_as_the_damage
         packs_tell_when_they_were_last_found_sound
         what_is_published_is_sound
         what_no_shelf_holds_is_no_damage_of_a_repo_and_is_forgotten_with_its_pack

@@ -734,3 +734,48 @@ async fn gc_of_all_goes_on_past_a_damaged_repo() {
         );
     }
 }
+
+/// The last consolidation failed because of damage: the repo is no longer called failed when a push
+/// has brought the damaged pack again, or a repair has restored it.
+#[tokio::test]
+async fn a_failed_consolidation_counts_until_the_damage_is_repaired() {
+    for heal in ["push", "repair"] {
+        let store = Packhouse::with_repo();
+        let files = fixtures::muse_cli();
+        let pushed = store.push(&files[..2]).ok().documents();
+        let lost = pushed[0]["mpack_key"].as_str().unwrap().parse().unwrap();
+        let (place, aside) = (file(&store.data(), &lost), store.scratch().join("aside"));
+        std::fs::rename(&place, &aside).unwrap();
+        store.run(["gc", "a/b"]).exits(4);
+        let of_gc = |store: &Packhouse| {
+            let checks = store.run(["doctor"]).documents();
+            let of_gc = checks.iter().filter(|check| check["check"] == "gc").count();
+            let bad = checks.iter().filter(|check| check["status"] == "fail").count();
+            (of_gc, bad)
+        };
+        assert_eq!(of_gc(&store), (1, 1), "the failure, and the damage");
+        assert!(store.text(["repo", "list"]).ok().stdout.contains("damaged"));
+
+        match heal {
+            "push" => drop(store.push(&files[..1]).ok()),
+            _ => {
+                std::fs::rename(&aside, &place).unwrap();
+                store.run(["verify", "--repair", "a/b"]).ok();
+            }
+        }
+        assert_eq!(of_gc(&store), (0, 0), "{heal}");
+        let listed = store.text(["repo", "list"]).ok().stdout;
+        assert!(
+            listed.contains("failed, repaired since") && !listed.contains("damaged"),
+            "{listed}"
+        );
+        let opened = options(&store.data()).open().await.unwrap();
+        let summary = opened.summary(&"a/b".parse().unwrap()).await.unwrap();
+        assert!(!summary.gc_failed() && opened.health().await.unwrap().damaged_repos == 0);
+        let last = summary.last_gc.unwrap();
+        assert_eq!((&last.outcome[..], last.error_code.as_deref()), ("failed", Some("damage")));
+        store.gc();
+        let listed = store.text(["repo", "list"]).ok().stdout;
+        assert!(!listed.contains("failed"), "{listed}");
+    }
+}

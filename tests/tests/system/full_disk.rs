@@ -112,6 +112,7 @@ fn record() -> GcRecord {
         elapsed_ms: 1,
         component: "c".into(),
         error: Some("e".repeat(9000)),
+        error_code: Some("refused".into()),
     }
 }
 

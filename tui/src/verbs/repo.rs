@@ -169,9 +169,10 @@ fn line(repo: &RepoReport) -> [Cell; 7] {
         crate::text::count(repo.objects).into(),
         match &repo.last_gc {
             None => Cell::new(Tone::Dim, "never"),
-            Some(gc) if gc.outcome == "failed" => {
-                Cell::new(Tone::Bad, format!("failed {}", time(gc.finished_at)))
-            }
+            Some(gc) if gc.has_failed() => Cell::new(
+                if repo.gc_failed() { Tone::Bad } else { Tone::Dim },
+                format!("{} {}", failed(repo), time(gc.finished_at)),
+            ),
             Some(gc) => time(gc.finished_at).into(),
         },
         match repo.damaged.is_empty() {
@@ -182,6 +183,11 @@ fn line(repo: &RepoReport) -> [Cell; 7] {
             ),
         },
     ]
+}
+
+/// What a consolidation is called that failed.
+fn failed(repo: &RepoReport) -> &'static str {
+    if repo.gc_failed() { "failed" } else { "failed, repaired since" }
 }
 
 fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
@@ -248,7 +254,10 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
     }
     if let Some(gc) = &repo.last_gc {
         let what = match &gc.error {
-            Some(error) => output.paint(Tone::Bad, format!("{}: {}", gc.outcome, escaped(error))),
+            Some(error) => output.paint(
+                if repo.gc_failed() { Tone::Bad } else { Tone::Dim },
+                format!("{}: {}", failed(repo), escaped(error)),
+            ),
             None => {
                 format!("{}, {} → {}", gc.outcome, gc.packs_before, plural(gc.packs_after, "pack"))
             }

@@ -150,7 +150,7 @@ pub(crate) use retire_packs;
 macro_rules! repo_state {
     () => {
         "g.finished_at, g.outcome, g.packs_before, g.packs_after, g.consolidated_key, g.bytes_before,
-         g.bytes_after, g.elapsed_ms, g.component, g.error,
+         g.bytes_after, g.elapsed_ms, g.component, g.error, g.error_code,
          (SELECT count(*) FROM damaged_packs d
           WHERE EXISTS (SELECT 1 FROM shelves s WHERE s.pack = d.pack AND s.repo = r.id))
          + (SELECT count(*) FROM damaged_repos d WHERE d.repo = r.id) AS damaged"

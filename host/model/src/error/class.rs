@@ -1,6 +1,6 @@
 //! What an error means: its class, and what it says of disks and callers.
 
-use super::{Error, PushError, TapeError};
+use super::{DamageError, Error, PushError, TapeError};
 
 /// What an error means for the store and for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,23 @@ impl Class {
 }
 
 impl Error {
+    /// The [`Error::code`] of damage that the catalog remembers of a repo until it is repaired: a
+    /// pack or a record that is missing or damaged.
+    pub const DAMAGE_CODE: &str = "damage";
+
+    /// A code of the error for what outlives it: [`Error::DAMAGE_CODE`]; `damaged-catalog`; or its
+    /// class. The catalog keeps it: codes never change their meaning.
+    pub fn code(&self) -> &'static str {
+        use DamageError::{DamagedCatalog, DamagedPack, Lost, MissingPack};
+        match self {
+            Error::Damage(MissingPack { .. } | DamagedPack { .. } | Lost { .. }) => {
+                Error::DAMAGE_CODE
+            }
+            Error::Damage(DamagedCatalog { .. }) => "damaged-catalog",
+            other => other.class().as_str(),
+        }
+    }
+
     /// What the error means for the store and for the caller.
     pub fn class(&self) -> Class {
         match self {

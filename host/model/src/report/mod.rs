@@ -19,12 +19,11 @@ pub(crate) mod repo;
 mod scrub;
 mod verify;
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::error::Error;
 use crate::names::{MpackKey, RepoName};
 
 pub use api::{
@@ -74,6 +73,10 @@ pub struct GcRecord {
     pub component: String,
     /// Why it failed, if it did.
     pub error: Option<String>,
+    /// What kind of error it was: [`Error::code`]. None: it did not fail, or an older packhouse
+    /// recorded it.
+    #[serde(default)]
+    pub error_code: Option<String>,
 }
 
 impl GcRecord {
@@ -90,12 +93,13 @@ impl GcRecord {
             elapsed_ms: report.elapsed_ms,
             component: report.component.clone(),
             error: None,
+            error_code: None,
         }
     }
 
     /// One that failed after `elapsed_ms` milliseconds, and changed nothing.
     pub fn failed(
-        error: &dyn fmt::Display,
+        error: &Error,
         elapsed_ms: u64,
         component: &str,
         finished_at: Timestamp,
@@ -111,7 +115,20 @@ impl GcRecord {
             elapsed_ms,
             component: component.to_owned(),
             error: Some(error.to_string()),
+            error_code: Some(error.code().to_owned()),
         }
+    }
+
+    /// Whether it failed, be it for a reason that is gone since.
+    pub fn has_failed(&self) -> bool {
+        self.outcome == "failed"
+    }
+
+    /// Whether it failed, and the reason may stand, in a repo that has known damage or not: what
+    /// failed because of damage no longer counts when the damage is repaired.
+    pub(crate) fn still_fails(&self, is_damaged: bool) -> bool {
+        let was_damage = self.error_code.as_deref() == Some(Error::DAMAGE_CODE);
+        self.has_failed() && (is_damaged || !was_damage)
     }
 }
 

@@ -42,6 +42,12 @@ pub struct RepoSummary {
 }
 
 impl RepoSummary {
+    /// Whether its last consolidation failed for a reason that may stand: damage that was repaired
+    /// since does not.
+    pub fn gc_failed(&self) -> bool {
+        self.last_gc.as_ref().is_some_and(|last| last.still_fails(self.damaged > 0))
+    }
+
     /// Bytes that a consolidation would save. Packs pending deletion are not counted: a
     /// consolidation does not delete them, and adds the packs that it replaces.
     pub const fn reclaimable(&self) -> u64 {

@@ -51,6 +51,14 @@ pub struct RepoReport {
     pub created_at: Timestamp,
 }
 
+impl RepoReport {
+    /// Whether its last consolidation failed for a reason that may stand, as in
+    /// [`RepoSummary::gc_failed`](super::RepoSummary::gc_failed).
+    pub fn gc_failed(&self) -> bool {
+        self.last_gc.as_ref().is_some_and(|last| last.still_fails(!self.damaged.is_empty()))
+    }
+}
+
 /// `repo delete`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeleteReport {

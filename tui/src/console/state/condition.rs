@@ -16,7 +16,7 @@ pub(in crate::console) enum Condition {
     Ok,
     /// So many packs.
     Fragmented(u64),
-    /// Its last consolidation failed.
+    /// Its last consolidation failed, for a reason that may stand.
     Failed,
     /// Known damage.
     Damaged,
@@ -25,10 +25,9 @@ pub(in crate::console) enum Condition {
 impl Condition {
     /// The condition of a repo.
     pub(in crate::console) fn of(repo: &RepoSummary) -> Condition {
-        let failed = repo.last_gc.as_ref().is_some_and(|last| last.outcome == "failed");
         match repo.packs {
             _ if repo.damaged > 0 => Condition::Damaged,
-            _ if failed => Condition::Failed,
+            _ if repo.gc_failed() => Condition::Failed,
             0 => Condition::Empty,
             1 => Condition::Ok,
             packs => Condition::Fragmented(packs),
@@ -73,6 +72,8 @@ pub(in crate::console) fn is_worn(repo: &RepoSummary) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use packhouse_host::Error;
+
     use super::*;
     use crate::console::tests::fake::{last_gc, summary};
 
@@ -93,6 +94,15 @@ mod tests {
         );
         assert_eq!(all.map(Condition::is_wrong), [false, false, false, true, true]);
         assert_eq!(Condition::Fragmented(31_415).to_string(), "fragmented (999+)");
+    }
+
+    #[test]
+    fn a_failure_because_of_damage_is_over_when_the_damage_is() {
+        let mut last = last_gc("failed", "2026-07-01T09:30:00Z");
+        last.error_code = Some(Error::DAMAGE_CODE.to_owned());
+        let healed = RepoSummary { last_gc: Some(last), ..summary("a/b", 12) };
+        assert_eq!(Condition::of(&healed), Condition::Fragmented(12));
+        assert_eq!(Condition::of(&RepoSummary { damaged: 1, ..healed }), Condition::Damaged);
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub(in crate::console) fn last_gc(outcome: &str, finished_at: &str) -> GcRecord 
         elapsed_ms: 1234,
         component: component(),
         error: failed.then(|| "writing a pack in /srv/packs failed: no space left on device; free some and try again".to_owned()),
+        error_code: failed.then(|| "refused".to_owned()),
     }
 }
 

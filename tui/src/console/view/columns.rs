@@ -206,7 +206,7 @@ fn cell(model: &Model, repo: &RepoSummary, what: What, narrow: bool) -> (String,
         What::Objects => number(repo.objects),
         What::LastGc => match &repo.last_gc {
             None => ("never".to_owned(), styles.quiet()),
-            Some(last) if last.outcome == "failed" => (last_gc_text(model, last), styles.bad()),
+            Some(last) if repo.gc_failed() => (last_gc_text(model, last), styles.bad()),
             Some(last) => (last_gc_text(model, last), Style::new()),
         },
         What::Waiting => (

@@ -308,12 +308,15 @@ pub(super) fn state_text(model: &Model, repo: &RepoSummary, count: bool) -> (Str
     (text, style)
 }
 
-/// Whether a repo was consolidated after a run of it had failed.
-fn has_succeeded_since(run: &Run, repo: &RepoSummary) -> bool {
+/// Whether a failed run of a repo no longer matters: the repo was consolidated since, or the damage
+/// was repaired that it failed because of.
+fn is_over(run: &Run, failure: &Failure, repo: &RepoSummary) -> bool {
+    let Some(last) = &repo.last_gc else { return false };
     run.work == Work::Consolidate
-        && repo.last_gc.as_ref().is_some_and(|last| {
-            last.outcome != "failed" && run.ended.is_some_and(|ended| last.finished_at > ended)
-        })
+        && match last.has_failed() {
+            true => failure.kind == FailureKind::Damage && !repo.gc_failed(),
+            false => run.ended.is_some_and(|ended| last.finished_at > ended),
+        }
 }
 
 /// The state of the run of a repo, or how it ended if that was bad.
@@ -329,7 +332,7 @@ fn work_text(model: &Model, repo: &RepoSummary) -> Option<(String, Style)> {
         }
         RunState::Queued(_) => ("queued", styles.busy()),
         RunState::Ended(Err(failure))
-            if failure.kind != FailureKind::Cancelled && !has_succeeded_since(run, repo) =>
+            if failure.kind != FailureKind::Cancelled && !is_over(run, failure, repo) =>
         {
             ("failed", styles.bad())
         }

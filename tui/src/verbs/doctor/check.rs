@@ -86,10 +86,11 @@ impl Check {
         report.damaged.iter().map(check)
     }
 
-    /// A check for a failed consolidation, if the last one of the repo failed.
+    /// A check for a failed consolidation, if the last one of the repo failed for a reason that may
+    /// stand.
     pub(super) fn of_gc(report: &RepoReport) -> Option<Check> {
         let repo = &report.repo;
-        let last = report.last_gc.as_ref().filter(|last| last.outcome == "failed")?;
+        let last = report.last_gc.as_ref().filter(|_| report.gc_failed())?;
         let (error, at) = (last.error.as_deref().unwrap_or("no reason"), time(last.finished_at));
         let detail = format!("{repo}: the last consolidation failed, {at}: {error}");
         Some(Check::warn("gc", detail, format!("fix the cause, then: packhouse gc {repo}")))

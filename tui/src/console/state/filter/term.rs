@@ -165,9 +165,7 @@ impl Term {
             }
             Term::State(state) => match state {
                 State::Is(word) => Condition::of(repo).word() == word,
-                State::GcFailed => {
-                    repo.last_gc.as_ref().is_some_and(|last| last.outcome == "failed")
-                }
+                State::GcFailed => repo.gc_failed(),
                 State::GcNever => repo.last_gc.is_none(),
             },
         }
