@@ -80,9 +80,10 @@ pub use report::{
     FilesQuery, FoundRecord, GcCost, GcDone, GcDropped, GcEntry, GcPlanReport, GcPlanned, GcProof,
     GcQuery, GcRecord, GcReport, Health, ImportProblem, ImportReport, JobEnded, JobReport,
     JobStatus, JobsQuery, KeptPack, LogPage, LogQuery, LoggedCommit, Moment, NEWER_WAY_OUT,
-    NewerPacks, PackFate, PackReport, Policy, PolicyCheck, PolicyReport, Problem, ProblemKind,
-    PruneReport, PushReport, PushStatus, Queued, RecordReport, Repaired, ReplacedPack, RepoReport,
-    RepoSummary, ScrubReport, ScrubState, VerifyReport,
+    NewerPacks, PackFate, PackRecord, PackRecordsPage, PackRecordsQuery, PackReport, Policy,
+    PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued,
+    RecordReport, Repaired, ReplacedPack, RepoReport, RepoSummary, ScrubReport, ScrubState,
+    VerifyReport,
 };
 pub use store::{BackupOptions, GcPlan, Store};
 pub use vault::Storage;

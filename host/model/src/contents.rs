@@ -9,7 +9,10 @@ pub use packhouse_core::Kind;
 
 use crate::error::Result;
 use crate::names::RepoName;
-use crate::report::{FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, RecordReport};
+use crate::report::{
+    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage, PackRecordsQuery,
+    RecordReport,
+};
 
 /// A store as those use it who look inside its repos. Nothing is changed.
 ///
@@ -44,10 +47,26 @@ pub trait Contents: Send + Sync {
     /// The records of a repo with this ID, or whose ID begins so; at most
     /// [`MAX_FOUND`]. Empty: there are none.
     async fn find(&self, repo: &RepoName, id: &str) -> Result<Vec<FoundRecord>>;
+
+    /// Records of a pack, in its order; at most [`MAX_RECORDS`].
+    ///
+    /// # Errors
+    /// [`crate::error::Error::UnknownRecord`] for a pack that the repo does not have.
+    async fn pack_records(
+        &self,
+        repo: &RepoName,
+        query: &PackRecordsQuery,
+    ) -> Result<PackRecordsPage>;
 }
 
 /// Most records that are found by the beginning of an ID.
 pub const MAX_FOUND: usize = 100;
+
+/// Most records of a pack in a page.
+pub const MAX_RECORDS: u32 = 1000;
+
+/// Most records of a pack that a page searches: a search for few of them ends a page early.
+pub const MAX_SEARCHED: u32 = 1 << 14;
 
 /// Bytes of a record, while they are read. An object whose bytes do not match its ID ends with an
 /// error, and not with its last bytes.

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use futures::StreamExt;
-use packhouse_model::contents::{Content, Contents};
+use packhouse_model::contents::{Content, Contents, MAX_RECORDS};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::report::{
-    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, RecordReport,
+    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage, PackRecordsQuery,
+    RecordReport,
 };
 use reqwest::Method;
 
@@ -51,5 +52,17 @@ impl Contents for Remote {
 
     async fn find(&self, repo: &RepoName, id: &str) -> Result<Vec<FoundRecord>> {
         self.get(&format!("repos/{repo}/find"), &[("id", id.to_owned())]).await
+    }
+
+    async fn pack_records(
+        &self,
+        repo: &RepoName,
+        query: &PackRecordsQuery,
+    ) -> Result<PackRecordsPage> {
+        let mut asked = vec![("pack", query.pack.to_string()), ("from", query.from.to_string())];
+        asked.push(("limit", query.limit.min(MAX_RECORDS).to_string()));
+        asked.extend(query.kind.map(|kind| ("kind", kind.to_string())));
+        asked.extend(query.id.clone().map(|id| ("id", id)));
+        self.get(&format!("repos/{repo}/records"), &asked).await
     }
 }

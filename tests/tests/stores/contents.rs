@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
 use packhouse_host::sample::{HistoryOptions, history};
-use packhouse_host::{Class, Contents, Error, FilesQuery, GcOptions, LogQuery, Progress};
+use packhouse_host::{
+    Class, Contents, Error, FilesQuery, GcOptions, LogQuery, PackRecord, PackRecordsQuery,
+    Progress, RepoName,
+};
 use packhouse_tests::model::{self, Entity, Kind, Record};
 use packhouse_tests::random_history::random_history;
 use packhouse_tests::store::TestStore;
@@ -164,6 +167,87 @@ async fn a_repo_is_shown_as_it_was_pushed() {
         }
         store.sound().await;
     }
+}
+
+/// All records of a pack, page by page.
+async fn records_of(store: &TestStore, pack: &[u8]) -> Vec<PackRecord> {
+    let pack = model::key(pack).parse().unwrap();
+    let mut query = PackRecordsQuery { pack, from: 0, limit: 7, kind: None, id: None };
+    let mut all = Vec::new();
+    loop {
+        let page = store.store.pack_records(&store.repo, &query).await.unwrap();
+        all.extend(page.records);
+        let Some(next) = page.next else { return all };
+        query.from = next;
+    }
+}
+
+/// Packs that repeat each other's records: each entity is needed from one of them, which is where
+/// it is found.
+#[tokio::test]
+async fn a_pack_lists_its_records_and_each_entity_is_needed_from_one_pack() {
+    for packs in histories() {
+        let store = TestStore::new().await;
+        store.push(&packs).await.unwrap();
+        let retired = store.packs().await;
+        for when in ["before gc", "after gc"] {
+            let mut needed: BTreeMap<(String, String), BTreeSet<_>> = BTreeMap::new();
+            for pack in store.packs().await {
+                let (listed, read) = (records_of(&store, &pack).await, model::read(&pack).records);
+                let listed_ids: Vec<_> =
+                    listed.iter().map(|one| (one.offset as usize, &one.id)).collect();
+                let ids: Vec<_> = read.iter().map(|one| (one.offset, &one.id)).collect();
+                assert_eq!(listed_ids, ids, "{when}");
+                for record in listed.iter().filter(|record| record.needed) {
+                    let found = store.store.find(&store.repo, &record.id).await.unwrap();
+                    let is_it = |found: &&packhouse_host::FoundRecord| {
+                        (found.kind, found.length, Some(found.mpack_key))
+                            == (record.kind, record.length, record.mpack_key)
+                    };
+                    assert!(found.iter().any(|found| is_it(&found)), "{when}: {record:?}");
+                    let of = (record.kind.to_string(), record.id.clone());
+                    needed.entry(of).or_default().insert(record.mpack_key);
+                }
+            }
+            assert_eq!(needed.len(), model::union(&retired).len(), "{when}");
+            assert!(needed.values().all(|packs| packs.len() == 1), "{when}: {needed:?}");
+            store.gc().await.unwrap();
+        }
+        // What waits for deletion is listed, too, and nothing of it is needed.
+        if retired.len() > 1 {
+            let listed = records_of(&store, &retired[0]).await;
+            assert!(!listed.is_empty() && listed.iter().all(|record| !record.needed));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_search_in_a_pack_finds_what_begins_so_and_another_repo_has_not_the_pack() {
+    let packs = history(&HistoryOptions { pushes: 1, tags: true, ..HistoryOptions::default() });
+    let store = TestStore::new().await;
+    store.push(&packs).await.unwrap();
+    let (pack, all) = (model::key(&packs[0]).parse().unwrap(), records_of(&store, &packs[0]).await);
+    let search = async |kind, id: &str| {
+        let id = Some(id.to_owned());
+        let query = PackRecordsQuery { pack, from: 0, limit: 1000, kind, id };
+        store.store.pack_records(&store.repo, &query).await.unwrap().records
+    };
+    for record in &all {
+        let found = search(Some(record.kind), &record.id).await;
+        assert_eq!(found, std::slice::from_ref(record));
+        let digits = record.id.trim_start_matches("sha256:");
+        if record.kind.to_string() != "tag" {
+            assert!(search(None, &digits[..6].to_uppercase()).await.contains(record));
+        }
+    }
+    assert_eq!(search(None, "").await, all);
+    assert!(search(None, "zzzz").await.is_empty());
+
+    let other: RepoName = "c/d".parse().unwrap();
+    store.store.create_repo(&other, packhouse_host::Visibility::Public).await.unwrap();
+    let query = PackRecordsQuery { pack, from: 0, limit: 9, kind: None, id: None };
+    let error = store.store.pack_records(&other, &query).await.unwrap_err();
+    assert!(matches!(error, Error::UnknownRecord { what: "pack", .. }), "{error}");
 }
 
 #[tokio::test]

@@ -86,6 +86,12 @@ impl Runner {
                     Msg::Shown(ticket, shown.map(Box::new).map_err(Failure::from))
                 });
             }
+            Effect::Records(ticket, repo, query) => {
+                self.spawn(ticket, async move {
+                    let page = store.pack_records(&repo, &query).await;
+                    Msg::Records(ticket, page.map_err(Failure::from))
+                });
+            }
             Effect::Commits(ticket, repo, query) => {
                 self.spawn(ticket, async move {
                     let page = store.log(&repo, &query).await;

@@ -5,8 +5,9 @@ use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
     BranchDeleteReport, ConnectionStatus, Event, FilesPage, FilesQuery, GcEntry, GcPlanReport,
-    GcQuery, GcReport, Health, JobReport, JobsQuery, LogPage, LogQuery, PolicyCheck, PolicyReport,
-    PruneOptions, PruneReport, RepoName, RepoSummary, VerifyReport,
+    GcQuery, GcReport, Health, JobReport, JobsQuery, LogPage, LogQuery, PackRecordsPage,
+    PackRecordsQuery, PolicyCheck, PolicyReport, PruneOptions, PruneReport, RepoName, RepoSummary,
+    VerifyReport,
 };
 
 use super::failure::BackendResult;
@@ -44,6 +45,8 @@ pub(super) enum Msg {
     Health(Ticket, BackendResult<Health>),
     /// [`Effect::Show`] ended.
     Shown(Ticket, BackendResult<Box<RepoDetail>>),
+    /// [`Effect::Records`] ended.
+    Records(Ticket, BackendResult<PackRecordsPage>),
     /// [`Effect::Commits`] ended.
     Commits(Ticket, BackendResult<LogPage>),
     /// [`Effect::Files`] ended.
@@ -107,6 +110,8 @@ pub(super) enum Effect {
     Health(Ticket),
     /// Load the details of one repo.
     Show(Ticket, RepoName),
+    /// Load a page of the records of a pack.
+    Records(Ticket, RepoName, PackRecordsQuery),
     /// Load a page of commits.
     Commits(Ticket, RepoName, LogQuery),
     /// Load a page of the files of a commit.

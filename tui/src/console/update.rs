@@ -73,6 +73,9 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Found(ticket, found) => {
             return find::found(model, ticket, found).into_iter().collect();
         }
+        Msg::Records(ticket, answer) => {
+            return contents::listed_records(model, ticket, answer).into_iter().collect();
+        }
         Msg::PolicySet(answer) => return policies::set(model, answer),
         Msg::BranchDeleted(branch, answer) => return branches::deleted(model, &branch, answer),
         Msg::TokenCreated(answer) => return tokens::created(model, answer),

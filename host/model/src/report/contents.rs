@@ -105,6 +105,53 @@ pub struct FoundRecord {
     pub length: u64,
 }
 
+/// Which records of a pack to list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackRecordsQuery {
+    /// The pack: one that the repo needs, or one that waits for deletion.
+    pub pack: MpackKey,
+    /// The byte of the pack where to begin: [`PackRecordsPage::next`] of the page before.
+    pub from: u64,
+    /// The maximum number.
+    pub limit: u32,
+    /// Only records of this kind.
+    pub kind: Option<Kind>,
+    /// Only records whose IDs begin so; of tags, those with this text.
+    pub id: Option<String>,
+}
+
+/// A record of a pack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PackRecord {
+    /// What it is.
+    #[schema(value_type = String)]
+    pub kind: Kind,
+    /// Its ID.
+    pub id: String,
+    /// Where it begins in the pack, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The pack that the index maps the ID to; none: the repo no longer has it.
+    pub mpack_key: Option<MpackKey>,
+    /// Whether the index maps the ID to this pack, in this encoding. If not, this copy is a
+    /// duplicate. Of a record that the pack repeats, each copy is needed.
+    pub needed: bool,
+}
+
+/// Records of a pack, in its order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PackRecordsPage {
+    /// The records. A search may find fewer than were asked for, and not be at the end.
+    pub records: Vec<PackRecord>,
+    /// The byte of the pack where the next page begins; none at the end.
+    pub next: Option<u64>,
+    /// The size of the pack in bytes.
+    pub pack_bytes: u64,
+    /// The number of all its records.
+    pub pack_records: u64,
+}
+
 /// A record: where it is, and what it says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RecordReport {

@@ -32,8 +32,8 @@ pub use api::{
 };
 pub use backup::{BackupProblem, BackupReport};
 pub use contents::{
-    CommittedFile, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, LoggedCommit,
-    RecordReport,
+    CommittedFile, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, LoggedCommit, PackRecord,
+    PackRecordsPage, PackRecordsQuery, RecordReport,
 };
 pub use copy::{CopyReport, CopyStatus};
 pub use damage::{Damage, KeptPack, Repaired};

@@ -5,9 +5,11 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use packhouse_model::contents::Contents;
+use packhouse_model::contents::{Contents, Kind};
+use packhouse_model::names::MpackKey;
 use packhouse_model::report::{
-    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, RecordReport,
+    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage, PackRecordsQuery,
+    RecordReport,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -17,7 +19,7 @@ use utoipa_axum::routes;
 use super::super::problem::ApiResult;
 use super::super::state::SharedState;
 use super::extract::QueryParams;
-use super::paging::{FILES, limit, limit_to};
+use super::paging::{FILES, count, limit, limit_to};
 use super::repo::ReadableRepo;
 use super::repos::RepoPath;
 
@@ -28,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(record))
         .routes(routes!(content))
         .routes(routes!(find))
+        .routes(routes!(records))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -130,4 +133,38 @@ async fn find(
     QueryParams(which): QueryParams<RecordParams>,
 ) -> ApiResult<Json<Vec<FoundRecord>>> {
     Ok(Json(authorized.store(&state).find(&authorized.repo, &which.id).await?))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct PackRecordsParams {
+    /// The pack.
+    #[param(value_type = String)]
+    pack: MpackKey,
+    /// The byte of the pack where to begin: `next` of the page before. Default: its first.
+    #[param(minimum = 0, maximum = 9007199254740991_u64)]
+    from: Option<u64>,
+    /// Page size. Default: 100. A search may find fewer before the end.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// Only records of this kind: `commit`, `snapshot`, `object` or `tag`.
+    #[param(value_type = Option<String>)]
+    kind: Option<Kind>,
+    /// Only records whose IDs begin so; of tags, those with this text.
+    id: Option<String>,
+}
+
+/// Lists the records of a pack, in its order, and whether the repo needs each.
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/records", tag = "contents",
+    params(RepoPath, PackRecordsParams),
+    responses((status = 200, description = "A page of records", body = PackRecordsPage)))]
+async fn records(
+    State(state): State<SharedState>,
+    ReadableRepo(authorized): ReadableRepo,
+    QueryParams(which): QueryParams<PackRecordsParams>,
+) -> ApiResult<Json<PackRecordsPage>> {
+    let PackRecordsParams { pack, from, limit: given, kind, id } = which;
+    let from = count("from", from)?.unwrap_or(0);
+    let query = PackRecordsQuery { pack, from, limit: limit(given, 100)?, kind, id };
+    Ok(Json(authorized.store(&state).pack_records(&authorized.repo, &query).await?))
 }

@@ -6,9 +6,11 @@ mod files;
 mod find;
 mod log;
 mod object;
+mod records;
 mod value;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,9 +22,10 @@ use packhouse_model::contents::{Content, Contents};
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::report::{
-    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, RecordReport,
+    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage, PackRecordsQuery,
+    RecordReport,
 };
-use packhouse_run::{LocatedRow, Locator, damaged_pack, read_ranges};
+use packhouse_run::{DirectoryHeads, LocatedRow, Locator, damaged_pack, read_ranges};
 use packhouse_vault::Vault;
 
 use self::value::fields_of;
@@ -54,6 +57,14 @@ impl Contents for Store {
     async fn find(&self, repo: &RepoName, id: &str) -> Result<Vec<FoundRecord>> {
         self.look(repo, |mut inside| async move { inside.find(id).await }.boxed()).await
     }
+
+    async fn pack_records(
+        &self,
+        repo: &RepoName,
+        query: &PackRecordsQuery,
+    ) -> Result<PackRecordsPage> {
+        self.look(repo, |mut inside| async move { inside.pack_records(query).await }.boxed()).await
+    }
 }
 
 impl Store {
@@ -75,7 +86,8 @@ impl Store {
         let packs = mapped_packs(&snapshot.shelves().await?);
         let repo = snapshot.repo().clone();
         let locator = self.locator(&repo.name, packs);
-        Ok(Inside { repo, snapshot, locator, vault: self.vault.clone() })
+        let (heads, vault) = (self.directory_heads.clone(), self.vault.clone());
+        Ok(Inside { repo, snapshot, locator, heads, vault })
     }
 }
 
@@ -84,6 +96,8 @@ struct Inside {
     repo: RepoRow,
     snapshot: Box<dyn Snapshot>,
     locator: Locator,
+    /// Shared by all runs of the process.
+    heads: Arc<DirectoryHeads>,
     vault: Vault,
 }
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use packhouse_host::{
-    Content, Contents, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, RecordReport,
-    RepoName, Result,
+    Content, Contents, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage,
+    PackRecordsQuery, RecordReport, RepoName, Result,
 };
 
 use super::DemoBackend;
@@ -28,5 +28,13 @@ impl Contents for DemoBackend {
 
     async fn find(&self, repo: &RepoName, id: &str) -> Result<Vec<FoundRecord>> {
         self.store().await?.find(repo, id).await
+    }
+
+    async fn pack_records(
+        &self,
+        repo: &RepoName,
+        query: &PackRecordsQuery,
+    ) -> Result<PackRecordsPage> {
+        self.store().await?.pack_records(repo, query).await
     }
 }

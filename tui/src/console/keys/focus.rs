@@ -9,6 +9,8 @@ pub(in crate::console) enum Focus {
     Repo,
     /// The packs of a repo.
     Packs,
+    /// The records of a pack.
+    Records,
     /// The commits of a repo, the files of a commit, and a record.
     Commits,
     Files,
@@ -56,11 +58,12 @@ pub(in crate::console) enum Focus {
 
 impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Focus; 31] = [
+    pub(in crate::console) const ALL: [Focus; 32] = [
         Focus::Repos,
         Focus::Filter,
         Focus::Repo,
         Focus::Packs,
+        Focus::Records,
         Focus::Commits,
         Focus::Files,
         Focus::Entity,
@@ -97,6 +100,7 @@ impl Focus {
             Focus::Filter => "Filter input",
             Focus::Repo => "Repo",
             Focus::Packs => "Packs",
+            Focus::Records => "Records",
             Focus::Commits => "Commits",
             Focus::Files => "Files",
             Focus::Entity => "Record",

@@ -52,7 +52,13 @@ impl Model {
                 self.tokens.current().is_some_and(|token| token.revoked_at.is_none())
             }
             (Focus::Workers, Open | Copy) => self.workers.current().is_some(),
-            (Focus::Commits | Focus::Files | Focus::Find, Open | Copy) => self.id_here().is_some(),
+            (Focus::Commits | Focus::Files | Focus::Find | Focus::Records, Open) => {
+                self.id_here().is_some()
+            }
+            (Focus::Commits | Focus::Files | Focus::Find, Copy) => self.id_here().is_some(),
+            (Focus::Records, Copy) => {
+                matches!(self.screens.last(), Some(Screen::Records(it)) if it.current().is_some())
+            }
             (Focus::Commits, Action::Entity) => self.id_here().is_some(),
             (Focus::Entity, Open) => self.commit_here().is_some(),
             (Focus::Entity, Raw) => {

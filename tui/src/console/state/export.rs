@@ -52,6 +52,11 @@ const PACKS: Kind = Kind {
     noun: "pack",
     columns: &["key", "bytes", "retired_at", "needed_bytes", "stored_at", "records"],
 };
+const RECORDS: Kind = Kind {
+    list: "records",
+    noun: "record",
+    columns: &["id", "kind", "length", "needed", "offset", "mpack_key"],
+};
 const COMMITS: Kind = Kind {
     list: "commits",
     noun: "commit",
@@ -158,6 +163,7 @@ impl Model {
             None => Listed::of(REPOS, self.repos.from(0)),
             Some(Screen::Repo(repo)) => Listed::of(PACKS, &repo.known.as_ref()?.packs),
             Some(Screen::Packs(packs)) => Listed::of(PACKS, packs.shown()),
+            Some(Screen::Records(records)) => Listed::of(RECORDS, &records.entries),
             Some(Screen::Commits(commits)) => {
                 Listed::of(COMMITS, commits.entries.iter().map(|(commit, _)| commit))
             }

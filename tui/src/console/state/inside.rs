@@ -9,6 +9,7 @@ use super::files::Files;
 use super::find::Find;
 use super::model::Model;
 use super::packs::Packs;
+use super::records::Records;
 use super::screen::Screen;
 use super::ticket::Ticket;
 
@@ -27,6 +28,11 @@ impl Model {
             Screen::Commits(commits) => Some(commits.current()?.commit.clone()),
             Screen::Files(files) => Some(files.current()?.object.clone()),
             Screen::Find(find) => Some(find.current()?.id.clone()),
+            // What was dropped is not found by its ID.
+            Screen::Records(records) => records
+                .current()
+                .filter(|record| record.mpack_key.is_some())
+                .map(|it| it.id.clone()),
             _ => None,
         }
     }
@@ -54,6 +60,14 @@ impl Model {
     pub(in crate::console) fn packs_awaiting(&mut self, ticket: Ticket) -> Option<&mut Packs> {
         self.screens.iter_mut().find_map(|screen| match screen {
             Screen::Packs(packs) if packs.loading == Some(ticket) => Some(packs.as_mut()),
+            _ => None,
+        })
+    }
+
+    /// The records of a pack that wait for a ticket.
+    pub(in crate::console) fn records_awaiting(&mut self, ticket: Ticket) -> Option<&mut Records> {
+        self.screens.iter_mut().find_map(|screen| match screen {
+            Screen::Records(records) if records.loading == Some(ticket) => Some(records.as_mut()),
             _ => None,
         })
     }

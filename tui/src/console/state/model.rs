@@ -143,6 +143,7 @@ impl Model {
             _ if self.prompt.is_some() => Focus::Prompt,
             (.., Some(Screen::Repo(_))) => Focus::Repo,
             (.., Some(Screen::Packs(_))) => Focus::Packs,
+            (.., Some(Screen::Records(_))) => Focus::Records,
             (.., Some(Screen::Commits(_))) => Focus::Commits,
             (.., Some(Screen::Files(_))) => Focus::Files,
             (.., Some(Screen::Entity(_))) => Focus::Entity,
@@ -179,6 +180,7 @@ impl Model {
         match self.screens.last() {
             Some(Screen::Repo(repo)) => Some(repo.name.clone()),
             Some(Screen::Packs(packs)) => Some(packs.repo.clone()),
+            Some(Screen::Records(records)) => Some(records.repo.clone()),
             Some(Screen::Commits(commits)) => Some(commits.repo.clone()),
             Some(Screen::Files(files)) => Some(files.repo.clone()),
             Some(Screen::Entity(entity)) => Some(entity.repo.clone()),
@@ -234,6 +236,9 @@ impl Model {
             None => (self.repos.cursor(), self.repos.shown(), !self.repos.known),
             Some(Screen::Repo(repo)) => (repo.cursor, repo.items(), false),
             Some(Screen::Packs(packs)) => (packs.cursor, packs.len(), false),
+            Some(Screen::Records(records)) => {
+                (records.cursor, records.entries.len(), !records.is_complete())
+            }
             Some(Screen::Commits(commits)) => {
                 (commits.cursor, commits.entries.len(), !commits.is_complete())
             }
@@ -339,6 +344,7 @@ impl Model {
                 let lines = packs.len();
                 Some((&mut packs.cursor, lines))
             }
+            Screen::Records(records) => Some((&mut records.cursor, records.entries.len())),
             Screen::Tokens => {
                 let lines = self.tokens.entries.len();
                 Some((&mut self.tokens.cursor, lines))

@@ -11,6 +11,8 @@ pub(in crate::console) enum Wanted {
     Path,
     /// Words to search packs for.
     Packs,
+    /// A kind or an ID to search the records of a pack for.
+    Records,
     /// What a new token allows.
     Token,
     /// The file for the lines of a list.
@@ -23,7 +25,7 @@ impl Wanted {
         match self {
             Wanted::Id => "find ID: ",
             Wanted::Path => "path: ",
-            Wanted::Packs => "search: ",
+            Wanted::Packs | Wanted::Records => "search: ",
             Wanted::Token => "SCOPE REPOS [90d] [NAME]: ",
             Wanted::File => "export to (.csv, .json): ",
         }

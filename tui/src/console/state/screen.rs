@@ -11,6 +11,7 @@ use super::find::Find;
 use super::jobs::Job;
 use super::packs::Packs;
 use super::policy_form::PolicyForm;
+use super::records::Records;
 use super::repo::Repo;
 use super::ticket::Ticket;
 
@@ -21,6 +22,8 @@ pub(in crate::console) enum Screen {
     Repo(Box<Repo>),
     /// The packs of a repo.
     Packs(Box<Packs>),
+    /// The records of a pack.
+    Records(Box<Records>),
     /// The commits of a repo.
     Commits(Box<Commits>),
     /// The files of one of them.

@@ -11,9 +11,9 @@ use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::serve::{ServeLimits, ServeOptions, Server};
 use packhouse_host::worker::Stop;
 use packhouse_host::{
-    Event, FilesQuery, GcOptions, GcQuery, Inspect, JobStatus, JobsQuery, LogQuery, Operation,
-    PackFate, Policy, Progress, PruneOptions, PruneReport, PushOptions, Remote, RemoteOptions,
-    RepoName, Store, StoreOptions, VerifyOptions, Visibility,
+    Event, FilesQuery, GcOptions, GcQuery, Inspect, JobStatus, JobsQuery, LogQuery, MpackKey,
+    Operation, PackFate, PackRecordsQuery, Policy, Progress, PruneOptions, PruneReport,
+    PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -144,8 +144,49 @@ async fn what_is_inside_is_the_same_everywhere(place: &impl Place) {
         let read = opened.beginning.as_ref().unwrap().len();
         assert_eq!(read as u64, opened.bytes().min(PREVIEW as u64));
     }
+    packs_list_their_records(store, &repo).await;
     let nothing = contents::find(store, "ffffffffffffffff", vec![repo.clone()]).await;
     assert_eq!(nothing, [(repo, Ok(Vec::new()))]);
+}
+
+/// Every record of every pack, page by page: what is needed is where a search finds it.
+async fn packs_list_their_records(store: &dyn Backend, repo: &RepoName) {
+    let detail = store.detail(repo).await.unwrap();
+    for pack in &detail.packs {
+        let mut query =
+            PackRecordsQuery { pack: pack.key, from: 0, limit: 7, kind: None, id: None };
+        let mut records = Vec::new();
+        loop {
+            let page = store.pack_records(repo, &query).await.unwrap();
+            assert_eq!((page.pack_bytes, page.pack_records), (pack.bytes, pack.records));
+            assert!(page.records.len() <= 7);
+            records.extend(page.records);
+            let Some(next) = page.next else { break };
+            query.from = next;
+        }
+        assert_eq!(records.len() as u64, pack.records);
+        assert!(records.is_sorted_by(|a, b| a.offset + a.length <= b.offset));
+        let needed: Vec<_> = records.iter().filter(|record| record.needed).collect();
+        assert_eq!(needed.len() as u64, pack.needed_records, "{}", pack.key);
+        let found = store.find(repo, &records[0].id).await.unwrap();
+        let found = found.iter().find(|found| found.kind == records[0].kind);
+        assert_eq!(found.map(|found| found.mpack_key), records[0].mpack_key);
+        query = PackRecordsQuery { kind: Some(Kind::Commit), from: 0, ..query };
+        let commits = store.pack_records(repo, &query).await.unwrap().records;
+        assert!(commits.iter().all(|commit| commit.kind == Kind::Commit));
+        assert_eq!(
+            commits.first(),
+            records.iter().find(|record| record.kind == Kind::Commit),
+            "a search begins at the first"
+        );
+        let id = Some(records[0].id[..20].to_owned());
+        query = PackRecordsQuery { kind: Some(records[0].kind), id, ..query };
+        assert_eq!(store.pack_records(repo, &query).await.unwrap().records, records[..1]);
+    }
+    let pack = MpackKey::new([0xee; 32]);
+    let query = PackRecordsQuery { pack, from: 0, limit: 7, kind: None, id: None };
+    let failure = Failure::from(store.pack_records(repo, &query).await.unwrap_err());
+    assert!(failure.message.contains(&pack.to_string()), "{failure}");
 }
 
 async fn watchers_see_changes(place: &impl Place) {

@@ -6,7 +6,8 @@ use packhouse_host::contents::Kind;
 use packhouse_host::{
     CommittedFile, Damage, FoundRecord, GcDone, GcOptions, GcPlanReport, GcPlanned, GcProof,
     GcRecord, GcReport, JobReport, JobStatus, KeptPack, LoggedCommit, MpackKey, Operation,
-    PackFate, Policy, PolicyCheck, PruneReport, RecordReport, ReplacedPack, RepoSummary,
+    PackFate, PackRecord, Policy, PolicyCheck, PruneReport, RecordReport, ReplacedPack,
+    RepoSummary,
 };
 
 use crate::console::state::Opened;
@@ -256,4 +257,22 @@ pub(in crate::console) fn token(
 
 fn component() -> String {
     format!("sha256:{}", "c0".repeat(32))
+}
+
+/// A record of a pack, by its number: of every ten, one is a duplicate.
+pub(in crate::console) fn pack_record(number: u64) -> PackRecord {
+    let kind = match number {
+        0..3 => Kind::Commit,
+        3..6 => Kind::Snapshot,
+        _ => Kind::Object,
+    };
+    let needed = number % 10 != 7;
+    PackRecord {
+        kind,
+        id: format!("sha256:{number:08x}{}", "0a".repeat(28)),
+        offset: 16 + number * 100,
+        length: 100,
+        mpack_key: Some(MpackKey::new([if needed { 7 } else { 9 }; 32])),
+        needed,
+    }
 }

@@ -5,7 +5,7 @@ use futures::StreamExt;
 use futures::stream;
 use packhouse_host::{
     CommittedFile, Content, Contents, Error, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery,
-    LoggedCommit, RecordReport, RepoName, Result,
+    LoggedCommit, PackRecord, PackRecordsPage, PackRecordsQuery, RecordReport, RepoName, Result,
 };
 
 use super::fake::opened;
@@ -17,6 +17,7 @@ pub(super) struct FakeContents {
     commits: Vec<LoggedCommit>,
     files: Vec<CommittedFile>,
     records: Vec<(RecordReport, Vec<u8>)>,
+    pack_records: Vec<PackRecord>,
 }
 
 impl Fake {
@@ -35,6 +36,11 @@ impl Fake {
     pub(super) fn put_object(&self, id: &str, bytes: &[u8]) {
         let record = opened(id, bytes).record;
         self.inner.contents().records.push((record, bytes.to_vec()));
+    }
+
+    /// Each pack has these records.
+    pub(super) fn put_pack_records(&self, records: Vec<PackRecord>) {
+        self.inner.contents().pack_records = records;
     }
 
     /// Each repo has this record, of these bytes.
@@ -99,5 +105,32 @@ impl Contents for FakeStore {
 
     async fn find(&self, repo: &RepoName, id: &str) -> Result<Vec<FoundRecord>> {
         Ok(self.one(repo, id).map(|(record, _)| record.place).into_iter().collect())
+    }
+
+    async fn pack_records(
+        &self,
+        _: &RepoName,
+        query: &PackRecordsQuery,
+    ) -> Result<PackRecordsPage> {
+        let all = self.contents().pack_records.clone();
+        let (pack_bytes, pack_records) =
+            (all.last().map_or(0, |last| last.offset + last.length), all.len() as u64);
+        let left = all.into_iter().skip_while(|record| record.offset < query.from);
+        // As a store: a search looks at so many records for a page.
+        let searched: Vec<PackRecord> = left.take(2 * query.limit as usize + 1).collect();
+        let is_wanted = |record: &PackRecord| {
+            let id = record.id.trim_start_matches("sha256:");
+            query.kind.is_none_or(|kind| kind == record.kind)
+                && query.id.as_ref().is_none_or(|wanted| id.starts_with(wanted))
+        };
+        let (mut records, mut next) = (Vec::new(), None);
+        for (at, record) in searched.into_iter().enumerate() {
+            if records.len() == query.limit as usize || at == 2 * query.limit as usize {
+                next = Some(record.offset);
+                break;
+            }
+            records.extend(Some(record).filter(is_wanted));
+        }
+        Ok(PackRecordsPage { records, next, pack_bytes, pack_records })
     }
 }

@@ -28,6 +28,7 @@ mod packs;
 mod panic;
 mod policies;
 mod prune;
+mod records;
 mod safety;
 mod screens;
 mod script;

@@ -130,6 +130,9 @@ impl Bench {
             Effect::Commits(ticket, repo, query) => {
                 Msg::Commits(ticket, at_once(store.log(&repo, &query)))
             }
+            Effect::Records(ticket, repo, query) => {
+                Msg::Records(ticket, at_once(store.pack_records(&repo, &query)))
+            }
             Effect::Files(ticket, repo, query) => {
                 Msg::Files(ticket, at_once(store.files(&repo, &query)))
             }

@@ -11,6 +11,7 @@ use ratatui::style::{Color, Modifier};
 use super::contents::filled;
 use super::fake::{check, commit, file, job, last_gc, replaced, summary, token};
 use super::fake_store::Fake;
+use super::records::packed;
 use super::{Console, text};
 use crate::console::theme::{Styles, Theme};
 use crate::console::view::view;
@@ -199,6 +200,12 @@ async fn packs() {
         store
     };
     insta::assert_snapshot!("packs", pictures(store, &["P"]).await);
+}
+
+#[tokio::test]
+async fn records_of_a_pack() {
+    let keys = ["P", "Enter", "Down", "Down", "Down", "Down", "Down", "Down", "Down"];
+    insta::assert_snapshot!("records", pictures(|| packed(1200), &keys).await);
 }
 
 /// A token that works, one that is revoked, and one that has expired.

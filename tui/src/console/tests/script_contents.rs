@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use packhouse_host::{
-    Content, Contents, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, RecordReport,
-    RepoName, Result,
+    Content, Contents, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage,
+    PackRecordsQuery, RecordReport, RepoName, Result,
 };
 
 use super::script::Scripted;
@@ -37,5 +37,14 @@ impl<B: Backend + Clone + 'static> Contents for Scripted<B> {
     async fn find(&self, repo: &RepoName, id: &str) -> Result<Vec<FoundRecord>> {
         self.called("find", &format!("{repo} {id}"))?;
         self.inner.find(repo, id).await
+    }
+
+    async fn pack_records(
+        &self,
+        repo: &RepoName,
+        query: &PackRecordsQuery,
+    ) -> Result<PackRecordsPage> {
+        self.called("records", &format!("{repo} {}", query.from))?;
+        self.inner.pack_records(repo, query).await
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Focus::Policies => model.policies.typing = true,
             Focus::Files => contents::ask_path(model),
             Focus::Packs => packs::ask_words(model),
+            Focus::Records => contents::ask_record(model),
             _ => model.repos.typing = true,
         },
         Action::SortNext if model.focus() == Focus::Packs => packs::sort(model, 1),
@@ -263,7 +264,8 @@ fn open(model: &mut Model) -> Vec<Effect> {
         }
         Focus::Workers => return workers::open(model),
         Focus::Commits | Focus::Entity => return contents::show_files(model),
-        Focus::Files | Focus::Find => return contents::show_selected(model),
+        Focus::Packs => return contents::show_records(model),
+        Focus::Files | Focus::Find | Focus::Records => return contents::show_selected(model),
         _ => {
             let name = model.current_repo();
             return name.map(|name| screens::open_repo(model, name)).unwrap_or_default();
@@ -355,6 +357,7 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         }
         Some(Screen::Workers) => model.workers.current().map(|job| job.id.to_string()),
         Some(Screen::Commits(_) | Screen::Files(_) | Screen::Find(_)) => model.id_here(),
+        Some(Screen::Records(records)) => records.current().map(|record| record.id.clone()),
         Some(Screen::Entity(entity)) => Some(entity.id.clone()),
         _ => None,
     };

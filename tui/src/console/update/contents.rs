@@ -1,11 +1,13 @@
 //! What is inside repos: shows commits, the files of a commit, and records.
 
-use packhouse_host::{FilesPage, LogPage, RepoName};
+use packhouse_host::{FilesPage, LogPage, PackRecordsPage, RepoName};
 
 use super::prompt;
 use crate::console::failure::BackendResult;
 use crate::console::msg::Effect;
-use crate::console::state::{Commits, Entity, Files, Item, Model, Opened, Screen, Ticket, Wanted};
+use crate::console::state::{
+    Commits, Entity, Files, Item, Model, Opened, Records, Screen, Ticket, Wanted,
+};
 
 /// Shows the commits of the current repo: those of the selected branch, or of the default branch.
 pub(super) fn show_commits(model: &mut Model) -> Vec<Effect> {
@@ -33,6 +35,34 @@ pub(super) fn show_files(model: &mut Model) -> Vec<Effect> {
     let query = files.begin(ticket);
     model.screens.push(Screen::Files(Box::new(files)));
     vec![Effect::Files(ticket, repo, query)]
+}
+
+/// Shows the records of the selected pack.
+pub(super) fn show_records(model: &mut Model) -> Vec<Effect> {
+    let (Some(repo), Some(pack)) = (model.current_repo(), model.pack_here()) else {
+        return Vec::new();
+    };
+    let ticket = model.ticket();
+    let mut records = Records::new(repo.clone(), pack);
+    let query = records.begin(ticket);
+    model.screens.push(Screen::Records(Box::new(records)));
+    vec![Effect::Records(ticket, repo, query)]
+}
+
+/// Asks for a kind or an ID to search the displayed pack for.
+pub(super) fn ask_record(model: &mut Model) {
+    if let Some(Screen::Records(records)) = model.screens.last() {
+        let text = records.text().to_owned();
+        prompt::ask(model, Wanted::Records, &text);
+    }
+}
+
+/// Searches the displayed pack.
+pub(super) fn search_records(model: &mut Model, text: &str) -> Vec<Effect> {
+    let ticket = model.ticket();
+    let Some(Screen::Records(records)) = model.screens.last_mut() else { return Vec::new() };
+    records.search(text);
+    vec![Effect::Records(ticket, records.repo.clone(), records.begin(ticket))]
 }
 
 /// Shows the selected object or record.
@@ -63,7 +93,7 @@ pub(super) fn turn_raw(model: &mut Model) {
     }
 }
 
-/// Loads the next page of the displayed commits or files, if the cursor is near the end.
+/// Loads the next page of the displayed commits, files or records, if the cursor is near the end.
 pub(super) fn more(model: &mut Model) -> Option<Effect> {
     let ticket = model.ticket();
     match model.screens.last_mut()? {
@@ -74,6 +104,10 @@ pub(super) fn more(model: &mut Model) -> Option<Effect> {
         Screen::Files(files) => {
             let query = files.more(ticket)?;
             Some(Effect::Files(ticket, files.repo.clone(), query))
+        }
+        Screen::Records(records) => {
+            let query = records.more(ticket)?;
+            Some(Effect::Records(ticket, records.repo.clone(), query))
         }
         _ => None,
     }
@@ -105,6 +139,11 @@ pub(super) fn reload(screen: &mut Screen, ticket: Ticket, all: bool) -> Option<E
         }
         Screen::Files(files) if !files.known || files.failure.is_some() => {
             Some(Effect::Files(ticket, files.repo.clone(), files.begin(ticket)))
+        }
+        // What the index maps to it changes, but a reload would lose pages.
+        Screen::Records(records) if all || records.whole.is_none() || records.failure.is_some() => {
+            let query = records.begin(ticket);
+            Some(Effect::Records(ticket, records.repo.clone(), query))
         }
         Screen::Entity(entity) => {
             entity.loading = Some(ticket);
@@ -138,6 +177,23 @@ pub(super) fn listed_files(model: &mut Model, ticket: Ticket, answer: BackendRes
         false => files.take(answer),
     }
     model.dirty = true;
+}
+
+/// A page of records of a pack. A search that has found too few goes on while it is displayed.
+pub(super) fn listed_records(
+    model: &mut Model,
+    ticket: Ticket,
+    answer: BackendResult<PackRecordsPage>,
+) -> Option<Effect> {
+    let missed = matches!(&answer, Err(failure) if model.misses(failure));
+    let records = model.records_awaiting(ticket)?;
+    match missed {
+        true => records.loading = None,
+        false => records.take(answer),
+    }
+    let goes_on = !missed && records.is_searching();
+    model.dirty = true;
+    if goes_on { more(model) } else { None }
 }
 
 /// A record.

@@ -84,7 +84,7 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 fn click(model: &mut Model, row: u16, column: u16) -> Vec<Effect> {
     use Focus::{
         Commits, Done, Files, Filter, Find, Health, History, Jobs, Log, Packs, Palette, Policies,
-        PolicyForm, Prune, Repo, Repos, Runs, Tokens, Workers,
+        PolicyForm, Prune, Records, Repo, Repos, Runs, Tokens, Workers,
     };
     let hit = |button: &&Target| button.row == row && button.columns.contains(&column);
     if let Some(button) = model.extent.buttons.iter().find(hit).map(|button| button.action) {
@@ -109,6 +109,7 @@ fn click(model: &mut Model, row: u16, column: u16) -> Vec<Effect> {
             | Files
             | Find
             | Packs
+            | Records
             | Tokens
             | Workers
             | Palette
@@ -130,7 +131,7 @@ fn click(model: &mut Model, row: u16, column: u16) -> Vec<Effect> {
     match model.focus() {
         Focus::Palette if selected => act(model, Action::Accept),
         Repos | Runs | History | Jobs | Health | Prune | Policies | Commits | Files | Find
-        | Workers
+        | Packs | Records | Workers
             if selected =>
         {
             act(model, Action::Open)

@@ -128,9 +128,12 @@ pub(super) fn and_watch(model: &mut Model) -> Vec<Effect> {
     model.policies.pace.expire();
     let mut effects = all(model);
     let ticket = model.ticket();
-    if let Some(Screen::Commits(commits)) = model.screens.last()
-        && commits.is_long()
-    {
+    let loses_pages = match model.screens.last() {
+        Some(Screen::Commits(commits)) => commits.is_long(),
+        Some(Screen::Records(records)) => records.loading.is_none(),
+        _ => false,
+    };
+    if loses_pages {
         let screen = model.screens.last_mut();
         effects.extend(screen.and_then(|screen| contents::reload(screen, ticket, true)));
     }

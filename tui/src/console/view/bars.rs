@@ -68,6 +68,10 @@ fn path(model: &Model) -> Vec<String> {
         (None, Some(Screen::Packs(packs))) => {
             path.extend([packs.repo.to_string(), "packs".to_owned()]);
         }
+        (None, Some(Screen::Records(records))) => {
+            let pack = short_id(&records.pack.to_string());
+            path.extend([records.repo.to_string(), pack, "records".to_owned()]);
+        }
         (None, Some(Screen::Tokens)) => path.push("tokens".to_owned()),
         (None, Some(Screen::NewToken(_))) => path.extend(["tokens".to_owned(), "new".to_owned()]),
         (None, Some(Screen::Workers)) => path.push("workers".to_owned()),

@@ -39,6 +39,7 @@ mod policies;
 mod policy_form;
 mod prune;
 mod record;
+mod records;
 mod repo;
 mod repos;
 mod result;
@@ -68,6 +69,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (None, None) => repos::draw(model, frame, body),
         (None, Some(Screen::Repo(repo))) => repo::draw(model, repo, frame, body),
         (None, Some(Screen::Packs(packs))) => pack_list::draw(model, packs, frame, body),
+        (None, Some(Screen::Records(it))) => records::draw(model, it, frame, body),
         (None, Some(Screen::Tokens)) => tokens::draw(model, frame, body),
         (None, Some(Screen::NewToken(token))) => tokens::created(model, token, frame, body),
         (None, Some(Screen::Workers)) => workers::draw(model, frame, body),

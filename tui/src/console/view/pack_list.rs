@@ -9,7 +9,7 @@
 //!  Pack        sha256:055b71f6…
 //!  Damaged     hash mismatch: …; found by verify, 3 hours ago
 //!
-//!  s sort  / search  Esc back
+//!  Enter open  s sort  / search  Esc back
 //! ```
 
 use packhouse_host::PackReport;
