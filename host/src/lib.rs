@@ -76,14 +76,15 @@ pub use progress::{Event, Phase, Progress};
 pub use remote::{Remote, RemoteOptions};
 pub use report::{
     BackupProblem, BackupReport, BranchDeleteReport, BranchReport, Cause, CommittedFile,
-    CopyReport, CopyStatus, Damage, DeleteReport, DeletedRepo, DiskSpace, FetchReport, FilesPage,
-    FilesQuery, FoundRecord, GcCost, GcDone, GcDropped, GcEntry, GcPlanReport, GcPlanned, GcProof,
-    GcQuery, GcRecord, GcReport, Health, ImportProblem, ImportReport, JobEnded, JobReport,
-    JobStatus, JobsQuery, KeptPack, LogPage, LogQuery, LoggedCommit, Moment, NEWER_WAY_OUT,
-    NewerPacks, PackFate, PackRecord, PackRecordsPage, PackRecordsQuery, PackReport, Policy,
-    PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued,
-    RecordReport, Repaired, ReplacedPack, RepoReport, RepoSummary, ScrubReport, ScrubState,
-    VerifyReport,
+    ComparedRecord, ComparedSum, ComparedTotals, CopyReport, CopyStatus, Damage, DeleteReport,
+    DeletedRepo, DiskSpace, FetchReport, FilesPage, FilesQuery, FoundRecord, GcCost, GcDone,
+    GcDropped, GcEntry, GcPlanReport, GcPlanned, GcProof, GcQuery, GcRecord, GcReport, Health,
+    ImportProblem, ImportReport, JobEnded, JobReport, JobStatus, JobsQuery, KeptPack, LogPage,
+    LogQuery, LoggedCommit, Moment, NEWER_WAY_OUT, NewerPacks, PackComparison, PackComparisonQuery,
+    PackFate, PackRecord, PackRecordsPage, PackRecordsQuery, PackReport, Policy, PolicyCheck,
+    PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, RecordClass,
+    RecordPlace, RecordReport, Repaired, ReplacedPack, RepoReport, RepoSummary, ScrubReport,
+    ScrubState, VerifyReport,
 };
 pub use store::{BackupOptions, GcPlan, Store};
 pub use vault::Storage;

@@ -10,8 +10,8 @@ pub use packhouse_core::Kind;
 use crate::error::Result;
 use crate::names::RepoName;
 use crate::report::{
-    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage, PackRecordsQuery,
-    RecordReport,
+    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackComparison, PackComparisonQuery,
+    PackRecordsPage, PackRecordsQuery, RecordReport,
 };
 
 /// A store as those use it who look inside its repos. Nothing is changed.
@@ -57,6 +57,17 @@ pub trait Contents: Send + Sync {
         repo: &RepoName,
         query: &PackRecordsQuery,
     ) -> Result<PackRecordsPage>;
+
+    /// Two packs compared by kind and ID, at most [`MAX_RECORDS`] records. What is compared is the
+    /// length and the fingerprint of each encoding; no pack is read.
+    ///
+    /// # Errors
+    /// As for [`Contents::pack_records`].
+    async fn compare_packs(
+        &self,
+        repo: &RepoName,
+        query: &PackComparisonQuery,
+    ) -> Result<PackComparison>;
 }
 
 /// Most records that are found by the beginning of an ID.

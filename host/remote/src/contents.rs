@@ -6,8 +6,8 @@ use packhouse_model::contents::{Content, Contents, MAX_RECORDS};
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::report::{
-    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage, PackRecordsQuery,
-    RecordReport,
+    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackComparison, PackComparisonQuery,
+    PackRecordsPage, PackRecordsQuery, RecordReport,
 };
 use reqwest::Method;
 
@@ -64,5 +64,17 @@ impl Contents for Remote {
         asked.extend(query.kind.map(|kind| ("kind", kind.to_string())));
         asked.extend(query.id.clone().map(|id| ("id", id)));
         self.get(&format!("repos/{repo}/records"), &asked).await
+    }
+
+    async fn compare_packs(
+        &self,
+        repo: &RepoName,
+        query: &PackComparisonQuery,
+    ) -> Result<PackComparison> {
+        let mut asked = vec![("a", query.a.to_string()), ("b", query.b.to_string())];
+        asked.push(("limit", query.limit.min(MAX_RECORDS).to_string()));
+        asked.extend(query.class.map(|class| ("class", class.as_str().to_owned())));
+        asked.extend(query.after.clone().map(|after| ("after", after)));
+        self.get(&format!("repos/{repo}/compare"), &asked).await
     }
 }

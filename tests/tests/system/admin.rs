@@ -123,6 +123,7 @@ async fn the_document_is_whole_and_lists_every_route() {
         "GET /repos/{owner}/{slug}/content",
         "GET /repos/{owner}/{slug}/find",
         "GET /repos/{owner}/{slug}/records",
+        "GET /repos/{owner}/{slug}/compare",
         "POST /repos/{owner}/{slug}/packs",
         "POST /repos/{owner}/{slug}/fetch",
         "GET /runs",

@@ -92,6 +92,12 @@ impl Runner {
                     Msg::Records(ticket, page.map_err(Failure::from))
                 });
             }
+            Effect::Compare(ticket, repo, query) => {
+                self.spawn(ticket, async move {
+                    let page = store.compare_packs(&repo, &query).await;
+                    Msg::Compared(ticket, page.map_err(Failure::from))
+                });
+            }
             Effect::Commits(ticket, repo, query) => {
                 self.spawn(ticket, async move {
                     let page = store.log(&repo, &query).await;

@@ -5,9 +5,9 @@ use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{
     BranchDeleteReport, ConnectionStatus, Event, FilesPage, FilesQuery, GcEntry, GcPlanReport,
-    GcQuery, GcReport, Health, JobReport, JobsQuery, LogPage, LogQuery, PackRecordsPage,
-    PackRecordsQuery, PolicyCheck, PolicyReport, PruneOptions, PruneReport, RepoName, RepoSummary,
-    VerifyReport,
+    GcQuery, GcReport, Health, JobReport, JobsQuery, LogPage, LogQuery, PackComparison,
+    PackComparisonQuery, PackRecordsPage, PackRecordsQuery, PolicyCheck, PolicyReport,
+    PruneOptions, PruneReport, RepoName, RepoSummary, VerifyReport,
 };
 
 use super::failure::BackendResult;
@@ -47,6 +47,8 @@ pub(super) enum Msg {
     Shown(Ticket, BackendResult<Box<RepoDetail>>),
     /// [`Effect::Records`] ended.
     Records(Ticket, BackendResult<PackRecordsPage>),
+    /// [`Effect::Compare`] ended.
+    Compared(Ticket, BackendResult<PackComparison>),
     /// [`Effect::Commits`] ended.
     Commits(Ticket, BackendResult<LogPage>),
     /// [`Effect::Files`] ended.
@@ -112,6 +114,8 @@ pub(super) enum Effect {
     Show(Ticket, RepoName),
     /// Load a page of the records of a pack.
     Records(Ticket, RepoName, PackRecordsQuery),
+    /// Load a page of a comparison of two packs.
+    Compare(Ticket, RepoName, PackComparisonQuery),
     /// Load a page of commits.
     Commits(Ticket, RepoName, LogQuery),
     /// Load a page of the files of a commit.

@@ -76,6 +76,9 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Records(ticket, answer) => {
             return contents::listed_records(model, ticket, answer).into_iter().collect();
         }
+        Msg::Compared(ticket, answer) => {
+            return packs::compared(model, ticket, answer).into_iter().collect();
+        }
         Msg::PolicySet(answer) => return policies::set(model, answer),
         Msg::BranchDeleted(branch, answer) => return branches::deleted(model, &branch, answer),
         Msg::TokenCreated(answer) => return tokens::created(model, answer),

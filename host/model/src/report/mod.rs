@@ -3,6 +3,7 @@
 
 mod api;
 mod backup;
+mod comparison;
 mod contents;
 mod copy;
 mod damage;
@@ -31,6 +32,10 @@ pub use api::{
     RunEvent, RunFailed, RunReport, RunState, StatusReport, Step, SweptReport,
 };
 pub use backup::{BackupProblem, BackupReport};
+pub use comparison::{
+    ComparedRecord, ComparedSum, ComparedTotals, PackComparison, PackComparisonQuery, RecordClass,
+    RecordPlace,
+};
 pub use contents::{
     CommittedFile, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, LoggedCommit, PackRecord,
     PackRecordsPage, PackRecordsQuery, RecordReport,

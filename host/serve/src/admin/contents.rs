@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use packhouse_model::contents::{Contents, Kind};
 use packhouse_model::names::MpackKey;
 use packhouse_model::report::{
-    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage, PackRecordsQuery,
-    RecordReport,
+    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackComparison, PackComparisonQuery,
+    PackRecordsPage, PackRecordsQuery, RecordClass, RecordReport,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -31,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<SharedState> {
         .routes(routes!(content))
         .routes(routes!(find))
         .routes(routes!(records))
+        .routes(routes!(compare))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -167,4 +168,36 @@ async fn records(
     let from = count("from", from)?.unwrap_or(0);
     let query = PackRecordsQuery { pack, from, limit: limit(given, 100)?, kind, id };
     Ok(Json(authorized.store(&state).pack_records(&authorized.repo, &query).await?))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CompareParams {
+    /// The one pack.
+    #[param(value_type = String)]
+    a: MpackKey,
+    /// The other pack.
+    #[param(value_type = String)]
+    b: MpackKey,
+    /// Only records of this class. Default: all.
+    class: Option<RecordClass>,
+    /// Where the page begins: `next` of the page before. Default: with the first.
+    after: Option<String>,
+    /// Page size. Default: 100. There may be fewer before the end.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+/// Compares two packs: which records are only in one, in both, or in both in different encodings.
+#[utoipa::path(get, path = "/repos/{owner}/{slug}/compare", tag = "contents",
+    params(RepoPath, CompareParams),
+    responses((status = 200, description = "A page of records; with the first, the totals", body = PackComparison)))]
+async fn compare(
+    State(state): State<SharedState>,
+    ReadableRepo(authorized): ReadableRepo,
+    QueryParams(which): QueryParams<CompareParams>,
+) -> ApiResult<Json<PackComparison>> {
+    let CompareParams { a, b, class, after, limit: given } = which;
+    let query = PackComparisonQuery { a, b, class, after, limit: limit(given, 100)? };
+    Ok(Json(authorized.store(&state).compare_packs(&authorized.repo, &query).await?))
 }

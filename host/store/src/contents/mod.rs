@@ -2,6 +2,7 @@
 //!
 //! Records are read by ranges: what is shown costs what it shows, whatever the size of the repo.
 
+mod compare;
 mod files;
 mod find;
 mod log;
@@ -22,8 +23,8 @@ use packhouse_model::contents::{Content, Contents};
 use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::report::{
-    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage, PackRecordsQuery,
-    RecordReport,
+    FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackComparison, PackComparisonQuery,
+    PackRecordsPage, PackRecordsQuery, RecordReport,
 };
 use packhouse_run::{DirectoryHeads, LocatedRow, Locator, damaged_pack, read_ranges};
 use packhouse_vault::Vault;
@@ -64,6 +65,14 @@ impl Contents for Store {
         query: &PackRecordsQuery,
     ) -> Result<PackRecordsPage> {
         self.look(repo, |mut inside| async move { inside.pack_records(query).await }.boxed()).await
+    }
+
+    async fn compare_packs(
+        &self,
+        repo: &RepoName,
+        query: &PackComparisonQuery,
+    ) -> Result<PackComparison> {
+        self.look(repo, |mut inside| async move { inside.compare_packs(query).await }.boxed()).await
     }
 }
 

@@ -43,7 +43,7 @@ impl Inside {
     }
 
     /// A pack that the repo has, or that waits for deletion.
-    async fn pack(&mut self, key: &MpackKey) -> Result<PackRow> {
+    pub(super) async fn pack(&mut self, key: &MpackKey) -> Result<PackRow> {
         let shelves = self.snapshot.shelves().await?.into_iter().map(|shelf| shelf.pack);
         if let Some(pack) = shelves.into_iter().find(|pack| pack.key == *key) {
             return Ok(pack);

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use packhouse_host::{
-    Content, Contents, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage,
-    PackRecordsQuery, RecordReport, RepoName, Result,
+    Content, Contents, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackComparison,
+    PackComparisonQuery, PackRecordsPage, PackRecordsQuery, RecordReport, RepoName, Result,
 };
 
 use super::DemoBackend;
@@ -36,5 +36,13 @@ impl Contents for DemoBackend {
         query: &PackRecordsQuery,
     ) -> Result<PackRecordsPage> {
         self.store().await?.pack_records(repo, query).await
+    }
+
+    async fn compare_packs(
+        &self,
+        repo: &RepoName,
+        query: &PackComparisonQuery,
+    ) -> Result<PackComparison> {
+        self.store().await?.compare_packs(repo, query).await
     }
 }

@@ -11,6 +11,8 @@ pub(in crate::console) enum Focus {
     Packs,
     /// The records of a pack.
     Records,
+    /// Two packs compared.
+    Comparison,
     /// The commits of a repo, the files of a commit, and a record.
     Commits,
     Files,
@@ -58,12 +60,13 @@ pub(in crate::console) enum Focus {
 
 impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Focus; 32] = [
+    pub(in crate::console) const ALL: [Focus; 33] = [
         Focus::Repos,
         Focus::Filter,
         Focus::Repo,
         Focus::Packs,
         Focus::Records,
+        Focus::Comparison,
         Focus::Commits,
         Focus::Files,
         Focus::Entity,
@@ -101,6 +104,7 @@ impl Focus {
             Focus::Repo => "Repo",
             Focus::Packs => "Packs",
             Focus::Records => "Records",
+            Focus::Comparison => "Comparison",
             Focus::Commits => "Commits",
             Focus::Files => "Files",
             Focus::Entity => "Record",

@@ -46,16 +46,23 @@ impl Model {
             (_, Action::Export) => self.export_name().is_some(),
             (Focus::Repo, DeleteBranch) => self.branch_here().is_some(),
             (Focus::Repo | Focus::Done, Repair) => self.to_repair().is_some(),
-            (Focus::Packs, Open | Copy | SortNext) => self.pack_here().is_some(),
+            (Focus::Packs, Action::Compare) => match self.screens.last() {
+                Some(Screen::Packs(packs)) => packs.to_compare().is_some(),
+                _ => false,
+            },
+            (Focus::Packs, Open | Copy | SortNext | Mark) => self.pack_here().is_some(),
             (Focus::Tokens, Copy) => self.tokens.current().is_some(),
             (Focus::Tokens, Revoke) => {
                 self.tokens.current().is_some_and(|token| token.revoked_at.is_none())
             }
             (Focus::Workers, Open | Copy) => self.workers.current().is_some(),
-            (Focus::Commits | Focus::Files | Focus::Find | Focus::Records, Open) => {
+            (
+                Focus::Commits | Focus::Files | Focus::Find | Focus::Records | Focus::Comparison,
+                Open,
+            ) => self.id_here().is_some(),
+            (Focus::Commits | Focus::Files | Focus::Find | Focus::Comparison, Copy) => {
                 self.id_here().is_some()
             }
-            (Focus::Commits | Focus::Files | Focus::Find, Copy) => self.id_here().is_some(),
             (Focus::Records, Copy) => {
                 matches!(self.screens.last(), Some(Screen::Records(it)) if it.current().is_some())
             }

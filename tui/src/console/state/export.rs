@@ -57,6 +57,11 @@ const RECORDS: Kind = Kind {
     noun: "record",
     columns: &["id", "kind", "length", "needed", "offset", "mpack_key"],
 };
+const COMPARED: Kind = Kind {
+    list: "compared",
+    noun: "record",
+    columns: &["id", "class", "kind", "a.length", "b.length", "a.offset", "b.offset"],
+};
 const COMMITS: Kind = Kind {
     list: "commits",
     noun: "commit",
@@ -164,6 +169,7 @@ impl Model {
             Some(Screen::Repo(repo)) => Listed::of(PACKS, &repo.known.as_ref()?.packs),
             Some(Screen::Packs(packs)) => Listed::of(PACKS, packs.shown()),
             Some(Screen::Records(records)) => Listed::of(RECORDS, &records.entries),
+            Some(Screen::Comparison(comparison)) => Listed::of(COMPARED, &comparison.entries),
             Some(Screen::Commits(commits)) => {
                 Listed::of(COMMITS, commits.entries.iter().map(|(commit, _)| commit))
             }

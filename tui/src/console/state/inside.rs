@@ -4,6 +4,7 @@ use packhouse_host::MpackKey;
 use packhouse_host::contents::Kind;
 
 use super::commits::Commits;
+use super::comparison::Comparison;
 use super::entity::Entity;
 use super::files::Files;
 use super::find::Find;
@@ -28,6 +29,7 @@ impl Model {
             Screen::Commits(commits) => Some(commits.current()?.commit.clone()),
             Screen::Files(files) => Some(files.current()?.object.clone()),
             Screen::Find(find) => Some(find.current()?.id.clone()),
+            Screen::Comparison(comparison) => Some(comparison.current()?.id.clone()),
             // What was dropped is not found by its ID.
             Screen::Records(records) => records
                 .current()
@@ -68,6 +70,17 @@ impl Model {
     pub(in crate::console) fn records_awaiting(&mut self, ticket: Ticket) -> Option<&mut Records> {
         self.screens.iter_mut().find_map(|screen| match screen {
             Screen::Records(records) if records.loading == Some(ticket) => Some(records.as_mut()),
+            _ => None,
+        })
+    }
+
+    /// The comparison that waits for a ticket.
+    pub(in crate::console) fn comparison_awaiting(
+        &mut self,
+        ticket: Ticket,
+    ) -> Option<&mut Comparison> {
+        self.screens.iter_mut().find_map(|screen| match screen {
+            Screen::Comparison(it) if it.loading == Some(ticket) => Some(it.as_mut()),
             _ => None,
         })
     }

@@ -144,6 +144,7 @@ impl Model {
             (.., Some(Screen::Repo(_))) => Focus::Repo,
             (.., Some(Screen::Packs(_))) => Focus::Packs,
             (.., Some(Screen::Records(_))) => Focus::Records,
+            (.., Some(Screen::Comparison(_))) => Focus::Comparison,
             (.., Some(Screen::Commits(_))) => Focus::Commits,
             (.., Some(Screen::Files(_))) => Focus::Files,
             (.., Some(Screen::Entity(_))) => Focus::Entity,
@@ -181,6 +182,7 @@ impl Model {
             Some(Screen::Repo(repo)) => Some(repo.name.clone()),
             Some(Screen::Packs(packs)) => Some(packs.repo.clone()),
             Some(Screen::Records(records)) => Some(records.repo.clone()),
+            Some(Screen::Comparison(comparison)) => Some(comparison.repo.clone()),
             Some(Screen::Commits(commits)) => Some(commits.repo.clone()),
             Some(Screen::Files(files)) => Some(files.repo.clone()),
             Some(Screen::Entity(entity)) => Some(entity.repo.clone()),
@@ -236,6 +238,7 @@ impl Model {
             None => (self.repos.cursor(), self.repos.shown(), !self.repos.known),
             Some(Screen::Repo(repo)) => (repo.cursor, repo.items(), false),
             Some(Screen::Packs(packs)) => (packs.cursor, packs.len(), false),
+            Some(Screen::Comparison(it)) => (it.cursor, it.entries.len(), !it.is_complete()),
             Some(Screen::Records(records)) => {
                 (records.cursor, records.entries.len(), !records.is_complete())
             }
@@ -344,6 +347,7 @@ impl Model {
                 let lines = packs.len();
                 Some((&mut packs.cursor, lines))
             }
+            Screen::Comparison(it) => Some((&mut it.cursor, it.entries.len())),
             Screen::Records(records) => Some((&mut records.cursor, records.entries.len())),
             Screen::Tokens => {
                 let lines = self.tokens.entries.len();

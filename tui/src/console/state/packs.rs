@@ -58,6 +58,8 @@ pub(in crate::console) struct Packs {
     /// The search text.
     text: String,
     pub(in crate::console) cursor: Cursor,
+    /// The packs to compare, at most two, as they were marked.
+    marked: Vec<MpackKey>,
     /// The pending request.
     pub(in crate::console) loading: Option<Ticket>,
     /// Why the last request failed. What was loaded stays.
@@ -78,6 +80,7 @@ impl Packs {
             order: PackOrder::default(),
             text: String::new(),
             cursor: Cursor::default(),
+            marked: Vec::new(),
             loading: Some(loading),
             failure: None,
         };
@@ -90,6 +93,8 @@ impl Packs {
         self.loading = None;
         match answer {
             Ok(known) => {
+                // A pack may be deleted meanwhile.
+                self.marked.retain(|key| known.packs.iter().any(|pack| pack.key == *key));
                 self.arrange(|packs| (packs.known, packs.failure) = (Some(known), None));
             }
             Err(failure) => self.failure = Some(failure),
@@ -118,6 +123,33 @@ impl Packs {
     pub(in crate::console) fn select(&mut self, key: MpackKey) {
         let line = self.shown().position(|pack| pack.key == key);
         line.into_iter().for_each(|line| self.cursor.set(line));
+    }
+
+    /// Marks or unmarks the selected pack. Of three, the first loses its mark.
+    pub(in crate::console) fn mark(&mut self) {
+        let Some(key) = self.current().map(|pack| pack.key) else { return };
+        match self.marked.iter().position(|marked| *marked == key) {
+            Some(at) => drop(self.marked.remove(at)),
+            None => self.marked.push(key),
+        }
+        if self.marked.len() > 2 {
+            self.marked.remove(0);
+        }
+    }
+
+    /// The name of a marked pack, in a comparison: `A` or `B`.
+    pub(in crate::console) fn mark_of(&self, key: MpackKey) -> Option<&'static str> {
+        let at = self.marked.iter().position(|marked| *marked == key)?;
+        Some(["A", "B"][at.min(1)])
+    }
+
+    /// The two marked packs; of one marked pack, that and the selected one.
+    pub(in crate::console) fn to_compare(&self) -> Option<[MpackKey; 2]> {
+        match self.marked[..] {
+            [a, b] => Some([a, b]),
+            [a] => self.current().map(|pack| [a, pack.key]).filter(|[a, b]| a != b),
+            _ => None,
+        }
     }
 
     /// Changes something, and orders the packs again.

@@ -4,6 +4,7 @@ use packhouse_host::GcEntry;
 use packhouse_host::access::TokenReport;
 
 use super::commits::Commits;
+use super::comparison::Comparison;
 use super::cursor::Cursor;
 use super::entity::Entity;
 use super::files::Files;
@@ -24,6 +25,8 @@ pub(in crate::console) enum Screen {
     Packs(Box<Packs>),
     /// The records of a pack.
     Records(Box<Records>),
+    /// Two packs compared.
+    Comparison(Box<Comparison>),
     /// The commits of a repo.
     Commits(Box<Commits>),
     /// The files of one of them.

@@ -1,5 +1,6 @@
 //! The tests that every store must pass: the one on this machine, a server, and the demo store.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,9 +12,10 @@ use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_host::serve::{ServeLimits, ServeOptions, Server};
 use packhouse_host::worker::Stop;
 use packhouse_host::{
-    Event, FilesQuery, GcOptions, GcQuery, Inspect, JobStatus, JobsQuery, LogQuery, MpackKey,
-    Operation, PackFate, PackRecordsQuery, Policy, Progress, PruneOptions, PruneReport,
-    PushOptions, Remote, RemoteOptions, RepoName, Store, StoreOptions, VerifyOptions, Visibility,
+    ComparedSum, ComparedTotals, Event, FilesQuery, GcOptions, GcQuery, Inspect, JobStatus,
+    JobsQuery, LogQuery, MpackKey, Operation, PackComparisonQuery, PackFate, PackRecordsQuery,
+    Policy, Progress, PruneOptions, PruneReport, PushOptions, RecordClass, Remote, RemoteOptions,
+    RepoName, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -145,6 +147,7 @@ async fn what_is_inside_is_the_same_everywhere(place: &impl Place) {
         assert_eq!(read as u64, opened.bytes().min(PREVIEW as u64));
     }
     packs_list_their_records(store, &repo).await;
+    packs_are_compared(store, &repo).await;
     let nothing = contents::find(store, "ffffffffffffffff", vec![repo.clone()]).await;
     assert_eq!(nothing, [(repo, Ok(Vec::new()))]);
 }
@@ -187,6 +190,39 @@ async fn packs_list_their_records(store: &dyn Backend, repo: &RepoName) {
     let query = PackRecordsQuery { pack, from: 0, limit: 7, kind: None, id: None };
     let failure = Failure::from(store.pack_records(repo, &query).await.unwrap_err());
     assert!(failure.message.contains(&pack.to_string()), "{failure}");
+}
+
+/// Each record of two packs is in one class, on one page.
+async fn packs_are_compared(store: &dyn Backend, repo: &RepoName) {
+    let detail = store.detail(repo).await.unwrap();
+    let [a, b] = [&detail.packs[0], &detail.packs[1]];
+    let (class, after) = (None, None);
+    let mut query = PackComparisonQuery { a: a.key, b: b.key, class, after, limit: 7 };
+    let (mut records, mut totals) = (Vec::new(), None);
+    loop {
+        let page = store.compare_packs(repo, &query).await.unwrap();
+        assert_eq!(page.totals.is_some(), records.is_empty(), "with the first page");
+        totals = page.totals.or(totals);
+        records.extend(page.records);
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    let mut counted = ComparedTotals::default();
+    records.iter().for_each(|record| counted.add(record.class, record.a, record.b));
+    assert_eq!(totals, Some(counted));
+    let ids: BTreeSet<_> = records.iter().map(|record| (record.kind, &record.id)).collect();
+    assert_eq!(ids.len(), records.len());
+    let of = |sum: ComparedSum| sum.records;
+    let both = of(counted.same) + of(counted.other_encoding);
+    assert_eq!((of(counted.only_a) + both, of(counted.only_b) + both), (a.records, b.records));
+    let class = Some(RecordClass::OnlyB);
+    query = PackComparisonQuery { class, after: None, limit: 1000, ..query };
+    let only_b = store.compare_packs(repo, &query).await.unwrap().records;
+    assert!(only_b.iter().eq(records.iter().filter(|record| record.class == RecordClass::OnlyB)));
+    query = PackComparisonQuery { b: MpackKey::new([0xee; 32]), ..query };
+    assert!(store.compare_packs(repo, &query).await.is_err());
 }
 
 async fn watchers_see_changes(place: &impl Place) {

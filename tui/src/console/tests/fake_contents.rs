@@ -4,8 +4,9 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
 use packhouse_host::{
-    CommittedFile, Content, Contents, Error, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery,
-    LoggedCommit, PackRecord, PackRecordsPage, PackRecordsQuery, RecordReport, RepoName, Result,
+    CommittedFile, ComparedRecord, ComparedTotals, Content, Contents, Error, FilesPage, FilesQuery,
+    FoundRecord, LogPage, LogQuery, LoggedCommit, PackComparison, PackComparisonQuery, PackRecord,
+    PackRecordsPage, PackRecordsQuery, RecordReport, RepoName, Result,
 };
 
 use super::fake::opened;
@@ -18,6 +19,7 @@ pub(super) struct FakeContents {
     files: Vec<CommittedFile>,
     records: Vec<(RecordReport, Vec<u8>)>,
     pack_records: Vec<PackRecord>,
+    compared: Vec<ComparedRecord>,
 }
 
 impl Fake {
@@ -41,6 +43,11 @@ impl Fake {
     /// Each pack has these records.
     pub(super) fn put_pack_records(&self, records: Vec<PackRecord>) {
         self.inner.contents().pack_records = records;
+    }
+
+    /// Each two packs differ so.
+    pub(super) fn put_compared(&self, compared: Vec<ComparedRecord>) {
+        self.inner.contents().compared = compared;
     }
 
     /// Each repo has this record, of these bytes.
@@ -132,5 +139,22 @@ impl Contents for FakeStore {
             records.extend(Some(record).filter(is_wanted));
         }
         Ok(PackRecordsPage { records, next, pack_bytes, pack_records })
+    }
+
+    async fn compare_packs(
+        &self,
+        _: &RepoName,
+        query: &PackComparisonQuery,
+    ) -> Result<PackComparison> {
+        let all = self.contents().compared.clone();
+        let mut totals = ComparedTotals::default();
+        all.iter().for_each(|record| totals.add(record.class, record.a, record.b));
+        let first: usize = query.after.as_ref().map_or(0, |after| after.parse().unwrap());
+        // As a store: a page looks at so many records.
+        let end = all.len().min(first + query.limit as usize);
+        let wanted = |record: &&ComparedRecord| query.class.is_none_or(|it| it == record.class);
+        let records = all[first..end].iter().filter(wanted).cloned().collect();
+        let next = (end < all.len()).then(|| end.to_string());
+        Ok(PackComparison { totals: (first == 0).then_some(totals), records, next })
     }
 }

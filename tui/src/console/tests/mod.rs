@@ -12,6 +12,7 @@
 mod backends;
 mod buttons;
 mod changes;
+mod comparison;
 mod connection;
 mod contents;
 mod drive;

@@ -133,6 +133,9 @@ impl Bench {
             Effect::Records(ticket, repo, query) => {
                 Msg::Records(ticket, at_once(store.pack_records(&repo, &query)))
             }
+            Effect::Compare(ticket, repo, query) => {
+                Msg::Compared(ticket, at_once(store.compare_packs(&repo, &query)))
+            }
             Effect::Files(ticket, repo, query) => {
                 Msg::Files(ticket, at_once(store.files(&repo, &query)))
             }

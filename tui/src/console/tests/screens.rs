@@ -8,6 +8,7 @@ use packhouse_host::{
 };
 use ratatui::style::{Color, Modifier};
 
+use super::comparison::differing;
 use super::contents::filled;
 use super::fake::{check, commit, file, job, last_gc, replaced, summary, token};
 use super::fake_store::Fake;
@@ -206,6 +207,12 @@ async fn packs() {
 async fn records_of_a_pack() {
     let keys = ["P", "Enter", "Down", "Down", "Down", "Down", "Down", "Down", "Down"];
     insta::assert_snapshot!("records", pictures(|| packed(1200), &keys).await);
+}
+
+#[tokio::test]
+async fn comparison_of_packs() {
+    let keys = ["P", "Space", "Down", "Space", "d", "Down"];
+    insta::assert_snapshot!("comparison", pictures(|| differing(1200), &keys).await);
 }
 
 /// A token that works, one that is revoked, and one that has expired.

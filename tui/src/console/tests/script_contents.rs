@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use packhouse_host::{
-    Content, Contents, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackRecordsPage,
-    PackRecordsQuery, RecordReport, RepoName, Result,
+    Content, Contents, FilesPage, FilesQuery, FoundRecord, LogPage, LogQuery, PackComparison,
+    PackComparisonQuery, PackRecordsPage, PackRecordsQuery, RecordReport, RepoName, Result,
 };
 
 use super::script::Scripted;
@@ -46,5 +46,15 @@ impl<B: Backend + Clone + 'static> Contents for Scripted<B> {
     ) -> Result<PackRecordsPage> {
         self.called("records", &format!("{repo} {}", query.from))?;
         self.inner.pack_records(repo, query).await
+    }
+
+    async fn compare_packs(
+        &self,
+        repo: &RepoName,
+        query: &PackComparisonQuery,
+    ) -> Result<PackComparison> {
+        let class = query.class.map_or("all", |class| class.as_str());
+        self.called("compare", &format!("{repo} {class}"))?;
+        self.inner.compare_packs(repo, query).await
     }
 }

@@ -52,6 +52,14 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::SortNext | Action::SortPrevious | Action::SortTurn => {
             model.repos.sort(action, model.now)
         }
+        Action::Mark if model.focus() == Focus::Packs => packs::mark(model),
+        Action::Compare => return packs::compare(model),
+        Action::StatusNext if model.focus() == Focus::Comparison => {
+            return packs::step_class(model, 1);
+        }
+        Action::StatusPrevious if model.focus() == Focus::Comparison => {
+            return packs::step_class(model, -1);
+        }
         Action::Mark => model.repos.mark(),
         Action::MarkAll => model.repos.mark_all(),
         Action::Copy => return copy(model),
@@ -265,7 +273,9 @@ fn open(model: &mut Model) -> Vec<Effect> {
         Focus::Workers => return workers::open(model),
         Focus::Commits | Focus::Entity => return contents::show_files(model),
         Focus::Packs => return contents::show_records(model),
-        Focus::Files | Focus::Find | Focus::Records => return contents::show_selected(model),
+        Focus::Files | Focus::Find | Focus::Records | Focus::Comparison => {
+            return contents::show_selected(model);
+        }
         _ => {
             let name = model.current_repo();
             return name.map(|name| screens::open_repo(model, name)).unwrap_or_default();
@@ -356,7 +366,9 @@ fn copy(model: &mut Model) -> Vec<Effect> {
             return vec![Effect::Copy(text)];
         }
         Some(Screen::Workers) => model.workers.current().map(|job| job.id.to_string()),
-        Some(Screen::Commits(_) | Screen::Files(_) | Screen::Find(_)) => model.id_here(),
+        Some(Screen::Commits(_) | Screen::Files(_) | Screen::Find(_) | Screen::Comparison(_)) => {
+            model.id_here()
+        }
         Some(Screen::Records(records)) => records.current().map(|record| record.id.clone()),
         Some(Screen::Entity(entity)) => Some(entity.id.clone()),
         _ => None,

@@ -105,6 +105,10 @@ pub(super) fn more(model: &mut Model) -> Option<Effect> {
             let query = files.more(ticket)?;
             Some(Effect::Files(ticket, files.repo.clone(), query))
         }
+        Screen::Comparison(it) => {
+            let query = it.more(ticket)?;
+            Some(Effect::Compare(ticket, it.repo.clone(), query))
+        }
         Screen::Records(records) => {
             let query = records.more(ticket)?;
             Some(Effect::Records(ticket, records.repo.clone(), query))
@@ -139,6 +143,11 @@ pub(super) fn reload(screen: &mut Screen, ticket: Ticket, all: bool) -> Option<E
         }
         Screen::Files(files) if !files.known || files.failure.is_some() => {
             Some(Effect::Files(ticket, files.repo.clone(), files.begin(ticket)))
+        }
+        // Packs never change.
+        Screen::Comparison(it) if it.totals.is_none() || it.failure.is_some() => {
+            let query = it.begin(ticket);
+            Some(Effect::Compare(ticket, it.repo.clone(), query))
         }
         // What the index maps to it changes, but a reload would lose pages.
         Screen::Records(records) if all || records.whole.is_none() || records.failure.is_some() => {

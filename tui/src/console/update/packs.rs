@@ -1,8 +1,12 @@
-//! The packs of a repo: shows them, sorted and searched.
+//! The packs of a repo: shows them, sorted and searched, and compares two of them.
 
-use super::prompt;
+use packhouse_host::PackComparison;
+
+use super::{contents, prompt};
+use crate::console::failure::BackendResult;
+use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
-use crate::console::state::{Item, Model, Packs, Screen, Wanted};
+use crate::console::state::{Comparison, Item, Model, Packs, Screen, Ticket, Wanted};
 
 /// Shows the packs of the current repo; from a repo, with the cursor on the selected pack.
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
@@ -43,4 +47,51 @@ pub(super) fn search(model: &mut Model, text: &str) {
     if let Some(Screen::Packs(packs)) = model.screens.last_mut() {
         packs.search(text);
     }
+}
+
+/// Marks or unmarks the selected pack.
+pub(super) fn mark(model: &mut Model) {
+    if let Some(Screen::Packs(packs)) = model.screens.last_mut() {
+        packs.mark();
+    }
+}
+
+/// Compares the marked packs.
+pub(super) fn compare(model: &mut Model) -> Vec<Effect> {
+    let Some(Screen::Packs(packs)) = model.screens.last() else { return Vec::new() };
+    let Some(pair) = packs.to_compare() else {
+        let mark = model.keymap.key_in(Focus::Packs, Action::Mark);
+        model.notice = Some(format!("Mark two packs with {mark} to compare them"));
+        return Vec::new();
+    };
+    let mut comparison = Comparison::new(packs.repo.clone(), pair);
+    let ticket = model.ticket();
+    let effect = Effect::Compare(ticket, comparison.repo.clone(), comparison.begin(ticket));
+    model.screens.push(Screen::Comparison(Box::new(comparison)));
+    vec![effect]
+}
+
+/// Lists the records of another class.
+pub(super) fn step_class(model: &mut Model, by: isize) -> Vec<Effect> {
+    let ticket = model.ticket();
+    let Some(Screen::Comparison(it)) = model.screens.last_mut() else { return Vec::new() };
+    it.step_class(by);
+    vec![Effect::Compare(ticket, it.repo.clone(), it.begin(ticket))]
+}
+
+/// A page of a comparison. The search for a class goes on while it is displayed.
+pub(super) fn compared(
+    model: &mut Model,
+    ticket: Ticket,
+    answer: BackendResult<PackComparison>,
+) -> Option<Effect> {
+    let missed = matches!(&answer, Err(failure) if model.misses(failure));
+    let comparison = model.comparison_awaiting(ticket)?;
+    match missed {
+        true => comparison.loading = None,
+        false => comparison.take(answer),
+    }
+    let goes_on = !missed && comparison.is_searching();
+    model.dirty = true;
+    if goes_on { contents::more(model) } else { None }
 }

@@ -72,6 +72,10 @@ fn path(model: &Model) -> Vec<String> {
             let pack = short_id(&records.pack.to_string());
             path.extend([records.repo.to_string(), pack, "records".to_owned()]);
         }
+        (None, Some(Screen::Comparison(it))) => {
+            let pair = [it.a, it.b].map(|key| short_id(&key.hex()));
+            path.extend([it.repo.to_string(), pair.join(" and "), "compared".to_owned()]);
+        }
         (None, Some(Screen::Tokens)) => path.push("tokens".to_owned()),
         (None, Some(Screen::NewToken(_))) => path.extend(["tokens".to_owned(), "new".to_owned()]),
         (None, Some(Screen::Workers)) => path.push("workers".to_owned()),

@@ -18,6 +18,7 @@ mod buttons;
 mod chart;
 mod columns;
 mod commits;
+mod comparison;
 mod confirm;
 mod connection;
 mod dialog;
@@ -70,6 +71,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (None, Some(Screen::Repo(repo))) => repo::draw(model, repo, frame, body),
         (None, Some(Screen::Packs(packs))) => pack_list::draw(model, packs, frame, body),
         (None, Some(Screen::Records(it))) => records::draw(model, it, frame, body),
+        (None, Some(Screen::Comparison(it))) => comparison::draw(model, it, frame, body),
         (None, Some(Screen::Tokens)) => tokens::draw(model, frame, body),
         (None, Some(Screen::NewToken(token))) => tokens::created(model, token, frame, body),
         (None, Some(Screen::Workers)) => workers::draw(model, frame, body),

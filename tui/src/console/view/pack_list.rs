@@ -56,7 +56,9 @@ pub(super) fn draw(model: &Model, packs: &Packs, frame: &mut Frame, area: Rect) 
     let table = Table::of("PACK", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, pack: &PackReport, selected| {
         // Without the name of the hash, like the file name.
-        table.row(styles, &pack.key.hex(), |head| cell(model, packs, pack, head), selected)
+        let mark = packs.mark_of(pack.key).map(|mark| format!("{mark} ")).unwrap_or_default();
+        let name = format!("{mark}{}", pack.key.hex());
+        table.row(styles, &name, |head| cell(model, packs, pack, head), selected)
     };
     list(frame, rows, table.head(styles), packs.cursor, packs.shown(), row)
 }

@@ -1,0 +1,127 @@
+//! Two packs compared: what is in only one, in both, and in both in different encodings.
+
+use packhouse_host::{
+    ComparedRecord, ComparedTotals, MpackKey, PackComparison, PackComparisonQuery, RecordClass,
+    RepoName,
+};
+
+use super::cursor::Cursor;
+use super::ticket::Ticket;
+use crate::console::failure::{BackendResult, Failure};
+
+/// Records per page.
+pub(in crate::console) const COMPARED_PAGE: u32 = 500;
+
+/// The classes to filter by.
+const FILTERS: [Option<RecordClass>; 5] = [
+    None,
+    Some(RecordClass::OnlyA),
+    Some(RecordClass::OnlyB),
+    Some(RecordClass::OtherEncoding),
+    Some(RecordClass::Same),
+];
+
+/// [`crate::console::view`] draws it.
+#[derive(Debug)]
+pub(in crate::console) struct Comparison {
+    pub(in crate::console) repo: RepoName,
+    pub(in crate::console) a: MpackKey,
+    pub(in crate::console) b: MpackKey,
+    /// Counts and bytes of each class, once they are known.
+    pub(in crate::console) totals: Option<ComparedTotals>,
+    /// The class whose records are listed; none: all.
+    pub(in crate::console) class: Option<RecordClass>,
+    /// The loaded records.
+    pub(in crate::console) entries: Vec<ComparedRecord>,
+    /// Where the next page begins; none at the end.
+    next: Option<String>,
+    pub(in crate::console) cursor: Cursor,
+    /// The pending request; results of older ones are dropped.
+    pub(in crate::console) loading: Option<Ticket>,
+    /// Whether its result is appended to `entries`, or replaces them.
+    continues: bool,
+    /// Why the last request failed. The loaded records stay.
+    pub(in crate::console) failure: Option<Failure>,
+}
+
+impl Comparison {
+    /// A comparison of which nothing is loaded.
+    pub(in crate::console) fn new(repo: RepoName, [a, b]: [MpackKey; 2]) -> Comparison {
+        Comparison {
+            repo,
+            a,
+            b,
+            totals: None,
+            class: None,
+            entries: Vec::new(),
+            next: None,
+            cursor: Cursor::default(),
+            loading: None,
+            continues: false,
+            failure: None,
+        }
+    }
+
+    /// Begins to load the first page: returns its query.
+    pub(in crate::console) fn begin(&mut self, ticket: Ticket) -> PackComparisonQuery {
+        (self.loading, self.continues) = (Some(ticket), false);
+        self.query(None)
+    }
+
+    /// Begins to load the next page when the cursor comes near the end: returns its query.
+    pub(in crate::console) fn more(&mut self, ticket: Ticket) -> Option<PackComparisonQuery> {
+        let is_near = self.cursor.is_near_end(self.entries.len(), COMPARED_PAGE);
+        if !is_near || self.loading.is_some() || self.failure.is_some() {
+            return None;
+        }
+        let next = self.next.clone()?;
+        (self.loading, self.continues) = (Some(ticket), true);
+        Some(self.query(Some(next)))
+    }
+
+    fn query(&self, after: Option<String>) -> PackComparisonQuery {
+        let (a, b, class, limit) = (self.a, self.b, self.class, COMPARED_PAGE);
+        PackComparisonQuery { a, b, class, after, limit }
+    }
+
+    /// Takes a page.
+    pub(in crate::console) fn take(&mut self, answer: BackendResult<PackComparison>) {
+        self.loading = None;
+        match answer {
+            Ok(page) => {
+                if !self.continues {
+                    self.entries.clear();
+                }
+                self.entries.extend(page.records);
+                self.totals = page.totals.or(self.totals);
+                (self.next, self.failure) = (page.next, None);
+            }
+            Err(failure) => self.failure = Some(failure),
+        }
+    }
+
+    /// Lists the class that is `by` further; the first follows the last. Nothing is known of its
+    /// records yet.
+    pub(in crate::console) fn step_class(&mut self, by: isize) {
+        let at = FILTERS.iter().position(|class| *class == self.class).unwrap_or_default() as isize;
+        let class = FILTERS[(at + by).rem_euclid(FILTERS.len() as isize) as usize];
+        let totals = self.totals;
+        let anew = Comparison::new(self.repo.clone(), [self.a, self.b]);
+        *self = Comparison { class, totals, ..anew };
+    }
+
+    /// Whether less than a page of the class was found, and more may come.
+    pub(in crate::console) fn is_searching(&self) -> bool {
+        self.class.is_some() && self.entries.len() < COMPARED_PAGE as usize
+    }
+
+    /// Whether all records are loaded.
+    pub(in crate::console) fn is_complete(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// The selected record.
+    pub(in crate::console) fn current(&self) -> Option<&ComparedRecord> {
+        self.entries.get(self.cursor.at(self.entries.len()))
+    }
+}
