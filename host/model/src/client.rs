@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchReport, GcEntry, GcPlanReport, GcQuery,
     GcReport, Health, JobReport, JobsQuery, Policy, PolicyCheck, PolicyReport, PruneReport,
-    PushReport, Queued, RepoDetail, RepoReport, RepoSummary, Report, VerifyReport,
+    PushReport, Queued, RepoDetail, RepoReport, RepoSummary, Report, ServerReport, VerifyReport,
 };
 
 /// A store as a console needs it: to look at its repos, jobs and policies, to consolidate and to
@@ -51,6 +51,11 @@ pub trait Inspect: Send + Sync {
 
     /// What needs attention in the store, in numbers.
     async fn health(&self) -> Result<Health>;
+
+    /// The server of a remote store; none for a store on this machine.
+    async fn server(&self) -> Result<Option<ServerReport>> {
+        Ok(None)
+    }
 
     /// Jobs, newest first.
     async fn jobs(&self, query: &JobsQuery) -> Result<Vec<JobReport>>;

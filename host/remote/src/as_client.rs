@@ -17,7 +17,7 @@ use packhouse_model::report::{
     BranchDeleteReport, BranchReport, DeleteReport, FetchBody, FetchReport, GcEntry, GcPlanReport,
     GcQuery, GcReport, Health, HistoryPage, JobPage, JobReport, JobsQuery, NewRepo, Policy,
     PolicyCheck, PolicyReport, PolicyRequest, PushReport, Queued, RepoDetail, RepoPage, RepoReport,
-    RepoSummary, Report,
+    RepoSummary, Report, ServerReport,
 };
 use packhouse_model::text::escaped;
 use reqwest::Method;
@@ -74,6 +74,11 @@ impl Inspect for Remote {
 
     async fn health(&self) -> Result<Health> {
         self.get("health", &[]).await
+    }
+
+    async fn server(&self) -> Result<Option<ServerReport>> {
+        let (status, metrics) = futures::future::try_join(self.status(), self.metrics()).await?;
+        Ok(Some(ServerReport { version: status.version, metrics }))
     }
 
     async fn jobs(&self, query: &JobsQuery) -> Result<Vec<JobReport>> {

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicU64;
 
 use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
+use jiff::Timestamp;
 use packhouse_worker::{Metrics, encoded};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -60,7 +61,7 @@ impl Drop for RequestTimer {
 }
 
 impl ServerMetrics {
-    pub(super) fn new(component: &str) -> ServerMetrics {
+    pub(super) fn new(component: &str, started_at: Timestamp) -> ServerMetrics {
         let mut registry = Registry::with_prefix("packhouse_http");
         let answered = Family::default();
         let seconds: Family<RouteLabels, Histogram> =
@@ -86,6 +87,14 @@ impl ServerMetrics {
             received.clone(),
         );
         registry.register_with_unit("sent", "Size of packs sent", Unit::Bytes, sent.clone());
+        let start: Gauge = Gauge::default();
+        start.set(started_at.as_second());
+        registry.register_with_unit(
+            "start_time",
+            "When the server was started, since 1970",
+            Unit::Seconds,
+            start,
+        );
         ServerMetrics {
             jobs: Metrics::new(component),
             registry,

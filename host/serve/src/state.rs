@@ -65,7 +65,7 @@ impl AppState {
             signer,
             rate_limits: RateLimits::new(&limits),
             proxies: Proxies::new(&options.trusted_proxies),
-            metrics: ServerMetrics::new(store.component_digest()),
+            metrics: ServerMetrics::new(store.component_digest(), store.now()),
             readiness: ReadinessProbe::default(),
             memory: BodyMemory::new(),
             requests: RequestLimits::new(&limits, store.disk_bytes()?),

@@ -80,6 +80,12 @@ impl Runner {
                     Msg::Health(ticket, store.health().await.map_err(Failure::from))
                 });
             }
+            Effect::Server(ticket) => {
+                self.spawn(ticket, async move {
+                    let report = store.server().await.map(|report| report.map(Box::new));
+                    Msg::Served(ticket, report.map_err(Failure::from))
+                });
+            }
             Effect::Show(ticket, repo) => {
                 self.spawn(ticket, async move {
                     let shown = store.detail(&repo).await;

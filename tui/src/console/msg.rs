@@ -2,7 +2,7 @@
 
 use crossterm::event::MouseEvent;
 use packhouse_host::access::{NewToken, TokenReport};
-use packhouse_host::report::RepoDetail;
+use packhouse_host::report::{RepoDetail, ServerReport};
 use packhouse_host::{
     BranchDeleteReport, ConnectionStatus, Event, FilesPage, FilesQuery, GcEntry, GcPlanReport,
     GcQuery, GcReport, Health, JobReport, JobsQuery, LogPage, LogQuery, PackComparison,
@@ -43,6 +43,8 @@ pub(super) enum Msg {
     Summarised(BackendResult<RepoSummary>),
     /// [`Effect::Health`] ended.
     Health(Ticket, BackendResult<Health>),
+    /// [`Effect::Server`] ended.
+    Served(Ticket, BackendResult<Option<Box<ServerReport>>>),
     /// [`Effect::Show`] ended.
     Shown(Ticket, BackendResult<Box<RepoDetail>>),
     /// [`Effect::Records`] ended.
@@ -110,6 +112,8 @@ pub(super) enum Effect {
     Summarise(Ticket, RepoName),
     /// Load what needs attention in the store.
     Health(Ticket),
+    /// Load what the server says of itself.
+    Server(Ticket),
     /// Load the details of one repo.
     Show(Ticket, RepoName),
     /// Load a page of the records of a pack.

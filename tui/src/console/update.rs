@@ -4,7 +4,7 @@
 //! [`work`] runs, [`jobs`] the jobs of the store, [`prune`] packs that no repo needs,
 //! [`policies`] the policies, [`branches`] branches, [`health`] what needs attention in it, [`contents`] what is inside
 //! repos, [`packs`] the packs of one, [`find`] the search for an ID, [`tokens`] access tokens,
-//! [`workers`] leases, [`prompt`] questions in the footer, [`export`] files, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
+//! [`workers`] leases, [`server`] the server, [`prompt`] questions in the footer, [`export`] files, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
 //! store. [`screens`] opens screens.
 
 mod act;
@@ -25,6 +25,7 @@ mod prompt;
 mod prune;
 mod reload;
 mod screens;
+mod server;
 mod tokens;
 mod work;
 mod workers;
@@ -90,6 +91,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Policy(answer) => policies::loaded(model, answer),
         Msg::Policies(ticket, answer) => policies::checked(model, ticket, answer),
         Msg::PrunePreviewed(ticket, answer) => prune::previewed(model, ticket, answer),
+        Msg::Served(ticket, answer) => server::polled(model, ticket, answer),
         Msg::Shown(ticket, answer) => loaded::shown(model, ticket, answer),
         Msg::Tokens(ticket, answer) => tokens::listed(model, ticket, answer),
         Msg::Commits(ticket, answer) => contents::listed_commits(model, ticket, answer),
@@ -127,7 +129,9 @@ fn tick(model: &mut Model) -> Vec<Effect> {
     if model.repos.due(model.now) {
         return reload::all(model);
     }
-    reload::what_is_due(model)
+    let mut effects = reload::what_is_due(model);
+    effects.extend(server::poll(model));
+    effects
 }
 
 /// A frame was drawn. What it has shown can be confirmed.

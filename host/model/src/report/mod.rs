@@ -18,6 +18,7 @@ pub(crate) mod prune;
 mod push;
 pub(crate) mod repo;
 mod scrub;
+mod server;
 mod verify;
 
 use jiff::Timestamp;
@@ -53,6 +54,7 @@ pub use prune::{PackFate, PruneReport, ReplacedPack};
 pub use push::{FetchReport, PushReport, PushStatus};
 pub use repo::{BranchDeleteReport, BranchReport, DeleteReport, DeletedRepo, RepoReport};
 pub use scrub::{ScrubReport, ScrubState};
+pub use server::ServerReport;
 pub use verify::{Problem, ProblemKind, VerifyReport};
 
 /// A finished consolidation, as recorded in the catalog.

@@ -52,6 +52,8 @@ pub(in crate::console) enum Focus {
     NewToken,
     /// Who works on jobs.
     Workers,
+    /// The server of a remote store.
+    Server,
     Log,
     Palette,
     Leave,
@@ -60,7 +62,7 @@ pub(in crate::console) enum Focus {
 
 impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Focus; 33] = [
+    pub(in crate::console) const ALL: [Focus; 34] = [
         Focus::Repos,
         Focus::Filter,
         Focus::Repo,
@@ -90,6 +92,7 @@ impl Focus {
         Focus::Tokens,
         Focus::NewToken,
         Focus::Workers,
+        Focus::Server,
         Focus::Log,
         Focus::Palette,
         Focus::Leave,
@@ -128,6 +131,7 @@ impl Focus {
             Focus::Tokens => "Tokens",
             Focus::NewToken => "New token",
             Focus::Workers => "Workers",
+            Focus::Server => "Server",
             Focus::Log => "Log",
             Focus::Palette => "Commands",
             Focus::Leave => "Quit dialog",

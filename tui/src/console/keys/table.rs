@@ -68,6 +68,8 @@ pub(in crate::console) enum Action {
     Repair,
     /// Shows who works on jobs.
     Workers,
+    /// Shows the server of a remote store.
+    Server,
     /// Deletes the packs that are due.
     PruneNow,
     RetryJob,
@@ -177,6 +179,7 @@ const LETTERS: &[Focus] = &[
     F::Policies,
     F::Tokens,
     F::Workers,
+    F::Server,
     F::Log,
     F::Help,
 ];
@@ -209,6 +212,7 @@ const SCROLLED: &[Focus] = &[
     F::PolicyForm,
     F::Tokens,
     F::Workers,
+    F::Server,
     F::Log,
     F::Palette,
     F::Help,
@@ -262,6 +266,7 @@ const SCREENS: &[Focus] = &[
     F::Tokens,
     F::NewToken,
     F::Workers,
+    F::Server,
     F::Log,
 ];
 /// Lists that can be written to a file.
@@ -334,7 +339,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Health, "health", &[Key::char('3')], SCREENS, "health", "Show what needs attention in the store, and what to do about it"),
     row(Action::Preview, "preview", &[Key::char('p')], &[F::Repos, F::Repo, F::Done, F::Record], "preview", "Show the plan of a consolidation without running it"),
     row(Action::Verify, "verify", &[Key::char('v')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "verify", "Read and hash every pack of the repo or the marked repos"),
-    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Tokens, F::NewToken, F::Workers, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Log, F::Help], "back", "Go back"),
+    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Tokens, F::NewToken, F::Workers, F::Server, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Log, F::Help], "back", "Go back"),
     row(Action::CancelQueued, "cancel-queued", &[Key::char('X')], &[F::Runs], "cancel queue", "Cancel all queued runs"),
     row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "Show queued, active and finished runs"),
     row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "Show all finished consolidations"),
@@ -343,12 +348,13 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Find, "find", &[Key::char('6'), Key::char('f')], SCREENS, "find", "Find a record by its ID, or the beginning of it, in all repos"),
     row(Action::Tokens, "tokens", &[Key::char('7')], SCREENS, "tokens", "Show the access tokens of the store"),
     row(Action::Workers, "workers", &[Key::char('8')], SCREENS, "workers", "Show which workers have jobs, since when and until when"),
+    row(Action::Server, "server", &[Key::char('9')], SCREENS, "server", "Show the load of the server of a remote store"),
     row(Action::Back, "clear", &[ESC], &[F::Repos], "clear", "Unmark all repos, then clear the filter"),
     row(Action::Quit, "out", &[Key::char('q')], &[F::Repos], "quit", "Quit the console"),
     row(Action::Help, "help", &[Key::char('?')], SCREENS, "help", "Show this help"),
     row(Action::Palette, "palette", &[Key::char(':')], SCREENS, "commands", "Find a command by its name"),
     row(Action::Copy, "copy", &[Key::char('c')], COPIED, "copy", "Copy the selected name, key, ID or command"),
-    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Tokens, F::Workers, F::History, F::Health, F::Prune, F::Policies], "refresh", "Reload from the store"),
+    row(Action::Refresh, "refresh", &[Key::char('r')], &[F::Repos, F::Repo, F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Tokens, F::Workers, F::Server, F::History, F::Health, F::Prune, F::Policies], "refresh", "Reload from the store"),
     row(Action::Refresh, "reload", &[Key::char('R')], &[F::Jobs, F::Job], "reload", "Reload from the store"),
     row(Action::Export, "export", &[Key::ctrl('s')], LISTS, "export", "Write the displayed list to a new file in the current folder, as CSV or JSON"),
     row(Action::Repos, "repos", &[Key::char('1')], SCREENS, "repos", "Show the list of repos"),
@@ -372,7 +378,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::PageDown, "page-down", &[Key::plain(KeyCode::PageDown)], SCROLLED, "", "Move one page down"),
     row(Action::PageUp, "page-up-letter", &[Key::ctrl('u')], LETTERS, "", "Move one page up"),
     row(Action::PageDown, "page-down-letter", &[Key::ctrl('d')], LETTERS, "", "Move one page down"),
-    row(Action::First, "first-letter", &[Key::char('g')], &[F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Confirm, F::Runs, F::History, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Tokens, F::Workers, F::Log, F::Help], "", "Move to the top"),
+    row(Action::First, "first-letter", &[Key::char('g')], &[F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Confirm, F::Runs, F::History, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Tokens, F::Workers, F::Server, F::Log, F::Help], "", "Move to the top"),
     row(Action::Last, "last-letter", &[Key::char('G')], LETTERS, "", "Move to the end"),
     row(Action::First, "first", &[Key::plain(KeyCode::Home)], SCROLLED, "", "Move to the top"),
     row(Action::Last, "last", &[Key::plain(KeyCode::End)], SCROLLED, "", "Move to the end"),

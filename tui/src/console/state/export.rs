@@ -192,6 +192,7 @@ impl Model {
                 | Screen::Entity(_)
                 | Screen::Job(_)
                 | Screen::Health
+                | Screen::Server
                 | Screen::PolicyForm(_)
                 | Screen::NewToken(_),
             ) => None,

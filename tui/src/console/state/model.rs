@@ -21,6 +21,7 @@ use super::repos::Repos;
 use super::run::{Outcome, RunState};
 use super::runs::Runs;
 use super::screen::{Leave, Screen};
+use super::server::Server;
 use super::ticket::Ticket;
 use super::tokens::Tokens;
 use super::workers::Workers;
@@ -67,6 +68,8 @@ pub(in crate::console) struct Model {
     pub(in crate::console) policies: Policies,
     pub(in crate::console) tokens: Tokens,
     pub(in crate::console) workers: Workers,
+    /// The server of a remote store.
+    pub(in crate::console) server: Server,
     /// What needs attention in the store.
     pub(in crate::console) health: StoreHealth,
     pub(in crate::console) log: Log,
@@ -115,6 +118,7 @@ impl Model {
             policies: Policies::default(),
             tokens: Tokens::default(),
             workers: Workers::default(),
+            server: Server::default(),
             health: StoreHealth::default(),
             log: Log::default(),
             notice: None,
@@ -167,6 +171,7 @@ impl Model {
             (.., Some(Screen::Tokens)) => Focus::Tokens,
             (.., Some(Screen::NewToken(_))) => Focus::NewToken,
             (.., Some(Screen::Workers)) => Focus::Workers,
+            (.., Some(Screen::Server)) => Focus::Server,
             (.., Some(Screen::Log)) => Focus::Log,
             (.., None) if self.repos.typing => Focus::Filter,
             (.., None) => Focus::Repos,
@@ -205,7 +210,7 @@ impl Model {
             Some(Screen::Policies) => self.policies.current().map(|check| check.repo.clone()),
             Some(Screen::PolicyForm(form)) => form.repo().cloned(),
             Some(Screen::Workers) => self.workers.current().and_then(|job| job.repo.clone()),
-            Some(Screen::Tokens | Screen::NewToken(_) | Screen::Log) => None,
+            Some(Screen::Tokens | Screen::NewToken(_) | Screen::Server | Screen::Log) => None,
             None => self.repos.current().map(|repo| repo.repo.clone()),
         }
     }
@@ -264,7 +269,8 @@ impl Model {
                 | Screen::Record(..)
                 | Screen::Job(_)
                 | Screen::PolicyForm(_)
-                | Screen::NewToken(_),
+                | Screen::NewToken(_)
+                | Screen::Server,
             ) => return None,
         };
         (lines > 0).then(|| (cursor.at(lines) + 1, lines, more))
@@ -357,6 +363,7 @@ impl Model {
                 let lines = self.workers.leases.len();
                 Some((&mut self.workers.cursor, lines))
             }
+            Screen::Server => Some((&mut self.server.top, text)),
             // It fits.
             Screen::NewToken(_) => None,
             Screen::Commits(commits) => Some((&mut commits.cursor, commits.entries.len())),

@@ -61,6 +61,8 @@ pub(in crate::console) enum Screen {
     NewToken(Box<TokenReport>),
     /// Who works on jobs.
     Workers,
+    /// The server of a remote store.
+    Server,
     /// The log.
     Log,
 }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use packhouse_host::access::{Reach, Scope, TokenReport};
 use packhouse_host::contents::Kind;
+use packhouse_host::report::ServerReport;
 use packhouse_host::{
     CommittedFile, Damage, FoundRecord, GcDone, GcOptions, GcPlanReport, GcPlanned, GcProof,
     GcRecord, GcReport, JobReport, JobStatus, KeptPack, LoggedCommit, MpackKey, Operation,
@@ -275,4 +276,31 @@ pub(in crate::console) fn pack_record(number: u64) -> PackRecord {
         mpack_key: Some(MpackKey::new([if needed { 7 } else { 9 }; 32])),
         needed,
     }
+}
+
+/// A server that has handled so many requests since its start: one in a hundred failed, 90 in a
+/// hundred took up to 4 ms, nearly all others up to 64 ms, and one waited for changes.
+pub(in crate::console) fn server_report(requests: u64, started: i64) -> ServerReport {
+    let of = |part: f64| requests as f64 * part;
+    let mut metrics = format!(
+        "# TYPE packhouse_http_requests counter\n\
+         packhouse_http_requests_total{{method=\"GET\",route=\"/a\",status=\"200\"}} {}\n\
+         packhouse_http_requests_total{{method=\"PUT\",route=\"/a\",status=\"507\"}} {}\n\
+         packhouse_http_under_way 3\n\
+         packhouse_http_received_bytes_total {}\n\
+         packhouse_http_sent_bytes_total {}\n\
+         packhouse_http_start_time_seconds {started}\n",
+        of(0.99),
+        of(0.01),
+        requests * 2048,
+        requests * 1024,
+    );
+    for (limit, part) in [("0.004", 0.9), ("0.064", 0.998), ("+Inf", 1.0)] {
+        for (route, number) in [("/a", of(part)), ("/admin/v1/changes", of(part) * 5.0)] {
+            metrics += &format!(
+                "packhouse_http_request_duration_seconds_bucket{{le=\"{limit}\",method=\"GET\",route=\"{route}\"}} {number}\n"
+            );
+        }
+    }
+    ServerReport { version: "0.1.0".to_owned(), metrics: metrics + "# EOF\n" }
 }

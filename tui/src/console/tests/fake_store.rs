@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::clock::Clock;
+use packhouse_host::report::ServerReport;
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::sample::Random;
 use packhouse_host::{
@@ -51,6 +52,8 @@ struct Inside {
     jobs: BTreeMap<i64, JobReport>,
     /// What the numbers of the store begin with; damage and jobs are counted.
     health: Health,
+    /// The server, if the store pretends to be remote.
+    server: Option<ServerReport>,
     /// Packs that no repo needs.
     replaced: Vec<ReplacedPack>,
     /// Policy checks.
@@ -132,6 +135,11 @@ impl Fake {
     pub(super) fn put_health(&self, health: Health) {
         self.inner.inside().health = health;
         self.notify();
+    }
+
+    /// The server of the store, as it describes itself now.
+    pub(super) fn put_server(&self, report: ServerReport) {
+        self.inner.inside().server = Some(report);
     }
 
     /// Damage that is known of the packs at these positions in a repo.
@@ -426,6 +434,10 @@ impl Inspect for FakeStore {
             timeline: repo.timeline,
             history: past.map(|entry| entry.record).collect(),
         })
+    }
+
+    async fn server(&self) -> Result<Option<ServerReport>> {
+        Ok(self.inside().server.clone())
     }
 
     async fn health(&self) -> Result<Health> {

@@ -34,6 +34,7 @@ mod safety;
 mod screens;
 mod script;
 mod script_contents;
+mod server;
 mod tokens;
 pub(in crate::console) mod update;
 mod workers;

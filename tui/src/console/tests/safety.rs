@@ -136,6 +136,9 @@ impl Bench {
             Effect::Compare(ticket, repo, query) => {
                 Msg::Compared(ticket, at_once(store.compare_packs(&repo, &query)))
             }
+            Effect::Server(ticket) => {
+                Msg::Served(ticket, at_once(store.server()).map(|it| it.map(Box::new)))
+            }
             Effect::Files(ticket, repo, query) => {
                 Msg::Files(ticket, at_once(store.files(&repo, &query)))
             }

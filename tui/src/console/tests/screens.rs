@@ -13,6 +13,7 @@ use super::contents::filled;
 use super::fake::{check, commit, file, job, last_gc, replaced, summary, token};
 use super::fake_store::Fake;
 use super::records::packed;
+use super::server::{remote, sampled};
 use super::{Console, text};
 use crate::console::theme::{Styles, Theme};
 use crate::console::view::view;
@@ -213,6 +214,12 @@ async fn records_of_a_pack() {
 async fn comparison_of_packs() {
     let keys = ["P", "Space", "Down", "Space", "d", "Down"];
     insta::assert_snapshot!("comparison", pictures(|| differing(1200), &keys).await);
+}
+
+#[tokio::test]
+async fn load_of_the_server() {
+    let then = async |console: &mut Console| sampled(console, 40).await;
+    insta::assert_snapshot!("server", pictures_after(remote, &[], then).await);
 }
 
 /// A token that works, one that is revoked, and one that has expired.

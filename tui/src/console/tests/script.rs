@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::clock::Clock;
+use packhouse_host::report::ServerReport;
 use packhouse_host::report::{RepoDetail, Report};
 use packhouse_host::{
     BranchDeleteReport, Class, ConnectionStatus, Error, Event, GcEntry, GcOptions, GcPlanReport,
@@ -23,9 +24,9 @@ use crate::console::demo::DemoClock;
 use crate::console::failure::FailureKind;
 
 /// Methods that fail while disconnected. Runs wait for the connection.
-const READS: [&str; 16] = [
+const READS: [&str; 19] = [
     "list", "tokens", "commits", "files", "record", "find", "summary", "show", "history", "health",
-    "jobs", "job", "preview", "policy", "check", "watch",
+    "jobs", "job", "preview", "policy", "check", "watch", "records", "compare", "server",
 ];
 
 /// Steps of a held call.
@@ -321,6 +322,11 @@ impl<B: Backend + Clone + 'static> Inspect for Scripted<B> {
     async fn gc_entries(&self, query: &GcQuery) -> Result<Vec<GcEntry>> {
         self.called("history", &query.text)?;
         self.inner.gc_entries(query).await
+    }
+
+    async fn server(&self) -> Result<Option<ServerReport>> {
+        self.called("server", "")?;
+        self.inner.server().await
     }
 
     async fn health(&self) -> Result<Health> {

@@ -2,7 +2,7 @@
 
 use super::{
     answer, ask, branches, contents, export, health, jobs, packs, policies, prompt, prune, reload,
-    screens, tokens, work, workers,
+    screens, server, tokens, work, workers,
 };
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
@@ -83,6 +83,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::NewToken => tokens::ask_new(model),
         Action::Revoke => tokens::ask_revoke(model),
         Action::Workers => return workers::show(model),
+        Action::Server => return server::show(model),
         Action::EditPolicy if model.focus() != Focus::Policies => return policies::load(model),
         Action::EditPolicy => {
             let policy = model.policies.current_policy();
@@ -138,10 +139,23 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 
 /// Whether an action shows another screen.
 const fn leads_elsewhere(action: Action) -> bool {
-    use Action::{Find, Health, History, Jobs, Log, Policies, Prune, Repos, Runs, Tokens, Workers};
+    use Action::{
+        Find, Health, History, Jobs, Log, Policies, Prune, Repos, Runs, Server, Tokens, Workers,
+    };
     matches!(
         action,
-        Repos | Jobs | Health | Prune | Policies | Find | Tokens | Workers | Runs | History | Log
+        Repos
+            | Jobs
+            | Health
+            | Prune
+            | Policies
+            | Find
+            | Tokens
+            | Workers
+            | Server
+            | Runs
+            | History
+            | Log
     )
 }
 

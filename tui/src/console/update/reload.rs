@@ -2,7 +2,7 @@
 
 use packhouse_host::{JobStatus, JobsQuery};
 
-use super::{contents, tokens, workers};
+use super::{contents, server, tokens, workers};
 use crate::console::failure::BackendResult;
 use crate::console::msg::Effect;
 use crate::console::state::{JOBS_PAGE, Model, Pace, Prune, Screen, Ticket};
@@ -102,6 +102,8 @@ pub(super) fn screens(model: &mut Model) -> Vec<Effect> {
                 effects.push(Effect::Show(ticket, packs.repo.clone()));
             }
             Some(Screen::Tokens) => effects.push(tokens::load(model)),
+            // It is polled.
+            Some(Screen::Server) => {}
             Some(Screen::Workers) => effects.push(workers::load(model)),
             Some(Screen::Jobs) => effects.push(jobs(model)),
             Some(Screen::Job(job)) => {
@@ -126,7 +128,9 @@ pub(super) fn screens(model: &mut Model) -> Vec<Effect> {
 pub(super) fn and_watch(model: &mut Model) -> Vec<Effect> {
     model.prune.pace.expire();
     model.policies.pace.expire();
+    model.server.expire();
     let mut effects = all(model);
+    effects.extend(server::poll(model));
     let ticket = model.ticket();
     let loses_pages = match model.screens.last() {
         Some(Screen::Commits(commits)) => commits.is_long(),

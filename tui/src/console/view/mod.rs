@@ -46,6 +46,7 @@ mod repos;
 mod result;
 mod run;
 mod runs;
+mod server;
 mod table;
 mod tokens;
 mod workers;
@@ -75,6 +76,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (None, Some(Screen::Tokens)) => tokens::draw(model, frame, body),
         (None, Some(Screen::NewToken(token))) => tokens::created(model, token, frame, body),
         (None, Some(Screen::Workers)) => workers::draw(model, frame, body),
+        (None, Some(Screen::Server)) => server::draw(model, frame, body),
         (None, Some(Screen::Commits(commits))) => commits::draw(model, commits, frame, body),
         (None, Some(Screen::Files(files))) => files::draw(model, files, frame, body),
         (None, Some(Screen::Entity(entity))) => entity::draw(model, entity, frame, body),

@@ -171,7 +171,7 @@ fn bar(model: &Model, percent: Option<u64>, room: usize) -> Line<'static> {
 }
 
 /// The last samples as columns of `rows` rows, relative to the largest.
-fn curve(samples: &[u64], room: usize, rows: usize) -> Vec<String> {
+pub(super) fn curve(samples: &[u64], room: usize, rows: usize) -> Vec<String> {
     const EIGHTHS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let seen = &samples[samples.len().saturating_sub(room)..];
     let most = u128::from(seen.iter().copied().max().unwrap_or(0).max(1));
