@@ -327,6 +327,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Filter, "search", &[Key::char('/')], &[F::History, F::Policies], "search", "Search: consolidations by repo, outcome, key or error; policies by repo, due, own or default"),
     row(Action::Filter, "search-packs", &[Key::char('/')], &[F::Packs], "search", "Show only the packs with these digits in their keys, or in this state"),
     row(Action::Filter, "search-records", &[Key::char('/')], &[F::Records], "search", "Show only the records of a kind, with the beginning of an ID, or both"),
+    row(Action::Filter, "search-help", &[Key::char('/')], &[F::Help], "search", "Show only the keys with these words: of a key, its place, its action or its sentence"),
     change(row(Action::NewToken, "new-token", &[Key::char('n')], &[F::Tokens], "new token", "Create a token, after a confirmation")),
     change(row(Action::Revoke, "revoke", &[Key::char('x')], &[F::Tokens], "revoke", "Revoke a token, after a confirmation")),
     row(Action::Filter, "path", &[Key::char('/')], &[F::Files], "path", "List only a folder or a file"),

@@ -8,6 +8,7 @@ use super::cursor::Cursor;
 use super::extent::Extent;
 use super::findings::Finding;
 use super::health::StoreHealth;
+use super::help::Help;
 use super::history::History;
 use super::jobs::{Job, Jobs};
 use super::log::Log;
@@ -55,8 +56,8 @@ pub(in crate::console) struct Model {
     pub(in crate::console) leave: Option<Leave>,
     /// The selected button of the quit dialog; none: the first.
     pub(in crate::console) leave_button: Option<Action>,
-    /// The help, with its scroll position.
-    pub(in crate::console) help: Option<Cursor>,
+    /// The help, while it is displayed.
+    pub(in crate::console) help: Option<Help>,
     pub(in crate::console) palette: Option<Palette>,
     /// The question in the footer.
     pub(in crate::console) prompt: Option<Prompt>,
@@ -133,6 +134,7 @@ impl Model {
     /// What receives keys.
     pub(in crate::console) fn focus(&self) -> Focus {
         match (&self.help, &self.palette) {
+            (Some(_), _) if self.prompt.is_some() => Focus::Prompt,
             (Some(_), _) => Focus::Help,
             (None, Some(_)) => Focus::Palette,
             (None, None) => self.focus_below(),
@@ -316,8 +318,8 @@ impl Model {
         let text = self.extent.content.saturating_sub(self.extent.height) + 1;
         let on_health = matches!(self.screens.last(), Some(Screen::Health));
         let findings = if on_health { self.findings().len() } else { 0 };
-        if let Some(top) = &mut self.help {
-            return Some((top, text));
+        if let Some(help) = &mut self.help {
+            return Some((&mut help.top, text));
         }
         if let Some(palette) = &mut self.palette {
             let lines = palette.fitting(&self.keymap).len();

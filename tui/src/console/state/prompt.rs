@@ -13,6 +13,8 @@ pub(in crate::console) enum Wanted {
     Packs,
     /// A kind or an ID to search the records of a pack for.
     Records,
+    /// Words to search the help for.
+    Help,
     /// What a new token allows.
     Token,
     /// The file for the lines of a list.
@@ -25,7 +27,7 @@ impl Wanted {
         match self {
             Wanted::Id => "find ID: ",
             Wanted::Path => "path: ",
-            Wanted::Packs | Wanted::Records => "search: ",
+            Wanted::Packs | Wanted::Records | Wanted::Help => "search: ",
             Wanted::Token => "SCOPE REPOS [90d] [NAME]: ",
             Wanted::File => "export to (.csv, .json): ",
         }

@@ -135,3 +135,32 @@ async fn the_cursor_of_a_repo_begins_on_its_default_branch() {
     console.press(&["Enter"]).await;
     console.shows("▸main");
 }
+
+#[tokio::test]
+async fn the_help_is_searched_for_keys_actions_and_sentences() {
+    let mut console = Console::on(Fake::three(), 100, 30).await;
+    console.press(&["?"]).await;
+    console.press_shown(&["/ search"]).await;
+    console.type_in("packs compare").await;
+    console.shows("search: packs compare▏");
+    console.press(&["Enter"]).await;
+    console.shows("Matching “packs compare”");
+    console.shows("Compare the two marked packs");
+    console.hides("Quit the console");
+    // The title of a place counts, and so do keys.
+    console.press(&["/", "Ctrl-u"]).await;
+    console.type_in("ctrl-z Tokens").await;
+    console.press(&["Enter"]).await;
+    console.shows("TOKENS");
+    console.hides("REPOS");
+    console.press(&["/", "Ctrl-u"]).await;
+    console.type_in("\u{2603} nothing").await;
+    console.press(&["Enter"]).await;
+    console.shows("No key matches “☃ nothing”. Press / to change the search.");
+    console.press(&["/", "Esc"]).await;
+    assert_eq!(console.app.model.focus(), Focus::Help);
+    console.press(&["/", "Ctrl-u", "Enter"]).await;
+    console.shows("REPOS, current screen");
+    console.press(&["Esc"]).await;
+    assert_eq!(console.app.model.focus(), Focus::Repos);
+}

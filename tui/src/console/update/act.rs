@@ -7,8 +7,8 @@ use super::{
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
 use crate::console::state::{
-    Asks, Cursor, Finding, Item, JobChange, Leave, Model, Outcome, PolicyForm, RunState, Screen,
-    Ticket, Wanted,
+    Asks, Cursor, Finding, Help, Item, JobChange, Leave, Model, Outcome, PolicyForm, RunState,
+    Screen, Ticket, Wanted,
 };
 use crate::text::count;
 
@@ -43,6 +43,10 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Focus::Files => contents::ask_path(model),
             Focus::Packs => packs::ask_words(model),
             Focus::Records => contents::ask_record(model),
+            Focus::Help => {
+                let text = model.help.as_ref().map(Help::text).unwrap_or_default();
+                prompt::ask(model, Wanted::Help, &text);
+            }
             _ => model.repos.typing = true,
         },
         Action::SortNext if model.focus() == Focus::Packs => packs::sort(model, 1),
@@ -106,7 +110,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::CancelJob => return jobs::ask(model, JobChange::Cancel),
         Action::StatusNext => return jobs::step_status(model, 1),
         Action::StatusPrevious => return jobs::step_status(model, -1),
-        Action::Help => model.help = Some(Cursor::default()),
+        Action::Help => model.help = Some(Help::default()),
         Action::Palette => model.palette = Some(model.new_palette()),
         Action::Back => return back(model),
         Action::Quit => return quit(model),

@@ -12,7 +12,7 @@ pub(super) fn accept(model: &mut Model) -> Vec<Effect> {
         Wanted::Id => find::refuses(&text),
         Wanted::Token => tokens::confirm_new(model, &text).err(),
         Wanted::File if text.is_empty() => Some("a name is missing".to_owned()),
-        Wanted::Path | Wanted::Packs | Wanted::Records | Wanted::File => None,
+        Wanted::Path | Wanted::Packs | Wanted::Records | Wanted::Help | Wanted::File => None,
     };
     if let Some(prompt) = model.prompt.as_mut().filter(|_| refusal.is_some()) {
         prompt.refusal = refusal;
@@ -21,6 +21,11 @@ pub(super) fn accept(model: &mut Model) -> Vec<Effect> {
     model.prompt = None;
     match wanted {
         Wanted::Token => {}
+        Wanted::Help => {
+            if let Some(help) = &mut model.help {
+                help.search(&text);
+            }
+        }
         Wanted::Packs => packs::search(model, &text),
         Wanted::Records => return contents::search_records(model, &text),
         Wanted::Id => return find::show(model, text),

@@ -11,7 +11,7 @@
 //!    Enter          Open the selected item
 //!    …
 //!
-//!  Esc back
+//!  / search  Esc back
 //! ```
 
 use ratatui::Frame;
@@ -19,10 +19,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
-use super::parts::{room, scrolled};
+use super::parts::{room, scrolled, styled};
 use crate::console::cells::{pad, wrap};
 use crate::console::keys::{Action, Binding, Focus};
-use crate::console::state::{Cursor, Extent, Model};
+use crate::console::state::{Extent, Help, Model};
+use crate::text::escaped;
 
 /// Width of the keys, and in two columns.
 const KEYS: usize = 17;
@@ -32,22 +33,51 @@ const NARROW: usize = 13;
 const TWO: usize = 76;
 
 /// Draws the help instead of the body.
-pub(super) fn draw(model: &Model, top: Cursor, frame: &mut Frame, area: Rect) -> Extent {
+pub(super) fn draw(model: &Model, help: &Help, frame: &mut Frame, area: Rect) -> Extent {
     frame.render_widget(Clear, area);
     let (here, room) = (model.focus_below(), room(area));
-    let others = Focus::ALL.into_iter().filter(|focus| *focus != here);
-    let mut lines = section(model, here, true);
-    match room < TWO {
-        true => lines.extend(blocks(model, here, KEYS, room).into_iter().flatten()),
-        false => lines.extend(two_columns(blocks(model, here, NARROW, room / 2), room / 2)),
-    }
-    lines.push(Line::default());
-    for focus in others {
-        lines.extend(section(model, focus, false));
-        lines.extend(blocks(model, focus, KEYS, room).into_iter().flatten());
+    let mut lines = searched(model, help, room);
+    let narrow = |focus| blocks(model, help, focus, KEYS, room).into_iter().flatten();
+    if !rows(model, help, here).is_empty() {
+        lines.extend(section(model, here, true));
+        match room < TWO {
+            true => lines.extend(narrow(here)),
+            false => {
+                let blocks = blocks(model, help, here, NARROW, room / 2);
+                lines.extend(two_columns(blocks, room / 2));
+            }
+        }
         lines.push(Line::default());
     }
-    scrolled(frame, area, lines, top.at(usize::MAX))
+    for focus in Focus::ALL.into_iter().filter(|focus| *focus != here) {
+        let mut keys = narrow(focus).peekable();
+        if keys.peek().is_some() {
+            lines.extend(section(model, focus, false));
+            lines.extend(keys);
+            lines.push(Line::default());
+        }
+    }
+    scrolled(frame, area, lines, help.top.at(usize::MAX))
+}
+
+/// What the help is searched for, and whether there is such a key.
+fn searched(model: &Model, help: &Help, room: usize) -> Vec<Line<'static>> {
+    let text = help.text();
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let is_found = Focus::ALL.into_iter().any(|focus| !rows(model, help, focus).is_empty());
+    let text = match is_found {
+        true => format!("Matching “{}”", escaped(&text)),
+        false => format!(
+            "No key matches “{}”. Press {} to change the search.",
+            escaped(&text),
+            model.keymap.key_in(Focus::Help, Action::Filter)
+        ),
+    };
+    let mut lines = styled(wrap(&text, room), model.styles.strong());
+    lines.push(Line::default());
+    lines
 }
 
 /// The heading of a focus.
@@ -62,7 +92,13 @@ fn section(model: &Model, focus: Focus, here: bool) -> Vec<Line<'static>> {
 }
 
 /// The lines of each row, with keys of this width.
-fn blocks(model: &Model, focus: Focus, width: usize, room: usize) -> Vec<Vec<Line<'static>>> {
+fn blocks(
+    model: &Model,
+    help: &Help,
+    focus: Focus,
+    width: usize,
+    room: usize,
+) -> Vec<Vec<Line<'static>>> {
     let block = |(keys, help): (Vec<String>, &str)| {
         let keys = wrap(&keys.join(" "), width - 3);
         let help = wrap(help, room.saturating_sub(width));
@@ -74,7 +110,7 @@ fn blocks(model: &Model, focus: Focus, width: usize, room: usize) -> Vec<Vec<Lin
         };
         (0..height).map(line).collect()
     };
-    rows(model, focus).into_iter().map(block).collect()
+    rows(model, help, focus).into_iter().map(block).collect()
 }
 
 /// Blocks in two columns of this width, the first half at the left.
@@ -99,20 +135,24 @@ fn two_columns(blocks: Vec<Vec<Line<'static>>>, width: usize) -> Vec<Line<'stati
     left
 }
 
-/// The rows of a focus. Rows that differ only in their keys are joined.
-fn rows(model: &Model, focus: Focus) -> Vec<(Vec<String>, &'static str)> {
+/// The rows of a focus that the search finds. Rows that differ only in their keys are joined.
+fn rows(model: &Model, help: &Help, focus: Focus) -> Vec<(Vec<String>, &'static str)> {
     let mut rows: Vec<(Action, Vec<String>, &'static str)> = Vec::new();
     // A local store has no connection.
     let applies =
         |binding: &&Binding| model.connection.is_some() || binding.row.action != Action::LeaveNow;
     for binding in model.keymap.in_focus(focus).filter(applies) {
-        let keys = binding.keys.iter().map(ToString::to_string);
+        let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
+        let texts = [focus.title(), binding.row.name, binding.row.help];
+        if !help.fits(keys.iter().map(String::as_str).chain(texts)) {
+            continue;
+        }
         match rows
             .iter_mut()
             .find(|(action, _, help)| (*action, *help) == (binding.row.action, binding.row.help))
         {
             Some((_, all, _)) => all.extend(keys),
-            None => rows.push((binding.row.action, keys.collect(), binding.row.help)),
+            None => rows.push((binding.row.action, keys, binding.row.help)),
         }
     }
     rows.into_iter().map(|(_, keys, help)| (keys, help)).collect()

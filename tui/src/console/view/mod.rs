@@ -107,8 +107,8 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
     if let Some(palette) = &model.palette {
         extent = palette::draw(model, palette, frame, body);
     }
-    if let Some(top) = model.help {
-        extent = help::draw(model, top, frame, body);
+    if let Some(help) = &model.help {
+        extent = help::draw(model, help, frame, body);
     }
     bars::header(model, frame, header);
     connection::draw(model, frame, down);

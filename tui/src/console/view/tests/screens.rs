@@ -12,7 +12,7 @@ use super::model;
 use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::{Action, Keymap};
 use crate::console::state::{
-    Asks, Call, Choice, ConfirmDialog, Cursor, Leave, Level, Model, Outcome, PlanState, Repo,
+    Asks, Call, Choice, ConfirmDialog, Cursor, Help, Leave, Level, Model, Outcome, PlanState, Repo,
     Screen, Subject, Work,
 };
 use crate::console::tests::fake::{
@@ -421,7 +421,7 @@ fn above() -> Screens {
     palette.palette.as_mut().unwrap().input.paste("repo");
     add("palette", palette);
     let mut help = with_repos();
-    help.help = Some(Cursor::default());
+    help.help = Some(Help::default());
     add("help", help);
     screens
 }
