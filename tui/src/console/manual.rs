@@ -156,6 +156,7 @@ fn the_config_that_the_page_shows_is_understood() {
     let args = ConsoleArgs { config: Some(file.path().to_owned()), ..ConsoleArgs::default() };
     let settings = Settings::read(&args, When::Auto, Hints::default()).unwrap();
     assert!(settings.mouse && !settings.ascii && settings.keys.len() == 2, "{settings:?}");
+    assert_eq!(settings.filters.len(), 1);
     assert_eq!(
         Keymap::with(&settings.keys, false).map(|map| map.key_of(Action::Consolidate)),
         Ok("m".to_owned())

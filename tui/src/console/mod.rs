@@ -99,12 +99,13 @@ async fn show(
     keymap: Keymap,
     logged: UnboundedReceiver<LogMessage>,
 ) -> anyhow::Result<Exit> {
-    let model = Model::new(
+    let mut model = Model::new(
         Styles { theme: settings.theme, ascii: settings.ascii },
         keymap,
         settings.read_only,
         store.place(),
     );
+    model.repos.named.entries = settings.filters;
     let inputs = inputs::inputs(logged).context("listening for signals failed")?;
     // The theme decides about colours. On its own, crossterm would write empty colours under
     // `NO_COLOR`, which also reset bold and dim.

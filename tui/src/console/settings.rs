@@ -11,6 +11,9 @@
 //! [keys]                         # names as in docs/console.md
 //! consolidate = "m"
 //! quit = ["Ctrl-c", "Ctrl-q"]
+//!
+//! [filters]                      # chosen with F, or typed as @big
+//! big = "size>1G packs>50"
 //! ```
 
 mod file;
@@ -22,6 +25,7 @@ use packhouse_host::Error;
 
 use super::args::ConsoleArgs;
 use super::keys::KeyChange;
+use super::state::NamedFilter;
 use super::theme::Theme;
 use crate::globals::When;
 use crate::style::Environment;
@@ -42,6 +46,8 @@ pub(super) struct Settings {
     pub(super) demo: bool,
     /// Changed keys, in the order of the file.
     pub(super) keys: Vec<KeyChange>,
+    /// Filters with names, in the order of the file.
+    pub(super) filters: Vec<NamedFilter>,
 }
 
 /// Settings from the environment.
@@ -112,6 +118,7 @@ impl Settings {
             read_only: args.read_only,
             demo: args.demo,
             keys: file.keys,
+            filters: file.filters,
         }
     }
 }

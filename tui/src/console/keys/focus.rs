@@ -54,6 +54,8 @@ pub(in crate::console) enum Focus {
     Workers,
     /// The server of a remote store.
     Server,
+    /// The filters of the config.
+    Filters,
     Log,
     Palette,
     Leave,
@@ -62,7 +64,7 @@ pub(in crate::console) enum Focus {
 
 impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Focus; 34] = [
+    pub(in crate::console) const ALL: [Focus; 35] = [
         Focus::Repos,
         Focus::Filter,
         Focus::Repo,
@@ -93,6 +95,7 @@ impl Focus {
         Focus::NewToken,
         Focus::Workers,
         Focus::Server,
+        Focus::Filters,
         Focus::Log,
         Focus::Palette,
         Focus::Leave,
@@ -132,6 +135,7 @@ impl Focus {
             Focus::NewToken => "New token",
             Focus::Workers => "Workers",
             Focus::Server => "Server",
+            Focus::Filters => "Filters",
             Focus::Log => "Log",
             Focus::Palette => "Commands",
             Focus::Leave => "Quit dialog",

@@ -70,6 +70,8 @@ pub(in crate::console) enum Action {
     Workers,
     /// Shows the server of a remote store.
     Server,
+    /// Shows the filters of the config.
+    Filters,
     /// Deletes the packs that are due.
     PruneNow,
     RetryJob,
@@ -180,6 +182,7 @@ const LETTERS: &[Focus] = &[
     F::Tokens,
     F::Workers,
     F::Server,
+    F::Filters,
     F::Log,
     F::Help,
 ];
@@ -213,6 +216,7 @@ const SCROLLED: &[Focus] = &[
     F::Tokens,
     F::Workers,
     F::Server,
+    F::Filters,
     F::Log,
     F::Palette,
     F::Help,
@@ -267,6 +271,7 @@ const SCREENS: &[Focus] = &[
     F::NewToken,
     F::Workers,
     F::Server,
+    F::Filters,
     F::Log,
 ];
 /// Lists that can be written to a file.
@@ -308,7 +313,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "Discard the input, and close"),
     row(Action::NextButton, "next-button", &[TAB, RIGHT], &[F::Confirm, F::Typing, F::Leave], "next button", "Select the next button"),
     row(Action::PreviousButton, "previous-button", &[BACKTAB, LEFT], &[F::Confirm, F::Typing, F::Leave], "", "Select the previous button"),
-    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Repo, F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Workers, F::Runs, F::History, F::Jobs, F::Health, F::Prune, F::Policies], "open", "Open the selected item"),
+    row(Action::Open, "open", &[ENTER], &[F::Repos, F::Repo, F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Workers, F::Runs, F::History, F::Jobs, F::Health, F::Prune, F::Policies, F::Filters], "open", "Open the selected item"),
     change(row(Action::RetryJob, "retry-job", &[Key::char('r')], &[F::Jobs, F::Job], "retry", "Retry a failed or cancelled job, after a confirmation")),
     change(row(Action::CancelJob, "cancel-job", &[Key::char('x')], &[F::Jobs, F::Job], "cancel job", "Cancel a queued or running job, after a confirmation")),
     change(row(Action::EditPolicy, "edit-policy", &[Key::char('e')], &[F::Policies], "edit policy", "Edit the policy of the repo, in a form")),
@@ -340,7 +345,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Health, "health", &[Key::char('3')], SCREENS, "health", "Show what needs attention in the store, and what to do about it"),
     row(Action::Preview, "preview", &[Key::char('p')], &[F::Repos, F::Repo, F::Done, F::Record], "preview", "Show the plan of a consolidation without running it"),
     row(Action::Verify, "verify", &[Key::char('v')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "verify", "Read and hash every pack of the repo or the marked repos"),
-    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Tokens, F::NewToken, F::Workers, F::Server, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Log, F::Help], "back", "Go back"),
+    row(Action::Back, "back", &[ESC, Key::char('q')], &[F::Repo, F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Tokens, F::NewToken, F::Workers, F::Server, F::Filters, F::Preview, F::Runs, F::Run, F::Done, F::History, F::Record, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Log, F::Help], "back", "Go back"),
     row(Action::CancelQueued, "cancel-queued", &[Key::char('X')], &[F::Runs], "cancel queue", "Cancel all queued runs"),
     row(Action::Runs, "runs", &[Key::char('w')], SCREENS, "runs", "Show queued, active and finished runs"),
     row(Action::History, "history", &[Key::char('h')], SCREENS, "history", "Show all finished consolidations"),
@@ -361,6 +366,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::Repos, "repos", &[Key::char('1')], SCREENS, "repos", "Show the list of repos"),
     row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),
     change(row(Action::EditPolicy, "repo-policy", &[Key::char('e')], &[F::Repos, F::Repo], "policy", "Edit the policy of the repo, in a form")),
+    row(Action::Filters, "filters", &[Key::char('F')], &[F::Repos], "", "Choose one of the filters in the config"),
     row(Action::MarkAll, "mark-all", &[Key::char('a')], &[F::Repos], "", "Mark or unmark all displayed repos"),
     row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[F::Repos, F::Packs, F::Policies], "", "Sort by the previous column"),
     row(Action::SortTurn, "sort-turn", &[Key::char('o')], &[F::Repos], "", "Reverse the order"),
@@ -379,7 +385,7 @@ pub(in crate::console) const TABLE: &[Row] = &[
     row(Action::PageDown, "page-down", &[Key::plain(KeyCode::PageDown)], SCROLLED, "", "Move one page down"),
     row(Action::PageUp, "page-up-letter", &[Key::ctrl('u')], LETTERS, "", "Move one page up"),
     row(Action::PageDown, "page-down-letter", &[Key::ctrl('d')], LETTERS, "", "Move one page down"),
-    row(Action::First, "first-letter", &[Key::char('g')], &[F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Confirm, F::Runs, F::History, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Tokens, F::Workers, F::Server, F::Log, F::Help], "", "Move to the top"),
+    row(Action::First, "first-letter", &[Key::char('g')], &[F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Confirm, F::Runs, F::History, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Tokens, F::Workers, F::Server, F::Filters, F::Log, F::Help], "", "Move to the top"),
     row(Action::Last, "last-letter", &[Key::char('G')], LETTERS, "", "Move to the end"),
     row(Action::First, "first", &[Key::plain(KeyCode::Home)], SCROLLED, "", "Move to the top"),
     row(Action::Last, "last", &[Key::plain(KeyCode::End)], SCROLLED, "", "Move to the end"),

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
 use crate::console::keys::KeyChange;
+use crate::console::state::{Filter, NamedFilter};
 use crate::console::theme::Theme;
 use crate::toml_file::{self, position};
 
@@ -19,6 +20,7 @@ pub(super) struct File {
     pub(super) ascii: Option<bool>,
     pub(super) mouse: Option<bool>,
     pub(super) keys: Vec<KeyChange>,
+    pub(super) filters: Vec<NamedFilter>,
 }
 
 /// A config file as it is written.
@@ -30,6 +32,8 @@ struct Written {
     mouse: Option<bool>,
     #[serde(default)]
     keys: BTreeMap<Spanned<String>, OneOrMore>,
+    #[serde(default)]
+    filters: BTreeMap<Spanned<String>, Spanned<String>>,
 }
 
 impl File {
@@ -54,7 +58,32 @@ impl File {
             KeyChange { action: action.into_inner(), keys, position }
         };
         let keys = keys.into_iter().map(change).collect();
-        Ok(File { theme: written.theme, ascii: written.ascii, mouse: written.mouse, keys })
+        let mut filters: Vec<_> = written.filters.into_iter().collect();
+        filters.sort_by_key(|(name, _)| name.span().start);
+        let filters = filters.into_iter().map(|(name, filter)| {
+            let line = position(text, name.span().start).0;
+            named(name.into_inner(), filter.into_inner())
+                .map_err(|wrong| Error::Usage(format!("{}:{line}: {wrong}", path.display())))
+        });
+        let filters = filters.collect::<Result<_, _>>()?;
+        let Written { theme, ascii, mouse, .. } = written;
+        Ok(File { theme, ascii, mouse, keys, filters })
+    }
+}
+
+/// A filter with its name, or what is wrong with it.
+fn named(name: String, text: String) -> Result<NamedFilter, String> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if name.is_empty() || !name.chars().all(is_name) {
+        return Err(format!("the name of a filter has letters, digits, - and _, not `{name}`"));
+    }
+    if text.split_whitespace().any(|word| word.starts_with('@')) {
+        return Err(format!("the filter `{name}` can't use other filters"));
+    }
+    match Filter::read(&text).1 {
+        Some(bad) => Err(format!("the filter `{name}` is invalid: {bad}")),
+        None if text.trim().is_empty() => Err(format!("the filter `{name}` is empty")),
+        None => Ok(NamedFilter { name, text: text.trim().to_owned() }),
     }
 }
 
@@ -120,6 +149,23 @@ mod tests {
             file.keys,
             [change("quit", &["q", "Ctrl-q"], 5), change("consolidate", &["m"], 6)]
         );
+    }
+
+    #[test]
+    fn filters_have_names_and_invalid_ones_are_refused_with_their_line() {
+        let file = parsed("[filters]\nworn = \" gc>30d packs>50 \"\nbig = 'size>1G'").unwrap();
+        let filter = |name: &str, text: &str| NamedFilter { name: name.into(), text: text.into() };
+        assert_eq!(file.filters, [filter("worn", "gc>30d packs>50"), filter("big", "size>1G")]);
+        for (line, word) in [
+            ("big = 'size>lots'", "size>lots"),
+            ("\"a b\" = 'x'", "letters"),
+            ("big = '@worn'", "other filters"),
+            ("big = ' '", "empty"),
+            ("big = 3", "string"),
+        ] {
+            let wrong = refused(&format!("# filters\n[filters]\n{line}"));
+            assert!(wrong.starts_with("f/console.toml:3:") && wrong.contains(word), "{wrong}");
+        }
     }
 
     #[test]

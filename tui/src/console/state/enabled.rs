@@ -44,6 +44,7 @@ impl Model {
             ) => self.repos.shown() > 0,
             (Focus::Repo, Open) => self.leads_further(),
             (focus, Action::Server) => focus != Focus::Server && self.connection.is_some(),
+            (Focus::Repos, Action::Filters) => !self.repos.named.entries.is_empty(),
             (_, Action::Export) => self.export_name().is_some(),
             (Focus::Repo, DeleteBranch) => self.branch_here().is_some(),
             (Focus::Repo | Focus::Done, Repair) => self.to_repair().is_some(),

@@ -193,6 +193,7 @@ impl Model {
                 | Screen::Job(_)
                 | Screen::Health
                 | Screen::Server
+                | Screen::Filters
                 | Screen::PolicyForm(_)
                 | Screen::NewToken(_),
             ) => None,

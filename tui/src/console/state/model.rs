@@ -174,6 +174,7 @@ impl Model {
             (.., Some(Screen::NewToken(_))) => Focus::NewToken,
             (.., Some(Screen::Workers)) => Focus::Workers,
             (.., Some(Screen::Server)) => Focus::Server,
+            (.., Some(Screen::Filters)) => Focus::Filters,
             (.., Some(Screen::Log)) => Focus::Log,
             (.., None) if self.repos.typing => Focus::Filter,
             (.., None) => Focus::Repos,
@@ -212,7 +213,13 @@ impl Model {
             Some(Screen::Policies) => self.policies.current().map(|check| check.repo.clone()),
             Some(Screen::PolicyForm(form)) => form.repo().cloned(),
             Some(Screen::Workers) => self.workers.current().and_then(|job| job.repo.clone()),
-            Some(Screen::Tokens | Screen::NewToken(_) | Screen::Server | Screen::Log) => None,
+            Some(
+                Screen::Tokens
+                | Screen::NewToken(_)
+                | Screen::Server
+                | Screen::Filters
+                | Screen::Log,
+            ) => None,
             None => self.repos.current().map(|repo| repo.repo.clone()),
         }
     }
@@ -264,6 +271,9 @@ impl Model {
             Some(Screen::Policies) => (self.policies.cursor, self.policies.len(), false),
             Some(Screen::Tokens) => (self.tokens.cursor, self.tokens.entries.len(), false),
             Some(Screen::Workers) => (self.workers.cursor, self.workers.leases.len(), false),
+            Some(Screen::Filters) => {
+                (self.repos.named.cursor, self.repos.named.entries.len(), false)
+            }
             Some(Screen::Log) => (self.log.cursor, self.log.newest().len(), false),
             Some(
                 Screen::Entity(_)
@@ -366,6 +376,10 @@ impl Model {
                 Some((&mut self.workers.cursor, lines))
             }
             Screen::Server => Some((&mut self.server.top, text)),
+            Screen::Filters => {
+                let lines = self.repos.named.entries.len();
+                Some((&mut self.repos.named.cursor, lines))
+            }
             // It fits.
             Screen::NewToken(_) => None,
             Screen::Commits(commits) => Some((&mut commits.cursor, commits.entries.len())),

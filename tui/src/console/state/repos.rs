@@ -18,6 +18,7 @@ use super::condition::Condition;
 use super::cursor::Cursor;
 use super::filter::Filter;
 use super::input::Input;
+use super::named_filters::NamedFilters;
 use super::ticket::Ticket;
 use super::totals::Totals;
 use crate::console::failure::{BackendResult, Failure};
@@ -46,6 +47,8 @@ pub(in crate::console) struct Repos {
     turned: bool,
     input: Input,
     filter: Filter,
+    /// The filters of the config.
+    pub(in crate::console) named: NamedFilters,
     /// The error of the filter.
     pub(in crate::console) bad_filter: Option<String>,
     /// Whether keys go into the filter.

@@ -63,6 +63,8 @@ pub(in crate::console) enum Screen {
     Workers,
     /// The server of a remote store.
     Server,
+    /// The filters of the config.
+    Filters,
     /// The log.
     Log,
 }

@@ -20,6 +20,7 @@ mod expected;
 pub(in crate::console) mod fake;
 mod fake_contents;
 mod fake_store;
+mod filters;
 mod jobs;
 mod journeys;
 mod many;

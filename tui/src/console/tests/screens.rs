@@ -12,6 +12,7 @@ use super::comparison::differing;
 use super::contents::filled;
 use super::fake::{check, commit, file, job, last_gc, replaced, summary, token};
 use super::fake_store::Fake;
+use super::filters::named;
 use super::records::packed;
 use super::server::{remote, sampled};
 use super::{Console, text};
@@ -220,6 +221,15 @@ async fn comparison_of_packs() {
 async fn load_of_the_server() {
     let then = async |console: &mut Console| sampled(console, 40).await;
     insta::assert_snapshot!("server", pictures_after(remote, &[], then).await);
+}
+
+#[tokio::test]
+async fn filters_of_the_config() {
+    let then = async |console: &mut Console| {
+        named(console);
+        console.press(&["F", "Down"]).await;
+    };
+    insta::assert_snapshot!("filters", pictures_after(busy, &[], then).await);
 }
 
 /// A token that works, one that is revoked, and one that has expired.

@@ -88,6 +88,10 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Revoke => tokens::ask_revoke(model),
         Action::Workers => return workers::show(model),
         Action::Server => return server::show(model),
+        Action::Filters if model.repos.named.entries.is_empty() => {
+            model.notice = Some("The config has no [filters]; see docs/console.md".to_owned());
+        }
+        Action::Filters => model.screens.push(Screen::Filters),
         Action::EditPolicy if model.focus() != Focus::Policies => return policies::load(model),
         Action::EditPolicy => {
             let policy = model.policies.current_policy();
@@ -287,6 +291,10 @@ fn open(model: &mut Model) -> Vec<Effect> {
                 }
                 _ => contents::show_commits(model),
             };
+        }
+        Focus::Filters => {
+            model.screens.pop();
+            model.repos.filter_by_name(model.now);
         }
         Focus::Workers => return workers::open(model),
         Focus::Commits | Focus::Entity => return contents::show_files(model),

@@ -83,8 +83,8 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 
 fn click(model: &mut Model, row: u16, column: u16) -> Vec<Effect> {
     use Focus::{
-        Commits, Comparison, Done, Files, Filter, Find, Health, History, Jobs, Log, Packs, Palette,
-        Policies, PolicyForm, Prune, Records, Repo, Repos, Runs, Tokens, Workers,
+        Commits, Comparison, Done, Files, Filter, Filters, Find, Health, History, Jobs, Log, Packs,
+        Palette, Policies, PolicyForm, Prune, Records, Repo, Repos, Runs, Tokens, Workers,
     };
     let hit = |button: &&Target| button.row == row && button.columns.contains(&column);
     if let Some(button) = model.extent.buttons.iter().find(hit).map(|button| button.action) {
@@ -111,6 +111,7 @@ fn click(model: &mut Model, row: u16, column: u16) -> Vec<Effect> {
             | Packs
             | Records
             | Comparison
+            | Filters
             | Tokens
             | Workers
             | Palette
@@ -132,7 +133,7 @@ fn click(model: &mut Model, row: u16, column: u16) -> Vec<Effect> {
     match model.focus() {
         Focus::Palette if selected => act(model, Action::Accept),
         Repos | Runs | History | Jobs | Health | Prune | Policies | Commits | Files | Find
-        | Packs | Records | Comparison | Workers
+        | Packs | Records | Comparison | Filters | Workers
             if selected =>
         {
             act(model, Action::Open)

@@ -24,6 +24,7 @@ mod connection;
 mod dialog;
 mod entity;
 mod files;
+mod filters;
 mod find;
 mod health;
 mod help;
@@ -76,6 +77,7 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (None, Some(Screen::Tokens)) => tokens::draw(model, frame, body),
         (None, Some(Screen::NewToken(token))) => tokens::created(model, token, frame, body),
         (None, Some(Screen::Workers)) => workers::draw(model, frame, body),
+        (None, Some(Screen::Filters)) => filters::draw(model, frame, body),
         (None, Some(Screen::Server)) => server::draw(model, frame, body),
         (None, Some(Screen::Commits(commits))) => commits::draw(model, commits, frame, body),
         (None, Some(Screen::Files(files))) => files::draw(model, files, frame, body),

@@ -32,10 +32,21 @@ impl Repos {
         self.filter_again(now);
     }
 
+    /// Filters by the selected filter of the config, instead of by what was typed.
+    pub(in crate::console) fn filter_by_name(&mut self, now: Timestamp) {
+        let Some(name) = self.named.current().map(|filter| format!("@{}", filter.name)) else {
+            return;
+        };
+        self.input = Input::default();
+        self.input.paste(&name);
+        self.filter_again(now);
+    }
+
     fn filter_again(&mut self, now: Timestamp) {
-        let (filter, bad) = Filter::read(self.input.text());
+        let (text, unknown) = self.named.expand(self.input.text());
+        let (filter, bad) = Filter::read(&text);
         self.filter = filter;
-        self.bad_filter = bad.map(|bad| bad.to_string());
+        self.bad_filter = unknown.or_else(|| bad.map(|bad| bad.to_string()));
         match self.is_ranked() {
             // The cursor is on the best match.
             true => {
