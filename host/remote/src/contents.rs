@@ -75,6 +75,7 @@ impl Contents for Remote {
         asked.push(("limit", query.limit.min(MAX_RECORDS).to_string()));
         asked.extend(query.class.map(|class| ("class", class.as_str().to_owned())));
         asked.extend(query.after.clone().map(|after| ("after", after)));
+        asked.push(("totals", query.totals.to_string()));
         self.get(&format!("repos/{repo}/compare"), &asked).await
     }
 }

@@ -19,6 +19,8 @@ pub struct PackComparisonQuery {
     pub after: Option<String>,
     /// The maximum number.
     pub limit: u32,
+    /// Whether the totals are wanted, which need all of both packs: only with the first page.
+    pub totals: bool,
 }
 
 /// In which of two packs a record is.
@@ -124,7 +126,7 @@ impl ComparedTotals {
 /// Two packs compared: a page of their records, by kind and ID.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PackComparison {
-    /// Counts and bytes of all classes; only with the first page.
+    /// Counts and bytes of all classes, if they were asked for.
     pub totals: Option<ComparedTotals>,
     /// The records. There may be fewer than were asked for before the end.
     pub records: Vec<ComparedRecord>,

@@ -1,4 +1,5 @@
-//! What is inside a repo: commits, files, records. For callers who may read it.
+//! What is inside a repo: commits, files, records. For callers who may read it. What packs hold is
+//! for those who administer it: packs that wait for deletion are among them.
 
 use axum::Json;
 use axum::body::Body;
@@ -20,7 +21,7 @@ use super::super::problem::ApiResult;
 use super::super::state::SharedState;
 use super::extract::QueryParams;
 use super::paging::{FILES, count, limit, limit_to};
-use super::repo::ReadableRepo;
+use super::repo::{AdministeredRepo, ReadableRepo};
 use super::repos::RepoPath;
 
 pub(super) fn routes() -> OpenApiRouter<SharedState> {
@@ -161,7 +162,7 @@ pub(super) struct PackRecordsParams {
     responses((status = 200, description = "A page of records", body = PackRecordsPage)))]
 async fn records(
     State(state): State<SharedState>,
-    ReadableRepo(authorized): ReadableRepo,
+    AdministeredRepo(authorized): AdministeredRepo,
     QueryParams(which): QueryParams<PackRecordsParams>,
 ) -> ApiResult<Json<PackRecordsPage>> {
     let PackRecordsParams { pack, from, limit: given, kind, id } = which;
@@ -186,18 +187,22 @@ pub(super) struct CompareParams {
     /// Page size. Default: 100. There may be fewer before the end.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
+    /// Whether to return the totals as well. Only with the first page.
+    #[serde(default)]
+    totals: bool,
 }
 
-/// Compares two packs: which records are only in one, in both, or in both in different encodings.
+/// Compares two packs: which records are only in one, in both, or in both in different encodings. All
+/// of both directories is read, more than once if they are large.
 #[utoipa::path(get, path = "/repos/{owner}/{slug}/compare", tag = "contents",
     params(RepoPath, CompareParams),
-    responses((status = 200, description = "A page of records; with the first, the totals", body = PackComparison)))]
+    responses((status = 200, description = "A page of records, and the totals if they are wanted", body = PackComparison)))]
 async fn compare(
     State(state): State<SharedState>,
-    ReadableRepo(authorized): ReadableRepo,
+    AdministeredRepo(authorized): AdministeredRepo,
     QueryParams(which): QueryParams<CompareParams>,
 ) -> ApiResult<Json<PackComparison>> {
-    let CompareParams { a, b, class, after, limit: given } = which;
-    let query = PackComparisonQuery { a, b, class, after, limit: limit(given, 100)? };
+    let CompareParams { a, b, class, after, limit: given, totals } = which;
+    let query = PackComparisonQuery { a, b, class, after, limit: limit(given, 100)?, totals };
     Ok(Json(authorized.store(&state).compare_packs(&authorized.repo, &query).await?))
 }

@@ -29,6 +29,9 @@ pub(super) struct ReadableRepo(pub(super) Authorized);
 /// The repo of a path, for a caller who may push to it.
 pub(super) struct PushableRepo(pub(super) Authorized);
 
+/// The repo of a path, for a caller who administers it.
+pub(super) struct AdministeredRepo(pub(super) Authorized);
+
 /// The repo that a query may name, for a caller who administers it; without one, for a caller who
 /// administers the whole store.
 pub(super) struct AdministeredQuery(pub(super) Option<Authorized>);
@@ -46,6 +49,15 @@ impl FromRequestParts<SharedState> for PushableRepo {
 
     async fn from_request_parts(parts: &mut Parts, state: &SharedState) -> ApiResult<Self> {
         of_path(parts, state, Scope::Push).await.map(PushableRepo)
+    }
+}
+
+impl FromRequestParts<SharedState> for AdministeredRepo {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &SharedState) -> ApiResult<Self> {
+        administers_some(&caller(parts))?;
+        of_path(parts, state, Scope::Admin).await.map(AdministeredRepo)
     }
 }
 

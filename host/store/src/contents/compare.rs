@@ -6,23 +6,29 @@
 
 use std::cmp::Ordering;
 
+use futures::FutureExt;
 use packhouse_catalog::{EntityKey, PackRow, entity_key, entity_of};
 use packhouse_core::Row;
 use packhouse_core::row::Fingerprint;
 use packhouse_model::contents::MAX_RECORDS;
 use packhouse_model::error::{Error, Result};
+use packhouse_model::names::RepoName;
 use packhouse_model::report::{
     ComparedRecord, ComparedTotals, PackComparison, PackComparisonQuery, RecordClass, RecordPlace,
 };
 use packhouse_run::{Directories, RowCursor};
 
-use super::Inside;
+use super::{FOUND_BY, Inside};
+use crate::Store;
 
 /// Rows of a pack in a window. While they are collected, there are twice as many: 20 MB.
 #[cfg(not(test))]
 const WINDOW: usize = 1 << 17;
 #[cfg(test)]
 const WINDOW: usize = 8;
+
+/// Records of a pack that is compared, at most: it takes a pass over both directories for each window.
+const MAX_COMPARED: u64 = 1 << 21;
 
 /// A row of a directory, as it is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,21 +119,64 @@ fn is_same(a: &Entry, b: &Entry) -> bool {
 /// Where a record is in the one pack, and in the other.
 type Places = [Option<RecordPlace>; 2];
 
-impl Inside {
-    /// A page of a comparison; with the first page, the totals. Those need all windows; a page needs
-    /// one, and has no more than that has.
-    pub(super) async fn compare_packs(
-        &mut self,
+/// A page of a comparison, before the texts of its tags are known.
+struct Scanned {
+    totals: Option<ComparedTotals>,
+    found: Vec<(EntityKey, RecordClass, Places)>,
+    next: Option<EntityKey>,
+}
+
+impl Store {
+    /// A page of a comparison. The totals need all windows; a page needs one, and has no more than
+    /// that has.
+    pub(super) async fn comparison(
+        &self,
+        repo: &RepoName,
         query: &PackComparisonQuery,
     ) -> Result<PackComparison> {
-        let packs = [self.pack(&query.a).await?, self.pack(&query.b).await?];
+        let id = self.known_repo(repo).await?.id;
+        let scanned = self.until_current(id, || Box::pin(self.scan_packs(id, query))).await;
+        let Scanned { totals, found, next } = self.remembering(id, FOUND_BY, scanned).await?;
+        let found = &found;
+        let named = |mut inside: Inside| {
+            async move {
+                let mut records = Vec::with_capacity(found.len());
+                for (key, class, [a, b]) in found.iter().copied() {
+                    let Some((kind, id)) = entity_of(&key) else { continue };
+                    let id = inside.text_of(kind, id).await?;
+                    records.push(ComparedRecord { class, kind, id, a, b });
+                }
+                Ok(records)
+            }
+            .boxed()
+        };
+        let records = self.look(repo, named).await?;
+        Ok(PackComparison { totals, records, next: next.map(hex::encode) })
+    }
+
+    /// Goes through both packs. No state of the catalog is held meanwhile: it may take long.
+    async fn scan_packs(&self, repo: i64, query: &PackComparisonQuery) -> Result<Scanned> {
+        let mut inside = self.inside(repo).await?;
+        let packs = [inside.pack(&query.a).await?, inside.pack(&query.b).await?];
+        let directories = self.directories_of(&inside.repo.name);
+        drop(inside);
+        if let Some(pack) = packs.iter().find(|pack| pack.records > MAX_COMPARED) {
+            return Err(Error::Usage(format!(
+                "pack {} has {} records; packs of more than {MAX_COMPARED} are not compared",
+                pack.key, pack.records
+            )));
+        }
         let limit = query.limit.clamp(1, MAX_RECORDS) as usize;
         let mut after = query.after.as_deref().map(key_of).transpose()?;
-        let mut totals = after.is_none().then(ComparedTotals::default);
+        let mut totals = query.totals.then(ComparedTotals::default);
+        // Totals are of both packs, wherever the page begins.
+        if totals.is_some() && after.is_some() {
+            return Err(Error::Usage("the totals come with the first page".into()));
+        }
         let (mut found, mut next) = (Vec::new(), None);
         for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
-            let a = self.window(&packs[0], after).await?;
-            let b = self.window(&packs[1], after).await?;
+            let a = self.window(&directories, &packs[0], after).await?;
+            let b = self.window(&directories, &packs[1], after).await?;
             let (compared, end) = compare(&a, &b);
             for (key, class, [a, b]) in compared {
                 if let Some(totals) = &mut totals {
@@ -150,19 +199,18 @@ impl Inside {
                 break;
             }
         }
-        let mut records = Vec::new();
-        for (key, class, [a, b]) in found {
-            let Some((kind, id)) = entity_of(&key) else { continue };
-            let id = self.text_of(kind, id).await?;
-            records.push(ComparedRecord { class, kind, id, a, b });
-        }
-        Ok(PackComparison { totals, records, next: next.map(hex::encode) })
+        Ok(Scanned { totals, found, next })
     }
 
     /// The first rows of a pack after a key.
-    async fn window(&mut self, pack: &PackRow, after: Option<EntityKey>) -> Result<Window> {
-        let directories = Directories::new(self.repo.name.clone(), self.vault.clone());
-        let mut cursor = RowCursor::open(directories, self.heads.clone(), pack.clone()).await?;
+    async fn window(
+        &self,
+        directories: &Directories,
+        pack: &PackRow,
+        after: Option<EntityKey>,
+    ) -> Result<Window> {
+        let heads = self.directory_heads.clone();
+        let mut cursor = RowCursor::open(directories.clone(), heads, pack.clone()).await?;
         let mut window = Window::default();
         while let Some((_, row)) = cursor.next().await? {
             let entry = Entry::from(row);

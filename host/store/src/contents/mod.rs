@@ -72,7 +72,7 @@ impl Contents for Store {
         repo: &RepoName,
         query: &PackComparisonQuery,
     ) -> Result<PackComparison> {
-        self.look(repo, |mut inside| async move { inside.compare_packs(query).await }.boxed()).await
+        self.comparison(repo, query).await
     }
 }
 

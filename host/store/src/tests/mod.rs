@@ -1,5 +1,6 @@
 //! Laws 4, 5 and 6 from the inside: invalid plans, leftovers of crashes, races.
 
+mod comparing;
 mod complete;
 mod invalid_answers;
 mod invalid_plans;

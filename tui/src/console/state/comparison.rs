@@ -68,6 +68,12 @@ impl Comparison {
         self.query(None)
     }
 
+    /// Begins to load again what failed: returns its query. The loaded records stay.
+    pub(in crate::console) fn again(&mut self, ticket: Ticket) -> PackComparisonQuery {
+        self.loading = Some(ticket);
+        self.query(self.next.clone().filter(|_| self.continues))
+    }
+
     /// Begins to load the next page when the cursor comes near the end: returns its query.
     pub(in crate::console) fn more(&mut self, ticket: Ticket) -> Option<PackComparisonQuery> {
         let is_near = self.cursor.is_near_end(self.entries.len(), COMPARED_PAGE);
@@ -81,7 +87,8 @@ impl Comparison {
 
     fn query(&self, after: Option<String>) -> PackComparisonQuery {
         let (a, b, class, limit) = (self.a, self.b, self.class, COMPARED_PAGE);
-        PackComparisonQuery { a, b, class, after, limit }
+        let totals = after.is_none() && self.totals.is_none();
+        PackComparisonQuery { a, b, class, after, limit, totals }
     }
 
     /// Takes a page.

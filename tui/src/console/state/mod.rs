@@ -83,6 +83,8 @@ pub(super) use repos::PAGE;
 pub(super) use run::{Call, Outcome, Run, RunState, Work, step_text};
 pub(super) use runs::Started;
 pub(super) use screen::{Leave, Screen};
+#[cfg(test)]
+pub(super) use server::tells_its_load;
 pub(super) use server::{Sample, Server};
 pub(super) use ticket::{Abandoned, Ticket};
 pub(super) use tokens::read_token;

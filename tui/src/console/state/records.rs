@@ -95,14 +95,8 @@ impl Records {
     }
 
     fn query(&self, from: u64) -> PackRecordsQuery {
-        let words = || self.text.split_whitespace();
-        PackRecordsQuery {
-            pack: self.pack,
-            from,
-            limit: RECORDS_PAGE,
-            kind: words().find_map(kind_of),
-            id: words().find(|word| kind_of(word).is_none()).map(str::to_owned),
-        }
+        let (kind, id) = wanted(&self.text);
+        PackRecordsQuery { pack: self.pack, from, limit: RECORDS_PAGE, kind, id }
     }
 
     /// Takes a page.
@@ -169,6 +163,14 @@ impl Records {
     }
 }
 
+/// The kind that a search begins with, and the beginning of an ID that follows, or the text of a tag.
+fn wanted(text: &str) -> (Option<Kind>, Option<String>) {
+    let (first, others) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let kind = kind_of(first);
+    let id = if kind.is_some() { others.trim() } else { text };
+    (kind, (!id.is_empty()).then(|| id.to_owned()))
+}
+
 /// The kind that a word names: `object` or `objects`.
 fn kind_of(word: &str) -> Option<Kind> {
     let word = word.to_lowercase();
@@ -185,6 +187,20 @@ mod tests {
     fn page(numbers: std::ops::Range<u64>, next: Option<u64>) -> PackRecordsPage {
         let records = numbers.map(pack_record).collect();
         PackRecordsPage { records, next, pack_bytes: 100_000, pack_records: 1000 }
+    }
+
+    #[test]
+    fn a_search_is_for_a_kind_for_an_id_or_for_both_and_all_of_it_counts() {
+        let found = |text: &str| {
+            let (kind, id) = wanted(text);
+            (kind, id.unwrap_or_default())
+        };
+        assert_eq!(found(""), (None, String::new()));
+        assert_eq!(found("commits"), (Some(Kind::Commit), String::new()));
+        assert_eq!(found("commits 9f86"), (Some(Kind::Commit), "9f86".to_owned()));
+        assert_eq!(found("tag the first take"), (Some(Kind::Tag), "the first take".to_owned()));
+        assert_eq!(found("tag commit"), (Some(Kind::Tag), "commit".to_owned()));
+        assert_eq!(found("9f86 abcd"), (None, "9f86 abcd".to_owned()));
     }
 
     #[test]

@@ -78,6 +78,15 @@ impl Counts {
     }
 }
 
+/// Whether the metrics of a server that has answered requests say so: when it started, how many there
+/// were, and how long they took.
+#[cfg(test)]
+pub(in crate::console) fn tells_its_load(metrics: &str) -> bool {
+    let counts = Counts::read(metrics);
+    let took = counts.buckets.values().any(|requests| *requests > 0.0);
+    counts.started_at.is_some() && counts.requests > 0.0 && took
+}
+
 /// What happened between two polls.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::console) struct Sample {

@@ -25,7 +25,7 @@ use crate::console::backend::Backend;
 use crate::console::demo::{Demo, DemoBackend, REPOS};
 use crate::console::effects::contents;
 use crate::console::failure::{Failure, FailureKind};
-use crate::console::state::{PREVIEW, Prune};
+use crate::console::state::{PREVIEW, Prune, tells_its_load};
 
 /// A store in which `worn` and `torn` have several packs each.
 trait Place {
@@ -197,14 +197,15 @@ async fn packs_are_compared(store: &dyn Backend, repo: &RepoName) {
     let detail = store.detail(repo).await.unwrap();
     let [a, b] = [&detail.packs[0], &detail.packs[1]];
     let (class, after) = (None, None);
-    let mut query = PackComparisonQuery { a: a.key, b: b.key, class, after, limit: 7 };
+    let mut query =
+        PackComparisonQuery { a: a.key, b: b.key, class, after, limit: 7, totals: true };
     let (mut records, mut totals) = (Vec::new(), None);
     loop {
         let page = store.compare_packs(repo, &query).await.unwrap();
         assert_eq!(page.totals.is_some(), records.is_empty(), "with the first page");
         totals = page.totals.or(totals);
         records.extend(page.records);
-        query.after = page.next;
+        (query.after, query.totals) = (page.next, false);
         if query.after.is_none() {
             break;
         }
@@ -614,6 +615,8 @@ async fn the_store_behind_a_server() {
     let mut connection = served.remote.connection().unwrap();
     assert_eq!(connection.borrow().down, None);
     assert!(connection.borrow().latency.is_some() && connection.borrow().heard_at.is_some());
+    let report = served.remote.server().await.unwrap().unwrap();
+    assert!(tells_its_load(&report.metrics), "{}", report.metrics);
 
     served.stop.ask();
     served.serving.await.unwrap().unwrap();

@@ -144,13 +144,18 @@ pub(super) fn reload(screen: &mut Screen, ticket: Ticket, all: bool) -> Option<E
         Screen::Files(files) if !files.known || files.failure.is_some() => {
             Some(Effect::Files(ticket, files.repo.clone(), files.begin(ticket)))
         }
-        // Packs never change.
-        Screen::Comparison(it) if it.totals.is_none() || it.failure.is_some() => {
-            let query = it.begin(ticket);
+        // Packs never change, and to compare them again takes long.
+        Screen::Comparison(it)
+            if it.loading.is_none() && (all || it.totals.is_none() || it.failure.is_some()) =>
+        {
+            let query = if all { it.begin(ticket) } else { it.again(ticket) };
             Some(Effect::Compare(ticket, it.repo.clone(), query))
         }
         // What the index maps to it changes, but a reload would lose pages.
-        Screen::Records(records) if all || records.whole.is_none() || records.failure.is_some() => {
+        Screen::Records(records)
+            if records.loading.is_none()
+                && (all || records.whole.is_none() || records.failure.is_some()) =>
+        {
             let query = records.begin(ticket);
             Some(Effect::Records(ticket, records.repo.clone(), query))
         }
@@ -214,4 +219,29 @@ pub(super) fn opened(model: &mut Model, ticket: Ticket, answer: BackendResult<Bo
         false => entity.take(answer),
     }
     model.dirty = true;
+}
+
+#[cfg(test)]
+mod tests {
+    use packhouse_host::MpackKey;
+    use packhouse_host::report::{ComparedTotals, PackComparison};
+
+    use super::*;
+    use crate::console::state::Comparison;
+
+    #[test]
+    fn a_comparison_that_is_loading_is_not_begun_again_when_the_store_changes() {
+        let repo = "a/b".parse().unwrap();
+        let comparison = Comparison::new(repo, [1, 2].map(|n| MpackKey::new([n; 32])));
+        let mut screen = Screen::Comparison(Box::new(comparison));
+        assert!(reload(&mut screen, Ticket(1), false).is_some());
+        assert!(reload(&mut screen, Ticket(2), true).is_none());
+        let Screen::Comparison(it) = &mut screen else { panic!() };
+        it.take(Ok(PackComparison {
+            totals: Some(ComparedTotals::default()),
+            ..PackComparison::default()
+        }));
+        assert!(reload(&mut screen, Ticket(3), false).is_none(), "packs never change");
+        assert!(reload(&mut screen, Ticket(4), true).is_some(), "the operator wants it");
+    }
 }
