@@ -62,7 +62,9 @@ pub mod vault {
 }
 
 pub use catalog::CatalogPlace;
-pub use client::{Client, FetchRequest, Inspect, PlannedGc, PushOptions, RestoreOptions};
+pub use client::{
+    Client, FetchRequest, Inspect, PlannedGc, PushOptions, RepoSettings, RestoreOptions,
+};
 pub use connection::ConnectionStatus;
 pub use contents::{Content, Contents};
 pub use error::{

@@ -50,6 +50,7 @@ use packhouse_catalog::{
     EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode, PublishOutcome, Push, RebuiltIndex,
     RepoRestoration, RepoRow, RestoreOutcome, RunsToMerge, Snapshot, Totals, UnneededPack,
 };
+use packhouse_model::client::RepoSettings;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
 use packhouse_model::report::{DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
@@ -196,6 +197,12 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         let work: Work<E, _, _> = |tx, params| Box::pin(repos::create::<E>(tx, params));
         let new = repos::CreateParams { name, id, visibility, now: now.to_string() };
         let row = self.writing("creating a repo", &new, work).await?;
+        row.map(|row| rows::repo(self.engine.place(), &row)).transpose()
+    }
+
+    async fn set_repo(&self, repo: i64, settings: &RepoSettings) -> Result<Option<RepoRow>> {
+        let work: Work<E, _, _> = |tx, params| Box::pin(repos::set::<E>(tx, params));
+        let row = self.writing("changing a repo", &(repo, *settings), work).await?;
         row.map(|row| rows::repo(self.engine.place(), &row)).transpose()
     }
 

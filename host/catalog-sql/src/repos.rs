@@ -1,6 +1,7 @@
 //! Creating and deleting a repo; deleting a branch.
 
 use packhouse_catalog::{BranchDeletion, DeletionSummary, PublishOutcome};
+use packhouse_model::client::RepoSettings;
 use packhouse_model::names::{RepoId, RepoName, Visibility};
 
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
@@ -22,6 +23,21 @@ pub(super) async fn create<E: Engine>(
         "INSERT INTO repos (repo_id, owner, slug, visibility, created_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (owner, slug) DO NOTHING RETURNING *",
         args![&new.id.0, new.name.owner(), new.name.slug(), new.visibility.as_str(), &new.now],
+    )
+    .await
+}
+
+/// Changes settings of a repo: those that are given. None if it was deleted.
+pub(super) async fn set<E: Engine>(
+    tx: &mut Writing<E>,
+    params: &(i64, RepoSettings),
+) -> SqlResult<Option<E::Row>> {
+    let (repo, RepoSettings { visibility, accepts_shallow }) = *params;
+    tx.maybe(
+        "UPDATE repos SET visibility = coalesce($2, visibility),
+                accepts_shallow = coalesce($3, accepts_shallow)
+          WHERE id = $1 AND deleted_at IS NULL RETURNING *",
+        args![repo, visibility.map(Visibility::as_str), accepts_shallow.map(i64::from)],
     )
     .await
 }

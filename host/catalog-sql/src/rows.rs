@@ -50,6 +50,7 @@ pub(super) fn repo(place: &str, row: &impl Columns) -> Result<RepoRow> {
         } else {
             Visibility::Public
         },
+        accepts_shallow: row.int("accepts_shallow") != 0,
         default_branch: row.maybe_text("default_branch").map(str::to_owned),
         created_at: time(place, row, "created_at")?,
         revision: row.int("revision"),

@@ -37,6 +37,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{Ancestor, EntityId, Head};
+use packhouse_model::client::RepoSettings;
 use packhouse_model::error::{BackupError, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use packhouse_model::report::{Damage, DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
@@ -95,6 +96,9 @@ pub trait Catalog:
         visibility: Visibility,
         now: Timestamp,
     ) -> Result<Option<RepoRow>>;
+
+    /// Changes settings of a repo. Gives it as it is then; none if it was deleted.
+    async fn set_repo(&self, repo: i64, settings: &RepoSettings) -> Result<Option<RepoRow>>;
 
     /// Deletes a repo: its packs are pending deletion, its jobs are cancelled, and its name is
     /// free. None if it is already deleted. A push in preparation gets `Changed`. The repo can be

@@ -38,6 +38,8 @@ pub struct RepoRow {
     pub name: RepoName,
     /// Who may read it.
     pub visibility: Visibility,
+    /// Whether clients may push a history with holes.
+    pub accepts_shallow: bool,
     /// The first branch that was pushed.
     pub default_branch: Option<String>,
     /// When it was created.

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 use crate::access::{NewToken, TokenReport};
 use crate::connection::ConnectionStatus;
@@ -173,6 +175,9 @@ pub trait Client: Inspect + Contents {
     /// Creates a repo.
     async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport>;
 
+    /// Changes settings of a repo.
+    async fn set_repo(&self, repo: &RepoName, settings: &RepoSettings) -> Result<RepoReport>;
+
     /// Deletes a repo. It can be restored until its packs are pruned.
     async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport>;
 
@@ -270,6 +275,18 @@ impl Default for FetchRequest {
 pub struct PushOptions {
     /// Move branches even where the heads don't lead to each other.
     pub force: bool,
+}
+
+/// Settings of a repo to change; what is not given stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RepoSettings {
+    /// Who may read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<Visibility>,
+    /// Whether clients may push a history with holes: what they leave out counts as missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepts_shallow: Option<bool>,
 }
 
 /// Which of the deleted repos of a name to restore, and how.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::FutureExt;
 use packhouse_model::access::{NewToken, TokenReport, TokenText};
 use packhouse_model::client::{
-    Client, FetchRequest, Inspect, PlannedGc, PushOptions, RestoreOptions,
+    Client, FetchRequest, Inspect, PlannedGc, PushOptions, RepoSettings, RestoreOptions,
 };
 use packhouse_model::connection::ConnectionStatus;
 use packhouse_model::error::{Class, Error, Result};
@@ -239,6 +239,10 @@ impl Client for Remote {
 
     async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
         Ok(self.client.post("repos", &NewRepo { repo: repo.clone(), visibility }).await?)
+    }
+
+    async fn set_repo(&self, repo: &RepoName, settings: &RepoSettings) -> Result<RepoReport> {
+        Ok(self.client.patch(&format!("repos/{repo}"), settings).await?)
     }
 
     async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {

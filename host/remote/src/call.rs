@@ -167,6 +167,14 @@ impl HttpClient {
         self.json(self.admin(Method::PUT, path).query(query).json(body).timeout(ANSWER)).await
     }
 
+    pub(super) async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &(impl Serialize + Sync),
+    ) -> ClientResult<T> {
+        self.json(self.admin(Method::PATCH, path).json(body).timeout(ANSWER)).await
+    }
+
     pub(super) async fn delete<T: DeserializeOwned>(
         &self,
         path: &str,

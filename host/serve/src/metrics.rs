@@ -117,7 +117,7 @@ impl ServerMetrics {
             .to_owned();
         // Clients may invent methods, and each would be a new label.
         let method = match request.method().as_str() {
-            known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS") => known,
+            known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known,
             _ => "other",
         };
         let route = RouteLabels { method: method.to_owned(), route };

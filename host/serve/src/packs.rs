@@ -71,19 +71,26 @@ pub(super) async fn granted(
     let SignedQuery { token, expires, signature, .. } = query;
     let grant = SignedGrant { repo, repo_id: &repo_id, to, token, expires: *expires };
     if !state.signer.allows(grant, signature, state.store.now())
-        || !authorised(state, token, visibility).await?
+        || !authorised(state, token, repo, visibility).await?
     {
         return Err(refused());
     }
     Ok(state.store.pinned(repo, &repo_id))
 }
 
-/// Whether the authority that signed a URL is still valid.
-async fn authorised(state: &AppState, token: &str, visibility: Visibility) -> ApiResult<bool> {
+/// Whether the authority that signed a URL is still valid. The repo may have become private.
+async fn authorised(
+    state: &AppState,
+    token: &str,
+    repo: &RepoName,
+    visibility: Visibility,
+) -> ApiResult<bool> {
+    let is_public = visibility == Visibility::Public;
     match token {
         TRUSTED => Ok(state.trusting),
-        NO_TOKEN => Ok(visibility == Visibility::Public || state.trusting),
-        id => Ok(state.store.is_token_good(id).await?),
+        NO_TOKEN => Ok(is_public || state.trusting),
+        id if is_public => Ok(state.store.is_token_good(id).await?),
+        id => Ok(state.store.may_token_read(id, repo).await?),
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::TokenRow;
 use packhouse_model::access::{Caller, NewToken, Reach, TokenReport, TokenText};
 use packhouse_model::error::{Error, Result};
+use packhouse_model::names::RepoName;
 use packhouse_model::text::{escaped, is_invisible};
 
 use super::Store;
@@ -89,6 +90,16 @@ impl Store {
     pub async fn is_token_good(&self, id: &str) -> Result<bool> {
         let now = self.time().await?;
         Ok(self.catalog.token(id).await?.is_some_and(|row| is_good(&row, now)))
+    }
+
+    /// Whether a token that was valid still is, and reaches a repo.
+    ///
+    /// # Errors
+    /// When the catalog fails.
+    pub async fn may_token_read(&self, id: &str, repo: &RepoName) -> Result<bool> {
+        let now = self.time().await?;
+        let row = self.catalog.token(id).await?.filter(|row| is_good(row, now));
+        Ok(row.is_some_and(|row| row.repos.iter().any(|reach| reach.has(repo))))
     }
 
     /// The secret that signs URLs: created on first use, and the same for all processes that share

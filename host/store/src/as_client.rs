@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use packhouse_model::access::{NewToken, TokenReport};
 use packhouse_model::client::{
-    Client, FetchRequest, Inspect, PlannedGc, PushOptions, RestoreOptions,
+    Client, FetchRequest, Inspect, PlannedGc, PushOptions, RepoSettings, RestoreOptions,
 };
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{RepoName, Visibility};
@@ -152,6 +152,10 @@ impl Client for Store {
 
     async fn create_repo(&self, repo: &RepoName, visibility: Visibility) -> Result<RepoReport> {
         Store::create_repo(self, repo, visibility).await
+    }
+
+    async fn set_repo(&self, repo: &RepoName, settings: &RepoSettings) -> Result<RepoReport> {
+        Store::set_repo(self, repo, settings).await
     }
 
     async fn delete_repo(&self, repo: &RepoName) -> Result<DeleteReport> {

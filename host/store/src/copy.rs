@@ -16,8 +16,9 @@ use packhouse_catalog::{
     EntityKey, GcLogQuery, LockMode, PackRow, PublishOutcome, Push, PutRelease, RepoRow, entity_key,
 };
 use packhouse_core::Head;
+use packhouse_model::client::RepoSettings;
 use packhouse_model::error::{Error, Result};
-use packhouse_model::names::RepoName;
+use packhouse_model::names::{RepoName, Visibility};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{CopyReport, CopyStatus, GcEntry};
 use packhouse_run::RunPack;
@@ -75,6 +76,7 @@ impl Store {
     ) -> Result<CopyReport> {
         let state = self.repo_state(repo).await?;
         let (target, mut changed) = to.counterpart(&state.row).await?;
+        changed |= to.make_private(&target, &state.row).await?;
         let (mut packs, mut bytes) = (0, 0);
         let missing = self.packs_missing_in(to, &target, &state).await?;
         for batch in batches(&missing) {
@@ -122,7 +124,23 @@ impl Store {
         self.begin_writing().await?;
         let (id, now) = (row.repo_id.clone(), self.time().await?);
         let created = self.catalog.create_repo(&row.name, id, row.visibility, now).await?;
-        created.map(|row| (row, true)).ok_or_else(|| Error::RepoExists(row.name.clone()))
+        let created = created.ok_or_else(|| Error::RepoExists(row.name.clone()))?;
+        let accepts_shallow = Some(row.accepts_shallow);
+        let settings = RepoSettings { accepts_shallow, ..RepoSettings::default() };
+        let set = self.catalog.set_repo(created.id, &settings).await?;
+        Ok((set.ok_or(Error::DeletedMeanwhile)?, true))
+    }
+
+    /// Makes a repo private if another store's is; true if it was not. Before anything is copied. One
+    /// that is private here stays so.
+    async fn make_private(&self, target: &RepoRow, row: &RepoRow) -> Result<bool> {
+        let (private, visibility) = (Visibility::Private, Some(Visibility::Private));
+        if row.visibility != private || target.visibility == private {
+            return Ok(false);
+        }
+        let settings = RepoSettings { visibility, ..RepoSettings::default() };
+        self.catalog.set_repo(target.id, &settings).await?;
+        Ok(true)
     }
 
     /// The packs of a repo that hold a record which another store's index lacks.
@@ -197,6 +215,7 @@ impl Store {
         default: Option<&str>,
     ) -> Result<bool> {
         let mut changed = false;
+        let _turn = self.push_turn(repo).await;
         for _ in 0..TRIES {
             let row = self.known_repo(repo).await?;
             let mut snapshot = self.catalog.snapshot(row.id).await?;

@@ -304,6 +304,7 @@ mod tests {
             repo_id: RepoId("r".into()),
             name: "a/b".parse().unwrap(),
             visibility: Visibility::Public,
+            accepts_shallow: false,
             default_branch: None,
             created_at: at("2026-01-01T00:00:00Z"),
             revision: 0,

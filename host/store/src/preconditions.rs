@@ -43,7 +43,8 @@ impl PushPreconditions {
 
 impl Store {
     /// Fails when the branch, or any record of the push, would reach what is neither in the push
-    /// nor in the repo. What the repo has was checked when it was pushed.
+    /// nor in the repo. What the repo has was checked when it was pushed. In a repo that accepts holes,
+    /// only the head of the branch must be there.
     pub(super) async fn is_whole(
         &self,
         snapshot: &mut dyn Snapshot,
@@ -75,6 +76,9 @@ impl Store {
             })
             .await?;
             open.extend(ends);
+        }
+        if snapshot.repo().accepts_shallow {
+            open.retain(|missing, _| *missing == (Kind::Commit, preconditions.head));
         }
         let keys: Vec<_> = open.keys().map(|(kind, id)| entity_key(*kind, *id)).collect();
         let known = snapshot.lookup(&keys).await?;

@@ -7,7 +7,7 @@ use packhouse_catalog::{
     ListedRepo, LockMode, PackRow, RepoRestoration, RepoRow, RestoreOutcome, Shelf, Sums,
 };
 use packhouse_core::Head;
-use packhouse_model::client::RestoreOptions;
+use packhouse_model::client::{RepoSettings, RestoreOptions};
 use packhouse_model::error::{Error, RestoreError, Result};
 use packhouse_model::names::{RepoId, RepoName, Visibility};
 use packhouse_model::report::{Damage, DeleteReport, RepoReport};
@@ -28,6 +28,18 @@ impl Store {
         match self.catalog.create_repo(repo, id, visibility, self.time().await?).await? {
             Some(row) => self.report(row).await,
             None => Err(Error::RepoExists(repo.clone())),
+        }
+    }
+
+    /// Changes settings of a repo: those that are given.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRepo`].
+    pub async fn set_repo(&self, repo: &RepoName, settings: &RepoSettings) -> Result<RepoReport> {
+        let row = self.known_repo(repo).await?;
+        match self.catalog.set_repo(row.id, settings).await? {
+            Some(row) => self.report(row).await,
+            None => Err(Error::UnknownRepo(repo.clone())),
         }
     }
 
@@ -188,6 +200,7 @@ fn report_of(repo: ListedRepo, damaged: Vec<Damage>) -> RepoReport {
         repo: row.name,
         repo_id: row.repo_id,
         visibility: row.visibility,
+        accepts_shallow: row.accepts_shallow,
         default_branch: row.default_branch.unwrap_or_else(|| "main".into()),
         packs,
         pack_keys,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use packhouse_host::catalog::{Catalog, Sums};
-use packhouse_host::{GcRecord, RepoSummary, Visibility};
+use packhouse_host::{GcRecord, RepoSettings, RepoSummary, Visibility};
 
 use super::desk::{Desk, at, name, pack, unused_id};
 
@@ -41,6 +41,33 @@ pub async fn a_new_repo_is_what_was_asked_for(catalog: Arc<dyn Catalog>) {
         catalog.repo(&name("a/c")).await.unwrap().is_none()
             && catalog.summary(&name("a/c")).await.unwrap().is_none()
     );
+}
+
+pub async fn settings_change_that_are_given(catalog: Arc<dyn Catalog>) {
+    let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
+    let before = desk.row().await;
+    assert_eq!((before.visibility, before.accepts_shallow), (Visibility::Public, false));
+    let private = Some(Visibility::Private);
+    let set = |visibility, accepts_shallow| {
+        let settings = RepoSettings { visibility, accepts_shallow };
+        let catalog = &catalog;
+        async move { catalog.set_repo(desk.repo, &settings).await.unwrap() }
+    };
+    for (visibility, accepts_shallow, expected) in [
+        (None, Some(true), (Visibility::Public, true)),
+        (private, None, (Visibility::Private, true)),
+        (None, None, (Visibility::Private, true)),
+        (Some(Visibility::Public), Some(false), (Visibility::Public, false)),
+    ] {
+        let changed = set(visibility, accepts_shallow).await.unwrap();
+        assert_eq!((changed.visibility, changed.accepts_shallow), expected);
+        let (now, others) = (desk.row().await, other.row().await);
+        assert_eq!((now.visibility, now.accepts_shallow), expected);
+        assert_eq!((now.revision, now.sums), (before.revision, before.sums), "and nothing else");
+        assert_eq!((others.visibility, others.accepts_shallow), (Visibility::Public, false));
+    }
+    catalog.delete_repo(desk.repo, at(9)).await.unwrap().unwrap();
+    assert!(set(private, Some(true)).await.is_none(), "it was deleted");
 }
 
 pub async fn a_name_is_given_once(catalog: Arc<dyn Catalog>) {

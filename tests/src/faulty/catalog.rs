@@ -19,7 +19,7 @@ use packhouse_host::catalog::{
 use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::{
     DeletedRepo, GcEntry, GcRecord, GcReport, JobReport, JobStatus, MpackKey, Policy, RepoId,
-    RepoName, RepoSummary, Result, ScrubState, Visibility,
+    RepoName, RepoSettings, RepoSummary, Result, ScrubState, Visibility,
 };
 
 use crate::counted::CountedSnapshot;
@@ -54,6 +54,9 @@ impl Catalog for FaultyCatalog {
         now: Timestamp,
     ) -> Result<Option<RepoRow>> {
         self.inner.create_repo(name, id, visibility, now).await
+    }
+    async fn set_repo(&self, repo: i64, settings: &RepoSettings) -> Result<Option<RepoRow>> {
+        self.fault.around(self.inner.set_repo(repo, settings)).await
     }
     async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>> {
         self.fault.around(self.inner.delete_repo(repo, now)).await

@@ -49,6 +49,7 @@ macro_rules! laws {
 laws! {
     repos:
         a_new_repo_is_what_was_asked_for
+        settings_change_that_are_given
         a_name_is_given_once
         repos_are_listed_by_the_bytes_of_owner_and_slug_page_by_page
         a_summary_tells_what_a_snapshot_shows

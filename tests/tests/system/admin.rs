@@ -111,6 +111,7 @@ async fn the_document_is_whole_and_lists_every_route() {
         "GET /repos",
         "POST /repos",
         "GET /repos/{owner}/{slug}",
+        "PATCH /repos/{owner}/{slug}",
         "DELETE /repos/{owner}/{slug}",
         "POST /repos/{owner}/{slug}/restore",
         "GET /repos/{owner}/{slug}/summary",

@@ -87,6 +87,21 @@ fn all_of_a_store_is_copied_and_again_only_what_is_new() {
     let new = copy_to(&from, &to, &["a/b"]).ok().json();
     assert_eq!((&new["packs"], &new["status"]), (&json!(1), &json!("copied")));
     assert_eq!(contents(&to, "a/b"), contents(&from, "a/b"));
+
+    assert_eq!(from.run(["repo", "set", "a/b"]).code, 2, "it says what to set");
+    from.run(["repo", "set", "a/b", "--private", "--accept-shallow"]).ok();
+    assert_eq!(copy_to(&from, &to, &["a/b"]).ok().json()["status"], "copied");
+    let there = |store: &Packhouse| {
+        let shown = store.run(["repo", "show", "a/b"]).ok().json();
+        [&shown["visibility"], &shown["accepts_shallow"]].map(Clone::clone)
+    };
+    assert_eq!(there(&to), [json!("private"), json!(false)], "what it accepts, it decides");
+    from.run(["repo", "set", "a/b", "--public"]).ok();
+    assert_eq!(copy_to(&from, &to, &["a/b"]).ok().json()["status"], "unchanged");
+    assert_eq!(there(&to)[0], "private", "a copy opens nothing");
+    let other = Packhouse::new();
+    copy_to(&from, &other, &["a/b"]).ok();
+    assert_eq!(there(&other), [json!("public"), json!(true)]);
 }
 
 #[test]

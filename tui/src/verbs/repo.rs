@@ -1,7 +1,7 @@
-//! `packhouse repo create|list|show|delete|restore`.
+//! `packhouse repo create|list|show|set|delete|restore`.
 
-use clap::Subcommand;
-use packhouse_host::{RepoId, RepoName, RepoReport, RestoreOptions, Visibility};
+use clap::{Args, Subcommand};
+use packhouse_host::{RepoId, RepoName, RepoReport, RepoSettings, RestoreOptions, Visibility};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -23,6 +23,14 @@ pub(crate) enum Repo {
         /// Make the repo readable only with a token for it
         #[arg(long)]
         private: bool,
+    },
+    /// Change settings of a repo: who may read it, and whether pushes with holes are accepted
+    Set {
+        /// Name of the repo
+        #[arg(value_name = "OWNER/SLUG")]
+        repo: RepoName,
+        #[command(flatten)]
+        settings: Settings,
     },
     /// Delete a repo. Its name is free at once; `repo restore` can restore it until `prune` deletes
     /// its packs
@@ -58,7 +66,38 @@ pub(crate) enum Repo {
     },
 }
 
-/// Creates, lists, shows, deletes or restores repos.
+/// What `repo set` changes.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(crate) struct Settings {
+    /// Make the repo readable only with a token for it. URLs that S3 has signed stay valid until they
+    /// expire
+    #[arg(long, conflicts_with = "public")]
+    private: bool,
+    /// Make the repo readable for anyone
+    #[arg(long)]
+    public: bool,
+    /// Accept pushes of clients whose history has holes: what they leave out counts as missing,
+    /// until a later push or import brings it
+    #[arg(long, conflicts_with = "refuse_shallow")]
+    accept_shallow: bool,
+    /// Refuse pushes of clients whose history has holes; this is the default
+    #[arg(long)]
+    refuse_shallow: bool,
+}
+
+impl From<Settings> for RepoSettings {
+    fn from(set: Settings) -> RepoSettings {
+        let either = |yes: bool, no: bool| (yes || no).then_some(yes);
+        let visibility = |private| if private { Visibility::Private } else { Visibility::Public };
+        RepoSettings {
+            visibility: either(set.private, set.public).map(visibility),
+            accepts_shallow: either(set.accept_shallow, set.refuse_shallow),
+        }
+    }
+}
+
+/// Creates, changes, lists, shows, deletes or restores repos.
 pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
     if let Repo::Delete { repo, yes } = &args {
         require_yes(*yes, &repo.to_string())?;
@@ -80,6 +119,10 @@ pub(crate) async fn run(args: Repo, context: &Context) -> anyhow::Result<Exit> {
                     format!("Push packs with: packhouse push {} FILE…", created.repo),
                 ]
             })?;
+        }
+        Repo::Set { repo, settings } => {
+            let changed = store.set_repo(&repo, &settings.into()).await?;
+            output.result(&changed, || show(&changed, output))?;
         }
         Repo::Delete { repo, yes } => {
             if !yes {
@@ -196,9 +239,10 @@ fn show(repo: &RepoReport, output: &Output) -> Vec<String> {
     let mut lines = vec![
         output.paint(Tone::Name, &repo.repo),
         format!(
-            "{}{}, created {}, id {}",
+            "{}{}{}, created {}, id {}",
             label("repo"),
             repo.visibility.as_str(),
+            if repo.accepts_shallow { ", accepts pushes with holes" } else { "" },
             time(repo.created_at),
             repo.repo_id
         ),

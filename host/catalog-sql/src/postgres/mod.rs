@@ -36,7 +36,7 @@ macro_rules! number {
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
-const MIGRATIONS: [MigrationStep; 10] = [
+const MIGRATIONS: [MigrationStep; 11] = [
     (1, "first pack house", include_str!("../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../migrations/postgres/0003_damage.sql")),
@@ -51,6 +51,7 @@ const MIGRATIONS: [MigrationStep; 10] = [
     (8, "fetch requests", include_str!("../../migrations/postgres/0008_fetch_requests.sql")),
     (9, "index runs", include_str!("../../migrations/postgres/0009_index_runs.sql")),
     (10, "codes of errors", include_str!("../../migrations/postgres/0010_codes_of_errors.sql")),
+    (11, "shallow repos", include_str!("../../migrations/postgres/0011_shallow_repos.sql")),
 ];
 
 /// Timeout of a connection.

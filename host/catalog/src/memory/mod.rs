@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_core::EntityId;
+use packhouse_model::client::RepoSettings;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
 use packhouse_model::report::{DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
@@ -112,6 +113,10 @@ impl Catalog for MemoryCatalog {
         let number = state.made;
         state.repos.insert(number, Repo::new(number, name.clone(), id, visibility, now));
         Ok(Some(state.row(number)))
+    }
+
+    async fn set_repo(&self, repo: i64, settings: &RepoSettings) -> Result<Option<RepoRow>> {
+        Ok(self.write().set_repo(repo, settings))
     }
 
     async fn delete_repo(&self, repo: i64, now: Timestamp) -> Result<Option<DeletionSummary>> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use packhouse_core::row::Fingerprint;
 use packhouse_core::{Ancestor, Counts, EntityId, Head, Kind};
+use packhouse_model::client::RepoSettings;
 use packhouse_model::names::{MpackKey, RepoId, RepoName, ShelfId, Visibility};
 use packhouse_model::report::{
     Damage, DeletedRepo, GcEntry, GcRecord, GcReport, JobStatus, Policy, RepoSummary,
@@ -139,6 +140,7 @@ impl Repo {
             repo_id,
             name,
             visibility,
+            accepts_shallow: false,
             default_branch: None,
             created_at,
             revision: 0,
@@ -387,6 +389,14 @@ impl State {
         }
         self.remove_pruned();
         true
+    }
+
+    pub(super) fn set_repo(&mut self, number: i64, settings: &RepoSettings) -> Option<RepoRow> {
+        let repo = self.repos.get_mut(&number).filter(|repo| !repo.is_deleted())?;
+        let RepoSettings { visibility, accepts_shallow } = *settings;
+        repo.row.visibility = visibility.unwrap_or(repo.row.visibility);
+        repo.row.accepts_shallow = accepts_shallow.unwrap_or(repo.row.accepts_shallow);
+        Some(self.row(number))
     }
 
     pub(super) fn delete_repo(&mut self, number: i64, now: Timestamp) -> Option<DeletionSummary> {

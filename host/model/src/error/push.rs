@@ -77,7 +77,7 @@ pub enum PushError {
 
     /// The branch would reach records that are neither in the repo nor in the push.
     #[error(
-        "this push is incomplete; nothing was stored. A clone of another hub omits what that hub has. Push all of it: muse bundle create all.mpack {branch}, then {packhouse} push {repo} all.mpack. Missing: {}{}",
+        "this push is incomplete; nothing was stored. A clone of another hub omits what that hub has. Push all of it: muse bundle create all.mpack {branch}, then {packhouse} push {repo} all.mpack. Missing: {}{}. Or let an administrator accept pushes with holes: {packhouse} repo set {repo} --accept-shallow",
         missing.join(", "), more(*.left_out)
     )]
     Incomplete {

@@ -18,6 +18,9 @@ pub struct RepoReport {
     pub repo_id: RepoId,
     /// Who may read it.
     pub visibility: Visibility,
+    /// Whether clients may push a history with holes: what they leave out counts as missing.
+    #[serde(default)]
+    pub accepts_shallow: bool,
     /// The first branch ever pushed; `main` before that.
     pub default_branch: String,
     /// Packs that the index maps at least one entity to.

@@ -48,7 +48,9 @@ pub(super) fn finished(mut document: Document) -> Document {
 }
 
 fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut path.get, &mut path.put, &mut path.post, &mut path.delete].into_iter().flatten()
+    [&mut path.get, &mut path.put, &mut path.post, &mut path.patch, &mut path.delete]
+        .into_iter()
+        .flatten()
 }
 
 /// A stream of events has no schema: its description documents the events.

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use packhouse_model::access::{Caller, Scope};
-use packhouse_model::client::RestoreOptions;
+use packhouse_model::client::{RepoSettings, RestoreOptions};
 use packhouse_model::error::Error;
 use packhouse_model::names::{RepoId, RepoName};
 use packhouse_model::report::{
@@ -20,12 +20,12 @@ use super::super::problem::ApiResult;
 use super::super::state::{AppState, SharedState};
 use super::extract::{JsonBody, PathParams, QueryParams};
 use super::paging::{MAX_SAFE_INTEGER, count, limit, text};
-use super::repo::repo_of;
+use super::repo::{AdministeredRepo, repo_of};
 
 pub(super) fn routes() -> OpenApiRouter<SharedState> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
-        .routes(routes!(show, delete))
+        .routes(routes!(show, set, delete))
         .routes(routes!(restore))
         .routes(routes!(summary))
         .routes(routes!(detail))
@@ -231,6 +231,18 @@ async fn show(
 ) -> ApiResult<Json<RepoReport>> {
     let authorized = repo_of(&state, &caller, &path).await?;
     Ok(Json(authorized.store(&state).repo(&authorized.repo).await?))
+}
+
+/// Changes settings of a repo: those that are given.
+#[utoipa::path(patch, path = "/repos/{owner}/{slug}", tag = "repos", params(RepoPath),
+    request_body = RepoSettings,
+    responses((status = 200, description = "The repo", body = RepoReport)))]
+async fn set(
+    State(state): State<SharedState>,
+    AdministeredRepo(authorized): AdministeredRepo,
+    JsonBody(settings): JsonBody<RepoSettings>,
+) -> ApiResult<Json<RepoReport>> {
+    Ok(Json(authorized.store(&state).set_repo(&authorized.repo, &settings).await?))
 }
 
 /// Deletes a repo: its packs are pending deletion, and its name is free. It can be restored until

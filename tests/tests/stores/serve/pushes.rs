@@ -177,6 +177,44 @@ async fn what_a_head_reaches_must_be_there_and_is_named_when_it_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repo_that_accepts_holes_counts_them_until_a_push_brings_what_is_missing() {
+    let place = Place::new();
+    let remote = place.remote();
+    let local = long("ann", 3, 2);
+    let head = local.head("main").unwrap();
+    let (whole, uploads) = local.bundle("main", head, std::iter::empty()).unwrap();
+    remote.push_objects(&uploads).await.unwrap();
+    let mut shallow = whole.clone();
+    shallow.commits.pop().unwrap();
+    let refused = remote.push(&shallow, "main", false).await.unwrap_err();
+    assert!(refused.detail().unwrap().contains("repo set a/b --accept-shallow"), "{refused}");
+
+    let accepts =
+        || place.store.run(["repo", "show", "a/b"]).ok().json()["accepts_shallow"].clone();
+    let missing = || place.store.run(["fetch", "a/b"]).ok().json()["missing"].clone();
+    place.store.run(["repo", "set", "a/b", "--accept-shallow"]).ok();
+    assert_eq!(accepts(), true);
+    let mut headless = whole.clone();
+    headless.commits.retain(|commit| commit.id != *head);
+    let refused = remote.push(&headless, "main", false).await.unwrap_err();
+    assert!(
+        refused.detail().unwrap().contains(head.as_str()),
+        "a branch stands somewhere: {refused}"
+    );
+    assert!(remote.push(&shallow, "main", false).await.unwrap().ok);
+    assert_eq!(missing(), 1, "the oldest commit");
+    assert_eq!(place.store.run(["log", "a/b"]).ok().documents().len(), 2);
+    assert_eq!(place.store.run(["verify", "a/b"]).ok().json()["ok"], true);
+
+    // Holes are refused again from now on; what the repo lacks can be brought.
+    place.store.run(["repo", "set", "a/b", "--refuse-shallow"]).ok();
+    assert_eq!(accepts(), false);
+    assert!(remote.push(&whole, "main", false).await.unwrap().ok);
+    assert_eq!(missing(), 0);
+    Local::clone_from(&remote, Fetching::Direct).await.unwrap().same_history(&local).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pushed_objects_are_counted_and_one_that_is_not_its_id_is_refused() {
     let place = Place::new();
     let remote = place.remote();

@@ -280,3 +280,34 @@ async fn a_signed_url_dies_with_its_token_and_with_its_repo() {
         "and now a private one"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_url_dies_when_its_repo_becomes_private_for_those_who_may_not_read_it_then() {
+    let (store, served) = served();
+    store.run(["repo", "create", "c/d"]).ok();
+    let other = store.run(["token", "create", "--scope", "push", "--repo", "c/d"]).ok().json();
+    let (own, other) = (token(&store, "push").0, other["token"].as_str().unwrap().to_owned());
+    let local = long("ann", 2, 2);
+    let remote =
+        |token: Option<&str>| Remote::new(&served.remote("a/b"), token.map(str::to_owned)).unwrap();
+    local.push(&remote(Some(&own)), "main", false).await.unwrap();
+    let heads = [local.head("main").unwrap().clone()];
+    let mut urls = Vec::new();
+    for token in [Some(&*own), Some(&*other), None] {
+        let answer = remote(token).fetch_mpack(&heads, &[], Some(600)).await.unwrap();
+        urls.push(answer.mpack_url.unwrap());
+    }
+    let stranger = remote(None);
+    let told = async || {
+        let mut told = Vec::new();
+        for url in &urls {
+            told.push(stranger.download(url).await.map(|_| ()).map_err(|error| error.status()));
+        }
+        told
+    };
+    assert_eq!(told().await, [Ok(()); 3]);
+    store.run(["repo", "set", "a/b", "--private"]).ok();
+    assert_eq!(told().await, [Ok(()), Err(Some(404)), Err(Some(404))]);
+    store.run(["repo", "set", "a/b", "--public"]).ok();
+    assert_eq!(told().await, [Ok(()); 3]);
+}

@@ -388,6 +388,7 @@ impl FakeRepo {
             repo,
             repo_id: RepoId("4f".repeat(16)),
             visibility: Visibility::Public,
+            accepts_shallow: false,
             default_branch: "main".to_owned(),
             packs,
             pack_keys: needed.map(|pack| pack.key).collect(),

@@ -45,8 +45,9 @@ pub(super) fn facts(model: &Model, known: &RepoDetail, room: usize) -> Vec<Line<
         .map_or_else(|| "never".to_owned(), |last| last_gc_text(model, last));
     let created = ago(model.now, report.created_at);
     let access = format!(
-        "{}, default branch {}, created {created}",
+        "{}{}, default branch {}, created {created}",
         report.visibility.as_str(),
+        if report.accepts_shallow { ", accepts pushes with holes" } else { "" },
         report.default_branch
     );
     let state = fact(styles, "State", &state, room);

@@ -83,6 +83,7 @@ pub(super) fn detail(summary: RepoSummary, packs: u64, heads: &[&str]) -> Box<Re
         repo: summary.repo.clone(),
         repo_id: RepoId("00000000000000000000000000000001".to_owned()),
         visibility: Visibility::Public,
+        accepts_shallow: false,
         default_branch: heads.first().map_or_else(|| "main".to_owned(), ToString::to_string),
         packs: summary.packs,
         pack_keys: Vec::new(),
