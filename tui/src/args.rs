@@ -78,9 +78,9 @@ fn parse_with(
     };
     let mut command = command.color(colour);
     let args_os = config.add_to(&command, args_os);
-    let mut matches = command
-        .try_get_matches_from_mut(args_os)
-        .map_err(|error| in_file(error, &config, &command))?;
+    let mut matches = command.try_get_matches_from_mut(&args_os).map_err(|error| {
+        in_file(with_usage_of_help(error, &mut command, &args_os), &config, &command)
+    })?;
     let rank = |name: &str| rank(&matches, &config, name);
     let (remote, local) = (rank("remote"), LOCAL.into_iter().max_by_key(|name| rank(name)));
     let local = local.map_or((0, ""), |name| (rank(name), name));
@@ -148,6 +148,25 @@ fn given(
     command.get_arguments().filter(on_command_line).filter_map(values).collect()
 }
 
+/// The same error with the usage line that the help of the verb has. That of clap shows what was given,
+/// also by variables and the config file, as if it were required.
+fn with_usage_of_help(
+    mut error: clap::Error,
+    command: &mut Command,
+    args_os: &[OsString],
+) -> clap::Error {
+    if error.get(ContextKind::Usage).is_some() {
+        command.build();
+        let mut verb = &*command;
+        for word in args_os.iter().skip(1) {
+            verb = verb.find_subcommand(word).unwrap_or(verb);
+        }
+        let usage = verb.clone().render_usage();
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
+    }
+    error
+}
+
 /// An error about a value that the config file gave: it names the place.
 fn in_file(error: clap::Error, config: &Config, command: &Command) -> clap::Error {
     let (Some(ContextValue::String(option)), Some(ContextValue::String(value))) =
@@ -210,6 +229,19 @@ mod tests {
     #[test]
     fn the_command_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_usage_after_an_error_is_that_of_the_help() {
+        for (line, usage) in [
+            ("--data d push", "packhouse push [OPTIONS] <OWNER/SLUG> <FILE>..."),
+            ("branch delete --data d", "packhouse branch delete [OPTIONS] <OWNER/SLUG> <NAME>"),
+            ("repo rm --data d", "packhouse repo delete [OPTIONS] <OWNER/SLUG>"),
+            ("--data d", "packhouse [OPTIONS] <COMMAND>"),
+        ] {
+            let error = read(line).unwrap_err().to_string();
+            assert!(error.contains(usage), "{line}: {error}");
+        }
     }
 
     #[test]
