@@ -336,6 +336,19 @@ async fn a_token_that_reaches_some_repos_sees_those() {
     assert_eq!(of(Method::GET, "repos/a/none", None).await, 404);
     assert_eq!(of(Method::POST, "repos", Some(json!({"repo": "c/new"}))).await, 201);
     assert_eq!(of(Method::POST, "repos", Some(json!({"repo": "a/new"}))).await, 403);
+    // Settings and what packs hold are for those who administer the repo, whoever may read it.
+    let settings = json!({"accepts_shallow": true});
+    assert_eq!(of(Method::PATCH, "repos/c/d", Some(settings.clone())).await, 200);
+    assert_eq!(of(Method::PATCH, "repos/a/b", Some(settings.clone())).await, 403);
+    assert_eq!(of(Method::PATCH, "repos/c/d", Some(json!({"owner": "x"}))).await, 422);
+    let set = place.ask(Method::PATCH, "repos/c/d", Some(&push), Some(settings)).await;
+    assert_eq!(set.status(), 403, "a push token changes no setting");
+    let key = format!("sha256:{}", "0".repeat(64));
+    for path in [format!("records?pack={key}"), format!("compare?a={key}&b={key}")] {
+        let path = format!("repos/c/d/{path}");
+        assert_eq!(place.get(&path, Some(&push)).await.0, 403, "{path}");
+        assert_eq!(place.get(&path, Some(&some)).await.0, 404, "{path}: there is no such pack");
+    }
     assert_eq!(of(Method::PUT, "policy", Some(json!({"max_packs": 2}))).await, 403);
     assert_eq!(of(Method::PUT, "policy?repo=c/d", Some(json!({"max_packs": 2}))).await, 200);
     let (prune, theirs) = (format!("runs/{}", "1".repeat(32)), format!("runs/{}", "2".repeat(32)));
