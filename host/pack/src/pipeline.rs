@@ -203,7 +203,7 @@ enum ReadError {
     Bad(super::scan::BadPack),
     /// It can't be read.
     Failed(Error),
-    /// Whoever was told how far it is has ended it.
+    /// The progress callback has ended it.
     Ended(Error),
 }
 
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_told_how_far_it_is_can_end_it() {
+    fn an_error_of_the_progress_callback_ends_the_work() {
         for pack in [large_pack(), some_pack(100)] {
             let stopped = written(false, &pack, &mut |_| Err(Error::Cancelled));
             assert!(matches!(stopped, Err(WriteError::Failed(Error::Cancelled))));

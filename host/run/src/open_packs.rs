@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{Error as IoError, ErrorKind, Result as IoResult};
+use std::io::Result as IoResult;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -37,20 +37,6 @@ impl OpenPack<'_> {
     pub(crate) fn path(&self) -> PathBuf {
         let (OpenPack::Bytes(_, path) | OpenPack::File(_, path)) = self;
         path.to_path_buf()
-    }
-
-    /// Fills a buffer with the bytes from an offset on.
-    pub(crate) fn read(&self, buffer: &mut [u8], offset: u64) -> IoResult<()> {
-        match self {
-            OpenPack::File(file, _) => file.read_exact_at(buffer, offset),
-            OpenPack::Bytes(bytes, _) => {
-                let from = usize::try_from(offset).ok().and_then(|from| bytes.get(from..));
-                let found = from.and_then(|rest| rest.get(..buffer.len()));
-                buffer
-                    .copy_from_slice(found.ok_or_else(|| IoError::from(ErrorKind::UnexpectedEof))?);
-                Ok(())
-            }
-        }
     }
 
     /// Reads a run of pieces into a buffer.
@@ -134,7 +120,7 @@ impl OpenPacks {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{ErrorKind, Write};
 
     use packhouse_core::Span;
 
@@ -146,6 +132,10 @@ mod tests {
         StoredPack { file, path: "some".into(), bytes: bytes.len() as u64 }
     }
 
+    fn piece(offset: u64, length: u64, to: usize) -> Piece {
+        Piece { span: Span { pack: 0, offset, length }, to }
+    }
+
     fn opened(packs: &mut OpenPacks, pack: u32, bytes: &[u8]) -> (bool, Vec<u8>) {
         let mut is_opened = false;
         let open = || {
@@ -154,7 +144,8 @@ mod tests {
         };
         let found = packs.get(pack, true, open).unwrap();
         let mut read = vec![0; bytes.len()];
-        found.read(&mut read, 0).unwrap();
+        let all = [piece(0, bytes.len() as u64, 0)];
+        found.read_run(&all, &mut read, &mut Vec::new()).unwrap();
         (is_opened, read)
     }
 
@@ -179,14 +170,14 @@ mod tests {
     fn packs_in_memory_and_in_files_read_alike() {
         let bytes: Vec<u8> = (0..=255).collect();
         let (file, path) = (stored(&bytes), PathBuf::new());
-        let piece = |offset, length, to| Piece { span: Span { pack: 0, offset, length }, to };
         for pack in [OpenPack::Bytes(&bytes, &path), OpenPack::File(&file.file, &path)] {
             let (mut buffer, mut scratch) = ([0; 8], Vec::new());
             let run = [piece(3, 2, 6), piece(250, 6, 0)];
             pack.read_run(&run, &mut buffer, &mut scratch).unwrap();
             assert_eq!(buffer, [250, 251, 252, 253, 254, 255, 3, 4]);
             for (offset, length) in [(250, 7), (256, 1), (u64::MAX - 9, 1)] {
-                let error = pack.read(&mut vec![0; length], offset).unwrap_err();
+                let (one, mut buffer) = ([piece(offset, length, 0)], vec![0; length as usize]);
+                let error = pack.read_run(&one, &mut buffer, &mut scratch).unwrap_err();
                 assert_ne!(error.kind(), ErrorKind::Other, "{error}");
             }
             let beyond = [piece(3, 2, 0), piece(255, 2, 2)];

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Error as IoError, ErrorKind, Result as IoResult};
+use std::io::{Error as IoError, ErrorKind};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -181,16 +181,12 @@ impl PackReader {
         self.places.damaged(pack, detail)
     }
 
-    /// Reads from a pack. `end`: where that ends, for messages. `again`: whether it will be read again
-    /// and again.
-    fn read_from(
-        &mut self,
-        pack: u32,
-        end: u64,
-        again: bool,
-        read: impl FnOnce(&OpenPack<'_>, &mut Vec<u8>) -> IoResult<()>,
-    ) -> Result<()> {
+    /// Reads a run of pieces of one pack into a buffer. `again`: whether the pack will be read again and
+    /// again.
+    fn fill(&mut self, run: &[Piece], buffer: &mut [u8], again: bool) -> Result<()> {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
         let PackReader { places, partly, open, scratch } = self;
+        let pack = first.span.pack;
         let found = match (&places.packs[pack as usize].place, partly.get(&pack)) {
             (PackLocation::Staged(file, path, _), _) => OpenPack::File(file, path),
             (_, Some((stored, _))) => {
@@ -199,7 +195,8 @@ impl PackReader {
             }
             (_, None) => open.get(pack, again, || places.open(pack))?,
         };
-        read(&found, scratch).map_err(|error| places.unreadable(pack, end, found.path(), error))
+        let read = found.read_run(run, buffer, scratch);
+        read.map_err(|error| places.unreadable(pack, last.end(), found.path(), error))
     }
 
     /// The bytes of a span of a pack.
@@ -209,8 +206,7 @@ impl PackReader {
     pub fn read(&mut self, span: Span) -> Result<Vec<u8>> {
         let mut bytes = vec![0; span.length as usize];
         self.need(span);
-        let end = span.offset + span.length;
-        self.read_from(span.pack, end, false, |pack, _| pack.read(&mut bytes, span.offset))?;
+        self.fill(&[Piece { span, to: 0 }], &mut bytes, false)?;
         Ok(bytes)
     }
 
@@ -234,9 +230,6 @@ impl PackReader {
 
 impl Sources for PackReader {
     fn read_run(&mut self, run: &[Piece], buffer: &mut [u8]) -> Result<()> {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
-        self.read_from(first.span.pack, last.end(), true, |pack, scratch| {
-            pack.read_run(run, buffer, scratch)
-        })
+        self.fill(run, buffer, true)
     }
 }

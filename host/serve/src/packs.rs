@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use futures::StreamExt;
+use packhouse_model::access::Scope;
 use packhouse_model::error::Error;
 use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
 use packhouse_store::{ContentStream, Store};
@@ -89,8 +90,10 @@ async fn authorised(
     match token {
         TRUSTED => Ok(state.trusting),
         NO_TOKEN => Ok(is_public || state.trusting),
-        id if is_public => Ok(state.store.is_token_good(id).await?),
-        id => Ok(state.store.may_token_read(id, repo).await?),
+        id => {
+            let caller = state.store.caller_still(id).await?;
+            Ok(caller.is_some_and(|caller| is_public || caller.may(Scope::Read, repo)))
+        }
     }
 }
 

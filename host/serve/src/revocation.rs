@@ -12,7 +12,7 @@ use super::problem::{ApiResult, Problem};
 /// request began.
 pub(super) async fn check_token(store: &Store, caller: &Caller) -> ApiResult<()> {
     match caller {
-        Caller::Bearer { token, .. } if !store.is_token_good(token).await? => {
+        Caller::Bearer { token, .. } if store.caller_still(token).await?.is_none() => {
             Err(Problem::unauthorized("this token has expired or was revoked"))
         }
         _ => Ok(()),

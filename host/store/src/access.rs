@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 use packhouse_catalog::TokenRow;
 use packhouse_model::access::{Caller, NewToken, Reach, TokenReport, TokenText};
 use packhouse_model::error::{Error, Result};
-use packhouse_model::names::RepoName;
 use packhouse_model::text::{escaped, is_invisible};
 
 use super::Store;
@@ -82,24 +81,17 @@ impl Store {
         // Compared even if there is no token, for constant time.
         let kept = row.as_ref().map_or([0; 32], |row| row.hash);
         let is_it = text.is(&kept);
-        let row = row.filter(|row| is_it && is_good(row, now));
-        Ok(row.map(|row| Caller::Bearer { token: row.id, scope: row.scope, repos: row.repos }))
+        Ok(row.filter(|row| is_it && is_good(row, now)).map(caller_of))
     }
 
-    /// Whether a token that was valid still is.
-    pub async fn is_token_good(&self, id: &str) -> Result<bool> {
-        let now = self.time().await?;
-        Ok(self.catalog.token(id).await?.is_some_and(|row| is_good(&row, now)))
-    }
-
-    /// Whether a token that was valid still is, and reaches a repo.
+    /// The caller of a token that was valid, if it still is.
     ///
     /// # Errors
     /// When the catalog fails.
-    pub async fn may_token_read(&self, id: &str, repo: &RepoName) -> Result<bool> {
+    pub async fn caller_still(&self, id: &str) -> Result<Option<Caller>> {
         let now = self.time().await?;
-        let row = self.catalog.token(id).await?.filter(|row| is_good(row, now));
-        Ok(row.is_some_and(|row| row.repos.iter().any(|reach| reach.has(repo))))
+        let row = self.catalog.token(id).await?;
+        Ok(row.filter(|row| is_good(row, now)).map(caller_of))
     }
 
     /// The secret that signs URLs: created on first use, and the same for all processes that share
@@ -132,6 +124,10 @@ impl Store {
         }
         Ok(repos)
     }
+}
+
+fn caller_of(row: TokenRow) -> Caller {
+    Caller::Bearer { token: row.id, scope: row.scope, repos: row.repos }
 }
 
 /// Whether it is valid at a time.

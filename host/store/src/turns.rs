@@ -2,8 +2,8 @@
 //!
 //! A push is prepared on one state of its repo, and starts again if another one is published first.
 //! Pushes of this process to one repo go one after the other, in the order in which they came:
-//! nothing is prepared in vain, and none of them waits for ever. A push of another process can still
-//! be first.
+//! no preparation is wasted, and every push gets its turn. A push of another process can still be
+//! published first.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};

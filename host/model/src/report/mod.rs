@@ -126,7 +126,7 @@ impl GcRecord {
         }
     }
 
-    /// Whether it failed, be it for a reason that is gone since.
+    /// Whether it failed, even if the cause has been removed since.
     pub fn has_failed(&self) -> bool {
         self.outcome == "failed"
     }

@@ -298,16 +298,16 @@ async fn a_signed_url_dies_when_its_repo_becomes_private_for_those_who_may_not_r
         urls.push(answer.mpack_url.unwrap());
     }
     let stranger = remote(None);
-    let told = async || {
-        let mut told = Vec::new();
+    let statuses = async || {
+        let mut statuses = Vec::new();
         for url in &urls {
-            told.push(stranger.download(url).await.map(|_| ()).map_err(|error| error.status()));
+            statuses.push(stranger.download(url).await.map(|_| ()).map_err(|error| error.status()));
         }
-        told
+        statuses
     };
-    assert_eq!(told().await, [Ok(()); 3]);
+    assert_eq!(statuses().await, [Ok(()); 3]);
     store.run(["repo", "set", "a/b", "--private"]).ok();
-    assert_eq!(told().await, [Ok(()), Err(Some(404)), Err(Some(404))]);
+    assert_eq!(statuses().await, [Ok(()), Err(Some(404)), Err(Some(404))]);
     store.run(["repo", "set", "a/b", "--public"]).ok();
-    assert_eq!(told().await, [Ok(()); 3]);
+    assert_eq!(statuses().await, [Ok(()); 3]);
 }
