@@ -73,7 +73,9 @@ pub use error::{
 };
 pub use names::{BranchName, MpackKey, NameError, RepoId, RepoName, ShelfId, Visibility};
 pub use open::StoreOptions;
-pub use operation::{GcOptions, IndexOptions, Operation, PruneOptions, QueuedPack, VerifyOptions};
+pub use operation::{
+    GcOptions, IndexOptions, MirrorOptions, Operation, PruneOptions, QueuedPack, VerifyOptions,
+};
 pub use progress::{Event, Phase, Progress};
 pub use remote::{Remote, RemoteOptions};
 pub use report::{

@@ -29,7 +29,7 @@ pub(super) async fn add<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResu
     loop {
         // Looked up before another one is inserted: Postgres would use up a number for that one,
         // and leave gaps.
-        if let Some(waiting) = join_waiting::<E>(tx, job.repo, &job.operation).await? {
+        if let Some(waiting) = join_waiting::<E>(tx, job.repo, &job.operation, None).await? {
             return Ok(Some(waiting.job));
         }
         // None: another process was first, and by the next lookup a worker may have taken that job.
@@ -45,21 +45,24 @@ struct Waiting {
     operation: Operation,
 }
 
-/// The job of the same type that waits, if there is one, for types of which one is enough. It does
-/// this as well from now on, unless their options exclude each other.
+/// The job of the same type that waits, if there is one, for types of which one is enough; of mirrors
+/// also one that runs, because it will wait again. It does this as well from now on, unless their
+/// options exclude each other. `except`: a job that does not count.
 async fn join_waiting<E: Engine>(
     tx: &mut Writing<E>,
     repo: Option<i64>,
     operation: &Operation,
+    except: Option<i64>,
 ) -> SqlResult<Option<Waiting>> {
-    if !matches!(operation, Operation::Gc(_) | Operation::Prune(_)) {
+    if !operation.waits_once() {
         return Ok(None);
     }
     loop {
         let waiting = tx
             .maybe(
-                "SELECT id, type, payload FROM jobs WHERE type = $1 AND status = 'queued' AND repo IS NOT DISTINCT FROM $2",
-                args![operation.job_type(), repo],
+                "SELECT id, type, payload FROM jobs WHERE type = $1 AND repo IS NOT DISTINCT FROM $2 AND id <> $3
+                 AND (status = 'queued' OR (status = 'running' AND type = 'repo.mirror'))",
+                args![operation.job_type(), repo, except.unwrap_or(0)],
             )
             .await?;
         let Some(row) = waiting else { return Ok(None) };
@@ -218,7 +221,9 @@ pub(super) async fn end<E: Engine>(
             )
             .await?
         }
-        JobEnd::Again { at, reason, counts } => again::<E>(tx, params, at.as_millisecond(), reason, *counts).await?,
+        JobEnd::Again { at, reason, attempt } => {
+            again::<E>(tx, params, at.as_millisecond(), reason, *attempt).await?
+        }
     };
     if changed == 0 {
         return Ok(None);
@@ -235,13 +240,15 @@ async fn again<E: Engine>(
     EndParams { fence, now, .. }: &EndParams<'_>,
     at: i64,
     reason: &str,
-    counts: bool,
+    attempt: u32,
 ) -> SqlResult<u64> {
     let has_lease =
         |row: &E::Row| row.int("fence") == fence.number && row.text("status") == "running";
     let Some(row) = one(tx, fence.job).await?.filter(has_lease) else { return Ok(0) };
     let operation = operation_of(&row).map_err(undecodable)?;
-    if let Some(waiting) = join_waiting::<E>(tx, row.maybe_int("repo"), &operation).await? {
+    if let Some(waiting) =
+        join_waiting::<E>(tx, row.maybe_int("repo"), &operation, Some(fence.job)).await?
+    {
         let reason =
             why_cancelled(reason, (fence.job, &operation), (waiting.job, &waiting.operation));
         return tx
@@ -253,9 +260,9 @@ async fn again<E: Engine>(
             .await;
     }
     tx.run(
-        "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4, attempt = attempt - $5
+        "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4, attempt = $5
          WHERE id = $1 AND fence = $2 AND status = 'running'",
-        args![fence.job, fence.number, at, reason, i64::from(!counts)],
+        args![fence.job, fence.number, at, reason, i64::from(attempt)],
     )
     .await
 }
@@ -277,7 +284,7 @@ pub(super) async fn retry<E: Engine>(
     }
     let operation = operation_of(&row).map_err(undecodable)?;
     // If one of the same type waits, that one is enough.
-    if let Some(waiting) = join_waiting::<E>(tx, row.maybe_int("repo"), &operation).await? {
+    if let Some(waiting) = join_waiting::<E>(tx, row.maybe_int("repo"), &operation, None).await? {
         return one(tx, waiting.job).await;
     }
     let changed = tx

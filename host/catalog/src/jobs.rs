@@ -3,8 +3,8 @@
 //! **Laws**, which every adapter keeps and the conformance suite checks:
 //! - A due job is assigned to one worker at a time. The worker gets a fence that is greater than
 //!   all earlier ones; with an older fence, nothing can be published, renewed or finished.
-//! - Per repo, at most one consolidation is running and one is queued; per store, one deletion is
-//!   queued. A second one is not queued, not even for a retry.
+//! - Per repo, at most one consolidation is running and one is queued, and one mirror is running or
+//!   queued; per store, one deletion is queued. A second one is not queued, not even for a retry.
 //! - Pushes of one repo are indexed in the order of their jobs, because each head follows from the
 //!   previous one. A queued push, also one that waits for a retry, blocks those behind it.
 //! - The packs of an unfinished job are known, and never forgotten.
@@ -56,8 +56,9 @@ pub enum JobEnd {
         at: Timestamp,
         /// Why.
         reason: String,
-        /// Whether this attempt counts: one that was stopped does not.
-        counts: bool,
+        /// How many attempts count so far: all, or one less after one that was stopped, or 0 after
+        /// one that succeeded.
+        attempt: u32,
     },
     /// It failed permanently.
     Failed(String),
@@ -101,8 +102,8 @@ pub struct Pressure {
 /// Jobs and policies.
 #[async_trait]
 pub trait Jobs: Send + Sync + std::fmt::Debug {
-    /// Queues a job. If one of the same type waits already (of consolidations of a repo, and of
-    /// deletions, at most one does), it becomes the [wider](Operation::wider) of the two and is
+    /// Queues a job. If one of the same type waits already (of consolidations and of mirrors of a
+    /// repo, and of deletions, at most one does), it becomes the [wider](Operation::wider) of the two and is
     /// returned; where neither covers the other, it stays as it is. A caller that stores
     /// packs for the job holds [`super::LockMode::Publishing`] until then.
     async fn add_job(&self, job: &NewJob) -> Result<JobReport>;

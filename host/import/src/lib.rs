@@ -35,13 +35,13 @@ const LOOKED_UP: usize = 4096;
 /// How to import.
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
-    /// The visibility of a repo that is created.
-    pub visibility: Visibility,
+    /// Creates the repo with this visibility if there is none; none: it must be there.
+    pub create: Option<Visibility>,
     /// Move branches even where the heads here and there have diverged.
     pub force: bool,
 }
 
-/// Imports all branches of a repo, and creates it here if there is none. What it has already is not
+/// Imports all branches of a repo. What it has already is not
 /// fetched. Tags come with the commits that they name, from servers that send them.
 ///
 /// # Errors
@@ -58,21 +58,23 @@ pub async fn import(
     let mut report = ImportReport::new(repo.clone(), source.url().to_owned());
     report.branch_heads = match client.repo(repo).await {
         Ok(known) => known.branch_heads,
-        Err(error) if error.is_unknown_repo(repo) => {
-            client.create_repo(repo, options.visibility).await?.branch_heads
-        }
-        Err(error) => return Err(error),
+        Err(error) => match options.create {
+            Some(visibility) if error.is_unknown_repo(repo) => {
+                client.create_repo(repo, visibility).await?.branch_heads
+            }
+            _ => return Err(error),
+        },
     };
     let groups = groups(heads, &report.branch_heads, &mut report.problems);
     let all: Vec<String> = distinct(groups.iter().flat_map(BTreeMap::values));
-    let mut known = known_there(source, client, &report, &all).await?;
+    let mut known = unless_cancelled(progress, known_there(source, client, &report, &all)).await?;
     let folder =
         tempfile::tempdir().map_err(Error::io("creating a folder in", std::env::temp_dir()))?;
     let mut missing = 0;
     for (number, group) in groups.into_iter().enumerate() {
         let want = distinct(group.values());
         let fetched = folder.path().join(format!("{number}.fetched"));
-        source.fetch(repo, &want, &known, &fetched, progress).await?;
+        unless_cancelled(progress, source.fetch(repo, &want, &known, &fetched, progress)).await?;
         let prepared =
             pack::with_heads(fetched, source.url().to_owned(), group, progress.clone()).await?;
         let is_first = known.is_empty() && report.packs == 0;
@@ -96,6 +98,21 @@ pub async fn import(
     }
     report.problems.extend(missing_problem(missing));
     Ok(report)
+}
+
+/// Waits for the source, until the work is cancelled: a source may take long to answer, and requests
+/// to it change nothing here.
+///
+/// # Errors
+/// [`Error::Cancelled`], and those of the requests.
+pub async fn unless_cancelled<T>(
+    progress: &Progress,
+    requests: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        done = requests => done,
+        () = progress.cancelled() => Err(Error::Cancelled),
+    }
 }
 
 /// Of the records that a pack names and does not hold, those that the repo lacks, too. A first

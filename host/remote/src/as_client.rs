@@ -218,6 +218,7 @@ impl Client for Remote {
                 bytes: report.bytes,
                 key: report.mpack_key,
                 reconnect_timeout: self.reconnect_timeout,
+                failure_is_absence: false,
             };
             let key = download::download(&self.client, &pack, output, progress).await?;
             if key.is_some() {

@@ -229,7 +229,7 @@ impl HttpClient {
         }
         // A response without our JSON comes from a proxy in front of the server, or from another
         // program.
-        let body = response.bytes().await.unwrap_or_default();
+        let body = beginning(response).await;
         let error = match serde_json::from_slice::<Problem>(&body) {
             Ok(Problem { detail, class, request_id }) => {
                 let detail = detail.as_str().map_or_else(|| detail.to_string(), str::to_owned);
@@ -248,6 +248,19 @@ impl HttpClient {
             Err(_) => Error::Remote { class: Class::Refused, message: self.strange(status) },
         };
         Err(CallError::Refused(status, error))
+    }
+
+    /// The error of a server that fails, or has too much to do, as that of one that can't be reached:
+    /// it may answer later. Others stay as they are.
+    pub(super) fn absent(&self, failed: CallError) -> CallError {
+        match failed {
+            CallError::Refused(status, error)
+                if may_pass(status) && error.class() != Class::Damage =>
+            {
+                self.silent(&format!("it answers {status}: {error}"))
+            }
+            failed => failed,
+        }
     }
 
     fn strange(&self, status: StatusCode) -> String {
@@ -277,6 +290,25 @@ impl HttpClient {
             error: Error::Unreachable { url: self.base.clone(), reason: reason.to_owned() },
         }
     }
+}
+
+/// Whether a server that answers this may answer something else later.
+pub(super) fn may_pass(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
+}
+
+/// Longest body of an error, in bytes: it is not known who sends it.
+const MAX_PROBLEM: usize = 256 << 10;
+
+/// The body of an error, as far as it is read.
+async fn beginning(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Ok(Some(piece)) = response.chunk().await
+        && body.len() < MAX_PROBLEM
+    {
+        body.extend_from_slice(&piece[..piece.len().min(MAX_PROBLEM - body.len())]);
+    }
+    body
 }
 
 /// An error's causes, the innermost first; without the URL, which may contain a signature.

@@ -15,7 +15,7 @@ use tokio::fs::{File, rename};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::call::{CallError, ClientResult, HttpClient};
+use super::call::{CallError, ClientResult, HttpClient, may_pass};
 
 /// Pause before an interrupted download is resumed.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -55,6 +55,8 @@ pub(super) struct RemotePack<'a> {
     pub(super) key: Option<MpackKey>,
     /// How long the download is retried while the server is unreachable; none for ever.
     pub(super) reconnect_timeout: Option<Duration>,
+    /// Whether a server that fails counts as one that can't be reached.
+    pub(super) failure_is_absence: bool,
 }
 
 /// Writes the pack to a temporary file next to `output`, hashes it on the way, and renames it.
@@ -130,13 +132,22 @@ impl Download<'_> {
                 last = Instant::now();
             }
             let lasting = match &failed {
-                CallError::Refused(status, _) => !status.is_server_error(),
+                // The URL has expired in the middle: there is another one.
+                CallError::Refused(StatusCode::FORBIDDEN | StatusCode::GONE, _)
+                    if self.done > 0 =>
+                {
+                    return Ok(false);
+                }
+                CallError::Refused(status, _) => !may_pass(*status),
                 CallError::Broken { .. } => false,
             };
             if lasting
                 || self.pack.reconnect_timeout.is_some_and(|timeout| last.elapsed() >= timeout)
             {
-                return Err(failed.into());
+                return Err(match self.pack.failure_is_absence {
+                    true => self.client.absent(failed).into(),
+                    false => failed.into(),
+                });
             }
             self.report_progress()?;
             tokio::time::sleep(PAUSE).await;
@@ -179,6 +190,14 @@ impl Download<'_> {
                 .map_err(|error| DownloadEnd::Stopped(Error::io("writing", self.output)(error)))?;
             self.sum.update(&piece);
             self.done += piece.len() as u64;
+            if self.pack.bytes > 0 && self.done > self.pack.bytes {
+                let message = format!(
+                    "{} sends more than the {} bytes that it says the pack has",
+                    client.place(),
+                    self.pack.bytes
+                );
+                return Err(DownloadEnd::Stopped(Error::Remote { class: Class::Refused, message }));
+            }
             self.report_progress().map_err(DownloadEnd::Stopped)?;
         }
         self.file
@@ -200,7 +219,10 @@ impl Download<'_> {
                 request = request.header(IF_RANGE, etag);
             }
         }
-        client.send(request).await
+        match tokio::time::timeout(SILENCE, client.send(request)).await {
+            Ok(response) => response,
+            Err(_) => Err(client.silent("no answer to the request for a pack")),
+        }
     }
 
     async fn begin_anew(&mut self) -> io::Result<()> {

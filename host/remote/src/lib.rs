@@ -18,6 +18,7 @@ mod download;
 mod muse;
 mod push;
 mod run;
+mod source_tokens;
 mod sse;
 
 use std::fmt;
@@ -33,6 +34,7 @@ use url::{Host, Url};
 
 pub use muse::{BranchHeads, MuseRemote};
 pub use packhouse_model::connection::ConnectionStatus;
+pub use source_tokens::SourceTokens;
 
 /// Page size of the server.
 const PAGE: u32 = 1000;

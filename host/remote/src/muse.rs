@@ -12,6 +12,7 @@ use futures::StreamExt;
 use packhouse_model::clock::{Clock, SystemClock};
 use packhouse_model::error::{Class, Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
+use packhouse_model::operation::source_url;
 use packhouse_model::progress::{Phase, Progress};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
-use super::call::{CallError, HttpClient};
+use super::call::{CallError, ClientResult, HttpClient};
 use super::download::{RemotePack, TempFile, download};
 use super::may_send;
 
@@ -91,13 +92,7 @@ impl MuseRemote {
     /// # Errors
     /// [`Error::Usage`] for a malformed URL, and for one that would send a token unencrypted.
     pub fn new(url: &str, token: Option<String>) -> Result<MuseRemote> {
-        let parsed = Url::parse(url).ok().filter(|url| {
-            let names = url.path().trim_matches('/').split('/').filter(|name| !name.is_empty());
-            matches!(url.scheme(), "http" | "https") && url.has_host() && names.count() >= 2
-        });
-        let url = parsed.ok_or_else(|| {
-            Error::Usage("the source: expected http(s)://HOST/OWNER/SLUG".to_owned())
-        })?;
+        let url = source_url(url)?;
         let token = token.filter(|token| !token.is_empty());
         may_send(
             &url,
@@ -121,7 +116,7 @@ impl MuseRemote {
     /// When the server can't be reached, refuses, or sends something else.
     pub async fn branch_heads(&self) -> Result<BranchHeads> {
         let request = self.client.under(Method::GET, "refs").header(ACCEPT, ACCEPTED);
-        self.decoded(self.client.send(request.timeout(SILENCE)).await?).await
+        self.decoded(self.send(request.timeout(SILENCE)).await?).await
     }
 
     /// Which of some commits it has, and whether that is enough to send only what is missing.
@@ -132,8 +127,7 @@ impl MuseRemote {
         let want = &want[..want.len().min(Self::MAX_NEGOTIATED)];
         let have = &have[..have.len().min(Self::MAX_NEGOTIATED)];
         let request = self.post("negotiate", &Wanted { want, have, ttl_seconds: None })?;
-        let answer: Negotiated =
-            self.decoded(self.client.send(request.timeout(SILENCE)).await?).await?;
+        let answer: Negotiated = self.decoded(self.send(request.timeout(SILENCE)).await?).await?;
         let known = answer.ack.into_iter().filter(|id| have.contains(id)).collect();
         Ok((known, answer.ready))
     }
@@ -154,7 +148,7 @@ impl MuseRemote {
         for _ in 0..FETCHES {
             let wanted = Wanted { want, have, ttl_seconds: Some(TTL) };
             let request = self.post("fetch/mpack", &wanted)?.timeout(SILENCE);
-            let answer = match self.client.send(request).await {
+            let answer = match self.send(request).await {
                 Ok(answer) => answer,
                 Err(CallError::Refused(
                     StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED,
@@ -166,6 +160,9 @@ impl MuseRemote {
             };
             let at: PackAt = self.decoded(answer).await?;
             let url = self.url.join(&at.mpack_url).map_err(|e| self.strange(e))?;
+            if self.url.scheme() == "https" && url.scheme() != "https" {
+                return Err(self.strange("its URL of a pack is not https"));
+            }
             let key = at.mpack_key.as_deref().map(str::parse::<MpackKey>).transpose();
             let pack = RemotePack {
                 repo,
@@ -173,6 +170,7 @@ impl MuseRemote {
                 bytes: at.bytes,
                 key: key.map_err(|e| self.strange(e))?,
                 reconnect_timeout: self.reconnect_timeout,
+                failure_is_absence: true,
             };
             if download(&self.client, &pack, output, progress).await?.is_some() {
                 return Ok(());
@@ -192,7 +190,7 @@ impl MuseRemote {
     ) -> Result<()> {
         let failing = |error| Error::io("writing", output)(error);
         let request = self.post("fetch", &Wanted { want, have, ttl_seconds: None })?;
-        let answer = match tokio::time::timeout(SILENCE, self.client.send(request)).await {
+        let answer = match tokio::time::timeout(SILENCE, self.send(request)).await {
             Ok(answer) => answer?,
             Err(_) => return Err(self.client.silent("no answer to a fetch").into()),
         };
@@ -214,6 +212,11 @@ impl MuseRemote {
         file.flush().await.map_err(failing)?;
         written.keep();
         Ok(())
+    }
+
+    /// The response to a request. A server that fails counts as one that can't be reached.
+    async fn send(&self, request: RequestBuilder) -> ClientResult<Response> {
+        self.client.send(request).await.map_err(|failed| self.client.absent(failed))
     }
 
     fn post(&self, path: &str, body: &impl Serialize) -> Result<RequestBuilder> {

@@ -36,6 +36,10 @@ impl Store {
             Operation::Prune(options) => {
                 Report::Prune(Box::new(self.prune(*options, progress).await?))
             }
+            // A store sends no requests to other servers.
+            Operation::Mirror(_) => {
+                return Err(Error::Usage("a mirror is a job: only a worker can run it".into()));
+            }
         })
     }
 }

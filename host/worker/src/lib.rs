@@ -12,19 +12,25 @@ mod attempt;
 mod merge;
 mod metrics;
 mod scrub;
+mod verdict;
 
+use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use packhouse_catalog::{Fence, JobEnd};
-use packhouse_model::error::{DamageError, Error, JobError, Result};
+use packhouse_catalog::Fence;
+use packhouse_model::error::{Error, JobError, Result};
+use packhouse_model::operation::Operation;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{JobEnded, JobReport, Report};
 use packhouse_store::{PolicyWatch, Store};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+
+use verdict::{passes, verdict};
 
 pub use metrics::encoded;
 pub use metrics::{Metrics, store_metrics};
@@ -53,6 +59,8 @@ pub struct WorkerOptions {
     pub shutdown_timeout: Duration,
     /// Whether it ends when there is nothing to do.
     pub drain: bool,
+    /// A file of [`packhouse_remote::SourceTokens`], for mirrors. It is read for each import.
+    pub source_tokens: Option<PathBuf>,
 }
 
 impl Default for WorkerOptions {
@@ -68,6 +76,7 @@ impl Default for WorkerOptions {
             attempts: 8,
             shutdown_timeout: Duration::from_secs(30),
             drain: false,
+            source_tokens: None,
         }
     }
 }
@@ -163,14 +172,21 @@ impl Worker {
     /// Takes one job after the other.
     async fn work(&self, on_ended: &(dyn Fn(&JobEnded) + Send + Sync)) -> Result<()> {
         let (mut failures, mut has_taken) = (0, false);
+        let mut mirrors = HashSet::new();
         while !self.stop.asked() {
             let now = self.store.now();
             match self.store.take_job(&self.options.name, now, later(now, self.options.lease)).await
             {
                 Ok(Some((job, fence))) => {
                     (failures, has_taken) = (0, true);
+                    let is_mirror = matches!(job.operation, Operation::Mirror(_));
+                    // Once more: what was due before is done, and mirrors are due again and again.
+                    let is_over = self.options.drain && is_mirror && !mirrors.insert(job.id);
                     let ended = self.attempt(job, fence).await;
                     ended.as_ref().into_iter().for_each(on_ended);
+                    if is_over {
+                        return Ok(());
+                    }
                 }
                 Ok(None) if self.options.drain => return Ok(()),
                 Ok(None) => {
@@ -234,7 +250,7 @@ impl Worker {
         } else {
             self.kept(&job, fence, &progress).await
         };
-        let (end, outcome) = self.verdict(&job, &done);
+        let (end, outcome) = verdict(&job, &done, self.options.attempts, self.store.now());
         let elapsed_ms = self.store.now().duration_since(started).as_millis().max(0) as u64;
         let gc = match done {
             Ok(Report::Gc(report)) => Some(report),
@@ -263,8 +279,12 @@ impl Worker {
     /// Runs a job, and renews its lease. When the lease is lost, or the shutdown timeout has
     /// passed, the job is cancelled.
     async fn kept(&self, job: &JobReport, fence: Fence, progress: &Progress) -> Result<Report> {
-        let mut work =
-            std::pin::pin!(attempt::run(self.store.for_job(fence), job.clone(), progress.clone()));
+        let mut work = std::pin::pin!(attempt::run(
+            self.store.for_job(fence),
+            self.options.source_tokens.as_deref(),
+            job.clone(),
+            progress.clone()
+        ));
         let mut keeping = std::pin::pin!(self.keep(fence));
         let mut impatient = std::pin::pin!(async {
             self.stop.when_asked().await;
@@ -296,42 +316,6 @@ impl Worker {
                     tracing::warn!(job = fence.job, "its lease could not be renewed: {error}")
                 }
                 Err(_) => return,
-            }
-        }
-    }
-
-    /// The end of an attempt. None: another worker has the job.
-    fn verdict(&self, job: &JobReport, done: &Result<Report>) -> (Option<JobEnd>, &'static str) {
-        let now = self.store.now();
-        match done {
-            Ok(report) => match report.problem() {
-                // Reports are plain data: writing them does not fail.
-                None => {
-                    let result = serde_json::to_value(report).unwrap_or_default();
-                    (Some(JobEnd::Done(result)), "done")
-                }
-                Some(problem) => (Some(JobEnd::Failed(problem)), "failed"),
-            },
-            Err(Error::LeaseLost { .. }) => (None, "lost"),
-            Err(Error::Cancelled) => {
-                let reason = "its worker was stopped".to_owned();
-                (Some(JobEnd::Again { at: now, reason, counts: false }), "released")
-            }
-            Err(error) if passes(error) && job.attempt < self.options.attempts => {
-                let at = later(now, backoff(job.attempt));
-                (Some(JobEnd::Again { at, reason: error.to_string(), counts: true }), "retry")
-            }
-            Err(error) => {
-                let tried = if job.attempt > 1 {
-                    format!(" (tried {} times)", job.attempt)
-                } else {
-                    String::new()
-                };
-                let reason = format!(
-                    "{error}{tried}. When the cause is fixed: packhouse jobs retry {}",
-                    job.id
-                );
-                (Some(JobEnd::Failed(reason)), "failed")
             }
         }
     }
@@ -380,27 +364,6 @@ fn log_ended(ended: &JobEnded) {
             "ended"
         );
     }
-}
-
-/// Whether an error is temporary.
-fn passes(error: &Error) -> bool {
-    match error {
-        Error::PruneUnfinished { cause, .. } => passes(cause),
-        error => matches!(
-            error,
-            Error::Busy { .. }
-                | Error::Catalog { .. }
-                | Error::Damage(DamageError::DamagedCatalog { .. })
-                | Error::Io { .. }
-        ),
-    }
-}
-
-/// The delay after a failed attempt: 2 s, 8 s, 32 s, … up to a quarter of an hour.
-fn backoff(attempt: u32) -> Duration {
-    Duration::from_secs(
-        2_u64.saturating_mul(4_u64.saturating_pow(attempt.saturating_sub(1))).min(900),
-    )
 }
 
 fn later(now: Timestamp, by: Duration) -> Timestamp {

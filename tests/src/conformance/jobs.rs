@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use packhouse_host::catalog::{Catalog, Fence, JobEnd, JobQuery, NewJob};
 use packhouse_host::{
-    GcOptions, IndexOptions, JobReport, JobStatus, Operation, PruneOptions, QueuedPack,
-    VerifyOptions,
+    GcOptions, IndexOptions, JobReport, JobStatus, MirrorOptions, Operation, PruneOptions,
+    QueuedPack, VerifyOptions,
 };
 use serde_json::json;
 
@@ -20,6 +20,12 @@ pub const PRUNE: Operation = Operation::Prune(PruneOptions {
     dry_run: false,
     trust_verified: Duration::ZERO,
 });
+
+fn mirror(seconds: u64) -> Operation {
+    let source = "https://hub.example/ines/süß".to_owned();
+    Operation::Mirror(MirrorOptions { source, every: Duration::from_secs(seconds), force: true })
+}
+
 const ALL: JobQuery = JobQuery { repo: None, status: None, before: None, limit: 100 };
 
 pub async fn add(
@@ -36,8 +42,8 @@ pub async fn take(catalog: &Arc<dyn Catalog>, seconds: i64) -> Option<(JobReport
     catalog.take_job("w", at(seconds), at(seconds + 60)).await.unwrap()
 }
 
-fn again(seconds: i64, counts: bool) -> JobEnd {
-    JobEnd::Again { at: at(seconds), reason: "not yet".into(), counts }
+fn again(seconds: i64, attempt: u32) -> JobEnd {
+    JobEnd::Again { at: at(seconds), reason: "not yet".into(), attempt }
 }
 
 pub async fn a_job_is_told_as_it_was_asked_for(catalog: Arc<dyn Catalog>) {
@@ -62,6 +68,7 @@ pub async fn a_job_is_told_as_it_was_asked_for(catalog: Arc<dyn Catalog>) {
             }),
         ),
         (Some(desk.repo), Operation::Verify(VerifyOptions::default())),
+        (Some(desk.repo), mirror(600)),
     ];
     for (seconds, (repo, operation)) in (0..).zip(operations) {
         let added = add(&catalog, repo, operation.clone(), seconds).await;
@@ -88,7 +95,7 @@ pub async fn a_job_is_told_as_it_was_asked_for(catalog: Arc<dyn Catalog>) {
     assert!(catalog.job(999).await.unwrap().is_none());
 }
 
-pub async fn of_consolidations_and_deletions_one_waits(catalog: Arc<dyn Catalog>) {
+pub async fn of_consolidations_mirrors_and_deletions_one_waits(catalog: Arc<dyn Catalog>) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     let first = add(&catalog, Some(desk.repo), GC, 0).await;
     assert_eq!(add(&catalog, Some(desk.repo), GC, 1).await, first, "the one that waits");
@@ -96,6 +103,11 @@ pub async fn of_consolidations_and_deletions_one_waits(catalog: Arc<dyn Catalog>
     assert_ne!(others.id, first.id, "each repo has its own");
     let prune = add(&catalog, None, PRUNE, 2).await;
     assert_eq!(add(&catalog, None, PRUNE, 3).await, prune);
+    let follows = add(&catalog, Some(desk.repo), mirror(600), 100).await;
+    assert_eq!(add(&catalog, Some(desk.repo), mirror(600), 101).await, follows);
+    // Neither does what the other does.
+    assert_eq!(add(&catalog, Some(desk.repo), mirror(60), 102).await, follows);
+    assert_ne!(add(&catalog, Some(other.repo), mirror(60), 103).await.id, follows.id);
     let verify =
         add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 4).await;
     assert_ne!(
@@ -188,7 +200,7 @@ pub async fn a_job_that_is_to_be_tried_again_is_not_due_before(catalog: Arc<dyn 
     let desk = Desk::new(&catalog).await;
     let job = add(&catalog, Some(desk.repo), Operation::Verify(VerifyOptions::default()), 0).await;
     let (_, fence) = take(&catalog, 1).await.unwrap();
-    let waiting = catalog.end_job(fence, &again(30, true), at(2)).await.unwrap().unwrap();
+    let waiting = catalog.end_job(fence, &again(30, 1), at(2)).await.unwrap().unwrap();
     assert_eq!(
         (waiting.status, waiting.run_at, waiting.reason.as_deref()),
         (JobStatus::Queued, at(30), Some("not yet"))
@@ -198,9 +210,14 @@ pub async fn a_job_that_is_to_be_tried_again_is_not_due_before(catalog: Arc<dyn 
     let (job2, fence2) = take(&catalog, 30).await.unwrap();
     assert_eq!((job2.id, job2.attempt, fence2.number > fence.number), (job.id, 2, true));
     // An attempt that does not count leaves no trace in the count.
-    let waiting = catalog.end_job(fence2, &again(31, false), at(30)).await.unwrap().unwrap();
+    let waiting = catalog.end_job(fence2, &again(31, 1), at(30)).await.unwrap().unwrap();
     assert_eq!(waiting.attempt, 1);
-    assert_eq!(take(&catalog, 31).await.unwrap().0.attempt, 2);
+    let (job3, fence3) = take(&catalog, 31).await.unwrap();
+    assert_eq!(job3.attempt, 2);
+    // After one that succeeded, the count begins again.
+    let waiting = catalog.end_job(fence3, &again(32, 0), at(31)).await.unwrap().unwrap();
+    assert_eq!(waiting.attempt, 0);
+    assert_eq!(take(&catalog, 32).await.unwrap().0.attempt, 1);
 }
 
 pub async fn a_job_ends_once_with_what_came_of_it(catalog: Arc<dyn Catalog>) {
@@ -249,6 +266,26 @@ pub async fn a_failed_or_cancelled_job_begins_anew_and_no_other(catalog: Arc<dyn
     assert!(catalog.retry_job(999, at(62)).await.unwrap().is_none());
 }
 
+pub async fn a_repo_has_one_mirror_also_while_it_runs(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    let first = add(&catalog, Some(desk.repo), mirror(60), 0).await.id;
+    let (_, fence) = take(&catalog, 1).await.unwrap();
+    // The one that runs will wait again.
+    for asked in [mirror(60), mirror(600)] {
+        let job = add(&catalog, Some(desk.repo), asked, 2).await;
+        assert_eq!((job.id, job.operation), (first, mirror(60)));
+    }
+    let waits = catalog.end_job(fence, &again(9, 0), at(3)).await.unwrap().unwrap();
+    assert_eq!((waits.id, waits.status), (first, JobStatus::Queued));
+    // One that has ended makes room for another, and does not come back beside it.
+    catalog.cancel_job(first, at(4)).await.unwrap().unwrap();
+    let second = add(&catalog, Some(desk.repo), mirror(600), 5).await;
+    assert_ne!(second.id, first);
+    let (_, fence) = take(&catalog, 6).await.unwrap();
+    assert_eq!(fence.job, second.id);
+    assert_eq!(catalog.retry_job(first, at(7)).await.unwrap().unwrap().id, second.id);
+}
+
 pub async fn where_another_of_its_kind_waits_that_one_will_do(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     for (repo, operation) in [(Some(desk.repo), GC), (None, PRUNE)] {
@@ -256,7 +293,7 @@ pub async fn where_another_of_its_kind_waits_that_one_will_do(catalog: Arc<dyn C
         let (_, fence) = take(&catalog, 1).await.unwrap();
         let second = add(&catalog, repo, operation.clone(), 2).await.id;
         // The one that runs is to be tried again: the other does the same.
-        let ended = catalog.end_job(fence, &again(9, true), at(3)).await.unwrap().unwrap();
+        let ended = catalog.end_job(fence, &again(9, 1), at(3)).await.unwrap().unwrap();
         assert_eq!(
             (ended.id, ended.status, ended.finished_at),
             (first, JobStatus::Cancelled, Some(at(3)))
@@ -300,7 +337,7 @@ pub async fn the_job_that_waits_does_what_both_are_to_do(catalog: Arc<dyn Catalo
     let (_, fence) = take(&catalog, 2).await.unwrap();
     let narrow = add(&catalog, Some(desk.repo), geometric.clone(), 3).await.id;
     assert_ne!(narrow, waiting);
-    let ended = catalog.end_job(fence, &again(9, true), at(4)).await.unwrap().unwrap();
+    let ended = catalog.end_job(fence, &again(9, 1), at(4)).await.unwrap().unwrap();
     assert_eq!((ended.status, &ended.operation), (JobStatus::Cancelled, &expiring(7)));
     assert!(ended.reason.unwrap().contains(&format!("{narrow}, which waits, does this as well")));
     assert_eq!(catalog.job(narrow).await.unwrap().unwrap().operation, expiring(7));
@@ -316,14 +353,14 @@ pub async fn the_job_that_waits_does_what_both_are_to_do(catalog: Arc<dyn Catalo
     let (_, fence) = take(&catalog, 10).await.unwrap();
     assert_eq!(fence.job, other);
     add(&catalog, Some(desk.repo), expiring(7), 11).await;
-    let ended = catalog.end_job(fence, &again(12, true), at(12)).await.unwrap().unwrap();
+    let ended = catalog.end_job(fence, &again(12, 1), at(12)).await.unwrap().unwrap();
     let reason = ended.reason.unwrap();
     assert!(reason.contains(&format!("packhouse jobs retry {other}")), "{reason}");
     // A worker that has lost its lease widens nothing.
     let (_, lost) = take(&catalog, 13).await.unwrap();
     catalog.cancel_job(lost.job, at(14)).await.unwrap().unwrap();
     let narrow = add(&catalog, Some(desk.repo), geometric.clone(), 15).await.id;
-    assert!(catalog.end_job(lost, &again(16, true), at(16)).await.unwrap().is_none());
+    assert!(catalog.end_job(lost, &again(16, 1), at(16)).await.unwrap().is_none());
     assert_eq!(catalog.job(narrow).await.unwrap().unwrap().operation, geometric);
 }
 
@@ -360,7 +397,7 @@ pub async fn the_packs_of_a_job_wait_with_it_until_it_ends(catalog: Arc<dyn Cata
     let waiting = async || catalog.waiting_packs(&[key(1), key(2), key(3), key(4)]).await.unwrap();
     assert_eq!(waiting().await, [true, true, true, false]);
     let (_, fence) = take(&catalog, 2).await.unwrap();
-    catalog.end_job(fence, &again(2, true), at(2)).await.unwrap().unwrap();
+    catalog.end_job(fence, &again(2, 1), at(2)).await.unwrap().unwrap();
     assert_eq!(waiting().await, [true, true, true, false], "until it ends");
     let (first, fence) = take(&catalog, 3).await.unwrap();
     assert_eq!(first.id, one + 1, "the other has been due for longer by now");

@@ -331,7 +331,7 @@ pub async fn however_often_it_is_asked_for_one_consolidation_runs_and_one_waits(
                     running.lock().unwrap().remove(repo);
                 }
                 let end = match turn % 3 {
-                    0 => JobEnd::Again { at: at(1), reason: "again".into(), counts: true },
+                    0 => JobEnd::Again { at: at(1), reason: "again".into(), attempt: 1 },
                     1 => JobEnd::Failed("broken".into()),
                     _ => JobEnd::Done(json!(1)),
                 };

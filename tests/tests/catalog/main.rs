@@ -209,12 +209,13 @@ laws! {
         runs_of_a_deleted_repo_are_not_listed;
     jobs:
         a_job_is_told_as_it_was_asked_for
-        of_consolidations_and_deletions_one_waits
+        of_consolidations_mirrors_and_deletions_one_waits
         jobs_are_listed_newest_first_by_repo_and_status_page_by_page
         the_job_that_has_been_due_for_longest_is_taken_first
         a_job_that_is_to_be_tried_again_is_not_due_before
         a_job_ends_once_with_what_came_of_it
         a_failed_or_cancelled_job_begins_anew_and_no_other
+        a_repo_has_one_mirror_also_while_it_runs
         where_another_of_its_kind_waits_that_one_will_do
         the_job_that_waits_does_what_both_are_to_do
         a_job_that_waits_or_runs_can_be_taken_back_and_no_other

@@ -25,6 +25,7 @@ mod import_circles;
 mod law_9;
 mod laws_page;
 mod many;
+mod mirror;
 mod model_checks;
 mod musehub;
 mod no_store;

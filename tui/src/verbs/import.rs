@@ -2,10 +2,12 @@
 
 mod musehub;
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use packhouse_host::import::{ImportOptions, import};
 use packhouse_host::remote::MuseRemote;
-use packhouse_host::{ImportReport, RepoName, Visibility};
+use packhouse_host::{ImportReport, MirrorOptions, Operation, RepoName, Visibility};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -15,7 +17,7 @@ use crate::output::Output;
 use crate::progress::BAR_DELAY;
 use crate::style::Tone;
 use crate::table::{Cell, Side, Table};
-use crate::text::{count, escaped, size};
+use crate::text::{count, escaped, parse_duration, size};
 
 /// `packhouse import …`
 #[derive(Debug, Args)]
@@ -30,7 +32,7 @@ pub(crate) struct Import {
 
 const AFTER: &str = "\
 The token for the source is read from --token-file, or from PACKHOUSE_SOURCE_TOKEN. With --remote, \
-the token in PACKHOUSE_TOKEN is for that server only.";
+the token in PACKHOUSE_TOKEN is for that server only. A mirror is a job: see packhouse jobs.";
 
 /// Other sources than a server.
 #[derive(Debug, Subcommand)]
@@ -56,6 +58,22 @@ struct FromRemote {
     /// Move branches even if the heads here and at the source have diverged
     #[arg(long)]
     force: bool,
+    /// Then go on importing what is new: a job does, where a worker runs. It takes the token for the
+    /// source from its --source-tokens
+    #[arg(long)]
+    mirror: bool,
+    /// How long after an import of a mirror the next one begins
+    #[arg(long, value_name = "DURATION", default_value = "10m", requires = "mirror", value_parser = pause)]
+    every: Duration,
+}
+
+/// A pause of a second or more.
+fn pause(text: &str) -> Result<Duration, String> {
+    let pause = parse_duration(text)?;
+    if pause < Duration::from_secs(1) {
+        return Err("expected at least one second".into());
+    }
+    Ok(pause)
 }
 
 /// Imports a repo.
@@ -76,16 +94,32 @@ async fn from_remote(args: FromRemote, context: &Context) -> anyhow::Result<Exit
     };
     let source = MuseRemote::new(&args.source, token)?;
     let watch = context.bars.watch(BAR_DELAY);
-    let report = watched(&context.output, watch.progress(), async {
+    let (report, failed) = watched(&context.output, watch.progress(), async {
         // First, so that no store is created for a source that is not there.
         let heads = source.branch_heads().await?;
         let client = context.client_or_create().await?;
-        let options = ImportOptions { visibility, force: args.force };
-        Ok(import(&source, heads, client.as_ref(), &args.repo, &options, watch.progress()).await?)
+        let (repo, options) =
+            (&args.repo, ImportOptions { create: Some(visibility), force: args.force });
+        let import = import(&source, heads, client.as_ref(), repo, &options, watch.progress());
+        let mut report = import.await?;
+        let mut failed = None;
+        if args.mirror {
+            let source = source.url().to_owned();
+            let mirror = MirrorOptions { source, every: args.every, force: args.force };
+            match client.queue(Some(repo), Operation::Mirror(mirror)).await {
+                Ok(queued) => report.job = Some(queued.job),
+                Err(error) => failed = Some(error),
+            }
+        }
+        Ok((report, failed))
     })
     .await?;
     drop(watch);
     print(&report, &context.output)?;
+    // The repo was imported all the same.
+    if let Some(failed) = failed {
+        return Err(failed.into());
+    }
     Ok(if report.problems.is_empty() { Exit::Done } else { Exit::Refused })
 }
 
@@ -116,6 +150,11 @@ pub(crate) fn print(report: &ImportReport, output: &Output) -> anyhow::Result<()
         count(report.branch_heads.len() as u64).into(),
     ]);
     output.table(&table, 0)?;
+    if let Some(job) = report.job {
+        output.line(format!(
+            "Job {job} goes on importing what is new, where a worker runs. To end it: packhouse jobs cancel {job}"
+        ))?;
+    }
     for problem in &report.problems {
         let named = problem.path.iter().chain(&problem.id).map(|name| escaped(name).to_string());
         let named: Vec<String> = named.collect();

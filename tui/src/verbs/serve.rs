@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
-use super::worker::{line, own_name};
+use super::worker::{Mirrors, line, own_name};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::text::{duration, parse_duration};
@@ -91,6 +91,8 @@ pub(crate) struct Serve {
     /// Log requests that take longer than this until their response begins; 0s for none
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     slow_after: Duration,
+    #[command(flatten)]
+    mirrors: Mirrors,
 }
 
 fn network(text: &str) -> Result<Network, String> {
@@ -131,7 +133,7 @@ pub(crate) async fn run(args: Serve, context: &Context) -> anyhow::Result<Exit> 
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let store = context.open_or_new("serve").await?;
     let (workers, shutdown_timeout) = (args.workers, args.shutdown_timeout);
-    let options = options(args);
+    let options = options(args)?;
     let insecure = options.insecure_loopback;
     let server = Server::bind(store, options).await?;
     let output = &context.output;
@@ -164,10 +166,11 @@ pub(crate) async fn run(args: Serve, context: &Context) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
-fn options(args: Serve) -> ServeOptions {
+fn options(args: Serve) -> anyhow::Result<ServeOptions> {
     let worker = WorkerOptions {
         name: own_name(),
         policies: Some(args.policies),
+        source_tokens: args.mirrors.checked()?,
         ..WorkerOptions::default()
     };
     let limits = ServeLimits {
@@ -184,7 +187,7 @@ fn options(args: Serve) -> ServeOptions {
         keep_free: args.keep_free,
         ..ServeLimits::default()
     };
-    ServeOptions {
+    Ok(ServeOptions {
         listen: args.listen,
         tls: args
             .tls_cert
@@ -199,5 +202,5 @@ fn options(args: Serve) -> ServeOptions {
         slow_after: args.slow_after,
         trusted_proxies: args.trusted_proxy,
         metrics_listen: args.metrics_listen,
-    }
+    })
 }

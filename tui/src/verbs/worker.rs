@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use packhouse_host::remote::SourceTokens;
 use packhouse_host::worker::{Metrics, Stop, Worker, WorkerOptions};
 use packhouse_host::{Error, JobEnded};
 use tokio::signal::unix::{SignalKind, signal};
@@ -45,6 +46,27 @@ pub(crate) struct WorkerArgs {
     /// Write metrics to this file, for the textfile collector of Prometheus
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
+    #[command(flatten)]
+    mirrors: Mirrors,
+}
+
+/// What mirrors need, wherever jobs run.
+#[derive(Debug, Args)]
+pub(super) struct Mirrors {
+    /// File with the tokens for the sources of mirrors: a URL and a token on each line; a token is for
+    /// all that is below its URL
+    #[arg(long, value_name = "FILE", env = "PACKHOUSE_SOURCE_TOKENS", hide_env_values = true)]
+    source_tokens: Option<PathBuf>,
+}
+
+impl Mirrors {
+    /// The file, which was read once: a wrong one is named now, and not when a mirror is due.
+    pub(super) fn checked(self) -> anyhow::Result<Option<PathBuf>> {
+        if let Some(file) = &self.source_tokens {
+            SourceTokens::read(file)?;
+        }
+        Ok(self.source_tokens)
+    }
 }
 
 /// A lease that is long enough to be renewed.
@@ -71,6 +93,7 @@ pub(crate) async fn run(args: WorkerArgs, context: &Context) -> anyhow::Result<E
         attempts: args.attempts,
         shutdown_timeout: args.shutdown_timeout,
         drain: args.drain,
+        source_tokens: args.mirrors.checked()?,
         ..WorkerOptions::default()
     };
     let stop = Stop::default();

@@ -8,6 +8,7 @@ macro_rules! take_job {
                 finished_at = NULL
          WHERE id = (SELECT j.id FROM jobs j
              WHERE ((j.status = 'queued' AND j.run_at <= $1) OR (j.status = 'running' AND j.lease_until < $1))
+             AND j.type IN ('mpack.index', 'mpack.gc', 'mpack.prune', 'mpack.verify', 'repo.mirror')
              AND NOT EXISTS (SELECT 1 FROM jobs o
                WHERE o.repo = j.repo AND o.type = 'mpack.gc' AND j.type = 'mpack.gc'
                              AND o.status = 'running' AND o.id <> j.id)

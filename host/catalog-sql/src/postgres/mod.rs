@@ -36,7 +36,7 @@ macro_rules! number {
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
-const MIGRATIONS: [MigrationStep; 11] = [
+const MIGRATIONS: [MigrationStep; 12] = [
     (1, "first pack house", include_str!("../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../migrations/postgres/0003_damage.sql")),
@@ -52,6 +52,7 @@ const MIGRATIONS: [MigrationStep; 11] = [
     (9, "index runs", include_str!("../../migrations/postgres/0009_index_runs.sql")),
     (10, "codes of errors", include_str!("../../migrations/postgres/0010_codes_of_errors.sql")),
     (11, "shallow repos", include_str!("../../migrations/postgres/0011_shallow_repos.sql")),
+    (12, "mirrors", include_str!("../../migrations/postgres/0012_mirrors.sql")),
 ];
 
 /// Timeout of a connection.

@@ -39,7 +39,7 @@ macro_rules! number {
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
 
 /// The migrations of a catalog in an SQLite file, in order.
-pub const MIGRATIONS: [MigrationStep; 13] = [
+pub const MIGRATIONS: [MigrationStep; 14] = [
     (1, "first pack house", include_str!("../../migrations/sqlite/0001_first_pack_house.sql")),
     (2, "what operators ask", include_str!("../../migrations/sqlite/0002_what_operators_ask.sql")),
     (3, "production", include_str!("../../migrations/sqlite/0003_production.sql")),
@@ -57,6 +57,7 @@ pub const MIGRATIONS: [MigrationStep; 13] = [
     (11, "index runs", include_str!("../../migrations/sqlite/0011_index_runs.sql")),
     (12, "codes of errors", include_str!("../../migrations/sqlite/0012_codes_of_errors.sql")),
     (13, "shallow repos", include_str!("../../migrations/sqlite/0013_shallow_repos.sql")),
+    (14, "mirrors", include_str!("../../migrations/sqlite/0014_mirrors.sql")),
 ];
 
 /// An SQLite file that holds a catalog.

@@ -51,11 +51,8 @@ impl Job {
 
     /// Whether one of both is enough while it waits.
     fn is_like(&self, repo: Option<i64>, operation: &Operation) -> bool {
-        match (&self.report.operation, operation) {
-            (Operation::Gc(_), Operation::Gc(_)) => self.repo == repo,
-            (Operation::Prune(_), Operation::Prune(_)) => true,
-            _ => false,
-        }
+        let mine = &self.report.operation;
+        operation.waits_once() && mine.job_type() == operation.job_type() && self.repo == repo
     }
 }
 
@@ -87,11 +84,21 @@ impl State {
         self.has_lease(Some(fence)).then(|| self.jobs.get_mut(&fence.job))?
     }
 
-    /// The job of the same type that waits, if there is one. It does this as well from now on,
-    /// unless their options exclude each other.
-    fn join_waiting(&mut self, repo: Option<i64>, operation: &Operation) -> Option<&JobReport> {
-        let waits =
-            |job: &&mut Job| job.report.status == JobStatus::Queued && job.is_like(repo, operation);
+    /// The job of the same type that waits, if there is one; of mirrors also one that runs, because it
+    /// will wait again. It does this as well from now on, unless their options exclude each other.
+    /// `except`: a job that does not count.
+    fn join_waiting(
+        &mut self,
+        repo: Option<i64>,
+        operation: &Operation,
+        except: Option<i64>,
+    ) -> Option<&JobReport> {
+        let waits = |job: &&mut Job| {
+            let goes_on = job.runs() && matches!(operation, Operation::Mirror(_));
+            (goes_on || job.report.status == JobStatus::Queued)
+                && Some(job.report.id) != except
+                && job.is_like(repo, operation)
+        };
         let waiting = &mut self.jobs.values_mut().find(waits)?.report;
         if let Some(wider) = waiting.operation.wider(operation) {
             waiting.operation = wider.clone();
@@ -119,9 +126,9 @@ impl State {
         if indexes(job) && self.jobs.values().any(|other| indexes(other) && before(other)) {
             return true;
         }
-        let runs_gc = |other: &Job| {
-            other.runs() && other.is_like(job.repo, &job.report.operation) && job.repo.is_some()
-        };
+        let is_gc = |job: &Job| matches!(job.report.operation, Operation::Gc(_));
+        let runs_gc =
+            |other: &Job| is_gc(job) && other.runs() && is_gc(other) && other.repo == job.repo;
         self.jobs.values().any(|other| other.report.id != job.report.id && runs_gc(other))
     }
 
@@ -149,7 +156,7 @@ impl State {
         let repo = self.jobs[&id].repo;
         let other = match end {
             JobEnd::Again { reason, .. } => self
-                .join_waiting(repo, &operation)
+                .join_waiting(repo, &operation, Some(id))
                 .map(|other| why_cancelled(reason, (id, &operation), (other.id, &other.operation))),
             JobEnd::Done(_) | JobEnd::Failed(_) => None,
         };
@@ -168,10 +175,10 @@ impl State {
                 (report.status, report.finished_at) = (JobStatus::Cancelled, Some(now));
                 report.reason = Some(why);
             }
-            (JobEnd::Again { at, reason, counts }, None) => {
+            (JobEnd::Again { at, reason, attempt }, None) => {
                 (report.status, report.run_at) = (JobStatus::Queued, whole(*at));
                 report.reason = Some(reason.clone());
-                report.attempt -= u32::from(!counts);
+                report.attempt = *attempt;
             }
         }
         self.told(id)
@@ -183,7 +190,7 @@ impl State {
             return None;
         }
         let (repo, operation) = (job.repo, job.report.operation.clone());
-        if let Some(other) = self.join_waiting(repo, &operation).map(|other| other.id) {
+        if let Some(other) = self.join_waiting(repo, &operation, None).map(|other| other.id) {
             return self.told(other);
         }
         if repo.is_some_and(|repo| self.is_deleted(repo)) {
@@ -203,7 +210,7 @@ impl Jobs for MemoryCatalog {
         if job.repo.is_some_and(|repo| state.is_deleted(repo)) {
             return Err(deleted());
         }
-        let waiting = state.join_waiting(job.repo, &job.operation).map(|waiting| waiting.id);
+        let waiting = state.join_waiting(job.repo, &job.operation, None).map(|waiting| waiting.id);
         let id = waiting.unwrap_or_else(|| {
             state.asked += 1;
             let id = state.asked;

@@ -12,6 +12,7 @@
 //! The digest of a plan that was shown is no option: it stands beside the operation in a
 //! [`RunRequest`].
 
+mod mirror;
 mod request;
 mod schema;
 mod seconds;
@@ -28,6 +29,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::error::{Error, Result};
 use crate::names::MpackKey;
 
+pub use mirror::{MirrorOptions, source_url};
 pub use request::{JobRequest, RunRequest};
 
 /// Work on packs that takes long.
@@ -49,6 +51,9 @@ pub enum Operation {
     /// Deletes unused packs.
     #[serde(rename = "mpack.prune")]
     Prune(PruneOptions),
+    /// Imports what is new in a repo on another server, again and again. Only a job.
+    #[serde(rename = "repo.mirror")]
+    Mirror(MirrorOptions),
 }
 
 /// Which packs to index.
@@ -206,13 +211,14 @@ const NOT_IN_JOBS: [&str; 2] = ["repair", "dry_run"];
 
 impl Operation {
     /// One of each, with default options.
-    fn each() -> [Operation; 5] {
+    fn each() -> [Operation; 6] {
         [
             Operation::Index(IndexOptions::default()),
             Operation::Plan(GcOptions::default()),
             Operation::Gc(GcOptions::default()),
             Operation::Verify(VerifyOptions::default()),
             Operation::Prune(PruneOptions::default()),
+            Operation::Mirror(MirrorOptions::default()),
         ]
     }
 
@@ -224,6 +230,7 @@ impl Operation {
             Operation::Gc(_) => "gc",
             Operation::Verify(_) => "verify",
             Operation::Prune(_) => "prune",
+            Operation::Mirror(_) => "mirror",
         }
     }
 
@@ -235,12 +242,24 @@ impl Operation {
             Operation::Gc(_) => "mpack.gc",
             Operation::Verify(_) => "mpack.verify",
             Operation::Prune(_) => "mpack.prune",
+            Operation::Mirror(_) => "repo.mirror",
         }
     }
 
     /// Whether it is about one repo. Else it is about the whole store.
     pub const fn needs_repo(&self) -> bool {
         !matches!(self, Operation::Prune(_))
+    }
+
+    /// Whether one job of it is enough while that waits: for a repo, or for the store.
+    pub const fn waits_once(&self) -> bool {
+        matches!(self, Operation::Gc(_) | Operation::Prune(_) | Operation::Mirror(_))
+    }
+
+    /// Whether only those who administer the whole store may queue it: it is about all repos, or makes
+    /// a worker send requests to another server, perhaps with a token that is for that server.
+    pub const fn needs_whole_store(&self) -> bool {
+        matches!(self, Operation::Prune(_) | Operation::Mirror(_))
     }
 
     /// The options, by their names in JSON.
@@ -250,6 +269,7 @@ impl Operation {
             Operation::Plan(options) | Operation::Gc(options) => serde_json::to_value(options),
             Operation::Verify(options) => serde_json::to_value(options),
             Operation::Prune(options) => serde_json::to_value(options),
+            Operation::Mirror(options) => serde_json::to_value(options),
         };
         match options {
             Ok(Value::Object(options)) => options,
@@ -266,6 +286,7 @@ impl Operation {
             Operation::Gc(_) => Operation::Gc(request::strict(options)?),
             Operation::Verify(_) => Operation::Verify(request::strict(options)?),
             Operation::Prune(_) => Operation::Prune(request::strict(options)?),
+            Operation::Mirror(_) => Operation::Mirror(request::strict(options)?),
         })
     }
 
@@ -275,17 +296,20 @@ impl Operation {
             Operation::Plan(_) | Operation::Gc(_) => GcOptions::schema(),
             Operation::Verify(_) => VerifyOptions::schema(),
             Operation::Prune(_) => PruneOptions::schema(),
+            Operation::Mirror(_) => MirrorOptions::schema(),
         }
     }
 
     /// Refuses values that no client means: numbers that JavaScript can't count, and what
-    /// [`GcOptions::check`] refuses.
+    /// [`GcOptions::check`] and [`MirrorOptions::check`] refuse.
     ///
     /// # Errors
     /// [`Error::Usage`] with the option, and what is expected.
     pub fn check(&self) -> Result<()> {
-        if let Operation::Plan(options) | Operation::Gc(options) = self {
-            options.check()?;
+        match self {
+            Operation::Plan(options) | Operation::Gc(options) => options.check()?,
+            Operation::Mirror(options) => options.check()?,
+            Operation::Index(_) | Operation::Verify(_) | Operation::Prune(_) => {}
         }
         let too_large = |value: &Value| value.as_u64().is_some_and(|n| n > MAX_SAFE_INTEGER);
         match self.options().into_iter().find(|(_, value)| too_large(value)) {

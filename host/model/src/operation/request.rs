@@ -94,7 +94,7 @@ pub(super) const JOB: Form = Form {
 pub(super) const RUN: Form = Form {
     tag: "kind",
     name: |operation| match operation {
-        Operation::Index(_) => None,
+        Operation::Index(_) | Operation::Mirror(_) => None,
         operation => Some(operation.kind()),
     },
     without: &[],

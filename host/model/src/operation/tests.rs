@@ -64,6 +64,10 @@ fn jobs_of_the_catalog_keep_their_options_in_a_payload() {
             Operation::Prune(prune()),
             json!({"type": "mpack.prune", "payload": {"grace_seconds": 60, "orphans": true, "trust_verified_seconds": 5}}),
         ),
+        (
+            mirror("https://hub.example/ines/album"),
+            json!({"type": "repo.mirror", "payload": {"source": "https://hub.example/ines/album", "every_seconds": 600}}),
+        ),
     ] {
         assert_eq!(to_value(&operation).unwrap(), json);
         assert_eq!(from_value::<Operation>(json).unwrap(), operation);
@@ -71,6 +75,11 @@ fn jobs_of_the_catalog_keep_their_options_in_a_payload() {
     let newer = json!({"type": "mpack.gc", "payload": {"of_a_newer_version": 1}});
     assert_eq!(from_value::<Operation>(newer).unwrap(), Operation::Gc(GcOptions::default()));
     assert!(from_value::<Operation>(json!({"type": "mpack.plan", "payload": {}})).is_err());
+}
+
+fn mirror(source: &str) -> Operation {
+    let source = source.to_owned();
+    Operation::Mirror(MirrorOptions { source, every: Duration::from_secs(600), force: false })
 }
 
 #[test]
@@ -87,6 +96,10 @@ fn requests_have_options_beside_the_repo() {
         (
             JobRequest { repo: None, operation: Operation::Prune(prune()) },
             json!({"type": "mpack.prune", "grace_seconds": 60, "orphans": true, "trust_verified_seconds": 5}),
+        ),
+        (
+            JobRequest { repo: repo(), operation: mirror("https://hub.example/ines/album") },
+            json!({"type": "repo.mirror", "repo": "a/b", "source": "https://hub.example/ines/album", "every_seconds": 600}),
         ),
     ] {
         assert_eq!(to_value(&request).unwrap(), json);
@@ -145,7 +158,7 @@ fn what_is_not_known_is_refused_by_its_name() {
     refused(job(json!({"type": "mpack.gc"})), "missing field `repo`");
     refused(
         job(json!({"type": "mpack.index", "repo": "a/b"})),
-        "`mpack.gc`, `mpack.verify`, `mpack.prune`",
+        "`mpack.gc`, `mpack.verify`, `mpack.prune`, `repo.mirror`",
     );
     refused(job(json!({"type": "mpack.prune", "repo": "a/b"})), "`repo`");
     refused(job(json!({"type": "mpack.prune", "dry_run": false})), "`dry_run`");
@@ -159,6 +172,8 @@ fn what_is_not_known_is_refused_by_its_name() {
         job(json!({"type": "mpack.gc", "repo": "a/b", "expire_unreachable_seconds": -1})),
         "-1",
     );
+    refused(job(json!({"type": "repo.mirror", "repo": "a/b"})), "`source`");
+    refused(run(json!({"kind": "mirror", "repo": "a/b"})), "`mirror`");
     refused(run(json!({"kind": "dance"})), "`dance`");
     refused(run(json!({"kind": "index", "repo": "a/b"})), "`index`");
     refused(run(json!({"kind": "plan", "repo": "a/b", "plan_digest": "nothing"})), "`plan_digest`");
@@ -207,6 +222,27 @@ fn a_job_has_no_options_of_its_callers() {
     assert!(newer.check_remote().is_err() && Operation::Prune(prune()).check_remote().is_ok());
 }
 
+#[test]
+fn a_mirror_has_a_source_without_secrets_and_a_pause() {
+    for source in [
+        "",
+        "hub.example/ines/album",
+        "ftp://hub.example/ines/album",
+        "https://hub.example/ines",
+        "https://ines:secret@hub.example/ines/album",
+        "https://hub.example/ines/album?token=secret",
+    ] {
+        let error = mirror(source).as_job().unwrap_err().to_string();
+        assert!(
+            error.contains("http(s)://HOST/OWNER/SLUG") && !error.contains("secret"),
+            "{error}"
+        );
+    }
+    let source = "https://hub.example/ines/album".to_owned();
+    let busy = MirrorOptions { source, every: Duration::ZERO, force: false };
+    assert!(Operation::Mirror(busy).as_job().is_err());
+}
+
 /// The names of all fields, by the value of the tag.
 fn fields(schema: &Value, tag: &str) -> Vec<(String, Vec<String>)> {
     let items = schema["oneOf"].as_array().unwrap();
@@ -241,6 +277,7 @@ fn the_document_has_the_fields_that_are_read() {
             ),
             ("mpack.verify", &["repo", "type"]),
             ("mpack.prune", &["grace_seconds", "orphans", "trust_verified_seconds", "type"]),
+            ("repo.mirror", &["every_seconds", "force", "repo", "source", "type"]),
         ])
     );
     let runs = to_value(RunRequest::schema()).unwrap();

@@ -33,6 +33,9 @@ pub struct ImportReport {
     /// Whether nothing was stored because of the problems.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub left_out: bool,
+    /// The job that goes on importing what is new, if one was queued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<i64>,
     /// What could not be taken.
     pub problems: Vec<ImportProblem>,
 }
@@ -52,6 +55,7 @@ impl ImportReport {
             branch_heads: BTreeMap::new(),
             dry_run: false,
             left_out: false,
+            job: None,
             problems: Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{GcPlanReport, GcReport, PruneReport, PushReport, VerifyReport};
+use super::{GcPlanReport, GcReport, ImportReport, PruneReport, PushReport, VerifyReport};
 use crate::error::Error;
 use crate::operation::Operation;
 
@@ -20,6 +20,8 @@ pub enum Report {
     Verify(VerifyReport),
     /// Of [`Operation::Prune`].
     Prune(Box<PruneReport>),
+    /// Of an attempt at [`Operation::Mirror`]. It is not recorded: the job says it in its reason.
+    Import(Box<ImportReport>),
 }
 
 impl Report {
@@ -34,6 +36,7 @@ impl Report {
             Operation::Gc(_) => Report::Gc(serde_json::from_str(json)?),
             Operation::Verify(_) => Report::Verify(serde_json::from_str(json)?),
             Operation::Prune(_) => Report::Prune(serde_json::from_str(json)?),
+            Operation::Mirror(_) => Report::Import(serde_json::from_str(json)?),
         })
     }
 
@@ -54,7 +57,7 @@ impl Report {
                     report.packs_kept, first.repo, first.detail
                 )
             }),
-            Report::Index(_) | Report::Plan(_) | Report::Gc(_) => None,
+            Report::Index(_) | Report::Plan(_) | Report::Gc(_) | Report::Import(_) => None,
         }
     }
 
@@ -66,6 +69,7 @@ impl Report {
             Report::Gc(_) => "a consolidation",
             Report::Verify(_) => "a verification",
             Report::Prune(_) => "a deletion",
+            Report::Import(_) => "an import",
         };
         Error::UnexpectedReport { what }
     }

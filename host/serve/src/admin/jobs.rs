@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::super::permission::{administers_some, sees};
+use super::super::permission::{administers_all, administers_some, sees};
 use super::super::problem::ApiResult;
 use super::super::state::{AppState, SharedState};
 use super::extract::{JsonBody, PathParams, QueryParams};
@@ -68,6 +68,7 @@ async fn list(
 }
 
 /// Queues a job. If one of the same type waits already, that one does this as well, and is returned.
+/// To queue a mirror, a token must administer the whole store.
 #[utoipa::path(post, path = "/jobs", tag = "jobs", request_body = JobRequest,
     responses((status = 202, description = "The job", body = Queued)))]
 async fn queue(
@@ -76,6 +77,9 @@ async fn queue(
     JsonBody(asked): JsonBody<JobRequest>,
 ) -> ApiResult<(StatusCode, Json<Queued>)> {
     let store = store_to_change(&state, &caller, asked.repo.as_ref()).await?;
+    if asked.operation.needs_whole_store() {
+        administers_all(&caller)?;
+    }
     asked.check()?;
     let queued = store.queue(asked.repo.as_ref(), asked.operation).await?;
     Ok((StatusCode::ACCEPTED, Json(queued)))
@@ -120,6 +124,9 @@ async fn retry(
     PathParams(id): PathParams<i64>,
 ) -> ApiResult<Json<JobReport>> {
     let job = job_of(&state, &caller, id).await?;
+    if job.operation.needs_whole_store() {
+        administers_all(&caller)?;
+    }
     Ok(Json(state.store.retry_job(job.id).await?))
 }
 

@@ -175,7 +175,10 @@ impl Inspect for DemoBackend {
                     walk(repo, Phase::Splice, bytes, progress).await?;
                 }
                 Operation::Verify(_) => walk(repo, Phase::Verify, summary.bytes, progress).await?,
-                Operation::Index(_) | Operation::Plan(_) | Operation::Prune(_) => {}
+                Operation::Index(_)
+                | Operation::Plan(_)
+                | Operation::Prune(_)
+                | Operation::Mirror(_) => {}
             }
         }
         store.run(repo, operation, progress).await
