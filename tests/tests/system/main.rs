@@ -44,4 +44,5 @@ mod storage;
 mod tapes;
 mod trouble;
 mod trouble_store;
+mod upgrade;
 mod vault;

@@ -36,7 +36,8 @@ macro_rules! number {
 /// A catalog in a Postgres database.
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
-const MIGRATIONS: [MigrationStep; 12] = [
+/// The migrations of a catalog in a Postgres database, in order.
+pub const MIGRATIONS: [MigrationStep; 12] = [
     (1, "first pack house", include_str!("../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../migrations/postgres/0003_damage.sql")),
