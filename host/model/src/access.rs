@@ -161,6 +161,15 @@ impl Caller {
         }
     }
 
+    /// What their requests are counted by, if they bear a token: its ID, or what the tokens of one user
+    /// of a MuseHub have in common, which is before the dot. IDs of the store have none.
+    pub fn counted_as(&self) -> Option<&str> {
+        match self {
+            Caller::Bearer { token, .. } => token.split('.').next(),
+            Caller::Anyone | Caller::Trusted => None,
+        }
+    }
+
     /// Whether they have the scope for the whole store: jobs of the store, tokens.
     pub fn may_everywhere(&self, scope: Scope) -> bool {
         match self {

@@ -52,12 +52,11 @@ impl BodyMemory {
     /// The share of a request's caller: their token's, or their address's.
     pub(super) fn share_of(&self, request: &Request) -> MemoryShare {
         let address = request.extensions().get::<ClientAddress>();
-        self.share(match request.extensions().get::<Caller>() {
-            Some(Caller::Trusted) => None,
-            Some(Caller::Bearer { token, .. }) => Some(format!("token:{token}")),
-            Some(Caller::Anyone) | None => {
-                Some(address.map_or_else(String::new, |address| address.0.to_string()))
-            }
+        let caller = request.extensions().get::<Caller>();
+        self.share(match (caller, caller.and_then(Caller::counted_as)) {
+            (Some(Caller::Trusted), _) => None,
+            (_, Some(token)) => Some(format!("token:{token}")),
+            (_, None) => Some(address.map_or_else(String::new, |address| address.0.to_string())),
         })
     }
 

@@ -36,6 +36,8 @@ pub struct ServeOptions {
     /// An address for metrics, without a token; none: at `/metrics`, for administrators of the
     /// store.
     pub metrics_listen: Option<SocketAddr>,
+    /// Accept the tokens of a MuseHub; none: only those of the store.
+    pub hub_tokens: Option<HubTokenFiles>,
 }
 
 impl Default for ServeOptions {
@@ -52,8 +54,18 @@ impl Default for ServeOptions {
             slow_after: Duration::from_secs(10),
             trusted_proxies: Vec::new(),
             metrics_listen: None,
+            hub_tokens: None,
         }
     }
+}
+
+/// What the tokens of a MuseHub are verified with.
+#[derive(Clone, Debug)]
+pub struct HubTokenFiles {
+    /// A file with its `ACCESS_TOKEN_SECRET`.
+    pub secret: PathBuf,
+    /// A file with the ID of a user, and `OWNER/SLUG` or `OWNER/*`, on each line.
+    pub repos: PathBuf,
 }
 
 /// Certificate and key of the server, in PEM.

@@ -91,7 +91,7 @@ async fn authorised(
         TRUSTED => Ok(state.trusting),
         NO_TOKEN => Ok(is_public || state.trusting),
         id => {
-            let caller = state.store.caller_still(id).await?;
+            let caller = state.bearers.caller_still(id).await?;
             Ok(caller.is_some_and(|caller| is_public || caller.may(Scope::Read, repo)))
         }
     }

@@ -11,7 +11,9 @@ use packhouse_store::Store;
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
+use super::bearers::Bearers;
 use super::body_memory::BodyMemory;
+use super::hub_tokens::HubTokens;
 use super::limits::{RequestLimits, ServeLimits};
 use super::metrics::ServerMetrics;
 use super::options::ServeOptions;
@@ -42,6 +44,7 @@ pub(super) struct AppState {
     pub(super) signer: Signer,
     pub(super) rate_limits: RateLimits,
     pub(super) proxies: Proxies,
+    pub(super) bearers: Bearers,
     pub(super) metrics: ServerMetrics,
     pub(super) readiness: ReadinessProbe,
     pub(super) memory: BodyMemory,
@@ -56,6 +59,7 @@ impl AppState {
         let signer = Signer::new(&store.signing_secret().await?);
         let limits = options.limits.clone();
         let tasks = Tasks::default();
+        let hub = options.hub_tokens.as_ref().map(HubTokens::read).transpose()?;
         Ok(AppState {
             public_url: options.public_url.clone(),
             secure: options.tls.is_some(),
@@ -65,6 +69,7 @@ impl AppState {
             signer,
             rate_limits: RateLimits::new(&limits),
             proxies: Proxies::new(&options.trusted_proxies),
+            bearers: Bearers::new(store.clone(), hub),
             metrics: ServerMetrics::new(store.component_digest(), store.now()),
             readiness: ReadinessProbe::default(),
             memory: BodyMemory::new(),

@@ -20,6 +20,7 @@ mod geometric_growth;
 mod host_calls;
 mod hostile_component;
 mod hosts;
+mod hub_tokens;
 mod import;
 mod import_circles;
 mod law_9;

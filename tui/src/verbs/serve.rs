@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use packhouse_host::JobEnded;
-use packhouse_host::serve::{Network, ServeLimits, ServeOptions, Server, TlsFiles};
+use packhouse_host::serve::{HubTokenFiles, Network, ServeLimits, ServeOptions, Server, TlsFiles};
 use packhouse_host::worker::{Stop, WorkerOptions};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -93,6 +93,13 @@ pub(crate) struct Serve {
     slow_after: Duration,
     #[command(flatten)]
     mirrors: Mirrors,
+    /// While users move from a MuseHub, accept its tokens: the file with its ACCESS_TOKEN_SECRET. A
+    /// token gives its user the scope `push` for the repos in --jwt-repos
+    #[arg(long, value_name = "FILE", requires = "jwt_repos")]
+    accept_jwt_secret_file: Option<PathBuf>,
+    /// File with the ID of a user of the MuseHub, and OWNER/SLUG or OWNER/*, on each line
+    #[arg(long, value_name = "FILE", requires = "accept_jwt_secret_file")]
+    jwt_repos: Option<PathBuf>,
 }
 
 fn network(text: &str) -> Result<Network, String> {
@@ -202,5 +209,9 @@ fn options(args: Serve) -> anyhow::Result<ServeOptions> {
         slow_after: args.slow_after,
         trusted_proxies: args.trusted_proxy,
         metrics_listen: args.metrics_listen,
+        hub_tokens: args
+            .accept_jwt_secret_file
+            .zip(args.jwt_repos)
+            .map(|(secret, repos)| HubTokenFiles { secret, repos }),
     })
 }

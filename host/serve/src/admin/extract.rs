@@ -11,7 +11,7 @@ use super::super::decode::{self, Malformed};
 use super::super::guard::Authorized;
 use super::super::limits::JSON;
 use super::super::problem::{ApiResult, Problem};
-use super::super::revocation::check_token;
+use super::super::revocation::check_bearer;
 use super::super::state::SharedState;
 
 /// The body, in JSON. A body takes time to arrive, and its token may be revoked in the meantime.
@@ -41,7 +41,7 @@ impl<T: DeserializeOwned + Send + 'static> FromRequest<SharedState> for JsonBody
         })
         .await;
         // A caller without permission learns nothing about errors in the body.
-        check_token(&state.store, &caller).await?;
+        check_bearer(&state.bearers, &caller).await?;
         if let Some(repo) = repo {
             repo.recheck(state).await?;
         }

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::super::permission::{administers_all, administers_some};
 use super::super::problem::{ApiResult, Problem};
-use super::super::revocation::check_token;
+use super::super::revocation::check_bearer;
 use super::super::state::{AppState, SharedState};
 use super::extract::QueryParams;
 use super::paging::MAX_SAFE_INTEGER;
@@ -87,7 +87,7 @@ async fn changes(
     loop {
         let stamp = stamp(&state).await?;
         // The wait may have been long.
-        check_token(&state.store, &caller).await?;
+        check_bearer(&state.bearers, &caller).await?;
         if since != Some(stamp) || Instant::now() >= until {
             return Ok(Json(Changes { stamp }));
         }

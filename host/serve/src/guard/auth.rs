@@ -6,9 +6,10 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use packhouse_model::access::{Caller, Scope, TokenText};
+use packhouse_model::access::{Caller, Scope};
 
 use super::super::address::{ClientAddress, client_network};
+use super::super::hub_tokens::Refused;
 use super::super::problem::{ApiResult, Problem};
 use super::super::readiness::is_health;
 use super::super::state::{AppState, SharedState};
@@ -65,23 +66,28 @@ async fn identify(state: &AppState, from: IpAddr, headers: &HeaderMap) -> ApiRes
     };
     // Before anything is looked up, so that guessing does not load the catalog.
     state.rate_limits.count_lookup(from)?;
-    let token =
-        given.to_str().ok().and_then(bearer).and_then(|token| token.parse::<TokenText>().ok());
-    let caller = match &token {
-        Some(token) => state.store.caller(token).await?,
-        None => None,
+    let found = match given.to_str().ok().and_then(bearer) {
+        Some(token) => state.bearers.caller(token).await?,
+        None => Err(Refused::Unknown),
     };
-    match (caller, token) {
-        (Some(caller), Some(token)) => {
-            state.rate_limits.count_token(token.id())?;
+    match found {
+        Ok(caller) => {
+            if let Some(token) = caller.counted_as() {
+                state.rate_limits.count_token(token)?;
+            }
             Ok(caller)
         }
-        _ => {
+        Err(refused) => {
             state.rate_limits.count_unknown(from)?;
-            Err(Problem::unauthorized(format!(
-                "unknown token, or it has expired or was revoked; send a valid one: {}. The operator lists tokens with: packhouse token list",
-                state.login_hint()
-            )))
+            Err(Problem::unauthorized(match refused {
+                Refused::Unknown => format!(
+                    "unknown token, or it has expired or was revoked; send a valid one: {}. The operator lists tokens with: packhouse token list",
+                    state.login_hint()
+                ),
+                Refused::NoRepos(user) => format!(
+                    "the token is one of the MuseHub, but its user {user} has no repos here; the operator adds a line with that ID and a repo to the file of --jwt-repos, and restarts the server"
+                ),
+            }))
         }
     }
 }

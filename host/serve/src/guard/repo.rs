@@ -10,7 +10,7 @@ use packhouse_store::{RequestBudget, RequestQuota, STRANGERS, Store};
 use super::super::address::ClientAddress;
 use super::super::limits::RequestLimits;
 use super::super::problem::{ApiResult, Problem};
-use super::super::revocation::check_token;
+use super::super::revocation::check_bearer;
 use super::super::signed::{NO_TOKEN, TRUSTED};
 use super::super::state::AppState;
 
@@ -101,7 +101,7 @@ impl Authorized {
     /// Checks all of that again. A body takes time: the token may have been revoked in the
     /// meantime, and the repo's name may belong to another repo.
     pub(crate) async fn recheck(&self, state: &AppState) -> ApiResult<()> {
-        check_token(&state.store, &self.caller).await?;
+        check_bearer(&state.bearers, &self.caller).await?;
         let (repo, id) =
             repo_for(state, &self.caller, self.repo.owner(), self.repo.slug(), self.scope).await?;
         if id == self.repo_id { Ok(()) } else { Err(Problem::no_repo(&repo.to_string())) }
@@ -119,10 +119,7 @@ impl Authorized {
 
     /// The key for counting requests of one caller.
     pub(crate) fn token(&self) -> Option<&str> {
-        match &self.caller {
-            Caller::Bearer { token, .. } => Some(token),
-            _ => None,
-        }
+        self.caller.counted_as()
     }
 
     /// The store, pinned to the repo of the request: if another repo takes its name, it is unknown
@@ -146,11 +143,11 @@ impl Authorized {
 
     /// The key for counting requests of the caller that are kept.
     fn counted_by(&self) -> String {
-        match (&self.caller, self.from) {
-            (Caller::Bearer { token, .. }, _) => format!("token:{token}"),
-            (Caller::Anyone, Some(from)) => format!("{STRANGERS}{from}"),
-            (Caller::Anyone, None) => format!("{STRANGERS}?"),
-            (Caller::Trusted, _) => String::new(),
+        match (self.caller.counted_as(), &self.caller, self.from) {
+            (Some(token), ..) => format!("token:{token}"),
+            (None, Caller::Trusted, _) => String::new(),
+            (None, _, Some(from)) => format!("{STRANGERS}{from}"),
+            (None, _, None) => format!("{STRANGERS}?"),
         }
     }
 
