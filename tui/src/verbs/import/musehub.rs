@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::interrupt::watched;
 use crate::progress::BAR_DELAY;
-use crate::verbs::each::each;
+use crate::verbs::each::each_of_several;
 use crate::verbs::import::print;
 
 /// `packhouse import musehub …`
@@ -41,6 +41,9 @@ pub(crate) struct Musehub {
     /// Import repos although commits, snapshots or objects are lost: without these
     #[arg(long)]
     shallow: bool,
+    /// Number of repos that are imported at a time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
+    concurrency: u8,
 }
 
 fn name_and_commit(text: &str) -> Result<(String, String), String> {
@@ -48,7 +51,7 @@ fn name_and_commit(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), commit.to_owned()))
 }
 
-/// Imports repos, one after the other. A repo that is left out does not stop the others.
+/// Imports repos, several at a time. A repo that is left out does not stop the others.
 pub(super) async fn run(args: Musehub, context: &Context) -> anyhow::Result<Exit> {
     let hub = HubOptions { database: args.hub_database, objects: args.hub_objects };
     let options = ImportOptions {
@@ -70,11 +73,18 @@ pub(super) async fn run(args: Musehub, context: &Context) -> anyhow::Result<Exit
             context.output.note("The MuseHub has no repos");
         }
         let client = client(options.dry_run, context).await?;
-        each(&repos, context, async |repo| {
-            let report = import(&hub, repo, client.as_deref(), &options, watch.progress()).await?;
-            print(&report, &context.output)?;
-            Ok(if report.left_out { Exit::Refused } else { Exit::Done })
-        })
+        each_of_several(
+            &repos,
+            args.concurrency.into(),
+            context,
+            async |repo| {
+                Ok(import(&hub, repo, client.as_deref(), &options, watch.progress()).await?)
+            },
+            |report| {
+                print(&report, &context.output)?;
+                Ok(if report.left_out { Exit::Refused } else { Exit::Done })
+            },
+        )
         .await
         .map(|ended| ended.exit)
     })
