@@ -54,7 +54,7 @@ pub(crate) fn source_token(globals: &Globals) -> anyhow::Result<Option<String>> 
 }
 
 /// The folder that `--data` names, or the platform's.
-fn data_folder(globals: &Globals) -> anyhow::Result<PathBuf> {
+pub(crate) fn data_folder(globals: &Globals) -> anyhow::Result<PathBuf> {
     match &globals.data {
         Some(data) => Ok(data.clone()),
         None => BaseDirs::new().map(|dirs| dirs.data_dir().join("packhouse")).ok_or_else(|| {

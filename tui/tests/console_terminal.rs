@@ -220,6 +220,56 @@ fn after_sigstop_it_sets_the_modes_again() {
     assert_eq!(terminal.ended().exit_code(), 0);
 }
 
+/// A command of the config reads the keys itself, and finds the store of the console.
+#[test]
+fn a_command_of_the_config_has_the_terminal() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("c.toml");
+    let script = r#"read line; echo "read-$line-$1"; "$2" --json repo list; exit 3"#;
+    let run = ["sh", "-c", script, "sh", "$REPO", PACKHOUSE];
+    let settings = format!("[commands.ask]\nkey = 't'\nrun = {}", serde_json::json!(run));
+    std::fs::write(&config, settings).unwrap();
+    let mut terminal = Terminal::console(data.path(), &["--config", config.to_str().unwrap()]);
+    for _ in 0..2 {
+        terminal.type_keys("t");
+        terminal.until_seen(LEAVE_SCREEN);
+        terminal.until_seen("$ sh -c");
+        assert!(!terminal.is_raw());
+        terminal.type_keys("vq\n");
+        terminal.until_seen("read-vq-gabriel/notes");
+        terminal.until_seen("\"repo\":\"gabriel/notes\"");
+        terminal.until_seen("ask: exit code 3. Press Enter to return");
+        terminal.type_keys("q\n");
+        terminal.until_seen(ENTER_SCREEN);
+        terminal.until_seen("gabriel/notes");
+        assert!(terminal.is_raw());
+    }
+    terminal.type_keys("q");
+    assert_eq!(terminal.ended().exit_code(), 0);
+}
+
+/// Ctrl-C ends the command and not the console.
+#[test]
+fn ctrl_c_is_for_the_command() {
+    let data = tempfile::tempdir().unwrap();
+    let config = data.path().join("c.toml");
+    // The shell begins to wait only after it has said so.
+    let script = "echo waits; exec sleep 600";
+    let run = ["sh", "-c", script];
+    let settings = format!("[commands.nap]\nkey = 't'\nrun = {}", serde_json::json!(run));
+    std::fs::write(&config, settings).unwrap();
+    let mut terminal = Terminal::console(data.path(), &["--config", config.to_str().unwrap()]);
+    terminal.type_keys("t");
+    terminal.until_seen("\nwaits");
+    terminal.type_keys("\x03");
+    terminal.until_seen("nap: ended by signal 2. Press Enter to return");
+    terminal.type_keys("\n");
+    terminal.until_seen(ENTER_SCREEN);
+    terminal.until_seen("gabriel/notes");
+    terminal.type_keys("q");
+    assert_eq!(terminal.ended().exit_code(), 0);
+}
+
 #[test]
 fn a_terminal_that_hangs_up_ends_it() {
     let data = tempfile::tempdir().unwrap();

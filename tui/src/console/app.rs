@@ -1,5 +1,7 @@
 //! The event loop: inputs, results and ticks become messages; messages change the model; a changed
-//! model is drawn.
+//! model is drawn. [`aside`]: while a command of the config has the terminal.
+
+mod aside;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use super::state::Model;
 use super::terminal::Outlet;
 use super::update::update;
 use super::view::view;
+use aside::Aside;
 
 /// Time between two frames: at most 30 per second.
 const FRAME: Duration = Duration::from_millis(33);
@@ -69,6 +72,10 @@ pub(super) struct App<D: Backend, I> {
     drawn: Option<Instant>,
     /// The shell has the terminal, and the process is stopped or about to be.
     suspended: bool,
+    /// A command of the config has the terminal.
+    aside: Option<Aside>,
+    /// When the last of them ended.
+    last_command: Option<Instant>,
 }
 
 impl<D, I> App<D, I>
@@ -106,6 +113,8 @@ where
             tick,
             drawn: None,
             suspended: false,
+            aside: None,
+            last_command: None,
         })
     }
 
@@ -149,11 +158,11 @@ where
 
     /// Waits for one event, and handles it.
     pub(super) async fn turn(&mut self) -> anyhow::Result<Option<Exit>> {
-        if !self.suspended && !self.outlet.is_ours() {
+        if !self.suspended && self.aside.is_none() && !self.outlet.is_ours() {
             bail!("a thread of the console panicked; its message is above");
         }
         let due = self.drawn.map_or_else(Instant::now, |drawn| drawn + FRAME);
-        let drawing = self.model.dirty && !self.suspended;
+        let drawing = self.model.dirty && !self.suspended && self.aside.is_none();
         let mut inputs = pin!(&mut self.inputs);
         tokio::select! {
             biased;
@@ -166,6 +175,7 @@ where
                 }
                 Ok(None)
             }
+            ended = aside::ended(&mut self.aside) => self.command_ended(ended),
             connection = next_connection(&mut self.connection) => self.apply(Msg::Connection(connection)),
             Some(msg) = self.messages.recv() => self.apply(msg),
             () = tokio::time::sleep_until(due), if drawing => self.draw(),
@@ -175,6 +185,7 @@ where
 
     /// Handles an input.
     fn take(&mut self, input: Input) -> anyhow::Result<Option<Exit>> {
+        let Some(input) = self.input_aside(input)? else { return Ok(None) };
         let msg = match input {
             Input::Signal(number) => return Ok(Some(Exit::Signal(number))),
             Input::Gone => return Ok(Some(Exit::TerminalGone)),
@@ -208,7 +219,7 @@ where
             .connection
             .as_ref()
             .is_none_or(|connection| !connection.has_changed().unwrap_or(false));
-        !self.model.dirty
+        (!self.model.dirty || self.aside.is_some())
             && unchanged
             && self.messages.is_empty()
             && self.runner.in_flight() == held
@@ -230,6 +241,7 @@ where
                 Effect::Quit => exit = Some(Exit::Quit),
                 Effect::Copy(text) => self.outlet.copy(&text)?,
                 Effect::Suspend => exit = exit.or(self.suspend()?),
+                Effect::Command(line) => exit = exit.or(self.give_terminal(*line)?),
                 effect => self.runner.start(effect),
             }
         }

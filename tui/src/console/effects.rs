@@ -277,7 +277,7 @@ impl Runner {
                     let _ = messages.send(Msg::Changed(stamp));
                 });
             }
-            Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
+            Effect::Command(_) | Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
         }
     }
 

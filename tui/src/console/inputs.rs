@@ -1,5 +1,7 @@
 //! All inputs: keys, text, the mouse, resizes, signals, log lines, and the end of the terminal.
 
+mod reader;
+
 use std::io;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::log_file::LogMessage;
 use super::state::Level;
+pub(super) use reader::KeyReader;
 
 /// Time between two checks whether the terminal still exists.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
@@ -33,11 +36,11 @@ pub(super) enum Input {
     Gone,
 }
 
-/// The stream of all inputs. Catches signals from this call on. Must be called within a tokio
-/// runtime.
+/// The stream of all inputs, and what pauses those of the terminal. Catches signals from this call
+/// on. Must be called within a tokio runtime.
 pub(super) fn inputs(
     logged: UnboundedReceiver<LogMessage>,
-) -> io::Result<impl Stream<Item = Input> + Unpin> {
+) -> io::Result<(impl Stream<Item = Input> + Unpin, KeyReader)> {
     // Numbers of signals are small.
     let ends = [Number::HUP, Number::INT, Number::TERM]
         .map(|number| (number, Input::Signal(number.as_raw() as u8)));
@@ -46,9 +49,12 @@ pub(super) fn inputs(
         ends.into_iter().chain(stops).map(|(number, input)| Ok(each(number, input)?.boxed()));
     let signals = stream::select_all(signals.collect::<io::Result<Vec<_>>>()?);
     let logged = received(logged).map(|(level, text)| Input::Logged(level, text));
-    let others = stream::select_all([events()?.boxed(), logged.boxed(), hang_up().boxed()]);
+    let reader = KeyReader::default();
+    let events = events(reader.clone())?;
+    let others = stream::select_all([events.boxed(), logged.boxed(), hang_up().boxed()]);
     // Signals come first: a key repeat must not delay the end.
-    Ok(stream::select_with_strategy(signals, others, |(): &mut ()| stream::PollNext::Left))
+    let first = |(): &mut ()| stream::PollNext::Left;
+    Ok((stream::select_with_strategy(signals, others, first), reader))
 }
 
 fn each(number: Number, input: Input) -> io::Result<impl Stream<Item = Input> + Send> {
@@ -62,15 +68,17 @@ fn each(number: Number, input: Input) -> io::Result<impl Stream<Item = Input> + 
 /// Keys, text, the mouse and resizes. They are read on a separate thread: crossterm reads from a
 /// lost terminal forever without an error, which must not block the event loop. The thread ends
 /// with the process.
-fn events() -> io::Result<impl Stream<Item = Input> + Send> {
+fn events(reader: KeyReader) -> io::Result<impl Stream<Item = Input> + Send> {
     let (sender, events) = unbounded_channel();
     let read = move || {
         loop {
             let input = crossterm::event::read().map_or(Input::Gone, Input::Event);
             let last = input == Input::Gone;
             if sender.send(input).is_err() || last {
+                reader.end();
                 return;
             }
+            reader.wait_while_paused();
         }
     };
     std::thread::Builder::new().name("console-keys".to_owned()).spawn(read)?;

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::args::ConsoleArgs;
-use super::keys::{Action, Focus, Keymap, Row, TABLE};
+use super::keys::{Action, Focus, Keymap, Row, SCREENS, TABLE, Variable};
 use super::settings::{Hints, Settings};
 use super::state::Filter;
 use crate::globals::When;
@@ -56,13 +56,9 @@ fn keys() -> String {
     }
     let keymap = Keymap::new(false);
     for focus in Focus::ALL {
-        let own = |row: &&'static Row| !SHARED.iter().any(|(.., is)| is(row));
-        section(
-            &mut page,
-            focus.title(),
-            "",
-            keymap.in_focus(focus).map(|binding| binding.row).filter(own),
-        );
+        let own = |row: &&Row| !SHARED.iter().any(|(.., is)| is(row));
+        let rows = keymap.in_focus(focus).map(|binding| binding.row.as_ref()).filter(own);
+        section(&mut page, focus.title(), "", rows);
     }
     page
 }
@@ -71,7 +67,7 @@ fn everywhere(row: &Row) -> bool {
     Focus::ALL.iter().all(|focus| row.works_in.contains(focus))
 }
 
-fn section(page: &mut String, title: &str, note: &str, rows: impl Iterator<Item = &'static Row>) {
+fn section<'a>(page: &mut String, title: &str, note: &str, rows: impl Iterator<Item = &'a Row>) {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         return;
@@ -82,7 +78,7 @@ fn section(page: &mut String, title: &str, note: &str, rows: impl Iterator<Item 
         let keys: Vec<String> = row.keys.iter().map(|key| code(&key.to_string())).collect();
         let kept = if row.changes { "; not with `--read-only`" } else { "" };
         let _ =
-            writeln!(page, "| {} | `{}` | {}{kept} |", keys.join(" "), row.name, cell(row.help));
+            writeln!(page, "| {} | `{}` | {}{kept} |", keys.join(" "), row.name, cell(&row.help));
     }
     page.push('\n');
 }
@@ -134,7 +130,7 @@ fn the_page_lists_the_keys_of_the_table() {
 fn every_action_is_listed() {
     let keys = keys();
     for row in TABLE {
-        assert!(keys.contains(&format!("| `{}` | {}", row.name, cell(row.help))), "{}", row.name);
+        assert!(keys.contains(&format!("| `{}` | {}", row.name, cell(&row.help))), "{}", row.name);
     }
 }
 
@@ -157,8 +153,21 @@ fn the_config_that_the_page_shows_is_understood() {
     let settings = Settings::read(&args, When::Auto, Hints::default()).unwrap();
     assert!(settings.mouse && !settings.ascii && settings.keys.len() == 2, "{settings:?}");
     assert_eq!(settings.filters.len(), 1);
-    assert_eq!(
-        Keymap::with(&settings.keys, false).map(|map| map.key_of(Action::Consolidate)),
-        Ok("m".to_owned())
-    );
+    assert_eq!(settings.commands.len(), 2);
+    let map = Keymap::with(&settings.keys, settings.commands, false).unwrap();
+    assert_eq!(map.key_of(Action::Consolidate), "m");
+}
+
+#[test]
+fn the_page_lists_what_commands_can_use() {
+    let page = page().concat();
+    let screens: Vec<String> =
+        SCREENS.iter().map(|screen| format!("`{}`", screen.name())).collect();
+    let variables: Vec<String> = Variable::ALL.map(|it| format!("| `{}` |", it.name())).into();
+    let text = page.split_whitespace().collect::<Vec<_>>().join(" ");
+    let listed = screens.join(", ");
+    assert!(text.contains(&listed), "docs/console.md does not list the screens: {listed}");
+    for variable in variables {
+        assert!(page.contains(&variable), "docs/console.md does not list {variable}");
+    }
 }

@@ -12,7 +12,8 @@
 //! 6. [`effects`]: runs effects as tasks, which end with a message; [`app`]: the event loop.
 //! 7. [`terminal`]: sets the modes of the terminal, and restores them however the console ends;
 //!    [`inputs`]: keys, signals and other inputs.
-//! 8. [`settings`]: options and the config file; [`log_file`]: the log.
+//! 8. [`settings`]: options and the config file; [`store_names`]: the store for commands of the
+//!    config; [`log_file`]: the log.
 
 mod app;
 mod args;
@@ -33,6 +34,7 @@ mod msg;
 mod picture;
 mod settings;
 mod state;
+mod store_names;
 mod terminal;
 mod theme;
 mod update;
@@ -52,7 +54,8 @@ use log_file::LogMessage;
 use packhouse_host::clock::SystemClock;
 use packhouse_host::{Error, Remote, RemoteOptions};
 use settings::{Hints, Settings};
-use state::Model;
+use state::{Model, StorePlace};
+use store_names::StoreNames;
 use terminal::Guard;
 use theme::Styles;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -68,8 +71,9 @@ pub(crate) use args::ConsoleArgs;
 /// After a signal it returns as usual: the terminal is restored, and runs were cancelled at a safe
 /// point.
 pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result<Exit> {
-    let settings = Settings::read(args, context.globals.color, Hints::read())?;
-    let keymap = Keymap::with(&settings.keys, settings.read_only)
+    let mut settings = Settings::read(args, context.globals.color, Hints::read())?;
+    let commands = std::mem::take(&mut settings.commands);
+    let keymap = Keymap::with(&settings.keys, commands, settings.read_only)
         .map_err(|error| Error::Usage(error.to_string()))?;
     // Without a store, fail before taking the screen and starting the log.
     if !settings.demo && context.globals.remote.is_none() {
@@ -84,7 +88,7 @@ pub(crate) async fn run(args: &ConsoleArgs, context: &Context) -> anyhow::Result
     } else {
         Arc::new(context.open("console").await?)
     };
-    show(store, settings, keymap, logged).await
+    show(store, settings, keymap, StoreNames::of(&context.globals), logged).await
 }
 
 /// Refuses to start without a store, and points new users to the demo.
@@ -97,6 +101,7 @@ async fn show(
     store: Arc<dyn Backend>,
     settings: Settings,
     keymap: Keymap,
+    names: StoreNames,
     logged: UnboundedReceiver<LogMessage>,
 ) -> anyhow::Result<Exit> {
     let mut model = Model::new(
@@ -106,11 +111,13 @@ async fn show(
         store.place(),
     );
     model.repos.named.entries = settings.filters;
-    let inputs = inputs::inputs(logged).context("listening for signals failed")?;
+    model.place = StorePlace { in_memory: settings.demo, ..names.place };
+    let (inputs, keys) = inputs::inputs(logged).context("listening for signals failed")?;
     // The theme decides about colours. On its own, crossterm would write empty colours under
     // `NO_COLOR`, which also reset bold and dim.
     crossterm::style::force_color_output(true);
-    let guard = Guard::enter(settings.mouse).context("preparing the terminal failed")?;
+    let guard = Guard::enter(settings.mouse, keys, names.variables)
+        .context("preparing the terminal failed")?;
     let terminal = guard.terminal()?;
     let (clock, outlet) = (Arc::new(SystemClock), Box::new(guard));
     let exit = App::new(model, store, clock, terminal, inputs, outlet)?.run().await?;

@@ -1,5 +1,7 @@
 //! Messages, which change the model, and effects, which [`super::update`] requests.
 
+use std::fmt;
+
 use crossterm::event::MouseEvent;
 use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::report::{RepoDetail, ServerReport};
@@ -13,7 +15,8 @@ use packhouse_host::{
 use super::failure::BackendResult;
 use super::keys::Key;
 use super::state::{
-    Branch, Export, Extent, FoundIn, JobChange, Level, Opened, Permit, PolicyChange, Ticket,
+    Branch, CommandLine, Export, Extent, FoundIn, JobChange, Level, Opened, Permit, PolicyChange,
+    Ticket,
 };
 
 /// A message.
@@ -95,12 +98,39 @@ pub(super) enum Msg {
     Pruned(Ticket, BackendResult<Box<PruneReport>>),
     /// [`Effect::Export`] ended: how many lines (`3 repos`) and the path of the file, or why there is none.
     Exported(Result<(String, String), String>),
+    /// [`Effect::Command`] ended, for the command of this name: how, or why it was not started.
+    CommandEnded(String, Result<Ended, String>),
     /// [`Effect::Watch`] ended: the store has changed; this is its new stamp.
     Changed(BackendResult<u64>),
     /// The connection to the store has changed. It is down before a call fails for that reason: see
     /// [`packhouse_host::Inspect::connection`]. When it is up again, the console repeats failed
     /// reads; failed runs have ended.
     Connection(ConnectionStatus),
+}
+
+/// How a command of the config ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl Ended {
+    /// Whether the command has succeeded.
+    pub(super) const fn is_ok(self) -> bool {
+        matches!(self, Ended::Code(0))
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Code(code) => write!(f, "exit code {code}"),
+            Ended::Signal(signal) => write!(f, "ended by signal {signal}"),
+        }
+    }
 }
 
 /// A side effect, run outside of [`super::update`].
@@ -172,6 +202,8 @@ pub(super) enum Effect {
     Watch(Option<u64>),
     /// Write lines to a new file of this name.
     Export(Ticket, String, Box<Export>),
+    /// Give the terminal to a command of the config until it ends.
+    Command(Box<CommandLine>),
     /// Copy a text to the clipboard.
     Copy(String),
     /// Stop the process until the shell continues it.

@@ -14,8 +14,14 @@
 //!
 //! [filters]                      # chosen with F, or typed as @big
 //! big = "size>1G packs>50"
+//!
+//! [commands.log]                 # programs with keys
+//! key = "t"
+//! run = ["packhouse", "log", "$REPO"]
+//! read-only = true
 //! ```
 
+mod commands;
 mod file;
 
 use std::path::PathBuf;
@@ -24,7 +30,7 @@ use directories::BaseDirs;
 use packhouse_host::Error;
 
 use super::args::ConsoleArgs;
-use super::keys::KeyChange;
+use super::keys::{CustomCommand, KeyChange};
 use super::state::NamedFilter;
 use super::theme::Theme;
 use crate::globals::When;
@@ -48,6 +54,8 @@ pub(super) struct Settings {
     pub(super) keys: Vec<KeyChange>,
     /// Filters with names, in the order of the file.
     pub(super) filters: Vec<NamedFilter>,
+    /// Commands, in the order of the file.
+    pub(super) commands: Vec<CustomCommand>,
 }
 
 /// Settings from the environment.
@@ -119,6 +127,7 @@ impl Settings {
             demo: args.demo,
             keys: file.keys,
             filters: file.filters,
+            commands: file.commands,
         }
     }
 }

@@ -4,13 +4,14 @@
 //! [`work`] runs, [`jobs`] the jobs of the store, [`prune`] packs that no repo needs,
 //! [`policies`] the policies, [`branches`] branches, [`health`] what needs attention in it, [`contents`] what is inside
 //! repos, [`packs`] the packs of one, [`find`] the search for an ID, [`tokens`] access tokens,
-//! [`workers`] leases, [`server`] the server, [`prompt`] questions in the footer, [`export`] files, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
+//! [`commands`] commands of the config, [`workers`] leases, [`server`] the server, [`prompt`] questions in the footer, [`export`] files, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
 //! store. [`screens`] opens screens.
 
 mod act;
 mod answer;
 mod ask;
 mod branches;
+mod commands;
 mod connection;
 mod contents;
 mod export;
@@ -105,6 +106,7 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Drawn(extent) => drawn(model, extent),
         Msg::Resized => model.dirty = true,
         Msg::Resumed(was_suspended) => resumed(model, was_suspended),
+        Msg::CommandEnded(name, ended) => commands::ended(model, &name, ended),
         Msg::Exported(answer) => export::ended(model, answer),
         Msg::Logged(level, text) => {
             model.log.add_logged(model.now, level, text);

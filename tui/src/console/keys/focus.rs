@@ -143,6 +143,11 @@ impl Focus {
         }
     }
 
+    /// The name in the config.
+    pub(in crate::console) fn name(self) -> String {
+        self.title().to_lowercase().replace(' ', "-")
+    }
+
     /// Whether characters are text here.
     pub(in crate::console) const fn takes_text(self) -> bool {
         matches!(

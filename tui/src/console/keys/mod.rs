@@ -1,22 +1,27 @@
 //! The table of keys. Input handling, the footer, the help, the palette and docs/console.md all use
-//! it. The config can change keys; a conflict is an error.
+//! it. The config can change keys, and add [`command`]s; a conflict is an error.
 
 mod change;
+mod command;
 mod focus;
 mod key;
 mod table;
 
+use std::borrow::Cow;
 use std::fmt;
 
 pub(super) use change::KeyChange;
+pub(super) use command::{CustomCommand, Variable, Word};
 pub(super) use focus::Focus;
 pub(super) use key::Key;
-pub(super) use table::{Action, Row, TABLE};
+pub(super) use table::{Action, Row, SCREENS, TABLE};
 
 /// The table with the keys of the config.
 #[derive(Clone, Debug)]
 pub(super) struct Keymap {
     bindings: Vec<Binding>,
+    /// The commands of the config; their bindings come last.
+    commands: Vec<CustomCommand>,
     /// Whether actions that change the store are disabled.
     read_only: bool,
 }
@@ -24,7 +29,7 @@ pub(super) struct Keymap {
 /// A row of the table with its keys.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
-    pub(super) row: &'static Row,
+    pub(super) row: Cow<'static, Row>,
     pub(super) keys: Vec<Key>,
 }
 
@@ -43,25 +48,27 @@ impl std::error::Error for KeymapError {}
 impl Keymap {
     /// The table with its default keys.
     pub(super) fn new(read_only: bool) -> Keymap {
-        Keymap {
-            bindings: TABLE.iter().map(|row| Binding { row, keys: row.keys.to_vec() }).collect(),
-            read_only,
-        }
+        let binding = |row| Binding { row: Cow::Borrowed(row), keys: row.keys.to_vec() };
+        Keymap { bindings: TABLE.iter().map(binding).collect(), commands: Vec::new(), read_only }
     }
 
-    /// The table with other keys for some actions.
+    /// The table with other keys for some actions, and with commands.
     ///
     /// # Errors
-    /// For an unknown action or key, a key with two actions in one focus, and a key that can't
-    /// confirm. Each error names its line in the config.
-    pub(super) fn with(changes: &[KeyChange], read_only: bool) -> Result<Keymap, KeymapError> {
+    /// For an unknown action or key, a key with two actions in one focus, a key that can't confirm,
+    /// and a command with the name of an action. Each error names its line in the config.
+    pub(super) fn with(
+        changes: &[KeyChange],
+        commands: Vec<CustomCommand>,
+        read_only: bool,
+    ) -> Result<Keymap, KeymapError> {
         let mut map = Keymap::new(read_only);
         for change in changes {
             let fail = |message: String| KeymapError(format!("{}: {message}", change.position));
             let Some(binding) =
                 map.bindings.iter_mut().find(|binding| binding.row.name == change.row_name())
             else {
-                let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
+                let names: Vec<&str> = TABLE.iter().map(|row| row.name.as_ref()).collect();
                 return Err(fail(format!(
                     "unknown action `{}`; expected one of: {}",
                     change.action,
@@ -75,27 +82,6 @@ impl Keymap {
                 return Err(fail(format!("`{}` has no key; it needs at least one", change.action)));
             }
         }
-        // Name the last change of the config that causes a conflict.
-        let position = |names: [&str; 2]| {
-            changes
-                .iter()
-                .rev()
-                .find(|change| names.contains(&change.row_name()))
-                .map_or("the table of keys", |c| &c.position)
-        };
-        if let Some((key, at, [first, second])) = map.clash() {
-            return Err(KeymapError(format!(
-                "{}: {key} is bound to both `{first}` and `{second}` ({}); change one of them",
-                position([first, second]),
-                at.title().to_lowercase()
-            )));
-        }
-        if let Some(key) = map.careless() {
-            return Err(KeymapError(format!(
-                "{}: {key} can't be `confirm`: Enter, Space and keys that open the dialog are not allowed",
-                position(["confirm", "consolidate"])
-            )));
-        }
         if let Some(stuck) = Focus::ALL
             .into_iter()
             .find(|focus| !map.in_focus(*focus).any(|b| !b.row.hint.is_empty()))
@@ -105,11 +91,53 @@ impl Keymap {
                 stuck.title().to_lowercase()
             )));
         }
+        map.add(commands)?;
+        // Name the last line of the config that causes a conflict.
+        let position = |names: [&str; 2]| {
+            let command = map.commands.iter().rev().find(|it| names.contains(&it.name.as_str()));
+            let change = || changes.iter().rev().find(|it| names.contains(&it.row_name()));
+            let position = command.map(|it| &it.position).or_else(|| Some(&change()?.position));
+            position.map_or("the table of keys", |position| position)
+        };
+        if let Some((key, at, [first, second])) = map.clash() {
+            return Err(KeymapError(format!(
+                "{}: {key} is bound to both `{first}` and `{second}` ({}); change one of them",
+                position([&first, &second]),
+                at.title().to_lowercase()
+            )));
+        }
+        if let Some(key) = map.careless() {
+            return Err(KeymapError(format!(
+                "{}: {key} can't be `confirm`: Enter, Space and keys that open the dialog are not allowed",
+                position(["confirm", "consolidate"])
+            )));
+        }
         Ok(map)
     }
 
+    /// Adds the commands of the config.
+    fn add(&mut self, commands: Vec<CustomCommand>) -> Result<(), KeymapError> {
+        for (at, command) in commands.iter().enumerate() {
+            if self.bindings.iter().any(|binding| binding.row.name == command.name) {
+                return Err(KeymapError(format!(
+                    "{}: `{}` is the name of an action; choose another name for the command",
+                    command.position, command.name
+                )));
+            }
+            let row = Cow::Owned(command.row(Action::Command(at)));
+            self.bindings.push(Binding { row, keys: vec![command.key] });
+        }
+        self.commands = commands;
+        Ok(())
+    }
+
+    /// A command of the config, by its position there.
+    pub(super) fn command(&self, at: usize) -> Option<&CustomCommand> {
+        self.commands.get(at)
+    }
+
     /// A key with two actions in one focus.
-    fn clash(&self) -> Option<(Key, Focus, [&'static str; 2])> {
+    fn clash(&self) -> Option<(Key, Focus, [String; 2])> {
         for focus in Focus::ALL {
             let mut seen: Vec<(Key, &Binding)> = Vec::new();
             for binding in
@@ -117,10 +145,12 @@ impl Keymap {
             {
                 for key in &binding.keys {
                     if focus.takes_text() && key.typed().is_some() {
-                        return Some((*key, focus, ["a character of the text", binding.row.name]));
+                        let names = ["a character of the text", &binding.row.name];
+                        return Some((*key, focus, names.map(str::to_owned)));
                     }
                     if let Some((_, other)) = seen.iter().find(|(other, _)| other == key) {
-                        return Some((*key, focus, [other.row.name, binding.row.name]));
+                        let names = [&other.row.name, &binding.row.name];
+                        return Some((*key, focus, names.map(|name| name.to_string())));
                     }
                     seen.push((*key, binding));
                 }
@@ -210,8 +240,25 @@ mod tests {
         KeyChange { action: action.to_owned(), keys, position: "console.toml:3".to_owned() }
     }
 
+    fn with(changes: &[KeyChange]) -> Result<Keymap, KeymapError> {
+        Keymap::with(changes, Vec::new(), false)
+    }
+
     fn refused(changes: &[KeyChange]) -> String {
-        Keymap::with(changes, false).unwrap_err().to_string()
+        with(changes).unwrap_err().to_string()
+    }
+
+    fn command(name: &str, key: &str, screens: &[Focus]) -> CustomCommand {
+        CustomCommand {
+            name: name.to_owned(),
+            key: key.parse().unwrap(),
+            words: vec![Word::Text("true".to_owned())],
+            screens: screens.to_vec(),
+            read_only: false,
+            wait: true,
+            description: None,
+            position: "console.toml:9".to_owned(),
+        }
     }
 
     #[test]
@@ -220,7 +267,7 @@ mod tests {
             Keymap::new(false).clash().map(|(key, focus, names)| (key.to_string(), focus, names)),
             None
         );
-        let mut names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
+        let mut names: Vec<&str> = TABLE.iter().map(|row| row.name.as_ref()).collect();
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), TABLE.len(), "two rows have one name");
@@ -265,18 +312,15 @@ mod tests {
 
     #[test]
     fn keys_are_what_the_config_says() {
-        let map =
-            Keymap::with(&[change("consolidate", &["F5", "m"]), change("log", &["L"])], false)
-                .unwrap();
+        let map = with(&[change("consolidate", &["F5", "m"]), change("log", &["L"])]).unwrap();
         assert_eq!(map.lookup(Focus::Repos, "F5".parse().unwrap()), Some(Action::Consolidate));
         assert_eq!(map.lookup(Focus::Repos, "g".parse().unwrap()), None);
         assert_eq!(map.key_of(Action::Consolidate), "F5");
         // So do configs that were written before the actions had these names.
-        let former = Keymap::with(&[change("stop", &["F8"])], false).unwrap();
+        let former = with(&[change("stop", &["F8"])]).unwrap();
         assert_eq!(former.lookup(Focus::Run, "F8".parse().unwrap()), Some(Action::Stop));
         // Two actions may swap their keys.
-        let swapped =
-            Keymap::with(&[change("runs", &["h"]), change("history", &["w"])], false).unwrap();
+        let swapped = with(&[change("runs", &["h"]), change("history", &["w"])]).unwrap();
         assert_eq!(swapped.lookup(Focus::Repos, "h".parse().unwrap()), Some(Action::Runs));
     }
 
@@ -307,6 +351,33 @@ mod tests {
             let message = refused(&[press, change("confirm", keys)]);
             assert!(message.contains("can't be `confirm`"), "{keys:?}: {message}");
         }
-        assert!(Keymap::with(&[change("confirm", &["Ctrl-y"])], false).is_ok());
+        assert!(with(&[change("confirm", &["Ctrl-y"])]).is_ok());
+    }
+    #[test]
+    fn commands_have_keys_of_their_own() {
+        let add = |changes: &[KeyChange], commands, read_only| {
+            Keymap::with(changes, commands, read_only).map_err(|error| error.to_string())
+        };
+        let stats = || vec![command("stats", "t", &[Focus::Repos])];
+        let map = add(&[], stats(), false).unwrap();
+        assert_eq!(map.lookup(Focus::Repos, "t".parse().unwrap()), Some(Action::Command(0)));
+        assert_eq!(map.lookup(Focus::Jobs, "t".parse().unwrap()), None);
+        // It may change the store.
+        let read_only = add(&[], stats(), true).unwrap();
+        assert_eq!(read_only.lookup(Focus::Repos, "t".parse().unwrap()), None);
+        assert!(read_only.is_withheld(Focus::Repos, "t".parse().unwrap()));
+        let taken = add(&[], vec![command("stats", "v", &[Focus::Repos])], false).unwrap_err();
+        assert_eq!(
+            taken,
+            "console.toml:9: v is bound to both `verify` and `stats` (repos); change one of them"
+        );
+        assert!(add(&[], vec![command("stats", "v", &[Focus::Jobs])], false).is_ok());
+        // The key is free if its action has another.
+        let freed = [change("verify", &["F8"])];
+        assert!(add(&freed, vec![command("stats", "v", &[Focus::Repos])], false).is_ok());
+        let two = vec![command("a", "t", &[Focus::Repos]), command("b", "t", &[Focus::Repos])];
+        assert!(add(&[], two, false).unwrap_err().contains("both `a` and `b`"));
+        let named = add(&[], vec![command("verify", "t", &[Focus::Repos])], false).unwrap_err();
+        assert!(named.starts_with("console.toml:9: `verify` is the name of an action"), "{named}");
     }
 }

@@ -1,5 +1,7 @@
 //! Every action: where it works, its default keys, its hint and its help.
 
+use std::borrow::Cow;
+
 use crossterm::event::KeyCode;
 
 use super::focus::Focus;
@@ -113,21 +115,23 @@ pub(in crate::console) enum Action {
     EraseAll,
     /// Types a character; not in the table.
     Type(char),
+    /// Runs a command of the config, by its position there; not in the table.
+    Command(usize),
 }
 
-/// A row of the table.
-#[derive(Debug)]
+/// A row of the table. The rows of commands are made from the config.
+#[derive(Clone, Debug)]
 pub(in crate::console) struct Row {
     pub(in crate::console) action: Action,
     /// Its name in the config and the palette.
-    pub(in crate::console) name: &'static str,
-    pub(in crate::console) keys: &'static [Key],
+    pub(in crate::console) name: Cow<'static, str>,
+    pub(in crate::console) keys: Cow<'static, [Key]>,
     /// Where the action works.
-    pub(in crate::console) works_in: &'static [Focus],
+    pub(in crate::console) works_in: Cow<'static, [Focus]>,
     /// The hint in the footer; empty to hide it.
-    pub(in crate::console) hint: &'static str,
+    pub(in crate::console) hint: Cow<'static, str>,
     /// The sentence in the help.
-    pub(in crate::console) help: &'static str,
+    pub(in crate::console) help: Cow<'static, str>,
     /// Whether it can change the store; disabled if the console is read-only.
     pub(in crate::console) changes: bool,
 }
@@ -140,11 +144,20 @@ const fn row(
     hint: &'static str,
     help: &'static str,
 ) -> Row {
-    Row { action, name, keys, works_in, hint, help, changes: false }
+    Row {
+        action,
+        name: Cow::Borrowed(name),
+        keys: Cow::Borrowed(keys),
+        works_in: Cow::Borrowed(works_in),
+        hint: Cow::Borrowed(hint),
+        help: Cow::Borrowed(help),
+        changes: false,
+    }
 }
 
-const fn change(row: Row) -> Row {
-    Row { changes: true, ..row }
+const fn change(mut row: Row) -> Row {
+    row.changes = true;
+    row
 }
 
 const UP: Key = Key::plain(KeyCode::Up);
@@ -245,8 +258,8 @@ const COPIED: &[Focus] = &[
     F::NewToken,
     F::Workers,
 ];
-/// Where the keys of other screens work.
-const SCREENS: &[Focus] = &[
+/// Where the keys of other screens work, and commands of the config may.
+pub(in crate::console) const SCREENS: &[Focus] = &[
     F::Repos,
     F::Repo,
     F::Packs,
@@ -297,7 +310,7 @@ const TEXT: &[Focus] = &[F::Filter, F::Search, F::Prompt, F::Palette, F::Typing,
 
 /// All actions. The footer shows as many hints as fit in this order, the most important first.
 #[rustfmt::skip]
-pub(in crate::console) const TABLE: &[Row] = &[
+pub(in crate::console) static TABLE: &[Row] = &[
     change(row(Action::Confirm, "confirm", &[Key::char('y')], &[F::Confirm], "run this plan", "Run the displayed plan")),
     row(Action::Decline, "decline", &[ESC, Key::char('n'), Key::char('q')], &[F::Confirm], "cancel", "Close the dialog without changing anything"),
     row(Action::Wait, "quit-when-done", &[Key::char('w')], &[F::Leave], "wait, then quit", "Quit when all runs have finished"),

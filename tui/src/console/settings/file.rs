@@ -8,7 +8,8 @@ use packhouse_host::Error;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
-use crate::console::keys::KeyChange;
+use super::commands::{self, WrittenCommand};
+use crate::console::keys::{CustomCommand, KeyChange};
 use crate::console::state::{Filter, NamedFilter};
 use crate::console::theme::Theme;
 use crate::toml_file::{self, position};
@@ -21,6 +22,7 @@ pub(super) struct File {
     pub(super) mouse: Option<bool>,
     pub(super) keys: Vec<KeyChange>,
     pub(super) filters: Vec<NamedFilter>,
+    pub(super) commands: Vec<CustomCommand>,
 }
 
 /// A config file as it is written.
@@ -34,6 +36,8 @@ struct Written {
     keys: BTreeMap<Spanned<String>, OneOrMore>,
     #[serde(default)]
     filters: BTreeMap<Spanned<String>, Spanned<String>>,
+    #[serde(default)]
+    commands: BTreeMap<Spanned<String>, WrittenCommand>,
 }
 
 impl File {
@@ -66,8 +70,9 @@ impl File {
                 .map_err(|wrong| Error::Usage(format!("{}:{line}: {wrong}", path.display())))
         });
         let filters = filters.collect::<Result<_, _>>()?;
+        let commands = commands::read(written.commands, text, path)?;
         let Written { theme, ascii, mouse, .. } = written;
-        Ok(File { theme, ascii, mouse, keys, filters })
+        Ok(File { theme, ascii, mouse, keys, filters, commands })
     }
 }
 

@@ -46,6 +46,9 @@ impl Model {
             (focus, Action::Server) => focus != Focus::Server && self.connection.is_some(),
             (Focus::Repos, Action::Filters) => !self.repos.named.entries.is_empty(),
             (_, Action::Export) => self.export_name().is_some(),
+            (_, Action::Command(at)) => {
+                self.keymap.command(at).is_some_and(|command| self.has_values(command))
+            }
             (Focus::Repo, DeleteBranch) => self.branch_here().is_some(),
             (Focus::Repo | Focus::Done, Repair) => self.to_repair().is_some(),
             (Focus::Packs, Action::Compare) => match self.screens.last() {

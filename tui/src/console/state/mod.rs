@@ -6,6 +6,7 @@
 mod buttons;
 mod choice;
 mod column;
+mod commands;
 mod commits;
 mod comparison;
 mod condition;
@@ -53,6 +54,7 @@ mod workers;
 
 pub(super) use choice::{Choice, Why};
 pub(super) use column::Column;
+pub(super) use commands::{CommandLine, StorePlace};
 pub(super) use commits::Commits;
 pub(super) use comparison::Comparison;
 pub(super) use condition::{Condition, is_worn};

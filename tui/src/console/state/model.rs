@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use packhouse_host::{ConnectionStatus, JobReport, RepoName};
 
+use super::commands::StorePlace;
 use super::confirm::ConfirmDialog;
 use super::cursor::Cursor;
 use super::extent::Extent;
@@ -38,6 +39,8 @@ pub(in crate::console) struct Model {
     pub(in crate::console) read_only: bool,
     /// The name of the store.
     pub(in crate::console) store: String,
+    /// Where the store is, for the commands of the config.
+    pub(in crate::console) place: StorePlace,
     /// The time of the last message.
     pub(in crate::console) now: Timestamp,
     /// The minute of the last frame, to update relative times.
@@ -100,6 +103,7 @@ impl Model {
             keymap,
             read_only,
             store,
+            place: StorePlace::default(),
             now: Timestamp::UNIX_EPOCH,
             minute: 0,
             dirty: true,

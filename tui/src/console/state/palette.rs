@@ -31,7 +31,7 @@ impl Palette {
         let (mut matcher, mut letters) = (Matcher::new(Config::DEFAULT), Vec::new());
         // Without the palette itself, and movements.
         let enabled = |binding: &&Binding| {
-            let Row { action, help, .. } = binding.row;
+            let Row { action, help, .. } = binding.row.as_ref();
             !matches!(action, Action::Palette | Action::Up | Action::Down)
                 && !help.is_empty()
                 && !self.idle.contains(action)
@@ -41,7 +41,7 @@ impl Palette {
             .filter(enabled)
             .filter_map(|binding| {
                 let name =
-                    pattern.score(Utf32Str::new(binding.row.name, &mut letters), &mut matcher);
+                    pattern.score(Utf32Str::new(&binding.row.name, &mut letters), &mut matcher);
                 // Help sentences must contain the input; letters in order match nearly all of them.
                 // Quit is only found by its name.
                 let in_help = || {
@@ -97,21 +97,17 @@ mod tests {
             .fitting(&Keymap::new(true))
             .iter()
             .find(|b| b.row.changes)
-            .map(|b| b.row.name);
+            .map(|b| b.row.name.to_string());
         assert_eq!(changing, None);
     }
 
     #[test]
     fn disabled_actions_are_left_out() {
+        fn names(model: &Model) -> Vec<&str> {
+            let fitting = model.new_palette().fitting(&model.keymap);
+            fitting.into_iter().map(|binding| binding.row.name.as_ref()).collect()
+        }
         let mut model = model();
-        let names = |model: &Model| -> Vec<&str> {
-            model
-                .new_palette()
-                .fitting(&model.keymap)
-                .iter()
-                .map(|binding| binding.row.name)
-                .collect()
-        };
         assert!(names(&model).contains(&"consolidate") && !names(&model).contains(&"clear"));
         model.screens.push(Screen::Runs);
         assert!(!names(&model).contains(&"runs") && !names(&model).contains(&"cancel-queued"));

@@ -1,7 +1,7 @@
 //! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`]
 //! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`], [`jobs`], [`prune`],
 //! [`policies`], [`buttons`], [`changes`], [`narrow`], [`expected`], [`contents`], [`packs`], [`tokens`], [`workers`] and [`many`] for the real loop, [`connection`] for a remote store,
-//! [`backends`] for stores, [`panic`] for bugs.
+//! [`commands`] for commands of the config, [`backends`] for stores, [`panic`] for bugs.
 //!
 //! Stores: [`fake_store`] is one of round numbers, [`demo`] the demo, which is a real one; both are
 //! under the control of a test, as [`script`] says.
@@ -12,6 +12,7 @@
 mod backends;
 mod buttons;
 mod changes;
+mod commands;
 mod comparison;
 mod connection;
 mod contents;
@@ -51,15 +52,16 @@ use futures::stream::{self, Stream};
 use packhouse_host::{Inspect, Store};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, oneshot};
 
 use super::app::{App, Exit};
 use super::backend::Backend;
 use super::demo::{Demo, REPOS};
 use super::inputs::Input;
 use super::keys::{Key, Keymap};
-use super::state::Model;
-use super::terminal::Outlet;
+use super::msg::Ended;
+use super::state::{CommandLine, Model};
+use super::terminal::{Outlet, Running};
 use super::theme::{Styles, Theme};
 use fake::now;
 use fake_store::FakeStore;
@@ -77,11 +79,29 @@ struct Console<B = FakeStore> {
     pending: Arc<Mutex<VecDeque<Input>>>,
     /// Copied texts, the latest last.
     copied: Arc<Mutex<Vec<String>>>,
+    /// The commands of the config that were run.
+    commands: Arc<Mutex<Commands>>,
     exit: Option<Exit>,
 }
 
 /// A fake terminal that can't be suspended.
-struct Paper(Arc<Mutex<Vec<String>>>);
+struct Paper {
+    copied: Arc<Mutex<Vec<String>>>,
+    commands: Arc<Mutex<Commands>>,
+}
+
+/// What the fake terminal does with commands.
+#[derive(Default)]
+struct Commands {
+    /// The programs and arguments that were started.
+    started: Vec<Vec<String>>,
+    /// How the next commands end; without one, starting fails.
+    ends: VecDeque<oneshot::Receiver<Ended>>,
+    /// What was printed below the output.
+    printed: Vec<String>,
+    /// How often the terminal was taken back.
+    resumed: usize,
+}
 
 impl Outlet for Paper {
     fn is_ours(&self) -> bool {
@@ -89,7 +109,7 @@ impl Outlet for Paper {
     }
 
     fn copy(&mut self, text: &str) -> std::io::Result<()> {
-        self.0.lock().unwrap().push(text.to_owned());
+        self.copied.lock().unwrap().push(text.to_owned());
         Ok(())
     }
 
@@ -98,6 +118,20 @@ impl Outlet for Paper {
     }
 
     fn resume(&mut self) -> std::io::Result<()> {
+        self.commands.lock().unwrap().resumed += 1;
+        Ok(())
+    }
+
+    fn run(&mut self, line: &CommandLine) -> std::io::Result<Running> {
+        let mut commands = self.commands.lock().unwrap();
+        let program = std::iter::once(&line.program);
+        commands.started.push(program.chain(&line.arguments).cloned().collect());
+        let end = commands.ends.pop_front().ok_or(std::io::ErrorKind::NotFound)?;
+        Ok(Box::pin(async { end.await.map_err(|error| error.to_string()) }))
+    }
+
+    fn ask_to_return(&mut self, text: &str) -> std::io::Result<()> {
+        self.commands.lock().unwrap().printed.push(text.to_owned());
         Ok(())
     }
 }
@@ -128,10 +162,11 @@ impl<B: Backend + Clone + 'static> Console<B> {
         });
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
         let copied = Arc::<Mutex<Vec<String>>>::default();
-        let outlet = Box::new(Paper(copied.clone()));
+        let commands = Arc::<Mutex<Commands>>::default();
+        let outlet = Box::new(Paper { copied: copied.clone(), commands: commands.clone() });
         let (clock, inputs) = (store.clock(), Box::pin(inputs) as Inputs);
         let app = App::new(model, store.clone(), clock, terminal, inputs, outlet).unwrap();
-        let mut console = Console { app, store, pending, copied, exit: None };
+        let mut console = Console { app, store, pending, copied, commands, exit: None };
         console.settle().await;
         console
     }

@@ -90,13 +90,12 @@ fn esc_removes_marks_then_the_filter_and_never_quits() {
 
 #[test]
 fn disabled_actions_are_not_offered() {
-    let offered = |model: &Model| -> Vec<&str> {
-        let bindings = model
-            .keymap
-            .in_focus(model.focus())
-            .filter(|b| !b.row.hint.is_empty() && model.is_enabled(b.row.action));
-        bindings.map(|binding| binding.row.name).collect()
-    };
+    fn offered(model: &Model) -> Vec<&str> {
+        let bindings = model.keymap.in_focus(model.focus());
+        let enabled =
+            bindings.filter(|it| !it.row.hint.is_empty() && model.is_enabled(it.row.action));
+        enabled.map(|binding| binding.row.name.as_ref()).collect()
+    }
     let lacks = |model: &Model, names: &[&str]| {
         let offered = offered(model);
         names.iter().for_each(|name| assert!(!offered.contains(name), "{name}: {offered:?}"));

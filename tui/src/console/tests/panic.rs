@@ -7,6 +7,7 @@ use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 use super::Console;
 use super::fake_store::Fake;
+use crate::console::inputs::KeyReader;
 use crate::console::terminal::{Guard, Outlet};
 
 const BUG: &str = "a bug on purpose";
@@ -46,8 +47,8 @@ fn a_panic_restores_the_terminal_before_its_message() {
 #[ignore = "takes the terminal and panics: the test above runs it in one of its own"]
 #[should_panic(expected = "a bug on purpose")]
 fn panics_in_a_terminal() {
-    let guard =
-        Guard::enter(false).unwrap_or_else(|error| panic!("{BUG}, and no terminal: {error}"));
+    let guard = Guard::enter(false, KeyReader::default(), Vec::new())
+        .unwrap_or_else(|error| panic!("{BUG}, and no terminal: {error}"));
     assert!(guard.is_ours());
     // On another thread, like a panic in the host.
     let panicked = std::thread::spawn(|| panic!("{BUG}")).join();

@@ -225,6 +225,7 @@ impl Bench {
             Effect::Cancel(_)
             | Effect::Forget(_)
             | Effect::Export(..)
+            | Effect::Command(_)
             | Effect::Copy(_)
             | Effect::Suspend
             | Effect::Quit => return true,
@@ -299,7 +300,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let mut keys: Vec<Key> = TABLE.iter().flat_map(|row| row.keys).copied().collect();
+    let mut keys: Vec<Key> = TABLE.iter().flat_map(|row| row.keys.iter()).copied().collect();
     keys.extend("0123456789yYngkx".chars().map(|c| key(c.encode_utf8(&mut [0; 4]))));
     let step = prop_oneof![
         8 => prop::sample::select(keys).prop_map(Step::Press),

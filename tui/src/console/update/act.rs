@@ -1,8 +1,8 @@
 //! Handles actions.
 
 use super::{
-    answer, ask, branches, contents, export, health, jobs, packs, policies, prompt, prune, reload,
-    screens, server, tokens, work, workers,
+    answer, ask, branches, commands, contents, export, health, jobs, packs, policies, prompt,
+    prune, reload, screens, server, tokens, work, workers,
 };
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
@@ -119,6 +119,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Back => return back(model),
         Action::Quit => return quit(model),
         Action::Suspend => return vec![Effect::Suspend],
+        Action::Command(at) => return commands::run(model, at),
         Action::Confirm => return ask::confirm(model),
         Action::Decline => return ask::decline(model),
         Action::Press => return press(model),

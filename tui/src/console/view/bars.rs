@@ -292,11 +292,11 @@ fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
 fn hint(model: &Model, binding: &Binding) -> [Span<'static>; 2] {
     let key = binding.keys.first().map_or_else(String::new, |key| format!(" {key}"));
     let hint = match (&model.dialog, binding.row.action) {
-        (Some(dialog), Action::Confirm) => dialog.subject.hint(binding.row.hint),
+        (Some(dialog), Action::Confirm) => dialog.subject.hint(&binding.row.hint),
         (Some(ConfirmDialog { subject: Subject::Job(..), .. }), Action::Decline) => {
             "back".to_owned()
         }
-        _ => binding.row.hint.to_owned(),
+        _ => binding.row.hint.to_string(),
     };
     [Span::styled(key, model.styles.strong()), Span::raw(format!(" {hint} "))]
 }
@@ -304,7 +304,7 @@ fn hint(model: &Model, binding: &Binding) -> [Span<'static>; 2] {
 /// Whether its hint fits into the remaining cells; takes them.
 fn takes(binding: &Binding, left: &mut usize) -> bool {
     let key = binding.keys.first().map_or(0, |key| width(&key.to_string()));
-    let rest = left.checked_sub(key + width(binding.row.hint) + 3);
+    let rest = left.checked_sub(key + width(&binding.row.hint) + 3);
     *left = rest.unwrap_or(*left);
     rest.is_some()
 }

@@ -101,7 +101,7 @@ fn blocks(
 ) -> Vec<Vec<Line<'static>>> {
     let block = |(keys, help): (Vec<String>, &str)| {
         let keys = wrap(&keys.join(" "), width - 3);
-        let help = wrap(help, room.saturating_sub(width));
+        let help = wrap(&escaped(help), room.saturating_sub(width));
         let height = keys.len().max(help.len());
         let cell = |texts: &[String], at: usize| texts.get(at).cloned().unwrap_or_default();
         let line = |at| {
@@ -136,23 +136,22 @@ fn two_columns(blocks: Vec<Vec<Line<'static>>>, width: usize) -> Vec<Line<'stati
 }
 
 /// The rows of a focus that the search finds. Rows that differ only in their keys are joined.
-fn rows(model: &Model, help: &Help, focus: Focus) -> Vec<(Vec<String>, &'static str)> {
-    let mut rows: Vec<(Action, Vec<String>, &'static str)> = Vec::new();
+fn rows<'a>(model: &'a Model, help: &Help, focus: Focus) -> Vec<(Vec<String>, &'a str)> {
+    let mut rows: Vec<(Action, Vec<String>, &str)> = Vec::new();
     // A local store has no connection.
     let applies =
         |binding: &&Binding| model.connection.is_some() || binding.row.action != Action::LeaveNow;
     for binding in model.keymap.in_focus(focus).filter(applies) {
         let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
-        let texts = [focus.title(), binding.row.name, binding.row.help];
+        let texts = [focus.title(), &binding.row.name, &binding.row.help];
         if !help.fits(keys.iter().map(String::as_str).chain(texts)) {
             continue;
         }
-        match rows
-            .iter_mut()
-            .find(|(action, _, help)| (*action, *help) == (binding.row.action, binding.row.help))
-        {
+        match rows.iter_mut().find(|(action, _, help)| {
+            (*action, *help) == (binding.row.action, binding.row.help.as_ref())
+        }) {
             Some((_, all, _)) => all.extend(keys),
-            None => rows.push((binding.row.action, keys, binding.row.help)),
+            None => rows.push((binding.row.action, keys, &binding.row.help)),
         }
     }
     rows.into_iter().map(|(_, keys, help)| (keys, help)).collect()

@@ -16,6 +16,7 @@ use ratatui::widgets::{Block, Clear, Paragraph};
 use crate::console::cells::{fit, pad};
 use crate::console::keys::Binding;
 use crate::console::state::{Extent, Model, Palette};
+use crate::text::escaped;
 
 /// The maximum size of the box.
 const COLUMNS: u16 = 110;
@@ -58,9 +59,9 @@ fn row(model: &Model, binding: &Binding, selected: bool, room: usize) -> Line<'s
     let styles = model.styles;
     let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
     let keys = pad(&keys.join(" "), KEYS, false);
-    let help = pad(binding.row.help, room.saturating_sub(1 + NAMES + KEYS + 2), false);
+    let help = pad(&escaped(&binding.row.help), room.saturating_sub(1 + NAMES + KEYS + 2), false);
     let sign = if selected { "▸" } else { " " };
-    let name = pad(binding.row.name, NAMES, false);
+    let name = pad(&binding.row.name, NAMES, false);
     let line = Line::from(vec![
         Span::styled(format!("{sign}{name} "), styles.strong()),
         Span::raw(format!("{keys} ")),
