@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::args::ConsoleArgs;
 use super::keys::{Action, Focus, Keymap, Row, SCREENS, TABLE, Variable};
 use super::settings::{Hints, Settings};
-use super::state::Filter;
+use super::state::{Filter, TableName, column_name};
 use crate::globals::When;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/console.md");
@@ -154,6 +154,7 @@ fn the_config_that_the_page_shows_is_understood() {
     assert!(settings.mouse && !settings.ascii && settings.keys.len() == 2, "{settings:?}");
     assert_eq!(settings.filters.len(), 1);
     assert_eq!(settings.commands.len(), 2);
+    assert_eq!(settings.columns.of(TableName::Repos).shown().len(), 4);
     let map = Keymap::with(&settings.keys, settings.commands, false).unwrap();
     assert_eq!(map.key_of(Action::Consolidate), "m");
 }
@@ -169,5 +170,17 @@ fn the_page_lists_what_commands_can_use() {
     assert!(text.contains(&listed), "docs/console.md does not list the screens: {listed}");
     for variable in variables {
         assert!(page.contains(&variable), "docs/console.md does not list {variable}");
+    }
+}
+
+#[test]
+fn the_page_lists_the_columns_of_each_table() {
+    let page = page().concat();
+    for table in TableName::ALL {
+        let names: Vec<String> =
+            table.heads().iter().map(|head| format!("`{}`", column_name(head))).collect();
+        let first = column_name(table.first());
+        let row = format!("| `{}` | `{first}`, {} |", table.name(), names.join(", "));
+        assert!(page.contains(&row), "docs/console.md does not have: {row}");
     }
 }

@@ -111,6 +111,8 @@ async fn show(
         store.place(),
     );
     model.repos.named.entries = settings.filters;
+    model.columns = settings.columns;
+    update::apply_columns(&mut model);
     model.place = StorePlace { in_memory: settings.demo, ..names.place };
     let (inputs, keys) = inputs::inputs(logged).context("listening for signals failed")?;
     // The theme decides about colours. On its own, crossterm would write empty colours under

@@ -15,12 +15,16 @@
 //! [filters]                      # chosen with F, or typed as @big
 //! big = "size>1G packs>50"
 //!
+//! [columns]                      # of the lists; the first is always displayed
+//! repos = ["name", "state", "packs", "size"]
+//!
 //! [commands.log]                 # programs with keys
 //! key = "t"
 //! run = ["packhouse", "log", "$REPO"]
 //! read-only = true
 //! ```
 
+mod columns;
 mod commands;
 mod file;
 
@@ -31,7 +35,7 @@ use packhouse_host::Error;
 
 use super::args::ConsoleArgs;
 use super::keys::{CustomCommand, KeyChange};
-use super::state::NamedFilter;
+use super::state::{ChosenColumns, NamedFilter};
 use super::theme::Theme;
 use crate::globals::When;
 use crate::style::Environment;
@@ -54,6 +58,8 @@ pub(super) struct Settings {
     pub(super) keys: Vec<KeyChange>,
     /// Filters with names, in the order of the file.
     pub(super) filters: Vec<NamedFilter>,
+    /// The columns of the tables.
+    pub(super) columns: ChosenColumns,
     /// Commands, in the order of the file.
     pub(super) commands: Vec<CustomCommand>,
 }
@@ -127,6 +133,7 @@ impl Settings {
             demo: args.demo,
             keys: file.keys,
             filters: file.filters,
+            columns: file.columns,
             commands: file.commands,
         }
     }

@@ -4,13 +4,14 @@
 //! [`work`] runs, [`jobs`] the jobs of the store, [`prune`] packs that no repo needs,
 //! [`policies`] the policies, [`branches`] branches, [`health`] what needs attention in it, [`contents`] what is inside
 //! repos, [`packs`] the packs of one, [`find`] the search for an ID, [`tokens`] access tokens,
-//! [`commands`] commands of the config, [`workers`] leases, [`server`] the server, [`prompt`] questions in the footer, [`export`] files, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
+//! [`commands`] commands of the config, [`columns`] columns of tables, [`workers`] leases, [`server`] the server, [`prompt`] questions in the footer, [`export`] files, [`loaded`] what was loaded, [`reload`] what is loaded again, and [`connection`] the connection to a remote
 //! store. [`screens`] opens screens.
 
 mod act;
 mod answer;
 mod ask;
 mod branches;
+mod columns;
 mod commands;
 mod connection;
 mod contents;
@@ -35,6 +36,7 @@ use super::keys::Focus;
 use super::msg::{Effect, Msg};
 use super::state::{Extent, Model, Outcome};
 
+pub(super) use columns::apply as apply_columns;
 #[cfg(test)]
 pub(super) use reload::all as reload_all;
 pub(super) use reload::list as reload_list;

@@ -58,7 +58,7 @@ const WITH_JOB: &[Focus] = &[Focus::Jobs, Focus::Job, Focus::Workers];
 
 /// Screens without a repo.
 const WITHOUT_REPO: &[Focus] =
-    &[Focus::Tokens, Focus::NewToken, Focus::Server, Focus::Filters, Focus::Log];
+    &[Focus::Tokens, Focus::NewToken, Focus::Server, Focus::Filters, Focus::Columns, Focus::Log];
 
 impl Variable {
     pub(in crate::console) const ALL: [Variable; 5] =

@@ -56,6 +56,8 @@ pub(in crate::console) enum Focus {
     Server,
     /// The filters of the config.
     Filters,
+    /// The columns of a table.
+    Columns,
     Log,
     Palette,
     Leave,
@@ -64,7 +66,7 @@ pub(in crate::console) enum Focus {
 
 impl Focus {
     /// All of them, in the order of the help.
-    pub(in crate::console) const ALL: [Focus; 35] = [
+    pub(in crate::console) const ALL: [Focus; 36] = [
         Focus::Repos,
         Focus::Filter,
         Focus::Repo,
@@ -96,6 +98,7 @@ impl Focus {
         Focus::Workers,
         Focus::Server,
         Focus::Filters,
+        Focus::Columns,
         Focus::Log,
         Focus::Palette,
         Focus::Leave,
@@ -136,6 +139,7 @@ impl Focus {
             Focus::Workers => "Workers",
             Focus::Server => "Server",
             Focus::Filters => "Filters",
+            Focus::Columns => "Columns",
             Focus::Log => "Log",
             Focus::Palette => "Commands",
             Focus::Leave => "Quit dialog",

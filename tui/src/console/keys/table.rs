@@ -74,6 +74,11 @@ pub(in crate::console) enum Action {
     Server,
     /// Shows the filters of the config.
     Filters,
+    /// Shows the columns of a table.
+    Columns,
+    /// Moves a column up or down in its list.
+    ColumnUp,
+    ColumnDown,
     /// Deletes the packs that are due.
     PruneNow,
     RetryJob,
@@ -196,6 +201,7 @@ const LETTERS: &[Focus] = &[
     F::Workers,
     F::Server,
     F::Filters,
+    F::Columns,
     F::Log,
     F::Help,
 ];
@@ -230,6 +236,7 @@ const SCROLLED: &[Focus] = &[
     F::Workers,
     F::Server,
     F::Filters,
+    F::Columns,
     F::Log,
     F::Palette,
     F::Help,
@@ -285,6 +292,7 @@ pub(in crate::console) const SCREENS: &[Focus] = &[
     F::Workers,
     F::Server,
     F::Filters,
+    F::Columns,
     F::Log,
 ];
 /// Lists that can be written to a file.
@@ -338,6 +346,10 @@ pub(in crate::console) static TABLE: &[Row] = &[
     row(Action::StatusNext, "class", &[Key::char('s')], &[F::Comparison], "class", "List only the records of the next class: only in A, only in B, in another encoding, in both"),
     row(Action::Mark, "mark-pack", &[Key::char(' ')], &[F::Packs], "mark", "Mark or unmark a pack to compare; of three, the first loses its mark"),
     row(Action::Compare, "compare", &[Key::char('d')], &[F::Packs], "compare", "Compare the two marked packs, or the marked one with the selected one"),
+    row(Action::Mark, "show-column", &[Key::char(' ')], &[F::Columns], "show/hide", "Show or hide the column"),
+    row(Action::ColumnUp, "column-up", &[Key::char('K')], &[F::Columns], "up", "Move the column to the left: up in the list"),
+    row(Action::ColumnDown, "column-down", &[Key::char('J')], &[F::Columns], "down", "Move the column to the right: down in the list"),
+    row(Action::Back, "leave-columns", &[ESC, Key::char('q')], &[F::Columns], "back", "Go back to the list"),
     row(Action::Mark, "mark", &[Key::char(' ')], &[F::Repos], "mark", "Mark or unmark the repo"),
     change(row(Action::Consolidate, "consolidate", &[Key::char('g')], &[F::Repos, F::Repo, F::Preview, F::Done, F::Record], "consolidate", "Plan a consolidation of the repo or the marked repos, and ask to confirm it")),
     row(Action::SortNext, "sort", &[Key::char('s')], &[F::Repos, F::Packs, F::Policies], "sort", "Sort by the next column"),
@@ -380,6 +392,7 @@ pub(in crate::console) static TABLE: &[Row] = &[
     row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),
     change(row(Action::EditPolicy, "repo-policy", &[Key::char('e')], &[F::Repos, F::Repo], "policy", "Edit the policy of the repo, in a form")),
     row(Action::Filters, "filters", &[Key::char('F')], &[F::Repos], "", "Choose one of the filters in the config"),
+    row(Action::Columns, "columns", &[Key::char('C')], &[F::Repos, F::Packs, F::Jobs], "", "Choose the columns of the list"),
     row(Action::MarkAll, "mark-all", &[Key::char('a')], &[F::Repos], "", "Mark or unmark all displayed repos"),
     row(Action::SortPrevious, "sort-back", &[Key::char('S')], &[F::Repos, F::Packs, F::Policies], "", "Sort by the previous column"),
     row(Action::SortTurn, "sort-turn", &[Key::char('o')], &[F::Repos], "", "Reverse the order"),
@@ -398,7 +411,7 @@ pub(in crate::console) static TABLE: &[Row] = &[
     row(Action::PageDown, "page-down", &[Key::plain(KeyCode::PageDown)], SCROLLED, "", "Move one page down"),
     row(Action::PageUp, "page-up-letter", &[Key::ctrl('u')], LETTERS, "", "Move one page up"),
     row(Action::PageDown, "page-down-letter", &[Key::ctrl('d')], LETTERS, "", "Move one page down"),
-    row(Action::First, "first-letter", &[Key::char('g')], &[F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Confirm, F::Runs, F::History, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Tokens, F::Workers, F::Server, F::Filters, F::Log, F::Help], "", "Move to the top"),
+    row(Action::First, "first-letter", &[Key::char('g')], &[F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Confirm, F::Runs, F::History, F::Jobs, F::Job, F::Health, F::Prune, F::Policies, F::Tokens, F::Workers, F::Server, F::Filters, F::Columns, F::Log, F::Help], "", "Move to the top"),
     row(Action::Last, "last-letter", &[Key::char('G')], LETTERS, "", "Move to the end"),
     row(Action::First, "first", &[Key::plain(KeyCode::Home)], SCROLLED, "", "Move to the top"),
     row(Action::Last, "last", &[Key::plain(KeyCode::End)], SCROLLED, "", "Move to the end"),

@@ -8,9 +8,10 @@ use packhouse_host::Error;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
+use super::columns::{self, WrittenColumns};
 use super::commands::{self, WrittenCommand};
 use crate::console::keys::{CustomCommand, KeyChange};
-use crate::console::state::{Filter, NamedFilter};
+use crate::console::state::{ChosenColumns, Filter, NamedFilter};
 use crate::console::theme::Theme;
 use crate::toml_file::{self, position};
 
@@ -22,6 +23,7 @@ pub(super) struct File {
     pub(super) mouse: Option<bool>,
     pub(super) keys: Vec<KeyChange>,
     pub(super) filters: Vec<NamedFilter>,
+    pub(super) columns: ChosenColumns,
     pub(super) commands: Vec<CustomCommand>,
 }
 
@@ -36,6 +38,8 @@ struct Written {
     keys: BTreeMap<Spanned<String>, OneOrMore>,
     #[serde(default)]
     filters: BTreeMap<Spanned<String>, Spanned<String>>,
+    #[serde(default)]
+    columns: WrittenColumns,
     #[serde(default)]
     commands: BTreeMap<Spanned<String>, WrittenCommand>,
 }
@@ -70,9 +74,10 @@ impl File {
                 .map_err(|wrong| Error::Usage(format!("{}:{line}: {wrong}", path.display())))
         });
         let filters = filters.collect::<Result<_, _>>()?;
+        let columns = columns::read(written.columns, text, path)?;
         let commands = commands::read(written.commands, text, path)?;
         let Written { theme, ascii, mouse, .. } = written;
-        Ok(File { theme, ascii, mouse, keys, filters, commands })
+        Ok(File { theme, ascii, mouse, keys, filters, columns, commands })
     }
 }
 

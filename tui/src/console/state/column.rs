@@ -24,7 +24,7 @@ pub(in crate::console) enum Column {
 }
 
 impl Column {
-    pub(super) const ALL: [Column; 11] = [
+    pub(in crate::console) const ALL: [Column; 11] = [
         Column::Name,
         Column::State,
         Column::Packs,
@@ -55,10 +55,21 @@ impl Column {
         }
     }
 
-    /// The column `by` steps further; the first follows the last.
-    pub(super) fn step(self, by: usize) -> Column {
-        let at = Column::ALL.iter().position(|column| *column == self).unwrap_or_default();
-        Column::ALL[(at + by) % Column::ALL.len()]
+    /// Its head, if there is room.
+    pub(in crate::console) const fn head(self) -> &'static str {
+        match self {
+            Column::Name => "NAME",
+            Column::State => "STATE",
+            Column::Packs => "PACKS",
+            Column::Objects => "OBJECTS",
+            Column::Size => "SIZE",
+            Column::Reclaimable => "RECLAIMABLE",
+            Column::LastGc => "LAST CONSOLIDATION",
+            Column::Waiting => "TO DELETE",
+            Column::Commits => "COMMITS",
+            Column::Snapshots => "SNAPSHOTS",
+            Column::Tags => "TAGS",
+        }
     }
 
     /// Sorts positions of repos that are sorted by name: ascending if `up`, else descending. The
@@ -92,6 +103,35 @@ impl Column {
             Column::Tags => repo.tags,
             Column::Name | Column::State | Column::LastGc => 0,
         }
+    }
+}
+
+/// The columns that the list can be sorted by: those that it displays, in their order.
+#[derive(Debug)]
+pub(super) struct SortColumns(Vec<Column>);
+
+impl Default for SortColumns {
+    fn default() -> Self {
+        SortColumns(Column::ALL.into())
+    }
+}
+
+impl SortColumns {
+    /// The name, and the columns with these heads.
+    pub(super) fn of(heads: &[&str]) -> SortColumns {
+        let named = |head: &&str| Column::ALL.into_iter().find(|column| column.head() == *head);
+        let others = heads.iter().filter_map(named);
+        SortColumns(std::iter::once(Column::Name).chain(others).collect())
+    }
+
+    /// The column `by` steps after another; the first follows the last.
+    pub(super) fn step(&self, from: Column, by: isize) -> Column {
+        let at = self.0.iter().position(|column| *column == from).unwrap_or_default() as isize;
+        self.0[(at + by).rem_euclid(self.0.len() as isize) as usize]
+    }
+
+    pub(super) fn contains(&self, column: Column) -> bool {
+        self.0.contains(&column)
     }
 }
 

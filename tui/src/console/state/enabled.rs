@@ -2,6 +2,7 @@
 
 use packhouse_host::RepoName;
 
+use super::columns::TableName;
 use super::confirm::{ConfirmDialog, PlanState, Subject};
 use super::findings::Finding;
 use super::jobs::JobChange;
@@ -44,6 +45,11 @@ impl Model {
             ) => self.repos.shown() > 0,
             (Focus::Repo, Open) => self.leads_further(),
             (focus, Action::Server) => focus != Focus::Server && self.connection.is_some(),
+            (Focus::Packs, Action::SortNext)
+                if self.columns.of(TableName::Packs).shown().is_empty() =>
+            {
+                false
+            }
             (Focus::Repos, Action::Filters) => !self.repos.named.entries.is_empty(),
             (_, Action::Export) => self.export_name().is_some(),
             (_, Action::Command(at)) => {

@@ -194,6 +194,7 @@ impl Model {
                 | Screen::Health
                 | Screen::Server
                 | Screen::Filters
+                | Screen::Columns(..)
                 | Screen::PolicyForm(_)
                 | Screen::NewToken(_),
             ) => None,

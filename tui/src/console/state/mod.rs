@@ -6,6 +6,7 @@
 mod buttons;
 mod choice;
 mod column;
+mod columns;
 mod commands;
 mod commits;
 mod comparison;
@@ -54,6 +55,7 @@ mod workers;
 
 pub(super) use choice::{Choice, Why};
 pub(super) use column::Column;
+pub(super) use columns::{ChosenColumns, TableColumns, TableName, column_name};
 pub(super) use commands::{CommandLine, StorePlace};
 pub(super) use commits::Commits;
 pub(super) use comparison::Comparison;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use packhouse_host::{ConnectionStatus, JobReport, RepoName};
 
+use super::columns::ChosenColumns;
 use super::commands::StorePlace;
 use super::confirm::ConfirmDialog;
 use super::cursor::Cursor;
@@ -39,6 +40,8 @@ pub(in crate::console) struct Model {
     pub(in crate::console) read_only: bool,
     /// The name of the store.
     pub(in crate::console) store: String,
+    /// The columns of the tables.
+    pub(in crate::console) columns: ChosenColumns,
     /// Where the store is, for the commands of the config.
     pub(in crate::console) place: StorePlace,
     /// The time of the last message.
@@ -103,6 +106,7 @@ impl Model {
             keymap,
             read_only,
             store,
+            columns: ChosenColumns::default(),
             place: StorePlace::default(),
             now: Timestamp::UNIX_EPOCH,
             minute: 0,
@@ -179,6 +183,7 @@ impl Model {
             (.., Some(Screen::Workers)) => Focus::Workers,
             (.., Some(Screen::Server)) => Focus::Server,
             (.., Some(Screen::Filters)) => Focus::Filters,
+            (.., Some(Screen::Columns(..))) => Focus::Columns,
             (.., Some(Screen::Log)) => Focus::Log,
             (.., None) if self.repos.typing => Focus::Filter,
             (.., None) => Focus::Repos,
@@ -222,6 +227,7 @@ impl Model {
                 | Screen::NewToken(_)
                 | Screen::Server
                 | Screen::Filters
+                | Screen::Columns(..)
                 | Screen::Log,
             ) => None,
             None => self.repos.current().map(|repo| repo.repo.clone()),
@@ -277,6 +283,9 @@ impl Model {
             Some(Screen::Workers) => (self.workers.cursor, self.workers.leases.len(), false),
             Some(Screen::Filters) => {
                 (self.repos.named.cursor, self.repos.named.entries.len(), false)
+            }
+            Some(Screen::Columns(table, cursor)) => {
+                (*cursor, self.columns.of(*table).entries().len(), false)
             }
             Some(Screen::Log) => (self.log.cursor, self.log.newest().len(), false),
             Some(
@@ -380,6 +389,9 @@ impl Model {
                 Some((&mut self.workers.cursor, lines))
             }
             Screen::Server => Some((&mut self.server.top, text)),
+            Screen::Columns(table, cursor) => {
+                Some((cursor, self.columns.of(*table).entries().len()))
+            }
             Screen::Filters => {
                 let lines = self.repos.named.entries.len();
                 Some((&mut self.repos.named.cursor, lines))

@@ -101,12 +101,25 @@ impl Packs {
         }
     }
 
-    /// Sorts by the order that is `by` further; the first follows the last.
-    pub(in crate::console) fn sort(&mut self, by: isize) {
-        let at = PackOrder::ALL.iter().position(|order| *order == self.order);
-        let at = at.unwrap_or_default() as isize + by;
-        let order = PackOrder::ALL[at.rem_euclid(PackOrder::ALL.len() as isize) as usize];
+    /// Sorts by the order that is `by` further, of those whose columns are displayed; the first
+    /// follows the last.
+    pub(in crate::console) fn sort(&mut self, by: isize, heads: &[&str]) {
+        let is_shown = |order: &PackOrder| heads.contains(&order.head());
+        let orders: Vec<PackOrder> = PackOrder::ALL.into_iter().filter(is_shown).collect();
+        if orders.is_empty() {
+            return;
+        }
+        let at =
+            orders.iter().position(|order| *order == self.order).map_or(0, |at| at as isize + by);
+        let order = orders[at.rem_euclid(orders.len() as isize) as usize];
         self.arrange(|packs| packs.order = order);
+    }
+
+    /// Sorts by a displayed column, if it does not yet, and there is one.
+    pub(in crate::console) fn sort_within(&mut self, heads: &[&str]) {
+        if !heads.contains(&self.order.head()) {
+            self.sort(0, heads);
+        }
     }
 
     /// Shows only the packs that match a text: digits of the key, and words of the state.
@@ -244,6 +257,7 @@ pub(in crate::console) fn pack_state(pack: &PackReport, damaged: bool) -> &'stat
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::state::TableName;
     use crate::console::view::tests::damaged_detail;
 
     #[test]
@@ -262,11 +276,19 @@ mod tests {
         packs.search("");
         packs.select(key);
         for _ in 0..5 {
-            packs.sort(1);
+            packs.sort(1, TableName::Packs.heads());
             assert_eq!(packs.current().unwrap().key, key, "the cursor stays on its pack");
         }
-        packs.sort(1);
+        packs.sort(1, TableName::Packs.heads());
         let sizes: Vec<u64> = packs.shown().map(|pack| pack.bytes).collect();
         assert!(sizes.is_sorted_by(|a, b| a >= b), "{sizes:?}");
+        // Only by what is displayed.
+        packs.sort_within(&["RECORDS", "NEEDED"]);
+        assert_eq!(packs.order, PackOrder::Needed);
+        packs.sort(1, &["RECORDS", "NEEDED"]);
+        assert_eq!(packs.order, PackOrder::Records);
+        packs.sort(1, &["RECORDS", "NEEDED"]);
+        packs.sort(1, &[]);
+        assert_eq!(packs.order, PackOrder::Needed);
     }
 }

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use packhouse_host::{RepoName, RepoSummary};
 
-use super::column::Column;
+use super::column::{Column, SortColumns};
 use super::condition::Condition;
 use super::cursor::Cursor;
 use super::filter::Filter;
@@ -43,6 +43,8 @@ pub(in crate::console) struct Repos {
     /// How many of them the filter hides.
     hidden: usize,
     column: Column,
+    /// The columns to sort by.
+    columns: SortColumns,
     /// Whether the default order is reversed: names ascending, numbers descending.
     turned: bool,
     input: Input,

@@ -3,6 +3,7 @@
 use packhouse_host::GcEntry;
 use packhouse_host::access::TokenReport;
 
+use super::columns::TableName;
 use super::commits::Commits;
 use super::comparison::Comparison;
 use super::cursor::Cursor;
@@ -65,6 +66,8 @@ pub(in crate::console) enum Screen {
     Server,
     /// The filters of the config.
     Filters,
+    /// The columns of a table, to choose some.
+    Columns(TableName, Cursor),
     /// The log.
     Log,
 }

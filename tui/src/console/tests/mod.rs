@@ -1,7 +1,7 @@
 //! The tests of the console: [`update`] for messages, [`offers`] for enabled actions, [`safety`]
 //! for confirmations, [`screens`] for snapshots, [`drive`], [`journeys`], [`jobs`], [`prune`],
 //! [`policies`], [`buttons`], [`changes`], [`narrow`], [`expected`], [`contents`], [`packs`], [`tokens`], [`workers`] and [`many`] for the real loop, [`connection`] for a remote store,
-//! [`commands`] for commands of the config, [`backends`] for stores, [`panic`] for bugs.
+//! [`columns`] for columns of tables, [`commands`] for commands of the config, [`backends`] for stores, [`panic`] for bugs.
 //!
 //! Stores: [`fake_store`] is one of round numbers, [`demo`] the demo, which is a real one; both are
 //! under the control of a test, as [`script`] says.
@@ -12,6 +12,7 @@
 mod backends;
 mod buttons;
 mod changes;
+mod columns;
 mod commands;
 mod comparison;
 mod connection;

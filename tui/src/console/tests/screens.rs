@@ -232,6 +232,12 @@ async fn filters_of_the_config() {
     insta::assert_snapshot!("filters", pictures_after(busy, &[], then).await);
 }
 
+#[tokio::test]
+async fn columns_of_the_list() {
+    let keys = ["C", "Down", "Space", "J", "J", "Down"];
+    insta::assert_snapshot!("columns", pictures(busy, &keys).await);
+}
+
 /// A token that works, one that is revoked, and one that has expired.
 fn tokens() -> Fake {
     let store = Fake::three();

@@ -1,8 +1,8 @@
 //! Handles actions.
 
 use super::{
-    answer, ask, branches, commands, contents, export, health, jobs, packs, policies, prompt,
-    prune, reload, screens, server, tokens, work, workers,
+    answer, ask, branches, columns, commands, contents, export, health, jobs, packs, policies,
+    prompt, prune, reload, screens, server, tokens, work, workers,
 };
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
@@ -57,6 +57,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.repos.sort(action, model.now)
         }
         Action::Mark if model.focus() == Focus::Packs => packs::mark(model),
+        Action::Mark if model.focus() == Focus::Columns => columns::turn(model),
         Action::Compare => return packs::compare(model),
         Action::StatusNext if model.focus() == Focus::Comparison => {
             return packs::step_class(model, 1);
@@ -92,6 +93,9 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             model.notice = Some("The config has no [filters]; see docs/console.md".to_owned());
         }
         Action::Filters => model.screens.push(Screen::Filters),
+        Action::Columns => columns::show(model),
+        Action::ColumnUp => columns::shift(model, true),
+        Action::ColumnDown => columns::shift(model, false),
         Action::EditPolicy if model.focus() != Focus::Policies => return policies::load(model),
         Action::EditPolicy => {
             let policy = model.policies.current_policy();

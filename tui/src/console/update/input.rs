@@ -83,8 +83,9 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent) -> Vec<Effect> {
 
 fn click(model: &mut Model, row: u16, column: u16) -> Vec<Effect> {
     use Focus::{
-        Commits, Comparison, Done, Files, Filter, Filters, Find, Health, History, Jobs, Log, Packs,
-        Palette, Policies, PolicyForm, Prune, Records, Repo, Repos, Runs, Tokens, Workers,
+        Columns, Commits, Comparison, Done, Files, Filter, Filters, Find, Health, History, Jobs,
+        Log, Packs, Palette, Policies, PolicyForm, Prune, Records, Repo, Repos, Runs, Tokens,
+        Workers,
     };
     let hit = |button: &&Target| button.row == row && button.columns.contains(&column);
     if let Some(button) = model.extent.buttons.iter().find(hit).map(|button| button.action) {
@@ -112,6 +113,7 @@ fn click(model: &mut Model, row: u16, column: u16) -> Vec<Effect> {
             | Records
             | Comparison
             | Filters
+            | Columns
             | Tokens
             | Workers
             | Palette

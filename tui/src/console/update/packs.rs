@@ -6,7 +6,7 @@ use super::{contents, prompt};
 use crate::console::failure::BackendResult;
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
-use crate::console::state::{Comparison, Item, Model, Packs, Screen, Ticket, Wanted};
+use crate::console::state::{Comparison, Item, Model, Packs, Screen, TableName, Ticket, Wanted};
 
 /// Shows the packs of the current repo; from a repo, with the cursor on the selected pack.
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
@@ -22,6 +22,7 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
         _ => None,
     });
     let mut packs = Packs::new(repo.clone(), known, ticket);
+    packs.sort_within(&model.columns.of(TableName::Packs).shown());
     selected.into_iter().for_each(|key| packs.select(key));
     model.screens.push(Screen::Packs(Box::new(packs)));
     vec![Effect::Show(ticket, repo)]
@@ -30,7 +31,7 @@ pub(super) fn show(model: &mut Model) -> Vec<Effect> {
 /// Sorts the displayed packs by another column.
 pub(super) fn sort(model: &mut Model, by: isize) {
     if let Some(Screen::Packs(packs)) = model.screens.last_mut() {
-        packs.sort(by);
+        packs.sort(by, &model.columns.of(TableName::Packs).shown());
     }
 }
 

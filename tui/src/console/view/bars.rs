@@ -80,6 +80,9 @@ fn path(model: &Model) -> Vec<String> {
         (None, Some(Screen::NewToken(_))) => path.extend(["tokens".to_owned(), "new".to_owned()]),
         (None, Some(Screen::Workers)) => path.push("workers".to_owned()),
         (None, Some(Screen::Filters)) => path.push("filters".to_owned()),
+        (None, Some(Screen::Columns(table, _))) => {
+            path.extend([table.name().to_owned(), "columns".to_owned()]);
+        }
         (None, Some(Screen::Server)) => path.push("server".to_owned()),
         (None, Some(Screen::Commits(commits))) => {
             path.extend([commits.repo.to_string(), "commits".to_owned()]);

@@ -93,13 +93,17 @@ pub(super) struct Columns {
 impl Columns {
     /// The columns of a list of this width, for names of at most `longest` cells. The important
     /// columns are narrow if that shows more of them, or names as a whole; then they widen, and then
-    /// the others come.
-    pub(super) fn of(width: usize, longest: usize) -> Columns {
+    /// the others come. Only columns with these heads are displayed, in this order.
+    pub(super) fn of(width: usize, longest: usize, heads: &[&str]) -> Columns {
+        let place = |column: &Beside| heads.iter().position(|head| *head == column.sort.head());
+        let is_chosen = |column: &&Beside| place(column).is_some();
         let (important, others) = COLUMNS.split_at(IMPORTANT);
         let (mut name, mut beside) = (width.saturating_sub(MARGIN), Vec::new());
         let whole = longest.clamp(NAME_BESIDE_PACKS, NAME_WHOLE);
         let least = [NAME_BESIDE_STATE, NAME_BESIDE_PACKS, whole, whole];
-        for (column, least) in important.iter().zip(least) {
+        let important = important.iter().zip(least).filter(|(column, _)| is_chosen(column));
+        let number = important.clone().count();
+        for (column, least) in important {
             let width = column.widths[1];
             if name < least + width {
                 break;
@@ -107,7 +111,7 @@ impl Columns {
             name -= width;
             beside.push(Fitting { column, narrow: true, width });
         }
-        let mut all_wide = beside.len() == IMPORTANT;
+        let mut all_wide = beside.len() == number;
         for fitting in &mut beside {
             let [wide, narrow] = fitting.column.widths;
             if name >= whole + wide - narrow {
@@ -116,7 +120,7 @@ impl Columns {
             }
             all_wide &= fitting.width == wide;
         }
-        for column in others.iter().take_while(|_| all_wide) {
+        for column in others.iter().filter(is_chosen).take_while(|_| all_wide) {
             let width = column.widths[0];
             if name < whole + width {
                 break;
@@ -130,6 +134,7 @@ impl Columns {
             name -= more;
             last.width += more;
         }
+        beside.sort_by_key(|fitting| place(fitting.column));
         Columns { name: name.min(NAME_MOST), beside }
     }
 
@@ -222,9 +227,15 @@ fn cell(model: &Model, repo: &RepoSummary, what: What, narrow: bool) -> (String,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::console::state::TableName;
 
     fn shown(width: usize, longest: usize) -> Vec<What> {
-        Columns::of(width, longest).beside.iter().map(|fitting| fitting.column.what).collect()
+        shown_of(width, longest, TableName::Repos.heads())
+    }
+
+    fn shown_of(width: usize, longest: usize, heads: &[&str]) -> Vec<What> {
+        let columns = Columns::of(width, longest, heads);
+        columns.beside.iter().map(|fitting| fitting.column.what).collect()
     }
 
     #[test]
@@ -247,7 +258,7 @@ mod tests {
     fn the_state_is_the_last_to_go_and_names_are_cut_after_all_else_has_shrunk() {
         for longest in [4, 20, 40, 100] {
             for width in 1..300 {
-                let columns = Columns::of(width, longest);
+                let columns = Columns::of(width, longest, TableName::Repos.heads());
                 let first = columns.beside.first();
                 assert!(first.is_none_or(|first| first.column.what == What::State), "{width}");
                 let is_cut = columns.name < longest.min(NAME_WHOLE);
@@ -263,9 +274,32 @@ mod tests {
     #[test]
     fn columns_never_exceed_the_width() {
         for width in 0..300 {
-            let columns = Columns::of(width, 30);
-            let beside: usize = columns.beside.iter().map(|fitting| fitting.width).sum();
-            assert!(MARGIN + columns.name + beside <= width.max(MARGIN), "{width}");
+            for heads in [TableName::Repos.heads(), &["TAGS", "SIZE"], &[]] {
+                let columns = Columns::of(width, 30, heads);
+                let beside: usize = columns.beside.iter().map(|fitting| fitting.width).sum();
+                assert!(MARGIN + columns.name + beside <= width.max(MARGIN), "{width}");
+            }
         }
+    }
+
+    #[test]
+    fn chosen_columns_have_their_order_and_the_state_is_still_the_last_to_go() {
+        let heads = ["TAGS", "SIZE", "STATE"];
+        assert_eq!(shown_of(199, 14, &heads), [What::Tags, What::Size, What::State]);
+        assert_eq!(shown_of(50, 14, &heads), [What::Size, What::State]);
+        assert_eq!(shown_of(30, 14, &heads), [What::State]);
+        assert_eq!(shown_of(199, 14, &[]), []);
+        assert_eq!(
+            shown_of(80, 14, &["TAGS"]),
+            [What::Tags],
+            "there is room for less important ones"
+        );
+    }
+
+    #[test]
+    fn every_column_can_be_chosen() {
+        let heads: Vec<&str> = COLUMNS.iter().map(|column| column.heads[0]).collect();
+        assert_eq!(heads, TableName::Repos.heads());
+        assert!(COLUMNS.iter().all(|column| column.heads[0] == column.sort.head()));
     }
 }

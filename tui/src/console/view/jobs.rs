@@ -23,7 +23,7 @@ use super::parts::{failure_above, inner, joined, plain, room, split};
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
-use crate::console::state::{Extent, Model, RECONNECTING};
+use crate::console::state::{Extent, Model, RECONNECTING, TableName};
 use crate::console::theme::Styles;
 use crate::text::{count, escaped};
 
@@ -57,8 +57,15 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         return Extent { row: below.y, ..Extent::default() };
     }
     let width = usize::from(area.width).saturating_sub(1);
-    let columns: &'static [Beside] = if width < ROOMY { &COLUMNS } else { &WIDE };
-    let table = Table::of("REPO", columns, width);
+    let mut heads = model.columns.of(TableName::Jobs).shown();
+    let table = match heads.iter().position(|head| matches!(*head, "REASON" | "WORKER")) {
+        // One column for both, in the place of the first.
+        Some(at) if width < ROOMY => {
+            heads[at] = REASON_OR_WORKER.head;
+            Table::chosen("REPO", &COLUMNS, &heads, width)
+        }
+        _ => Table::chosen("REPO", &WIDE, &heads, width),
+    };
     let row = |_, job: &JobReport, selected| {
         table.row(model.styles, &of(job), |head| cell(model, job, head), selected)
     };

@@ -16,6 +16,7 @@ mod ascii;
 mod bars;
 mod buttons;
 mod chart;
+mod choose_columns;
 mod columns;
 mod commits;
 mod comparison;
@@ -78,6 +79,9 @@ pub(super) fn view(model: &Model, frame: &mut Frame) -> Extent {
         (None, Some(Screen::NewToken(token))) => tokens::created(model, token, frame, body),
         (None, Some(Screen::Workers)) => workers::draw(model, frame, body),
         (None, Some(Screen::Filters)) => filters::draw(model, frame, body),
+        (None, Some(Screen::Columns(table, cursor))) => {
+            choose_columns::draw(model, *table, *cursor, frame, body)
+        }
         (None, Some(Screen::Server)) => server::draw(model, frame, body),
         (None, Some(Screen::Commits(commits))) => commits::draw(model, commits, frame, body),
         (None, Some(Screen::Files(files))) => files::draw(model, files, frame, body),

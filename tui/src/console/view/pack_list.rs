@@ -26,7 +26,7 @@ use super::parts::{
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
-use crate::console::state::{Extent, Model, Packs, RECONNECTING};
+use crate::console::state::{Extent, Model, Packs, RECONNECTING, TableName};
 use crate::text::{ago, count, escaped, plural, size};
 
 /// The columns beside the key, the most important first.
@@ -53,7 +53,9 @@ pub(super) fn draw(model: &Model, packs: &Packs, frame: &mut Frame, area: Rect) 
         return Extent { row: below.y, ..Extent::default() };
     };
     let rows = details_below(frame, below, facts(model, packs, current, room));
-    let table = Table::of("PACK", &COLUMNS, usize::from(area.width).saturating_sub(1));
+    let heads = model.columns.of(TableName::Packs).shown();
+    let width = usize::from(area.width).saturating_sub(1);
+    let table = Table::chosen("PACK", &COLUMNS, &heads, width);
     let row = |_, pack: &PackReport, selected| {
         // Without the name of the hash, like the file name.
         let mark = packs.mark_of(pack.key).map(|mark| format!("{mark} ")).unwrap_or_default();
@@ -79,7 +81,9 @@ fn sums(model: &Model, packs: &Packs) -> Line<'static> {
     if damaged > 0 {
         parts.push(Span::styled(format!("{} damaged", count(damaged)), styles.bad()));
     }
-    parts.push(Span::styled(format!("sorted by {}", packs.order.head()), styles.quiet()));
+    if model.columns.of(TableName::Packs).shown().contains(&packs.order.head()) {
+        parts.push(Span::styled(format!("sorted by {}", packs.order.head()), styles.quiet()));
+    }
     if !packs.text().is_empty() {
         let matching = format!("{} matching “{}”", count(packs.len() as u64), packs.text());
         parts.push(Span::styled(escaped(&matching), styles.strong()));

@@ -23,7 +23,7 @@ use super::columns::Columns;
 use super::parts::{failure_above, inner, joined, plain, room, split};
 use crate::console::cells::{fit, width, wrap};
 use crate::console::keys::{Action, Focus};
-use crate::console::state::{Column, Extent, Model, PAGE, RECONNECTING};
+use crate::console::state::{Column, Extent, Model, PAGE, RECONNECTING, TableName};
 use crate::console::theme::Styles;
 use crate::text::{count, escaped, plural, size};
 
@@ -33,7 +33,9 @@ const FILTER: usize = 24;
 /// Draws the screen.
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (repos, room) = (&model.repos, room(area));
-    let columns = Columns::of(usize::from(area.width).saturating_sub(1), repos.longest_name());
+    let heads = model.columns.of(TableName::Repos).shown();
+    let width = usize::from(area.width).saturating_sub(1);
+    let columns = Columns::of(width, repos.longest_name(), &heads);
     let mut above = vec![sums(model, &columns, room)];
     let (failure, is_empty) = (repos.failure.as_ref(), repos.len() == 0);
     above.extend(failure_above(model.styles, "Loading the repos", failure, is_empty, room));

@@ -16,6 +16,7 @@ const LEAST: usize = 16;
 const MOST: usize = 40;
 
 /// A column beside the first.
+#[derive(Clone, Copy)]
 pub(super) struct Beside {
     pub(super) head: &'static str,
     /// Includes two cells before it.
@@ -27,14 +28,14 @@ pub(super) struct Beside {
 pub(super) struct Table {
     head: &'static str,
     first: usize,
-    beside: &'static [Beside],
+    beside: Vec<Beside>,
     /// Spare cells, for the last column.
     spare: usize,
 }
 
 impl Table {
     /// A table of this width. The most important columns come first.
-    pub(super) fn of(head: &'static str, columns: &'static [Beside], width: usize) -> Table {
+    pub(super) fn of(head: &'static str, columns: &[Beside], width: usize) -> Table {
         let (mut first, mut beside) = (width.saturating_sub(1), 0);
         while let Some(column) = columns.get(beside).filter(|column| first >= LEAST + column.width)
         {
@@ -42,7 +43,23 @@ impl Table {
             beside += 1;
         }
         let spare = if beside == columns.len() { first.saturating_sub(MOST) } else { 0 };
-        Table { head, first: first - spare, beside: &columns[..beside], spare }
+        Table { head, first: first - spare, beside: columns[..beside].to_vec(), spare }
+    }
+
+    /// The same with the columns of these heads, in this order. Which of them fit is decided by
+    /// importance.
+    pub(super) fn chosen(
+        head: &'static str,
+        columns: &[Beside],
+        heads: &[&str],
+        width: usize,
+    ) -> Table {
+        let place = |column: &Beside| heads.iter().position(|head| *head == column.head);
+        let chosen: Vec<Beside> =
+            columns.iter().copied().filter(|column| place(column).is_some()).collect();
+        let mut table = Table::of(head, &chosen, width);
+        table.beside.sort_by_key(place);
+        table
     }
 
     /// The names of the columns.

@@ -7,7 +7,7 @@ use packhouse_host::RepoName;
 
 use super::Repos;
 use crate::console::keys::Action;
-use crate::console::state::column::Column;
+use crate::console::state::column::{Column, SortColumns};
 use crate::console::state::cursor::Cursor;
 use crate::console::state::filter::Filter;
 use crate::console::state::input::Input;
@@ -70,8 +70,8 @@ impl Repos {
     /// Changes the column or the order.
     pub(in crate::console) fn sort(&mut self, action: Action, now: Timestamp) {
         match action {
-            Action::SortNext => self.column = self.column.step(1),
-            Action::SortPrevious => self.column = self.column.step(Column::ALL.len() - 1),
+            Action::SortNext => self.column = self.columns.step(self.column, 1),
+            Action::SortPrevious => self.column = self.columns.step(self.column, -1),
             _ => self.turned = !self.turned,
         }
         if action != Action::SortTurn {
@@ -79,6 +79,15 @@ impl Repos {
         }
         self.arrange(now);
         self.cursor = Cursor::default();
+    }
+
+    /// Sorts only by the name, and by the columns with these heads from now on.
+    pub(in crate::console) fn sort_within(&mut self, heads: &[&str], now: Timestamp) {
+        self.columns = SortColumns::of(heads);
+        if !self.columns.contains(self.column) {
+            (self.column, self.turned) = (Column::Name, false);
+            self.arrange(now);
+        }
     }
 
     /// The column, and whether the order is ascending.

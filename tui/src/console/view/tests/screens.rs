@@ -13,7 +13,7 @@ use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::{Action, Keymap};
 use crate::console::state::{
     Asks, Call, Choice, ConfirmDialog, Cursor, Help, Leave, Level, Model, Outcome, PlanState, Repo,
-    Screen, Subject, Work,
+    Screen, Subject, TableName, Work,
 };
 use crate::console::tests::fake::{
     check, gc_plan, gc_report, last_gc, now, prune_report, replaced, summary,
@@ -395,6 +395,10 @@ fn past() -> Screens {
     log.log.say(now(), Level::Error, FOREIGN.repeat(4));
     log.screens.push(Screen::Log);
     add("log", log);
+    let mut columns = with_repos();
+    columns.screens.push(Screen::Columns(TableName::Jobs, Cursor::default()));
+    columns.columns.of_mut(TableName::Jobs).turn(1);
+    add("columns", columns);
     screens
 }
 
