@@ -113,14 +113,14 @@ async fn the_buttons_of_the_quit_dialog() {
     console.press(&["v", "Ctrl-c"]).await;
     console.shows("[ Stay ]");
     console.press(&["Right"]).await;
-    console.shows("[ wait, then quit ]");
+    console.shows("[ Wait, then quit ]");
     console.press(&["Enter"]).await;
     console.shows("Quitting when all runs have finished");
     console.shows("[ Stay ]");
     console.press(&["Enter"]).await;
     assert_eq!(console.exit, None);
     console.press(&["Ctrl-c"]).await;
-    console.click_on("cancel all, then quit    x").await;
+    console.click_on("Cancel all, then quit    x").await;
     console.turn_until(|console| console.exit.is_some()).await;
     assert_eq!(console.exit, Some(Exit::Quit));
 }

@@ -3,7 +3,7 @@
 //! ```text
 //!  packhouse › packs › columns
 //!  PACK is always displayed, as the first
-//!  COLUMN
+//!     COLUMN
 //! ▸ ✓ SIZE
 //!     STATE
 //!   ✓ NEEDED
@@ -23,7 +23,7 @@ use ratatui::widgets::Paragraph;
 
 use super::parts::{inner, room, split, styled};
 use super::table::list;
-use crate::console::cells::{fit, pad, wrap};
+use crate::console::cells::{fit, wrap};
 use crate::console::state::{Cursor, Extent, Model, TableName};
 
 /// Draws the screen. In a low terminal the list matters more than the setting.
@@ -47,14 +47,14 @@ pub(super) fn draw(
     let [above, rows] = split(top, 1);
     let always = format!("{} is always displayed, as the first", table.first());
     frame.render_widget(Paragraph::new(Line::styled(always, styles.quiet())), inner(above));
-    let width = usize::from(area.width).saturating_sub(1);
+    let width = usize::from(area.width).saturating_sub(2);
     let row = |_, (head, shown): &(&'static str, bool), selected: bool| {
         let sign = if selected { "▸" } else { " " };
         let mark = if *shown { "✓" } else { " " };
-        let text = pad(&fit(&format!("{mark} {head}"), width.saturating_sub(2)), width, false);
+        let text = fit(&format!("{mark} {head}"), width);
         let style = if *shown || selected { Style::new() } else { styles.quiet() };
         let line = Line::from(vec![Span::raw(format!("{sign} ")), Span::styled(text, style)]);
         if selected { line.style(styles.selected()) } else { line }
     };
-    list(frame, rows, Line::styled(" COLUMN", styles.quiet()), cursor, entries.iter(), row)
+    list(frame, rows, Line::styled("    COLUMN", styles.quiet()), cursor, entries.iter(), row)
 }

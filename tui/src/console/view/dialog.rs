@@ -2,11 +2,11 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
-use ratatui::style::Style;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Padding, Paragraph};
 
 use crate::console::cells::fit;
+use crate::console::theme::Styles;
 use crate::text::escaped;
 
 /// Width of the text in a dialog.
@@ -24,7 +24,7 @@ pub(super) fn draw(
     frame: &mut Frame,
     area: Rect,
     title: &str,
-    border: Style,
+    styles: Styles,
     mut lines: Vec<Line<'static>>,
     kept: usize,
 ) -> Rect {
@@ -37,7 +37,10 @@ pub(super) fn draw(
     let height = (lines.len() as u16).saturating_add(2);
     let place = area.centered(Constraint::Length(outer(area)), Constraint::Length(height));
     let title = format!(" {} ", fit(&escaped(title), room(area)));
-    let block = Block::bordered().title(title).border_style(border).padding(Padding::horizontal(1));
+    let block = Block::bordered()
+        .title(Span::styled(title, styles.strong()))
+        .border_style(styles.warn())
+        .padding(Padding::horizontal(1));
     let inside = block.inner(place);
     let above = (lines.len().saturating_sub(kept) as u16).min(inside.height);
     frame.render_widget(Clear, place);

@@ -21,6 +21,7 @@ use ratatui::widgets::Paragraph;
 
 use super::jobs::{kind, of};
 use super::parts::{inner, long_fact, room, split, styled};
+use super::table::draw_rows;
 use crate::console::cells::{fit, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Finding, Model};
@@ -55,7 +56,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let lines: Vec<Line> = seen
         .map(|(at, finding)| row(model, *finding, usize::from(area.width), at == selected))
         .collect();
-    frame.render_widget(Paragraph::new(lines), rows);
+    draw_rows(frame, rows, lines, selected.saturating_sub(first));
     frame.render_widget(Paragraph::new(details), inner(details_at));
     Extent { content, height, first, row: rows.y, ..Extent::default() }
 }

@@ -5,7 +5,7 @@
 //!  │ gabriel/notes: writing 43 %                                      │
 //!  │ 12 more queued                                                   │
 //!  │                                                                  │
-//!  │ [ Stay ]  Esc    wait, then quit    w    cancel all, then quit    x
+//!  │ [ Stay ]  Esc    Wait, then quit    w    Cancel all, then quit    x
 //!  └──────────────────────────────────────────────────────────────────┘
 //! ```
 
@@ -49,15 +49,15 @@ pub(super) fn draw(model: &Model, leave: Leave, frame: &mut Frame, area: Rect) -
     let buttons = Buttons::of(model, Focus::Leave, room, label);
     let kept = buttons.lines.len();
     lines.extend(buttons.lines.iter().cloned());
-    let place = dialog::draw(frame, area, title, styles.warn(), lines, kept);
+    let place = dialog::draw(frame, area, title, styles, lines, kept);
     buttons.placed(place)
 }
 
 fn label(action: Action) -> String {
     let label = match action {
-        Action::Wait => "wait, then quit",
-        Action::Stop => "cancel all, then quit",
-        Action::LeaveNow => "quit now",
+        Action::Wait => "Wait, then quit",
+        Action::Stop => "Cancel all, then quit",
+        Action::LeaveNow => "Quit now",
         _ => "Stay",
     };
     label.to_owned()

@@ -22,6 +22,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::parts::{inner, long_fact, plain, room, split, styled};
+use super::table::draw_rows;
 use crate::console::cells::{fit, pad, tail, width, wrap};
 use crate::console::state::{Extent, Field, Model, PolicyForm};
 use crate::text::{capitalized, duration, escaped, rules};
@@ -48,7 +49,7 @@ pub(super) fn draw(model: &Model, form: &PolicyForm, frame: &mut Frame, area: Re
     let lines = form.fields.iter().enumerate();
     let lines: Vec<Line> =
         lines.map(|(at, field)| row(model, form, field, at == selected, room)).collect();
-    frame.render_widget(Paragraph::new(lines), rows);
+    draw_rows(frame, rows, lines, selected);
     frame.render_widget(Paragraph::new(details(model, form, room)), inner(below));
     Extent { content: fields, height: fields, row: rows.y, ..Extent::default() }
 }

@@ -21,6 +21,7 @@ use ratatui::widgets::Paragraph;
 
 use super::columns::Columns;
 use super::parts::{failure_above, inner, joined, plain, room, split};
+use super::table::draw_rows;
 use crate::console::cells::{fit, width, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Column, Extent, Model, PAGE, RECONNECTING, TableName};
@@ -61,7 +62,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let seen = repos.from(first).take(height).enumerate();
     let lines: Vec<Line> =
         seen.map(|(at, repo)| columns.row(model, repo, first + at == selected)).collect();
-    frame.render_widget(Paragraph::new(lines), rows);
+    draw_rows(frame, rows, lines, selected.saturating_sub(first));
     Extent { content, height, first, row: rows.y, ..Extent::default() }
 }
 

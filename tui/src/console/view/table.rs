@@ -103,6 +103,16 @@ impl Table {
     }
 }
 
+/// Draws the visible rows. The selected one is reversed up to both edges.
+pub(super) fn draw_rows(frame: &mut Frame, area: Rect, lines: Vec<Line>, selected: usize) {
+    let style = lines.get(selected).map(|line| line.style);
+    frame.render_widget(Paragraph::new(lines), area);
+    if let Some(style) = style {
+        let row = Rect { y: area.y + selected as u16, height: 1, ..area };
+        frame.buffer_mut().set_style(row, style);
+    }
+}
+
 /// Draws a list below its head, so that the selected line is visible.
 pub(super) fn list<T>(
     frame: &mut Frame,
@@ -118,6 +128,6 @@ pub(super) fn list<T>(
     let seen = items.enumerate().skip(first).take(height);
     let lines: Vec<Line> = seen.map(|(at, item)| line(at, item, at == selected)).collect();
     frame.render_widget(Paragraph::new(head), top);
-    frame.render_widget(Paragraph::new(lines), rows);
+    draw_rows(frame, rows, lines, selected.saturating_sub(first));
     Extent { content, height, first, row: rows.y, ..Extent::default() }
 }

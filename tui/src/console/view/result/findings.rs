@@ -27,6 +27,7 @@ use crate::console::state::{Extent, Model, Run, Work};
 use crate::console::view::parts::{
     fact, inner, key_fact, long_fact, room, say_more, scrolled, split, styled,
 };
+use crate::console::view::table::draw_rows;
 use crate::text::{capitalized, count, escaped, plural, short_id, size};
 
 /// Rows for the details, if there are enough.
@@ -94,8 +95,7 @@ pub(super) fn draw(
     details.truncate(usize::from(below.height));
     say_more(&mut details, hidden);
     frame.render_widget(Paragraph::new(above), inner(top));
-    frame
-        .render_widget(Paragraph::new(lines), Rect { width: list.width.saturating_sub(1), ..list });
+    draw_rows(frame, list, lines, cursor.at(problems.len()).saturating_sub(first));
     frame.render_widget(Paragraph::new(details), inner(below));
     Extent { content: problems.len(), height: listed, first, row: list.y, ..Extent::default() }
 }

@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::style::Modifier;
 
 use super::view;
+use crate::console::cells::width;
 use crate::console::keys::{Action, Keymap};
 use crate::console::state::{Extent, Model, Repo, Screen, Ticket};
 use crate::console::tests::fake::{now, summary};
@@ -84,6 +86,27 @@ fn every_screen_can_be_drawn_at_any_size() {
     for (name, model) in screens() {
         can_be_drawn_at_any_size(name, model);
     }
+}
+
+#[test]
+fn the_selected_line_is_reversed_up_to_both_edges() {
+    let mut seen = 0;
+    for (name, model) in screens() {
+        let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+        terminal.draw(|frame| _ = view(&model, frame)).unwrap();
+        let buffer = terminal.backend().buffer();
+        for row in buffer.content().chunks(80).filter(|row| row[0].symbol() == "▸") {
+            let mut column = 0;
+            while let Some(cell) = row.get(column) {
+                let is_reversed = cell.modifier.contains(Modifier::REVERSED);
+                assert!(is_reversed, "{name}, column {column}:\n{}", shown(&model, 80, 24));
+                // The cell behind a wide character is not drawn.
+                column += width(cell.symbol()).max(1);
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 8, "{seen}");
 }
 
 #[test]
