@@ -1,24 +1,20 @@
 //! The tests that every store must pass: the one on this machine, a server, and the demo store.
 
+mod places;
+
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
 use packhouse_host::contents::Kind;
-use packhouse_host::sample::{HistoryOptions, write_history};
-use packhouse_host::serve::{ServeLimits, ServeOptions, Server};
-use packhouse_host::worker::Stop;
 use packhouse_host::{
     ComparedSum, ComparedTotals, Event, FilesQuery, GcOptions, GcQuery, Inspect, JobStatus,
     JobsQuery, LogQuery, MpackKey, Operation, PackComparisonQuery, PackFate, PackRecordsQuery,
-    Policy, Progress, PruneOptions, PruneReport, PushOptions, RecordClass, Remote, RemoteOptions,
-    RepoName, Store, StoreOptions, VerifyOptions, Visibility,
+    Policy, Progress, PruneOptions, PruneReport, RecordClass, RepoName, Store, VerifyOptions,
 };
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 
 use super::fake::now;
 use crate::console::backend::Backend;
@@ -26,6 +22,7 @@ use crate::console::demo::{Demo, DemoBackend, REPOS};
 use crate::console::effects::contents;
 use crate::console::failure::{Failure, FailureKind};
 use crate::console::state::{PREVIEW, Prune, tells_its_load};
+use places::{InMemory, OnDisk, Served};
 
 /// A store in which `worn` and `torn` have several packs each.
 trait Place {
@@ -424,155 +421,6 @@ async fn damage_and_failures_are_in_the_list_and_in_the_numbers(place: &impl Pla
     let listed = store.summaries(None, 100_000).await.unwrap();
     let damaged = listed.iter().filter(|repo| repo.damaged > 0).count() as u64;
     assert_eq!(store.health().await.unwrap().damaged_repos, damaged);
-}
-
-/// A local store in a temporary folder.
-struct OnDisk {
-    folder: tempfile::TempDir,
-    store: Store,
-    pushed: AtomicUsize,
-}
-
-impl OnDisk {
-    async fn new() -> OnDisk {
-        let folder = tempfile::tempdir().unwrap();
-        let store = StoreOptions::embedded(folder.path()).open().await.unwrap();
-        let place = OnDisk { folder, store, pushed: AtomicUsize::new(0) };
-        for repo in [place.worn(), place.torn(), "z/empty".parse().unwrap()] {
-            place.store.create_repo(&repo, Visibility::Public).await.unwrap();
-        }
-        for _ in 0..3 {
-            place.push(&place.worn()).await;
-            place.push(&place.torn()).await;
-        }
-        place
-    }
-}
-
-impl Place for OnDisk {
-    fn store(&self) -> &dyn Backend {
-        &self.store
-    }
-
-    fn local(&self) -> &Store {
-        &self.store
-    }
-
-    fn worn(&self) -> RepoName {
-        "a/worn".parse().unwrap()
-    }
-
-    fn torn(&self) -> RepoName {
-        "a/torn".parse().unwrap()
-    }
-
-    /// Pushes two packs of a new history; the second repeats a part of the first.
-    async fn push(&self, repo: &RepoName) {
-        let seed = self.pushed.fetch_add(1, Ordering::Relaxed) as u64;
-        let options =
-            HistoryOptions { seed, pushes: 2, overlap: true, ..HistoryOptions::default() };
-        let folder = self.folder.path().join(format!("push-{seed}"));
-        std::fs::create_dir(&folder).unwrap();
-        let files = write_history(&folder, &options).unwrap();
-        let pushed = PushOptions { force: true };
-        self.store.push(repo, &files, pushed, &Progress::silent()).await.unwrap();
-    }
-
-    /// Removes packs and directories, so that planning fails.
-    async fn tear(&self) {
-        for pack in self.store.packs(&self.torn()).await.unwrap() {
-            let hex = pack.key.hex();
-            let folder = self.folder.path().join("packs").join(&hex[..2]);
-            for end in ["mpack", "dir"] {
-                let _ = std::fs::remove_file(folder.join(format!("{hex}.{end}")));
-            }
-        }
-    }
-}
-
-/// The same store behind a server in this process.
-struct Served {
-    disk: OnDisk,
-    remote: Remote,
-    stop: Stop,
-    serving: JoinHandle<packhouse_host::Result<()>>,
-}
-
-impl Served {
-    async fn new() -> Served {
-        let disk = OnDisk::new().await;
-        let options = ServeOptions {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            insecure_loopback: true,
-            workers: 0,
-            limits: ServeLimits { rate: 0, ..ServeLimits::default() },
-            ..ServeOptions::default()
-        };
-        let server = Server::bind(disk.store.clone(), options).await.unwrap();
-        let remote = Remote::new(RemoteOptions {
-            reconnect_timeout: None,
-            ..RemoteOptions::of(server.url())
-        })
-        .unwrap();
-        let stop = Stop::default();
-        let serving = tokio::spawn(server.run(stop.clone(), |_| {}));
-        Served { disk, remote, stop, serving }
-    }
-}
-
-impl Place for Served {
-    fn store(&self) -> &dyn Backend {
-        &self.remote
-    }
-
-    fn local(&self) -> &Store {
-        &self.disk.store
-    }
-
-    fn worn(&self) -> RepoName {
-        self.disk.worn()
-    }
-
-    fn torn(&self) -> RepoName {
-        self.disk.torn()
-    }
-
-    async fn push(&self, repo: &RepoName) {
-        self.disk.push(repo).await;
-    }
-
-    async fn tear(&self) {
-        self.disk.tear().await;
-    }
-}
-
-/// The demo store, with all its repos.
-struct InMemory(Demo);
-
-impl Place for InMemory {
-    fn store(&self) -> &dyn Backend {
-        &self.0.store
-    }
-
-    fn local(&self) -> &Store {
-        &self.0.store
-    }
-
-    fn worn(&self) -> RepoName {
-        "city-archive/radio-1974".parse().unwrap()
-    }
-
-    fn torn(&self) -> RepoName {
-        "tidal-lab/reef-soundscapes".parse().unwrap()
-    }
-
-    async fn push(&self, repo: &RepoName) {
-        self.0.push(repo, 2).await.unwrap();
-    }
-
-    async fn tear(&self) {
-        self.0.lose_packs(&self.torn()).await;
-    }
 }
 
 #[tokio::test]
