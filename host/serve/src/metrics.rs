@@ -37,6 +37,16 @@ pub(super) struct ServerMetrics {
     under_way: Gauge,
     pub(super) received: Counter,
     pub(super) sent: Counter<u64, AtomicU64>,
+    pub(super) connections: ConnectionCounts,
+}
+
+/// Counts the connections of clients.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ConnectionCounts {
+    /// Open ones.
+    pub(super) open: Gauge,
+    /// All since the start.
+    pub(super) accepted: Counter,
 }
 
 /// A request in progress, until this is dropped: the client may disconnect before.
@@ -87,6 +97,13 @@ impl ServerMetrics {
             received.clone(),
         );
         registry.register_with_unit("sent", "Size of packs sent", Unit::Bytes, sent.clone());
+        let connections = ConnectionCounts::default();
+        registry.register("connections", "Open connections of clients", connections.open.clone());
+        registry.register(
+            "connections_accepted",
+            "Connections of clients that were accepted",
+            connections.accepted.clone(),
+        );
         let start: Gauge = Gauge::default();
         start.set(started_at.as_second());
         registry.register_with_unit(
@@ -103,6 +120,7 @@ impl ServerMetrics {
             under_way,
             received,
             sent,
+            connections,
         }
     }
 

@@ -96,7 +96,9 @@ impl Server {
             source,
         };
         let limited = |socket: TcpListener, limits: &ServeLimits| {
-            Listener::new(socket, Connections::new(limits, state.proxies.clone())).map_err(failed)
+            let counts = state.metrics.connections.clone();
+            let connections = Connections::new(limits, state.proxies.clone(), counts);
+            Listener::new(socket, connections).map_err(failed)
         };
         let main = limited(listener, &options.limits)?;
         let metrics =

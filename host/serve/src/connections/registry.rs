@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::super::address::client_network;
 use super::super::limits::{RESERVED, ServeLimits};
+use super::super::metrics::ConnectionCounts;
 use super::super::proxy::Proxies;
 use super::connection::Connection;
 
@@ -32,10 +33,16 @@ pub(crate) struct Connections {
     pub(super) slowest: u64,
     /// These may have any number of connections: they serve many clients.
     proxies: Proxies,
+    counts: ConnectionCounts,
 }
 
 impl Connections {
-    pub(crate) fn new(limits: &ServeLimits, proxies: Proxies) -> Arc<Connections> {
+    /// None yet. `counts` has those of all listeners that share it.
+    pub(crate) fn new(
+        limits: &ServeLimits,
+        proxies: Proxies,
+        counts: ConnectionCounts,
+    ) -> Arc<Connections> {
         let most = limits.connections.max(1);
         Arc::new(Connections {
             open: Mutex::default(),
@@ -45,6 +52,7 @@ impl Connections {
             idle: limits.idle,
             slowest: limits.slowest.max(1),
             proxies,
+            counts,
         })
     }
 
@@ -57,12 +65,15 @@ impl Connections {
     pub(super) fn admit(&self, peer: SocketAddr) -> Arc<Connection> {
         let from = client_network(peer.ip());
         let mut open = self.open();
+        let before = open.len();
         let reserved = !self.make_room(&mut open, peer.ip(), from);
         if reserved {
             make_reserve(&mut open);
         }
         let connection = Connection::new(self.next_number(), from, reserved);
         open.insert(connection.number, connection.clone());
+        self.counts.accepted.inc();
+        self.counts.open.inc_by(open.len() as i64 - before as i64);
         connection
     }
 
@@ -86,7 +97,9 @@ impl Connections {
 
     /// Removes a closed connection.
     pub(super) fn remove(&self, number: u64) {
-        self.open().remove(&number);
+        if self.open().remove(&number).is_some() {
+            self.counts.open.dec();
+        }
     }
 
     /// Periodically checks all connections.

@@ -10,6 +10,7 @@ use futures::{FutureExt, stream};
 use tokio::time::Instant;
 
 use super::super::limits::ServeLimits;
+use super::super::metrics::ConnectionCounts;
 use super::super::proxy::Proxies;
 use super::connection::Connection;
 use super::registry::Connections;
@@ -22,7 +23,7 @@ fn connections(most: usize, of_one: usize) -> Arc<Connections> {
         slowest: 1000,
         ..ServeLimits::default()
     };
-    Connections::new(&limits, Proxies::default())
+    Connections::new(&limits, Proxies::default(), ConnectionCounts::default())
 }
 
 fn from(address: u8) -> SocketAddr {
@@ -31,6 +32,26 @@ fn from(address: u8) -> SocketAddr {
 
 fn ended(connections: &[&Arc<Connection>]) -> Vec<bool> {
     connections.iter().map(|connection| connection.end.is_cancelled()).collect()
+}
+
+#[test]
+fn open_and_accepted_connections_are_counted() {
+    let counts = ConnectionCounts::default();
+    let limits = ServeLimits { connections: 2, ..ServeLimits::default() };
+    let all = Connections::new(&limits, Proxies::default(), counts.clone());
+    let counted = || (counts.open.get(), counts.accepted.get());
+    let first = all.admit(from(1));
+    all.admit(from(2));
+    assert_eq!(counted(), (2, 2));
+    // The one that has been idle for longest makes room.
+    all.admit(from(3));
+    assert!(first.end.is_cancelled());
+    assert_eq!(counted(), (2, 3));
+    all.remove(first.number);
+    assert_eq!(counted(), (2, 3), "it was closed already");
+    let last = all.admit(from(4));
+    all.remove(last.number);
+    assert_eq!(counted(), (1, 4));
 }
 
 /// A response on its way on a connection.

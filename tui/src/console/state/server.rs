@@ -30,6 +30,8 @@ struct Counts {
     /// Those with a status of 500 or above.
     errors: f64,
     running: u64,
+    /// Open connections; none: the server is older, and does not count them.
+    connections: Option<u64>,
     received: f64,
     sent: f64,
     /// Requests by the upper limit of their duration, in milliseconds; the last has none. Each
@@ -66,6 +68,7 @@ impl Counts {
                     *counts.buckets.entry(limit).or_default() += value;
                 }
                 "packhouse_http_under_way" => counts.running = value as u64,
+                "packhouse_http_connections" => counts.connections = Some(value as u64),
                 "packhouse_http_received_bytes_total" => counts.received = value,
                 "packhouse_http_sent_bytes_total" => counts.sent = value,
                 "packhouse_http_start_time_seconds" => {
@@ -94,6 +97,8 @@ pub(in crate::console) struct Sample {
     pub(in crate::console) requests: u64,
     /// Requests in progress at its end.
     pub(in crate::console) running: u64,
+    /// Open connections at its end, if the server counts them.
+    pub(in crate::console) connections: Option<u64>,
     /// Bytes per second.
     pub(in crate::console) received: u64,
     pub(in crate::console) sent: u64,
@@ -123,6 +128,7 @@ impl Sample {
         Some(Sample {
             requests: rate(handled, 1_000_000.0),
             running: after.running,
+            connections: after.connections,
             received: rate(received, 1000.0),
             sent: rate(sent, 1000.0),
             handled,

@@ -287,6 +287,7 @@ pub(in crate::console) fn server_report(requests: u64, started: i64) -> ServerRe
          packhouse_http_requests_total{{method=\"GET\",route=\"/a\",status=\"200\"}} {}\n\
          packhouse_http_requests_total{{method=\"PUT\",route=\"/a\",status=\"507\"}} {}\n\
          packhouse_http_under_way 3\n\
+         packhouse_http_connections 12\n\
          packhouse_http_received_bytes_total {}\n\
          packhouse_http_sent_bytes_total {}\n\
          packhouse_http_start_time_seconds {started}\n",

@@ -6,6 +6,7 @@
 //!
 //!  Requests    12.5 per second                     ▁▁▂▃▂▁▁▅▇▃▂
 //!  Running     3                                   ▁▁▁▂▁▁▁▂▃▂▁
+//!  Connections 12                                  ▂▂▂▂▃▂▂▂▂▂▂
 //!  Errors      0.2 %, 3 of 1,204                   ▁▁▁▁▁▁▁▁▂▁▁
 //!  p50         4 ms                                ▂▂▂▂▃▂▂▂▂▂▂
 //!  p99         250 ms                              ▂▂▅▂▃▂▂█▂▂▂
@@ -68,6 +69,11 @@ fn lines(model: &Model, server: &Server, room: usize) -> Vec<Line<'static>> {
             of(|sample| sample.requests),
         ),
         ("Running", count(last.running), of(|sample| sample.running)),
+        (
+            "Connections",
+            last.connections.map_or_else(|| "not counted by this server".to_owned(), count),
+            of(|sample| sample.connections.unwrap_or(0)),
+        ),
         ("Errors", format!("{share:.1} %, {} of {}", count(errors), count(all)), server.errors()),
         ("p50", latency(0.5), server.latencies(0.5)),
         ("p99", latency(0.99), server.latencies(0.99)),
