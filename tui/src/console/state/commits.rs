@@ -4,10 +4,10 @@
 
 use packhouse_host::{LogPage, LogQuery, LoggedCommit, RepoName};
 
-use super::cursor::Cursor;
 use super::graph::Lanes;
+use super::pages::Pages;
 use super::ticket::Ticket;
-use crate::console::failure::{BackendResult, Failure};
+use crate::console::failure::BackendResult;
 
 /// Commits per page.
 pub(in crate::console) const COMMITS_PAGE: u32 = 200;
@@ -19,94 +19,62 @@ pub(in crate::console) struct Commits {
     /// The branch; none: the default branch.
     pub(in crate::console) branch: Option<String>,
     /// The loaded commits, each with its row of the graph.
-    pub(in crate::console) entries: Vec<(LoggedCommit, String)>,
+    pub(in crate::console) pages: Pages<(LoggedCommit, String), Vec<String>>,
     /// The lanes below them.
     lanes: Lanes,
-    /// Where the next page starts; empty at the end.
-    next: Vec<String>,
-    pub(in crate::console) cursor: Cursor,
-    /// The pending request; results of older ones are dropped.
-    pub(in crate::console) loading: Option<Ticket>,
-    /// Whether its result is appended to `entries`, or replaces them.
-    continues: bool,
-    /// Whether anything was loaded.
-    pub(in crate::console) known: bool,
-    /// Why the last request failed. The loaded commits stay.
-    pub(in crate::console) failure: Option<Failure>,
 }
 
 impl Commits {
     /// The commits of a branch, of which nothing is loaded.
     pub(in crate::console) fn new(repo: RepoName, branch: Option<String>) -> Commits {
-        Commits {
-            repo,
-            branch,
-            entries: Vec::new(),
-            lanes: Lanes::default(),
-            next: Vec::new(),
-            cursor: Cursor::default(),
-            loading: None,
-            continues: false,
-            known: false,
-            failure: None,
-        }
+        Commits { repo, branch, pages: Pages::default(), lanes: Lanes::default() }
     }
 
     /// Begins to load the first page: returns its query.
     pub(in crate::console) fn begin(&mut self, ticket: Ticket) -> LogQuery {
-        (self.loading, self.continues) = (Some(ticket), false);
+        self.pages.begin(ticket);
         LogQuery { branch: self.branch.clone(), from: Vec::new(), limit: COMMITS_PAGE }
     }
 
     /// Begins to load the next page when the cursor comes near the end: returns its query.
     pub(in crate::console) fn more(&mut self, ticket: Ticket) -> Option<LogQuery> {
-        let is_near = self.cursor.is_near_end(self.entries.len(), COMMITS_PAGE);
-        if !is_near || self.is_complete() || self.loading.is_some() || self.failure.is_some() {
-            return None;
-        }
-        (self.loading, self.continues) = (Some(ticket), true);
-        let (branch, from) = (self.branch.clone(), self.next.clone());
-        Some(LogQuery { branch, from, limit: COMMITS_PAGE })
+        let from = self.pages.more(ticket, COMMITS_PAGE)?;
+        Some(LogQuery { branch: self.branch.clone(), from, limit: COMMITS_PAGE })
     }
 
     /// Takes a page. The cursor stays on its commit; on the first line, on that line.
     pub(in crate::console) fn take(&mut self, answer: BackendResult<LogPage>) {
-        self.loading = None;
         let LogPage { commits, next } = match answer {
             Ok(page) => page,
-            Err(failure) => {
-                self.failure = Some(failure);
-                return;
-            }
+            Err(failure) => return self.pages.take(Err(failure)),
         };
-        let selected = self.current().filter(|_| self.cursor.at(self.entries.len()) > 0);
-        let selected = selected.map(|commit| commit.commit.clone()).filter(|_| !self.continues);
-        if !self.continues {
-            (self.entries, self.lanes) = (Vec::new(), Lanes::default());
+        let replaces = self.pages.replaces();
+        let is_first = self.pages.cursor.at(self.pages.entries.len()) == 0;
+        let selected = self.current().filter(|_| replaces && !is_first);
+        let selected = selected.map(|commit| commit.commit.clone());
+        if replaces {
+            self.lanes = Lanes::default();
         }
-        for commit in commits {
+        let drawn = commits.into_iter().map(|commit| {
             let row = self.lanes.draw(&commit.commit, &commit.parents);
-            self.entries.push((commit, row));
-        }
+            (commit, row)
+        });
+        let page = (drawn.collect(), Some(next).filter(|next| !next.is_empty()));
+        self.pages.take(Ok(page));
+        let entries = &self.pages.entries;
         let line =
-            selected.and_then(|id| self.entries.iter().position(|(commit, _)| commit.commit == id));
-        line.into_iter().for_each(|line| self.cursor.set(line));
-        (self.next, self.known, self.failure) = (next, true, None);
-    }
-
-    /// Whether all commits are loaded.
-    pub(in crate::console) fn is_complete(&self) -> bool {
-        self.next.is_empty()
+            selected.and_then(|id| entries.iter().position(|(commit, _)| commit.commit == id));
+        line.into_iter().for_each(|line| self.pages.cursor.set(line));
     }
 
     /// Whether a reload would lose pages: then it is left to the operator.
     pub(in crate::console) fn is_long(&self) -> bool {
-        self.entries.len() > COMMITS_PAGE as usize
+        self.pages.entries.len() > COMMITS_PAGE as usize
     }
 
     /// The selected commit.
     pub(in crate::console) fn current(&self) -> Option<&LoggedCommit> {
-        self.entries.get(self.cursor.at(self.entries.len())).map(|(commit, _)| commit)
+        self.pages.current().map(|(commit, _)| commit)
     }
 }
 
@@ -128,12 +96,12 @@ mod tests {
         assert_eq!(commits.begin(Ticket(1)).from, Vec::<String>::new());
         commits.take(page(500, 301));
         assert_eq!(commits.more(Ticket(2)), None, "the end is far");
-        commits.cursor.act(Action::Last, 200, 1);
+        commits.pages.cursor.act(Action::Last, 200, 1);
         assert_eq!(commits.more(Ticket(2)).unwrap().from, [commit(300, &[]).commit]);
         assert_eq!(commits.more(Ticket(3)), None, "it is loading");
         commits.take(page(300, 1));
-        assert!(commits.is_complete() && commits.is_long());
-        assert!(commits.entries.iter().all(|(_, row)| row == "●"), "it is one line");
+        assert!(commits.pages.is_complete() && commits.is_long());
+        assert!(commits.pages.entries.iter().all(|(_, row)| row == "●"), "it is one line");
         assert_eq!(commits.current().unwrap().commit, commit(301, &[]).commit);
     }
 
@@ -145,7 +113,7 @@ mod tests {
         commits.begin(Ticket(2));
         commits.take(page(10, 1));
         assert_eq!(commits.current().unwrap().commit, commit(10, &[]).commit);
-        commits.cursor.set(3);
+        commits.pages.cursor.set(3);
         commits.begin(Ticket(3));
         commits.take(page(12, 1));
         assert_eq!(commits.current().unwrap().commit, commit(7, &[]).commit);

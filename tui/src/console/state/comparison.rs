@@ -5,9 +5,9 @@ use packhouse_host::{
     RepoName,
 };
 
-use super::cursor::Cursor;
+use super::pages::Pages;
 use super::ticket::Ticket;
-use crate::console::failure::{BackendResult, Failure};
+use crate::console::failure::BackendResult;
 
 /// Records per page.
 pub(in crate::console) const COMPARED_PAGE: u32 = 500;
@@ -32,56 +32,30 @@ pub(in crate::console) struct Comparison {
     /// The class whose records are listed; none: all.
     pub(in crate::console) class: Option<RecordClass>,
     /// The loaded records.
-    pub(in crate::console) entries: Vec<ComparedRecord>,
-    /// Where the next page begins; none at the end.
-    next: Option<String>,
-    pub(in crate::console) cursor: Cursor,
-    /// The pending request; results of older ones are dropped.
-    pub(in crate::console) loading: Option<Ticket>,
-    /// Whether its result is appended to `entries`, or replaces them.
-    continues: bool,
-    /// Why the last request failed. The loaded records stay.
-    pub(in crate::console) failure: Option<Failure>,
+    pub(in crate::console) pages: Pages<ComparedRecord, String>,
 }
 
 impl Comparison {
     /// A comparison of which nothing is loaded.
     pub(in crate::console) fn new(repo: RepoName, [a, b]: [MpackKey; 2]) -> Comparison {
-        Comparison {
-            repo,
-            a,
-            b,
-            totals: None,
-            class: None,
-            entries: Vec::new(),
-            next: None,
-            cursor: Cursor::default(),
-            loading: None,
-            continues: false,
-            failure: None,
-        }
+        Comparison { repo, a, b, totals: None, class: None, pages: Pages::default() }
     }
 
     /// Begins to load the first page: returns its query.
     pub(in crate::console) fn begin(&mut self, ticket: Ticket) -> PackComparisonQuery {
-        (self.loading, self.continues) = (Some(ticket), false);
+        self.pages.begin(ticket);
         self.query(None)
     }
 
     /// Begins to load again what failed: returns its query. The loaded records stay.
     pub(in crate::console) fn again(&mut self, ticket: Ticket) -> PackComparisonQuery {
-        self.loading = Some(ticket);
-        self.query(self.next.clone().filter(|_| self.continues))
+        let from = self.pages.again(ticket);
+        self.query(from)
     }
 
     /// Begins to load the next page when the cursor comes near the end: returns its query.
     pub(in crate::console) fn more(&mut self, ticket: Ticket) -> Option<PackComparisonQuery> {
-        let is_near = self.cursor.is_near_end(self.entries.len(), COMPARED_PAGE);
-        if !is_near || self.loading.is_some() || self.failure.is_some() {
-            return None;
-        }
-        let next = self.next.clone()?;
-        (self.loading, self.continues) = (Some(ticket), true);
+        let next = self.pages.more(ticket, COMPARED_PAGE)?;
         Some(self.query(Some(next)))
     }
 
@@ -93,18 +67,10 @@ impl Comparison {
 
     /// Takes a page.
     pub(in crate::console) fn take(&mut self, answer: BackendResult<PackComparison>) {
-        self.loading = None;
-        match answer {
-            Ok(page) => {
-                if !self.continues {
-                    self.entries.clear();
-                }
-                self.entries.extend(page.records);
-                self.totals = page.totals.or(self.totals);
-                (self.next, self.failure) = (page.next, None);
-            }
-            Err(failure) => self.failure = Some(failure),
-        }
+        self.pages.take(answer.map(|page| {
+            self.totals = page.totals.or(self.totals);
+            (page.records, page.next)
+        }));
     }
 
     /// Lists the class that is `by` further; the first follows the last. Nothing is known of its
@@ -119,16 +85,6 @@ impl Comparison {
 
     /// Whether less than a page of the class was found, and more may come.
     pub(in crate::console) fn is_searching(&self) -> bool {
-        self.class.is_some() && self.entries.len() < COMPARED_PAGE as usize
-    }
-
-    /// Whether all records are loaded.
-    pub(in crate::console) fn is_complete(&self) -> bool {
-        self.next.is_none()
-    }
-
-    /// The selected record.
-    pub(in crate::console) fn current(&self) -> Option<&ComparedRecord> {
-        self.entries.get(self.cursor.at(self.entries.len()))
+        self.class.is_some() && self.pages.entries.len() < COMPARED_PAGE as usize
     }
 }

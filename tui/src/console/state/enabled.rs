@@ -75,7 +75,7 @@ impl Model {
                 self.id_here().is_some()
             }
             (Focus::Records, Copy) => {
-                matches!(self.screens.last(), Some(Screen::Records(it)) if it.current().is_some())
+                matches!(self.screens.last(), Some(Screen::Records(it)) if it.pages.current().is_some())
             }
             (Focus::Commits, Action::Entity) => self.id_here().is_some(),
             (Focus::Entity, Open) => self.commit_here().is_some(),

@@ -168,12 +168,12 @@ impl Model {
             None => Listed::of(REPOS, self.repos.from(0)),
             Some(Screen::Repo(repo)) => Listed::of(PACKS, &repo.known.as_ref()?.packs),
             Some(Screen::Packs(packs)) => Listed::of(PACKS, packs.shown()),
-            Some(Screen::Records(records)) => Listed::of(RECORDS, &records.entries),
-            Some(Screen::Comparison(comparison)) => Listed::of(COMPARED, &comparison.entries),
+            Some(Screen::Records(records)) => Listed::of(RECORDS, &records.pages.entries),
+            Some(Screen::Comparison(comparison)) => Listed::of(COMPARED, &comparison.pages.entries),
             Some(Screen::Commits(commits)) => {
-                Listed::of(COMMITS, commits.entries.iter().map(|(commit, _)| commit))
+                Listed::of(COMMITS, commits.pages.entries.iter().map(|(commit, _)| commit))
             }
-            Some(Screen::Files(files)) => Listed::of(FILES, &files.entries),
+            Some(Screen::Files(files)) => Listed::of(FILES, &files.pages.entries),
             Some(Screen::Find(find)) => Listed::of(FOUND, &find.found),
             Some(Screen::Runs) => Listed::of(RUNS, self.runs.listed().into_iter().map(run)),
             Some(Screen::History) => Listed::of(HISTORY, &self.history.entries),

@@ -4,9 +4,9 @@
 
 use packhouse_host::{CommittedFile, FilesPage, FilesQuery, RepoName};
 
-use super::cursor::Cursor;
+use super::pages::Pages;
 use super::ticket::Ticket;
-use crate::console::failure::{BackendResult, Failure};
+use crate::console::failure::BackendResult;
 
 /// Files per page. The store goes through all files of a commit for each.
 pub(in crate::console) const FILES_PAGE: u32 = 2000;
@@ -20,21 +20,10 @@ pub(in crate::console) struct Files {
     pub(in crate::console) subject: Option<String>,
     /// The folder or file; none: all files.
     path: Option<String>,
-    /// The loaded files.
-    pub(in crate::console) entries: Vec<CommittedFile>,
-    /// The path after which the next page starts; none at the end.
-    next: Option<String>,
+    /// The loaded files; the next page starts after a path.
+    pub(in crate::console) pages: Pages<CommittedFile, String>,
     /// A snapshot that the repo does not have: files that only it lists are left out.
     pub(in crate::console) missing_snapshot: Option<String>,
-    pub(in crate::console) cursor: Cursor,
-    /// The pending request; results of older ones are dropped.
-    pub(in crate::console) loading: Option<Ticket>,
-    /// Whether its result is appended to `entries`, or replaces them.
-    continues: bool,
-    /// Whether anything was loaded.
-    pub(in crate::console) known: bool,
-    /// Why the last request failed. The loaded files stay.
-    pub(in crate::console) failure: Option<Failure>,
 }
 
 impl Files {
@@ -44,36 +33,18 @@ impl Files {
         commit: String,
         subject: Option<String>,
     ) -> Files {
-        Files {
-            repo,
-            commit,
-            subject,
-            path: None,
-            entries: Vec::new(),
-            next: None,
-            missing_snapshot: None,
-            cursor: Cursor::default(),
-            loading: None,
-            continues: false,
-            known: false,
-            failure: None,
-        }
+        Files { repo, commit, subject, path: None, pages: Pages::default(), missing_snapshot: None }
     }
 
     /// Begins to load the first page: returns its query.
     pub(in crate::console) fn begin(&mut self, ticket: Ticket) -> FilesQuery {
-        (self.loading, self.continues) = (Some(ticket), false);
+        self.pages.begin(ticket);
         self.query(None)
     }
 
     /// Begins to load the next page when the cursor comes near the end: returns its query.
     pub(in crate::console) fn more(&mut self, ticket: Ticket) -> Option<FilesQuery> {
-        let is_near = self.cursor.is_near_end(self.entries.len(), FILES_PAGE);
-        if !is_near || self.loading.is_some() || self.failure.is_some() {
-            return None;
-        }
-        let next = self.next.clone()?;
-        (self.loading, self.continues) = (Some(ticket), true);
+        let next = self.pages.more(ticket, FILES_PAGE)?;
         Some(self.query(Some(next)))
     }
 
@@ -88,18 +59,10 @@ impl Files {
 
     /// Takes a page.
     pub(in crate::console) fn take(&mut self, answer: BackendResult<FilesPage>) {
-        self.loading = None;
-        match answer {
-            Ok(page) => {
-                if !self.continues {
-                    self.entries.clear();
-                }
-                self.entries.extend(page.files);
-                (self.next, self.missing_snapshot) = (page.next, page.missing_snapshot);
-                (self.known, self.failure) = (true, None);
-            }
-            Err(failure) => self.failure = Some(failure),
-        }
+        self.pages.take(answer.map(|page| {
+            self.missing_snapshot = page.missing_snapshot;
+            (page.files, page.next)
+        }));
     }
 
     /// Lists another folder or file; without one, all files. Nothing is known of them yet.
@@ -112,16 +75,6 @@ impl Files {
     /// The folder or file; empty: all files.
     pub(in crate::console) fn path(&self) -> &str {
         self.path.as_deref().unwrap_or_default()
-    }
-
-    /// Whether all files are loaded.
-    pub(in crate::console) fn is_complete(&self) -> bool {
-        self.next.is_none()
-    }
-
-    /// The selected file.
-    pub(in crate::console) fn current(&self) -> Option<&CommittedFile> {
-        self.entries.get(self.cursor.at(self.entries.len()))
     }
 }
 
@@ -143,15 +96,17 @@ mod tests {
         assert_eq!(files.begin(Ticket(1)).after, None);
         files.take(page(0, FILES_PAGE, true));
         assert_eq!(files.more(Ticket(2)), None, "the end is far");
-        files.cursor.act(Action::Last, FILES_PAGE as usize, 1);
+        files.pages.cursor.act(Action::Last, FILES_PAGE as usize, 1);
         let more = files.more(Ticket(2)).unwrap();
         assert_eq!(more.after.as_deref(), Some("takes/01999.wav"));
         files.take(page(FILES_PAGE, FILES_PAGE + 3, false));
-        assert_eq!(files.entries.len(), 2003);
-        assert!(files.is_complete() && files.more(Ticket(3)).is_none());
+        assert_eq!(files.pages.entries.len(), 2003);
+        assert!(files.pages.is_complete() && files.more(Ticket(3)).is_none());
         files.go_to(" takes ");
         assert_eq!(files.begin(Ticket(4)).path.as_deref(), Some("takes"));
-        assert!(!files.known && files.entries.is_empty() && files.cursor.at(9) == 0);
+        assert!(
+            !files.pages.known && files.pages.entries.is_empty() && files.pages.cursor.at(9) == 0
+        );
         files.go_to("");
         assert_eq!(files.begin(Ticket(5)).path, None);
     }

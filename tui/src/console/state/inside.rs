@@ -27,11 +27,12 @@ impl Model {
     pub(in crate::console) fn id_here(&self) -> Option<String> {
         match self.screens.last()? {
             Screen::Commits(commits) => Some(commits.current()?.commit.clone()),
-            Screen::Files(files) => Some(files.current()?.object.clone()),
+            Screen::Files(files) => Some(files.pages.current()?.object.clone()),
             Screen::Find(find) => Some(find.current()?.id.clone()),
-            Screen::Comparison(comparison) => Some(comparison.current()?.id.clone()),
+            Screen::Comparison(comparison) => Some(comparison.pages.current()?.id.clone()),
             // What was dropped is not found by its ID.
             Screen::Records(records) => records
+                .pages
                 .current()
                 .filter(|record| record.mpack_key.is_some())
                 .map(|it| it.id.clone()),
@@ -69,7 +70,9 @@ impl Model {
     /// The records of a pack that wait for a ticket.
     pub(in crate::console) fn records_awaiting(&mut self, ticket: Ticket) -> Option<&mut Records> {
         self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Records(records) if records.loading == Some(ticket) => Some(records.as_mut()),
+            Screen::Records(records) if records.pages.loading == Some(ticket) => {
+                Some(records.as_mut())
+            }
             _ => None,
         })
     }
@@ -80,7 +83,7 @@ impl Model {
         ticket: Ticket,
     ) -> Option<&mut Comparison> {
         self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Comparison(it) if it.loading == Some(ticket) => Some(it.as_mut()),
+            Screen::Comparison(it) if it.pages.loading == Some(ticket) => Some(it.as_mut()),
             _ => None,
         })
     }
@@ -88,7 +91,9 @@ impl Model {
     /// The commits that wait for a ticket.
     pub(in crate::console) fn commits_awaiting(&mut self, ticket: Ticket) -> Option<&mut Commits> {
         self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Commits(commits) if commits.loading == Some(ticket) => Some(commits.as_mut()),
+            Screen::Commits(commits) if commits.pages.loading == Some(ticket) => {
+                Some(commits.as_mut())
+            }
             _ => None,
         })
     }
@@ -96,7 +101,7 @@ impl Model {
     /// The files that wait for a ticket.
     pub(in crate::console) fn files_awaiting(&mut self, ticket: Ticket) -> Option<&mut Files> {
         self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Files(files) if files.loading == Some(ticket) => Some(files.as_mut()),
+            Screen::Files(files) if files.pages.loading == Some(ticket) => Some(files.as_mut()),
             _ => None,
         })
     }

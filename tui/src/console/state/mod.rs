@@ -34,6 +34,7 @@ mod model;
 mod named_filters;
 mod pace;
 mod packs;
+mod pages;
 mod palette;
 mod policies;
 mod policy_form;

@@ -262,14 +262,10 @@ impl Model {
             None => (self.repos.cursor(), self.repos.shown(), !self.repos.known),
             Some(Screen::Repo(repo)) => (repo.cursor, repo.items(), false),
             Some(Screen::Packs(packs)) => (packs.cursor, packs.len(), false),
-            Some(Screen::Comparison(it)) => (it.cursor, it.entries.len(), !it.is_complete()),
-            Some(Screen::Records(records)) => {
-                (records.cursor, records.entries.len(), !records.is_complete())
-            }
-            Some(Screen::Commits(commits)) => {
-                (commits.cursor, commits.entries.len(), !commits.is_complete())
-            }
-            Some(Screen::Files(files)) => (files.cursor, files.entries.len(), !files.is_complete()),
+            Some(Screen::Comparison(it)) => it.pages.extent(),
+            Some(Screen::Records(records)) => records.pages.extent(),
+            Some(Screen::Commits(commits)) => commits.pages.extent(),
+            Some(Screen::Files(files)) => files.pages.extent(),
             Some(Screen::Find(find)) => (find.cursor, find.found.len(), false),
             Some(Screen::Runs) => (self.runs.cursor, self.runs.len(), false),
             Some(Screen::History) => {
@@ -378,8 +374,8 @@ impl Model {
                 let lines = packs.len();
                 Some((&mut packs.cursor, lines))
             }
-            Screen::Comparison(it) => Some((&mut it.cursor, it.entries.len())),
-            Screen::Records(records) => Some((&mut records.cursor, records.entries.len())),
+            Screen::Comparison(it) => Some(it.pages.cursor()),
+            Screen::Records(records) => Some(records.pages.cursor()),
             Screen::Tokens => {
                 let lines = self.tokens.entries.len();
                 Some((&mut self.tokens.cursor, lines))
@@ -398,8 +394,8 @@ impl Model {
             }
             // It fits.
             Screen::NewToken(_) => None,
-            Screen::Commits(commits) => Some((&mut commits.cursor, commits.entries.len())),
-            Screen::Files(files) => Some((&mut files.cursor, files.entries.len())),
+            Screen::Commits(commits) => Some(commits.pages.cursor()),
+            Screen::Files(files) => Some(files.pages.cursor()),
             Screen::Entity(entity) => Some((&mut entity.top, text)),
             Screen::Find(find) => Some((&mut find.cursor, find.found.len())),
             Screen::Runs => {

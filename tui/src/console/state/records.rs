@@ -6,9 +6,9 @@
 use packhouse_host::contents::Kind;
 use packhouse_host::{MpackKey, PackRecord, PackRecordsPage, PackRecordsQuery, RepoName};
 
-use super::cursor::Cursor;
+use super::pages::Pages;
 use super::ticket::Ticket;
-use crate::console::failure::{BackendResult, Failure};
+use crate::console::failure::BackendResult;
 
 /// Records per page.
 pub(in crate::console) const RECORDS_PAGE: u32 = 500;
@@ -44,53 +44,28 @@ pub(in crate::console) struct Records {
     pub(in crate::console) pack: MpackKey,
     /// The search text.
     text: String,
-    /// The loaded records.
-    pub(in crate::console) entries: Vec<PackRecord>,
-    /// The byte of the pack where the next page begins; none at the end.
-    next: Option<u64>,
+    /// The loaded records; by the byte of the pack where the next page begins.
+    pub(in crate::console) pages: Pages<PackRecord, u64>,
     /// Size and records of the pack, once they are known.
     pub(in crate::console) whole: Option<(u64, u64)>,
-    pub(in crate::console) cursor: Cursor,
-    /// The pending request; results of older ones are dropped.
-    pub(in crate::console) loading: Option<Ticket>,
-    /// Whether its result is appended to `entries`, or replaces them.
-    continues: bool,
-    /// Why the last request failed. The loaded records stay.
-    pub(in crate::console) failure: Option<Failure>,
 }
 
 impl Records {
     /// The records of a pack, of which nothing is loaded.
     pub(in crate::console) fn new(repo: RepoName, pack: MpackKey) -> Records {
-        Records {
-            repo,
-            pack,
-            text: String::new(),
-            entries: Vec::new(),
-            next: None,
-            whole: None,
-            cursor: Cursor::default(),
-            loading: None,
-            continues: false,
-            failure: None,
-        }
+        Records { repo, pack, text: String::new(), pages: Pages::default(), whole: None }
     }
 
     /// Begins to load the first page: returns its query.
     pub(in crate::console) fn begin(&mut self, ticket: Ticket) -> PackRecordsQuery {
-        (self.loading, self.continues) = (Some(ticket), false);
+        self.pages.begin(ticket);
         self.query(0)
     }
 
     /// Begins to load the next page when the cursor comes near the end, or when a search has found
     /// less than a page: returns its query.
     pub(in crate::console) fn more(&mut self, ticket: Ticket) -> Option<PackRecordsQuery> {
-        let is_near = self.cursor.is_near_end(self.entries.len(), RECORDS_PAGE);
-        if !is_near || self.loading.is_some() || self.failure.is_some() {
-            return None;
-        }
-        let next = self.next?;
-        (self.loading, self.continues) = (Some(ticket), true);
+        let next = self.pages.more(ticket, RECORDS_PAGE)?;
         Some(self.query(next))
     }
 
@@ -101,18 +76,10 @@ impl Records {
 
     /// Takes a page.
     pub(in crate::console) fn take(&mut self, answer: BackendResult<PackRecordsPage>) {
-        self.loading = None;
-        match answer {
-            Ok(page) => {
-                if !self.continues {
-                    self.entries.clear();
-                }
-                self.entries.extend(page.records);
-                (self.next, self.failure) = (page.next, None);
-                self.whole = Some((page.pack_bytes, page.pack_records));
-            }
-            Err(failure) => self.failure = Some(failure),
-        }
+        self.pages.take(answer.map(|page| {
+            self.whole = Some((page.pack_bytes, page.pack_records));
+            (page.records, page.next)
+        }));
     }
 
     /// Shows only the records of a kind, or with the beginning of an ID. Nothing is known of them
@@ -133,18 +100,13 @@ impl Records {
 
     /// Whether a search has not found a page of records yet.
     pub(in crate::console) fn is_searching(&self) -> bool {
-        !self.text.is_empty() && self.entries.len() < RECORDS_PAGE as usize
-    }
-
-    /// Whether the end of the pack is reached.
-    pub(in crate::console) fn is_complete(&self) -> bool {
-        self.next.is_none()
+        !self.text.is_empty() && self.pages.entries.len() < RECORDS_PAGE as usize
     }
 
     /// How much of the pack was searched, in percent; none at its end.
     pub(in crate::console) fn searched(&self) -> Option<u64> {
         let (bytes, _) = self.whole?;
-        Some((u128::from(self.next?) * 100 / u128::from(bytes.max(1))) as u64)
+        Some((u128::from(*self.pages.next()?) * 100 / u128::from(bytes.max(1))) as u64)
     }
 
     /// Whether the repo needs a record of the pack.
@@ -155,11 +117,6 @@ impl Records {
             Some(_) => RecordState::Duplicate,
             None => RecordState::Dropped,
         }
-    }
-
-    /// The selected record.
-    pub(in crate::console) fn current(&self) -> Option<&PackRecord> {
-        self.entries.get(self.cursor.at(self.entries.len()))
     }
 }
 
@@ -209,14 +166,14 @@ mod tests {
         assert_eq!(records.begin(Ticket(1)).from, 0);
         records.take(Ok(page(0..500, Some(50_000))));
         assert_eq!((records.more(Ticket(2)), records.searched()), (None, Some(50)));
-        records.cursor.act(Action::Last, 500, 1);
+        records.pages.cursor.act(Action::Last, 500, 1);
         assert_eq!(records.more(Ticket(2)).unwrap().from, 50_000);
         records.take(Ok(page(500..501, None)));
-        assert_eq!((records.entries.len(), records.searched()), (501, None));
-        assert!(records.is_complete() && records.more(Ticket(3)).is_none());
+        assert_eq!((records.pages.entries.len(), records.searched()), (501, None));
+        assert!(records.pages.is_complete() && records.more(Ticket(3)).is_none());
         assert_eq!(records.begin(Ticket(4)).from, 0);
         records.take(Ok(page(0..3, None)));
-        assert_eq!(records.entries.len(), 3, "it is loaded again");
+        assert_eq!(records.pages.entries.len(), 3, "it is loaded again");
     }
 
     #[test]

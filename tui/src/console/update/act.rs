@@ -400,7 +400,7 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         Some(Screen::Commits(_) | Screen::Files(_) | Screen::Find(_) | Screen::Comparison(_)) => {
             model.id_here()
         }
-        Some(Screen::Records(records)) => records.current().map(|record| record.id.clone()),
+        Some(Screen::Records(records)) => records.pages.current().map(|record| record.id.clone()),
         Some(Screen::Entity(entity)) => Some(entity.id.clone()),
         _ => None,
     };

@@ -141,20 +141,21 @@ pub(super) fn reload(screen: &mut Screen, ticket: Ticket, all: bool) -> Option<E
             let query = commits.begin(ticket);
             Some(Effect::Commits(ticket, commits.repo.clone(), query))
         }
-        Screen::Files(files) if !files.known || files.failure.is_some() => {
+        Screen::Files(files) if !files.pages.known || files.pages.failure.is_some() => {
             Some(Effect::Files(ticket, files.repo.clone(), files.begin(ticket)))
         }
         // Packs never change, and to compare them again takes long.
         Screen::Comparison(it)
-            if it.loading.is_none() && (all || it.totals.is_none() || it.failure.is_some()) =>
+            if it.pages.loading.is_none()
+                && (all || it.totals.is_none() || it.pages.failure.is_some()) =>
         {
             let query = if all { it.begin(ticket) } else { it.again(ticket) };
             Some(Effect::Compare(ticket, it.repo.clone(), query))
         }
         // What the index maps to it changes, but a reload would lose pages.
         Screen::Records(records)
-            if records.loading.is_none()
-                && (all || records.whole.is_none() || records.failure.is_some()) =>
+            if records.pages.loading.is_none()
+                && (all || records.whole.is_none() || records.pages.failure.is_some()) =>
         {
             let query = records.begin(ticket);
             Some(Effect::Records(ticket, records.repo.clone(), query))
@@ -176,7 +177,7 @@ pub(super) fn listed_commits(model: &mut Model, ticket: Ticket, answer: BackendR
     let missed = matches!(&answer, Err(failure) if model.misses(failure));
     let Some(commits) = model.commits_awaiting(ticket) else { return };
     match missed {
-        true => commits.loading = None,
+        true => commits.pages.loading = None,
         false => commits.take(answer),
     }
     model.dirty = true;
@@ -187,7 +188,7 @@ pub(super) fn listed_files(model: &mut Model, ticket: Ticket, answer: BackendRes
     let missed = matches!(&answer, Err(failure) if model.misses(failure));
     let Some(files) = model.files_awaiting(ticket) else { return };
     match missed {
-        true => files.loading = None,
+        true => files.pages.loading = None,
         false => files.take(answer),
     }
     model.dirty = true;
@@ -202,7 +203,7 @@ pub(super) fn listed_records(
     let missed = matches!(&answer, Err(failure) if model.misses(failure));
     let records = model.records_awaiting(ticket)?;
     match missed {
-        true => records.loading = None,
+        true => records.pages.loading = None,
         false => records.take(answer),
     }
     let goes_on = !missed && records.is_searching();

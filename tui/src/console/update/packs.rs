@@ -89,7 +89,7 @@ pub(super) fn compared(
     let missed = matches!(&answer, Err(failure) if model.misses(failure));
     let comparison = model.comparison_awaiting(ticket)?;
     match missed {
-        true => comparison.loading = None,
+        true => comparison.pages.loading = None,
         false => comparison.take(answer),
     }
     let goes_on = !missed && comparison.is_searching();

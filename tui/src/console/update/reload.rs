@@ -134,8 +134,8 @@ pub(super) fn and_watch(model: &mut Model) -> Vec<Effect> {
     let ticket = model.ticket();
     let loses_pages = match model.screens.last() {
         Some(Screen::Commits(commits)) => commits.is_long(),
-        Some(Screen::Records(records)) => records.loading.is_none(),
-        Some(Screen::Comparison(comparison)) => comparison.loading.is_none(),
+        Some(Screen::Records(records)) => records.pages.loading.is_none(),
+        Some(Screen::Comparison(comparison)) => comparison.pages.loading.is_none(),
         _ => false,
     };
     if loses_pages {

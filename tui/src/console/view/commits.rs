@@ -48,7 +48,7 @@ const MESSAGE: usize = 24;
 pub(super) fn draw(model: &Model, commits: &Commits, frame: &mut Frame, area: Rect) -> Extent {
     let room = room(area);
     let mut above = vec![sums(model, commits)];
-    let (failure, is_empty) = (commits.failure.as_ref(), commits.entries.is_empty());
+    let (failure, is_empty) = (commits.pages.failure.as_ref(), commits.pages.entries.is_empty());
     above.extend(failure_above(model.styles, "Loading the commits", failure, is_empty, room));
     above.truncate(usize::from(area.height).saturating_sub(3).max(1));
     let [top, below] = split(area, above.len());
@@ -63,7 +63,7 @@ pub(super) fn draw(model: &Model, commits: &Commits, frame: &mut Frame, area: Re
     let row = |_, (commit, graph): &(LoggedCommit, String), selected| {
         columns.row(model, commit, graph, selected)
     };
-    list(frame, rows, columns.head(model), commits.cursor, commits.entries.iter(), row)
+    list(frame, rows, columns.head(model), commits.pages.cursor, commits.pages.entries.iter(), row)
 }
 
 /// The branch, and how many commits are loaded.
@@ -74,14 +74,14 @@ fn sums(model: &Model, commits: &Commits) -> Line<'static> {
         None => "Default branch".to_owned(),
     };
     let mut parts = vec![Span::styled(branch, styles.strong())];
-    if commits.known {
-        let number = commits.entries.len() as u64;
-        parts.push(Span::raw(match commits.is_complete() {
+    if commits.pages.known {
+        let number = commits.pages.entries.len() as u64;
+        parts.push(Span::raw(match commits.pages.is_complete() {
             true => plural(number, "commit"),
             false => format!("the first {} commits", count(number)),
         }));
     }
-    if commits.loading.is_some() {
+    if commits.pages.loading.is_some() {
         let loading = if model.is_disconnected() { RECONNECTING } else { "loading …" };
         parts.push(Span::styled(loading, styles.busy()));
     }
@@ -90,7 +90,7 @@ fn sums(model: &Model, commits: &Commits) -> Line<'static> {
 
 /// Why there are no rows, and what to do.
 fn nothing(model: &Model, commits: &Commits) -> String {
-    match (commits.known, &commits.failure) {
+    match (commits.pages.known, &commits.pages.failure) {
         (_, Some(_)) => {
             format!("Press {} to retry.", model.keymap.key_in(Focus::Commits, Action::Refresh))
         }
@@ -112,8 +112,8 @@ impl Columns {
     /// The columns of a list of this size: the graph takes what the visible rows need, but no more
     /// than a quarter.
     fn of(commits: &Commits, height: usize, width: usize) -> Columns {
-        let entries = &commits.entries;
-        let first = commits.cursor.first(entries.len(), height.saturating_sub(1));
+        let entries = &commits.pages.entries;
+        let first = commits.pages.cursor.first(entries.len(), height.saturating_sub(1));
         let graph = entries.iter().skip(first).take(height).map(|(_, row)| row.chars().count());
         let graph = graph.max().unwrap_or(1).min(width / 4).max(1);
         let mut message = width.saturating_sub(2 + graph + ID + 2);

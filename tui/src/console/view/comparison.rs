@@ -45,12 +45,12 @@ pub(super) fn draw(model: &Model, shown: &Comparison, frame: &mut Frame, area: R
     let (styles, room) = (model.styles, room(area));
     let mut above = sums(model, shown, room);
     above.push(loaded(model, shown));
-    let (failure, is_empty) = (shown.failure.as_ref(), shown.entries.is_empty());
+    let (failure, is_empty) = (shown.pages.failure.as_ref(), shown.pages.entries.is_empty());
     above.extend(failure_above(styles, "Comparing the packs", failure, is_empty, room));
     above.truncate(usize::from(area.height).saturating_sub(3).max(1));
     let [top, below] = split(area, above.len());
     frame.render_widget(Paragraph::new(above), inner(top));
-    let Some(current) = shown.current() else {
+    let Some(current) = shown.pages.current() else {
         let nothing = plain(wrap(&nothing(model, shown), room));
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
@@ -65,7 +65,7 @@ pub(super) fn draw(model: &Model, shown: &Comparison, frame: &mut Frame, area: R
         let id = record.id.strip_prefix("sha256:").unwrap_or(&record.id);
         table.row(styles, &escaped(id), |head| cell(model, record, head), selected)
     };
-    list(frame, rows, table.head(styles), shown.cursor, shown.entries.iter(), row)
+    list(frame, rows, table.head(styles), shown.pages.cursor, shown.pages.entries.iter(), row)
 }
 
 fn place_text(place: Option<RecordPlace>) -> String {
@@ -141,13 +141,14 @@ fn loaded(model: &Model, shown: &Comparison) -> Line<'static> {
     if shown.totals.is_some() {
         let of = shown.class.map_or("all", name_of);
         parts.push(Span::styled(format!("Listed: {of}"), styles.strong()));
-        if !shown.is_complete() {
-            let number = format!("the first {}", plural(shown.entries.len() as u64, "record"));
+        if !shown.pages.is_complete() {
+            let number =
+                format!("the first {}", plural(shown.pages.entries.len() as u64, "record"));
             parts.push(Span::raw(number));
         }
         parts.push(Span::styled("compared by length and fingerprint", styles.quiet()));
     }
-    if shown.loading.is_some() {
+    if shown.pages.loading.is_some() {
         let loading = if model.is_disconnected() { RECONNECTING } else { "comparing …" };
         parts.push(Span::styled(loading, styles.busy()));
     }
@@ -157,7 +158,7 @@ fn loaded(model: &Model, shown: &Comparison) -> Line<'static> {
 /// Why there are no rows, and what to do.
 fn nothing(model: &Model, shown: &Comparison) -> String {
     let key = |action| model.keymap.key_in(Focus::Comparison, action);
-    match (&shown.failure, shown.loading) {
+    match (&shown.pages.failure, shown.pages.loading) {
         (Some(_), _) => format!("Press {} to retry.", key(Action::Refresh)),
         (None, Some(_)) if model.is_disconnected() => "Reconnecting …".to_owned(),
         (None, Some(_)) => "Comparing the packs …".to_owned(),

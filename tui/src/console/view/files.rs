@@ -44,12 +44,12 @@ pub(super) fn draw(model: &Model, files: &Files, frame: &mut Frame, area: Rect) 
         );
         above.extend(styled(wrap(&note, room), styles.warn()));
     }
-    let (failure, is_empty) = (files.failure.as_ref(), files.entries.is_empty());
+    let (failure, is_empty) = (files.pages.failure.as_ref(), files.pages.entries.is_empty());
     above.extend(failure_above(styles, "Listing the files", failure, is_empty, room));
     above.truncate(usize::from(area.height).saturating_sub(3).max(1));
     let [top, below] = split(area, above.len());
     frame.render_widget(Paragraph::new(above), inner(top));
-    let Some(current) = files.current() else {
+    let Some(current) = files.pages.current() else {
         let nothing = plain(wrap(&nothing(model, files), room));
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
@@ -69,7 +69,7 @@ pub(super) fn draw(model: &Model, files: &Files, frame: &mut Frame, area: Rect) 
         ]);
         if selected { line.style(styles.selected()) } else { line }
     };
-    list(frame, rows, head, files.cursor, files.entries.iter(), row)
+    list(frame, rows, head, files.pages.cursor, files.pages.entries.iter(), row)
 }
 
 /// What the commit says, how many files are loaded, and which.
@@ -79,9 +79,9 @@ fn sums(model: &Model, files: &Files, room: usize) -> Line<'static> {
     if let Some(subject) = files.subject.as_deref().filter(|subject| !subject.is_empty()) {
         parts.push(Span::styled(fit(&escaped(subject), room / 2), styles.strong()));
     }
-    if files.known {
-        let number = files.entries.len() as u64;
-        let number = match files.is_complete() {
+    if files.pages.known {
+        let number = files.pages.entries.len() as u64;
+        let number = match files.pages.is_complete() {
             true => plural(number, "file"),
             false => format!("the first {} files", count(number)),
         };
@@ -90,7 +90,7 @@ fn sums(model: &Model, files: &Files, room: usize) -> Line<'static> {
             path => format!("{number} in {}", fit(&escaped(path), room / 3)),
         }));
     }
-    if files.loading.is_some() {
+    if files.pages.loading.is_some() {
         let loading = if model.is_disconnected() { RECONNECTING } else { "loading …" };
         parts.push(Span::styled(loading, styles.busy()));
     }
@@ -100,7 +100,7 @@ fn sums(model: &Model, files: &Files, room: usize) -> Line<'static> {
 /// Why there are no rows, and what to do.
 fn nothing(model: &Model, files: &Files) -> String {
     let key = |action| model.keymap.key_in(Focus::Files, action);
-    match (files.known, &files.failure) {
+    match (files.pages.known, &files.pages.failure) {
         (_, Some(_)) if !files.path().is_empty() => {
             format!("Press {} for another path.", key(Action::Filter))
         }

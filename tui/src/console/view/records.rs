@@ -42,12 +42,12 @@ const COLUMNS: [Beside; 4] = [
 pub(super) fn draw(model: &Model, records: &Records, frame: &mut Frame, area: Rect) -> Extent {
     let (styles, room) = (model.styles, room(area));
     let mut above = vec![sums(model, records)];
-    let (failure, is_empty) = (records.failure.as_ref(), records.entries.is_empty());
+    let (failure, is_empty) = (records.pages.failure.as_ref(), records.pages.entries.is_empty());
     above.extend(failure_above(styles, "Listing the records", failure, is_empty, room));
     above.truncate(usize::from(area.height).saturating_sub(3).max(1));
     let [top, below] = split(area, above.len());
     frame.render_widget(Paragraph::new(above), inner(top));
-    let Some(current) = records.current() else {
+    let Some(current) = records.pages.current() else {
         let nothing = plain(wrap(&nothing(model, records), room));
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
@@ -58,7 +58,7 @@ pub(super) fn draw(model: &Model, records: &Records, frame: &mut Frame, area: Re
         let id = record.id.strip_prefix("sha256:").unwrap_or(&record.id);
         table.row(styles, &escaped(id), |head| cell(model, records, record, head), selected)
     };
-    list(frame, rows, table.head(styles), records.cursor, records.entries.iter(), row)
+    list(frame, rows, table.head(styles), records.pages.cursor, records.pages.entries.iter(), row)
 }
 
 fn cell(model: &Model, records: &Records, record: &PackRecord, head: &str) -> (String, Style) {
@@ -98,10 +98,10 @@ fn facts(model: &Model, records: &Records, record: &PackRecord, room: usize) -> 
 fn sums(model: &Model, records: &Records) -> Line<'static> {
     let styles = model.styles;
     let mut parts = Vec::new();
-    let loaded = records.entries.len() as u64;
+    let loaded = records.pages.entries.len() as u64;
     if let Some((bytes, all)) = records.whole {
         parts.push(Span::styled(
-            match (records.text().is_empty(), records.is_complete()) {
+            match (records.text().is_empty(), records.pages.is_complete()) {
                 (false, true) => format!("{} of {}", count(loaded), plural(all, "record")),
                 (false, false) => format!("the first {} matching", count(loaded)),
                 (true, true) => plural(all, "record"),
@@ -117,7 +117,7 @@ fn sums(model: &Model, records: &Records) -> Line<'static> {
         let matching = format!("matching “{}”", escaped(records.text()));
         parts.push(Span::styled(matching, styles.strong()));
     }
-    if records.loading.is_some() {
+    if records.pages.loading.is_some() {
         let loading = match (model.is_disconnected(), records.searched()) {
             (true, _) => RECONNECTING.to_owned(),
             (false, Some(done)) if !records.text().is_empty() => format!("searching … {done}%"),
@@ -131,7 +131,7 @@ fn sums(model: &Model, records: &Records) -> Line<'static> {
 /// Why there are no rows, and what to do.
 fn nothing(model: &Model, records: &Records) -> String {
     let key = |action| model.keymap.key_in(Focus::Records, action);
-    match (&records.failure, records.loading) {
+    match (&records.pages.failure, records.pages.loading) {
         (Some(_), _) => format!("Press {} to retry.", key(Action::Refresh)),
         (None, Some(_)) if model.is_disconnected() => "Reconnecting …".to_owned(),
         (None, Some(_)) => "Listing the records …".to_owned(),
