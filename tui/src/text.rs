@@ -145,8 +145,8 @@ pub(crate) fn tally<'a>(parts: impl IntoIterator<Item = (u64, &'a str)>) -> Stri
 pub(crate) fn rules(policy: &Policy) -> String {
     let packs = policy.max_packs.map(|packs| format!("it has more than {}", plural(packs, "pack")));
     let growth = policy.growth.map(|growth| match growth {
-        1.0 => "more bytes were pushed since then than are consolidated".to_owned(),
-        _ => format!("more than {growth} × the consolidated bytes were pushed since then"),
+        1.0 => "more bytes were pushed since a consolidation than it left".to_owned(),
+        _ => format!("more than {growth} × the bytes that a consolidation left were pushed since"),
     });
     let age = policy.max_age_seconds.map(|age| format!("a pack has waited for {}", span(age)));
     let parts: Vec<String> = [packs, growth, age].into_iter().flatten().collect();
@@ -250,13 +250,13 @@ mod tests {
         };
         assert_eq!(
             rules(&policy),
-            "consolidated when it has more than 1 pack, or when more than 0.5 × the consolidated bytes \
-             were pushed since then, or when a pack has waited for 1h"
+            "consolidated when it has more than 1 pack, or when more than 0.5 × the bytes that a \
+             consolidation left were pushed since, or when a pack has waited for 1h"
         );
         let policy = Policy { growth: Some(1.0), ..Policy::OFF };
         assert_eq!(
             rules(&policy),
-            "consolidated when more bytes were pushed since then than are consolidated"
+            "consolidated when more bytes were pushed since a consolidation than it left"
         );
     }
 }

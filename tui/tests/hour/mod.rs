@@ -186,7 +186,7 @@ async fn an_operators_hour_puts_the_store_in_order() {
 
     // A token.
     operator.press("7", "Press n to create one.");
-    operator.press("n", "SCOPE REPOS");
+    operator.press("n", "read|push|admin REPOS");
     operator.press("push ines/* 90d laptop", "90d laptop");
     operator.press(ENTER, "Create a token?");
     operator.press("y", "It is not shown again.");

@@ -28,7 +28,7 @@ impl Wanted {
             Wanted::Id => "find ID: ",
             Wanted::Path => "path: ",
             Wanted::Packs | Wanted::Records | Wanted::Help => "search: ",
-            Wanted::Token => "SCOPE REPOS [90d] [NAME]: ",
+            Wanted::Token => "read|push|admin REPOS [90d] [NAME]: ",
             Wanted::File => "export to (.csv, .json): ",
         }
     }

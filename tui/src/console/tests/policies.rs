@@ -34,7 +34,7 @@ async fn the_due_come_first_with_their_reasons_and_lead_to_their_repos() {
     console.shows("a full consolidation is due: it has 99 packs, more than 50");
     console.press(&["Down"]).await;
     console.shows("Policy      the default");
-    console.shows("not due: 7 packs, 696.0 KiB pushed since 116.0 KiB were consolidated");
+    console.shows("not due: 7 packs, 696.0 KiB pushed since a consolidation left 116.0 KiB");
     console.press(&["Down"]).await;
     console.shows("its own: no automatic consolidation");
     console.press_shown(&["Enter open"]).await;

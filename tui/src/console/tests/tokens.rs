@@ -23,7 +23,7 @@ async fn a_token_is_created_after_a_confirmation_and_shown_once() {
     console.shows("2 tokens · 1 active");
     console.shows("▸00000000000000bb");
     console.press_shown(&["n new token"]).await;
-    console.shows("SCOPE REPOS [90d] [NAME]: ▏");
+    console.shows("read|push|admin REPOS [90d] [NAME]: ▏");
     console.type_in("root *").await;
     console.press(&["Enter"]).await;
     console.shows("`root` is not a scope");

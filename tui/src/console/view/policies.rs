@@ -147,14 +147,11 @@ fn facts(model: &Model, check: &PolicyCheck, room: usize) -> Vec<Line<'static>> 
 /// How things are, in the terms of the rules.
 fn now(model: &Model, check: &PolicyCheck) -> String {
     let pushed = check.bytes.saturating_sub(check.consolidated_bytes);
-    let mut parts = vec![
-        plural(check.packs, "pack"),
-        format!(
-            "{} pushed since {} were consolidated",
-            size(pushed),
-            size(check.consolidated_bytes)
-        ),
-    ];
+    let bytes = match check.consolidated_bytes {
+        0 => format!("{} pushed, which count from the first consolidation on", size(pushed)),
+        left => format!("{} pushed since a consolidation left {}", size(pushed), size(left)),
+    };
+    let mut parts = vec![plural(check.packs, "pack"), bytes];
     if let Some(oldest) = check.oldest_unconsolidated {
         parts.push(format!("the oldest of them {}", crate::text::ago(model.now, oldest)));
     }
