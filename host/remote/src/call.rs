@@ -23,6 +23,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How long the server may take to respond: at once, or after the 20 seconds of a long poll.
 const ANSWER: Duration = Duration::from_secs(120);
 
+/// How long a server may plan an answer to a fetch before it sends anything of it.
+pub(super) const PLANNING: Duration = Duration::from_secs(300);
+
 /// Sends requests to a server.
 pub(super) struct HttpClient {
     client: Client,

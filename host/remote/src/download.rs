@@ -15,7 +15,7 @@ use tokio::fs::{File, rename};
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use super::call::{CallError, ClientResult, HttpClient, may_pass};
+use super::call::{CallError, ClientResult, HttpClient, PLANNING, may_pass};
 
 /// Pause before an interrupted download is resumed.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -219,7 +219,7 @@ impl Download<'_> {
                 request = request.header(IF_RANGE, etag);
             }
         }
-        match tokio::time::timeout(SILENCE, client.send(request)).await {
+        match tokio::time::timeout(PLANNING, client.send(request)).await {
             Ok(response) => response,
             Err(_) => Err(client.silent("no answer to the request for a pack")),
         }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use url::Url;
 
-use super::call::{CallError, ClientResult, HttpClient};
+use super::call::{CallError, ClientResult, HttpClient, PLANNING};
 use super::download::{RemotePack, TempFile, download};
 use super::may_send;
 
@@ -30,8 +30,6 @@ const MSGPACK: &str = "application/x-msgpack";
 const ACCEPTED: &str = "application/x-msgpack, application/json";
 /// Largest response other than a pack, in bytes.
 const MAX_RESPONSE: usize = 64 << 20;
-/// How long a server may be silent while it plans, and in the middle of a pack.
-const SILENCE: Duration = Duration::from_secs(300);
 /// How often a fetch begins again because the repo has changed during the download.
 const FETCHES: usize = 8;
 /// How long a URL of a pack is good for, in seconds: the most that a server grants.
@@ -116,7 +114,7 @@ impl MuseRemote {
     /// When the server can't be reached, refuses, or sends something else.
     pub async fn branch_heads(&self) -> Result<BranchHeads> {
         let request = self.client.under(Method::GET, "refs").header(ACCEPT, ACCEPTED);
-        self.decoded(self.send(request.timeout(SILENCE)).await?).await
+        self.decoded(self.send(request.timeout(PLANNING)).await?).await
     }
 
     /// Which of some commits it has, and whether that is enough to send only what is missing.
@@ -127,7 +125,7 @@ impl MuseRemote {
         let want = &want[..want.len().min(Self::MAX_NEGOTIATED)];
         let have = &have[..have.len().min(Self::MAX_NEGOTIATED)];
         let request = self.post("negotiate", &Wanted { want, have, ttl_seconds: None })?;
-        let answer: Negotiated = self.decoded(self.send(request.timeout(SILENCE)).await?).await?;
+        let answer: Negotiated = self.decoded(self.send(request.timeout(PLANNING)).await?).await?;
         let known = answer.ack.into_iter().filter(|id| have.contains(id)).collect();
         Ok((known, answer.ready))
     }
@@ -147,7 +145,7 @@ impl MuseRemote {
     ) -> Result<()> {
         for _ in 0..FETCHES {
             let wanted = Wanted { want, have, ttl_seconds: Some(TTL) };
-            let request = self.post("fetch/mpack", &wanted)?.timeout(SILENCE);
+            let request = self.post("fetch/mpack", &wanted)?.timeout(PLANNING);
             let answer = match self.send(request).await {
                 Ok(answer) => answer,
                 Err(CallError::Refused(
@@ -190,7 +188,7 @@ impl MuseRemote {
     ) -> Result<()> {
         let failing = |error| Error::io("writing", output)(error);
         let request = self.post("fetch", &Wanted { want, have, ttl_seconds: None })?;
-        let answer = match tokio::time::timeout(SILENCE, self.send(request)).await {
+        let answer = match tokio::time::timeout(PLANNING, self.send(request)).await {
             Ok(answer) => answer?,
             Err(_) => return Err(self.client.silent("no answer to a fetch").into()),
         };
@@ -199,7 +197,7 @@ impl MuseRemote {
         let mut file = tokio::fs::File::create(output).await.map_err(failing)?;
         let mut pieces = answer.bytes_stream();
         loop {
-            let piece = match tokio::time::timeout(SILENCE, pieces.next()).await {
+            let piece = match tokio::time::timeout(PLANNING, pieces.next()).await {
                 Ok(piece) => piece,
                 Err(_) => return Err(self.client.silent("the download of a pack stalled").into()),
             };
