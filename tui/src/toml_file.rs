@@ -19,3 +19,8 @@ pub(crate) fn position(text: &str, at: usize) -> (usize, usize) {
     let line = before.rsplit('\n').next().unwrap_or(before);
     (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
+
+/// The place of a byte of a file, for errors: `FILE:LINE`.
+pub(crate) fn place(path: &Path, text: &str, at: usize) -> String {
+    format!("{}:{}", path.display(), position(text, at).0)
+}

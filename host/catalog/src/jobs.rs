@@ -103,8 +103,8 @@ pub struct Pressure {
 #[async_trait]
 pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// Queues a job. If one of the same type waits already (of consolidations and of mirrors of a
-    /// repo, and of deletions, at most one does), it becomes the [wider](Operation::wider) of the two and is
-    /// returned; where neither covers the other, it stays as it is. A caller that stores
+    /// repo, and of deletions, at most one does), it becomes the [wider](Operation::wider) of the
+    /// two and is returned; where neither covers the other, it stays as it is. A caller that stores
     /// packs for the job holds [`super::LockMode::Publishing`] until then.
     async fn add_job(&self, job: &NewJob) -> Result<JobReport>;
 

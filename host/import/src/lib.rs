@@ -41,8 +41,8 @@ pub struct ImportOptions {
     pub force: bool,
 }
 
-/// Imports all branches of a repo. What it has already is not
-/// fetched. Tags come with the commits that they name, from servers that send them.
+/// Imports all branches of a repo. What it has already is not fetched. Tags come with the commits
+/// that they name, from servers that send them.
 ///
 /// # Errors
 /// Those of [`MuseRemote::fetch`] and of [`Client::push`]. Groups of branches before the error are

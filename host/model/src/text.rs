@@ -1,5 +1,7 @@
-//! Makes untrusted text safe to display: in a terminal, in a log, in a message; and times as people
-//! write them.
+//! Makes untrusted text safe to display: in a terminal, in a log, in a message; and times, URLs and
+//! lists as people write them.
+
+use url::Url;
 
 /// The text with every character escaped that is invisible or controls a terminal: controls, marks
 /// that change the direction of what follows, spaces of no width, line separators, private and
@@ -52,6 +54,26 @@ pub fn is_invisible(c: char) -> bool {
 /// Whether it changes the shape of the preceding character, and has none itself.
 pub(crate) fn is_variation_selector(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// The lines of a text that have two words, each with its number, from 1; without empty lines and
+/// those that begin with `#`. None: a line has another number of words.
+pub fn pairs(text: &str) -> impl Iterator<Item = (usize, Option<(&str, &str)>)> {
+    let lines = text.lines().map(str::trim).zip(1..);
+    let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|(line, number)| {
+        let mut words = line.split_whitespace();
+        let pair = words.next().zip(words.next()).filter(|_| words.next().is_none());
+        (number, pair)
+    })
+}
+
+/// An http(s) URL with a host, and without user, `?` and `#`; none for another text.
+pub fn plain_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    let is_plain = url.query().is_none() && url.fragment().is_none() && !has_user;
+    (matches!(url.scheme(), "http" | "https") && url.has_host() && is_plain).then_some(url)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::{fmt, io};
 
 use packhouse_model::error::{Error, Result};
+use packhouse_model::text::{pairs, plain_url};
 use url::Url;
 
 /// Tokens for Muse servers. A line of the file is a URL and a token: the token is sent to what is
@@ -28,14 +29,13 @@ impl SourceTokens {
     pub fn read(file: &Path) -> Result<SourceTokens> {
         let text =
             std::fs::read_to_string(file).map_err(Error::io("reading the tokens in", file))?;
-        let lines = text.lines().map(str::trim).enumerate();
-        let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-        let tokens = lines.map(|(number, line)| {
-            of_line(line).ok_or_else(|| {
+        let tokens = pairs(&text).map(|(number, pair)| {
+            pair.and_then(|(url, token)| Some((plain_url(url)?, token.to_owned()))).ok_or_else(|| {
                 // The line may hold a token: it is not repeated.
-                let expected =
-                    "expected a URL (http(s)://HOST/…, without user, `?` and `#`) and a token";
-                let error = format!("line {}: {expected}", number + 1);
+                let error = format!(
+                    "line {number}: expected a URL (http(s)://HOST/…, without user, `?` and `#`) and \
+                     a token"
+                );
                 let error = io::Error::new(io::ErrorKind::InvalidData, error);
                 Error::io("reading the tokens in", file)(error)
             })
@@ -48,17 +48,6 @@ impl SourceTokens {
         let fits = self.0.iter().filter(|(base, _)| is_below(url, base));
         fits.max_by_key(|(base, _)| base.path().len()).map(|(_, token)| token.as_str())
     }
-}
-
-fn of_line(line: &str) -> Option<(Url, String)> {
-    let (url, token) = line.split_once(char::is_whitespace)?;
-    let url = Url::parse(url).ok()?;
-    let is_plain = url.username().is_empty() && url.password().is_none();
-    let is_base = matches!(url.scheme(), "http" | "https") && url.has_host() && is_plain;
-    let token = token.trim();
-    let is_token = !token.is_empty() && !token.contains(char::is_whitespace);
-    (is_base && is_token && url.query().is_none() && url.fragment().is_none())
-        .then(|| (url, token.to_owned()))
 }
 
 /// Whether a URL is another one, or below it: on the same server, and its path continues the other.

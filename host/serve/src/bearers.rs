@@ -1,22 +1,24 @@
 //! Who bears a token: one of the store, or of a MuseHub.
 
+use std::sync::Arc;
+
 use packhouse_model::access::{Caller, TokenText};
 use packhouse_model::error::Result;
 use packhouse_store::Store;
 
 use super::hub_tokens::{HubTokens, Refused};
 
-/// Looks up the bearers of tokens.
-#[derive(Debug)]
+/// Looks up the bearers of tokens. Cheap to clone.
+#[derive(Clone, Debug)]
 pub(super) struct Bearers {
     store: Store,
     /// None: tokens of a MuseHub are not accepted.
-    hub: Option<HubTokens>,
+    hub: Option<Arc<HubTokens>>,
 }
 
 impl Bearers {
     pub(super) fn new(store: Store, hub: Option<HubTokens>) -> Bearers {
-        Bearers { store, hub }
+        Bearers { store, hub: hub.map(Arc::new) }
     }
 
     /// The bearer of a token, as the request has it.

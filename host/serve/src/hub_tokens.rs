@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use packhouse_model::access::{Caller, Reach, Scope};
 use packhouse_model::error::{Error, Result};
+use packhouse_model::text::pairs;
 use serde::Deserialize;
 
 use super::options::HubTokenFiles;
@@ -125,19 +126,15 @@ fn is_user(text: &str) -> bool {
 fn read_repos(file: &Path) -> Result<BTreeMap<String, Vec<Reach>>> {
     let text = std::fs::read_to_string(file).map_err(Error::io("reading the users in", file))?;
     let mut repos = BTreeMap::<_, Vec<_>>::new();
-    for (number, line) in text.lines().enumerate() {
-        if line.trim().is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let found = line.split_once(char::is_whitespace).and_then(|(user, repos)| {
-            let reach: Reach = repos.trim().parse().ok()?;
+    for (number, pair) in pairs(&text) {
+        let found = pair.and_then(|(user, repos)| {
+            let reach: Reach = repos.parse().ok()?;
             (is_user(user) && reach != Reach::All).then(|| (user.to_owned(), reach))
         });
         let Some((user, reach)) = found else {
             return Err(Error::Usage(format!(
-                "{}, line {}: expected the ID of a user, and OWNER/SLUG or OWNER/*",
-                file.display(),
-                number + 1
+                "{}, line {number}: expected the ID of a user, and OWNER/SLUG or OWNER/*",
+                file.display()
             )));
         };
         repos.entry(user).or_default().push(reach);

@@ -60,6 +60,7 @@ impl AppState {
         let limits = options.limits.clone();
         let tasks = Tasks::default();
         let hub = options.hub_tokens.as_ref().map(HubTokens::read).transpose()?;
+        let bearers = Bearers::new(store.clone(), hub);
         Ok(AppState {
             public_url: options.public_url.clone(),
             secure: options.tls.is_some(),
@@ -69,13 +70,13 @@ impl AppState {
             signer,
             rate_limits: RateLimits::new(&limits),
             proxies: Proxies::new(&options.trusted_proxies),
-            bearers: Bearers::new(store.clone(), hub),
+            bearers: bearers.clone(),
             metrics: ServerMetrics::new(store.component_digest(), store.now()),
             readiness: ReadinessProbe::default(),
             memory: BodyMemory::new(),
             requests: RequestLimits::new(&limits, store.disk_bytes()?),
             permits: Permits::new(&limits),
-            runs: Arc::new(Runs::new(tasks.clone())),
+            runs: Arc::new(Runs::new(tasks.clone(), bearers)),
             tasks,
             limits,
             store,

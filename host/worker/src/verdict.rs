@@ -68,6 +68,7 @@ pub(super) fn verdict(
     }
 }
 
+/// The text of an error, cut to the longest reason.
 fn text_of(error: &Error) -> String {
     let text = error.to_string();
     match text.char_indices().nth(MAX_REASON) {

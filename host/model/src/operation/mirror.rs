@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::seconds;
 use crate::error::{Error, Result};
+use crate::text::plain_url;
 
 /// How to follow a repo on a Muse server.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -25,7 +26,7 @@ pub struct MirrorOptions {
 }
 
 impl MirrorOptions {
-    /// Refuses sources that are none, and no pause at all.
+    /// Refuses a malformed source, and a pause of less than a second.
     ///
     /// # Errors
     /// [`Error::Usage`] with what is expected.
@@ -41,20 +42,15 @@ impl MirrorOptions {
 /// Reads the URL of a repo on a Muse server: `http(s)://HOST/OWNER/SLUG`.
 ///
 /// # Errors
-/// [`Error::Usage`] for another one. URLs are stored and displayed, so one with a password is refused.
+/// [`Error::Usage`] for another one. URLs are stored and displayed, so one with a password is
+/// refused.
 pub fn source_url(url: &str) -> Result<Url> {
-    let is_source = |url: &Url| {
-        let names = url.path().split('/').filter(|name| !name.is_empty()).count();
-        let is_plain = url.username().is_empty() && url.password().is_none();
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && names >= 2
-            && is_plain
-            && url.query().is_none()
-            && url.fragment().is_none()
-    };
-    Url::parse(url).ok().filter(is_source).ok_or_else(|| {
-        let message = "the source: expected http(s)://HOST/OWNER/SLUG, without user, `?` and `#`; a token belongs in a file: --token-file FILE, or --source-tokens FILE for a mirror";
-        Error::Usage(message.to_owned())
+    let has_names = |url: &Url| url.path().split('/').filter(|name| !name.is_empty()).count() >= 2;
+    plain_url(url).filter(has_names).ok_or_else(|| {
+        Error::Usage(
+            "the source: expected http(s)://HOST/OWNER/SLUG, without user, `?` and `#`; a token \
+             belongs in a file: --token-file FILE, or --source-tokens FILE for a mirror"
+                .to_owned(),
+        )
     })
 }

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use packhouse_model::access::Caller;
 use packhouse_model::error::Error;
 use packhouse_model::names::RepoName;
-use packhouse_model::operation::JobRequest;
+use packhouse_model::operation::{JobRequest, Operation};
 use packhouse_model::report::{JobPage, JobReport, JobStatus, JobsQuery, Queued};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -77,12 +77,15 @@ async fn queue(
     JsonBody(asked): JsonBody<JobRequest>,
 ) -> ApiResult<(StatusCode, Json<Queued>)> {
     let store = store_to_change(&state, &caller, asked.repo.as_ref()).await?;
-    if asked.operation.needs_whole_store() {
-        administers_all(&caller)?;
-    }
+    may_start(&caller, &asked.operation)?;
     asked.check()?;
     let queued = store.queue(asked.repo.as_ref(), asked.operation).await?;
     Ok((StatusCode::ACCEPTED, Json(queued)))
+}
+
+/// Whether a caller who administers its repo may have a worker do it.
+fn may_start(caller: &Caller, operation: &Operation) -> ApiResult<()> {
+    if operation.needs_whole_store() { administers_all(caller) } else { Ok(()) }
 }
 
 #[derive(Debug, IntoParams)]
@@ -124,9 +127,7 @@ async fn retry(
     PathParams(id): PathParams<i64>,
 ) -> ApiResult<Json<JobReport>> {
     let job = job_of(&state, &caller, id).await?;
-    if job.operation.needs_whole_store() {
-        administers_all(&caller)?;
-    }
+    may_start(&caller, &job.operation)?;
     Ok(Json(state.store.retry_job(job.id).await?))
 }
 

@@ -139,7 +139,7 @@ async fn events(
     let closed = Box::pin(async move {
         tokio::select! {
             () = state.tasks.closed() => {}
-            () = token_revoked(&state.store, &caller) => {
+            () = token_revoked(&state.bearers, &caller) => {
                 // A client may conclude from the end of the events that the run has stopped.
                 if run.caller == caller {
                     run.stop();

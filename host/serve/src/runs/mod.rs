@@ -27,6 +27,7 @@ use packhouse_model::operation::RunRequest;
 use packhouse_store::Store;
 use tokio::sync::Semaphore;
 
+use super::bearers::Bearers;
 use super::problem::{ApiResult, Problem};
 use super::tasks::Tasks;
 pub(super) use run::Run;
@@ -50,6 +51,7 @@ pub(super) struct Runs {
     kept: Mutex<Kept>,
     room: Arc<Semaphore>,
     tasks: Tasks,
+    bearers: Bearers,
 }
 
 #[derive(Debug, Default)]
@@ -63,8 +65,8 @@ struct Kept {
 
 impl Runs {
     /// None yet. `tasks` spawns their work; their clock is that of the store that they work on.
-    pub(super) fn new(tasks: Tasks) -> Runs {
-        Runs { kept: Mutex::default(), room: Arc::new(Semaphore::new(AT_ONCE)), tasks }
+    pub(super) fn new(tasks: Tasks, bearers: Bearers) -> Runs {
+        Runs { kept: Mutex::default(), room: Arc::new(Semaphore::new(AT_ONCE)), tasks, bearers }
     }
 
     /// Cancels all runs, and starts no more.
@@ -106,7 +108,7 @@ impl Runs {
                 format!("{UNDER_WAY} runs are in progress; wait until some have ended"),
             ));
         }
-        let run = Arc::new(Run::new(id, asked, caller, store));
+        let run = Arc::new(Run::new(id, asked, caller, self.bearers.clone(), store));
         kept.runs.insert(id.to_owned(), run.clone());
         drop(kept);
         let (runs, working) = (self.clone(), run.clone());

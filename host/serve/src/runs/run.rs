@@ -10,6 +10,7 @@ use packhouse_model::report::{RunEvent, RunReport, RunState};
 use packhouse_store::Store;
 use tokio::sync::watch;
 
+use super::super::bearers::Bearers;
 use super::super::permission::sees;
 use super::log::{RunEnd, RunLog, RunProgress};
 
@@ -20,6 +21,8 @@ pub(crate) struct Run {
     pub(super) asked: RunRequest,
     /// The caller who started it.
     pub(crate) caller: Caller,
+    /// What looks up whether the token of the caller is still valid.
+    pub(super) bearers: Bearers,
     /// The store, pinned to the repo of the request.
     pub(super) store: Store,
     pub(super) started_at: Timestamp,
@@ -28,12 +31,18 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(id: &str, asked: RunRequest, caller: Caller, store: Store) -> Run {
+    pub(super) fn new(
+        id: &str,
+        asked: RunRequest,
+        caller: Caller,
+        bearers: Bearers,
+        store: Store,
+    ) -> Run {
         let started_at = store.now();
         let events = Arc::<RunProgress>::default();
         let steps = events.clone();
         let progress = Progress::new(move |event| steps.step(event));
-        Run { id: id.to_owned(), asked, caller, store, started_at, progress, events }
+        Run { id: id.to_owned(), asked, caller, bearers, store, started_at, progress, events }
     }
 
     /// Cancels it at its next safe point.

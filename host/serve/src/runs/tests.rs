@@ -8,6 +8,7 @@ use packhouse_model::operation::{Operation, RunRequest, VerifyOptions};
 use packhouse_model::report::RunState;
 use packhouse_store::Store;
 
+use super::super::bearers::Bearers;
 use super::super::tasks::Tasks;
 use super::{Run, Runs};
 
@@ -24,7 +25,8 @@ async fn served() -> (Store, Arc<Runs>, Caller) {
     };
     let text: TokenText = store.create_token(new).await.unwrap().token.unwrap().parse().unwrap();
     let caller = store.caller(&text).await.unwrap().unwrap();
-    (store, Arc::new(Runs::new(Tasks::default())), caller)
+    let bearers = Bearers::new(store.clone(), None);
+    (store, Arc::new(Runs::new(Tasks::default(), bearers)), caller)
 }
 
 fn verify(repo: &str) -> RunRequest {

@@ -12,7 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
-use super::super::revocation::{check_token, token_revoked};
+use super::super::revocation::{check_bearer, token_revoked};
 use super::log::RunEnd;
 use super::run::Run;
 
@@ -23,7 +23,7 @@ pub(super) async fn do_it(room: &Arc<Semaphore>, run: &Arc<Run>) {
         tokio::spawn(async move { work(room, &run).await }.in_current_span())
     };
     let mut ended = std::pin::pin!(working);
-    let revoked = token_revoked(&run.store, &run.caller);
+    let revoked = token_revoked(&run.bearers, &run.caller);
     let ended = tokio::select! {
         ended = &mut ended => ended,
         () = revoked => {
@@ -33,7 +33,7 @@ pub(super) async fn do_it(room: &Arc<Semaphore>, run: &Arc<Run>) {
     };
     // Another task may have noticed first.
     let revoked = matches!(&ended, Ok(Err(error)) if error.is_cancelled())
-        && check_token(&run.store, &run.caller).await.is_err();
+        && check_bearer(&run.bearers, &run.caller).await.is_err();
     let outcome = match ended {
         Ok(Err(_)) if revoked => {
             Err(RunFailed { state: RunState::Cancelled, ..refused(TOKEN_GONE) })
@@ -64,7 +64,7 @@ fn failed(error: &Error) -> RunFailed {
 async fn work(room: Arc<Semaphore>, run: &Run) -> Result<Box<RawValue>> {
     let _room = wait_for_room(room, run).await?;
     // The wait may have been long.
-    if let Err(problem) = check_token(&run.store, &run.caller).await {
+    if let Err(problem) = check_bearer(&run.bearers, &run.caller).await {
         return Err(Error::TokenEnded { reason: problem.detail });
     }
     let (store, progress, asked) = (&run.store, &run.progress, &run.asked);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::console::state::{ChosenColumns, TableColumns, TableName, column_name};
-use crate::toml_file::position;
+use crate::toml_file::place;
 
 /// The columns of each table, as they are written.
 #[derive(Debug, Default, Deserialize)]
@@ -31,10 +31,8 @@ pub(super) fn read(
     let lists = [written.repos, written.packs, written.jobs];
     for (table, names) in TableName::ALL.into_iter().zip(lists) {
         let Some(names) = names else { continue };
-        let heads = heads(table, &names).map_err(|(at, wrong)| {
-            let line = position(text, at).0;
-            Error::Usage(format!("{}:{line}: {wrong}", path.display()))
-        })?;
+        let heads = heads(table, &names)
+            .map_err(|(at, wrong)| Error::Usage(format!("{}: {wrong}", place(path, text, at))))?;
         *chosen.of_mut(table) = TableColumns::only(table, &heads);
     }
     Ok(chosen)

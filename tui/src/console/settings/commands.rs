@@ -7,8 +7,9 @@ use packhouse_host::Error;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::file::check_name;
 use crate::console::keys::{CustomCommand, Focus, Key, SCREENS, Word};
-use crate::toml_file::position;
+use crate::toml_file::place;
 
 /// A command as it is written.
 #[derive(Debug, Deserialize)]
@@ -42,11 +43,10 @@ pub(super) fn read(
 ) -> Result<Vec<CustomCommand>, Error> {
     let mut written: Vec<_> = written.into_iter().collect();
     written.sort_by_key(|(name, _)| name.span().start);
-    let place = |at| format!("{}:{}", path.display(), position(text, at).0);
     let commands = written.into_iter().map(|(name, command)| {
-        let line = place(command.key.span().start);
-        command_of(name, command, line)
-            .map_err(|(at, wrong)| Error::Usage(format!("{}: {wrong}", place(at))))
+        let position = place(path, text, command.key.span().start);
+        command_of(name, command, position)
+            .map_err(|(at, wrong)| Error::Usage(format!("{}: {wrong}", place(path, text, at))))
     });
     commands.collect()
 }
@@ -57,11 +57,7 @@ fn command_of(
     position: String,
 ) -> Result<CustomCommand, Wrong> {
     let (at, name) = (name.span().start, name.into_inner());
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if name.is_empty() || !name.chars().all(is_name) {
-        let wrong = format!("the name of a command has letters, digits, - and _, not `{name}`");
-        return Err((at, wrong));
-    }
+    check_name("command", &name).map_err(|wrong| (at, wrong))?;
     let at = written.key.span().start;
     let key: Key = written.key.get_ref().parse().map_err(|wrong| (at, wrong))?;
     let at = written.run.span().start;

@@ -13,7 +13,7 @@ use super::commands::{self, WrittenCommand};
 use crate::console::keys::{CustomCommand, KeyChange};
 use crate::console::state::{ChosenColumns, Filter, NamedFilter};
 use crate::console::theme::Theme;
-use crate::toml_file::{self, position};
+use crate::toml_file::{self, place, position};
 
 /// A parsed config file.
 #[derive(Debug, Default)]
@@ -61,17 +61,16 @@ impl File {
         let mut keys: Vec<_> = written.keys.into_iter().collect();
         keys.sort_by_key(|(action, _)| action.span().start);
         let change = |(action, OneOrMore(keys)): (Spanned<String>, OneOrMore)| {
-            let line = position(text, action.span().start).0;
-            let position = format!("{}:{line}", path.display());
+            let position = place(path, text, action.span().start);
             KeyChange { action: action.into_inner(), keys, position }
         };
         let keys = keys.into_iter().map(change).collect();
         let mut filters: Vec<_> = written.filters.into_iter().collect();
         filters.sort_by_key(|(name, _)| name.span().start);
         let filters = filters.into_iter().map(|(name, filter)| {
-            let line = position(text, name.span().start).0;
+            let place = place(path, text, name.span().start);
             named(name.into_inner(), filter.into_inner())
-                .map_err(|wrong| Error::Usage(format!("{}:{line}: {wrong}", path.display())))
+                .map_err(|wrong| Error::Usage(format!("{place}: {wrong}")))
         });
         let filters = filters.collect::<Result<_, _>>()?;
         let columns = columns::read(written.columns, text, path)?;
@@ -81,12 +80,18 @@ impl File {
     }
 }
 
+/// Refuses names of a `kind` of thing that are more than a word.
+pub(super) fn check_name(kind: &str, name: &str) -> Result<(), String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if !name.is_empty() && name.chars().all(is_plain) {
+        return Ok(());
+    }
+    Err(format!("the name of a {kind} has letters, digits, - and _, not `{name}`"))
+}
+
 /// A filter with its name, or what is wrong with it.
 fn named(name: String, text: String) -> Result<NamedFilter, String> {
-    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if name.is_empty() || !name.chars().all(is_name) {
-        return Err(format!("the name of a filter has letters, digits, - and _, not `{name}`"));
-    }
+    check_name("filter", &name)?;
     if text.split_whitespace().any(|word| word.starts_with('@')) {
         return Err(format!("the filter `{name}` can't use other filters"));
     }
