@@ -85,10 +85,10 @@ pub use report::{
     GcDropped, GcEntry, GcPlanReport, GcPlanned, GcProof, GcQuery, GcRecord, GcReport, Health,
     ImportProblem, ImportReport, JobEnded, JobReport, JobStatus, JobsQuery, KeptPack, LogPage,
     LogQuery, LoggedCommit, Moment, NEWER_WAY_OUT, NewerPacks, PackComparison, PackComparisonQuery,
-    PackFate, PackRecord, PackRecordsPage, PackRecordsQuery, PackReport, Policy, PolicyCheck,
-    PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued, RecordClass,
-    RecordPlace, RecordReport, Repaired, ReplacedPack, RepoReport, RepoSummary, ScrubReport,
-    ScrubState, VerifyReport,
+    PackFate, PackRecord, PackRecordsPage, PackRecordsQuery, PackReport, PackTotals, Policy,
+    PolicyCheck, PolicyReport, Problem, ProblemKind, PruneReport, PushReport, PushStatus, Queued,
+    RecordClass, RecordPlace, RecordReport, Repaired, ReplacedPack, RepoReport, RepoSummary,
+    ScrubReport, ScrubState, VerifyReport,
 };
 pub use store::{BackupOptions, GcPlan, Store};
 pub use vault::Storage;

@@ -1,5 +1,6 @@
 //! What needs attention, in one statement. It reads what is damaged and what is retired, by their
-//! indexes; the number of repos does not matter.
+//! indexes, a row for each pack, and of jobs the first that is due and those that run; the number of
+//! repos does not matter.
 
 use jiff::Timestamp;
 use packhouse_catalog::Alerts;
@@ -15,19 +16,35 @@ const ALERTS: &str = concat!(
         SELECT s.repo FROM damaged_packs d JOIN shelves s ON s.pack = d.pack
         UNION SELECT repo FROM damaged_repos) found
      JOIN repos r ON r.id = found.repo WHERE r.deleted_at IS NULL) AS damaged_repos,
-    count(*) AS prunable_packs, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS prunable_bytes
- FROM (SELECT p.id, p.bytes FROM retired t JOIN packs p ON p.id = t.pack
-       WHERE ",
+    stored.packs, stored.bytes, unneeded.unneeded_packs, unneeded.unneeded_bytes,
+    unneeded.prunable_packs, unneeded.prunable_bytes,
+    (SELECT min(run_at) FROM jobs WHERE status = 'queued') AS next_job_at,
+    (SELECT max(lease_until) FROM jobs WHERE status = 'running') AS leased_until
+ FROM (SELECT count(*) AS packs, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS bytes FROM packs) stored,
+      (SELECT count(*) AS unneeded_packs, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS unneeded_bytes,
+              CAST(coalesce(sum(due), 0) AS BIGINT) AS prunable_packs,
+              CAST(coalesce(sum(due * bytes), 0) AS BIGINT) AS prunable_bytes
+       FROM (SELECT p.bytes,
+                    CASE WHEN max(rtrim(t.retired_at, 'Z')) <= rtrim($1, 'Z') THEN 1 ELSE 0 END AS due
+             FROM retired t JOIN packs p ON p.id = t.pack
+             WHERE ",
     is_unneeded!(),
-    " GROUP BY p.id, p.bytes HAVING max(rtrim(t.retired_at, 'Z')) <= rtrim($1, 'Z')) due"
+    " GROUP BY p.id, p.bytes) each_once) unneeded"
 );
 
 pub(super) async fn read<E: Engine>(engine: &E, retired_until: Timestamp) -> SqlResult<Alerts> {
     let mut reader = Reader::of(engine).await?;
     let row = reader.one(ALERTS, args![&retired_until.to_string()]).await?;
+    let at = |name| row.maybe_int(name).and_then(|at| Timestamp::from_millisecond(at).ok());
     Ok(Alerts {
         damaged_repos: row.count("damaged_repos"),
         prunable_packs: row.count("prunable_packs"),
         prunable_bytes: row.count("prunable_bytes"),
+        packs: row.count("packs"),
+        bytes: row.count("bytes"),
+        unneeded_packs: row.count("unneeded_packs"),
+        unneeded_bytes: row.count("unneeded_bytes"),
+        next_job_at: at("next_job_at"),
+        leased_until: at("leased_until"),
     })
 }

@@ -364,5 +364,6 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
         lease_until: at("lease_until")?,
         reason: row.maybe_text("reason").map(str::to_owned),
         result,
+        healed: false,
     })
 }

@@ -17,6 +17,7 @@ mod freshen;
 mod gc_log;
 mod graph;
 mod heads;
+mod healed;
 mod index;
 mod jobs;
 mod lines;

@@ -1,5 +1,7 @@
 //! [`Jobs`] on a database.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_catalog::{ChangedRepos, Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure};
@@ -8,7 +10,7 @@ use packhouse_model::names::MpackKey;
 use packhouse_model::report::{JobReport, JobStatus, Policy};
 
 use super::engine::{Columns, Engine, Reader, Work};
-use super::{SqlCatalog, jobs, policies, rows};
+use super::{SqlCatalog, healed, jobs, policies, rows};
 
 #[expect(private_bounds, reason = "the engines are those of this folder")]
 impl<E: Engine> SqlCatalog<E> {
@@ -38,6 +40,11 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let row = jobs::one(&mut reader, id).await.map_err(self.failed(doing))?;
         self.read_job(row)
+    }
+
+    async fn healed_jobs(&self) -> Result<BTreeSet<i64>> {
+        let found = healed::list(&self.engine).await.map_err(self.failed("listing healed jobs"))?;
+        Ok(found.iter().map(|row| row.int("id")).collect())
     }
 
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {

@@ -11,6 +11,8 @@
 //! - Due times and leases have millisecond precision. Job ids ascend in the order of creation,
 //!   perhaps with gaps.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use packhouse_model::error::Result;
@@ -113,6 +115,11 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
 
     /// A job by its number.
     async fn job(&self, id: i64) -> Result<Option<JobReport>>;
+
+    /// The failed jobs that failed because of damage that is not known any more: verifications that
+    /// found damage and consolidations that met it, of repos without damage now; and prunes that kept
+    /// packs, while no repo has damage.
+    async fn healed_jobs(&self) -> Result<BTreeSet<i64>>;
 
     /// How many jobs there are, by type and status.
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>>;

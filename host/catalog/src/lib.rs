@@ -159,7 +159,8 @@ pub trait Catalog:
     async fn totals(&self) -> Result<Totals>;
 
     /// What needs attention; packs that were retired later than `retired_until` do not. One
-    /// statement, which reads what is damaged and what is retired, and nothing of other repos.
+    /// statement, which reads what is damaged and what is retired, the size of each pack, and of
+    /// jobs the first that is due and those that run; nothing of repos.
     async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts>;
 
     /// A number that changes if anything may have been published or recorded since the last call,

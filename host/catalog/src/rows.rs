@@ -268,6 +268,18 @@ pub struct Alerts {
     pub prunable_packs: u64,
     /// Their size.
     pub prunable_bytes: u64,
+    /// All packs, each once.
+    pub packs: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// Packs of [`crate::Catalog::unneeded_packs`], each once, whenever they were retired.
+    pub unneeded_packs: u64,
+    /// Their size.
+    pub unneeded_bytes: u64,
+    /// When the queued job that is due first is due, or was.
+    pub next_job_at: Option<Timestamp>,
+    /// Until when the last lease of a running job is valid, or was.
+    pub leased_until: Option<Timestamp>,
 }
 
 /// Totals of all repos of a catalog, without deleted ones: the sums of their summaries.

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use packhouse_model::error::Result;
 use packhouse_model::operation::PruneOptions;
-use packhouse_model::report::{Health, JobStatus};
+use packhouse_model::report::{Health, JobStatus, PackTotals};
 
 use super::Store;
 
@@ -24,6 +24,14 @@ impl Store {
             oldest_check: scrub.oldest,
             unchecked_packs: scrub.due,
             disk: self.vault.disk()?,
+            packs: Some(PackTotals {
+                packs: alerts.packs.saturating_sub(alerts.unneeded_packs),
+                bytes: alerts.bytes.saturating_sub(alerts.unneeded_bytes),
+                pending_packs: alerts.unneeded_packs,
+                pending_bytes: alerts.unneeded_bytes,
+            }),
+            next_job_at: alerts.next_job_at,
+            leased_until: alerts.leased_until,
             ..Health::default()
         };
         for (_, status, jobs) in self.job_counts().await? {
@@ -33,6 +41,10 @@ impl Store {
                 JobStatus::Failed => health.jobs_failed += jobs,
                 JobStatus::Done | JobStatus::Cancelled => {}
             }
+        }
+        if health.jobs_failed > 0 {
+            let healed = self.catalog.healed_jobs().await?.len() as u64;
+            health.jobs_failed = health.jobs_failed.saturating_sub(healed);
         }
         Ok(health)
     }

@@ -175,7 +175,19 @@ impl Store {
     pub async fn jobs(&self, query: &JobsQuery) -> Result<Vec<JobReport>> {
         let repo = self.number_of(query.repo.as_ref()).await?;
         let JobsQuery { status, before, limit, .. } = *query;
-        self.catalog.jobs(JobQuery { repo, status, before, limit }).await
+        let mut jobs = self.catalog.jobs(JobQuery { repo, status, before, limit }).await?;
+        self.mark_healed(&mut jobs).await?;
+        Ok(jobs)
+    }
+
+    /// Marks the jobs whose failure is over, because the damage was repaired.
+    async fn mark_healed(&self, jobs: &mut [JobReport]) -> Result<()> {
+        let is_failed = |job: &JobReport| job.status == JobStatus::Failed;
+        if jobs.iter().any(is_failed) {
+            let healed = self.catalog.healed_jobs().await?;
+            jobs.iter_mut().for_each(|job| job.healed = healed.contains(&job.id));
+        }
+        Ok(())
     }
 
     /// How many jobs there are, by type and status.
@@ -191,7 +203,9 @@ impl Store {
     /// # Errors
     /// [`Error::UnknownJob`].
     pub async fn job(&self, id: i64) -> Result<JobReport> {
-        self.catalog.job(id).await?.ok_or(Error::UnknownJob(id))
+        let mut job = self.catalog.job(id).await?.ok_or(Error::UnknownJob(id))?;
+        self.mark_healed(std::slice::from_mut(&mut job)).await?;
+        Ok(job)
     }
 
     /// Retries a failed or cancelled job. If one of the same type waits already, that one does this

@@ -7,8 +7,7 @@ use packhouse_catalog::{Pressure, RepoRow, Shelf};
 use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::operation::{GcOptions, Operation};
-use packhouse_model::report::{Policy, PolicyCheck, PolicyReport};
-use packhouse_model::text::span;
+use packhouse_model::report::{JudgedPacks, Policy, PolicyCheck, PolicyReport};
 
 use super::Store;
 use super::gc::left_by_geometric;
@@ -178,7 +177,7 @@ fn judge(
     policy: &Policy,
     now: Timestamp,
 ) -> PolicyCheck {
-    let packs = Packs {
+    let packs = JudgedPacks {
         count: row.sums.packs,
         bytes: row.sums.bytes,
         consolidated_bytes: pressure.map_or(0, |pressure| pressure.consolidated_bytes),
@@ -200,53 +199,6 @@ fn judge(
     }
 }
 
-/// The packs of a repo, as policies judge them.
-struct Packs {
-    count: u64,
-    bytes: u64,
-    /// Bytes of packs from consolidations.
-    consolidated_bytes: u64,
-    /// When the oldest other pack was stored.
-    oldest_unconsolidated: Option<Timestamp>,
-}
-
-impl Packs {
-    /// Why they are to be consolidated; nothing: they are not.
-    fn reasons(&self, policy: &Policy, now: Timestamp) -> Vec<String> {
-        let Packs { count, bytes, consolidated_bytes, oldest_unconsolidated } = *self;
-        let mut reasons = Vec::new();
-        if count <= 1 {
-            return reasons;
-        }
-        if let Some(max) = policy.max_packs.filter(|max| count > *max) {
-            reasons.push(format!("it has {count} packs, more than {max}"));
-        }
-        let pushed = bytes.saturating_sub(consolidated_bytes);
-        // Before the first consolidation there is nothing to grow from: the number of packs speaks.
-        if let Some(growth) = policy.growth.filter(|growth| {
-            consolidated_bytes > 0 && pushed as f64 > growth * consolidated_bytes as f64
-        }) {
-            reasons.push(format!(
-                "{pushed} bytes were pushed since {consolidated_bytes} bytes were consolidated: more than {growth} times as many"
-            ));
-        }
-        let age = |max: u64| {
-            oldest_unconsolidated.is_some_and(|oldest| {
-                now.duration_since(oldest) > SignedDuration::from_secs(max as i64)
-            })
-        };
-        if let (Some(max), Some(oldest)) =
-            (policy.max_age_seconds.filter(|max| age(*max)), oldest_unconsolidated)
-        {
-            reasons.push(format!(
-                "its oldest unconsolidated pack is from {oldest}: more than {} ago",
-                span(max)
-            ));
-        }
-        reasons
-    }
-}
-
 /// The share of the bytes of packs that is garbage, above which a due repo is consolidated fully:
 /// records that the index maps to other packs.
 const MAX_GARBAGE: f64 = 0.5;
@@ -262,7 +214,7 @@ fn consolidation(shelves: &[Shelf], policy: &Policy, now: Timestamp) -> GcOption
     let new = needed - needed_of_left;
     let bytes = new + left.iter().map(|pack| pack.bytes).sum::<u64>();
     let pushed = left.iter().filter(|pack| !pack.consolidated);
-    let after = Packs {
+    let after = JudgedPacks {
         count: left.len() as u64 + 1,
         bytes,
         consolidated_bytes: bytes - pushed.clone().map(|pack| pack.bytes).sum::<u64>(),

@@ -298,9 +298,9 @@ fn repaired(seen: &Seen, bad: &BTreeMap<i64, &PackRow>, from: &[PushedPack]) -> 
             (0, 0) => "the index did not use it; it was removed from its shelf".to_owned(),
             (0, _) => return None,
             _ if entities >= of => {
-                format!("all {entities} entities of it are mapped to other packs now")
+                format!("all {entities} records of it are read from other packs now")
             }
-            _ => format!("{entities} of {of} entities of it are mapped to other packs now"),
+            _ => format!("{entities} of {of} records of it are read from other packs now"),
         };
         Some(Repaired { pack: Some(pack), entities, from: from.into_iter().collect(), detail })
     };

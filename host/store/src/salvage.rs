@@ -75,7 +75,10 @@ impl SalvagedPack {
                 "what is left of damaged packs ({left}) and from other packs of the store ({others})"
             ),
         };
-        let detail = format!("a new pack, with copies of {records} lost records from {origins}");
+        let records_of = if records == 1 { "1 record" } else { &format!("{records} records") };
+        let detail = format!(
+            "a new pack, with copies of {records_of} that missing or damaged packs of the repo held, from {origins}"
+        );
         Repaired { pack: Some(key), entities: records, from: Vec::new(), detail }
     }
 }

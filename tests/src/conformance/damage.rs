@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, DamageFindings, LockMode, PublishOutcome};
-use packhouse_host::{Damage, DamageError, Error, GcRecord};
+use packhouse_host::catalog::{Catalog, DamageFindings, JobEnd, LockMode, PublishOutcome};
+use packhouse_host::report::Report;
+use packhouse_host::{Damage, DamageError, Error, GcRecord, Operation, VerifyOptions};
 
 use super::desk::{Desk, at, key, moved, name, pack, row};
+use super::jobs::{GC, PRUNE, add, take};
 
 /// Damage of a pack, or of a repo's index, that was found then.
 fn damage(number: Option<u64>, seconds: i64) -> Damage {
@@ -283,4 +285,48 @@ pub async fn packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_
         "asking forgets nothing"
     );
     assert_eq!(catalog.repo(&name("e/f")).await.unwrap().map(|repo| repo.id), None);
+}
+
+pub async fn a_job_that_met_damage_is_healed_with_it(catalog: Arc<dyn Catalog>) {
+    let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
+    for desk in [&desk, &other] {
+        desk.push(vec![pack(1, 0..2), pack(2, 2..4)]).await;
+    }
+    let met = |text| format!("1{text}one");
+    let (found, kept) = (met(Report::FOUND_DAMAGE), met(Report::KEPT_PACKS));
+    let verify = Operation::Verify(VerifyOptions::default());
+    let of = Some(desk.repo);
+    let mut ids = Vec::new();
+    for (seconds, repo, operation, reason) in [
+        (100, of, verify.clone(), found.as_str()),
+        (200, of, verify.clone(), "no network"),
+        (300, of, GC, "a pack is damaged"),
+        (400, of, GC, "no network"),
+        (500, None, PRUNE, kept.as_str()),
+        (600, Some(other.repo), verify, found.as_str()),
+    ] {
+        ids.push(add(&catalog, repo, operation, seconds).await.id);
+        let (_, fence) = take(&catalog, seconds).await.unwrap();
+        let end = JobEnd::Failed(reason.into());
+        catalog.end_job(fence, &end, at(seconds + 9)).await.unwrap();
+    }
+    // Only the first consolidation has failed because of damage.
+    let error = Error::from(DamageError::MissingPack {
+        key: key(1),
+        repo: name("a/b"),
+        place: "here".into(),
+    });
+    let record = GcRecord::failed(&error, 7, "digest", at(305));
+    catalog.record_gc(desk.repo, &record, None).await.unwrap();
+    let healed = async || catalog.healed_jobs().await.unwrap().into_iter().collect::<Vec<_>>();
+    note(&catalog, 700, &[], &[1, 2]).await;
+    assert_eq!(healed().await, [] as [i64; 0]);
+    note(&catalog, 701, &[1], &[]).await;
+    assert_eq!(healed().await, [] as [i64; 0], "the other pack is still damaged");
+    note(&catalog, 702, &[2], &[]).await;
+    assert_eq!(healed().await, [ids[0], ids[2], ids[4], ids[5]]);
+    note_index(&other, 703, Some(damage(None, 703))).await;
+    assert_eq!(healed().await, [ids[0], ids[2]], "of one repo, and none of the whole store");
+    catalog.retry_job(ids[0], at(800)).await.unwrap();
+    assert_eq!(healed().await, [ids[2]], "what is queued again has not failed");
 }

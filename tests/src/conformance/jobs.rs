@@ -86,6 +86,7 @@ pub async fn a_job_is_told_as_it_was_asked_for(catalog: Arc<dyn Catalog>) {
             lease_until: None,
             reason: None,
             result: None,
+            healed: false,
         };
         assert_eq!(
             (&added, catalog.job(added.id).await.unwrap().as_ref()),

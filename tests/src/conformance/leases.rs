@@ -156,3 +156,22 @@ pub async fn jobs_of_a_deleted_repo_publish_nothing_more(catalog: Arc<dyn Catalo
     assert!(take(&catalog, 99).await.is_none());
     assert_eq!(catalog.job(job).await.unwrap().unwrap().status, JobStatus::Cancelled);
 }
+
+pub async fn alerts_say_when_a_job_is_due_and_until_when_one_is_leased(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    let times = async || {
+        let alerts = catalog.alerts(at(0)).await.unwrap();
+        (alerts.next_job_at, alerts.leased_until)
+    };
+    assert_eq!(times().await, (None, None));
+    let verify = || Operation::Verify(VerifyOptions::default());
+    for seconds in [7, 5, 9] {
+        add(&catalog, Some(desk.repo), verify(), seconds).await;
+    }
+    assert_eq!(times().await, (Some(at(5)), None));
+    let (_, fence) = catalog.take_job("one", at(10), at(30)).await.unwrap().unwrap();
+    catalog.take_job("two", at(10), at(20)).await.unwrap().unwrap();
+    assert_eq!(times().await, (Some(at(9)), Some(at(30))));
+    catalog.end_job(fence, &JobEnd::Done(json!(1)), at(11)).await.unwrap().unwrap();
+    assert_eq!(times().await, (Some(at(9)), Some(at(20))));
+}

@@ -1,6 +1,6 @@
 //! A catalog that fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -289,6 +289,9 @@ impl Jobs for FaultyCatalog {
     }
     async fn job(&self, id: i64) -> Result<Option<JobReport>> {
         self.fault.around(self.inner.job(id)).await
+    }
+    async fn healed_jobs(&self) -> Result<BTreeSet<i64>> {
+        self.fault.around(self.inner.healed_jobs()).await
     }
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
         self.fault.around(self.inner.job_counts()).await

@@ -111,7 +111,7 @@ fn list(jobs: &[JobReport], output: &Output) -> anyhow::Result<()> {
             job.id.to_string().into(),
             job.operation.job_type().into(),
             Cell::new(Tone::Name, of(job)),
-            Cell::new(tone(job.status), job.status.as_str()),
+            Cell::new(tone(job), job.status_text()),
             job.attempt.to_string().into(),
             time(since).into(),
             job.reason.as_deref().unwrap_or_default().into(),
@@ -124,8 +124,9 @@ fn of(job: &JobReport) -> String {
     job.repo.as_ref().map_or_else(|| "the store".into(), ToString::to_string)
 }
 
-const fn tone(status: JobStatus) -> Tone {
-    match status {
+const fn tone(job: &JobReport) -> Tone {
+    match job.status {
+        _ if job.healed => Tone::Dim,
         JobStatus::Queued | JobStatus::Running => Tone::Warn,
         JobStatus::Done => Tone::Good,
         JobStatus::Failed => Tone::Bad,
@@ -134,7 +135,7 @@ const fn tone(status: JobStatus) -> Tone {
 }
 
 fn headline(job: &JobReport, output: &Output) -> String {
-    let status = output.paint(tone(job.status), job.status.as_str());
+    let status = output.paint(tone(job), job.status_text());
     format!(
         "job {}  {}  {}  {status}",
         job.id,

@@ -1,13 +1,13 @@
 //! Jobs and policies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use packhouse_model::error::Result;
+use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::operation::{IndexOptions, Operation};
-use packhouse_model::report::{JobReport, JobStatus, Policy};
+use packhouse_model::report::{JobReport, JobStatus, Policy, Report};
 
 use super::state::State;
 use super::{MemoryCatalog, deleted};
@@ -72,6 +72,50 @@ impl State {
         let repo =
             job.repo.and_then(|repo| self.repos.get(&repo)).filter(|repo| !repo.is_deleted());
         Some(JobReport { repo: repo.map(|repo| repo.row.name.clone()), ..job.report.clone() })
+    }
+
+    /// When the first queued job is due.
+    pub(super) fn next_job_at(&self) -> Option<Timestamp> {
+        let queued = self.jobs.values().filter(|job| job.report.status == JobStatus::Queued);
+        queued.map(|job| job.report.run_at).min()
+    }
+
+    /// Until when the last lease is valid.
+    pub(super) fn leased_until(&self) -> Option<Timestamp> {
+        let running = self.jobs.values().filter(|job| job.runs());
+        running.filter_map(|job| job.report.lease_until).max()
+    }
+
+    /// The jobs that failed because of damage that is not known any more.
+    fn healed_jobs(&self) -> BTreeSet<i64> {
+        let is_damaged =
+            |repo: &i64| !self.repos[repo].is_deleted() && !self.damage(*repo).is_empty();
+        let any = self.repos.keys().any(is_damaged);
+        let is_healed = |job: &&Job| {
+            let report = &job.report;
+            let says = |text| report.reason.as_ref().is_some_and(|reason| reason.contains(text));
+            report.status == JobStatus::Failed
+                && match (&report.operation, &job.repo) {
+                    (Operation::Prune(_), _) => says(Report::KEPT_PACKS) && !any,
+                    (_, None) => false,
+                    (_, Some(repo)) if is_damaged(repo) => false,
+                    (Operation::Verify(_), _) => says(Report::FOUND_DAMAGE),
+                    (Operation::Gc(_), Some(repo)) => self.met_damage(*repo, report),
+                    _ => false,
+                }
+        };
+        self.jobs.values().filter(is_healed).map(|job| job.report.id).collect()
+    }
+
+    /// Whether a consolidation of the repo failed because of damage while the job ran.
+    fn met_damage(&self, repo: i64, job: &JobReport) -> bool {
+        self.runs.iter().any(|run| {
+            let record = &run.record;
+            run.repo == repo
+                && record.error_code.as_deref() == Some(Error::DAMAGE_CODE)
+                && job.started_at.is_some_and(|at| at <= record.finished_at)
+                && job.finished_at.is_some_and(|at| record.finished_at <= at)
+        })
     }
 
     pub(super) fn has_lease(&self, fence: Option<Fence>) -> bool {
@@ -228,6 +272,7 @@ impl Jobs for MemoryCatalog {
                 lease_until: None,
                 reason: None,
                 result: None,
+                healed: false,
             };
             state.jobs.insert(id, Job { repo: job.repo, report, fence: 0 });
             id
@@ -248,6 +293,10 @@ impl Jobs for MemoryCatalog {
 
     async fn job(&self, id: i64) -> Result<Option<JobReport>> {
         Ok(self.read().told(id))
+    }
+
+    async fn healed_jobs(&self) -> Result<BTreeSet<i64>> {
+        Ok(self.read().healed_jobs())
     }
 
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {

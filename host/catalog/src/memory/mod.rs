@@ -212,10 +212,21 @@ impl Catalog for MemoryCatalog {
         let state = self.read();
         let damaged =
             state.page(None, u32::MAX).into_iter().filter(|repo| !state.damage(*repo).is_empty());
-        let mut alerts = Alerts { damaged_repos: damaged.count() as u64, ..Alerts::default() };
-        for unneeded in state.unneeded_packs().iter().filter(|one| one.at <= retired_until) {
-            alerts.prunable_packs += 1;
-            alerts.prunable_bytes += unneeded.pack.bytes;
+        let mut alerts = Alerts {
+            damaged_repos: damaged.count() as u64,
+            packs: state.packs.len() as u64,
+            bytes: state.packs.values().map(|pack| pack.bytes).sum(),
+            next_job_at: state.next_job_at(),
+            leased_until: state.leased_until(),
+            ..Alerts::default()
+        };
+        for unneeded in state.unneeded_packs() {
+            alerts.unneeded_packs += 1;
+            alerts.unneeded_bytes += unneeded.pack.bytes;
+            if unneeded.at <= retired_until {
+                alerts.prunable_packs += 1;
+                alerts.prunable_bytes += unneeded.pack.bytes;
+            }
         }
         Ok(alerts)
     }

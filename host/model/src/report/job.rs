@@ -38,6 +38,17 @@ pub struct JobReport {
     pub reason: Option<String>,
     /// The report, if there is one.
     pub result: Option<serde_json::Value>,
+    /// Whether it failed because of damage that was repaired since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub healed: bool,
+}
+
+impl JobReport {
+    /// Its status, and that of a failure which needs no attention any more: `failed (damage healed
+    /// since)`.
+    pub fn status_text(&self) -> &'static str {
+        if self.healed { "failed (damage healed since)" } else { self.status.as_str() }
+    }
 }
 
 /// When repos are consolidated automatically. A rule that is not set is ignored.

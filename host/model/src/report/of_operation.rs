@@ -25,6 +25,11 @@ pub enum Report {
 }
 
 impl Report {
+    /// What the reason of a job contains that failed because its verification found damage.
+    pub const FOUND_DAMAGE: &str = " found, the first: ";
+    /// What the reason of a job contains that failed because its prune kept packs.
+    pub const KEPT_PACKS: &str = " kept, since something is damaged, the first: ";
+
     /// Reads the report of an operation.
     ///
     /// # Errors
@@ -49,13 +54,14 @@ impl Report {
                     count => format!("{count} problems"),
                 };
                 let (detail, repo) = (&first.detail, &report.repo);
-                format!("{count} found, the first: {detail}. All of them: packhouse verify {repo}")
+                format!(
+                    "{count}{}{detail}. All of them: packhouse verify {repo}",
+                    Report::FOUND_DAMAGE
+                )
             }),
             Report::Prune(report) => report.kept.first().map(|first| {
-                format!(
-                    "{} kept, since something is damaged, the first: {}: {}",
-                    report.packs_kept, first.repo, first.detail
-                )
+                let (packs, kept) = (report.packs_kept, Report::KEPT_PACKS);
+                format!("{packs}{kept}{}: {}", first.repo, first.detail)
             }),
             Report::Index(_) | Report::Plan(_) | Report::Gc(_) | Report::Import(_) => None,
         }

@@ -1,5 +1,6 @@
 //! The result of one check.
 
+use jiff::Timestamp;
 use packhouse_host::{Damage, Health, RepoReport, Result};
 use serde::Serialize;
 
@@ -96,22 +97,30 @@ impl Check {
         Some(Check::warn("gc", detail, format!("fix the cause, then: packhouse gc {repo}")))
     }
 
-    /// Whether jobs have failed.
-    pub(super) fn of_jobs(health: Result<Health>) -> Check {
+    /// Whether jobs have failed, and whether a worker runs those that wait.
+    pub(super) fn of_jobs(health: Result<Health>, now: Timestamp) -> Check {
         const CHECK: &str = "jobs";
-        match health {
-            Ok(Health { jobs_failed: 0, jobs_queued, jobs_running, .. }) => {
+        let health = match health {
+            Ok(health) => health,
+            Err(error) => return Check::fail(CHECK, error.to_string(), "follow the message"),
+        };
+        let Health { jobs_failed, jobs_queued, jobs_running, .. } = health;
+        let waiting = match health.jobs_without_worker(now) {
+            0 => None,
+            jobs => Some(format!("{} queued, no worker seen", plural(jobs, "job"))),
+        };
+        let failed = (jobs_failed > 0).then(|| format!("{} failed", plural(jobs_failed, "job")));
+        let way_out = match (&failed, &waiting) {
+            (None, None) => {
                 let detail =
                     format!("none has failed; {jobs_queued} queued, {jobs_running} running");
-                Check::ok(CHECK, detail)
+                return Check::ok(CHECK, detail);
             }
-            Ok(Health { jobs_failed, .. }) => Check::warn(
-                CHECK,
-                format!("{} failed", plural(jobs_failed, "job")),
-                "packhouse jobs list --status failed, then: packhouse jobs retry ID",
-            ),
-            Err(error) => Check::fail(CHECK, error.to_string(), "follow the message"),
-        }
+            (Some(_), _) => "packhouse jobs list --status failed, then: packhouse jobs retry ID",
+            (None, Some(_)) => "start packhouse worker, or packhouse serve, which has workers",
+        };
+        let detail: Vec<String> = failed.into_iter().chain(waiting).collect();
+        Check::warn(CHECK, detail.join("; "), way_out)
     }
 
     /// Whether there is room on a disk.
