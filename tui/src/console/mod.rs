@@ -112,6 +112,7 @@ async fn show(
     );
     model.repos.named.entries = settings.filters;
     model.columns = settings.columns;
+    model.config = settings.config.map(|path| path.display().to_string());
     update::apply_columns(&mut model);
     model.place = StorePlace { in_memory: settings.demo, ..names.place };
     let (inputs, keys) = inputs::inputs(logged).context("listening for signals failed")?;

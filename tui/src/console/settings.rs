@@ -62,6 +62,8 @@ pub(super) struct Settings {
     pub(super) columns: ChosenColumns,
     /// Commands, in the order of the file.
     pub(super) commands: Vec<CustomCommand>,
+    /// The config file, whether it exists or not; none: the platform has no folder for it.
+    pub(super) config: Option<PathBuf>,
 }
 
 /// Settings from the environment.
@@ -112,7 +114,8 @@ impl Settings {
                 .flatten()
                 .unwrap_or_default(),
         };
-        Ok(Settings::of(args, color, hints, file))
+        let config = args.config.clone().or_else(default_file);
+        Ok(Settings { config, ..Settings::of(args, color, hints, file) })
     }
 
     /// The command line overrides the file, and the file overrides the environment. Only `NO_COLOR`
@@ -135,6 +138,7 @@ impl Settings {
             filters: file.filters,
             columns: file.columns,
             commands: file.commands,
+            config: None,
         }
     }
 }

@@ -34,7 +34,7 @@ mod workers;
 
 use super::keys::Focus;
 use super::msg::{Effect, Msg};
-use super::state::{Extent, Model, Outcome};
+use super::state::{Commits, Comparison, Extent, Files, Model, Outcome, Records};
 
 pub(super) use columns::apply as apply_columns;
 #[cfg(test)]
@@ -78,10 +78,10 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             return find::found(model, ticket, found).into_iter().collect();
         }
         Msg::Records(ticket, answer) => {
-            return contents::listed_records(model, ticket, answer).into_iter().collect();
+            return contents::page::<Records>(model, ticket, answer);
         }
         Msg::Compared(ticket, answer) => {
-            return packs::compared(model, ticket, answer).into_iter().collect();
+            return contents::page::<Comparison>(model, ticket, answer);
         }
         Msg::PolicySet(answer) => return policies::set(model, answer),
         Msg::BranchDeleted(branch, answer) => return branches::deleted(model, &branch, answer),
@@ -95,10 +95,10 @@ pub(super) fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Policies(ticket, answer) => policies::checked(model, ticket, answer),
         Msg::PrunePreviewed(ticket, answer) => prune::previewed(model, ticket, answer),
         Msg::Served(ticket, answer) => server::polled(model, ticket, answer),
-        Msg::Shown(ticket, answer) => loaded::shown(model, ticket, answer),
+        Msg::Shown(ticket, answer) => return loaded::shown(model, ticket, answer),
         Msg::Tokens(ticket, answer) => tokens::listed(model, ticket, answer),
-        Msg::Commits(ticket, answer) => contents::listed_commits(model, ticket, answer),
-        Msg::Files(ticket, answer) => contents::listed_files(model, ticket, answer),
+        Msg::Commits(ticket, answer) => return contents::page::<Commits>(model, ticket, answer),
+        Msg::Files(ticket, answer) => return contents::page::<Files>(model, ticket, answer),
         Msg::Entity(ticket, answer) => contents::opened(model, ticket, answer),
         Msg::Progress(steps) => {
             for (ticket, event) in steps {

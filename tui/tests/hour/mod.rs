@@ -148,7 +148,7 @@ async fn an_operators_hour_puts_the_store_in_order() {
 
     // What is wrong? The header says it, and Health leads to the repo.
     operator.reads("✗ 1 damaged  ✗ 1 job");
-    operator.press("3", "Enter opens the repo. There, v lists all damage, and R repairs");
+    operator.press("3", "R repairs what has intact copies in the store, A all damaged");
     operator.press(ENTER, "found by gc");
     operator.press("v", "1 problem found in 4 packs");
     operator.reads("damaged pack: its bytes don't match its key");

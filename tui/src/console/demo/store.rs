@@ -26,8 +26,8 @@ use super::history::{Action, Repo, Step, past};
 /// The worker that has done the jobs of the demo.
 const WORKER: &str = "studio-1:4711";
 
-/// How long it keeps a job. No other worker comes.
-const LEASE: SignedDuration = SignedDuration::from_mins(10);
+/// How long it keeps a job. No other worker comes, and none is missed while somebody looks around.
+const LEASE: SignedDuration = SignedDuration::from_hours(12);
 
 /// The demo store.
 pub(in crate::console) struct Demo {

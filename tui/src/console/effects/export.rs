@@ -2,24 +2,35 @@
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::console::state::Export;
 
-/// Writes a file that does not exist yet. Returns how many lines, and the whole path.
+/// Names that are tried for a file: `repos.csv`, `repos-2.csv`, and so on.
+const NAMES: u32 = 1000;
+
+/// Writes a new file: if there is one of this name, of another. Returns how many lines, and the whole
+/// path.
 ///
 /// # Errors
 /// Why it was not written, in words. A file that could not be written whole is removed.
 pub(super) fn write(file: &str, export: &Export) -> Result<(String, String), String> {
-    let path = std::path::absolute(Path::new(file)).map_err(|error| format!("{file}: {error}"))?;
+    let asked = std::path::absolute(Path::new(file)).map_err(|error| format!("{file}: {error}"))?;
+    let mut tried = (1..=NAMES).map(|number| numbered(&asked, number));
+    let (path, mut created) = loop {
+        let Some(path) = tried.next() else {
+            return Err(format!(
+                "{} and {NAMES} more exist, and stay as they are",
+                asked.display()
+            ));
+        };
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(created) => break (path, created),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(format!("{}: {error}", path.display())),
+        }
+    };
     let shown = path.display().to_string();
-    let mut created =
-        OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| match error
-            .kind()
-        {
-            ErrorKind::AlreadyExists => format!("{shown} exists, and stays as it is"),
-            _ => format!("{shown}: {error}"),
-        })?;
     let written = created.write_all(export.text(file).as_bytes()).and_then(|()| created.sync_all());
     written.map_err(|error| {
         // What is there is of no use.
@@ -27,6 +38,18 @@ pub(super) fn write(file: &str, export: &Export) -> Result<(String, String), Str
         format!("{shown}: {error}")
     })?;
     Ok((export.number(), shown))
+}
+
+/// A path with a number before its ending; the first is the path itself.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let Some(stem) = path.file_stem().filter(|_| number > 1) else { return path.to_owned() };
+    let mut name = stem.to_owned();
+    name.push(format!("-{number}"));
+    if let Some(ending) = path.extension() {
+        name.push(".");
+        name.push(ending);
+    }
+    path.with_file_name(name)
 }
 
 #[cfg(test)]
@@ -43,14 +66,18 @@ mod tests {
         model.repos.begin(ticket, now);
         model.repos.take(Ok(vec![crate::console::tests::fake::summary("a/b", 3)]), now);
         let export = model.export().unwrap();
-        for (name, expected) in [("r.csv", "a/b,"), ("r.json", "\"repo\": \"a/b\"")] {
-            let file = folder.path().join(name);
+        for (name, second, expected) in
+            [("r.csv", "r-2.csv", "a/b,"), ("r.json", "r-2.json", "\"repo\": \"a/b\"")]
+        {
+            let (file, second) = (folder.path().join(name), folder.path().join(second));
             let file = file.to_str().unwrap();
             assert_eq!(write(file, &export), Ok(("1 repo".to_owned(), file.to_owned())));
             let text = std::fs::read_to_string(file).unwrap();
             assert!(text.contains(expected), "{text}");
             std::fs::write(file, "mine").unwrap();
-            assert!(write(file, &export).unwrap_err().contains("exists, and stays as it is"));
+            let second = second.to_str().unwrap();
+            assert_eq!(write(file, &export), Ok(("1 repo".to_owned(), second.to_owned())));
+            assert!(std::fs::read_to_string(second).unwrap().contains(expected));
             assert_eq!(std::fs::read_to_string(file).unwrap(), "mine");
         }
         let nowhere = folder.path().join("no/r.csv");

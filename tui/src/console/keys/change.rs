@@ -12,12 +12,13 @@ pub(in crate::console) struct KeyChange {
 }
 
 /// Former names of actions, which configs may still use, and their names.
-const FORMER: [(&str, &str); 5] = [
+const FORMER: [(&str, &str); 6] = [
     ("stop", "cancel-run"),
     ("stop-all", "cancel-all"),
     ("cancel-waiting", "cancel-queued"),
     ("wait", "quit-when-done"),
     ("leave-now", "quit-now"),
+    ("path", "search-files"),
 ];
 
 impl KeyChange {

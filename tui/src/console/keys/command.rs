@@ -22,6 +22,8 @@ pub(in crate::console) struct CustomCommand {
     pub(in crate::console) wait: bool,
     /// The sentence in the help, if the config has one.
     pub(in crate::console) description: Option<String>,
+    /// What is asked before it runs; none: it runs at once.
+    pub(in crate::console) question: Option<String>,
     /// Position for errors: `FILE:LINE`.
     pub(in crate::console) position: String,
 }

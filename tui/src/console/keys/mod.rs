@@ -184,6 +184,7 @@ impl Keymap {
                 Action::ResetPolicy,
                 Action::DeleteBranch,
                 Action::Repair,
+                Action::RepairAll,
             ];
             easy || self
                 .bindings
@@ -257,6 +258,7 @@ mod tests {
             read_only: false,
             wait: true,
             description: None,
+            question: None,
             position: "console.toml:9".to_owned(),
         }
     }

@@ -66,8 +66,10 @@ pub(in crate::console) enum Action {
     Export,
     /// Deletes a branch.
     DeleteBranch,
-    /// Repairs a damaged repo.
+    /// Repairs a damaged repo, or the marked ones.
     Repair,
+    /// Repairs all damaged repos.
+    RepairAll,
     /// Shows who works on jobs.
     Workers,
     /// Shows the server of a remote store.
@@ -103,6 +105,9 @@ pub(in crate::console) enum Action {
     /// Selects another button.
     NextButton,
     PreviousButton,
+    /// Goes to another field of a form; the first follows the last.
+    NextField,
+    PreviousField,
     /// Cancels a run.
     Stop,
     /// Cancels all queued runs.
@@ -295,6 +300,35 @@ pub(in crate::console) const SCREENS: &[Focus] = &[
     F::Columns,
     F::Log,
 ];
+/// The same without the health, whose footer has a hint for what works everywhere.
+const ELSEWHERE: &[Focus] = &[
+    F::Repos,
+    F::Repo,
+    F::Packs,
+    F::Records,
+    F::Comparison,
+    F::Commits,
+    F::Files,
+    F::Entity,
+    F::Find,
+    F::Preview,
+    F::Runs,
+    F::Run,
+    F::Done,
+    F::History,
+    F::Record,
+    F::Jobs,
+    F::Job,
+    F::Prune,
+    F::Policies,
+    F::Tokens,
+    F::NewToken,
+    F::Workers,
+    F::Server,
+    F::Filters,
+    F::Columns,
+    F::Log,
+];
 /// Lists that can be written to a file.
 const LISTS: &[Focus] = &[
     F::Repos,
@@ -332,6 +366,8 @@ pub(in crate::console) static TABLE: &[Row] = &[
     change(row(Action::Accept, "set-policy", &[ENTER], &[F::PolicyForm], "set policy", "Set the policy, after a confirmation")),
     row(Action::Accept, "choose", &[ENTER], &[F::Palette], "run", "Run the selected command"),
     row(Action::Cancel, "cancel", &[ESC], TEXT, "cancel", "Discard the input, and close"),
+    row(Action::NextField, "next-field", &[TAB], &[F::PolicyForm], "next field", "Go to the next field; from the last, to the first"),
+    row(Action::PreviousField, "previous-field", &[BACKTAB], &[F::PolicyForm], "", "Go to the previous field; from the first, to the last"),
     row(Action::NextButton, "next-button", &[TAB, RIGHT], &[F::Confirm, F::Typing, F::Leave], "next button", "Select the next button"),
     row(Action::PreviousButton, "previous-button", &[BACKTAB, LEFT], &[F::Confirm, F::Typing, F::Leave], "", "Select the previous button"),
     row(Action::Open, "open", &[ENTER], &[F::Repos, F::Repo, F::Packs, F::Records, F::Comparison, F::Commits, F::Files, F::Entity, F::Find, F::Workers, F::Runs, F::History, F::Jobs, F::Health, F::Prune, F::Policies, F::Filters], "open", "Open the selected item"),
@@ -340,7 +376,8 @@ pub(in crate::console) static TABLE: &[Row] = &[
     change(row(Action::EditPolicy, "edit-policy", &[Key::char('e')], &[F::Policies], "edit policy", "Edit the policy of the repo, in a form")),
     change(row(Action::EditDefault, "edit-default", &[Key::char('E')], &[F::Policies], "edit default", "Edit the default policy, in a form")),
     change(row(Action::ResetPolicy, "reset-policy", &[Key::ctrl('r')], &[F::PolicyForm], "reset", "Reset to the default policy, or the default policy to the built-in one, after a confirmation")),
-    change(row(Action::Repair, "repair", &[Key::char('R')], &[F::Repo, F::Done], "repair", "Repair a damaged repo from intact copies of its records, after a confirmation")),
+    change(row(Action::Repair, "repair", &[Key::char('R')], &[F::Repos, F::Repo, F::Packs, F::Health, F::Done], "repair", "Repair the damaged repo, or the marked ones, from intact copies of their records, after a confirmation")),
+    change(row(Action::RepairAll, "repair-all-damaged", &[Key::char('A')], &[F::Health], "repair all", "Repair all damaged repos from intact copies of their records, after a confirmation")),
     change(row(Action::PruneNow, "prune-now", &[Key::char('p')], &[F::Prune], "prune", "Delete the packs that are due, after their number is typed")),
     row(Action::StatusNext, "status", &[Key::char('s')], &[F::Jobs], "status", "Show only the jobs with the next status"),
     row(Action::StatusNext, "class", &[Key::char('s')], &[F::Comparison], "class", "List only the records of the next class: only in A, only in B, in another encoding, in both"),
@@ -360,7 +397,7 @@ pub(in crate::console) static TABLE: &[Row] = &[
     row(Action::Filter, "search-help", &[Key::char('/')], &[F::Help], "search", "Show only the keys with these words: of a key, its place, its action or its sentence"),
     change(row(Action::NewToken, "new-token", &[Key::char('n')], &[F::Tokens], "new token", "Create a token, after a confirmation")),
     change(row(Action::Revoke, "revoke", &[Key::char('x')], &[F::Tokens], "revoke", "Revoke a token, after a confirmation")),
-    row(Action::Filter, "path", &[Key::char('/')], &[F::Files], "path", "List only a folder or a file"),
+    row(Action::Filter, "search-files", &[Key::char('/')], &[F::Files], "search", "Show only the files with these words in their paths; /FOLDER lists a folder or a file"),
     row(Action::Entity, "record", &[Key::char('i')], &[F::Commits, F::Files], "record", "Show the record of the commit: its fields, its bytes, and where it is"),
     row(Action::Raw, "raw", &[Key::char('x')], &[F::Entity], "raw bytes", "Switch between the content and its bytes in hexadecimal"),
     row(Action::Commits, "commits", &[Key::char('b')], &[F::Repos, F::Repo], "commits", "Show the commits of the repo, or of the selected branch"),
@@ -391,6 +428,7 @@ pub(in crate::console) static TABLE: &[Row] = &[
     row(Action::Repos, "repos", &[Key::char('1')], SCREENS, "repos", "Show the list of repos"),
     row(Action::Log, "log", &[Key::char('l')], SCREENS, "log", "Show the log"),
     change(row(Action::EditPolicy, "repo-policy", &[Key::char('e')], &[F::Repos, F::Repo], "policy", "Edit the policy of the repo, in a form")),
+    change(row(Action::RepairAll, "repair-all", &[Key::char('A')], ELSEWHERE, "", "Repair all damaged repos from intact copies of their records, after a confirmation")),
     row(Action::Filters, "filters", &[Key::char('F')], &[F::Repos], "", "Choose one of the filters in the config"),
     row(Action::Columns, "columns", &[Key::char('C')], &[F::Repos, F::Packs, F::Jobs], "", "Choose the columns of the list"),
     row(Action::MarkAll, "mark-all", &[Key::char('a')], &[F::Repos], "", "Mark or unmark all displayed repos"),
@@ -405,8 +443,8 @@ pub(in crate::console) static TABLE: &[Row] = &[
     row(Action::Down, "down", &[DOWN], SCROLLED, "", "Move down"),
     row(Action::Up, "up-letter", &[Key::char('k')], LETTERS, "", "Move up"),
     row(Action::Down, "down-letter", &[Key::char('j')], LETTERS, "", "Move down"),
-    row(Action::Down, "next", &[TAB], &[F::Palette, F::PolicyForm], "", "Move down"),
-    row(Action::Up, "previous", &[BACKTAB], &[F::Palette, F::PolicyForm], "", "Move up"),
+    row(Action::Down, "next", &[TAB], &[F::Palette], "", "Move down"),
+    row(Action::Up, "previous", &[BACKTAB], &[F::Palette], "", "Move up"),
     row(Action::PageUp, "page-up", &[Key::plain(KeyCode::PageUp)], SCROLLED, "", "Move one page up"),
     row(Action::PageDown, "page-down", &[Key::plain(KeyCode::PageDown)], SCROLLED, "", "Move one page down"),
     row(Action::PageUp, "page-up-letter", &[Key::ctrl('u')], LETTERS, "", "Move one page up"),

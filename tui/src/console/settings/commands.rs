@@ -23,6 +23,15 @@ pub(super) struct WrittenCommand {
     #[serde(default = "yes")]
     wait: bool,
     description: Option<String>,
+    confirm: Option<WrittenConfirm>,
+}
+
+/// `true`, or the question.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected true, false, or a question")]
+enum WrittenConfirm {
+    Is(bool),
+    Question(String),
 }
 
 const fn yes() -> bool {
@@ -76,8 +85,23 @@ fn command_of(
             .map(|name| screen(&name, &words, &possible))
             .collect::<Result<_, Wrong>>()?,
     };
-    let WrittenCommand { read_only, wait, description, .. } = written;
-    Ok(CustomCommand { name, key, words, screens, read_only, wait, description, position })
+    let WrittenCommand { read_only, wait, description, confirm, .. } = written;
+    let question = match confirm {
+        None | Some(WrittenConfirm::Is(false)) => None,
+        Some(WrittenConfirm::Is(true)) => Some(format!("Run {name}?")),
+        Some(WrittenConfirm::Question(question)) => Some(question),
+    };
+    Ok(CustomCommand {
+        name,
+        key,
+        words,
+        screens,
+        read_only,
+        wait,
+        description,
+        question,
+        position,
+    })
 }
 
 fn words(run: Vec<Spanned<String>>) -> Result<Vec<Word>, Wrong> {
@@ -121,10 +145,14 @@ mod tests {
         let commands = parsed(
             "[commands.log]\nkey = 't'\nrun = ['packhouse', 'log', '$REPO']\nread-only = true\n\
              [commands.again]\nkey = 'Ctrl-r'\nscreens = ['jobs', 'active-run']\nwait = false\n\
-             run = ['true']\ndescription = 'Do it'",
+             run = ['true']\ndescription = 'Do it'\nconfirm = 'Again?'\n\
+             [commands.ask]\nkey = 'F9'\nrun = ['true']\nconfirm = true\n\
+             [commands.go]\nkey = 'F8'\nrun = ['true']\nconfirm = false",
         )
         .unwrap();
-        let [log, again] = &commands[..] else { panic!("{commands:?}") };
+        let [log, again, ask, go] = &commands[..] else { panic!("{commands:?}") };
+        let questions = [log, again, ask, go].map(|command| command.question.as_deref());
+        assert_eq!(questions, [None, Some("Again?"), Some("Run ask?"), None]);
         assert_eq!((log.name.as_str(), log.key.to_string().as_str()), ("log", "t"));
         assert_eq!(log.words[2], Word::Variable(Variable::Repo));
         assert!(log.read_only && log.wait && log.screens.contains(&Focus::Packs));
@@ -158,6 +186,7 @@ mod tests {
                 4,
                 &["the screen `packs` has no $JOB", "jobs, job, workers"],
             ),
+            ("[commands.a]\nkey = 't'\nrun = ['x']\nconfirm = 3", 4, &["a question"]),
             ("[commands.a]\nkey = 't'\nrun = ['x']\nshell = 'y'", 4, &["unknown field `shell`"]),
         ] {
             let wrong = parsed(lines).unwrap_err();

@@ -24,6 +24,8 @@ pub(in crate::console) struct CommandLine {
     pub(in crate::console) arguments: Vec<String>,
     /// Whether its output stays until Enter is pressed, also if it succeeds.
     pub(in crate::console) wait: bool,
+    /// What is asked before it runs.
+    pub(in crate::console) question: Option<String>,
 }
 
 impl Model {
@@ -48,7 +50,8 @@ impl Model {
         let mut words = command.words.iter().map(value);
         let program = words.next().unwrap_or_else(|| Ok(String::new()))?;
         let arguments = words.collect::<Result<_, _>>()?;
-        Ok(CommandLine { name: name.clone(), program, arguments, wait: command.wait })
+        let (wait, question) = (command.wait, command.question.clone());
+        Ok(CommandLine { name: name.clone(), program, arguments, wait, question })
     }
 
     /// Whether all variables of a command have values.

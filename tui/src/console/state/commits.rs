@@ -5,7 +5,9 @@
 use packhouse_host::{LogPage, LogQuery, LoggedCommit, RepoName};
 
 use super::graph::Lanes;
-use super::pages::Pages;
+use super::model::Model;
+use super::pages::{Paged, Pages};
+use super::screen::Screen;
 use super::ticket::Ticket;
 use crate::console::failure::BackendResult;
 
@@ -42,8 +44,28 @@ impl Commits {
         Some(LogQuery { branch: self.branch.clone(), from, limit: COMMITS_PAGE })
     }
 
-    /// Takes a page. The cursor stays on its commit; on the first line, on that line.
-    pub(in crate::console) fn take(&mut self, answer: BackendResult<LogPage>) {
+    /// Whether a reload would lose pages: then it is left to the operator.
+    pub(in crate::console) fn is_long(&self) -> bool {
+        self.pages.entries.len() > COMMITS_PAGE as usize
+    }
+
+    /// The selected commit.
+    pub(in crate::console) fn current(&self) -> Option<&LoggedCommit> {
+        self.pages.current().map(|(commit, _)| commit)
+    }
+}
+
+impl Paged for Commits {
+    type Page = LogPage;
+
+    fn awaiting(model: &mut Model, ticket: Ticket) -> Option<&mut Self> {
+        model.screens.iter_mut().find_map(|screen| match screen {
+            Screen::Commits(it) if it.pages.loading == Some(ticket) => Some(it.as_mut()),
+            _ => None,
+        })
+    }
+
+    fn take(&mut self, answer: BackendResult<LogPage>) {
         let LogPage { commits, next } = match answer {
             Ok(page) => page,
             Err(failure) => return self.pages.take(Err(failure)),
@@ -67,14 +89,8 @@ impl Commits {
         line.into_iter().for_each(|line| self.pages.cursor.set(line));
     }
 
-    /// Whether a reload would lose pages: then it is left to the operator.
-    pub(in crate::console) fn is_long(&self) -> bool {
-        self.pages.entries.len() > COMMITS_PAGE as usize
-    }
-
-    /// The selected commit.
-    pub(in crate::console) fn current(&self) -> Option<&LoggedCommit> {
-        self.pages.current().map(|(commit, _)| commit)
+    fn give_up(&mut self) {
+        self.pages.loading = None;
     }
 }
 

@@ -5,7 +5,9 @@ use packhouse_host::{
     RepoName,
 };
 
-use super::pages::Pages;
+use super::model::Model;
+use super::pages::{Paged, Pages};
+use super::screen::Screen;
 use super::ticket::Ticket;
 use crate::console::failure::BackendResult;
 
@@ -65,14 +67,6 @@ impl Comparison {
         PackComparisonQuery { a, b, class, after, limit, totals }
     }
 
-    /// Takes a page.
-    pub(in crate::console) fn take(&mut self, answer: BackendResult<PackComparison>) {
-        self.pages.take(answer.map(|page| {
-            self.totals = page.totals.or(self.totals);
-            (page.records, page.next)
-        }));
-    }
-
     /// Lists the class that is `by` further; the first follows the last. Nothing is known of its
     /// records yet.
     pub(in crate::console) fn step_class(&mut self, by: isize) {
@@ -82,9 +76,30 @@ impl Comparison {
         let anew = Comparison::new(self.repo.clone(), [self.a, self.b]);
         *self = Comparison { class, totals, ..anew };
     }
+}
 
-    /// Whether less than a page of the class was found, and more may come.
-    pub(in crate::console) fn is_searching(&self) -> bool {
+impl Paged for Comparison {
+    type Page = PackComparison;
+
+    fn awaiting(model: &mut Model, ticket: Ticket) -> Option<&mut Self> {
+        model.screens.iter_mut().find_map(|screen| match screen {
+            Screen::Comparison(it) if it.pages.loading == Some(ticket) => Some(it.as_mut()),
+            _ => None,
+        })
+    }
+
+    fn take(&mut self, answer: BackendResult<PackComparison>) {
+        self.pages.take(answer.map(|page| {
+            self.totals = page.totals.or(self.totals);
+            (page.records, page.next)
+        }));
+    }
+
+    fn give_up(&mut self) {
+        self.pages.loading = None;
+    }
+
+    fn is_searching(&self) -> bool {
         self.class.is_some() && self.pages.entries.len() < COMPARED_PAGE as usize
     }
 }

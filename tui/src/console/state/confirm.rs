@@ -8,6 +8,7 @@ use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::{Event, GcPlanReport, JobReport, PruneReport, RepoName, RepoSummary};
 
 use super::choice::{Choice, Why};
+use super::commands::CommandLine;
 use super::cursor::Cursor;
 use super::input::Input;
 use super::jobs::JobChange;
@@ -66,8 +67,10 @@ pub(in crate::console) enum Subject {
     Policy(Box<PolicyChange>),
     /// A branch to delete.
     Branch(Box<Branch>),
-    /// A repo to repair.
-    Repair(RepoName),
+    /// Repos to repair.
+    Repair(Vec<RepoName>),
+    /// A command of the config to run.
+    Command(Box<CommandLine>),
 }
 
 /// A branch that would be deleted.
@@ -94,6 +97,7 @@ impl Subject {
             Subject::Policy(_) => "reset policy".to_owned(),
             Subject::Branch(_) => "delete branch".to_owned(),
             Subject::Repair(_) => "repair".to_owned(),
+            Subject::Command(line) => format!("run {}", line.name),
         }
     }
 }
@@ -151,8 +155,10 @@ pub(in crate::console) enum Confirmed {
     Policy(Permit, Box<PolicyChange>),
     /// The deletion of a branch.
     Branch(Permit, Box<Branch>),
-    /// A repair of this repo.
-    Repair(Permit, RepoName),
+    /// Repairs of these repos.
+    Repair(Permit, Vec<RepoName>),
+    /// A command of the config, which needs no permit: most run without a question.
+    Command(Box<CommandLine>),
 }
 
 impl ConfirmDialog {
@@ -227,9 +233,15 @@ impl ConfirmDialog {
         ConfirmDialog::about(ticket, Subject::Branch(Box::new(branch)), Asks::Key)
     }
 
-    /// A dialog about a repo to repair.
-    pub(in crate::console) fn of_repair(repo: RepoName, ticket: Ticket) -> ConfirmDialog {
-        ConfirmDialog::about(ticket, Subject::Repair(repo), Asks::Key)
+    /// A dialog about a command of the config.
+    pub(in crate::console) fn of_command(line: CommandLine, ticket: Ticket) -> ConfirmDialog {
+        ConfirmDialog::about(ticket, Subject::Command(Box::new(line)), Asks::Key)
+    }
+
+    /// A dialog about repos to repair.
+    pub(in crate::console) fn of_repair(repos: Vec<RepoName>, ticket: Ticket) -> ConfirmDialog {
+        let asks = Asks::about(repos.len());
+        ConfirmDialog::about(ticket, Subject::Repair(repos), asks)
     }
 
     /// The repo to plan, and the ticket of its plan, if the dialog needs one.
@@ -270,6 +282,7 @@ impl ConfirmDialog {
     pub(in crate::console) fn number(&self) -> u64 {
         match &self.subject {
             Subject::Many(repos) => repos.len() as u64,
+            Subject::Repair(repos) => repos.len() as u64,
             Subject::Prune(report, _) => report.packs_deleted,
             _ => 1,
         }
@@ -353,7 +366,10 @@ impl ConfirmDialog {
             (Asks::Key, Subject::Branch(branch)) => {
                 Some(Confirmed::Branch(Permit(()), branch.clone()))
             }
-            (Asks::Key, Subject::Repair(repo)) => Some(Confirmed::Repair(Permit(()), repo.clone())),
+            (Asks::Key, Subject::Repair(repos)) => {
+                Some(Confirmed::Repair(Permit(()), repos.clone()))
+            }
+            (Asks::Key, Subject::Command(line)) => Some(Confirmed::Command(line.clone())),
             (Asks::Key, Subject::Many(repos)) => Some(Confirmed::Many(Permit(()), names(repos))),
             (Asks::Count(typed), _) if typed.text().trim() != self.number().to_string() => {
                 let number = self.number();
@@ -365,6 +381,9 @@ impl ConfirmDialog {
             }
             (Asks::Count(_), Subject::Many(repos)) => {
                 Some(Confirmed::Many(Permit(()), names(repos)))
+            }
+            (Asks::Count(_), Subject::Repair(repos)) => {
+                Some(Confirmed::Repair(Permit(()), repos.clone()))
             }
             (Asks::Count(_), Subject::Prune(_, asked_at)) => {
                 Some(Confirmed::Prune(Permit(()), *asked_at))

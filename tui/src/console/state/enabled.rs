@@ -56,7 +56,8 @@ impl Model {
                 self.keymap.command(at).is_some_and(|command| self.has_values(command))
             }
             (Focus::Repo, DeleteBranch) => self.branch_here().is_some(),
-            (Focus::Repo | Focus::Done, Repair) => self.to_repair().is_some(),
+            (_, Repair) => !self.to_repair().is_empty(),
+            (_, Action::RepairAll) => self.damaged_repos().next().is_some(),
             (Focus::Packs, Action::Compare) => match self.screens.last() {
                 Some(Screen::Packs(packs)) => packs.to_compare().is_some(),
                 _ => false,
@@ -80,7 +81,7 @@ impl Model {
             (Focus::Commits, Action::Entity) => self.id_here().is_some(),
             (Focus::Entity, Open) => self.commit_here().is_some(),
             (Focus::Entity, Raw) => {
-                matches!(self.screens.last(), Some(Screen::Entity(entity)) if entity.known.is_some())
+                matches!(self.screens.last(), Some(Screen::Entity(entity)) if entity.has_text())
             }
             (Focus::Runs, Open | Copy) => self.runs.len() > 0,
             (Focus::Runs, CancelQueued) => self.runs.queued().next().is_some(),
@@ -151,7 +152,7 @@ impl Model {
     }
 
     /// The displayed repo, if it is damaged and a repair may help.
-    pub(in crate::console) fn to_repair(&self) -> Option<&RepoName> {
+    pub(super) fn repairable_here(&self) -> Option<&RepoName> {
         let is_left = match self.screens.last()? {
             Screen::Repo(repo) => self.is_repaired_in_vain(repo.known.as_ref()?),
             Screen::Run(ticket) => self.is_left_by_repair(self.runs.get(*ticket)?),

@@ -45,6 +45,8 @@ pub(in crate::console) struct Entity {
     pub(in crate::console) repo: RepoName,
     /// Its ID; of a tag, its text.
     pub(in crate::console) id: String,
+    /// Its path in the commit from whose files it was opened.
+    pub(in crate::console) path: Option<String>,
     pub(in crate::console) known: Option<Box<Opened>>,
     /// The pending request.
     pub(in crate::console) loading: Option<Ticket>,
@@ -60,7 +62,13 @@ impl Entity {
     /// A record that is being loaded.
     pub(in crate::console) fn new(repo: RepoName, id: String, loading: Ticket) -> Entity {
         let (known, failure, top) = (None, None, Cursor::default());
-        Entity { repo, id, known, loading: Some(loading), failure, raw: false, top }
+        Entity { repo, id, path: None, known, loading: Some(loading), failure, raw: false, top }
+    }
+
+    /// Whether it has another form than its bytes in hexadecimal.
+    pub(in crate::console) fn has_text(&self) -> bool {
+        let of = |known: &Opened| known.record.fields.is_some() || known.text().is_some();
+        self.known.as_deref().is_some_and(of)
     }
 
     /// Takes a result. After a failure what was loaded stays.

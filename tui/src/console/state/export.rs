@@ -1,121 +1,36 @@
 //! What a list shows as data: JSON, or CSV as [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)
 //! describes it.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::iter::Peekable;
 
-use packhouse_host::RepoName;
+use packhouse_host::{PackReport, RepoName};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::columns::TableName;
+use super::condition::Condition;
 use super::log::LogLine;
 use super::model::Model;
+use super::packs::pack_state;
 use super::screen::Screen;
 use crate::text::plural;
+
+mod kinds;
+
+use kinds::{
+    COMMITS, COMPARED, FILES, FOUND, HISTORY, JOBS, Kind, LOG, PACKS, POLICIES, PRUNE, RECORDS,
+    REPOS, RUNS, TOKENS, WORKERS,
+};
 
 /// The lines of a list: those that match its filter, in its order, as far as they are loaded.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::console) struct Export {
     kind: Kind,
+    /// The chosen columns of a CSV.
+    columns: Vec<(&'static str, &'static str)>,
     rows: Vec<Value>,
 }
-
-/// What the lines of a list are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Kind {
-    /// The name of the list, in that of the file.
-    list: &'static str,
-    /// One line: `repo`.
-    noun: &'static str,
-    /// The fields of the columns of the screen, in their order. Others follow, sorted.
-    columns: &'static [&'static str],
-}
-
-const REPOS: Kind = Kind {
-    list: "repos",
-    noun: "repo",
-    columns: &[
-        "repo",
-        "damaged",
-        "packs",
-        "duplicate_bytes",
-        "bytes",
-        "last_gc.outcome",
-        "last_gc.finished_at",
-        "objects",
-        "superseded_bytes",
-    ],
-};
-const PACKS: Kind = Kind {
-    list: "packs",
-    noun: "pack",
-    columns: &["key", "bytes", "retired_at", "needed_bytes", "stored_at", "records"],
-};
-const RECORDS: Kind = Kind {
-    list: "records",
-    noun: "record",
-    columns: &["id", "kind", "length", "needed", "offset", "mpack_key"],
-};
-const COMPARED: Kind = Kind {
-    list: "compared",
-    noun: "record",
-    columns: &["id", "class", "kind", "a.length", "b.length", "a.offset", "b.offset"],
-};
-const COMMITS: Kind = Kind {
-    list: "commits",
-    noun: "commit",
-    columns: &["commit", "branches", "tags", "message", "author", "committed_at"],
-};
-const FILES: Kind = Kind { list: "files", noun: "file", columns: &["path", "object"] };
-const FOUND: Kind = Kind {
-    list: "found",
-    noun: "record",
-    columns: &["repo", "kind", "id", "mpack_key", "offset", "length"],
-};
-const RUNS: Kind = Kind { list: "runs", noun: "run", columns: &["repo", "run", "state"] };
-const HISTORY: Kind = Kind {
-    list: "history",
-    noun: "consolidation",
-    columns: &[
-        "repo",
-        "record.outcome",
-        "record.finished_at",
-        "record.packs_before",
-        "record.packs_after",
-        "record.bytes_before",
-        "record.bytes_after",
-        "record.elapsed_ms",
-        "record.consolidated_key",
-        "record.error",
-    ],
-};
-const JOBS: Kind = Kind {
-    list: "jobs",
-    noun: "job",
-    columns: &["repo", "id", "status", "type", "created_at", "attempt", "reason", "worker"],
-};
-const PRUNE: Kind = Kind {
-    list: "prune",
-    noun: "pack",
-    columns: &["repos", "bytes", "fate", "due_at", "replaced_at", "pack"],
-};
-const POLICIES: Kind = Kind {
-    list: "policies",
-    noun: "repo",
-    columns: &["repo", "due", "packs", "bytes", "own_policy", "reasons"],
-};
-const TOKENS: Kind = Kind {
-    list: "tokens",
-    noun: "token",
-    columns: &["id", "revoked_at", "scope", "repos", "name"],
-};
-const WORKERS: Kind = Kind {
-    list: "workers",
-    noun: "lease",
-    columns: &["worker", "started_at", "lease_until", "id", "type", "repo"],
-};
-const LOG: Kind = Kind { list: "log", noun: "line", columns: &["at", "level", "text"] };
 
 /// The lines of a list that has some. They are made one by one: whether there are any is asked for each
 /// frame.
@@ -146,7 +61,7 @@ impl Export {
     pub(in crate::console) fn text(&self, file: &str) -> String {
         match file.to_ascii_lowercase().ends_with(".json") {
             true => serde_json::to_string_pretty(&self.rows).unwrap_or_default() + "\n",
-            false => csv(self.kind.columns, &self.rows),
+            false => csv(&self.columns, &self.rows),
         }
     }
 }
@@ -155,7 +70,21 @@ impl Model {
     /// The lines of the displayed list; none if it has no lines, or the screen is no list.
     pub(in crate::console) fn export(&self) -> Option<Export> {
         let Listed { kind, rows } = self.listed()?;
-        Some(Export { kind, rows: rows.collect::<Result<_, _>>().ok()? })
+        let columns = self.exported_columns(kind);
+        Some(Export { kind, columns, rows: rows.collect::<Result<_, _>>().ok()? })
+    }
+
+    /// The columns of a list, chosen and in order, where they can be chosen.
+    fn exported_columns(&self, kind: Kind) -> Vec<(&'static str, &'static str)> {
+        let table = match self.screens.last() {
+            None => TableName::Repos,
+            Some(Screen::Packs(_)) => TableName::Packs,
+            Some(Screen::Jobs) => TableName::Jobs,
+            _ => return kind.columns.to_vec(),
+        };
+        let heads = std::iter::once(table.first()).chain(self.columns.of(table).shown());
+        let column = |head| kind.columns.iter().find(|(name, _)| *name == head).copied();
+        heads.filter_map(column).collect()
     }
 
     /// What the lines of the displayed list are: `repos`; none where there is nothing to export.
@@ -165,9 +94,24 @@ impl Model {
 
     fn listed(&self) -> Option<Listed<'_>> {
         match self.screens.last() {
-            None => Listed::of(REPOS, self.repos.from(0)),
-            Some(Screen::Repo(repo)) => Listed::of(PACKS, &repo.known.as_ref()?.packs),
-            Some(Screen::Packs(packs)) => Listed::of(PACKS, packs.shown()),
+            None => {
+                let repos = self.repos.from(0);
+                Listed::of(REPOS, repos.map(|repo| Stated(Condition::of(repo).to_string(), repo)))
+            }
+            Some(Screen::Repo(repo)) => {
+                let known = repo.known.as_ref()?;
+                let damaged: Vec<_> =
+                    known.report.damaged.iter().filter_map(|damage| damage.mpack_key).collect();
+                let state = move |pack: &PackReport| pack_state(pack, damaged.contains(&pack.key));
+                Listed::of(
+                    PACKS,
+                    known.packs.iter().map(move |it| Stated(state(it).to_owned(), it)),
+                )
+            }
+            Some(Screen::Packs(packs)) => Listed::of(
+                PACKS,
+                packs.shown().map(|pack| Stated(packs.state(pack).to_owned(), pack)),
+            ),
             Some(Screen::Records(records)) => Listed::of(RECORDS, &records.pages.entries),
             Some(Screen::Comparison(comparison)) => Listed::of(COMPARED, &comparison.pages.entries),
             Some(Screen::Commits(commits)) => {
@@ -202,6 +146,17 @@ impl Model {
     }
 }
 
+/// A line with its state, in the words of the list.
+struct Stated<'a, T>(String, &'a T);
+
+impl<T: Serialize> Serialize for Stated<'_, T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serde_json::to_value(self.1).map_err(serde::ser::Error::custom)?;
+        row["state"] = Value::from(self.0.clone());
+        row.serialize(serializer)
+    }
+}
+
 /// A run of this console.
 fn run(run: &super::run::Run) -> Value {
     let state = match (run.is_open(), run.is_bad(), run.is_cancelled()) {
@@ -221,25 +176,17 @@ fn run(run: &super::run::Run) -> Value {
     })
 }
 
-/// A head and a line for each row. Objects have a column for each field, `last_gc.outcome`; lists are
-/// JSON in one field. These columns come first, whatever the rows have; the others are sorted.
-fn csv(columns: &[&str], rows: &[Value]) -> String {
-    let rows: Vec<Vec<(String, String)>> = rows.iter().map(fields).collect();
-    let names: BTreeSet<&str> = rows.iter().flatten().map(|(name, _)| name.as_str()).collect();
-    // An object that is missing in some rows is no column of its own.
-    let is_object = |name: &str| {
-        let parent = format!("{name}.");
-        names.iter().chain(columns).any(|other| other.starts_with(&parent))
-    };
-    let others = names.iter().filter(|name| !columns.contains(name) && !is_object(name));
-    let heads: Vec<&str> = columns.iter().chain(others).copied().collect();
-    let mut text = line(heads.iter().copied());
-    for row in &rows {
-        let value = |head: &&str| {
-            let field = row.iter().find(|(name, _)| name == head);
+/// The heads, and a line for each row with the values of these columns. Fields of objects have the names
+/// of both, `last_gc.outcome`; lists are JSON in one field.
+fn csv(columns: &[(&str, &str)], rows: &[Value]) -> String {
+    let mut text = line(columns.iter().map(|(head, _)| *head));
+    for row in rows {
+        let fields = fields(row);
+        let value = |(_, name): &(&str, &str)| {
+            let field = fields.iter().find(|(field, _)| field == name);
             field.map_or("", |(_, value)| value.as_str())
         };
-        text += &line(heads.iter().map(value));
+        text += &line(columns.iter().map(value));
     }
     text
 }
@@ -295,7 +242,9 @@ mod tests {
     use packhouse_host::RepoSummary;
 
     use super::*;
-    use crate::console::tests::fake::{last_gc, summary};
+    use crate::console::state::TableColumns;
+    use crate::console::tests::fake::{last_gc, now, summary};
+    use crate::console::view::tests::model;
 
     #[test]
     fn whether_there_are_lines_is_told_by_the_first() {
@@ -307,27 +256,51 @@ mod tests {
     }
 
     #[test]
-    fn csv_quotes_what_must_be_quoted_and_has_a_column_for_each_field() {
+    fn csv_quotes_what_must_be_quoted() {
         let rows = [
             json!({ "a": "x,y", "b": { "c": 1, "d": "say \"no\"" }, "list": [1, 2] }),
             json!({ "a": "two\nlines", "b": null, "e": true }),
         ];
-        let expected = "e,b.c,a,b.d,list\r\n\
+        let expected = "E,B C,THE A,D,L\r\n\
             ,1,\"x,y\",\"say \"\"no\"\"\",\"[1,2]\"\r\n\
             true,,\"two\nlines\",,\r\n";
-        assert_eq!(csv(&["e", "b.c"], &rows), expected);
+        let columns = [("E", "e"), ("B C", "b.c"), ("THE A", "a"), ("D", "b.d"), ("L", "list")];
+        assert_eq!(csv(&columns, &rows), expected);
     }
 
     #[test]
-    fn the_columns_are_those_of_the_screen_whatever_the_rows_have() {
-        let head = |rows: &[Value]| csv(REPOS.columns, rows).lines().next().unwrap().to_owned();
-        let never = serde_json::to_value(summary("a/b", 1)).unwrap();
-        let last_gc = Some(last_gc("consolidated", "2026-07-01T09:30:00Z"));
-        let once = serde_json::to_value(RepoSummary { last_gc, ..summary("a/c", 1) }).unwrap();
-        let start = "repo,damaged,packs,duplicate_bytes,bytes,last_gc.outcome,last_gc.finished_at,";
-        for rows in [vec![never.clone()], vec![never.clone(), once.clone()], vec![once, never]] {
-            let head = head(&rows);
-            assert!(head.starts_with(start) && !head.contains(",last_gc,"), "{head}");
+    fn the_columns_are_those_of_the_screen_as_chosen_and_named_there() {
+        let mut model = model();
+        let ticket = model.ticket();
+        model.repos.begin(ticket, now());
+        let last_gc = Some(last_gc("failed", "2026-07-01T09:30:00Z"));
+        let failed = RepoSummary { last_gc, ..summary("a/c", 3) };
+        model.repos.take(Ok(vec![summary("a/b", 12), failed]), now());
+        let text = |model: &Model| model.export().unwrap().text("r.csv");
+        let heads = "NAME,STATE,PACKS,RECLAIMABLE,SIZE,LAST CONSOLIDATION,OBJECTS,TO DELETE,";
+        assert!(text(&model).starts_with(heads), "{}", text(&model));
+        *model.columns.of_mut(TableName::Repos) =
+            TableColumns::only(TableName::Repos, &["LAST CONSOLIDATION", "STATE"]);
+        let expected = "NAME,LAST CONSOLIDATION,STATE\r\n\
+            a/b,,fragmented (12)\r\n\
+            a/c,2026-07-01T09:30:00Z,failed\r\n";
+        assert_eq!(text(&model), expected);
+        model.repos.paste_filter("packs>5", now());
+        assert_eq!(text(&model).lines().count(), 2);
+        // JSON has all fields, whatever is displayed.
+        let json = model.export().unwrap().text("r.json");
+        assert!(json.contains("\"superseded_bytes\"") && json.contains("\"state\": \"fragmented"));
+    }
+
+    #[test]
+    fn every_column_that_can_be_chosen_is_exported() {
+        for (table, kind) in
+            [(TableName::Repos, REPOS), (TableName::Packs, PACKS), (TableName::Jobs, JOBS)]
+        {
+            let exported: Vec<&str> = kind.columns.iter().map(|(head, _)| *head).collect();
+            let chosen: Vec<&str> =
+                std::iter::once(table.first()).chain(table.heads().iter().copied()).collect();
+            assert_eq!(exported, chosen);
         }
     }
 
@@ -335,9 +308,10 @@ mod tests {
     fn no_text_is_a_formula() {
         for text in ["=1+1", "+1", "-1", "@x", "\tx", "\rx"] {
             let row = [json!({ "a": text })];
-            let told = csv(&[], &row);
+            let told = csv(&[("A", "a")], &row);
             assert!(told.contains(&format!("'{text}")), "{told:?}");
         }
-        assert_eq!(csv(&[], &[json!({ "a": -1, "b": "a=b" })]), "a,b\r\n-1,a=b\r\n");
+        let row = [json!({ "a": -1, "b": "a=b" })];
+        assert_eq!(csv(&[("A", "a"), ("B", "b")], &row), "A,B\r\n-1,a=b\r\n");
     }
 }

@@ -22,6 +22,8 @@ pub(in crate::console) enum Finding<'a> {
     JobFailed(&'a JobReport),
     /// So many more jobs failed.
     MoreJobsFailed(u64),
+    /// So many jobs wait, and no worker runs.
+    NoWorker(u64),
     /// Packs that may be deleted, and their bytes.
     Prunable(u64, u64),
     /// Packs that were not read within the scrub age, and when the first of them was.
@@ -33,7 +35,7 @@ impl Finding<'_> {
     pub(in crate::console) fn is_wrong(self) -> bool {
         match self {
             Finding::Disk(space) => Disk::of(space) == Disk::Full,
-            Finding::Prunable(..) | Finding::Unchecked(..) => false,
+            Finding::NoWorker(_) | Finding::Prunable(..) | Finding::Unchecked(..) => false,
             _ => true,
         }
     }
@@ -70,6 +72,8 @@ impl Model {
         let more = health.jobs_failed.saturating_sub(self.health.failed_jobs.len() as u64);
         findings.extend((more > 0).then_some(Finding::MoreJobsFailed(more)));
         findings.extend(disk(Disk::NearlyFull));
+        let waiting = self.jobs_without_worker();
+        findings.extend((waiting > 0).then_some(Finding::NoWorker(waiting)));
         let prunable = Finding::Prunable(health.prunable_packs, health.prunable_bytes);
         findings.extend((health.prunable_packs > 0).then_some(prunable));
         let unchecked = Finding::Unchecked(health.unchecked_packs, health.oldest_check);
@@ -86,6 +90,7 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use jiff::ToSpan;
     use packhouse_host::{Health, JobStatus};
 
     use super::*;
@@ -125,6 +130,7 @@ mod tests {
                 Finding::JobFailed(_) => 'j',
                 Finding::MoreJobsFailed(2) => 'm',
                 Finding::MoreJobsFailed(_) => '?',
+                Finding::NoWorker(_) => 'w',
                 Finding::Prunable(..) => 'p',
                 Finding::Unchecked(..) => 'c',
             };
@@ -134,6 +140,11 @@ mod tests {
         let disk = Some(DiskSpace { used_bytes: 91 << 40, free_bytes: 9 << 40 });
         model.health.known = Some(Health { disk, ..health });
         assert_eq!(kinds(&model), "dfjmspc");
+        let health = Health { disk, jobs_queued: 3, next_job_at: Some(now()), ..health };
+        model.health.known = Some(health);
+        assert_eq!(kinds(&model), "dfjmspc", "a worker may come");
+        model.now = now() + 1.minute();
+        assert_eq!(kinds(&model), "dfjmswpc");
         model.repos = Default::default();
         model.health = Default::default();
         model.health.known = Some(Health::default());

@@ -3,14 +3,10 @@
 use packhouse_host::MpackKey;
 use packhouse_host::contents::Kind;
 
-use super::commits::Commits;
-use super::comparison::Comparison;
 use super::entity::Entity;
-use super::files::Files;
 use super::find::Find;
 use super::model::Model;
 use super::packs::Packs;
-use super::records::Records;
 use super::screen::Screen;
 use super::ticket::Ticket;
 
@@ -63,45 +59,6 @@ impl Model {
     pub(in crate::console) fn packs_awaiting(&mut self, ticket: Ticket) -> Option<&mut Packs> {
         self.screens.iter_mut().find_map(|screen| match screen {
             Screen::Packs(packs) if packs.loading == Some(ticket) => Some(packs.as_mut()),
-            _ => None,
-        })
-    }
-
-    /// The records of a pack that wait for a ticket.
-    pub(in crate::console) fn records_awaiting(&mut self, ticket: Ticket) -> Option<&mut Records> {
-        self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Records(records) if records.pages.loading == Some(ticket) => {
-                Some(records.as_mut())
-            }
-            _ => None,
-        })
-    }
-
-    /// The comparison that waits for a ticket.
-    pub(in crate::console) fn comparison_awaiting(
-        &mut self,
-        ticket: Ticket,
-    ) -> Option<&mut Comparison> {
-        self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Comparison(it) if it.pages.loading == Some(ticket) => Some(it.as_mut()),
-            _ => None,
-        })
-    }
-
-    /// The commits that wait for a ticket.
-    pub(in crate::console) fn commits_awaiting(&mut self, ticket: Ticket) -> Option<&mut Commits> {
-        self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Commits(commits) if commits.pages.loading == Some(ticket) => {
-                Some(commits.as_mut())
-            }
-            _ => None,
-        })
-    }
-
-    /// The files that wait for a ticket.
-    pub(in crate::console) fn files_awaiting(&mut self, ticket: Ticket) -> Option<&mut Files> {
-        self.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Files(files) if files.pages.loading == Some(ticket) => Some(files.as_mut()),
             _ => None,
         })
     }

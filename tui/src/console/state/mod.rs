@@ -78,6 +78,7 @@ pub(super) use model::Model;
 pub(super) use named_filters::NamedFilter;
 pub(super) use pace::Pace;
 pub(super) use packs::{Packs, pack_state};
+pub(super) use pages::Paged;
 pub(super) use palette::Palette;
 pub(super) use policy_form::{Field, PolicyChange, PolicyForm};
 pub(super) use prompt::{Prompt, Wanted};

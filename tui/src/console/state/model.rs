@@ -42,6 +42,8 @@ pub(in crate::console) struct Model {
     pub(in crate::console) store: String,
     /// The columns of the tables.
     pub(in crate::console) columns: ChosenColumns,
+    /// The config file, whether it exists or not.
+    pub(in crate::console) config: Option<String>,
     /// Where the store is, for the commands of the config.
     pub(in crate::console) place: StorePlace,
     /// The time of the last message.
@@ -107,6 +109,7 @@ impl Model {
             read_only,
             store,
             columns: ChosenColumns::default(),
+            config: None,
             place: StorePlace::default(),
             now: Timestamp::UNIX_EPOCH,
             minute: 0,

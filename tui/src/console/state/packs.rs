@@ -248,7 +248,7 @@ impl Packs {
 pub(in crate::console) fn pack_state(pack: &PackReport, damaged: bool) -> &'static str {
     match pack.retired_at {
         _ if damaged => "Damaged",
-        Some(_) => "Pending deletion",
+        Some(_) => "Replaced",
         None if pack.consolidated => "Consolidated",
         None => "",
     }
@@ -267,8 +267,8 @@ mod tests {
         assert_eq!(packs.counts(), (9, 1));
         assert_eq!(packs.state(packs.current().unwrap()), "Damaged");
         let last = packs.shown().last().unwrap();
-        assert_eq!(packs.state(last), "Pending deletion");
-        packs.search("PENDING");
+        assert_eq!(packs.state(last), "Replaced");
+        packs.search("REPLACED");
         assert_eq!(packs.len(), 1, "of two, one is damaged");
         let key = packs.current().unwrap().key;
         packs.search(&key.hex()[..17]);

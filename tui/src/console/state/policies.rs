@@ -4,11 +4,12 @@
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
-use packhouse_host::{PolicyCheck, PolicyReport};
+use packhouse_host::{Policy, PolicyCheck, PolicyReport};
 
 use super::cursor::Cursor;
 use super::input::Input;
 use super::pace::Pace;
+use super::policy_form::PolicyChange;
 use crate::console::failure::{BackendResult, Failure};
 use crate::console::keys::Action;
 
@@ -77,6 +78,30 @@ impl Policies {
             }),
             Err(failure) => self.failure = Some(failure),
         }
+    }
+
+    /// The repos that a change makes due, which are not due now, as far as repos are loaded. The first
+    /// reason of the first.
+    pub(in crate::console) fn made_due(
+        &self,
+        change: &PolicyChange,
+        now: Timestamp,
+    ) -> (u64, Option<String>) {
+        let default = self.default.as_ref().map(|default| default.policy);
+        let built_in = Policy::default();
+        let to = match (&change.to, &change.now.repo, &default) {
+            (Some(to), ..) => to,
+            (None, Some(_), Some(default)) => default,
+            (None, ..) => &built_in,
+        };
+        let concerned = |check: &&PolicyCheck| match &change.now.repo {
+            Some(repo) => check.repo == *repo,
+            None => !check.own_policy,
+        };
+        let new = self.checks.iter().filter(concerned).filter(|check| !check.due);
+        let mut reasons = new.filter_map(|check| check.reasons_under(to, now).into_iter().next());
+        let first = reasons.next();
+        (first.iter().count() as u64 + reasons.count() as u64, first)
     }
 
     /// Sorts by the order that is `by` further; the first follows the last.

@@ -75,6 +75,13 @@ impl Rule {
         }
         let refused = |expected: &str| format!("{}: {text} is not {expected}", self.name());
         let seconds = || {
+            // Seconds are not meant: nobody reads a store within 30 seconds.
+            if text != "0" && text.parse::<f64>().is_ok() {
+                return Err(format!(
+                    "{}: {text} has no unit: {text}d, {text}h or {text}m?",
+                    self.name()
+                ));
+            }
             let age = parse_duration(text).map(|age| age.as_secs());
             age.map_err(|_| refused("a time like 30d, 12h or 30m"))
         };
@@ -243,6 +250,7 @@ mod tests {
             (1, "-1", "growth: -1 is not a number above 0"),
             (1, "inf", "growth: inf is not"),
             (2, "soon", "max age: soon is not a time like"),
+            (2, "12", "max age: 12 has no unit: 12d, 12h or 12m?"),
         ] {
             type_into(&mut form, line, text);
             let refusal = form.change().unwrap_err();

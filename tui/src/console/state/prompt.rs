@@ -7,7 +7,7 @@ use super::input::Input;
 pub(in crate::console) enum Wanted {
     /// The ID of a record, or its beginning.
     Id,
-    /// A folder or a file of the displayed commit.
+    /// Words of paths of the displayed commit; after a `/`, a folder or a file.
     Path,
     /// Words to search packs for.
     Packs,
@@ -26,7 +26,7 @@ impl Wanted {
     pub(in crate::console) const fn label(self) -> &'static str {
         match self {
             Wanted::Id => "find ID: ",
-            Wanted::Path => "path: ",
+            Wanted::Path => "search, or /FOLDER: ",
             Wanted::Packs | Wanted::Records | Wanted::Help => "search: ",
             Wanted::Token => "read|push|admin REPOS [90d] [NAME]: ",
             Wanted::File => "export to (.csv, .json): ",

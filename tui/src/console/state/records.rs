@@ -6,7 +6,9 @@
 use packhouse_host::contents::Kind;
 use packhouse_host::{MpackKey, PackRecord, PackRecordsPage, PackRecordsQuery, RepoName};
 
-use super::pages::Pages;
+use super::model::Model;
+use super::pages::{Paged, Pages};
+use super::screen::Screen;
 use super::ticket::Ticket;
 use crate::console::failure::BackendResult;
 
@@ -74,14 +76,6 @@ impl Records {
         PackRecordsQuery { pack: self.pack, from, limit: RECORDS_PAGE, kind, id }
     }
 
-    /// Takes a page.
-    pub(in crate::console) fn take(&mut self, answer: BackendResult<PackRecordsPage>) {
-        self.pages.take(answer.map(|page| {
-            self.whole = Some((page.pack_bytes, page.pack_records));
-            (page.records, page.next)
-        }));
-    }
-
     /// Shows only the records of a kind, or with the beginning of an ID. Nothing is known of them
     /// yet.
     pub(in crate::console) fn search(&mut self, text: &str) {
@@ -98,11 +92,6 @@ impl Records {
         &self.text
     }
 
-    /// Whether a search has not found a page of records yet.
-    pub(in crate::console) fn is_searching(&self) -> bool {
-        !self.text.is_empty() && self.pages.entries.len() < RECORDS_PAGE as usize
-    }
-
     /// How much of the pack was searched, in percent; none at its end.
     pub(in crate::console) fn searched(&self) -> Option<u64> {
         let (bytes, _) = self.whole?;
@@ -117,6 +106,32 @@ impl Records {
             Some(_) => RecordState::Duplicate,
             None => RecordState::Dropped,
         }
+    }
+}
+
+impl Paged for Records {
+    type Page = PackRecordsPage;
+
+    fn awaiting(model: &mut Model, ticket: Ticket) -> Option<&mut Self> {
+        model.screens.iter_mut().find_map(|screen| match screen {
+            Screen::Records(it) if it.pages.loading == Some(ticket) => Some(it.as_mut()),
+            _ => None,
+        })
+    }
+
+    fn take(&mut self, answer: BackendResult<PackRecordsPage>) {
+        self.pages.take(answer.map(|page| {
+            self.whole = Some((page.pack_bytes, page.pack_records));
+            (page.records, page.next)
+        }));
+    }
+
+    fn give_up(&mut self) {
+        self.pages.loading = None;
+    }
+
+    fn is_searching(&self) -> bool {
+        !self.text.is_empty() && self.pages.entries.len() < RECORDS_PAGE as usize
     }
 }
 

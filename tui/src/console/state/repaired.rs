@@ -6,8 +6,30 @@ use packhouse_host::{Problem, RepoName, VerifyReport};
 
 use super::model::Model;
 use super::run::{Outcome, Run, RunState, Work};
+use super::screen::Screen;
 
 impl Model {
+    /// The repos that a repair would be about: the displayed one, the marked ones, or the selected one;
+    /// without those that have no known damage.
+    pub(in crate::console) fn to_repair(&self) -> Vec<RepoName> {
+        let has_damage = |name: &RepoName| self.repos.get(name).is_some_and(|it| it.damaged > 0);
+        match self.screens.last() {
+            Some(Screen::Repo(_) | Screen::Run(_)) => {
+                self.repairable_here().cloned().into_iter().collect()
+            }
+            None if self.repos.marks() > 0 => {
+                let marked = self.repos.marked().into_iter().filter(|repo| repo.damaged > 0);
+                marked.map(|repo| repo.repo).collect()
+            }
+            _ => self.current_repo().filter(has_damage).into_iter().collect(),
+        }
+    }
+
+    /// All repos with known damage.
+    pub(in crate::console) fn damaged_repos(&self) -> impl Iterator<Item = &RepoName> {
+        self.repos.wrong().filter(|repo| repo.damaged > 0).map(|repo| &repo.repo)
+    }
+
     /// Whether the last repair of this console has left the damage of a repo as it is, and nothing was
     /// stored there since.
     pub(in crate::console) fn is_repaired_in_vain(&self, known: &RepoDetail) -> bool {

@@ -131,7 +131,7 @@ async fn a_job_is_retried_with_its_button() {
     store.put_job(job(1, "gabriel/notes", JobStatus::Failed));
     let mut console = Console::on(store, 80, 24).await;
     console.press(&["2", "r"]).await;
-    console.shows("[ Back ]  Esc");
+    console.shows("[ Cancel ]  Esc");
     console.press(&["Tab", "Enter"]).await;
     assert_eq!(console.calls("retry").len(), 1, "{:?}", console.store.calls());
 }

@@ -117,7 +117,7 @@ async fn a_branch_is_deleted_after_a_confirmation_that_says_how_to_undo_it() {
 async fn a_damaged_repo_is_repaired_after_a_confirmation() {
     let mut console = Console::on(damaged(), 110, 30).await;
     console.press(&["3"]).await;
-    console.shows("v lists all damage, and R repairs");
+    console.shows("R repairs what has intact copies in the store, A all damaged repos.");
     console.press(&["Enter"]).await;
     console.press(&["v"]).await;
     console.shows("Press R to repair it from intact copies in the store.");
@@ -133,6 +133,48 @@ async fn a_damaged_repo_is_repaired_after_a_confirmation() {
     console.shows("There is nothing to repair");
     console.press(&["1", "r"]).await;
     console.hides("damaged");
+}
+
+#[tokio::test]
+async fn all_damaged_repos_are_repaired_after_one_confirmation() {
+    let store = damaged();
+    store.put_damage("gabriel/photos", &[0]);
+    let mut console = Console::on(store, 110, 30).await;
+    console.press(&["3"]).await;
+    console.shows("▸✗ gabriel/notes: damaged");
+    console.shows("hash mismatch");
+    console.press_shown(&["A repair all"]).await;
+    console.shows("packhouse › 2 repos › repair");
+    console.shows("Repair 2 damaged repos?");
+    console.press(&["Enter", "A"]).await;
+    assert_eq!(console.calls("verify"), [""; 0]);
+    console.press_shown(&["y repair"]).await;
+    assert_eq!(console.calls("verify"), ["gabriel/notes", "gabriel/photos"]);
+    assert_eq!(console.app.model.focus(), Focus::Runs);
+    console.shows("2 done");
+    console.press(&["3", "r"]).await;
+    console.hides("damaged");
+    console.press(&["A"]).await;
+    console.shows("There is nothing to repair");
+}
+
+#[tokio::test]
+async fn marked_repos_are_repaired_if_they_are_damaged() {
+    let store = damaged();
+    store.put_damage("gabriel/photos", &[0]);
+    let mut console = Console::on(store, 110, 30).await;
+    console.press(&["End", "Space", "R"]).await;
+    console.shows("None of the marked repos is damaged");
+    console.press(&["Home", "Space"]).await;
+    console.press_shown(&["R repair"]).await;
+    console.shows("Repair gabriel/notes?");
+    console.press(&["Esc", "Esc"]).await;
+    // From the palette of any screen, and of the selected repo.
+    console.press(&["5", ":", "r", "e", "p", "a", "i", "r", "Enter"]).await;
+    console.shows("Repair 2 damaged repos?");
+    console.press(&["Esc", "1", "R", "y"]).await;
+    assert_eq!(console.calls("verify"), ["gabriel/photos"]);
+    assert_eq!(console.app.model.focus(), Focus::Done);
 }
 
 #[tokio::test]
@@ -172,7 +214,7 @@ async fn a_repair_that_leaves_problems_says_what_to_push_and_is_not_offered_agai
     console.press_shown(&["R repair"]).await;
     console.press(&["y"]).await;
     console.shows("1 problem left");
-    console.shows("copy of the rest");
+    console.shows("Push it again from a clone that has it");
     console.shows("Push the same bytes again: packhouse push gabriel/notes FILE");
     console.shows("restore the file from a backup");
     console.hides("Press R");

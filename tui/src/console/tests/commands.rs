@@ -21,6 +21,7 @@ fn commands() -> Vec<CustomCommand> {
         read_only,
         wait: name != "usage",
         description: (name == "usage").then(|| "Show how much the store takes".to_owned()),
+        question: (name == "import").then(|| "Import all of it?".to_owned()),
         position: "console.toml:1".to_owned(),
     };
     let text = |text: &str| Word::Text(text.to_owned());
@@ -205,4 +206,18 @@ async fn another_signal_ends_the_console_during_a_command() {
     console.send([Input::Event(Event::Key(event("x"))), Input::Signal(15)]);
     console.turn_until(|console| console.exit.is_some()).await;
     assert_eq!(console.exit, Some(Exit::Signal(15)));
+}
+
+#[tokio::test]
+async fn a_command_with_a_question_runs_after_it_is_confirmed() {
+    let mut console = console(false, 100, 24).await;
+    console.press(&["F9"]).await;
+    console.shows("packhouse › command › import");
+    console.shows("Import all of it?");
+    console.shows("Runs        import");
+    console.press(&["Enter"]).await;
+    assert_eq!(started(&console), [""; 0], "Enter presses the button that changes nothing");
+    console.press(&["F9"]).await;
+    console.press_shown(&["y run import"]).await;
+    assert_eq!(started(&console), ["import"]);
 }

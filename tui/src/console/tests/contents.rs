@@ -125,19 +125,32 @@ async fn more_commits_and_files_are_loaded_as_one_scrolls() {
 }
 
 #[tokio::test]
-async fn a_folder_is_asked_for_and_an_unknown_one_is_named() {
+async fn files_are_searched_and_a_folder_is_listed_and_no_error_loses_the_list() {
     let mut console = Console::on(filled(), 100, 24).await;
     console.press(&["b", "Enter"]).await;
-    console.press_shown(&["/ path"]).await;
-    console.type_in("takes").await;
+    console.press_shown(&["/ search"]).await;
+    console.type_in("BRIDGE 07").await;
     console.press_shown(&["Enter apply"]).await;
+    console.shows("No matches for “BRIDGE 07”. / searches for something else.");
+    console.press(&["/", "Ctrl-u"]).await;
+    console.type_in("bridge 07").await;
+    console.press(&["Enter"]).await;
+    console.shows("1 file matching “bridge 07”");
+    console.shows("▸0b0b0b0b0b0b  takes/bridge_07.wav");
+    console.press(&["Enter"]).await;
+    console.shows("Path        takes/bridge_07.wav");
+    console.press(&["Esc", "/", "Ctrl-u"]).await;
+    console.type_in("/takes").await;
+    console.press(&["Enter"]).await;
     console.shows("30 files in takes");
     console.hides("README.md");
+    // A folder that does not exist is named, and the list stays.
     console.press(&["/", "x", "Enter"]).await;
-    console.shows("Listing the files failed.");
     console.shows("takesx");
+    console.shows("30 files in takes");
     console.press(&["/", "Ctrl-u", "Enter"]).await;
     console.shows("README.md");
+    console.hides("takesx");
     console.press(&["/", "z", "Esc"]).await;
     assert_eq!(console.app.model.focus(), Focus::Files, "the question is withdrawn");
 }

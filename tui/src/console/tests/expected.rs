@@ -123,7 +123,8 @@ async fn a_list_is_exported_to_a_new_file_whose_name_is_shown() {
     console.press(&["Ctrl-s", "Ctrl-u"]).await;
     console.type_in(file.to_str().unwrap()).await;
     console.press(&["Enter"]).await;
-    console.shows("exists, and stays as it is");
+    console.shows("1 repo written to ");
+    console.shows("r-2.json");
     // A screen that is no list has nothing to export.
     console.press(&["3", "Ctrl-s"]).await;
     assert_eq!(console.app.model.focus(), Focus::Health);

@@ -35,7 +35,7 @@ async fn a_failed_job_is_found_read_and_retried_with_displayed_keys() {
     console.press_shown(&["y retry job"]).await;
     assert_eq!(console.calls("retry"), ["8"]);
     console.shows("Job 8 is queued again");
-    console.shows("gc of gabriel/notes: queued, attempt 1");
+    console.shows("gc of gabriel/notes: queued");
     console.shows("Retried     2026-07-01 12:00:00 UTC, just now");
     console.hides("Started");
     console.hides("Finished");
@@ -138,7 +138,7 @@ fn troubled() -> Fake {
 #[tokio::test]
 async fn every_finding_has_a_next_step_and_enter_goes_there() {
     let mut console = Console::on(troubled(), 120, 26).await;
-    console.press_shown(&["3 health"]).await;
+    console.press(&["3"]).await;
     let go = async |console: &mut Console, down: usize| {
         console.press(&["3", "Home"]).await;
         console.press(&vec!["Down"; down]).await;
@@ -146,7 +146,7 @@ async fn every_finding_has_a_next_step_and_enter_goes_there() {
         console.press(&["Enter"]).await;
     };
     console.shows("▸✗ a/damaged: damaged");
-    console.shows("v lists all damage, and R repairs");
+    console.shows("R repairs what has intact copies in the store, A all damaged repos.");
     go(&mut console, 0).await;
     console.shows("packhouse › a/damaged");
     console.press(&["Esc"]).await;
@@ -252,10 +252,25 @@ async fn a_retried_job_is_new_at_once() {
     console.store.hold("job");
     console.store.hold("jobs");
     console.press(&["r", "y"]).await;
-    console.shows("queued, attempt 1");
+    console.shows(": queued");
     console.hides("Started");
     console.press(&["Esc"]).await;
     console.shows("queued");
     console.hides("9h");
     console.hides("studio-1:4711");
+}
+
+#[tokio::test]
+async fn a_failure_whose_damage_is_healed_needs_no_attention() {
+    let store = Fake::three();
+    store.put_job(JobReport { healed: true, ..job(1, "gabriel/notes", JobStatus::Failed) });
+    let mut console = Console::on(store, 120, 20).await;
+    console.hides("✗");
+    console.press(&["3"]).await;
+    console.shows("Nothing needs attention.");
+    console.press(&["2"]).await;
+    console.shows("healed");
+    console.shows("0 failed");
+    console.press(&["Enter"]).await;
+    console.shows("failed (damage healed since)");
 }

@@ -55,7 +55,7 @@ async fn the_three_worst_repos_are_consolidated_with_displayed_keys() {
 
     console.press_shown(&["Enter open"]).await;
     console.shows("VERIFIED BEFORE PUBLISHING");
-    console.shows("kept until packhouse prune deletes them");
+    console.shows("kept until a prune deletes them");
     let proven = console.app.model.runs.current().map(|run| run.of()).unwrap();
     assert!(worst.contains(&proven));
     console.press_shown(&["Esc back", "Esc back"]).await;

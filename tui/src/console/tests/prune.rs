@@ -31,7 +31,7 @@ async fn packs_are_seen_with_reasons_and_deleted_with_displayed_keys() {
     let mut console = Console::on(worn(), 120, 30).await;
     console.shows("! 590.0 MiB to prune");
     console.press(&["4"]).await;
-    console.shows("2 packs, 348.0 KiB due · 1 pack, 464.0 KiB waiting · 1 kept");
+    console.shows("2 packs, 348.0 KiB due · 1 pack, 464.0 KiB waiting · 1 pack, 348.0 KiB kept");
     console.shows("gabriel/notes has replaced it, 2026-06-01 12:00");
     console.press(&["Down"]).await;
     console.shows("its repos were deleted, the last 2026-06-19 12:00");
@@ -50,7 +50,7 @@ async fn packs_are_seen_with_reasons_and_deleted_with_displayed_keys() {
     console.press(&["l"]).await;
     console.shows("the store: 2 packs deleted");
     console.press(&["4"]).await;
-    console.shows("nothing is due · 1 pack, 464.0 KiB waiting · 1 kept");
+    console.shows("nothing is due · 1 pack, 464.0 KiB waiting · 1 pack, 348.0 KiB kept");
     console.press(&["p"]).await;
     assert_eq!(console.app.model.focus(), Focus::Prune, "there is nothing to delete");
     console.shows("Nothing can be deleted yet; the next pack is due 2026-07-04 12:00 UTC");

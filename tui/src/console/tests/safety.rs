@@ -91,7 +91,9 @@ impl Bench {
             Subject::Prune(report, _) => report.packs_deleted > 0,
             Subject::NewToken(_) => true,
             Subject::Revoke(token) => token.revoked_at.is_none(),
-            Subject::Policy(_) | Subject::Branch(_) | Subject::Repair(_) => true,
+            Subject::Policy(_) | Subject::Branch(_) => true,
+            Subject::Repair(repos) => !repos.is_empty(),
+            Subject::Command(_) => true,
         };
         ready
             && dialog.is_seen()
@@ -101,6 +103,9 @@ impl Bench {
                     pressed == key("y") || (pressed == key("Enter") && is_selected)
                 }
                 (Focus::Typing, Asks::Count(typed), Subject::Many(repos)) => {
+                    pressed == key("Enter") && typed.text().trim() == repos.len().to_string()
+                }
+                (Focus::Typing, Asks::Count(typed), Subject::Repair(repos)) => {
                     pressed == key("Enter") && typed.text().trim() == repos.len().to_string()
                 }
                 (Focus::Typing, Asks::Count(typed), Subject::Prune(report, _)) => {

@@ -1,7 +1,7 @@
 //! Who works on jobs, with real keys through the loop.
 
 use jiff::ToSpan;
-use packhouse_host::{JobReport, JobStatus};
+use packhouse_host::{Health, JobReport, JobStatus};
 
 use super::fake::{job, now};
 use super::fake_store::Fake;
@@ -57,4 +57,31 @@ async fn the_demo_has_a_worker() {
     console.press(&["8"]).await;
     console.shows("▸studio-1:4711");
     console.shows("1 worker · 1 job");
+}
+
+#[tokio::test]
+async fn jobs_that_wait_without_a_worker_are_said_with_the_command_that_starts_one() {
+    let store = Fake::three();
+    store.put_job(job(3, "gabriel/notes", JobStatus::Queued));
+    store.put_job(job(4, "gabriel/photos", JobStatus::Queued));
+    let due = Health { next_job_at: Some(now() - 30.seconds()), ..Health::default() };
+    store.put_health(due);
+    let mut console = Console::on(store, 120, 24).await;
+    console.press(&["2"]).await;
+    console.hides("no worker seen");
+    console.store.advance(31);
+    console.press(&["R"]).await;
+    console.shows("! 2 jobs wait, no worker seen");
+    console.shows("2 jobs wait, no worker seen. Start one: packhouse worker");
+    console.press(&["8"]).await;
+    console.shows("2 jobs wait, no worker seen. Start one: packhouse worker");
+    console.press(&["3"]).await;
+    console.shows("the first since 2026-07-01");
+    console.press_shown(&["Enter open"]).await;
+    console.shows("only queued");
+    // A worker in any process has a lease.
+    let leased_until = Some(now() + 60.seconds());
+    console.store.put_health(Health { leased_until, ..due });
+    console.press(&["R"]).await;
+    console.hides("no worker seen");
 }

@@ -21,6 +21,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
             Focus::History | Focus::Search => {
                 model.history.more(ticket).map(|query| Effect::History(ticket, query))
             }
+            Focus::Health => health::damage(model),
             _ => contents::more(model),
         };
         return next.into_iter().collect();
@@ -109,6 +110,7 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Export => export::ask(model),
         Action::DeleteBranch => branches::ask(model),
         Action::Repair => return ask::ask_repair(model),
+        Action::RepairAll => return ask::ask_repair_all(model),
         Action::Commits => return contents::show_commits(model),
         Action::Entity => return contents::show_commit(model),
         Action::Raw => contents::turn_raw(model),
@@ -127,6 +129,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
         Action::Confirm => return ask::confirm(model),
         Action::Decline => return ask::decline(model),
         Action::Press => return press(model),
+        Action::NextField => policies::step(model, 1),
+        Action::PreviousField => policies::step(model, -1),
         Action::NextButton => model.step_button(true),
         Action::PreviousButton => model.step_button(false),
         Action::Wait => (model.leave, model.leave_button) = (Some(Leave::Waiting), None),
@@ -153,7 +157,8 @@ pub(super) fn act(model: &mut Model, action: Action) -> Vec<Effect> {
 /// Whether an action shows another screen.
 const fn leads_elsewhere(action: Action) -> bool {
     use Action::{
-        Find, Health, History, Jobs, Log, Policies, Prune, Repos, Runs, Server, Tokens, Workers,
+        Find, Health, History, Jobs, Log, Policies, Prune, RepairAll, Repos, Runs, Server, Tokens,
+        Workers,
     };
     matches!(
         action,
@@ -163,6 +168,7 @@ const fn leads_elsewhere(action: Action) -> bool {
             | Prune
             | Policies
             | Find
+            | RepairAll
             | Tokens
             | Workers
             | Server

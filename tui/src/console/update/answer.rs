@@ -30,7 +30,7 @@ pub(super) fn accept(model: &mut Model) -> Vec<Effect> {
         Wanted::Records => return contents::search_records(model, &text),
         Wanted::Id => return find::show(model, text),
         Wanted::File => return export::write(model, text),
-        Wanted::Path => return contents::go_to(model, &text),
+        Wanted::Path => return contents::search_files(model, &text),
     }
     Vec::new()
 }

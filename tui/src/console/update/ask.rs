@@ -81,6 +81,9 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     };
     model.dialog = None;
+    if let Confirmed::Command(line) = confirmed {
+        return vec![Effect::Command(line)];
+    }
     if model.screens.is_empty() {
         // The marks have served their purpose.
         model.repos.unmark();
@@ -110,10 +113,9 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
             let ticket = model.ticket();
             return vec![Effect::DeleteBranch(permit, ticket, branch)];
         }
-        Confirmed::Repair(permit, repo) => {
-            let (ticket, call) = (model.ticket(), Call::Repair(permit));
-            model.runs.ask(ticket, repo, Work::Repair, call, model.now);
-            work::show(model, ticket);
+        Confirmed::Command(_) => {}
+        Confirmed::Repair(permit, repos) => {
+            run_each(model, repos, Work::Repair, || Call::Repair(permit.clone()));
         }
         Confirmed::Prune(permit, asked_at) => {
             let (ticket, call) = (model.ticket(), Call::Prune(permit, asked_at));
@@ -121,18 +123,27 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
             work::show(model, ticket);
         }
         Confirmed::Many(permit, repos) => {
-            work::show_all(model);
-            let mut bulk = Vec::with_capacity(repos.len());
-            for repo in repos {
-                let ticket = model.ticket();
-                let call = Call::Consolidate(permit.clone());
-                model.runs.ask(ticket, repo, Work::Consolidate, call, model.now);
-                bulk.push(ticket);
-            }
-            model.runs.begin_bulk(bulk);
+            run_each(model, repos, Work::Consolidate, || Call::Consolidate(permit.clone()));
         }
     }
     work::start(model)
+}
+
+/// Queues a run of each repo, and shows it, or the list of all.
+fn run_each(model: &mut Model, repos: Vec<RepoName>, work: Work, call: impl Fn() -> Call) {
+    let mut bulk = Vec::with_capacity(repos.len());
+    for repo in repos {
+        let ticket = model.ticket();
+        model.runs.ask(ticket, repo, work, call(), model.now);
+        bulk.push(ticket);
+    }
+    match &bulk[..] {
+        [only] => work::show(model, *only),
+        _ => {
+            work::show_all(model);
+            model.runs.begin_bulk(bulk);
+        }
+    }
 }
 
 /// The operator declines a plan, or to quit.
@@ -162,20 +173,47 @@ pub(super) fn verify(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// Asks whether to repair the displayed repo. If it has a run, shows that instead.
+/// Asks whether to repair the displayed repo, the selected one, or the marked ones. If the only one has
+/// a run, shows that instead.
 pub(super) fn ask_repair(model: &mut Model) -> Vec<Effect> {
-    let repo = model.to_repair().cloned();
-    if repo.is_none() && !model.read_only {
+    let repos = model.to_repair();
+    if repos.is_empty() && !model.read_only {
         let why = match model.damaged_here() {
             Some(_) => "The last repair found no intact copies, and nothing was stored since",
+            None if model.focus() == Focus::Repos && model.repos.marks() > 0 => {
+                "None of the marked repos is damaged"
+            }
             None => "There is nothing to repair",
         };
         model.notice = Some(why.to_owned());
     }
-    if let Some(repo) = repo.filter(|_| !model.read_only)
-        && !work::show_open(model, &repo)
+    ask_to_repair(model, repos)
+}
+
+/// Asks whether to repair all damaged repos.
+pub(super) fn ask_repair_all(model: &mut Model) -> Vec<Effect> {
+    let repos: Vec<RepoName> = model.damaged_repos().cloned().collect();
+    if repos.is_empty() {
+        model.notice = Some("There is nothing to repair: no repo has known damage".to_owned());
+    }
+    ask_to_repair(model, repos)
+}
+
+/// Asks whether to repair repos. Those that are being repaired, or will be, are left out.
+fn ask_to_repair(model: &mut Model, repos: Vec<RepoName>) -> Vec<Effect> {
+    if repos.is_empty() || model.read_only {
+        return Vec::new();
+    }
+    if let [only] = &repos[..]
+        && work::show_open(model, only)
     {
-        model.dialog = Some(ConfirmDialog::of_repair(repo, model.ticket()));
+        return Vec::new();
+    }
+    let busy = busy(model, Work::Repair);
+    let repos: Vec<RepoName> = repos.into_iter().filter(|repo| !busy.contains(repo)).collect();
+    match repos.is_empty() {
+        true => work::show_all(model),
+        false => model.dialog = Some(ConfirmDialog::of_repair(repos, model.ticket())),
     }
     Vec::new()
 }

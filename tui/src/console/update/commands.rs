@@ -1,11 +1,15 @@
 //! Commands of the config.
 
 use crate::console::msg::{Effect, Ended};
-use crate::console::state::{Level, Model};
+use crate::console::state::{ConfirmDialog, Level, Model};
 
-/// Runs a command on what is selected.
+/// Runs a command on what is selected, after its question if it has one.
 pub(super) fn run(model: &mut Model, at: usize) -> Vec<Effect> {
     match model.command_line(at) {
+        Ok(line) if line.question.is_some() => {
+            model.dialog = Some(ConfirmDialog::of_command(line, model.ticket()));
+            Vec::new()
+        }
         Ok(line) => vec![Effect::Command(Box::new(line))],
         Err(refusal) => {
             model.notice = Some(refusal);

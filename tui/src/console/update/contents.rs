@@ -1,12 +1,12 @@
 //! What is inside repos: shows commits, the files of a commit, and records.
 
-use packhouse_host::{FilesPage, LogPage, PackRecordsPage, RepoName};
+use packhouse_host::RepoName;
 
 use super::prompt;
 use crate::console::failure::BackendResult;
 use crate::console::msg::Effect;
 use crate::console::state::{
-    Commits, Entity, Files, Item, Model, Opened, Records, Screen, Ticket, Wanted,
+    Commits, Entity, Files, Item, Model, Opened, Paged, Records, Screen, Ticket, Wanted,
 };
 
 /// Shows the commits of the current repo: those of the selected branch, or of the default branch.
@@ -80,7 +80,13 @@ pub(super) fn show_commit(model: &mut Model) -> Vec<Effect> {
 fn show_record(model: &mut Model, id: String) -> Vec<Effect> {
     let Some(repo) = model.current_repo() else { return Vec::new() };
     let ticket = model.ticket();
-    let entity = Entity::new(repo.clone(), id.clone(), ticket);
+    let path = match model.screens.last() {
+        // The record of the commit, which is opened from there as well, has no path.
+        Some(Screen::Files(files)) => files.pages.current().filter(|file| file.object == id),
+        _ => None,
+    };
+    let path = path.map(|file| file.path.clone());
+    let entity = Entity { path, ..Entity::new(repo.clone(), id.clone(), ticket) };
     model.screens.push(Screen::Entity(Box::new(entity)));
     vec![Effect::Entity(ticket, repo, id)]
 }
@@ -117,19 +123,28 @@ pub(super) fn more(model: &mut Model) -> Option<Effect> {
     }
 }
 
-/// Asks for a folder or a file of the displayed commit.
+/// Asks for words of a path, or after a `/` for a folder or a file, of the displayed commit.
 pub(super) fn ask_path(model: &mut Model) {
     if let Some(Screen::Files(files)) = model.screens.last() {
-        let path = files.path().to_owned();
-        prompt::ask(model, Wanted::Path, &path);
+        let text = match (files.text(), files.path()) {
+            ("", "") => String::new(),
+            ("", path) => format!("/{path}"),
+            (text, _) => text.to_owned(),
+        };
+        prompt::ask(model, Wanted::Path, &text);
     }
 }
 
-/// Lists a folder or a file of the displayed commit; all files, without one.
-pub(super) fn go_to(model: &mut Model, path: &str) -> Vec<Effect> {
+/// Searches the displayed files for words; after a `/`, lists a folder or a file. Without anything, all
+/// files.
+pub(super) fn search_files(model: &mut Model, text: &str) -> Vec<Effect> {
     let ticket = model.ticket();
     let Some(Screen::Files(files)) = model.screens.last_mut() else { return Vec::new() };
-    files.go_to(path);
+    match text.strip_prefix('/') {
+        Some(path) => files.go_to(path.trim_matches('/')),
+        None if text.is_empty() => files.go_to(""),
+        None => files.search(text),
+    }
     vec![Effect::Files(ticket, files.repo.clone(), files.begin(ticket))]
 }
 
@@ -172,43 +187,21 @@ pub(super) fn reload(screen: &mut Screen, ticket: Ticket, all: bool) -> Option<E
     }
 }
 
-/// A page of commits.
-pub(super) fn listed_commits(model: &mut Model, ticket: Ticket, answer: BackendResult<LogPage>) {
-    let missed = matches!(&answer, Err(failure) if model.misses(failure));
-    let Some(commits) = model.commits_awaiting(ticket) else { return };
-    match missed {
-        true => commits.pages.loading = None,
-        false => commits.take(answer),
-    }
-    model.dirty = true;
-}
-
-/// A page of files.
-pub(super) fn listed_files(model: &mut Model, ticket: Ticket, answer: BackendResult<FilesPage>) {
-    let missed = matches!(&answer, Err(failure) if model.misses(failure));
-    let Some(files) = model.files_awaiting(ticket) else { return };
-    match missed {
-        true => files.pages.loading = None,
-        false => files.take(answer),
-    }
-    model.dirty = true;
-}
-
-/// A page of records of a pack. A search that has found too few goes on while it is displayed.
-pub(super) fn listed_records(
+/// A page of a list. A search that has found too few goes on while it is displayed.
+pub(super) fn page<L: Paged>(
     model: &mut Model,
     ticket: Ticket,
-    answer: BackendResult<PackRecordsPage>,
-) -> Option<Effect> {
+    answer: BackendResult<L::Page>,
+) -> Vec<Effect> {
     let missed = matches!(&answer, Err(failure) if model.misses(failure));
-    let records = model.records_awaiting(ticket)?;
+    let Some(list) = L::awaiting(model, ticket) else { return Vec::new() };
     match missed {
-        true => records.pages.loading = None,
-        false => records.take(answer),
+        true => list.give_up(),
+        false => list.take(answer),
     }
-    let goes_on = !missed && records.is_searching();
+    let goes_on = !missed && list.is_searching();
     model.dirty = true;
-    if goes_on { more(model) } else { None }
+    if goes_on { more(model).into_iter().collect() } else { Vec::new() }
 }
 
 /// A record.

@@ -93,7 +93,7 @@ pub(super) fn changed(
             let text = match (job.id == id, change) {
                 (false, _) => format!("Job {id}: job {}, which waits, does the same", job.id),
                 (true, JobChange::Retry) => {
-                    format!("Job {id} is queued again, attempt 1: it runs when a worker is free")
+                    format!("Job {id} is queued again: it runs when a worker is free")
                 }
                 (true, JobChange::Cancel) => format!("Job {id} is cancelled"),
             };

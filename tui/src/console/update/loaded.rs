@@ -3,7 +3,7 @@
 use packhouse_host::report::RepoDetail;
 use packhouse_host::{GcEntry, RepoSummary};
 
-use super::reload;
+use super::{health, reload};
 use crate::console::failure::{BackendResult, FailureKind};
 use crate::console::msg::Effect;
 use crate::console::state::{Level, Model, Ticket};
@@ -63,8 +63,13 @@ pub(super) fn listed(
         }
         _ => {}
     }
-    let next = model.repos.take(answer, model.now);
-    next.into_iter().map(|after| Effect::List(ticket, Some(after))).collect()
+    match model.repos.take(answer, model.now) {
+        Some(after) => vec![Effect::List(ticket, Some(after))],
+        None => {
+            model.health.damage.clear();
+            health::damage(model).into_iter().collect()
+        }
+    }
 }
 
 /// The row of one repo.
@@ -80,7 +85,14 @@ pub(super) fn summarised(model: &mut Model, answer: BackendResult<RepoSummary>) 
 }
 
 /// The details of one repo.
-pub(super) fn shown(model: &mut Model, ticket: Ticket, answer: BackendResult<Box<RepoDetail>>) {
+pub(super) fn shown(
+    model: &mut Model,
+    ticket: Ticket,
+    answer: BackendResult<Box<RepoDetail>>,
+) -> Vec<Effect> {
+    if model.health.damage_loading == Some(ticket) {
+        return health::damage_loaded(model, answer);
+    }
     let missed = matches!(&answer, Err(failure) if model.misses(failure));
     if let Some(packs) = model.packs_awaiting(ticket) {
         match missed {
@@ -88,7 +100,7 @@ pub(super) fn shown(model: &mut Model, ticket: Ticket, answer: BackendResult<Box
             false => packs.take(answer),
         }
         model.dirty = true;
-        return;
+        return Vec::new();
     }
     if let Some(repo) = model.repo_awaiting(ticket) {
         match missed {
@@ -97,6 +109,7 @@ pub(super) fn shown(model: &mut Model, ticket: Ticket, answer: BackendResult<Box
         }
         model.dirty = true;
     }
+    Vec::new()
 }
 
 /// A page of the history.

@@ -1,12 +1,9 @@
 //! The packs of a repo: shows them, sorted and searched, and compares two of them.
 
-use packhouse_host::PackComparison;
-
-use super::{contents, prompt};
-use crate::console::failure::BackendResult;
+use super::prompt;
 use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
-use crate::console::state::{Comparison, Item, Model, Packs, Screen, TableName, Ticket, Wanted};
+use crate::console::state::{Comparison, Item, Model, Packs, Screen, TableName, Wanted};
 
 /// Shows the packs of the current repo; from a repo, with the cursor on the selected pack.
 pub(super) fn show(model: &mut Model) -> Vec<Effect> {
@@ -78,21 +75,4 @@ pub(super) fn step_class(model: &mut Model, by: isize) -> Vec<Effect> {
     let Some(Screen::Comparison(it)) = model.screens.last_mut() else { return Vec::new() };
     it.step_class(by);
     vec![Effect::Compare(ticket, it.repo.clone(), it.begin(ticket))]
-}
-
-/// A page of a comparison. The search for a class goes on while it is displayed.
-pub(super) fn compared(
-    model: &mut Model,
-    ticket: Ticket,
-    answer: BackendResult<PackComparison>,
-) -> Option<Effect> {
-    let missed = matches!(&answer, Err(failure) if model.misses(failure));
-    let comparison = model.comparison_awaiting(ticket)?;
-    match missed {
-        true => comparison.pages.loading = None,
-        false => comparison.take(answer),
-    }
-    let goes_on = !missed && comparison.is_searching();
-    model.dirty = true;
-    if goes_on { contents::more(model) } else { None }
 }

@@ -52,6 +52,15 @@ pub(super) fn edit(model: &mut Model, policy: Option<PolicyReport>) {
     }
 }
 
+/// Goes to another field of the form; the first follows the last.
+pub(super) fn step(model: &mut Model, by: isize) {
+    if let Some(form) = model.policy_form() {
+        let fields = form.fields.len();
+        let at = form.cursor.at(fields) as isize + by;
+        form.cursor.set(at.rem_euclid(fields.max(1) as isize) as usize);
+    }
+}
+
 /// Asks whether to set or reset the policy of the form, unless something is wrong with it.
 pub(super) fn ask(model: &mut Model, change: fn(&PolicyForm) -> Result<PolicyChange, String>) {
     let read_only = model.read_only;

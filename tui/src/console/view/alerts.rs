@@ -9,6 +9,7 @@
 use ratatui::style::Style;
 use ratatui::text::Span;
 
+use super::health::no_worker;
 use crate::console::state::Model;
 use crate::disk::Disk;
 use crate::text::{count, plural, size};
@@ -79,6 +80,11 @@ fn alerts(model: &Model) -> Vec<Alert> {
             long,
             short,
         }));
+        let waiting = model.jobs_without_worker();
+        if waiting > 0 {
+            let (long, short) = (no_worker(waiting), "no worker".to_owned());
+            alerts.push(Alert { wrong: None, long, short });
+        }
         let prune = format!("{} to prune", size(known.prunable_bytes));
         let wanted =
             [(known.prunable_bytes > 0, prune, "prune"), (full == Disk::NearlyFull, disk, "disk")];

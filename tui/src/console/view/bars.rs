@@ -17,7 +17,7 @@ use super::parts::split;
 use super::{alerts, connection};
 use crate::console::cells::{fit, pad, tail, width, wrap};
 use crate::console::keys::{Action, Binding, Focus};
-use crate::console::state::{ConfirmDialog, Model, Screen, Subject};
+use crate::console::state::{ConfirmDialog, JobChange, Model, Screen, Subject};
 use crate::text::{capitalized, count, escaped, plural, short_id};
 
 /// With at least this many cells, the hint for quitting is always displayed.
@@ -48,6 +48,9 @@ fn path(model: &Model) -> Vec<String> {
         (Some(dialog), _) => {
             path.extend(match &dialog.subject {
                 Subject::One(repo, _) => [repo.to_string(), "plan".to_owned()],
+                Subject::Many(repos) if repos.is_empty() => {
+                    [plural(dialog.left_out.len() as u64, "marked repo"), "plan".to_owned()]
+                }
                 Subject::Many(repos) => [plural(repos.len() as u64, "repo"), "plan".to_owned()],
                 Subject::Prune(report, _) => {
                     ["prune".to_owned(), plural(report.packs_deleted, "pack")]
@@ -59,7 +62,14 @@ fn path(model: &Model) -> Vec<String> {
                     [format!("policy of {}", policy_of(change.now.repo.as_ref())), verb.to_owned()]
                 }
                 Subject::Branch(branch) => [branch.repo.to_string(), "delete branch".to_owned()],
-                Subject::Repair(repo) => [repo.to_string(), "repair".to_owned()],
+                Subject::Repair(repos) => {
+                    let of = match &repos[..] {
+                        [only] => only.to_string(),
+                        all => plural(all.len() as u64, "repo"),
+                    };
+                    [of, "repair".to_owned()]
+                }
+                Subject::Command(line) => ["command".to_owned(), line.name.clone()],
                 Subject::Job(job, change) => [format!("job {}", job.id), change.verb().to_owned()],
             });
         }
@@ -296,9 +306,10 @@ fn hint(model: &Model, binding: &Binding) -> [Span<'static>; 2] {
     let key = binding.keys.first().map_or_else(String::new, |key| format!(" {key}"));
     let hint = match (&model.dialog, binding.row.action) {
         (Some(dialog), Action::Confirm) => dialog.subject.hint(&binding.row.hint),
-        (Some(ConfirmDialog { subject: Subject::Job(..), .. }), Action::Decline) => {
-            "back".to_owned()
-        }
+        (
+            Some(ConfirmDialog { subject: Subject::Job(_, JobChange::Cancel), .. }),
+            Action::Decline,
+        ) => "back".to_owned(),
         _ => binding.row.hint.to_string(),
     };
     [Span::styled(key, model.styles.strong()), Span::raw(format!(" {hint} "))]

@@ -138,6 +138,11 @@ impl Columns {
         Columns { name: name.min(NAME_MOST), beside }
     }
 
+    /// The heads of those beside the name, in the form of a wide list.
+    pub(super) fn heads(&self) -> Vec<&'static str> {
+        self.beside.iter().map(|fitting| fitting.column.sort.head()).collect()
+    }
+
     /// Whether a column is displayed.
     pub(super) fn show(&self, sorted: Column) -> bool {
         sorted == Column::Name || self.beside.iter().any(|fitting| fitting.column.sort == sorted)

@@ -17,8 +17,8 @@
 //!  Plan        sha256:1f0a…
 //!  Component   sha256:c0c0…
 //!
-//!  The new pack is verified before it replaces the old ones. Old packs are kept until packhouse
-//!  prune deletes them.
+//!  The new pack is verified before it replaces the old ones. Old packs are kept until a prune
+//!  deletes them; 4 shows when.
 //!
 //!  [ Cancel ]  Esc    Consolidate    y
 //! ```
@@ -37,6 +37,7 @@
 //! ```
 
 mod branch;
+mod command;
 mod job;
 mod many;
 mod policy;
@@ -52,14 +53,15 @@ use ratatui::widgets::Paragraph;
 
 use super::buttons::Buttons;
 use super::parts::{
-    contents, failure_lines, inner, long_fact, plain, room, scrolled, shrunk, split, styled,
-    way_out,
+    contents, failure_lines, inner, kept_until, long_fact, plain, room, scrolled, shrunk, split,
+    styled, way_out,
 };
 use super::result::{kind, nothing_done};
 use crate::console::cells::{fit, tail, width, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{
-    Asks, ConfirmDialog, Extent, Model, PlanState, RECONNECTING, Subject, Work, step_text,
+    Asks, ConfirmDialog, Extent, JobChange, Model, PlanState, RECONNECTING, Subject, Work,
+    step_text,
 };
 use crate::text::{capitalized, count, duration, escaped, plural, size};
 
@@ -98,7 +100,8 @@ pub(super) fn draw(model: &Model, dialog: &ConfirmDialog, frame: &mut Frame, are
         Subject::Revoke(token) => token::revoke(model, token, room),
         Subject::Policy(change) => policy::lines(model, change, room),
         Subject::Branch(branch) => branch::lines(model, branch, room),
-        Subject::Repair(repo) => repair::lines(model, repo, room),
+        Subject::Command(line) => command::lines(model, line, room),
+        Subject::Repair(repos) => repair::lines(model, repos, room),
     };
     let extent = scrolled(frame, plan, lines, dialog.top.at(usize::MAX));
     frame.render_widget(Paragraph::new(question), inner(footer));
@@ -152,7 +155,7 @@ fn damaged(model: &Model, dialog: &ConfirmDialog, room: usize) -> Vec<Line<'stat
     let Some(repo) = summary.filter(|repo| repo.damaged > 0) else { return Vec::new() };
     let repair = match model.keymap.key_in(Focus::Repo, Action::Repair) {
         key if key.is_empty() => "with packhouse verify --repair".to_owned(),
-        key => format!("with {key} on its screen, or with packhouse verify --repair"),
+        key => format!("with {key} on its screen"),
     };
     let message = format!(
         "{} known in this repo. The run stops when it reads what is damaged, and changes nothing. \
@@ -210,10 +213,11 @@ fn plan(model: &Model, report: &GcPlanReport, room: usize) -> Vec<Line<'static>>
     }
     lines.extend(fact("Component", &report.component));
     lines.push(Line::default());
-    lines.extend(plain(wrap(
-        "The new pack is verified before it replaces the old ones. Old packs are kept until packhouse prune deletes them.",
-        room,
-    )));
+    let message = format!(
+        "The new pack is verified before it replaces the old ones. Old packs are {}.",
+        kept_until(model)
+    );
+    lines.extend(plain(wrap(&message, room)));
     lines
 }
 
@@ -224,7 +228,7 @@ fn question(model: &Model, dialog: &ConfirmDialog, room: usize) -> (Buttons, Vec
         Action::Back => "Close".to_owned(),
         Action::Confirm | Action::Accept => capitalized(&dialog.subject.hint("consolidate")),
         // "Cancel" would be ambiguous where a job may be cancelled.
-        _ if matches!(dialog.subject, Subject::Job(..)) => "Back".to_owned(),
+        _ if matches!(dialog.subject, Subject::Job(_, JobChange::Cancel)) => "Back".to_owned(),
         _ => "Cancel".to_owned(),
     };
     let buttons = Buttons::of(model, dialog.focus(), room, label);

@@ -4,6 +4,7 @@
 //!  packhouse › gabriel/notes › sha256:9f86d081884c
 //!  object sha256:9f86d081884c…
 //!
+//!  Path        takes/bridge_01.wav
 //!  Content     2.6 KiB
 //!  Pack        sha256:055b71f6…
 //!  Place       byte 18,204, 2,731 bytes
@@ -11,7 +12,7 @@
 //!  BYTES: THE FIRST 16.0 KiB
 //!  00000000  89 50 4e 47 0d 0a 1a 0a  00 00 00 0d 49 48 44 52  ·PNG········IHDR
 //!
-//!  x raw bytes  Esc back
+//!  Esc back
 //! ```
 
 use ratatui::Frame;
@@ -51,6 +52,9 @@ fn lines(model: &Model, entity: &Entity, room: usize) -> Vec<Line<'static>> {
     let title = format!("{} {}", place.kind, escaped(&place.id));
     lines.extend(styled(wrap(&title, room), styles.strong()));
     lines.push(Line::default());
+    if let Some(path) = &entity.path {
+        lines.extend(long_fact(styles, "Path", path, room));
+    }
     if let Some(bytes) = record.content_bytes {
         lines.extend(long_fact(styles, "Content", &sized(bytes), room));
     }

@@ -9,7 +9,7 @@
 //!
 //!  Object      sha256:9f86d081884c…
 //!
-//!  Enter open  / path  i record  Esc back
+//!  Enter open  / search  i record  Esc back
 //! ```
 
 use packhouse_host::CommittedFile;
@@ -43,6 +43,9 @@ pub(super) fn draw(model: &Model, files: &Files, frame: &mut Frame, area: Rect) 
             escaped(&snapshot)
         );
         above.extend(styled(wrap(&note, room), styles.warn()));
+    }
+    if let Some(refused) = &files.refused {
+        above.extend(styled(wrap(&escaped(&refused.message), room), styles.warn()));
     }
     let (failure, is_empty) = (files.pages.failure.as_ref(), files.pages.entries.is_empty());
     above.extend(failure_above(styles, "Listing the files", failure, is_empty, room));
@@ -85,10 +88,17 @@ fn sums(model: &Model, files: &Files, room: usize) -> Line<'static> {
             true => plural(number, "file"),
             false => format!("the first {} files", count(number)),
         };
-        parts.push(Span::raw(match files.path() {
+        let number = match files.path() {
             "" => number,
             path => format!("{number} in {}", fit(&escaped(path), room / 3)),
+        };
+        parts.push(Span::raw(match files.text() {
+            "" => number,
+            text => format!("{number} matching “{}”", fit(&escaped(text), room / 3)),
         }));
+        if !files.text().is_empty() && !files.pages.is_complete() {
+            parts.push(Span::raw(format!("{} searched", count(files.searched))));
+        }
     }
     if files.pages.loading.is_some() {
         let loading = if model.is_disconnected() { RECONNECTING } else { "loading …" };
@@ -101,12 +111,14 @@ fn sums(model: &Model, files: &Files, room: usize) -> Line<'static> {
 fn nothing(model: &Model, files: &Files) -> String {
     let key = |action| model.keymap.key_in(Focus::Files, action);
     match (files.pages.known, &files.pages.failure) {
-        (_, Some(_)) if !files.path().is_empty() => {
-            format!("Press {} for another path.", key(Action::Filter))
-        }
         (_, Some(_)) => format!("Press {} to retry.", key(Action::Refresh)),
         (false, None) if model.is_disconnected() => "Reconnecting …".to_owned(),
         (false, None) => "Listing the files …".to_owned(),
+        (true, None) if !files.text().is_empty() => {
+            let so_far = if files.pages.is_complete() { "" } else { " so far" };
+            let (text, key) = (escaped(files.text()), key(Action::Filter));
+            format!("No matches{so_far} for “{text}”. {key} searches for something else.")
+        }
         (true, None) => "The commit has no files.".to_owned(),
     }
 }

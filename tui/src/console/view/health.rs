@@ -25,7 +25,7 @@ use super::table::draw_rows;
 use crate::console::cells::{fit, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Finding, Model};
-use crate::text::{ago, count, escaped, plural, size, time};
+use crate::text::{ago, count, escaped, plural, short_id, size, time};
 
 /// Minimum rows of the list in a low terminal.
 const LISTED: usize = 3;
@@ -113,6 +113,7 @@ fn title(finding: Finding) -> String {
         Finding::GcFailed(repo) => format!("{}: the last consolidation failed", repo.repo),
         Finding::JobFailed(job) => format!("Job {}, {} of {}: failed", job.id, kind(job), of(job)),
         Finding::MoreJobsFailed(more) => format!("{} failed", plural(more, "more job")),
+        Finding::NoWorker(jobs) => no_worker(jobs),
         Finding::Prunable(packs, bytes) => {
             format!("{} in {} can be deleted", size(bytes), plural(packs, "replaced pack"))
         }
@@ -122,19 +123,45 @@ fn title(finding: Finding) -> String {
     }
 }
 
+/// That jobs wait, and nothing runs them.
+pub(super) fn no_worker(jobs: u64) -> String {
+    let wait = if jobs == 1 { "waits" } else { "wait" };
+    format!("{} {wait}, no worker seen", plural(jobs, "job"))
+}
+
+/// How to start a worker.
+pub(super) fn start_worker(model: &Model) -> String {
+    let machine = if model.place.url.is_some() { " on the machine of the server" } else { "" };
+    match model.worker_command() {
+        Some(command) => format!("Start one{machine}: {command}"),
+        None => "The demo has none.".to_owned(),
+    }
+}
+
 /// What is known about a finding.
 fn found(model: &Model, finding: Finding) -> String {
     match finding {
         Finding::Unknown(failure) => escaped(&failure.message),
-        Finding::Damaged(repo) => {
-            format!(
+        Finding::Damaged(repo) => match model.health.damage.get(&repo.repo).map(Vec::as_slice) {
+            Some([first, more @ ..]) => {
+                let of = first.mpack_key.map_or_else(
+                    || "the index".to_owned(),
+                    |key| format!("pack {}", short_id(&key.to_string())),
+                );
+                let more = match more.len() as u64 {
+                    0 => String::new(),
+                    more => format!("; and {}", plural(more, "more fault")),
+                };
+                format!("{of}: {}{more}", escaped(&first.detail))
+            }
+            _ => format!(
                 "{} known: packs that are missing or damaged, or the index",
                 plural(repo.damaged, "fault")
-            )
-        }
+            ),
+        },
         Finding::Disk(space) => {
             format!(
-                "{}% of the disk that the store writes to are used, {} are free",
+                "{}% of the disk that the store writes to is used, {} is free",
                 space.percent_used(),
                 size(space.free_bytes)
             )
@@ -146,6 +173,11 @@ fn found(model: &Model, finding: Finding) -> String {
             format!("{when}: {}", escaped(error))
         }
         Finding::JobFailed(job) => escaped(job.reason.as_deref().unwrap_or("no reason is known")),
+        Finding::NoWorker(_) => {
+            let due = model.health.known.and_then(|health| health.next_job_at);
+            let since = due.map(|at| format!(", the first since {}", time(at))).unwrap_or_default();
+            format!("the jobs are due{since}, and no worker has a job")
+        }
         Finding::MoreJobsFailed(_) => "they failed before those above".to_owned(),
         Finding::Prunable(..) => {
             "consolidations replaced these packs, and their grace period is over".to_owned()
@@ -171,14 +203,23 @@ fn next(model: &Model, finding: Finding) -> String {
             key(Focus::Repo, Action::Verify)
         ),
         Finding::Damaged(_) => format!(
-            "{enter} opens the repo. There, {} lists all damage, and {} repairs what has intact copies in the repo; push the rest again.",
-            key(Focus::Repo, Action::Verify),
-            key(Focus::Repo, Action::Repair)
+            "{} repairs what has intact copies in the store, {} all damaged repos. {enter} opens the repo, and {} there lists all damage; push again what is left.",
+            key(Focus::Health, Action::Repair),
+            key(Focus::Health, Action::RepairAll),
+            key(Focus::Repo, Action::Verify)
         ),
         Finding::Disk(_) => {
-            "Free some space before pushes and consolidations fail; packhouse prune deletes replaced packs.".to_owned()
+            let prune = match key(Focus::Health, Action::Prune) {
+                key if key.is_empty() || model.read_only => "packhouse prune deletes".to_owned(),
+                key => format!("{key} shows and deletes"),
+            };
+            format!(
+                "Free some space before pushes and consolidations fail; {prune} replaced packs."
+            )
         }
-        Finding::GcFailed(_) if model.read_only => "Fix the cause, and consolidate again.".to_owned(),
+        Finding::GcFailed(_) if model.read_only => {
+            "Fix the cause, and consolidate again.".to_owned()
+        }
         Finding::GcFailed(_) => format!(
             "Fix the cause. {enter} opens the repo, and {} there consolidates it.",
             key(Focus::Repo, Action::Consolidate)
@@ -191,13 +232,21 @@ fn next(model: &Model, finding: Finding) -> String {
             key(Focus::Job, Action::RetryJob)
         ),
         Finding::MoreJobsFailed(_) => format!("{enter} lists all failed jobs."),
+        Finding::NoWorker(_) => format!(
+            "{}, or packhouse serve, which has workers of its own. {enter} lists the jobs.",
+            start_worker(model)
+        ),
         Finding::Prunable(..) if model.read_only => format!("{enter} shows which packs."),
         Finding::Prunable(..) => format!(
             "{enter} shows which packs, and {} there deletes them.",
             key(Focus::Prune, Action::PruneNow)
         ),
-        Finding::Unchecked(..) => format!(
-            "Keep packhouse serve or packhouse worker running: they read packs in the background. Or run: {command} ({enter} copies the command)"
-        ),
+        Finding::Unchecked(..) => {
+            let (all, verify) =
+                (key(Focus::Repos, Action::MarkAll), key(Focus::Repos, Action::Verify));
+            format!(
+                "Keep packhouse serve or packhouse worker running: they read packs in the background. Or, in the list of repos, {all} marks all and {verify} verifies them ({enter} copies the command)."
+            )
+        }
     }
 }

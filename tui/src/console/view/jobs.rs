@@ -12,6 +12,7 @@
 //! ```
 
 use jiff::Timestamp;
+use packhouse_host::report::Report;
 use packhouse_host::{JobReport, JobStatus};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -19,13 +20,14 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{failure_above, inner, joined, plain, room, split};
+use super::health::{no_worker, start_worker};
+use super::parts::{failure_above, inner, joined, plain, room, split, styled};
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model, RECONNECTING, TableName};
 use crate::console::theme::Styles;
-use crate::text::{count, escaped};
+use crate::text::{count, escaped, plural};
 
 /// The columns beside the repo, the most important first, and those of a wide terminal.
 const COLUMNS: [Beside; 6] = [JOB, STATUS, TYPE, AGE, TRY, REASON_OR_WORKER];
@@ -47,6 +49,7 @@ const ROOMY: usize = 99;
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (jobs, room) = (&model.jobs, room(area));
     let mut above = vec![sums(model)];
+    above.extend(without_worker(model, room));
     let (failure, is_empty) = (jobs.failure.as_ref(), jobs.entries.is_empty());
     above.extend(failure_above(model.styles, "Loading the jobs", failure, is_empty, room));
     above.truncate(usize::from(area.height).saturating_sub(3).max(1));
@@ -57,19 +60,33 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         return Extent { row: below.y, ..Extent::default() };
     }
     let width = usize::from(area.width).saturating_sub(1);
-    let mut heads = model.columns.of(TableName::Jobs).shown();
-    let table = match heads.iter().position(|head| matches!(*head, "REASON" | "WORKER")) {
+    let table = table(&model.columns.of(TableName::Jobs).shown(), width);
+    let row = |_, job: &JobReport, selected| {
+        table.row(model.styles, &of(job), |head| cell(model, job, head), selected)
+    };
+    list(frame, below, table.head(model.styles), jobs.cursor, jobs.entries.iter(), row)
+}
+
+/// The columns of these heads that fit.
+fn table(heads: &[&'static str], width: usize) -> Table {
+    let mut heads = heads.to_vec();
+    match heads.iter().position(|head| matches!(*head, "REASON" | "WORKER")) {
         // One column for both, in the place of the first.
         Some(at) if width < ROOMY => {
             heads[at] = REASON_OR_WORKER.head;
             Table::chosen("REPO", &COLUMNS, &heads, width)
         }
         _ => Table::chosen("REPO", &WIDE, &heads, width),
-    };
-    let row = |_, job: &JobReport, selected| {
-        table.row(model.styles, &of(job), |head| cell(model, job, head), selected)
-    };
-    list(frame, below, table.head(model.styles), jobs.cursor, jobs.entries.iter(), row)
+    }
+}
+
+/// The heads of those that fit; reason and worker are one in a narrow list.
+pub(super) fn fitting(heads: &[&'static str], width: usize) -> Vec<&'static str> {
+    let mut fitting = table(heads, width).heads();
+    if fitting.contains(&REASON_OR_WORKER.head) {
+        fitting.extend([REASON.head, WORKER.head]);
+    }
+    fitting
 }
 
 /// How many jobs there are by status, and which of them are displayed.
@@ -85,7 +102,8 @@ fn sums(model: &Model) -> Line<'static> {
     // Those of all jobs: if these are loaded, they are counted, so that the numbers are of one time.
     let number = |status| match &model.health.known {
         _ if jobs.complete && jobs.status.is_none() => {
-            Some(jobs.entries.iter().filter(|job| job.status == status).count() as u64)
+            let is_open = |job: &&JobReport| job.status == status && !job.healed;
+            Some(jobs.entries.iter().filter(is_open).count() as u64)
         }
         Some(health) => Some(match status {
             JobStatus::Queued => health.jobs_queued,
@@ -110,6 +128,17 @@ fn sums(model: &Model) -> Line<'static> {
     joined(styles, parts)
 }
 
+/// That no worker runs although jobs wait, and how to start one.
+pub(super) fn without_worker(model: &Model, room: usize) -> Vec<Line<'static>> {
+    match model.jobs_without_worker() {
+        0 => Vec::new(),
+        jobs => {
+            let text = format!("{}. {}", no_worker(jobs), start_worker(model));
+            styled(wrap(&text, room), model.styles.warn())
+        }
+    }
+}
+
 /// Why there are no rows, and what to do.
 fn nothing(model: &Model) -> String {
     let key = |action| model.keymap.key_in(Focus::Jobs, action);
@@ -130,6 +159,7 @@ fn cell(model: &Model, job: &JobReport, head: &str) -> (String, Style) {
     let plain = |text: String| (text, Style::new());
     match head {
         "JOB" => plain(job.id.to_string()),
+        "STATUS" if job.healed => ("healed".to_owned(), status_style(model, job)),
         "STATUS" => (job.status.to_string(), status_style(model, job)),
         "TYPE" => plain(kind(job).to_owned()),
         "AGE" => plain(age(model.now, since(model, job))),
@@ -165,11 +195,13 @@ pub(super) fn is_new(job: &JobReport) -> bool {
     job.status == JobStatus::Queued && job.attempt == 0
 }
 
-/// The status of a job, and of one that waits, which attempt comes next: `queued, attempt 1`.
+/// The status of a job, and of one that waits after attempts, how many: `queued, after 2 attempts`.
 pub(super) fn status(job: &JobReport) -> String {
-    match job.status {
-        JobStatus::Queued => format!("queued, attempt {}", count(u64::from(job.attempt) + 1)),
-        status => status.to_string(),
+    match (job.status, job.attempt) {
+        (JobStatus::Queued, attempts @ 1..) => {
+            format!("queued, after {}", plural(u64::from(attempts), "attempt"))
+        }
+        _ => job.status_text().to_owned(),
     }
 }
 
@@ -179,13 +211,35 @@ fn since(model: &Model, job: &JobReport) -> Timestamp {
     if is_open && job.run_at <= model.now { job.created_at.max(job.run_at) } else { job.created_at }
 }
 
-/// Why it failed or waits, or that its worker has stopped.
+/// Why it failed or waits, or that its worker has stopped: the beginning has what tells it from others.
 fn reason(model: &Model, job: &JobReport) -> String {
     match &job.reason {
-        Some(reason) => escaped(reason),
+        Some(reason) => escaped(&brief(reason, job)),
         None if is_abandoned(model, job) => "lease expired".to_owned(),
         None => String::new(),
     }
+}
+
+/// A reason without what its line has already or what does not tell it: the repo, IDs, and how many
+/// problems are not named.
+fn brief(reason: &str, job: &JobReport) -> String {
+    let found = reason.split_once(Report::FOUND_DAMAGE).map_or(reason, |(_, first)| first);
+    let repo = job.repo.as_ref().map(ToString::to_string).unwrap_or_default();
+    let found = match repo.is_empty() {
+        true => found.to_owned(),
+        false => found.replace(&format!(" of repo `{repo}`"), "").replace(&format!("{repo}: "), ""),
+    };
+    // `creating a pack in /srv/muse failed: not enough disk space`: the cause is what comes last.
+    let cause = found.split_once(" failed: ").map_or(found.as_str(), |(_, cause)| cause);
+    let words = cause.split(' ').filter(|word| !is_id(word));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a word is the ID of a pack or a record.
+fn is_id(word: &str) -> bool {
+    let digits = word.trim_matches(|c: char| "`,;.:()".contains(c));
+    let digits = digits.rsplit_once(':').map_or(digits, |(_, digits)| digits);
+    digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether the lease of its worker has expired: another one takes it.
@@ -195,7 +249,11 @@ pub(super) fn is_abandoned(model: &Model, job: &JobReport) -> bool {
 
 /// The style of a job's status.
 pub(super) fn status_style(model: &Model, job: &JobReport) -> Style {
-    if is_abandoned(model, job) { model.styles.warn() } else { tone(model.styles, job.status) }
+    match job.status {
+        _ if is_abandoned(model, job) => model.styles.warn(),
+        _ if job.healed => model.styles.quiet(),
+        status => tone(model.styles, status),
+    }
 }
 
 fn tone(styles: Styles, status: JobStatus) -> Style {
@@ -254,6 +312,19 @@ mod tests {
         running.lease_until = Some(now() - 5.seconds());
         let seen = shown(&with_jobs(vec![running]), 80, 8);
         assert!(seen.contains("lease expired"), "{seen}");
+    }
+
+    #[test]
+    fn a_reason_says_why_and_no_hash() {
+        let failed = job(3, "a/b", JobStatus::Failed);
+        let id = "ab".repeat(32);
+        let text = |reason: &str| brief(reason, &failed);
+        let missing = format!("pack sha256:{id} of repo `a/b` is not in storage (/srv). Push");
+        assert_eq!(text(&missing), "pack is not in storage (/srv). Push");
+        let found = format!("2 problems found, the first: the file of `{id}` is missing. All");
+        assert_eq!(text(&found), "the file of is missing. All");
+        assert_eq!(text("no space left in 64 folders"), "no space left in 64 folders");
+        assert_eq!(text("creating a pack in /srv failed: disk full"), "disk full");
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub(super) fn draw(model: &Model, packs: &Packs, frame: &mut Frame, area: Rect) 
     let rows = details_below(frame, below, facts(model, packs, current, room));
     let heads = model.columns.of(TableName::Packs).shown();
     let width = usize::from(area.width).saturating_sub(1);
-    let table = Table::chosen("PACK", &COLUMNS, &heads, width);
+    let table = table(&heads, width);
     let row = |_, pack: &PackReport, selected| {
         // Without the name of the hash, like the file name.
         let mark = packs.mark_of(pack.key).map(|mark| format!("{mark} ")).unwrap_or_default();
@@ -63,6 +63,11 @@ pub(super) fn draw(model: &Model, packs: &Packs, frame: &mut Frame, area: Rect) 
         table.row(styles, &name, |head| cell(model, packs, pack, head), selected)
     };
     list(frame, rows, table.head(styles), packs.cursor, packs.shown(), row)
+}
+
+/// The columns of these heads that fit.
+pub(super) fn table(heads: &[&str], width: usize) -> Table {
+    Table::chosen("PACK", &COLUMNS, heads, width)
 }
 
 /// How many packs there are, how many are damaged, and which are displayed.
@@ -108,7 +113,7 @@ fn nothing(model: &Model, packs: &Packs) -> String {
 fn cell(model: &Model, packs: &Packs, pack: &PackReport, head: &str) -> (String, Style) {
     let style = match packs.state(pack) {
         "Damaged" if head == "STATE" => model.styles.bad(),
-        "Pending deletion" => model.styles.quiet(),
+        "Replaced" => model.styles.quiet(),
         _ => Style::new(),
     };
     let text = match head {

@@ -24,6 +24,12 @@ const NAMES: usize = 12;
 /// Digits of a hash that is shortened.
 const DIGITS: usize = 12;
 
+/// How long replaced packs are kept.
+pub(super) fn kept_until(model: &Model) -> String {
+    let key = model.keymap.key_in(Focus::Repos, Action::Prune);
+    format!("kept until a prune deletes them; {key} shows when")
+}
+
 /// Width of a line of text, without the margins.
 pub(super) fn room(area: Rect) -> usize {
     usize::from(area.width).saturating_sub(2)

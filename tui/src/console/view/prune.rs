@@ -78,20 +78,35 @@ fn sums(model: &Model, room: usize) -> Vec<Line<'static>> {
         parts.push((format!("{waiting} waiting"), Style::new()));
     }
     if report.packs_kept > 0 {
-        parts.push((format!("{} kept", count(report.packs_kept)), styles.bad()));
+        let kept = report.packs.iter().filter(|pack| pack.fate == PackFate::Kept);
+        let kept: Vec<u64> = kept.map(|pack| pack.bytes).collect();
+        // Others are kept, too: expired answers, orphans, and what the list leaves out.
+        let text = match kept.len() as u64 == report.packs_kept {
+            true => packs(report.packs_kept, kept.iter().sum()),
+            false => count(report.packs_kept),
+        };
+        parts.push((format!("{text} kept"), styles.bad()));
     }
     let spans = parts.into_iter().map(|(text, style)| Span::styled(text, style));
     let mut lines = vec![joined(styles, spans)];
     lines.extend(styled(
-        notes(report).iter().flat_map(|note| wrap(note, room)).collect(),
+        notes(model, report).iter().flat_map(|note| wrap(note, room)).collect(),
         styles.quiet(),
     ));
     lines
 }
 
 /// What a prune deletes besides, what it leaves, and what the list leaves out.
-fn notes(report: &PruneReport) -> Vec<String> {
+fn notes(model: &Model, report: &PruneReport) -> Vec<String> {
     let mut notes = Vec::new();
+    let pending =
+        model.health.known.and_then(|health| health.packs).map(|packs| packs.pending_bytes);
+    // Where repos share packs, their sums are more than this list.
+    if pending.is_some_and(|pending| model.repos.totals().waiting > pending) {
+        notes.push(
+            "Packs that a repo has replaced and another still needs are not listed".to_owned(),
+        );
+    }
     if report.orphans > 0 {
         let orphans = plural(report.orphans, "pack");
         let bytes = size(report.orphan_bytes);

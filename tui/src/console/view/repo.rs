@@ -3,7 +3,7 @@
 //! ```text
 //!  packhouse › gabriel/notes
 //!  State       fragmented (7)
-//!  Packs       7, 812.0 KiB; 118.0 KiB pending deletion
+//!  Packs       7, 812.0 KiB; 118.0 KiB replaced
 //!  Reclaimable 81.2 KiB (10 %) of duplicates
 //!  Contents    112 objects, 16 commits, 16 snapshots, 0 tags
 //!  Access      public, default branch main, created 3 days ago

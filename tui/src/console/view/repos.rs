@@ -13,6 +13,7 @@
 //!
 //! [`super::columns`] has the columns. Only visible rows are read: there may be 100 000.
 
+use packhouse_host::{Health, PackTotals};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -24,7 +25,7 @@ use super::parts::{failure_above, inner, joined, plain, room, split};
 use super::table::draw_rows;
 use crate::console::cells::{fit, width, wrap};
 use crate::console::keys::{Action, Focus};
-use crate::console::state::{Column, Extent, Model, PAGE, RECONNECTING, TableName};
+use crate::console::state::{Column, Extent, Model, PAGE, RECONNECTING, TableName, Totals};
 use crate::console::theme::Styles;
 use crate::text::{count, escaped, plural, size};
 
@@ -72,7 +73,6 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
     if repos.len() == 0 {
         return Line::default();
     }
-    let totals = repos.totals();
     // Reloading few repos is too fast to mention.
     let reading = repos.loading.is_some() && (!repos.known || repos.len() >= PAGE as usize);
     let cut_off = model.is_disconnected();
@@ -84,24 +84,59 @@ fn sums(model: &Model, columns: &Columns, room: usize) -> Line<'static> {
     let [sorted, how] = sorted(model);
     // The head of a visible column shows the order already.
     let sorted_rank = if columns.show(repos.sorted().0) { 7 } else { 3 };
-    let waits = if totals.waiting > 0 {
-        // A pack that several repos have replaced is in the number of each.
-        format!("up to {} to delete", size(totals.waiting))
-    } else {
-        String::new()
-    };
+    let Stored { packs, bytes, reclaimable, pending } = Stored::of(model);
     let parts = [
         (0, number(model), Style::new()),
-        (5, plural(totals.packs, "pack"), Style::new()),
-        (6, size(totals.bytes), Style::new()),
-        (4, format!("{} reclaimable", size(totals.reclaimable)), Style::new()),
-        (9, waits, Style::new()),
+        (5, packs, Style::new()),
+        (6, bytes, Style::new()),
+        (4, reclaimable, Style::new()),
+        (9, pending, Style::new()),
         (1, marks(model), styles.marked()),
         (2, reading.to_owned(), if cut_off { styles.warn() } else { styles.busy() }),
         (sorted_rank, sorted, styles.quiet()),
         (8, how, styles.quiet()),
     ];
     fitting(styles, parts, room)
+}
+
+/// What the whole store has, in words; empty: nothing, or it is not known yet.
+#[derive(Default)]
+struct Stored {
+    packs: String,
+    bytes: String,
+    reclaimable: String,
+    pending: String,
+}
+
+impl Stored {
+    /// The store counts a pack once, however many repos share it. Sums over repos count it for each:
+    /// without the numbers of the store, they are the most that it can be. So is what consolidations
+    /// save, if repos share packs.
+    fn of(model: &Model) -> Stored {
+        let (sums, health) = (model.repos.totals(), &model.health);
+        let up_to = |at_most: bool, text: String| match at_most {
+            true => format!("up to {text}"),
+            false => text,
+        };
+        let reclaimable =
+            |at_most| up_to(at_most, format!("{} reclaimable", size(sums.reclaimable)));
+        let of = |at_most, all: PackTotals| Stored {
+            packs: up_to(at_most, plural(all.packs, "pack")),
+            bytes: up_to(at_most, size(all.bytes)),
+            reclaimable: reclaimable(at_most || sums.packs > all.packs),
+            pending: match all.pending_bytes {
+                0 => String::new(),
+                bytes => up_to(at_most, format!("{} pending deletion", size(bytes))),
+            },
+        };
+        let Totals { packs, bytes, waiting, .. } = sums;
+        let at_most = PackTotals { packs, bytes, pending_packs: 0, pending_bytes: waiting };
+        match (health.known, &health.failure) {
+            (Some(Health { packs: Some(all), .. }), _) => of(false, all),
+            (None, None) => Stored { reclaimable: reclaimable(true), ..Stored::default() },
+            _ => of(true, at_most),
+        }
+    }
 }
 
 /// As many parts as fit, chosen by rank, in their order.
@@ -190,6 +225,8 @@ fn nothing(model: &Model) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use packhouse_host::RepoSummary;
+
     use super::*;
     use crate::console::tests::fake::{now, summary};
     use crate::console::view::tests::{model, shown};
@@ -252,5 +289,29 @@ mod tests {
             assert!(sums.contains("by tags"), "{sums}");
         }
         assert!(shown(&model, 80, 8).contains("by tags · largest first"));
+    }
+
+    #[test]
+    fn a_pack_that_repos_share_is_counted_once() {
+        let mut model = model();
+        let ticket = model.ticket();
+        model.repos.begin(ticket, now());
+        let of =
+            |name| RepoSummary { superseded_bytes: 3 << 20, bytes: 2 << 20, ..summary(name, 2) };
+        model.repos.take(Ok(vec![of("a/b"), of("c/d")]), now());
+        let sums =
+            |model: &_| shown(model, 120, 8).lines().nth(1).unwrap_or_default().trim().to_owned();
+        assert!(!sums(&model).contains("pack"), "{}", sums(&model));
+        let packs =
+            PackTotals { packs: 3, bytes: 5 << 19, pending_packs: 1, pending_bytes: 3 << 20 };
+        model.health.known = Some(Health { packs: Some(packs), ..Health::default() });
+        let seen = sums(&model);
+        assert!(seen.starts_with("2 repos · 3 packs · 2.5 MiB · up to "), "{seen}");
+        assert!(seen.contains("reclaimable · 3.0 MiB pending deletion"), "{seen}");
+        // An older server does not count them.
+        model.health.known = Some(Health::default());
+        let seen = sums(&model);
+        assert!(seen.starts_with("2 repos · up to 4 packs · up to 4.0 MiB · up to "), "{seen}");
+        assert!(seen.contains("up to 6.0 MiB pending deletion"), "{seen}");
     }
 }

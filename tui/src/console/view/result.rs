@@ -9,7 +9,7 @@
 //!  Duplicates  34 records removed
 //!  Contents    112 objects, 16 commits, 16 snapshots, 0 tags
 //!  Planned by  component sha256:…
-//!  Old packs   812.0 KiB, kept until packhouse prune deletes them
+//!  Old packs   812.0 KiB, kept until a prune deletes them; 4 shows when
 //!
 //!  VERIFIED BEFORE PUBLISHING
 //!  ✓ 144 entities: every indexed record is present and unchanged
@@ -39,7 +39,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::parts::{
-    contents, fact, heading, key_fact, long_fact, plain, room, scrolled, shrunk, styled, way_out,
+    contents, fact, heading, kept_until, key_fact, long_fact, plain, room, scrolled, shrunk,
+    styled, way_out,
 };
 use crate::console::cells::{width, wrap};
 use crate::console::failure::{Failure, FailureKind};
@@ -119,7 +120,7 @@ fn consolidated(model: &Model, report: &GcReport, room: usize) -> Vec<Line<'stat
     lines.extend(facts(model, report, room));
     // What stays is in both numbers.
     let replaced = (report.bytes_before + report.bytes_written).saturating_sub(report.bytes_after);
-    let old = format!("{}, kept until packhouse prune deletes them", size(replaced));
+    let old = format!("{}, {}", size(replaced), kept_until(model));
     lines.extend(long_fact(styles, "Old packs", &old, room));
     lines.extend(proof(model, report.phase.proven.as_ref(), room));
     lines

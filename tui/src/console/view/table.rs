@@ -62,6 +62,11 @@ impl Table {
         table
     }
 
+    /// The heads of the columns beside the first.
+    pub(super) fn heads(&self) -> Vec<&'static str> {
+        self.beside.iter().map(|column| column.head).collect()
+    }
+
     /// The names of the columns.
     pub(super) fn head(&self, styles: Styles) -> Line<'static> {
         let heads = self.beside.iter().enumerate().map(|(at, column)| self.cell(at, column.head));

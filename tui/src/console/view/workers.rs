@@ -17,7 +17,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::jobs::{age, is_abandoned, kind, of};
+use super::jobs::{age, is_abandoned, kind, of, without_worker};
 use super::parts::{details_below, failure_above, inner, joined, long_fact, plain, room, split};
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;
@@ -38,6 +38,7 @@ const COLUMNS: [Beside; 5] = [
 pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
     let (styles, workers, room) = (model.styles, &model.workers, room(area));
     let mut above = vec![sums(model)];
+    above.extend(without_worker(model, room));
     let (failure, is_empty) = (workers.failure.as_ref(), workers.leases.is_empty());
     above.extend(failure_above(styles, "Loading the leases", failure, is_empty, room));
     above.truncate(usize::from(area.height).saturating_sub(3).max(1));

@@ -6,8 +6,8 @@ use packhouse_host::clock::Clock;
 use packhouse_host::report::{RepoDetail, Report, ServerReport};
 use packhouse_host::{
     BranchDeleteReport, Error, GcEntry, GcOptions, GcPlanReport, GcQuery, GcReport, Health,
-    Inspect, JobReport, JobStatus, JobsQuery, Operation, PlannedGc, Policy, PolicyCheck,
-    PolicyReport, Progress, RepoName, RepoSummary, Result,
+    Inspect, JobReport, JobStatus, JobsQuery, Operation, PackTotals, PlannedGc, Policy,
+    PolicyCheck, PolicyReport, Progress, RepoName, RepoSummary, Result,
 };
 
 use super::super::fake::{now, token};
@@ -52,8 +52,21 @@ impl Inspect for FakeStore {
     async fn health(&self) -> Result<Health> {
         let inside = self.inside();
         let damaged = inside.repos.values().filter(|repo| repo.summary.damaged > 0);
-        let jobs = |status| inside.jobs.values().filter(|job| job.status == status).count() as u64;
+        let jobs = |status| {
+            let is_open = |job: &&JobReport| job.status == status && !job.healed;
+            inside.jobs.values().filter(is_open).count() as u64
+        };
+        let sum =
+            |of: fn(&RepoSummary) -> u64| inside.repos.values().map(|repo| of(&repo.summary)).sum();
+        // Repos of a fake store share no packs.
+        let packs = PackTotals {
+            packs: sum(|repo| repo.packs),
+            bytes: sum(|repo| repo.bytes),
+            pending_packs: 0,
+            pending_bytes: sum(|repo| repo.superseded_bytes),
+        };
         Ok(Health {
+            packs: Some(packs),
             damaged_repos: damaged.count() as u64,
             jobs_queued: jobs(JobStatus::Queued),
             jobs_running: jobs(JobStatus::Running),

@@ -23,8 +23,9 @@ use packhouse_host::RepoSummary;
 use ratatui::text::Line;
 
 use crate::console::cells::{fit, pad, wrap};
+use crate::console::keys::{Action, Focus};
 use crate::console::state::{Asks, ConfirmDialog, Model, Totals, Why};
-use crate::console::view::parts::{long_fact, plain, styled};
+use crate::console::view::parts::{kept_until, long_fact, plain, styled};
 use crate::text::{count, escaped, percent, plural, size};
 
 /// Maximum number of repos in a list.
@@ -55,8 +56,11 @@ pub(super) fn lines(
     lines.push(Line::default());
     lines.extend(facts(model, dialog, repos, room));
     lines.push(Line::default());
-    let message = "Each repo is planned and verified separately. A repo that fails stays unchanged, and the others continue. Old packs are kept until packhouse prune deletes them.";
-    lines.extend(plain(wrap(message, room)));
+    let message = format!(
+        "Each repo is planned and verified separately. A repo that fails stays unchanged, and the others continue. Old packs are {}.",
+        kept_until(model)
+    );
+    lines.extend(plain(wrap(&message, room)));
     let (unseen, seen): (Vec<&RepoSummary>, _) =
         repos.iter().partition(|repo| dialog.hidden.contains(&repo.repo));
     lines.extend(named(model, "REPOS HIDDEN BY THE FILTER", &unseen, room));
@@ -75,8 +79,11 @@ fn damaged(model: &Model, repos: &[RepoSummary], room: usize) -> Vec<Line<'stati
             count(damaged)
         ),
     };
-    let repair = "Repair first, with packhouse verify --repair.";
-    styled(wrap(&format!("{message} {repair}"), room), model.styles.warn())
+    let repair = match model.keymap.key_in(Focus::Repos, Action::Repair) {
+        key if key.is_empty() => "with packhouse verify --repair".to_owned(),
+        key => format!("with {key} on the list"),
+    };
+    styled(wrap(&format!("{message} Repair first, {repair}."), room), model.styles.warn())
 }
 
 /// The sums. Bytes are those of the catalog; the overhead of packs is only known after planning.

@@ -19,7 +19,7 @@ use crate::console::cells::wrap;
 use crate::console::state::{Model, PolicyChange};
 use crate::console::view::parts::{long_fact, plain, styled};
 use crate::console::view::policy_form::scrubbing;
-use crate::text::{escaped, rules};
+use crate::text::{escaped, plural, rules};
 
 pub(super) fn lines(model: &Model, change: &PolicyChange, room: usize) -> Vec<Line<'static>> {
     let styles = model.styles;
@@ -39,10 +39,32 @@ pub(super) fn lines(model: &Model, change: &PolicyChange, room: usize) -> Vec<Li
         (None, false) => lines.extend(long_fact(styles, "Then", &inherited(model), room)),
     }
     lines.push(Line::default());
+    if let Some(at_once) = at_once(model, change) {
+        lines.extend(styled(wrap(&at_once, room), styles.warn()));
+    }
     let message = "Repos that are due are consolidated by packhouse worker or packhouse serve while \
         one of them runs. Nothing else changes, and the policy can be set again.";
     lines.extend(plain(wrap(message, room)));
     lines
+}
+
+/// That repos become due with it, as far as that is known: a form that was opened from the list of
+/// repos knows the number of packs only.
+fn at_once(model: &Model, change: &PolicyChange) -> Option<String> {
+    let (due, why) = model.policies.made_due(change, model.now);
+    let Some(repo) = &change.now.repo else {
+        let become_due = if due == 1 { "becomes" } else { "become" };
+        return (due > 0).then(|| format!("{} {become_due} due at once.", plural(due, "repo")));
+    };
+    let by_number = || {
+        let packs = model.repos.get(repo)?.packs;
+        let most = change.to.as_ref()?.max_packs?;
+        let was = change.now.policy.max_packs.is_some_and(|most| packs > most);
+        (packs > 1 && packs > most && !was)
+            .then(|| format!("it has {}, more than {most}", plural(packs, "pack")))
+    };
+    let why = why.or_else(by_number)?;
+    Some(format!("The repo becomes due at once: {why}."))
 }
 
 fn title(change: &PolicyChange) -> String {

@@ -14,7 +14,7 @@
 //!  [ Back ]  Esc    Create    y
 //! ```
 
-use packhouse_host::access::{NewToken, Scope, TokenReport};
+use packhouse_host::access::{NewToken, Reach, Scope, TokenReport};
 use ratatui::text::Line;
 
 use crate::console::cells::wrap;
@@ -40,8 +40,27 @@ pub(super) fn new(model: &Model, token: &NewToken, room: usize) -> Vec<Line<'sta
         fact("Name", &token.name);
     }
     lines.push(Line::default());
+    for unknown in unknown(model, token) {
+        lines.extend(styled(wrap(&unknown, room), styles.warn()));
+    }
     lines.extend(plain(wrap("The token is shown once, after it is created.", room)));
     lines
+}
+
+/// That a repo or an owner of the token does not exist, as far as repos are loaded: it may be meant for
+/// later, or misspelt.
+fn unknown(model: &Model, token: &NewToken) -> Vec<String> {
+    let is_known = |reach: &&Reach| match reach {
+        Reach::All => true,
+        Reach::Repo(name) => model.repos.get(name).is_some(),
+        Reach::Owner(owner) => model.repos.names().any(|name| name.owner() == owner),
+    };
+    let unknown = token.repos.iter().filter(|reach| model.repos.known && !is_known(reach));
+    let warning = |reach: &Reach| match reach {
+        Reach::Owner(owner) => format!("There is no repo of {} yet.", escaped(owner)),
+        reach => format!("There is no repo {} yet.", escaped(&reach.to_string())),
+    };
+    unknown.map(warning).collect()
 }
 
 /// What revoking a token means.

@@ -25,12 +25,9 @@ pub(super) fn facts(model: &Model, known: &RepoDetail, room: usize) -> Vec<Line<
     let (state, style) = state_text(model, summary, true);
     let packs = match summary.superseded_bytes {
         0 => format!("{}, {}", count(summary.packs), size(summary.bytes)),
-        waiting => format!(
-            "{}, {}; {} pending deletion",
-            count(summary.packs),
-            size(summary.bytes),
-            size(waiting)
-        ),
+        waiting => {
+            format!("{}, {}; {} replaced", count(summary.packs), size(summary.bytes), size(waiting))
+        }
     };
     let part = percent(summary.reclaimable(), summary.bytes)
         .map(|part| format!(" ({part} %)"))

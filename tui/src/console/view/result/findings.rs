@@ -62,13 +62,19 @@ pub(super) fn draw(
         );
         lines.extend([Line::default(), fact(model.styles, "Checked", &checked, room)]);
         lines.extend(repaired(model, report, room));
+        if report.repaired.as_ref().is_some_and(|repaired| !repaired.is_empty()) {
+            let next = "Nothing: all records of the repo can be read. Packs that were replaced are deleted by a prune.";
+            lines.extend(long_fact(model.styles, "Next", next, room));
+        }
         return scrolled(frame, area, lines, cursor.at(usize::MAX));
     };
     let found = plural(problems.len() as u64, "problem");
     let in_vain = model.is_left_by_repair(run);
     let found = match &report.repaired {
         _ if run.work == Work::Repair => {
-            format!("{found} left in {checked}: the store has no intact copy of the rest.")
+            format!(
+                "{found} left in {checked}: the store has no intact copy of what these lack. Push it again from a clone that has it, or restore it from a backup."
+            )
         }
         None => format!("{found} found in {checked}. Nothing was changed."),
         Some(_) => format!("{found} left in {checked}."),
