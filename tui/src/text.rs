@@ -11,21 +11,8 @@ pub(crate) use packhouse_host::text::escaped;
 /// The inverse of [`parse_duration`] for whole seconds.
 pub(crate) use packhouse_host::text::span;
 
-/// A size in binary units, at most seven characters before the unit: `773.4 KiB`, `48.0 MiB`.
-pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut unit = 0;
-    let mut value = bytes as f64 / 1024.0;
-    // 1023.95 would be written as 1024.0, so the next unit starts there.
-    while value >= 1023.95 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
-}
+/// A size in binary units: `773.4 KiB`.
+pub(crate) use packhouse_host::text::size;
 
 /// A number with thousands separators: `12,345`.
 pub(crate) fn count(number: u64) -> String {
@@ -160,16 +147,6 @@ pub(crate) fn rules(policy: &Policy) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_have_one_decimal() {
-        let sizes: Vec<String> =
-            [0, 1023, 1024, 791_982, 1_048_575, 48 << 20, u64::MAX].into_iter().map(size).collect();
-        assert_eq!(
-            sizes,
-            ["0 B", "1023 B", "1.0 KiB", "773.4 KiB", "1.0 MiB", "48.0 MiB", "16.0 EiB"]
-        );
-    }
 
     #[test]
     fn durations_keep_their_unit() {

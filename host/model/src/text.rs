@@ -19,6 +19,22 @@ pub fn escaped(text: &str) -> String {
     })
 }
 
+/// A size in binary units, at most seven characters before the unit: `773.4 KiB`, `48.0 MiB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 0;
+    let mut value = bytes as f64 / 1024.0;
+    // 1023.95 would be written as 1024.0, so the next unit starts there.
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
 /// A time of whole seconds in its largest whole unit: `30d`, `12h`, `30m`, `90s`.
 pub fn span(seconds: u64) -> String {
     const UNITS: [(u64, &str); 3] = [(86_400, "d"), (3600, "h"), (60, "m")];
@@ -79,6 +95,16 @@ pub fn plain_url(text: &str) -> Option<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_one_decimal() {
+        let sizes: Vec<String> =
+            [0, 1023, 1024, 791_982, 1_048_575, 48 << 20, u64::MAX].into_iter().map(size).collect();
+        assert_eq!(
+            sizes,
+            ["0 B", "1023 B", "1.0 KiB", "773.4 KiB", "1.0 MiB", "48.0 MiB", "16.0 EiB"]
+        );
+    }
 
     #[test]
     fn a_time_has_its_largest_whole_unit() {

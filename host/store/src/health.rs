@@ -30,6 +30,7 @@ impl Store {
                 pending_packs: alerts.unneeded_packs,
                 pending_bytes: alerts.unneeded_bytes,
             }),
+            at: Some(self.now()),
             next_job_at: alerts.next_job_at,
             leased_until: alerts.leased_until,
             ..Health::default()

@@ -32,6 +32,9 @@ pub struct Health {
     /// The packs of the whole store. None: a server that is older does not say.
     #[serde(default)]
     pub packs: Option<PackTotals>,
+    /// When this was read, by the clock of the store. None: an older server does not say.
+    #[serde(default)]
+    pub at: Option<Timestamp>,
     /// When the queued job that is due first is due, or was.
     #[serde(default)]
     pub next_job_at: Option<Timestamp>,
@@ -46,7 +49,7 @@ impl Health {
     pub const JOB_PATIENCE_SECONDS: i64 = 60;
 
     /// Jobs that wait although one has been due for a minute, and no worker has a job: none runs. A
-    /// worker in the process of `serve` is one as well.
+    /// worker in the process of `serve` is one as well. `now` is a time of the clock of the store.
     pub fn jobs_without_worker(&self, now: Timestamp) -> u64 {
         let is_past = |at: Timestamp, seconds| now.duration_since(at).as_secs() >= seconds;
         let waits = self.next_job_at.is_some_and(|at| is_past(at, Health::JOB_PATIENCE_SECONDS));

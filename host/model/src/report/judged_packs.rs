@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Policy, PolicyCheck};
-use crate::text::span;
+use crate::text::{size, span};
 
 /// The packs of a repo, as policies judge them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,8 +34,9 @@ impl JudgedPacks {
         if let Some(growth) = policy.growth.filter(|growth| {
             consolidated_bytes > 0 && pushed as f64 > growth * consolidated_bytes as f64
         }) {
+            let (pushed, left) = (size(pushed), size(consolidated_bytes));
             reasons.push(format!(
-                "{pushed} bytes were pushed since {consolidated_bytes} bytes were consolidated: more than {growth} times as many"
+                "{pushed} were pushed since a consolidation left {left}: more than {growth} × as many"
             ));
         }
         let age = |max: u64| {

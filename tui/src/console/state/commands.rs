@@ -1,5 +1,6 @@
 //! What a command of the config runs on: the values of its variables.
 
+use super::command_line::CommandLine;
 use super::model::Model;
 use super::repo::Item;
 use super::screen::Screen;
@@ -14,18 +15,6 @@ pub(in crate::console) struct StorePlace {
     pub(in crate::console) url: Option<String>,
     /// The demo is only in the memory of the console: commands would run on another store.
     pub(in crate::console) in_memory: bool,
-}
-
-/// A command to run, with the values of its variables.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::console) struct CommandLine {
-    pub(in crate::console) name: String,
-    pub(in crate::console) program: String,
-    pub(in crate::console) arguments: Vec<String>,
-    /// Whether its output stays until Enter is pressed, also if it succeeds.
-    pub(in crate::console) wait: bool,
-    /// What is asked before it runs.
-    pub(in crate::console) question: Option<String>,
 }
 
 impl Model {

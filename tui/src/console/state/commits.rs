@@ -5,9 +5,7 @@
 use packhouse_host::{LogPage, LogQuery, LoggedCommit, RepoName};
 
 use super::graph::Lanes;
-use super::model::Model;
-use super::pages::{Paged, Pages};
-use super::screen::Screen;
+use super::pages::Pages;
 use super::ticket::Ticket;
 use crate::console::failure::BackendResult;
 
@@ -53,19 +51,9 @@ impl Commits {
     pub(in crate::console) fn current(&self) -> Option<&LoggedCommit> {
         self.pages.current().map(|(commit, _)| commit)
     }
-}
 
-impl Paged for Commits {
-    type Page = LogPage;
-
-    fn awaiting(model: &mut Model, ticket: Ticket) -> Option<&mut Self> {
-        model.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Commits(it) if it.pages.loading == Some(ticket) => Some(it.as_mut()),
-            _ => None,
-        })
-    }
-
-    fn take(&mut self, answer: BackendResult<LogPage>) {
+    /// Takes a page. The cursor stays on its commit; on the first line, on that line.
+    pub(super) fn take(&mut self, answer: BackendResult<LogPage>) {
         let LogPage { commits, next } = match answer {
             Ok(page) => page,
             Err(failure) => return self.pages.take(Err(failure)),
@@ -87,10 +75,6 @@ impl Paged for Commits {
         let line =
             selected.and_then(|id| entries.iter().position(|(commit, _)| commit.commit == id));
         line.into_iter().for_each(|line| self.pages.cursor.set(line));
-    }
-
-    fn give_up(&mut self) {
-        self.pages.loading = None;
     }
 }
 

@@ -5,9 +5,7 @@ use packhouse_host::{
     RepoName,
 };
 
-use super::model::Model;
-use super::pages::{Paged, Pages};
-use super::screen::Screen;
+use super::pages::Pages;
 use super::ticket::Ticket;
 use crate::console::failure::BackendResult;
 
@@ -76,30 +74,17 @@ impl Comparison {
         let anew = Comparison::new(self.repo.clone(), [self.a, self.b]);
         *self = Comparison { class, totals, ..anew };
     }
-}
 
-impl Paged for Comparison {
-    type Page = PackComparison;
-
-    fn awaiting(model: &mut Model, ticket: Ticket) -> Option<&mut Self> {
-        model.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Comparison(it) if it.pages.loading == Some(ticket) => Some(it.as_mut()),
-            _ => None,
-        })
-    }
-
-    fn take(&mut self, answer: BackendResult<PackComparison>) {
+    /// Takes a page.
+    pub(super) fn take(&mut self, answer: BackendResult<PackComparison>) {
         self.pages.take(answer.map(|page| {
             self.totals = page.totals.or(self.totals);
             (page.records, page.next)
         }));
     }
 
-    fn give_up(&mut self) {
-        self.pages.loading = None;
-    }
-
-    fn is_searching(&self) -> bool {
+    /// Whether a search has found less than a page, and more may come.
+    pub(super) fn is_searching(&self) -> bool {
         self.class.is_some() && self.pages.entries.len() < COMPARED_PAGE as usize
     }
 }

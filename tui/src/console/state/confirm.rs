@@ -8,7 +8,7 @@ use packhouse_host::access::{NewToken, TokenReport};
 use packhouse_host::{Event, GcPlanReport, JobReport, PruneReport, RepoName, RepoSummary};
 
 use super::choice::{Choice, Why};
-use super::commands::CommandLine;
+use super::command_line::CommandLine;
 use super::cursor::Cursor;
 use super::input::Input;
 use super::jobs::JobChange;

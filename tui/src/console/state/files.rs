@@ -4,9 +4,7 @@
 
 use packhouse_host::{CommittedFile, FilesPage, FilesQuery, RepoName};
 
-use super::model::Model;
-use super::pages::{Paged, Pages};
-use super::screen::Screen;
+use super::pages::Pages;
 use super::ticket::Ticket;
 use crate::console::failure::{BackendResult, Failure};
 
@@ -105,19 +103,9 @@ impl Files {
     pub(in crate::console) fn path(&self) -> &str {
         self.path.as_deref().unwrap_or_default()
     }
-}
 
-impl Paged for Files {
-    type Page = FilesPage;
-
-    fn awaiting(model: &mut Model, ticket: Ticket) -> Option<&mut Self> {
-        model.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Files(it) if it.pages.loading == Some(ticket) => Some(it.as_mut()),
-            _ => None,
-        })
-    }
-
-    fn take(&mut self, answer: BackendResult<FilesPage>) {
+    /// Takes a page.
+    pub(super) fn take(&mut self, answer: BackendResult<FilesPage>) {
         let answer = match (answer, self.before.take()) {
             // The list that was there before stays.
             (Err(failure), Some(before)) => {
@@ -136,11 +124,8 @@ impl Paged for Files {
         }));
     }
 
-    fn give_up(&mut self) {
-        self.pages.loading = None;
-    }
-
-    fn is_searching(&self) -> bool {
+    /// Whether a search has found less than a page, and more may come.
+    pub(super) fn is_searching(&self) -> bool {
         !self.text.is_empty() && self.pages.entries.len() < FILES_PAGE as usize
     }
 }

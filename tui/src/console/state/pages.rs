@@ -1,7 +1,6 @@
 //! A list that is loaded page by page, as the cursor moves down.
 
 use super::cursor::Cursor;
-use super::model::Model;
 use super::ticket::Ticket;
 use crate::console::failure::{BackendResult, Failure};
 
@@ -105,26 +104,6 @@ impl<T, N: Clone> Pages<T, N> {
     /// The selected entry.
     pub(in crate::console) fn current(&self) -> Option<&T> {
         self.entries.get(self.cursor.at(self.entries.len()))
-    }
-}
-
-/// A screen whose list is loaded page by page.
-pub(in crate::console) trait Paged {
-    /// A page of its list.
-    type Page;
-
-    /// The screen that waits for a ticket.
-    fn awaiting(model: &mut Model, ticket: Ticket) -> Option<&mut Self>;
-
-    /// Takes a page.
-    fn take(&mut self, answer: BackendResult<Self::Page>);
-
-    /// The connection was lost: nothing is loading any more, and what was loaded stays.
-    fn give_up(&mut self);
-
-    /// Whether a search has found too few, so that the next page is loaded at once.
-    fn is_searching(&self) -> bool {
-        false
     }
 }
 

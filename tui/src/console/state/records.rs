@@ -6,9 +6,7 @@
 use packhouse_host::contents::Kind;
 use packhouse_host::{MpackKey, PackRecord, PackRecordsPage, PackRecordsQuery, RepoName};
 
-use super::model::Model;
-use super::pages::{Paged, Pages};
-use super::screen::Screen;
+use super::pages::Pages;
 use super::ticket::Ticket;
 use crate::console::failure::BackendResult;
 
@@ -107,30 +105,17 @@ impl Records {
             None => RecordState::Dropped,
         }
     }
-}
 
-impl Paged for Records {
-    type Page = PackRecordsPage;
-
-    fn awaiting(model: &mut Model, ticket: Ticket) -> Option<&mut Self> {
-        model.screens.iter_mut().find_map(|screen| match screen {
-            Screen::Records(it) if it.pages.loading == Some(ticket) => Some(it.as_mut()),
-            _ => None,
-        })
-    }
-
-    fn take(&mut self, answer: BackendResult<PackRecordsPage>) {
+    /// Takes a page.
+    pub(super) fn take(&mut self, answer: BackendResult<PackRecordsPage>) {
         self.pages.take(answer.map(|page| {
             self.whole = Some((page.pack_bytes, page.pack_records));
             (page.records, page.next)
         }));
     }
 
-    fn give_up(&mut self) {
-        self.pages.loading = None;
-    }
-
-    fn is_searching(&self) -> bool {
+    /// Whether a search has found less than a page, and more may come.
+    pub(super) fn is_searching(&self) -> bool {
         !self.text.is_empty() && self.pages.entries.len() < RECORDS_PAGE as usize
     }
 }

@@ -9,7 +9,7 @@
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::health::no_worker;
+use super::missing_worker::no_worker;
 use crate::console::state::Model;
 use crate::disk::Disk;
 use crate::text::{count, plural, size};

@@ -20,6 +20,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::jobs::{kind, of};
+use super::missing_worker::{no_worker, start_worker};
 use super::parts::{inner, long_fact, room, split, styled};
 use super::table::draw_rows;
 use crate::console::cells::{fit, wrap};
@@ -120,21 +121,6 @@ fn title(finding: Finding) -> String {
         Finding::Unchecked(packs, _) => {
             format!("{} not read within the scrub age", plural(packs, "pack"))
         }
-    }
-}
-
-/// That jobs wait, and nothing runs them.
-pub(super) fn no_worker(jobs: u64) -> String {
-    let wait = if jobs == 1 { "waits" } else { "wait" };
-    format!("{} {wait}, no worker seen", plural(jobs, "job"))
-}
-
-/// How to start a worker.
-pub(super) fn start_worker(model: &Model) -> String {
-    let machine = if model.place.url.is_some() { " on the machine of the server" } else { "" };
-    match model.worker_command() {
-        Some(command) => format!("Start one{machine}: {command}"),
-        None => "The demo has none.".to_owned(),
     }
 }
 

@@ -20,8 +20,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::health::{no_worker, start_worker};
-use super::parts::{failure_above, inner, joined, plain, room, split, styled};
+use super::missing_worker::without_worker;
+use super::parts::{failure_above, inner, joined, plain, room, split};
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
@@ -126,17 +126,6 @@ fn sums(model: &Model) -> Line<'static> {
         parts.push(Span::styled(reading, styles.busy()));
     }
     joined(styles, parts)
-}
-
-/// That no worker runs although jobs wait, and how to start one.
-pub(super) fn without_worker(model: &Model, room: usize) -> Vec<Line<'static>> {
-    match model.jobs_without_worker() {
-        0 => Vec::new(),
-        jobs => {
-            let text = format!("{}. {}", no_worker(jobs), start_worker(model));
-            styled(wrap(&text, room), model.styles.warn())
-        }
-    }
 }
 
 /// Why there are no rows, and what to do.

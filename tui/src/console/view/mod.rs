@@ -34,6 +34,7 @@ mod job;
 mod jobs;
 mod leave;
 mod log;
+mod missing_worker;
 mod pack_list;
 mod packs;
 mod palette;

@@ -123,7 +123,7 @@ impl Stored {
         let of = |at_most, all: PackTotals| Stored {
             packs: up_to(at_most, plural(all.packs, "pack")),
             bytes: up_to(at_most, size(all.bytes)),
-            reclaimable: reclaimable(at_most || sums.packs > all.packs),
+            reclaimable: reclaimable(sums.reclaimable > 0 && (at_most || sums.packs > all.packs)),
             pending: match all.pending_bytes {
                 0 => String::new(),
                 bytes => up_to(at_most, format!("{} pending deletion", size(bytes))),
@@ -133,7 +133,9 @@ impl Stored {
         let at_most = PackTotals { packs, bytes, pending_packs: 0, pending_bytes: waiting };
         match (health.known, &health.failure) {
             (Some(Health { packs: Some(all), .. }), _) => of(false, all),
-            (None, None) => Stored { reclaimable: reclaimable(true), ..Stored::default() },
+            (None, None) => {
+                Stored { reclaimable: reclaimable(sums.reclaimable > 0), ..Stored::default() }
+            }
             _ => of(true, at_most),
         }
     }

@@ -17,7 +17,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::jobs::{age, is_abandoned, kind, of, without_worker};
+use super::jobs::{age, is_abandoned, kind, of};
+use super::missing_worker::without_worker;
 use super::parts::{details_below, failure_above, inner, joined, long_fact, plain, room, split};
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;

@@ -1,6 +1,5 @@
 //! The result of one check.
 
-use jiff::Timestamp;
 use packhouse_host::{Damage, Health, RepoReport, Result};
 use serde::Serialize;
 
@@ -98,14 +97,15 @@ impl Check {
     }
 
     /// Whether jobs have failed, and whether a worker runs those that wait.
-    pub(super) fn of_jobs(health: Result<Health>, now: Timestamp) -> Check {
+    pub(super) fn of_jobs(health: Result<Health>) -> Check {
         const CHECK: &str = "jobs";
         let health = match health {
             Ok(health) => health,
             Err(error) => return Check::fail(CHECK, error.to_string(), "follow the message"),
         };
         let Health { jobs_failed, jobs_queued, jobs_running, .. } = health;
-        let waiting = match health.jobs_without_worker(now) {
+        // An older server says nothing of its clock, and nothing of leases.
+        let waiting = match health.at.map_or(0, |now| health.jobs_without_worker(now)) {
             0 => None,
             jobs => Some(format!("{} queued, no worker seen", plural(jobs, "job"))),
         };

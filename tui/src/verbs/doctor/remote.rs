@@ -1,7 +1,6 @@
 //! `packhouse doctor --remote`: checks whether a server can be reached, is ready, and has the same
 //! version.
 
-use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::report::StatusReport;
 use packhouse_host::{DiskSpace, Error, Inspect, Remote};
 
@@ -35,7 +34,7 @@ pub(super) async fn checks(remote: &Remote) -> Vec<Check> {
     if let Err(error) = listed.await {
         checks.push(Check::fail("repos", error.to_string(), "see the log of the server"));
     }
-    checks.extend(health.map(|health| Check::of_jobs(health, SystemClock.now())));
+    checks.extend(health.map(Check::of_jobs));
     checks
 }
 

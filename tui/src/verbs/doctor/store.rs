@@ -94,7 +94,7 @@ pub(super) async fn checks(options: StoreOptions) -> Vec<Check> {
     }
     checks.push(scrubbing(&store).await);
     checks.extend(old_indexes(&store).await);
-    checks.push(Check::of_jobs(store.health().await, SystemClock.now()));
+    checks.push(Check::of_jobs(store.health().await));
     checks.extend(failed);
     if !damage.is_empty() {
         checks.extend(damage);

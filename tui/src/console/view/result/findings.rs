@@ -219,7 +219,7 @@ fn repaired(model: &Model, report: &VerifyReport, room: usize) -> Vec<Line<'stat
         .take(REPAIRED)
         .flat_map(|repaired| {
             let what = repaired.pack.map_or_else(|| "the index".to_owned(), |key| key.to_string());
-            let text = format!("{}: {what}", repaired.detail);
+            let text = format!("{what}: {}", repaired.detail);
             long_fact(model.styles, "Repaired", &text, room)
         })
         .collect();
