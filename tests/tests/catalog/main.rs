@@ -154,10 +154,10 @@ laws! {
         damage_of_a_deleted_repo_is_forgotten
         a_repo_says_which_packs_are_on_its_shelves
         alerts_count_each_damaged_repo_once
-        a_job_that_met_damage_is_healed_with_it
         a_broken_shelf_goes_when_nothing_is_mapped_to_it_any_more
         a_broken_pack_on_many_shelves_is_retired_with_the_last
-        packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_that_had_them;
+        packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_that_had_them
+        a_job_that_met_damage_is_healed_with_it;
     scrubs:
         the_oldest_first
         two_workers_never_read_one_pack
@@ -227,9 +227,9 @@ laws! {
         with_an_old_fence_nothing_is_published
         for_a_job_that_ended_or_was_taken_back_nothing_is_published
         of_one_repo_one_consolidation_runs
-        alerts_say_when_a_job_is_due_and_until_when_one_is_leased
         pushes_of_one_repo_are_indexed_in_the_order_in_which_they_were_asked_for
-        jobs_of_a_deleted_repo_publish_nothing_more;
+        jobs_of_a_deleted_repo_publish_nothing_more
+        alerts_say_when_a_job_is_due_and_until_when_one_is_leased;
     policies:
         a_policy_is_kept_as_it_was_set_until_it_is_taken_back
         a_trial_write_leaves_nothing

@@ -62,10 +62,7 @@ fn a_policy_says_which_repos_are_due_and_why_and_workers_consolidate_them() {
     let check = packhouse.run(["policy", "check", "a/b"]).ok().json();
     assert_eq!(check["due"], true);
     let reasons = check["reasons"].to_string();
-    assert!(
-        reasons.contains("4 packs") && reasons.contains("bytes were pushed since"),
-        "{reasons}"
-    );
+    assert!(reasons.contains("4 packs") && reasons.contains("were pushed since"), "{reasons}");
     packhouse.run(["policy", "set", "--default"]).ok();
     assert_eq!(packhouse.run(["policy", "show"]).ok().json()["set"], false);
     packhouse.run(["policy", "set", "--growth", "0"]).exits(2).says(&["above 0"]);

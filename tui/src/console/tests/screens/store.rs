@@ -1,15 +1,17 @@
 //! The screens of the store: jobs, health, prune, policies, tokens, workers, the server; and the
 //! settings of the console.
 
+use jiff::ToSpan;
 use packhouse_host::access::Scope;
-use packhouse_host::{PackFate, Policy, PolicyCheck, ReplacedPack};
+use packhouse_host::{Health, JobReport, JobStatus, PackFate, Policy, PolicyCheck, ReplacedPack};
 
 use super::super::Console;
-use super::super::fake::{check, replaced, token};
+use super::super::fake::{check, job, now, replaced, token};
 use super::super::fake_store::Fake;
 use super::super::filters::named;
 use super::super::server::{remote, sampled};
 use super::{busy, pictures, pictures_after, troubled};
+use crate::console::state::{CommandLine, ConfirmDialog};
 
 #[tokio::test]
 async fn jobs() {
@@ -139,4 +141,60 @@ async fn new_token() {
 #[tokio::test]
 async fn workers() {
     insta::assert_snapshot!("workers", pictures(troubled, &["8"]).await);
+}
+
+/// Jobs that wait, and no worker; a job whose damage is healed.
+fn unattended() -> Fake {
+    let store = Fake::three();
+    store.put_job(JobReport { healed: true, ..job(1, "gabriel/photos", JobStatus::Failed) });
+    store.put_job(job(2, "gabriel/notes", JobStatus::Queued));
+    store.put_job(job(3, "zoe/empty", JobStatus::Queued));
+    store.put_health(Health { next_job_at: Some(now() - 5.minutes()), ..Health::default() });
+    store
+}
+
+#[tokio::test]
+async fn no_worker_is_seen() {
+    insta::assert_snapshot!("jobs_without_worker", pictures(unattended, &["2"]).await);
+    insta::assert_snapshot!("health_without_worker", pictures(unattended, &["3"]).await);
+    insta::assert_snapshot!("no_workers", pictures(unattended, &["8"]).await);
+}
+
+#[tokio::test]
+async fn repair_of_all() {
+    let damaged = || {
+        let store = Fake::three();
+        store.put_damage("gabriel/notes", &[0]);
+        store.put_damage("gabriel/photos", &[0]);
+        store
+    };
+    insta::assert_snapshot!("health_with_damage", pictures(damaged, &["3"]).await);
+    insta::assert_snapshot!("confirm_repair_all", pictures(damaged, &["3", "A"]).await);
+}
+
+#[tokio::test]
+async fn token_for_an_unknown_repo() {
+    let typed = async |console: &mut Console| {
+        console.type_in("read ines/* gabriel/note").await;
+        console.press(&["Enter"]).await;
+    };
+    let asked = pictures_after(tokens, &["7", "n"], typed).await;
+    insta::assert_snapshot!("confirm_token_unknown", asked);
+}
+
+#[tokio::test]
+async fn question_of_a_command() {
+    let then = async |console: &mut Console| {
+        let line = CommandLine {
+            name: "archive".to_owned(),
+            program: "archive".to_owned(),
+            arguments: vec!["--delete".to_owned(), "gabriel/notes".to_owned()],
+            wait: true,
+            question: Some("Archive it, and delete the local copy?".to_owned()),
+        };
+        let ticket = console.app.model.ticket();
+        console.app.model.dialog = Some(ConfirmDialog::of_command(line, ticket));
+        console.press(&["Down"]).await;
+    };
+    insta::assert_snapshot!("confirm_command", pictures_after(busy, &[], then).await);
 }

@@ -25,7 +25,7 @@ pub(super) fn lines(model: &Model, repos: &[RepoName], room: usize) -> Vec<Line<
         [only] => (format!("Repair {}?", escaped(&only.to_string())), "Every pack of the repo"),
         all => (
             format!("Repair {}?", plural(all.len() as u64, "damaged repo")),
-            "One repo after the other, every pack",
+            "Every pack of these repos",
         ),
     };
     let mut lines = styled(wrap(&title, room), model.styles.strong());
