@@ -24,13 +24,14 @@
 //! 6. [`store`]: the verbs; [`worker`]: queued jobs.
 //! 7. [`serve`]: the store over HTTP, with [access control](access); [`remote`]: the client of such
 //!    a server.
+//! 8. [`span`] and [`trace`]: what is traced, across processes.
 
 mod open;
 
 pub use packhouse_import as import;
 pub use packhouse_model::{
     access, blocking, client, clock, connection, contents, error, files, names, operation,
-    progress, report, text,
+    progress, report, span, text,
 };
 pub use packhouse_musehub as musehub;
 pub use packhouse_pack as pack;
@@ -40,6 +41,7 @@ pub use packhouse_sample as sample;
 pub use packhouse_serve as serve;
 pub use packhouse_store as store;
 pub use packhouse_tape as tape;
+pub use packhouse_trace as trace;
 pub use packhouse_worker as worker;
 
 /// The catalog port, and its adapters.

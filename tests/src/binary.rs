@@ -97,6 +97,11 @@ fn cache_folder() -> PathBuf {
     folder
 }
 
+/// Whether a variable would change what the binary does.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("PACKHOUSE_") || name.starts_with("OTEL_") || name == "TRACEPARENT"
+}
+
 /// What a call of the binary gave.
 #[derive(Clone, Debug)]
 pub struct Ran {
@@ -267,9 +272,7 @@ impl Packhouse {
         share_cache(&self.data());
         let mut command = Command::new(program());
         command.arg("--data").arg(self.data()).args(words).stdin(Stdio::null());
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PACKHOUSE_"))
-        {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
             command.env_remove(name);
         }
         if let CatalogPlace::Postgres(url) = place::catalog(&self.data()) {

@@ -24,6 +24,7 @@ pub mod arrival;
 pub mod base;
 pub mod binary;
 pub mod cases;
+pub mod collector;
 pub mod conformance;
 pub mod corpus;
 pub mod counted;

@@ -42,6 +42,9 @@ pub(crate) struct Args {
     pub(crate) globals: Globals,
     #[command(subcommand)]
     pub(crate) verb: Verb,
+    /// The words of the verb, such as `repo create`.
+    #[arg(skip)]
+    pub(crate) words: String,
 }
 
 /// Parses the command line, with the config file behind it. `--help` and `--version` are errors, too.
@@ -87,6 +90,7 @@ fn parse_with(
     let token_file = rank("token_file") == ON_COMMAND_LINE;
     let given = given(&matches, &config, &command);
     let data = rank("data");
+    let words = words(&matches);
     let of_file = |name: &str| rank(name) == IN_FILE && data > IN_FILE;
     let (is_other_database, is_other_storage) = (of_file("database"), of_file("storage"));
     let mut args =
@@ -115,7 +119,19 @@ fn parse_with(
     }
     config.given = given;
     args.globals.config = config;
+    args.words = words;
     Ok(args)
+}
+
+/// The words of the verb.
+fn words(matches: &ArgMatches) -> String {
+    let mut words = Vec::new();
+    let mut matches = matches;
+    while let Some((word, of_verb)) = matches.subcommand() {
+        words.push(word);
+        matches = of_verb;
+    }
+    words.join(" ")
 }
 
 /// Where an option of every verb is set: what ranks higher overrides; 0 if nowhere.

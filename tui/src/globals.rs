@@ -70,6 +70,16 @@ pub(crate) struct Globals {
     )]
     pub(crate) component: Option<PathBuf>,
 
+    /// Send traces to this OpenTelemetry collector, by OTLP over HTTP, such as http://127.0.0.1:4318
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true
+    )]
+    pub(crate) otlp_endpoint: Option<String>,
+
     /// Print results as JSON, one document per line
     #[arg(long, global = true)]
     pub(crate) json: bool,

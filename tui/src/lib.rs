@@ -4,7 +4,7 @@
 //! In reading order: `args` parses the command line, `config` the config file, `globals` are the options of every verb,
 //! `location` says where the store is, `context` opens it or a server, `verbs` has the verbs, each
 //! with its arguments; `output`, `style`, `text`, `table` and `progress` print the results; `exit`
-//! and `interrupt` end the call.
+//! and `interrupt` end the call; `logging` and `traces` say what it did.
 
 mod args;
 mod config;
@@ -24,12 +24,16 @@ mod style;
 mod table;
 mod text;
 mod toml_file;
+mod traces;
 mod verbs;
 
 use std::process::ExitCode;
 
+use tracing::Span;
+
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::traces::Traces;
 use crate::verbs::Verb;
 
 #[doc(hidden)]
@@ -43,15 +47,25 @@ pub fn main() -> ExitCode {
         Err(error) => return exit::of_clap(&error).into(),
     };
     let context = Context::new(args.globals);
-    let logging = match args.verb {
-        // The console needs the screen, and starts a log of its own.
-        Verb::Console(_) => Ok(()),
-        _ => logging::start(&context),
-    };
-    let exit = logging
-        .and_then(|()| run(args.verb, &context))
+    let exit = logged(args.verb, &args.words, &context)
         .unwrap_or_else(|error| context.output.failure(&error));
     context.output.end(exit).into()
+}
+
+/// Runs a verb, with a log of what happens and a trace of what takes how long.
+fn logged(verb: Verb, words: &str, context: &Context) -> anyhow::Result<Exit> {
+    // The console needs the screen, and starts a log of its own.
+    if matches!(verb, Verb::Console(_)) {
+        return run(verb, context);
+    }
+    let traces = Traces::start(context.globals.otlp_endpoint.as_deref())?;
+    logging::start(context, traces.layer())?;
+    // What serves or works until it is stopped has a trace for each request and job.
+    let span = if verb.handles_signals() { Span::none() } else { traces::call(words) };
+    let ended = span.in_scope(|| run(verb, context));
+    traces::ended(&span, ended.as_ref().map_or_else(Exit::of, |exit| *exit));
+    traces.end();
+    ended
 }
 
 fn run(verb: Verb, context: &Context) -> anyhow::Result<Exit> {

@@ -3,8 +3,11 @@
 use std::io::{self, Write};
 
 use indicatif::MultiProgress;
-use packhouse_host::Error;
-use tracing_subscriber::EnvFilter;
+use packhouse_host::{Error, span::TARGET};
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
 
 use crate::context::Context;
 
@@ -18,22 +21,29 @@ pub(crate) fn filter(context: &Context) -> anyhow::Result<EnvFilter> {
         }
         _ => level(context.globals.quiet, context.globals.verbose).to_owned(),
     };
-    EnvFilter::try_new(&directives).map_err(|error| {
+    let filter = EnvFilter::try_new(&directives).map_err(|error| {
         Error::Usage(format!("PACKHOUSE_LOG={directives}: {error}; an example is packhouse=debug"))
-            .into()
-    })
+    })?;
+    // Spans for tracing repeat what the log says.
+    Ok(filter.add_directive(format!("{TARGET}=off").parse()?))
 }
 
-/// Starts logging to stderr.
-pub(crate) fn start(context: &Context) -> anyhow::Result<()> {
+/// Starts logging to stderr, and passing spans to `traces`.
+pub(crate) fn start(
+    context: &Context,
+    traces: Option<impl Layer<Registry> + Send + Sync>,
+) -> anyhow::Result<()> {
     let multi = context.bars.multi().clone();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter(context)?)
+    let log = tracing_subscriber::fmt::layer()
         .with_ansi(context.bars.style().coloured())
         .with_target(context.globals.verbose > 1)
         // A closed stderr is no reason to panic.
         .log_internal_errors(false)
         .with_writer(move || StderrWriter(multi.clone()))
+        .with_filter(filter(context)?);
+    tracing_subscriber::registry()
+        .with(traces)
+        .with(log)
         .try_init()
         .map_err(|error| anyhow::anyhow!("starting the log failed: {error}"))
 }

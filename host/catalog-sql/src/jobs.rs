@@ -89,9 +89,16 @@ async fn insert<E: Engine>(tx: &mut Writing<E>, job: &NewJob) -> SqlResult<Optio
     let payload = payload(&job.operation)?;
     let added = tx
         .maybe(
-            "INSERT INTO jobs (repo, type, payload, status, created_at, run_at) VALUES ($1, $2, $3, 'queued', $4, $5)
+            "INSERT INTO jobs (repo, type, payload, status, created_at, run_at, traceparent) VALUES ($1, $2, $3, 'queued', $4, $5, $6)
              ON CONFLICT DO NOTHING RETURNING id",
-            args![job.repo, job.operation.job_type(), &payload, &job.now.to_string(), job.now.as_millisecond()],
+            args![
+                job.repo,
+                job.operation.job_type(),
+                &payload,
+                &job.now.to_string(),
+                job.now.as_millisecond(),
+                job.traceparent.as_deref()
+            ],
         )
         .await?;
     let Some(added) = added.map(|row| row.int("id")) else { return Ok(None) };
@@ -365,5 +372,6 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
         reason: row.maybe_text("reason").map(str::to_owned),
         result,
         healed: false,
+        traceparent: row.maybe_text("traceparent").map(str::to_owned),
     })
 }

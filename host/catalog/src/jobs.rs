@@ -31,6 +31,8 @@ pub struct NewJob {
     pub operation: Operation,
     /// When it was queued.
     pub now: Timestamp,
+    /// The trace context of who queues it.
+    pub traceparent: Option<String>,
 }
 
 /// Which jobs to list, newest first.

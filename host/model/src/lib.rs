@@ -15,4 +15,5 @@ pub mod operation;
 pub mod progress;
 pub mod report;
 pub mod shared;
+pub mod span;
 pub mod text;

@@ -7,12 +7,15 @@ use std::time::Duration;
 use packhouse_model::clock::Clock;
 use packhouse_model::connection::ConnectionStatus;
 use packhouse_model::error::{Class, Error, Result, SetupError};
+use packhouse_model::span::TARGET;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument;
+use tracing::field::Empty;
 use url::Url;
 
 use super::connection::ConnectionMonitor;
@@ -224,7 +227,7 @@ impl HttpClient {
     /// Sends a request. Returns a successful response, whose body has not been read yet.
     pub(super) async fn send(&self, request: RequestBuilder) -> ClientResult<Response> {
         let begun = Instant::now();
-        let response = request.send().await.map_err(|error| self.broken(&error))?;
+        let response = sent(request).await.map_err(|error| self.broken(&error))?;
         self.connection.heard(self.clock.now(), Some(begun.elapsed()));
         let status = response.status();
         if status.is_success() {
@@ -293,6 +296,38 @@ impl HttpClient {
             error: Error::Unreachable { url: self.base.clone(), reason: reason.to_owned() },
         }
     }
+}
+
+/// Sends a request that belongs to the current trace.
+async fn sent(request: RequestBuilder) -> reqwest::Result<Response> {
+    let (client, request) = request.build_split();
+    let mut request = request?;
+    let (method, url) = (request.method().to_string(), request.url());
+    // Without the query: it may hold a signature.
+    let span = tracing::info_span!(
+        target: TARGET,
+        "http request",
+        otel.name = method,
+        otel.kind = "client",
+        http.request.method = method,
+        server.address = url.host_str(),
+        server.port = url.port_or_known_default(),
+        url.path = url.path(),
+        http.response.status_code = Empty,
+        otel.status_code = Empty,
+    );
+    span.in_scope(|| packhouse_trace::inject(request.headers_mut()));
+    let response = client.execute(request).instrument(span.clone()).await;
+    match &response {
+        Ok(response) => {
+            span.record("http.response.status_code", response.status().as_u16());
+            if !response.status().is_success() {
+                span.record("otel.status_code", "ERROR");
+            }
+        }
+        Err(_) => drop(span.record("otel.status_code", "ERROR")),
+    }
+    response
 }
 
 /// Whether a server that answers this may answer something else later.

@@ -4,16 +4,20 @@
 //! A request whose response does not begin in time is logged then, and once more when it begins; what
 //! is streamed after that takes as long as the client reads. Requests that wait for something to
 //! happen are not slow.
+//!
+//! A request is traced, too: as a part of its sender's trace, if its headers name one.
 
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
+use packhouse_model::span::TARGET;
 use packhouse_store::Store;
 use tokio::time::{Instant, sleep};
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 /// The header of a request and of its response.
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -22,6 +26,9 @@ const LONGEST: usize = 64;
 
 /// The path of the request that waits until the store changes.
 const LONG_POLL: &str = "/admin/v1/changes";
+
+/// The requests of supervisors and of Prometheus.
+const PROBES: [&str; 4] = ["/health", "/healthz", "/readyz", "/metrics"];
 
 /// What requests are identified with.
 #[derive(Clone, Debug)]
@@ -54,12 +61,42 @@ pub(super) async fn identify(
     let limit = Some(ids.slow_after).filter(|limit| !limit.is_zero() && path != LONG_POLL);
     // Of the highest level: whatever is logged about the request, its ID is.
     let span = tracing::error_span!("request", %id, method = %request.method(), path);
+    let trace = traced(&request, &id);
     let handled = CURRENT.scope(id.clone(), watched(next.run(request), limit));
-    let mut response = handled.instrument(span).await;
+    let mut response = handled.instrument(span).instrument(trace.clone()).await;
+    let status = response.status();
+    trace.record("http.response.status_code", status.as_u16());
+    if status.is_server_error() {
+        trace.record("otel.status_code", "ERROR");
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HEADER, id);
     }
     response
+}
+
+/// The span of a request for tracing; none for what is asked again and again.
+fn traced(request: &Request, id: &str) -> Span {
+    let (method, path) = (request.method().as_str(), request.uri().path());
+    if path == LONG_POLL || PROBES.contains(&path) {
+        return Span::none();
+    }
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let span = tracing::info_span!(
+        target: TARGET,
+        parent: None,
+        "request",
+        otel.name = route.map(|route| format!("{method} {route}")),
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        url.path = path,
+        packhouse.request.id = id,
+        http.response.status_code = Empty,
+        otel.status_code = Empty,
+    );
+    packhouse_trace::continue_request(&span, request.headers());
+    span
 }
 
 /// Logs a request that takes longer than a limit, also if its client does not wait for the end.

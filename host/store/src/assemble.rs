@@ -10,6 +10,7 @@ use packhouse_core::Plan;
 use packhouse_model::error::Result;
 use packhouse_model::names::MpackKey;
 use packhouse_model::progress::Progress;
+use packhouse_model::span::TARGET;
 use packhouse_run::RunPack;
 use packhouse_tape::plan_digest;
 use packhouse_vault::StagedFile;
@@ -33,6 +34,7 @@ struct KeptAnswer<'a> {
 impl Store {
     /// Makes the pack that a proven plan says, and keeps it. Returns its key and its URL.
     /// `kept_until`: how long the URL is valid, and when it expires.
+    #[tracing::instrument(target = TARGET, name = "assemble answer", skip_all)]
     pub(super) async fn assemble(
         &self,
         row: &RepoRow,

@@ -9,6 +9,7 @@ use packhouse_core::row::Fingerprint;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::report::Damage;
+use packhouse_model::span::TARGET;
 
 use super::Store;
 use super::damage::CONCURRENT_CHECKS;
@@ -64,6 +65,7 @@ impl KnownEntities {
 
 impl Store {
     /// Compares a push with the repo, and checks that the repo's packs exist. No pack is read.
+    #[tracing::instrument(target = TARGET, name = "compare", skip_all)]
     pub(super) async fn compare_push(
         &self,
         row: &RepoRow,

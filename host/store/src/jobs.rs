@@ -62,7 +62,7 @@ impl Store {
             });
             let packs = packs.collect();
             let operation = Operation::Index(IndexOptions { packs, force: options.force });
-            let new = NewJob { repo: Some(row.id), operation, now: self.time().await? };
+            let new = self.new_job(Some(row.id), operation).await?;
             job = Some(self.catalog.add_job(&new).await?.id);
             drop(lock);
         }
@@ -160,12 +160,18 @@ impl Store {
             return Err(mismatch(&operation));
         }
         let row = self.number_of(repo).await?;
-        let new = NewJob { repo: row, operation: operation.clone(), now: self.time().await? };
+        let new = self.new_job(row, operation.clone()).await?;
         let job = self.catalog.add_job(&new).await?;
         if !job.operation.covers(&operation) {
             return Err(JobError::AlreadyQueued(job.id).into());
         }
         Ok(Queued { repo: job.repo, job: job.id, status: job.status })
+    }
+
+    /// A job that is queued now, by what this task does.
+    async fn new_job(&self, repo: Option<i64>, operation: Operation) -> Result<NewJob> {
+        let traceparent = packhouse_trace::current();
+        Ok(NewJob { repo, operation, now: self.time().await?, traceparent })
     }
 
     /// Jobs, newest first.

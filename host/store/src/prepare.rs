@@ -10,6 +10,7 @@ use packhouse_core::{EncodingConflict, Head, Kind};
 use packhouse_model::error::{Error, PushError, Result};
 use packhouse_model::names::{BranchName, RepoName, in_the_way, same_name};
 use packhouse_model::progress::Progress;
+use packhouse_model::span::TARGET;
 use packhouse_pack::Directory;
 use packhouse_run::{Indexed, RunHost, RunPack};
 use packhouse_tape::Question;
@@ -76,6 +77,7 @@ impl IndexRun {
 
 impl Store {
     /// Reads the push with the component, and works out the index rows.
+    #[tracing::instrument(target = TARGET, name = "prepare", skip_all)]
     pub(super) async fn prepare(
         &self,
         mut snapshot: Box<dyn Snapshot>,

@@ -18,6 +18,7 @@ use packhouse_model::names::MpackKey;
 use packhouse_model::operation::PruneOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{KeptPack, PruneReport};
+use packhouse_model::span::TARGET;
 
 use super::replaced::CheckedPacks;
 use super::{Store, TRIES};
@@ -47,6 +48,7 @@ impl Store {
     /// removed; when orphans are to be deleted and the catalog knows no pack of the vault, or looks
     /// older than the packs. [`Error::PruneUnfinished`] when something was deleted before that: it
     /// has the report, and the next prune does the rest.
+    #[tracing::instrument(target = TARGET, name = "prune", skip_all)]
     pub async fn prune(&self, options: PruneOptions, progress: &Progress) -> Result<PruneReport> {
         if !options.dry_run {
             self.begin_writing().await?;

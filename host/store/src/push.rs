@@ -21,6 +21,7 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{PushReport, PushStatus};
+use packhouse_model::span::TARGET;
 
 use super::preconditions::PushPreconditions;
 use super::prepare::{Prepared, PushInput};
@@ -119,7 +120,7 @@ impl Store {
             preconditions,
             ..Pushing::new(row, received, progress)
         };
-        let done = self.index_all(pushing).await;
+        let done = Box::pin(self.index_all(pushing)).await;
         self.remembering(row.id, "push", done).await
     }
 
@@ -133,10 +134,11 @@ impl Store {
         let pushing =
             Pushing { force: true, keeps_heads: true, ..Pushing::new(row, received, progress) };
         let _turn = self.push_turn(&row.name).await;
-        let done = self.index_all(pushing).await;
+        let done = Box::pin(self.index_all(pushing)).await;
         self.remembering(row.id, "copy", done).await
     }
 
+    #[tracing::instrument(target = TARGET, name = "index", skip_all)]
     async fn index_all(&self, mut push: Pushing<'_>) -> Result<Vec<PushReport>> {
         for _ in 0..TRIES {
             if let Some(reports) = self.try_index(&mut push).await? {
@@ -191,6 +193,7 @@ impl Store {
     }
 
     /// Stores files again that are packs of the repo: what is stored there is missing or damaged.
+    #[tracing::instrument(target = TARGET, name = "restore packs", skip_all)]
     async fn restore(&self, push: &mut Pushing<'_>, lost: &[usize]) -> Result<()> {
         let repo = &push.row.name;
         let mut findings = DamageFindings::at(self.now());
@@ -221,6 +224,7 @@ impl Store {
     }
 
     /// Stores the packs, and makes them visible. None when the repo has changed.
+    #[tracing::instrument(target = TARGET, name = "publish", skip_all)]
     async fn publish(
         &self,
         push: &mut Pushing<'_>,

@@ -11,6 +11,7 @@ use packhouse_catalog::{EntityKey, entity_key};
 use packhouse_model::error::{Error, PushError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::progress::{Phase, Progress};
+use packhouse_model::span::TARGET;
 use packhouse_pack::pipeline::{CHUNK, Produce, WriteError};
 use packhouse_pack::{BadPack, Directory, WrittenPack, write_and_read_back};
 use packhouse_vault::StagedFile;
@@ -121,6 +122,7 @@ impl Store {
         Ok(received)
     }
 
+    #[tracing::instrument(target = TARGET, name = "receive pack", skip_all)]
     async fn receive(
         &self,
         repo: &RepoName,
@@ -158,6 +160,7 @@ impl Store {
 
     /// Stores some of the received files as packs, if they are not yet stored: a second try finds
     /// them stored by the first.
+    #[tracing::instrument(target = TARGET, name = "store packs", skip_all)]
     pub(super) async fn store_received(
         &self,
         repo: &RepoName,

@@ -22,6 +22,7 @@ use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{MpackKey, RepoName, ShelfId};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{ProblemKind, Repaired, VerifyReport};
+use packhouse_model::span::TARGET;
 use packhouse_vault::StoredPack;
 
 use super::gc::standing;
@@ -50,6 +51,7 @@ impl From<Vec<Repaired>> for Mended {
 
 impl Store {
     /// Verifies a repo and repairs what it can; the problems in the report are the remaining ones.
+    #[tracing::instrument(target = TARGET, name = "repair", skip_all, fields(packhouse.repo = %repo))]
     pub async fn repair(&self, repo: &RepoName, progress: &Progress) -> Result<VerifyReport> {
         let row = self.known_repo(repo).await?;
         let mut repaired: Vec<Repaired> = Vec::new();

@@ -6,6 +6,7 @@ use packhouse_core::Plan;
 use packhouse_model::error::Result;
 use packhouse_model::names::RepoName;
 use packhouse_model::progress::{Phase, Progress};
+use packhouse_model::span::TARGET;
 use packhouse_pack::pipeline::WriteError;
 use packhouse_pack::splice::Splice;
 use packhouse_pack::{WrittenPack, write_and_read_back};
@@ -17,6 +18,7 @@ use super::{Store, blocking, prove};
 
 impl Store {
     /// Writes what a plan says to staging, and reads it back.
+    #[tracing::instrument(target = TARGET, name = "splice", skip_all)]
     pub(super) async fn splice(
         &self,
         staged: StagedFile,

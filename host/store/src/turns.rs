@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use packhouse_model::names::RepoName;
 use packhouse_model::shared::shared;
+use packhouse_model::span::TARGET;
 use tokio::sync::OwnedMutexGuard;
 
 use super::Store;
@@ -35,6 +36,7 @@ impl PushTurn {
 impl Store {
     /// Waits for the turn of a push to a repo. Who waits for another turn of it meanwhile waits for
     /// ever.
+    #[tracing::instrument(target = TARGET, name = "wait for turn", skip_all, fields(packhouse.repo = %repo))]
     pub async fn push_turn(&self, repo: &RepoName) -> PushTurn {
         let _held = shared(&self.turns, repo, Arc::default).lock_owned().await;
         PushTurn { repo: repo.clone(), _held }

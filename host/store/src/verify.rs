@@ -17,6 +17,7 @@ use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::operation::VerifyOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{Damage, Problem, ProblemKind, Repaired, VerifyReport};
+use packhouse_model::span::TARGET;
 use packhouse_pack::{Directory, ScannedPack};
 use packhouse_vault::StoredPack;
 
@@ -115,6 +116,7 @@ impl Store {
     /// # Errors
     /// If the catalog can't be read, or the work is cancelled. Damage is not an error here, but a
     /// finding. [`packhouse_model::error::Error::Busy`] when a repo that is mended keeps changing.
+    #[tracing::instrument(target = TARGET, name = "verify", skip_all, fields(packhouse.repo = %repo))]
     pub async fn verify(
         &self,
         repo: &RepoName,
@@ -202,6 +204,7 @@ impl Store {
     }
 
     /// Reads a pack whole, and checks its directory. None when it is not sound.
+    #[tracing::instrument(target = TARGET, name = "verify pack", skip_all)]
     async fn verify_pack(
         &self,
         pack: &PackRow,

@@ -26,9 +26,12 @@ use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::operation::Operation;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{JobEnded, JobReport, Report};
+use packhouse_model::span::TARGET;
 use packhouse_store::{PolicyWatch, Store};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use verdict::{passes, verdict};
 
@@ -233,9 +236,38 @@ impl Worker {
         }
     }
 
-    /// One attempt at a job: runs it, renews its lease, and ends it. None when the catalog can't be
-    /// reached.
+    /// One attempt at a job, with a trace of its own, which is linked to what queued the job.
     async fn attempt(&self, job: JobReport, fence: Fence) -> Option<JobEnded> {
+        let span = tracing::info_span!(
+            target: TARGET,
+            parent: None,
+            "job",
+            otel.name = format!("job {}", job.operation.job_type()),
+            otel.kind = "consumer",
+            packhouse.job.id = job.id,
+            packhouse.job.attempt = job.attempt,
+            packhouse.repo = job.repo.as_ref().map(ToString::to_string),
+            packhouse.worker = self.options.name,
+            packhouse.job.outcome = Empty,
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+        );
+        if let Some(traceparent) = &job.traceparent {
+            packhouse_trace::link(&span, traceparent);
+        }
+        let ended = self.attempted(job, fence).instrument(span.clone()).await;
+        if let Some(ended) = &ended {
+            span.record("packhouse.job.outcome", ended.outcome);
+            if ended.outcome == "failed" {
+                span.record("otel.status_code", "ERROR");
+                span.record("otel.status_description", ended.job.reason.as_deref());
+            }
+        }
+        ended
+    }
+
+    /// Runs a job, renews its lease, and ends it. None when the catalog can't be reached.
+    async fn attempted(&self, job: JobReport, fence: Fence) -> Option<JobEnded> {
         let started = self.store.now();
         tracing::info!(
             job = job.id,

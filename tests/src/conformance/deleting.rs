@@ -26,6 +26,7 @@ pub async fn a_deleted_repo_leaves_packs_that_wait_and_a_free_name(catalog: Arc<
             repo: Some(desk.repo),
             operation: Operation::Verify(VerifyOptions::default()),
             now: at(5),
+            traceparent: None,
         })
         .await
         .unwrap();
@@ -217,6 +218,7 @@ pub async fn full(catalog: &Arc<dyn Catalog>) -> Desk {
             repo: Some(desk.repo),
             operation: Operation::Verify(VerifyOptions::default()),
             now: at(4),
+            traceparent: None,
         })
         .await
         .unwrap();
@@ -230,6 +232,7 @@ pub async fn a_restored_repo_is_as_it_was(catalog: Arc<dyn Catalog>) {
             repo: Some(desk.repo),
             operation: Operation::Verify(VerifyOptions::default()),
             now: at(5),
+            traceparent: None,
         })
         .await
         .unwrap();
@@ -406,6 +409,7 @@ pub async fn nothing_is_asked_of_workers_for_a_deleted_repo(catalog: Arc<dyn Cat
         repo: Some(desk.repo),
         operation: Operation::Verify(VerifyOptions::default()),
         now: at(1),
+        traceparent: None,
     };
     let job = catalog.add_job(&ask).await.unwrap();
     catalog.delete_repo(desk.repo, at(2)).await.unwrap().unwrap();

@@ -12,6 +12,8 @@ use serde_json::json;
 
 use super::desk::{Desk, at, key};
 
+/// What queued a job.
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 pub const GC: Operation = Operation::Gc(GcOptions::FULL);
 pub const PRUNE: Operation = Operation::Prune(PruneOptions {
     grace: Duration::from_secs(60),
@@ -34,7 +36,8 @@ pub async fn add(
     operation: Operation,
     seconds: i64,
 ) -> JobReport {
-    catalog.add_job(&NewJob { repo, operation, now: at(seconds) }).await.unwrap()
+    let traceparent = Some(TRACEPARENT.to_owned());
+    catalog.add_job(&NewJob { repo, operation, now: at(seconds), traceparent }).await.unwrap()
 }
 
 /// Takes a job for a minute.
@@ -87,6 +90,7 @@ pub async fn a_job_is_told_as_it_was_asked_for(catalog: Arc<dyn Catalog>) {
             reason: None,
             result: None,
             healed: false,
+            traceparent: Some(TRACEPARENT.to_owned()),
         };
         assert_eq!(
             (&added, catalog.job(added.id).await.unwrap().as_ref()),

@@ -170,8 +170,10 @@ pub async fn the_packs_of_a_job_that_has_not_ended_are_known_and_never_forgotten
         packs: vec![queued(1), queued(8), queued(1)],
         force: false,
     });
-    let job =
-        catalog.add_job(&NewJob { repo: Some(one.repo), operation, now: at(30) }).await.unwrap();
+    let job = catalog
+        .add_job(&NewJob { repo: Some(one.repo), operation, now: at(30), traceparent: None })
+        .await
+        .unwrap();
     assert_eq!(catalog.knows_packs(&[key(7), key(8), key(1)]).await.unwrap(), [false, true, true]);
     assert_eq!(
         catalog.waiting_packs(&[key(8), key(2), key(1), key(7)]).await.unwrap(),

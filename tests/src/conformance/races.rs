@@ -316,7 +316,10 @@ pub async fn however_often_it_is_asked_for_one_consolidation_runs_and_one_waits(
             for turn in 0..10 {
                 let (repo, operation) =
                     if turn % 5 == 4 { (None, PRUNE) } else { (Some(desk.repo), GC) };
-                let asked = catalog.add_job(&NewJob { repo, operation, now: at(0) }).await.unwrap();
+                let asked = catalog
+                    .add_job(&NewJob { repo, operation, now: at(0), traceparent: None })
+                    .await
+                    .unwrap();
                 assert!(matches!(asked.operation, Operation::Gc(_) | Operation::Prune(_)));
                 let Some((job, fence)) = catalog.take_job("w", at(1), at(60)).await.unwrap() else {
                     continue;

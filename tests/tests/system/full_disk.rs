@@ -57,7 +57,10 @@ async fn furnish(catalog: &Arc<dyn Catalog>) {
     desk.push(vec![pack(4, 80..90)]).await;
     catalog.add_token(&token("good")).await.unwrap();
     for operation in [VERIFY, VERIFY, VERIFY] {
-        catalog.add_job(&NewJob { repo: Some(desk.repo), operation, now: at(0) }).await.unwrap();
+        catalog
+            .add_job(&NewJob { repo: Some(desk.repo), operation, now: at(0), traceparent: None })
+            .await
+            .unwrap();
     }
     let (_, fence) = catalog.take_job("w", at(1), at(99)).await.unwrap().unwrap();
     catalog.end_job(fence, &JobEnd::Failed("it failed".into()), at(2)).await.unwrap().unwrap();
@@ -204,7 +207,12 @@ fn writes() -> Vec<Write> {
         write!(
             "add_job",
             |c| c
-                .add_job(&NewJob { repo: Some(repo(c).await), operation: VERIFY, now: at(1) })
+                .add_job(&NewJob {
+                    repo: Some(repo(c).await),
+                    operation: VERIFY,
+                    now: at(1),
+                    traceparent: None
+                })
                 .await
                 .map(|_| true),
             |c| c.job(QUEUED + 1).await.unwrap().is_some()

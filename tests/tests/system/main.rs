@@ -43,6 +43,7 @@ mod retention;
 mod soak;
 mod storage;
 mod tapes;
+mod traces;
 mod trouble;
 mod trouble_store;
 mod upgrade;

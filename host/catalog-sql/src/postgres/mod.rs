@@ -37,7 +37,7 @@ macro_rules! number {
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
 /// The migrations of a catalog in a Postgres database, in order.
-pub const MIGRATIONS: [MigrationStep; 12] = [
+pub const MIGRATIONS: [MigrationStep; 13] = [
     (1, "first pack house", include_str!("../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../migrations/postgres/0003_damage.sql")),
@@ -54,6 +54,7 @@ pub const MIGRATIONS: [MigrationStep; 12] = [
     (10, "codes of errors", include_str!("../../migrations/postgres/0010_codes_of_errors.sql")),
     (11, "shallow repos", include_str!("../../migrations/postgres/0011_shallow_repos.sql")),
     (12, "mirrors", include_str!("../../migrations/postgres/0012_mirrors.sql")),
+    (13, "traces", include_str!("../../migrations/postgres/0013_traces.sql")),
 ];
 
 /// Timeout of a connection.

@@ -273,6 +273,7 @@ impl Jobs for MemoryCatalog {
                 reason: None,
                 result: None,
                 healed: false,
+                traceparent: job.traceparent.clone(),
             };
             state.jobs.insert(id, Job { repo: job.repo, report, fence: 0 });
             id

@@ -41,6 +41,9 @@ pub struct JobReport {
     /// Whether it failed because of damage that was repaired since.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub healed: bool,
+    /// The [trace context](https://www.w3.org/TR/trace-context/) of what queued it, if that is traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 impl JobReport {

@@ -7,6 +7,7 @@ use packhouse_core::{Answer, Head, Request};
 use packhouse_model::error::Result;
 use packhouse_model::names::RepoName;
 use packhouse_model::progress::{Phase, Progress};
+use packhouse_model::span::TARGET;
 use packhouse_run::{FetchHost, Loan, RunPack};
 use packhouse_tape::Question;
 
@@ -34,6 +35,7 @@ pub(in super::super) struct FetchState<'a> {
 
 impl Store {
     /// Plans the answer to a request on the repo's state of now.
+    #[tracing::instrument(target = TARGET, name = "plan answer", skip_all, fields(packhouse.repo = %row.name))]
     pub(super) async fn plan_answer(
         &self,
         row: &RepoRow,

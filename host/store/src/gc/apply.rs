@@ -8,6 +8,7 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{GcDone, GcReport};
+use packhouse_model::span::TARGET;
 use packhouse_pack::{Directory, WrittenPack};
 use packhouse_run::{RunPack, damaged_pack, missing_pack};
 use packhouse_vault::{StagedFile, Vault};
@@ -76,6 +77,7 @@ impl Store {
         }
     }
 
+    #[tracing::instrument(target = TARGET, name = "apply plan", skip_all)]
     async fn apply(
         &self,
         plan: GcPlan,
@@ -191,6 +193,7 @@ impl Store {
 
     /// Hashes the packs with records that the plan leaves out: a flipped byte there is found before
     /// the pack is retired, and not when it is needed. Returns how many it has hashed.
+    #[tracing::instrument(target = TARGET, name = "check sources", skip_all)]
     async fn check_sources(&self, repo: &RepoName, work: &PlannedGc) -> Result<u64> {
         let to_hash = work.sources.iter().filter(|pack| work.to_hash.contains(&pack.key));
         let mut to_hash = to_hash.map(|pack| (pack.key, pack.bytes));
@@ -235,6 +238,7 @@ async fn digest_of_rows(written: &Arc<WrittenPack>) -> Result<RowsDigest> {
 
 /// Whether the new pack is complete. One of a part of the repo is not: other packs have what it
 /// refers to.
+#[tracing::instrument(target = TARGET, name = "prove", skip_all)]
 async fn check_complete(
     staged: &StagedFile,
     written: &Arc<WrittenPack>,

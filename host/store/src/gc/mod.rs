@@ -30,6 +30,7 @@ use packhouse_model::names::{MpackKey, RepoName, ShelfId};
 use packhouse_model::operation::GcOptions;
 use packhouse_model::progress::Progress;
 use packhouse_model::report::{GcPlanReport, GcReport};
+use packhouse_model::span::TARGET;
 use packhouse_run::RunPack;
 
 use super::prove::consolidation::RowsDigest;
@@ -103,6 +104,7 @@ impl Store {
     /// as it was before. [`packhouse_model::error::DeletionError::AllUnreachable`] to expire
     /// something of a repo without branches and tags: nothing of it would be left.
     /// [`Error::Usage`] for options that exclude each other.
+    #[tracing::instrument(target = TARGET, name = "consolidate", skip_all, fields(packhouse.repo = %repo))]
     pub async fn gc(
         &self,
         repo: &RepoName,
@@ -115,7 +117,7 @@ impl Store {
             // What a clock that was ahead has dated counts from now on.
             self.catalog.settle_times(self.agreed_time().await?, Some(row.id)).await?;
         }
-        let done = self.gc_current(&row, options, progress).await;
+        let done = Box::pin(self.gc_current(&row, options, progress)).await;
         if done.is_ok() && options.max_time.is_none() {
             self.prepare_fetches(&row, runs_to_merge(options.geometric)).await;
         }
@@ -191,7 +193,7 @@ impl Store {
     /// [`Error::Busy`] when the repo's shelves are not those that the plan was made from.
     pub async fn apply_gc(&self, plan: GcPlan, progress: &Progress) -> Result<GcReport> {
         let (row, max_time, geometric) = (plan.repo.clone(), plan.max_time, plan.report.geometric);
-        let done = self.apply_current(plan, progress).await;
+        let done = Box::pin(self.apply_current(plan, progress)).await;
         if done.is_ok() && max_time.is_none() {
             self.prepare_fetches(&row, runs_to_merge(geometric)).await;
         }

@@ -9,6 +9,7 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::operation::GcOptions;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{GcPlanReport, GcPlanned};
+use packhouse_model::span::TARGET;
 use packhouse_run::{RowSource, RunHost, RunPack};
 use packhouse_tape::{Question, plan_digest};
 
@@ -29,6 +30,7 @@ const MIN_DROPPED: u64 = 1 << 16;
 
 impl Store {
     /// Plans. `applied`: see [`Planning`].
+    #[tracing::instrument(target = TARGET, name = "plan consolidation", skip_all)]
     pub(super) async fn plan(
         &self,
         row: &RepoRow,

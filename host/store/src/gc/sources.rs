@@ -6,6 +6,7 @@ use packhouse_catalog::{DroppedEntity, EntityKey, IndexRow, Shelf, Snapshot, ent
 use packhouse_core::{Head, Kind};
 use packhouse_model::error::Result;
 use packhouse_model::names::{MpackKey, ShelfId};
+use packhouse_model::span::TARGET;
 use packhouse_pack::Directory;
 use packhouse_run::RunPack;
 
@@ -35,6 +36,7 @@ pub(super) struct Sources {
 impl Store {
     /// Reads the directories of the selected packs, and the part of the index that is needed to
     /// tell which of their records are copied.
+    #[tracing::instrument(target = TARGET, name = "read directories", skip_all)]
     pub(super) async fn read_sources(
         &self,
         planning: &Planning<'_>,

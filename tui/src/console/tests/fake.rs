@@ -122,6 +122,7 @@ pub(in crate::console) fn job(id: i64, repo: &str, status: JobStatus) -> JobRepo
         reason: (status == JobStatus::Failed).then(|| "there is no space left".to_owned()),
         result: None,
         healed: false,
+        traceparent: None,
     }
 }
 
