@@ -12,10 +12,15 @@
 //! plans, proves, reads back, indexes and publishes. A download hashes each object of the consolidated
 //! pack while it is streamed, here to a file.
 //!
+//! Beside cases a, b and c stand git, restic and a plain job in Python, where they are installed, in turns
+//! with ours ([`peers`]).
+//!
 //! Each measured run is a process of its own, so that its peak memory is its own. It opens the
 //! store before the clock starts: compiling the component is no part of it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, missing_docs)]
+
+mod peers;
 
 use std::fs::File;
 use std::io::Write;
@@ -35,6 +40,8 @@ use packhouse_host::{
 };
 use packhouse_tests::cases::{Case, write_case};
 
+use peers::{PEERS, Prepared};
+
 const CASES: [Case; 7] = [
     Case { name: "a", packs: 64, objects: 4096, bytes: 2048, duplicates: false },
     Case { name: "b", packs: 16, objects: 64, bytes: 1 << 20, duplicates: false },
@@ -45,6 +52,9 @@ const CASES: [Case; 7] = [
     Case { name: "rows-1e7", packs: 200, objects: 50_000, bytes: 16, duplicates: false },
     Case { name: "rows-3e7", packs: 600, objects: 50_000, bytes: 16, duplicates: false },
 ];
+
+/// Cases that others are measured with as well.
+const COMPARED: [&str; 3] = ["a", "b", "c"];
 
 /// Cases that run only if they are chosen by name.
 const LARGE: [&str; 2] = ["rows-1e7", "rows-3e7"];
@@ -90,12 +100,23 @@ fn measure(case: &Case, rounds: usize) {
     let (mut limits, mut ours, mut peaks, mut rows) = (vec![], vec![], vec![], 0);
     let (mut downloads, mut download_peaks) = (vec![], vec![]);
     let (mut ingest_limits, mut ingests, mut ingest_peaks) = (vec![], vec![], vec![]);
+    let (mut geometric, mut geometric_peaks) = (vec![], vec![]);
+    let mut peers = prepared(&root, case, &packs);
     for round in 0..rounds {
         let store = root.join(format!("store-{round}"));
         ingest_limits.push(limit(&packs, &root, true));
         let measured = run("push", &store, &packs);
         ingests.push(measured.seconds);
         ingest_peaks.push(measured.peak);
+
+        let copy = root.join("geometric");
+        must(Command::new("cp").arg("-r").arg(&store).arg(&copy));
+        // What the copy has left to write is no part of a run.
+        must(&mut Command::new("sync"));
+        let measured = run("gc-geometric", &copy, &[]);
+        geometric.push(measured.seconds);
+        geometric_peaks.push(measured.peak);
+        std::fs::remove_dir_all(&copy).unwrap();
 
         let measured = run("gc", &store, &[]);
         ours.push(measured.seconds);
@@ -107,27 +128,49 @@ fn measure(case: &Case, rounds: usize) {
         downloads.push(measured.seconds);
         download_peaks.push(measured.peak);
         std::fs::remove_dir_all(&store).unwrap();
+        for (peer, seconds) in &mut peers {
+            seconds.push(peer.consolidate());
+        }
     }
-    let line = |what: &str,
-                limits: &mut Vec<Limit>,
-                ours: &mut Vec<f64>,
-                peaks: &[u64],
-                rows: &str| {
+    let line = |what: &str, limits: &[Limit], ours: &[f64], peaks: &[u64], rows: &str| {
         let limit = median(limits.iter().map(|l| l.hash + l.copy).collect());
         let hash = median(limits.iter().map(|l| l.hash).collect());
-        let mine = median(ours.clone());
+        let mine = median(ours.to_vec());
         println!(
-            "| {} | {what} | {limit:.2} s ({hash:.2} hash + {:.2} copy) | {mine:.2} s | {:.2} | {} MB | {rows} |",
+            "| {} | {what} | {limit:.2} s ({hash:.2} hash + {:.2} copy) | {mine:.2} s | {:.2} | {} | {rows} |",
             case.name,
             limit - hash,
             limit / mine,
-            peaks.iter().max().unwrap() / 1_000_000,
+            peaks.iter().max().map_or(String::new(), |peak| format!("{} MB", peak / 1_000_000)),
         );
     };
-    line("ingest", &mut ingest_limits, &mut ingests, &ingest_peaks, "");
-    line("consolidation", &mut limits, &mut ours, &peaks, &rows.to_string());
-    line("download", &mut limits, &mut downloads, &download_peaks, "");
+    line("ingest", &ingest_limits, &ingests, &ingest_peaks, "");
+    line("consolidation", &limits, &ours, &peaks, &rows.to_string());
+    line("consolidation, `--geometric`", &limits, &geometric, &geometric_peaks, "");
+    for (peer, seconds) in &peers {
+        line(peer.name(), &limits, seconds, &[], "");
+    }
+    line("download", &limits, &downloads, &download_peaks, "");
     let _ = std::fs::remove_dir_all(&root);
+}
+
+/// The others that a case is measured with, and their seconds.
+fn prepared(root: &Path, case: &Case, packs: &[PathBuf]) -> Vec<(Prepared, Vec<f64>)> {
+    let mut all = Vec::new();
+    for (number, peer) in PEERS.iter().enumerate().filter(|_| COMPARED.contains(&case.name)) {
+        match peer.prepare(&root.join(format!("peer-{number}")), case, packs) {
+            Ok(prepared) => all.push((prepared, Vec::new())),
+            Err(why) => eprintln!("case {}: {}: {why}", case.name, peer.name),
+        }
+    }
+    all
+}
+
+/// Runs a program that has to succeed.
+fn must(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
 }
 
 struct Limit {
@@ -236,7 +279,11 @@ fn child(arguments: &[String]) {
             out.sync_all().unwrap();
         } else {
             start = Instant::now();
-            rows = store.gc(&repo, GcOptions::default(), &progress).await.unwrap().rows_changed;
+            let options = match verb.as_str() {
+                "gc-geometric" => GcOptions::GEOMETRIC,
+                _ => GcOptions::default(),
+            };
+            rows = store.gc(&repo, options, &progress).await.unwrap().rows_changed;
         }
         Measured { seconds: start.elapsed().as_secs_f64(), peak: peak(), rows }
     });
