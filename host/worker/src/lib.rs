@@ -58,6 +58,8 @@ pub struct WorkerOptions {
     pub merging: Option<Duration>,
     /// How often a job is started before it fails for good.
     pub attempts: u32,
+    /// How long an attempt may take; none: as long as it does.
+    pub job_timeout: Option<Duration>,
     /// How long it lets jobs go on that are running when it is asked to stop.
     pub shutdown_timeout: Duration,
     /// Whether it ends when there is nothing to do.
@@ -77,6 +79,7 @@ impl Default for WorkerOptions {
             scrubbing: Some(Duration::from_secs(60)),
             merging: Some(Duration::from_secs(10)),
             attempts: 8,
+            job_timeout: None,
             shutdown_timeout: Duration::from_secs(30),
             drain: false,
             source_tokens: None,
@@ -308,8 +311,8 @@ impl Worker {
         Some(ended)
     }
 
-    /// Runs a job, and renews its lease. When the lease is lost, or the shutdown timeout has
-    /// passed, the job is cancelled.
+    /// Runs a job, and renews its lease. When the lease is lost, the job takes too long, or the
+    /// shutdown timeout has passed, the job is cancelled.
     async fn kept(&self, job: &JobReport, fence: Fence, progress: &Progress) -> Result<Report> {
         let mut work = std::pin::pin!(attempt::run(
             self.store.for_job(fence),
@@ -322,14 +325,32 @@ impl Worker {
             self.stop.when_asked().await;
             tokio::time::sleep(self.options.shutdown_timeout).await;
         });
+        let timed_out = async {
+            match self.options.job_timeout {
+                Some(timeout) => tokio::time::sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+        };
         let stopped = tokio::select! {
             done = &mut work => return done,
             () = &mut keeping => Error::LeaseLost { job: job.id },
             () = &mut impatient => Error::Cancelled,
+            () = timed_out => {
+                let seconds = self.options.job_timeout.unwrap_or_default().as_secs();
+                JobError::TimedOut { seconds }.into()
+            }
         };
         progress.cancel();
         // It ends at its next safe point; if it has just published, that counts.
-        match work.await {
+        // Until then others must not take it.
+        let done = match stopped {
+            Error::LeaseLost { .. } => work.await,
+            _ => tokio::select! {
+                done = &mut work => done,
+                () = &mut keeping => (&mut work).await,
+            },
+        };
+        match done {
             Err(error) if error.is_cancelled() => Err(stopped),
             done => done,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use packhouse_catalog::JobEnd;
-use packhouse_model::error::{DamageError, Error, Result};
+use packhouse_model::error::{DamageError, Error, JobError, Result};
 use packhouse_model::operation::Operation;
 use packhouse_model::report::{ImportReport, JobReport, Report};
 
@@ -104,6 +104,7 @@ pub(super) fn passes(error: &Error) -> bool {
                 | Error::Catalog { .. }
                 | Error::Damage(DamageError::DamagedCatalog { .. })
                 | Error::Io { .. }
+                | Error::Job(JobError::TimedOut { .. })
         ),
     }
 }

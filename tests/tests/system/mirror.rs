@@ -93,6 +93,24 @@ fn a_source_that_is_away_is_asked_again_however_long() {
     assert_eq!(job(&to, number)["status"], "queued");
 }
 
+#[test]
+fn a_source_that_never_answers_is_given_up_in_time() {
+    let (from, _) = source();
+    let served = Served::trusting(&from, &[]);
+    let (to, address) = (Packhouse::new(), served.address());
+    let number = mirror(&to, &served.remote("a/b"));
+    served.stop();
+    // It accepts connections, and no more.
+    let _silent = TcpListener::bind(&address).unwrap();
+    let limit = |attempts| ["--job-timeout", "1s", "--attempts", attempts];
+    let ended = work(&to, &limit("2"));
+    assert_eq!((&ended[0]["outcome"], &ended[0]["status"]), (&json!("retry"), &json!("queued")));
+    sleep(Duration::from_secs(2));
+    let ended = work(&to, &limit("2"));
+    assert_eq!((&ended[0]["outcome"], &ended[0]["job"]), (&json!("failed"), &json!(number)));
+    assert!(ended[0]["reason"].as_str().unwrap().contains("did not end within 1s"), "{ended:?}");
+}
+
 /// Answers every request at an address with an error.
 fn failing(address: &str, status: &'static str) -> JoinHandle<()> {
     let listener = TcpListener::bind(address).unwrap();

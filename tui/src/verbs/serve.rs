@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
-use super::worker::{Mirrors, line, own_name};
+use super::worker::{JobArgs, line, own_name};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::text::{duration, parse_duration};
@@ -92,7 +92,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     slow_after: Duration,
     #[command(flatten)]
-    mirrors: Mirrors,
+    jobs: JobArgs,
     /// While users move from a MuseHub, accept its tokens: the file with its ACCESS_TOKEN_SECRET. A
     /// token gives its user the scope `push` for the repos in --jwt-repos
     #[arg(long, value_name = "FILE", requires = "jwt_repos")]
@@ -177,7 +177,8 @@ fn options(args: Serve) -> anyhow::Result<ServeOptions> {
     let worker = WorkerOptions {
         name: own_name(),
         policies: Some(args.policies),
-        source_tokens: args.mirrors.checked()?,
+        job_timeout: args.jobs.job_timeout,
+        source_tokens: args.jobs.checked_tokens()?,
         ..WorkerOptions::default()
     };
     let limits = ServeLimits {

@@ -26,7 +26,7 @@ pub(crate) struct WorkerArgs {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// How long a job stays assigned to a worker that no longer renews it
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = lease)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = at_least_a_second)]
     lease: Duration,
     /// Maximum number of attempts per job
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..))]
@@ -47,21 +47,25 @@ pub(crate) struct WorkerArgs {
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
     #[command(flatten)]
-    mirrors: Mirrors,
+    jobs: JobArgs,
 }
 
-/// What mirrors need, wherever jobs run.
+/// What jobs need, wherever they run.
 #[derive(Debug, Args)]
-pub(super) struct Mirrors {
+pub(super) struct JobArgs {
+    /// Stop an attempt at a job that takes longer; it counts as one that failed, and is retried
+    /// [default: none]
+    #[arg(long, value_name = "DURATION", value_parser = at_least_a_second)]
+    pub(super) job_timeout: Option<Duration>,
     /// File with the tokens for the sources of mirrors: a URL and a token on each line; a token is for
     /// all that is below its URL
     #[arg(long, value_name = "FILE", env = "PACKHOUSE_SOURCE_TOKENS", hide_env_values = true)]
     source_tokens: Option<PathBuf>,
 }
 
-impl Mirrors {
-    /// The file, which was read once: a wrong one is named now, and not when a mirror is due.
-    pub(super) fn checked(self) -> anyhow::Result<Option<PathBuf>> {
+impl JobArgs {
+    /// The file of tokens, which was read once: a wrong one is named now, and not when a mirror is due.
+    pub(super) fn checked_tokens(self) -> anyhow::Result<Option<PathBuf>> {
         if let Some(file) = &self.source_tokens {
             SourceTokens::read(file)?;
         }
@@ -69,13 +73,12 @@ impl Mirrors {
     }
 }
 
-/// A lease that is long enough to be renewed.
-fn lease(text: &str) -> Result<Duration, String> {
-    let lease = parse_duration(text)?;
-    if lease < Duration::from_secs(1) {
-        return Err("expected a lease of at least one second".into());
+/// A time that is long enough to be useful: a lease has to be renewed in it.
+fn at_least_a_second(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        time if time < Duration::from_secs(1) => Err("expected at least one second".into()),
+        time => Ok(time),
     }
-    Ok(lease)
 }
 
 /// Runs the worker. SIGTERM and Ctrl-C stop it; running jobs get time to finish, then they go back
@@ -93,7 +96,8 @@ pub(crate) async fn run(args: WorkerArgs, context: &Context) -> anyhow::Result<E
         attempts: args.attempts,
         shutdown_timeout: args.shutdown_timeout,
         drain: args.drain,
-        source_tokens: args.mirrors.checked()?,
+        job_timeout: args.jobs.job_timeout,
+        source_tokens: args.jobs.checked_tokens()?,
         ..WorkerOptions::default()
     };
     let stop = Stop::default();

@@ -2,6 +2,7 @@
 
 use crate::names::MpackKey;
 use crate::report::job_status::JobStatus;
+use crate::text::span;
 
 /// Why a job is not queued, retried, cancelled or done.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +52,13 @@ pub enum JobError {
     /// An attempt found that the job's repo was deleted.
     #[error("its repo was deleted in the meantime; there is nothing left to do")]
     RepoDeleted,
+
+    /// An attempt took longer than jobs may.
+    #[error("it did not end within {}, the time limit of its worker (--job-timeout)", span(*.seconds))]
+    TimedOut {
+        /// The time limit in seconds.
+        seconds: u64,
+    },
 
     /// No worker could finish it.
     #[error(
