@@ -1,9 +1,9 @@
 //! What needs attention, in one statement. It reads what is damaged and what is retired, by their
-//! indexes, a row for each pack, and of jobs the first that is due and those that run; the number of
+//! indexes, and of jobs the first that is due and those that run; the number of
 //! repos does not matter.
 
 use jiff::Timestamp;
-use packhouse_catalog::Alerts;
+use packhouse_catalog::{Alerts, StoredPacks};
 
 use super::deletion::is_unneeded;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, args};
@@ -16,12 +16,11 @@ const ALERTS: &str = concat!(
         SELECT s.repo FROM damaged_packs d JOIN shelves s ON s.pack = d.pack
         UNION SELECT repo FROM damaged_repos) found
      JOIN repos r ON r.id = found.repo WHERE r.deleted_at IS NULL) AS damaged_repos,
-    stored.packs, stored.bytes, unneeded.unneeded_packs, unneeded.unneeded_bytes,
+    unneeded.unneeded_packs, unneeded.unneeded_bytes,
     unneeded.prunable_packs, unneeded.prunable_bytes,
     (SELECT min(run_at) FROM jobs WHERE status = 'queued') AS next_job_at,
     (SELECT max(lease_until) FROM jobs WHERE status = 'running') AS leased_until
- FROM (SELECT count(*) AS packs, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS bytes FROM packs) stored,
-      (SELECT count(*) AS unneeded_packs, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS unneeded_bytes,
+ FROM (SELECT count(*) AS unneeded_packs, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS unneeded_bytes,
               CAST(coalesce(sum(due), 0) AS BIGINT) AS prunable_packs,
               CAST(coalesce(sum(due * bytes), 0) AS BIGINT) AS prunable_bytes
        FROM (SELECT p.bytes,
@@ -40,11 +39,17 @@ pub(super) async fn read<E: Engine>(engine: &E, retired_until: Timestamp) -> Sql
         damaged_repos: row.count("damaged_repos"),
         prunable_packs: row.count("prunable_packs"),
         prunable_bytes: row.count("prunable_bytes"),
-        packs: row.count("packs"),
-        bytes: row.count("bytes"),
         unneeded_packs: row.count("unneeded_packs"),
         unneeded_bytes: row.count("unneeded_bytes"),
         next_job_at: at("next_job_at"),
         leased_until: at("leased_until"),
     })
+}
+
+pub(super) async fn stored_packs<E: Engine>(engine: &E) -> SqlResult<StoredPacks> {
+    let mut reader = Reader::of(engine).await?;
+    let counted =
+        "SELECT count(*) AS packs, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS bytes FROM packs";
+    let row = reader.one(counted, args![]).await?;
+    Ok(StoredPacks { packs: row.count("packs"), bytes: row.count("bytes") })
 }

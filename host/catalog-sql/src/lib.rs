@@ -49,7 +49,8 @@ use jiff::Timestamp;
 use packhouse_catalog::{
     Alerts, BranchDeletion, Catalog, CompletePack, Consolidation, DamageFindings, DeletionSummary,
     EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode, PublishOutcome, Push, RebuiltIndex,
-    RepoRestoration, RepoRow, RestoreOutcome, RunsToMerge, Snapshot, Totals, UnneededPack,
+    RepoRestoration, RepoRow, RestoreOutcome, RunsToMerge, Snapshot, StoredPacks, Totals,
+    UnneededPack,
 };
 use packhouse_model::client::RepoSettings;
 use packhouse_model::error::{Error, Result};
@@ -332,6 +333,10 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
     async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts> {
         let read = alerts::read(&self.engine, retired_until).await;
         read.map_err(self.failed("looking for what needs attention"))
+    }
+
+    async fn stored_packs(&self) -> Result<StoredPacks> {
+        alerts::stored_packs(&self.engine).await.map_err(self.failed("counting packs"))
     }
 
     async fn change_stamp(&self) -> Result<u64> {

@@ -58,8 +58,8 @@ pub use publications::{
 pub use releases::{PutRelease, ReleaseRow, Releases};
 pub use rows::{
     Alerts, DamageFindings, ENTITY_BYTES, EntityKey, Freshened, GcLogQuery, IndexRow, ListedRepo,
-    PackChange, PackRow, RepoRow, RetiredPack, Shelf, Sums, Totals, UnneededPack, entity_key,
-    entity_of,
+    PackChange, PackRow, RepoRow, RetiredPack, Shelf, StoredPacks, Sums, Totals, UnneededPack,
+    entity_key, entity_of,
 };
 pub use scrubs::{ScrubTask, Scrubs};
 
@@ -159,9 +159,12 @@ pub trait Catalog:
     async fn totals(&self) -> Result<Totals>;
 
     /// What needs attention; packs that were retired later than `retired_until` do not. One
-    /// statement, which reads what is damaged and what is retired, the size of each pack, and of
-    /// jobs the first that is due and those that run; nothing of repos.
+    /// statement, which reads what is damaged and what is retired, and of jobs the first that is due
+    /// and those that run; nothing of repos.
     async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts>;
+
+    /// All packs. Reads a row for each.
+    async fn stored_packs(&self) -> Result<StoredPacks>;
 
     /// A number that changes if anything may have been published or recorded since the last call,
     /// by any process. Numbers of two catalogs are not comparable.

@@ -268,10 +268,6 @@ pub struct Alerts {
     pub prunable_packs: u64,
     /// Their size.
     pub prunable_bytes: u64,
-    /// All packs, each once.
-    pub packs: u64,
-    /// Their size.
-    pub bytes: u64,
     /// Packs of [`crate::Catalog::unneeded_packs`], each once, whenever they were retired.
     pub unneeded_packs: u64,
     /// Their size.
@@ -280,6 +276,15 @@ pub struct Alerts {
     pub next_job_at: Option<Timestamp>,
     /// Until when the last lease of a running job is valid, or was.
     pub leased_until: Option<Timestamp>,
+}
+
+/// The packs of a catalog, each counted once, however many repos share it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredPacks {
+    /// How many.
+    pub packs: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
 }
 
 /// Totals of all repos of a catalog, without deleted ones: the sums of their summaries.

@@ -16,6 +16,7 @@ impl Store {
         let grace = SignedDuration::try_from(PruneOptions::default().grace).ok();
         let until = grace.and_then(|grace| self.now().checked_sub(grace).ok());
         let alerts = self.catalog.alerts(until.unwrap_or(Timestamp::MIN)).await?;
+        let stored = self.counted_packs.get(self.catalog.stored_packs()).await?;
         let scrub = self.scrub_state().await?;
         let mut health = Health {
             damaged_repos: alerts.damaged_repos,
@@ -25,8 +26,8 @@ impl Store {
             unchecked_packs: scrub.due,
             disk: self.vault.disk()?,
             packs: Some(PackTotals {
-                packs: alerts.packs.saturating_sub(alerts.unneeded_packs),
-                bytes: alerts.bytes.saturating_sub(alerts.unneeded_bytes),
+                packs: stored.packs.saturating_sub(alerts.unneeded_packs),
+                bytes: stored.bytes.saturating_sub(alerts.unneeded_bytes),
                 pending_packs: alerts.unneeded_packs,
                 pending_bytes: alerts.unneeded_bytes,
             }),

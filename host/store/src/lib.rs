@@ -16,6 +16,7 @@ mod conflicts;
 mod contents;
 mod copy;
 mod cost;
+mod counted_packs;
 mod damage;
 mod diagnosis;
 mod expire;
@@ -123,6 +124,8 @@ pub struct Store {
     /// The heads of directories that were read, for all runs.
     directory_heads: Arc<DirectoryHeads>,
     turns: turns::Turns,
+    /// How many packs are stored, for all clones of the store.
+    counted_packs: Arc<counted_packs::CountedPacks>,
 }
 
 impl Store {
@@ -151,6 +154,7 @@ impl Store {
             plans: Arc::default(),
             directory_heads: Arc::default(),
             turns: turns::Turns::default(),
+            counted_packs: Arc::default(),
         };
         store.check_storage().await?;
         Ok(store)

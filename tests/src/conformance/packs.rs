@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use packhouse_core::Kind;
 use packhouse_host::catalog::{
-    Alerts, Catalog, Consolidation, LockMode, NewAnswer, NewJob, PublishOutcome, Totals,
+    Alerts, Catalog, Consolidation, LockMode, NewAnswer, NewJob, PublishOutcome, StoredPacks,
+    Totals,
 };
 use packhouse_host::{IndexOptions, MpackKey, Operation, QueuedPack, RepoSummary};
 
@@ -254,15 +255,12 @@ pub async fn the_same_plan_is_the_same_answer_and_its_time_is_moved(catalog: Arc
 pub async fn alerts_count_what_may_be_pruned_each_pack_once(catalog: Arc<dyn Catalog>) {
     let alerts = async |seconds| catalog.alerts(at(seconds)).await.unwrap();
     assert_eq!(alerts(99).await, Alerts::default());
+    assert_eq!(catalog.stored_packs().await.unwrap(), StoredPacks::default());
     let (one, _) = with_shared(&catalog).await;
     // Of the four packs, two repos had the first two, which none needs.
-    let all = Alerts {
-        packs: 4,
-        bytes: 1001 + 1002 + 1003 + 1004,
-        unneeded_packs: 2,
-        unneeded_bytes: 1001 + 1002,
-        ..Alerts::default()
-    };
+    let all = Alerts { unneeded_packs: 2, unneeded_bytes: 1001 + 1002, ..Alerts::default() };
+    let stored = StoredPacks { packs: 4, bytes: 1001 + 1002 + 1003 + 1004 };
+    assert_eq!(catalog.stored_packs().await.unwrap(), stored);
     // A time with a fraction is later than that without.
     let half = at(19) + jiff::SignedDuration::from_millis(999);
     assert_eq!(catalog.alerts(half).await.unwrap(), all, "the last gave it up at 20");

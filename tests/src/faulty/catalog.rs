@@ -170,6 +170,9 @@ impl Catalog for FaultyCatalog {
     async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts> {
         self.inner.alerts(retired_until).await
     }
+    async fn stored_packs(&self) -> Result<StoredPacks> {
+        self.inner.stored_packs().await
+    }
     async fn gc_history(&self, repo: i64, limit: u32) -> Result<Vec<GcRecord>> {
         self.inner.gc_history(repo, limit).await
     }

@@ -36,7 +36,7 @@ use crate::{
     Alerts, AwaitedParent, BranchDeletion, Catalog, CommitGraph, CompletePack, Consolidation,
     DamageFindings, DeletionSummary, EntityKey, GcLogQuery, ListedRepo, LockGuard, LockMode,
     PublishOutcome, Push, RebuiltIndex, RepoRestoration, RepoRow, RestoreOutcome, RunsToMerge,
-    Snapshot, Totals, UnneededPack,
+    Snapshot, StoredPacks, Totals, UnneededPack,
 };
 
 /// A catalog in memory. It is empty at first, and each one is a catalog of its own.
@@ -214,8 +214,6 @@ impl Catalog for MemoryCatalog {
             state.page(None, u32::MAX).into_iter().filter(|repo| !state.damage(*repo).is_empty());
         let mut alerts = Alerts {
             damaged_repos: damaged.count() as u64,
-            packs: state.packs.len() as u64,
-            bytes: state.packs.values().map(|pack| pack.bytes).sum(),
             next_job_at: state.next_job_at(),
             leased_until: state.leased_until(),
             ..Alerts::default()
@@ -229,6 +227,12 @@ impl Catalog for MemoryCatalog {
             }
         }
         Ok(alerts)
+    }
+
+    async fn stored_packs(&self) -> Result<StoredPacks> {
+        let state = self.read();
+        let bytes = state.packs.values().map(|pack| pack.bytes).sum();
+        Ok(StoredPacks { packs: state.packs.len() as u64, bytes })
     }
 
     async fn change_stamp(&self) -> Result<u64> {

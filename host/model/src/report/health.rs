@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What needs attention in a store, in numbers. Reads no pack and no repo, but a row of the catalog
-/// for each pack.
+/// What needs attention in a store, in numbers. Reads no pack and no repo. What takes long to
+/// count is a little old.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// Repos with known damage: a missing or damaged pack, or a damaged index.
