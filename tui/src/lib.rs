@@ -58,8 +58,9 @@ fn logged(verb: Verb, words: &str, context: &Context) -> anyhow::Result<Exit> {
     if matches!(verb, Verb::Console(_)) {
         return run(verb, context);
     }
-    let traces = Traces::start(context.globals.otlp_endpoint.as_deref())?;
+    let (traces, problem) = Traces::start(&context.globals)?;
     logging::start(context, traces.layer())?;
+    problem.into_iter().for_each(|problem| tracing::warn!("{problem}"));
     // What serves or works until it is stopped has a trace for each request and job.
     let span = if verb.handles_signals() { Span::none() } else { traces::call(words) };
     let ended = span.in_scope(|| run(verb, context));

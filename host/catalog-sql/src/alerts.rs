@@ -1,5 +1,5 @@
 //! What needs attention, in one statement. It reads what is damaged and what is retired, by their
-//! indexes, and of jobs the first that is due and those that run; the number of
+//! indexes, and of jobs those that are due and those that run; the number of
 //! repos does not matter.
 
 use jiff::Timestamp;
@@ -18,6 +18,7 @@ const ALERTS: &str = concat!(
      JOIN repos r ON r.id = found.repo WHERE r.deleted_at IS NULL) AS damaged_repos,
     unneeded.unneeded_packs, unneeded.unneeded_bytes,
     unneeded.prunable_packs, unneeded.prunable_bytes,
+    (SELECT count(*) FROM jobs WHERE status = 'queued' AND run_at <= $2) AS jobs_due,
     (SELECT min(run_at) FROM jobs WHERE status = 'queued') AS next_job_at,
     (SELECT max(lease_until) FROM jobs WHERE status = 'running') AS leased_until
  FROM (SELECT count(*) AS unneeded_packs, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS unneeded_bytes,
@@ -31,9 +32,13 @@ const ALERTS: &str = concat!(
     " GROUP BY p.id, p.bytes) each_once) unneeded"
 );
 
-pub(super) async fn read<E: Engine>(engine: &E, retired_until: Timestamp) -> SqlResult<Alerts> {
+pub(super) async fn read<E: Engine>(
+    engine: &E,
+    retired_until: Timestamp,
+    now: Timestamp,
+) -> SqlResult<Alerts> {
     let mut reader = Reader::of(engine).await?;
-    let row = reader.one(ALERTS, args![&retired_until.to_string()]).await?;
+    let row = reader.one(ALERTS, args![&retired_until.to_string(), now.as_millisecond()]).await?;
     let at = |name| row.maybe_int(name).and_then(|at| Timestamp::from_millisecond(at).ok());
     Ok(Alerts {
         damaged_repos: row.count("damaged_repos"),
@@ -41,6 +46,7 @@ pub(super) async fn read<E: Engine>(engine: &E, retired_until: Timestamp) -> Sql
         prunable_bytes: row.count("prunable_bytes"),
         unneeded_packs: row.count("unneeded_packs"),
         unneeded_bytes: row.count("unneeded_bytes"),
+        jobs_due: row.count("jobs_due"),
         next_job_at: at("next_job_at"),
         leased_until: at("leased_until"),
     })

@@ -1,5 +1,7 @@
 //! Jobs that failed because of damage that was repaired since.
 
+use std::ops::RangeInclusive;
+
 use packhouse_model::error::Error;
 use packhouse_model::report::Report;
 
@@ -19,11 +21,11 @@ macro_rules! damaged_repos {
 /// damage. Of consolidations, the code of the error is in their log, which has the times of the job.
 const HEALED: &str = concat!(
     "SELECT j.id FROM jobs j
-     WHERE j.status = 'failed' AND (
+     WHERE j.status = 'failed' AND j.id BETWEEN $4 AND $5 AND (
          (j.type = 'mpack.prune' AND j.reason LIKE $2 AND NOT EXISTS (",
     damaged_repos!(),
     "))
-         OR (j.repo NOT IN (",
+         OR (j.repo IS NOT NULL AND j.repo NOT IN (",
     damaged_repos!(),
     ") AND ((j.type = 'mpack.verify' AND j.reason LIKE $1)
              OR (j.type = 'mpack.gc' AND EXISTS (
@@ -32,9 +34,12 @@ const HEALED: &str = concat!(
                  AND rtrim(g.finished_at, 'Z') <= rtrim(j.finished_at, 'Z'))))))"
 );
 
-pub(super) async fn list<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
+pub(super) async fn list<E: Engine>(
+    engine: &E,
+    among: &RangeInclusive<i64>,
+) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     let contains = |text: &str| format!("%{text}%");
     let (found, kept) = (contains(Report::FOUND_DAMAGE), contains(Report::KEPT_PACKS));
-    reader.all(HEALED, args![&found, &kept, Error::DAMAGE_CODE]).await
+    reader.all(HEALED, args![&found, &kept, Error::DAMAGE_CODE, *among.start(), *among.end()]).await
 }

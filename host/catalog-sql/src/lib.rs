@@ -330,8 +330,8 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         Ok(summaries::read_totals(&row))
     }
 
-    async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts> {
-        let read = alerts::read(&self.engine, retired_until).await;
+    async fn alerts(&self, retired_until: Timestamp, now: Timestamp) -> Result<Alerts> {
+        let read = alerts::read(&self.engine, retired_until, now).await;
         read.map_err(self.failed("looking for what needs attention"))
     }
 

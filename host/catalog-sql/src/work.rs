@@ -1,6 +1,7 @@
 //! [`Jobs`] on a database.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -42,8 +43,9 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
         self.read_job(row)
     }
 
-    async fn healed_jobs(&self) -> Result<BTreeSet<i64>> {
-        let found = healed::list(&self.engine).await.map_err(self.failed("listing healed jobs"))?;
+    async fn healed_jobs(&self, among: RangeInclusive<i64>) -> Result<BTreeSet<i64>> {
+        let found =
+            healed::list(&self.engine, &among).await.map_err(self.failed("listing healed jobs"))?;
         Ok(found.iter().map(|row| row.int("id")).collect())
     }
 

@@ -12,6 +12,7 @@
 //!   perhaps with gaps.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -121,7 +122,7 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// The failed jobs that failed because of damage that is not known any more: verifications that
     /// found damage and consolidations that met it, of repos without damage now; and prunes that kept
     /// packs, while no repo has damage.
-    async fn healed_jobs(&self) -> Result<BTreeSet<i64>>;
+    async fn healed_jobs(&self, among: RangeInclusive<i64>) -> Result<BTreeSet<i64>>;
 
     /// How many jobs there are, by type and status.
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>>;

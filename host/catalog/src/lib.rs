@@ -159,9 +159,9 @@ pub trait Catalog:
     async fn totals(&self) -> Result<Totals>;
 
     /// What needs attention; packs that were retired later than `retired_until` do not. One
-    /// statement, which reads what is damaged and what is retired, and of jobs the first that is due
-    /// and those that run; nothing of repos.
-    async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts>;
+    /// statement, which reads what is damaged and what is retired, and of jobs those that are due
+    /// at `now` and those that run; nothing of repos.
+    async fn alerts(&self, retired_until: Timestamp, now: Timestamp) -> Result<Alerts>;
 
     /// All packs. Reads a row for each.
     async fn stored_packs(&self) -> Result<StoredPacks>;

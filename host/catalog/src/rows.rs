@@ -272,6 +272,8 @@ pub struct Alerts {
     pub unneeded_packs: u64,
     /// Their size.
     pub unneeded_bytes: u64,
+    /// Queued jobs that are due.
+    pub jobs_due: u64,
     /// When the queued job that is due first is due, or was.
     pub next_job_at: Option<Timestamp>,
     /// Until when the last lease of a running job is valid, or was.

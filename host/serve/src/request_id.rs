@@ -5,11 +5,13 @@
 //! is streamed after that takes as long as the client reads. Requests that wait for something to
 //! happen are not slow.
 //!
-//! A request is traced, too: as a part of its sender's trace, if its headers name one.
+//! A request is traced, too: as a part of its sender's trace, if its headers name one. A stranger, who
+//! sends no token, decides nothing about traces: such a request has one of its own, with a link.
 
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -27,6 +29,9 @@ const LONGEST: usize = 64;
 /// The path of the request that waits until the store changes.
 const LONG_POLL: &str = "/admin/v1/changes";
 
+/// How many bytes of a path a span keeps.
+const LONGEST_PATH: usize = 256;
+
 /// The requests of supervisors and of Prometheus.
 const PROBES: [&str; 4] = ["/health", "/healthz", "/readyz", "/metrics"];
 
@@ -37,6 +42,8 @@ pub(super) struct RequestIds {
     pub(super) store: Store,
     /// How long a request takes until it is logged as slow; 0: never.
     pub(super) slow_after: Duration,
+    /// Whether requests need no token.
+    pub(super) trusting: bool,
 }
 
 tokio::task_local! {
@@ -61,9 +68,14 @@ pub(super) async fn identify(
     let limit = Some(ids.slow_after).filter(|limit| !limit.is_zero() && path != LONG_POLL);
     // Of the highest level: whatever is logged about the request, its ID is.
     let span = tracing::error_span!("request", %id, method = %request.method(), path);
-    let trace = traced(&request, &id);
+    let trace = traced(&request, &id, &span);
+    if ids.trusting || request.headers().contains_key(AUTHORIZATION) {
+        packhouse_trace::continue_request(&trace, request.headers());
+    } else {
+        packhouse_trace::link_request(&trace, request.headers());
+    }
     let handled = CURRENT.scope(id.clone(), watched(next.run(request), limit));
-    let mut response = handled.instrument(span).instrument(trace.clone()).await;
+    let mut response = handled.instrument(trace.clone()).instrument(span).await;
     let status = response.status();
     trace.record("http.response.status_code", status.as_u16());
     if status.is_server_error() {
@@ -75,16 +87,19 @@ pub(super) async fn identify(
     response
 }
 
-/// The span of a request for tracing; none for what is asked again and again.
-fn traced(request: &Request, id: &str) -> Span {
+/// The span of a request for tracing, within that for the log: the work of a request is done in the
+/// inner one. None for what is asked all the time.
+fn traced(request: &Request, id: &str, log: &Span) -> Span {
     let (method, path) = (request.method().as_str(), request.uri().path());
     if path == LONG_POLL || PROBES.contains(&path) {
         return Span::none();
     }
+    // It is kept until it is exported, and strangers may send 256 KiB.
+    let (method, path) = (shortened(method), shortened(path));
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let span = tracing::info_span!(
+    tracing::info_span!(
         target: TARGET,
-        parent: None,
+        parent: log,
         "request",
         otel.name = route.map(|route| format!("{method} {route}")),
         otel.kind = "server",
@@ -94,9 +109,12 @@ fn traced(request: &Request, id: &str) -> Span {
         packhouse.request.id = id,
         http.response.status_code = Empty,
         otel.status_code = Empty,
-    );
-    packhouse_trace::continue_request(&span, request.headers());
-    span
+    )
+}
+
+/// The beginning of a text, as far as a span keeps it.
+fn shortened(text: &str) -> &str {
+    text.get(..LONGEST_PATH).unwrap_or(text)
 }
 
 /// Logs a request that takes longer than a limit, also if its client does not wait for the end.

@@ -14,7 +14,11 @@ use super::{admin, answers, health, mwp, packs};
 
 /// All routes.
 pub(super) fn router(state: SharedState) -> Router {
-    let ids = RequestIds { store: state.store.clone(), slow_after: state.slow_after };
+    let ids = RequestIds {
+        store: state.store.clone(),
+        slow_after: state.slow_after,
+        trusting: state.trusting,
+    };
     Router::new()
         .merge(mwp::routes(&state))
         .merge(packs::routes())

@@ -44,33 +44,27 @@ fn kept_for(took: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::{advance, sleep};
-
     use super::*;
 
-    async fn count(counted: &CountedPacks, packs: u64, takes: Duration) -> u64 {
-        let count = async {
-            sleep(takes).await;
-            Ok(StoredPacks { packs, bytes: 0 })
+    #[tokio::test]
+    async fn what_took_long_to_count_is_not_counted_again_at_once() {
+        let counted = CountedPacks::default();
+        let slow = async |packs| {
+            let count = async {
+                tokio::time::sleep(FAST).await;
+                Ok(StoredPacks { packs, bytes: 0 })
+            };
+            counted.get(count).await.unwrap().packs
         };
-        counted.get(count).await.unwrap().packs
+        assert_eq!((slow(1).await, slow(2).await), (1, 1));
+        // As if its time were over.
+        counted.0.lock().await.as_mut().unwrap().1 = Instant::now();
+        assert_eq!(slow(3).await, 3);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_takes_long_to_count_is_counted_again_after_a_while() {
-        let (counted, slow) = (CountedPacks::default(), Duration::from_millis(100));
-        assert_eq!(count(&counted, 1, slow).await, 1);
-        advance(Duration::from_millis(4_900)).await;
-        assert_eq!(count(&counted, 2, slow).await, 1);
-        advance(Duration::from_millis(200)).await;
-        assert_eq!(count(&counted, 3, slow).await, 3);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_counted_at_once_is_never_old() {
-        let (counted, fast) = (CountedPacks::default(), Duration::from_millis(10));
-        for packs in [1, 2, 3] {
-            assert_eq!(count(&counted, packs, fast).await, packs);
-        }
+    #[test]
+    fn what_is_counted_fast_is_never_old() {
+        assert_eq!(kept_for(FAST - Duration::from_nanos(1)), Duration::ZERO);
+        assert_eq!(kept_for(Duration::from_millis(100)), Duration::from_secs(5));
     }
 }

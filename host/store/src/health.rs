@@ -15,7 +15,7 @@ impl Store {
     pub async fn health(&self) -> Result<Health> {
         let grace = SignedDuration::try_from(PruneOptions::default().grace).ok();
         let until = grace.and_then(|grace| self.now().checked_sub(grace).ok());
-        let alerts = self.catalog.alerts(until.unwrap_or(Timestamp::MIN)).await?;
+        let alerts = self.catalog.alerts(until.unwrap_or(Timestamp::MIN), self.now()).await?;
         let stored = self.counted_packs.get(self.catalog.stored_packs()).await?;
         let scrub = self.scrub_state().await?;
         let mut health = Health {
@@ -32,6 +32,7 @@ impl Store {
                 pending_bytes: alerts.unneeded_bytes,
             }),
             at: Some(self.now()),
+            jobs_due: alerts.jobs_due,
             next_job_at: alerts.next_job_at,
             leased_until: alerts.leased_until,
             ..Health::default()
@@ -45,7 +46,7 @@ impl Store {
             }
         }
         if health.jobs_failed > 0 {
-            let healed = self.catalog.healed_jobs().await?.len() as u64;
+            let healed = self.catalog.healed_jobs(0..=i64::MAX).await?.len() as u64;
             health.jobs_failed = health.jobs_failed.saturating_sub(healed);
         }
         Ok(health)

@@ -188,9 +188,9 @@ impl Store {
 
     /// Marks the jobs whose failure is over, because the damage was repaired.
     async fn mark_healed(&self, jobs: &mut [JobReport]) -> Result<()> {
-        let is_failed = |job: &JobReport| job.status == JobStatus::Failed;
-        if jobs.iter().any(is_failed) {
-            let healed = self.catalog.healed_jobs().await?;
+        let failed = jobs.iter().filter(|job| job.status == JobStatus::Failed).map(|job| job.id);
+        if let (Some(first), Some(last)) = (failed.clone().min(), failed.max()) {
+            let healed = self.catalog.healed_jobs(first..=last).await?;
             jobs.iter_mut().for_each(|job| job.healed = healed.contains(&job.id));
         }
         Ok(())

@@ -14,11 +14,10 @@
 
 use std::collections::HashMap;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use opentelemetry::Context;
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
-use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -26,17 +25,29 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 /// The key of a context in a carrier.
 const TRACEPARENT: &str = "traceparent";
 
-/// Makes the span of a request's sender the parent of `span`. Not valid: none is.
+/// Makes the span of a request's sender the parent of `span`, if the headers name one.
 pub fn continue_request(span: &Span, headers: &HeaderMap) {
-    adopt(span, TraceContextPropagator::new().extract(&HeaderExtractor(headers)));
+    if let Some(traceparent) = named(headers) {
+        continue_from(span, traceparent);
+    }
+}
+
+/// Links `span` to that of a request's sender, if the headers name one.
+pub fn link_request(span: &Span, headers: &HeaderMap) {
+    if let Some(traceparent) = named(headers) {
+        link(span, traceparent);
+    }
+}
+
+/// What a header says. Of `tracestate`, which is for vendors, nothing is kept: it may be long, and each
+/// span would have a copy.
+fn named(headers: &HeaderMap) -> Option<&str> {
+    headers.get(TRACEPARENT)?.to_str().ok()
 }
 
 /// The same for a context in a text, such as the one that [`current`] returns.
 pub fn continue_from(span: &Span, traceparent: &str) {
-    adopt(span, context(traceparent));
-}
-
-fn adopt(span: &Span, parent: Context) {
+    let parent = context(traceparent);
     if parent.span().span_context().is_valid() {
         // Fails without a layer, and then there is nothing to do.
         let _ = span.set_parent(parent);
@@ -51,10 +62,11 @@ pub fn link(span: &Span, traceparent: &str) {
     }
 }
 
-/// Names the current span in the headers of a request.
+/// Names the current span in the headers of a request. Without a layer there is nothing to name.
 pub fn inject(headers: &mut HeaderMap) {
-    let current = Context::current();
-    TraceContextPropagator::new().inject_context(&current, &mut HeaderInjector(headers));
+    if let Some(value) = current().and_then(|context| HeaderValue::from_str(&context).ok()) {
+        headers.insert(TRACEPARENT, value);
+    }
 }
 
 /// The context of the current span, or of the next one around it that is traced: `VERSION-TRACE-SPAN-FLAGS` in hex. None without a layer.

@@ -174,7 +174,7 @@ pub async fn alerts_count_each_damaged_repo_once(catalog: Arc<dyn Catalog>) {
         desk.push(vec![pack(1, 0..2), pack(2, 2..4)]).await;
     }
     sound.push(vec![pack(3, 0..2)]).await;
-    let damaged = async || catalog.alerts(at(-9)).await.unwrap().damaged_repos;
+    let damaged = async || catalog.alerts(at(-9), at(0)).await.unwrap().damaged_repos;
     assert_eq!(damaged().await, 0);
     note_index(&one, 7, Some(damage(None, 7))).await;
     assert_eq!(damaged().await, 1);
@@ -318,7 +318,9 @@ pub async fn a_job_that_met_damage_is_healed_with_it(catalog: Arc<dyn Catalog>) 
     });
     let record = GcRecord::failed(&error, 7, "digest", at(305));
     catalog.record_gc(desk.repo, &record, None).await.unwrap();
-    let healed = async || catalog.healed_jobs().await.unwrap().into_iter().collect::<Vec<_>>();
+    let all = 0..=i64::MAX;
+    let healed =
+        async || catalog.healed_jobs(all.clone()).await.unwrap().into_iter().collect::<Vec<_>>();
     note(&catalog, 700, &[], &[1, 2]).await;
     assert_eq!(healed().await, [] as [i64; 0]);
     note(&catalog, 701, &[1], &[]).await;

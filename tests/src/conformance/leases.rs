@@ -160,18 +160,18 @@ pub async fn jobs_of_a_deleted_repo_publish_nothing_more(catalog: Arc<dyn Catalo
 pub async fn alerts_say_when_a_job_is_due_and_until_when_one_is_leased(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
     let times = async || {
-        let alerts = catalog.alerts(at(0)).await.unwrap();
-        (alerts.next_job_at, alerts.leased_until)
+        let alerts = catalog.alerts(at(0), at(7)).await.unwrap();
+        (alerts.jobs_due, alerts.next_job_at, alerts.leased_until)
     };
-    assert_eq!(times().await, (None, None));
+    assert_eq!(times().await, (0, None, None));
     let verify = || Operation::Verify(VerifyOptions::default());
     for seconds in [7, 5, 9] {
         add(&catalog, Some(desk.repo), verify(), seconds).await;
     }
-    assert_eq!(times().await, (Some(at(5)), None));
+    assert_eq!(times().await, (2, Some(at(5)), None));
     let (_, fence) = catalog.take_job("one", at(10), at(30)).await.unwrap().unwrap();
     catalog.take_job("two", at(10), at(20)).await.unwrap().unwrap();
-    assert_eq!(times().await, (Some(at(9)), Some(at(30))));
+    assert_eq!(times().await, (0, Some(at(9)), Some(at(30))));
     catalog.end_job(fence, &JobEnd::Done(json!(1)), at(11)).await.unwrap().unwrap();
-    assert_eq!(times().await, (Some(at(9)), Some(at(20))));
+    assert_eq!(times().await, (0, Some(at(9)), Some(at(20))));
 }

@@ -253,7 +253,7 @@ pub async fn the_same_plan_is_the_same_answer_and_its_time_is_moved(catalog: Arc
 }
 
 pub async fn alerts_count_what_may_be_pruned_each_pack_once(catalog: Arc<dyn Catalog>) {
-    let alerts = async |seconds| catalog.alerts(at(seconds)).await.unwrap();
+    let alerts = async |seconds| catalog.alerts(at(seconds), at(0)).await.unwrap();
     assert_eq!(alerts(99).await, Alerts::default());
     assert_eq!(catalog.stored_packs().await.unwrap(), StoredPacks::default());
     let (one, _) = with_shared(&catalog).await;
@@ -263,7 +263,7 @@ pub async fn alerts_count_what_may_be_pruned_each_pack_once(catalog: Arc<dyn Cat
     assert_eq!(catalog.stored_packs().await.unwrap(), stored);
     // A time with a fraction is later than that without.
     let half = at(19) + jiff::SignedDuration::from_millis(999);
-    assert_eq!(catalog.alerts(half).await.unwrap(), all, "the last gave it up at 20");
+    assert_eq!(catalog.alerts(half, at(0)).await.unwrap(), all, "the last gave it up at 20");
     let both = Alerts { prunable_packs: 2, prunable_bytes: 1001 + 1002, ..all };
     assert_eq!(alerts(20).await, both);
     one.push(vec![pack(2, 0..0)]).await;

@@ -1,6 +1,7 @@
 //! A catalog that fails.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +15,7 @@ use packhouse_host::catalog::{
     GcLogQuery, JobEnd, JobQuery, Jobs, ListedRepo, LockGuard, LockMode, NewAnswer,
     NewFetchRequest, NewJob, Pressure, PublishOutcome, Push, PutRelease, RebuiltIndex, ReleaseRow,
     Releases, RepoRestoration, RepoRow, RequestBudget, RestoreOutcome, RunsToMerge, ScrubTask,
-    Scrubs, Snapshot, TokenRow, Totals, UnneededPack,
+    Scrubs, Snapshot, StoredPacks, TokenRow, Totals, UnneededPack,
 };
 use packhouse_host::error::ExhaustedBudget;
 use packhouse_host::{
@@ -167,8 +168,8 @@ impl Catalog for FaultyCatalog {
     async fn totals(&self) -> Result<Totals> {
         self.inner.totals().await
     }
-    async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts> {
-        self.inner.alerts(retired_until).await
+    async fn alerts(&self, retired_until: Timestamp, now: Timestamp) -> Result<Alerts> {
+        self.inner.alerts(retired_until, now).await
     }
     async fn stored_packs(&self) -> Result<StoredPacks> {
         self.inner.stored_packs().await
@@ -293,8 +294,8 @@ impl Jobs for FaultyCatalog {
     async fn job(&self, id: i64) -> Result<Option<JobReport>> {
         self.fault.around(self.inner.job(id)).await
     }
-    async fn healed_jobs(&self) -> Result<BTreeSet<i64>> {
-        self.fault.around(self.inner.healed_jobs()).await
+    async fn healed_jobs(&self, among: RangeInclusive<i64>) -> Result<BTreeSet<i64>> {
+        self.fault.around(self.inner.healed_jobs(among)).await
     }
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
         self.fault.around(self.inner.job_counts()).await

@@ -107,7 +107,7 @@ fn a_source_that_never_answers_is_given_up_in_time() {
     assert_eq!((&ended[0]["outcome"], &ended[0]["status"]), (&json!("retry"), &json!("queued")));
     sleep(Duration::from_secs(2));
     let ended = work(&to, &limit("2"));
-    assert_eq!((&ended[0]["outcome"], &ended[0]["job"]), (&json!("failed"), &json!(number)));
+    assert_eq!((&ended[0]["outcome"], &ended[0]["id"]), (&json!("failed"), &json!(number)));
     assert!(ended[0]["reason"].as_str().unwrap().contains("did not end within 1s"), "{ended:?}");
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use packhouse_muse_client::{Fetching, Local, Remote};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::collector::{Collector, Sent};
 use packhouse_tests::fixtures;
@@ -65,6 +66,87 @@ fn a_call_a_request_and_a_job_are_one_story() {
 }
 
 #[test]
+fn the_work_of_a_request_belongs_to_it() {
+    let (store, collector) = traced();
+    let served = Served::trusting(&store, &[]);
+    let files = fixtures::muse_cli().into_iter().map(|file| file.display().to_string());
+    let words: Vec<String> =
+        ["push".to_owned(), "a/b".to_owned()].into_iter().chain(files).collect();
+    store.run_remote(served.url(), None, words).ok();
+    store.run_remote(served.url(), None, ["gc", "a/b"]).ok();
+    let repo = Remote::new(&served.remote("a/b"), None).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(Local::clone_from(&repo, Fetching::Mpack)).unwrap();
+    for (call, steps) in [
+        ("packhouse push", &["receive pack", "index", "publish"][..]),
+        ("packhouse gc", &["consolidate", "splice", "prove"][..]),
+    ] {
+        let call = collector.span(call);
+        for step in steps {
+            assert_eq!(collector.span(step).span.trace_id, call.span.trace_id, "{step}");
+        }
+    }
+    let planned = collector.span("plan answer");
+    let request = collector.span("POST /{owner}/{slug}/fetch/mpack");
+    assert!(is_child(&request, &planned), "{planned:?}");
+}
+
+#[test]
+fn a_stranger_decides_nothing_about_traces() {
+    let (store, collector) = traced();
+    store.run(["repo", "create", "c/d"]).ok();
+    let served = Served::start(&store, "127.0.0.1:0", &[]);
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let long = "x".repeat(9000);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let get = |path: &str, token: Option<&str>| {
+        let request = reqwest::Client::new()
+            .get(format!("{}/{path}", served.url()))
+            .header("traceparent", parent)
+            .header("tracestate", "vendor=1");
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        runtime.block_on(request.send()).unwrap();
+    };
+    get("c/d/refs", None);
+    let strange = collector.span("GET /{owner}/{slug}/refs").span;
+    assert_ne!(hex::encode(&strange.trace_id), parent[3..35]);
+    assert_eq!(hex::encode(&strange.links[0].trace_id), parent[3..35]);
+    get(&long, Some("a-token"));
+    let unknown = collector.span("request").span;
+    assert_eq!(hex::encode(&unknown.trace_id), parent[3..35]);
+    assert_eq!(unknown.trace_state, "");
+    assert!(format!("{unknown:?}").len() < 2000, "{unknown:?}");
+}
+
+#[test]
+fn variables_for_other_programs_stop_nothing() {
+    let (store, collector) = traced();
+    for (endpoint, says) in [("", ""), ("localhost:4317", "it is not an HTTP URL")] {
+        let store = Packhouse::with_repo().with_env(ENDPOINT, endpoint);
+        let ran = store.run(["repo", "list"]).ok();
+        assert!(
+            ran.stderr.contains(says) && (!says.is_empty() || ran.stderr.is_empty()),
+            "{}",
+            ran.stderr
+        );
+    }
+    let store = store.with_env("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    let ran = store.run(["repo", "list"]).ok();
+    assert!(ran.stderr.contains("http/protobuf"), "{}", ran.stderr);
+    // The command line overrides the environment, also the variable for traces only.
+    let other = Collector::start();
+    let store =
+        store.with_env("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &format!("{}/v1/traces", other.url()));
+    store.run(["repo", "show", "a/b"]).ok();
+    other.span("packhouse repo show");
+    store.run(["--otlp-endpoint", &collector.url(), "repo", "create", "c/d"]).ok();
+    collector.span("packhouse repo create");
+}
+
+#[test]
 fn what_fails_is_marked() {
     let (store, collector) = traced();
     store.run(["repo", "show", "no/such"]).exits(1);
@@ -109,7 +191,8 @@ fn a_collector_that_is_away_is_said_once_and_delays_nothing() {
     let store = Packhouse::with_repo()
         .with_env(ENDPOINT, &nowhere)
         .with_env("OTEL_BSP_SCHEDULE_DELAY", "1");
-    let ran = store.run(["repo", "list"]).ok();
+    // It sends spans several times.
+    let ran = store.push(fixtures::muse_cli()).ok();
     let warnings = ran.stderr.matches("traces could not be sent to").count();
     assert_eq!(warnings, 1, "{}", ran.stderr);
 
@@ -117,7 +200,7 @@ fn a_collector_that_is_away_is_said_once_and_delays_nothing() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let store = store.with_env(ENDPOINT, &format!("http://{}", silent.local_addr().unwrap()));
     let mut call = store.command(["repo", "list"]).spawn().unwrap();
-    let mut looks = 0..1000;
+    let mut looks = 0..300;
     let ended = looks.find_map(|_| {
         std::thread::sleep(Duration::from_millis(20));
         call.try_wait().unwrap()

@@ -160,6 +160,7 @@ fn describe(job: &JobReport, output: &Output) -> Vec<String> {
     );
     line("worker", job.worker.clone());
     line("lease", job.lease_until.map(|until| format!("until {}", time(until))));
+    line("trace", job.traceparent.clone());
     line("reason", job.reason.clone());
     line("result", job.result.as_ref().map(ToString::to_string));
     lines

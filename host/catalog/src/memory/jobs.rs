@@ -1,6 +1,7 @@
 //! Jobs and policies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -74,6 +75,13 @@ impl State {
         Some(JobReport { repo: repo.map(|repo| repo.row.name.clone()), ..job.report.clone() })
     }
 
+    /// How many queued jobs are due.
+    pub(super) fn jobs_due(&self, now: Timestamp) -> u64 {
+        let is_due =
+            |job: &&Job| job.report.status == JobStatus::Queued && job.report.run_at <= whole(now);
+        self.jobs.values().filter(is_due).count() as u64
+    }
+
     /// When the first queued job is due.
     pub(super) fn next_job_at(&self) -> Option<Timestamp> {
         let queued = self.jobs.values().filter(|job| job.report.status == JobStatus::Queued);
@@ -87,7 +95,7 @@ impl State {
     }
 
     /// The jobs that failed because of damage that is not known any more.
-    fn healed_jobs(&self) -> BTreeSet<i64> {
+    fn healed_jobs(&self, among: RangeInclusive<i64>) -> BTreeSet<i64> {
         let is_damaged =
             |repo: &i64| !self.repos[repo].is_deleted() && !self.damage(*repo).is_empty();
         let any = self.repos.keys().any(is_damaged);
@@ -104,7 +112,8 @@ impl State {
                     _ => false,
                 }
         };
-        self.jobs.values().filter(is_healed).map(|job| job.report.id).collect()
+        let among = self.jobs.range(among).map(|(_, job)| job);
+        among.filter(is_healed).map(|job| job.report.id).collect()
     }
 
     /// Whether a consolidation of the repo failed because of damage while the job ran.
@@ -296,8 +305,8 @@ impl Jobs for MemoryCatalog {
         Ok(self.read().told(id))
     }
 
-    async fn healed_jobs(&self) -> Result<BTreeSet<i64>> {
-        Ok(self.read().healed_jobs())
+    async fn healed_jobs(&self, among: RangeInclusive<i64>) -> Result<BTreeSet<i64>> {
+        Ok(self.read().healed_jobs(among))
     }
 
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {

@@ -208,12 +208,13 @@ impl Catalog for MemoryCatalog {
         Ok(totals)
     }
 
-    async fn alerts(&self, retired_until: Timestamp) -> Result<Alerts> {
+    async fn alerts(&self, retired_until: Timestamp, now: Timestamp) -> Result<Alerts> {
         let state = self.read();
         let damaged =
             state.page(None, u32::MAX).into_iter().filter(|repo| !state.damage(*repo).is_empty());
         let mut alerts = Alerts {
             damaged_repos: damaged.count() as u64,
+            jobs_due: state.jobs_due(now),
             next_job_at: state.next_job_at(),
             leased_until: state.leased_until(),
             ..Alerts::default()

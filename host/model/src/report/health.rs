@@ -38,6 +38,9 @@ pub struct Health {
     /// When the queued job that is due first is due, or was.
     #[serde(default)]
     pub next_job_at: Option<Timestamp>,
+    /// Queued jobs that were due when this was read.
+    #[serde(default)]
+    pub jobs_due: u64,
     /// Until when the last lease of a worker is valid, or was. None: no worker has a job.
     #[serde(default)]
     pub leased_until: Option<Timestamp>,
@@ -48,7 +51,7 @@ impl Health {
     /// workers pause between two looks at the queue.
     pub const JOB_PATIENCE_SECONDS: i64 = 60;
 
-    /// Jobs that wait although one has been due for a minute, and no worker has a job: none runs. A
+    /// Due jobs that wait although one has been due for a minute, and no worker has a job: none runs. A
     /// worker in the process of `serve` is one as well. `now` is a time of the clock of the store.
     pub fn jobs_without_worker(&self, now: Timestamp) -> u64 {
         let is_past = |at: Timestamp, seconds| now.duration_since(at).as_secs() >= seconds;
@@ -56,7 +59,7 @@ impl Health {
         // A worker renews its lease; these numbers may be from before it did.
         let works =
             self.leased_until.is_some_and(|until| !is_past(until, Health::JOB_PATIENCE_SECONDS));
-        if waits && !works { self.jobs_queued } else { 0 }
+        if waits && !works { self.jobs_due.max(1) } else { 0 }
     }
 }
 
@@ -108,7 +111,8 @@ mod tests {
     fn jobs_that_wait_for_a_minute_without_a_lease_have_no_worker() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let of = |next: Option<i64>, leased: Option<i64>| Health {
-            jobs_queued: 2,
+            jobs_queued: 5,
+            jobs_due: 2,
             next_job_at: next.map(at),
             leased_until: leased.map(at),
             ..Health::default()

@@ -25,7 +25,8 @@ pub enum Report {
 }
 
 impl Report {
-    /// What the reason of a job contains that failed because its verification found damage.
+    /// What the reason of a job contains that failed because its verification found damage, and
+    /// nothing else.
     pub const FOUND_DAMAGE: &str = " found, the first: ";
     /// What the reason of a job contains that failed because its prune kept packs.
     pub const KEPT_PACKS: &str = " kept, since something is damaged, the first: ";
@@ -54,10 +55,9 @@ impl Report {
                     count => format!("{count} problems"),
                 };
                 let (detail, repo) = (&first.detail, &report.repo);
-                format!(
-                    "{count}{}{detail}. All of them: packhouse verify {repo}",
-                    Report::FOUND_DAMAGE
-                )
+                let is_damage = report.problems.iter().all(|problem| problem.kind.is_damage());
+                let found = if is_damage { Report::FOUND_DAMAGE } else { ": " };
+                format!("{count}{found}{detail}. All of them: packhouse verify {repo}")
             }),
             Report::Prune(report) => report.kept.first().map(|first| {
                 let (packs, kept) = (report.packs_kept, Report::KEPT_PACKS);

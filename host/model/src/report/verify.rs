@@ -58,3 +58,11 @@ pub enum ProblemKind {
     /// A branch has a name that clients can't keep: it was stored before names had a grammar.
     BadBranchName,
 }
+
+impl ProblemKind {
+    /// Whether it is damage that the catalog keeps until a repair or a verification finds it gone. A
+    /// directory is made again from its pack, and a name is no damage.
+    pub fn is_damage(self) -> bool {
+        !matches!(self, ProblemKind::DamagedDirectory | ProblemKind::BadBranchName)
+    }
+}

@@ -11,6 +11,7 @@ use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::progress::Progress;
 use packhouse_model::report::FetchReport;
 use tokio::sync::OnceCell;
+use tracing::Instrument;
 
 use super::super::{Store, joined};
 use super::cache::{Found, Held, Making, PlanKey};
@@ -72,12 +73,12 @@ impl Store {
                 Found::Nothing(making) => {
                     let permit = permit.await?;
                     let (store, requested) = (self.clone(), requested.clone());
-                    let made = tokio::spawn(async move {
+                    let making = async move {
                         let made = store.make_plan(&row, &requested, making).await;
                         drop(permit);
                         made
-                    });
-                    return joined(made).await?;
+                    };
+                    return joined(tokio::spawn(making.in_current_span())).await?;
                 }
             }
         }
