@@ -51,7 +51,7 @@ use backend::Backend;
 use demo::DemoBackend;
 use keys::Keymap;
 use log_file::LogMessage;
-use packhouse_host::clock::SystemClock;
+use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::{Error, Remote, RemoteOptions};
 use settings::{Hints, Settings};
 use state::{Model, StorePlace};
@@ -113,6 +113,9 @@ async fn show(
     model.repos.named.entries = settings.filters;
     model.columns = settings.columns;
     model.config = settings.config.map(|path| path.display().to_string());
+    for note in std::mem::take(&mut model.keymap.notes) {
+        model.log.say(SystemClock.now(), state::Level::Note, note);
+    }
     update::apply_columns(&mut model);
     model.place = StorePlace { in_memory: settings.demo, ..names.place };
     let (inputs, keys) = inputs::inputs(logged).context("listening for signals failed")?;

@@ -26,7 +26,7 @@ use super::history::{Action, Repo, Step, past};
 /// The worker that has done the jobs of the demo.
 const WORKER: &str = "studio-1:4711";
 
-/// How long it keeps a job. No other worker comes, and none is missed while somebody looks around.
+/// How long it keeps a job. The demo has no other worker, and must not report a missing one while it is used.
 const LEASE: SignedDuration = SignedDuration::from_hours(12);
 
 /// The demo store.

@@ -20,8 +20,9 @@ pub(super) fn write(file: &str, export: &Export) -> Result<(String, String), Str
     let (path, mut created) = loop {
         let Some(path) = tried.next() else {
             return Err(format!(
-                "{} and {NAMES} more exist, and stay as they are",
-                asked.display()
+                "{} and {} more exist, and stay as they are",
+                asked.display(),
+                NAMES - 1
             ));
         };
         match OpenOptions::new().write(true).create_new(true).open(&path) {

@@ -1,10 +1,12 @@
 //! The table of keys. Input handling, the footer, the help, the palette and docs/console.md all use
-//! it. The config can change keys, and add [`command`]s; a conflict is an error.
+//! it. The config can change keys, and add [`command`]s, which come before default keys; another
+//! conflict is an error.
 
 mod change;
 mod command;
 mod focus;
 mod key;
+mod precedence;
 mod table;
 
 use std::borrow::Cow;
@@ -24,13 +26,18 @@ pub(super) struct Keymap {
     commands: Vec<CustomCommand>,
     /// Whether actions that change the store are disabled.
     read_only: bool,
+    /// Sentences about default keys that the config has taken.
+    pub(super) notes: Vec<String>,
 }
 
 /// A row of the table with its keys.
 #[derive(Clone, Debug)]
 pub(super) struct Binding {
     pub(super) row: Cow<'static, Row>,
+    /// None: the config has taken them. The palette still has the action.
     pub(super) keys: Vec<Key>,
+    /// Whether the config names it.
+    is_configured: bool,
 }
 
 /// Why the keys of a config are invalid.
@@ -48,15 +55,21 @@ impl std::error::Error for KeymapError {}
 impl Keymap {
     /// The table with its default keys.
     pub(super) fn new(read_only: bool) -> Keymap {
-        let binding = |row| Binding { row: Cow::Borrowed(row), keys: row.keys.to_vec() };
-        Keymap { bindings: TABLE.iter().map(binding).collect(), commands: Vec::new(), read_only }
+        let binding = |row: &'static Row| Binding {
+            row: Cow::Borrowed(row),
+            keys: row.keys.to_vec(),
+            is_configured: false,
+        };
+        let bindings = TABLE.iter().map(binding).collect();
+        Keymap { bindings, commands: Vec::new(), read_only, notes: Vec::new() }
     }
 
     /// The table with other keys for some actions, and with commands.
     ///
     /// # Errors
-    /// For an unknown action or key, a key with two actions in one focus, a key that can't confirm,
-    /// and a command with the name of an action. Each error names its line in the config.
+    /// For an unknown action or key, a key with two actions in one focus (unless the config can take
+    /// it from one of them), a key that can't confirm, and a command with the name of an action. Each
+    /// error names its line in the config.
     pub(super) fn with(
         changes: &[KeyChange],
         commands: Vec<CustomCommand>,
@@ -65,21 +78,26 @@ impl Keymap {
         let mut map = Keymap::new(read_only);
         for change in changes {
             let fail = |message: String| KeymapError(format!("{}: {message}", change.position));
-            let Some(binding) =
-                map.bindings.iter_mut().find(|binding| binding.row.name == change.row_name())
-            else {
-                let names: Vec<&str> = TABLE.iter().map(|row| row.name.as_ref()).collect();
+            let named = |binding: &&mut Binding| binding.row.name == change.row_name();
+            let mut bindings = map.bindings.iter_mut().filter(named).peekable();
+            if bindings.peek().is_none() {
+                let mut names: Vec<&str> = TABLE.iter().map(|row| row.name.as_ref()).collect();
+                names.sort_unstable();
+                names.dedup();
                 return Err(fail(format!(
                     "unknown action `{}`; expected one of: {}",
                     change.action,
                     names.join(", ")
                 )));
-            };
+            }
             let keys: Result<Vec<Key>, String> =
                 change.keys.iter().map(|text| text.parse()).collect();
-            binding.keys = keys.map_err(fail)?;
-            if binding.keys.is_empty() {
+            let keys = keys.map_err(fail)?;
+            if keys.is_empty() {
                 return Err(fail(format!("`{}` has no key; it needs at least one", change.action)));
+            }
+            for binding in bindings {
+                (binding.keys, binding.is_configured) = (keys.clone(), true);
             }
         }
         if let Some(stuck) = Focus::ALL
@@ -92,6 +110,7 @@ impl Keymap {
             )));
         }
         map.add(commands)?;
+        map.prefer_config();
         // Name the last line of the config that causes a conflict.
         let position = |names: [&str; 2]| {
             let command = map.commands.iter().rev().find(|it| names.contains(&it.name.as_str()));
@@ -125,7 +144,7 @@ impl Keymap {
                 )));
             }
             let row = Cow::Owned(command.row(Action::Command(at)));
-            self.bindings.push(Binding { row, keys: vec![command.key] });
+            self.bindings.push(Binding { row, keys: vec![command.key], is_configured: true });
         }
         self.commands = commands;
         Ok(())
@@ -219,24 +238,33 @@ impl Keymap {
 
     /// The displayed key of an action.
     pub(super) fn key_of(&self, action: Action) -> String {
-        displayed(self.bindings.iter().find(|binding| binding.row.action == action))
+        let binding = self.bindings.iter().find(|binding| binding.row.action == action);
+        binding.map_or_else(String::new, |binding| self.displayed(binding))
     }
 
     /// The displayed key of an action in a focus; empty if it is not in that focus.
     pub(super) fn key_in(&self, focus: Focus, action: Action) -> String {
-        displayed(self.in_focus(focus).find(|binding| binding.row.action == action))
+        let binding = self.in_focus(focus).find(|binding| binding.row.action == action);
+        binding.map_or_else(String::new, |binding| self.displayed(binding))
     }
-}
 
-fn displayed(binding: Option<&Binding>) -> String {
-    binding.and_then(|binding| binding.keys.first()).map_or_else(String::new, ToString::to_string)
+    /// The first key of an action; without one, its name as it is typed in the palette: `:verify`.
+    pub(super) fn displayed(&self, binding: &Binding) -> String {
+        binding.keys.first().map_or_else(
+            || match binding.row.action {
+                Action::Palette => String::new(),
+                _ => format!("{}{}", self.key_of(Action::Palette), binding.row.name),
+            },
+            ToString::to_string,
+        )
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn change(action: &str, keys: &[&str]) -> KeyChange {
+    pub(super) fn change(action: &str, keys: &[&str]) -> KeyChange {
         let keys = keys.iter().map(|key| (*key).to_owned()).collect();
         KeyChange { action: action.to_owned(), keys, position: "console.toml:3".to_owned() }
     }
@@ -249,7 +277,7 @@ mod tests {
         with(changes).unwrap_err().to_string()
     }
 
-    fn command(name: &str, key: &str, screens: &[Focus]) -> CustomCommand {
+    pub(super) fn command(name: &str, key: &str, screens: &[Focus]) -> CustomCommand {
         CustomCommand {
             name: name.to_owned(),
             key: key.parse().unwrap(),
@@ -269,10 +297,23 @@ mod tests {
             Keymap::new(false).clash().map(|(key, focus, names)| (key.to_string(), focus, names)),
             None
         );
-        let mut names: Vec<&str> = TABLE.iter().map(|row| row.name.as_ref()).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), TABLE.len(), "two rows have one name");
+        // Rows with one name differ in their hints only, each in other places.
+        for (at, row) in TABLE.iter().enumerate() {
+            for other in TABLE[..at].iter().filter(|other| other.name == row.name) {
+                assert_eq!((other.action, &other.keys), (row.action, &row.keys), "{}", row.name);
+                assert_eq!(other.help, row.help);
+                assert!(!row.works_in.iter().any(|focus| other.works_in.contains(focus)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_is_for_all_rows_of_a_name() {
+        let map = with(&[change("repair-all", &["F4"])]).unwrap();
+        for focus in [Focus::Repos, Focus::Health] {
+            assert_eq!(map.lookup(focus, "F4".parse().unwrap()), Some(Action::RepairAll));
+            assert_eq!(map.lookup(focus, "A".parse().unwrap()), None);
+        }
     }
 
     #[test]
@@ -306,8 +347,7 @@ mod tests {
     fn read_only_has_no_key_that_changes_a_store() {
         let map = Keymap::new(true);
         for focus in Focus::ALL {
-            let changing =
-                map.in_focus(focus).find(|b| b.row.changes || b.row.action == Action::Confirm);
+            let changing = map.in_focus(focus).find(|b| b.row.changes);
             assert!(changing.is_none(), "{focus:?}");
         }
     }
@@ -336,10 +376,10 @@ mod tests {
         );
         assert!(refused(&[change("log", &["Hyper-x"])]).contains("unknown key `Hyper-x`"));
         assert!(refused(&[change("log", &[])]).contains("has no key"));
-        let clash = refused(&[change("verify", &["g"])]);
+        let clash = refused(&[change("verify", &["Ctrl-c"])]);
         assert_eq!(
             clash,
-            "console.toml:3: g is bound to both `consolidate` and `verify` (repos); change one of them"
+            "console.toml:3: Ctrl-c is bound to both `verify` and `quit` (repos); change one of them"
         );
         assert!(refused(&[change("erase", &["x"])]).contains("a character of the text"));
         let former = refused(&[change("leave-now", &["w"])]);
@@ -368,10 +408,10 @@ mod tests {
         let read_only = add(&[], stats(), true).unwrap();
         assert_eq!(read_only.lookup(Focus::Repos, "t".parse().unwrap()), None);
         assert!(read_only.is_withheld(Focus::Repos, "t".parse().unwrap()));
-        let taken = add(&[], vec![command("stats", "v", &[Focus::Repos])], false).unwrap_err();
+        let taken = add(&[], vec![command("stats", "q", &[Focus::Repos])], false).unwrap_err();
         assert_eq!(
             taken,
-            "console.toml:9: v is bound to both `verify` and `stats` (repos); change one of them"
+            "console.toml:9: q is bound to both `out` and `stats` (repos); change one of them"
         );
         assert!(add(&[], vec![command("stats", "v", &[Focus::Jobs])], false).is_ok());
         // The key is free if its action has another.

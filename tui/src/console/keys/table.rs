@@ -96,7 +96,7 @@ pub(in crate::console) enum Action {
     /// Quits from anywhere.
     Quit,
     Suspend,
-    /// Confirms the dialog.
+    /// Confirms the dialog. In a read-only console, that is only one about a command of the config.
     Confirm,
     /// Closes a dialog without doing anything; the default.
     Decline,
@@ -353,7 +353,7 @@ const TEXT: &[Focus] = &[F::Filter, F::Search, F::Prompt, F::Palette, F::Typing,
 /// All actions. The footer shows as many hints as fit in this order, the most important first.
 #[rustfmt::skip]
 pub(in crate::console) static TABLE: &[Row] = &[
-    change(row(Action::Confirm, "confirm", &[Key::char('y')], &[F::Confirm], "run this plan", "Run the displayed plan")),
+    row(Action::Confirm, "confirm", &[Key::char('y')], &[F::Confirm], "run this plan", "Run the displayed plan or command"),
     row(Action::Decline, "decline", &[ESC, Key::char('n'), Key::char('q')], &[F::Confirm], "cancel", "Close the dialog without changing anything"),
     row(Action::Wait, "quit-when-done", &[Key::char('w')], &[F::Leave], "wait, then quit", "Quit when all runs have finished"),
     row(Action::Stop, "cancel-all", &[Key::char('x')], &[F::Leave], "cancel all, then quit", "Cancel all runs at their next safe point, and quit"),
@@ -377,7 +377,7 @@ pub(in crate::console) static TABLE: &[Row] = &[
     change(row(Action::EditDefault, "edit-default", &[Key::char('E')], &[F::Policies], "edit default", "Edit the default policy, in a form")),
     change(row(Action::ResetPolicy, "reset-policy", &[Key::ctrl('r')], &[F::PolicyForm], "reset", "Reset to the default policy, or the default policy to the built-in one, after a confirmation")),
     change(row(Action::Repair, "repair", &[Key::char('R')], &[F::Repos, F::Repo, F::Packs, F::Health, F::Done], "repair", "Repair the damaged repo, or the marked ones, from intact copies of their records, after a confirmation")),
-    change(row(Action::RepairAll, "repair-all-damaged", &[Key::char('A')], &[F::Health], "repair all", "Repair all damaged repos from intact copies of their records, after a confirmation")),
+    change(row(Action::RepairAll, "repair-all", &[Key::char('A')], &[F::Health], "repair all", "Repair all damaged repos from intact copies of their records, after a confirmation")),
     change(row(Action::PruneNow, "prune-now", &[Key::char('p')], &[F::Prune], "prune", "Delete the packs that are due, after their number is typed")),
     row(Action::StatusNext, "status", &[Key::char('s')], &[F::Jobs], "status", "Show only the jobs with the next status"),
     row(Action::StatusNext, "class", &[Key::char('s')], &[F::Comparison], "class", "List only the records of the next class: only in A, only in B, in another encoding, in both"),

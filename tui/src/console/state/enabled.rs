@@ -34,6 +34,7 @@ impl Model {
             (Focus::Confirm | Focus::Typing | Focus::Leave, NextButton) => {
                 self.buttons(focus).len() > 1
             }
+            (Focus::Confirm, Confirm) if !self.may_confirm() => false,
             (Focus::Preview | Focus::Confirm, Confirm | Consolidate | Verify) => {
                 self.dialog.as_ref().is_some_and(|dialog| dialog.is_enabled(action))
             }
@@ -122,6 +123,13 @@ impl Model {
             | (Focus::Log, Action::Log) => false,
             _ => true,
         }
+    }
+
+    /// Whether a dialog like the displayed one may be confirmed. A read-only console only has commands
+    /// of the config that change nothing, so it confirms those.
+    pub(in crate::console) fn may_confirm(&self) -> bool {
+        let subject = self.dialog.as_ref().map(|dialog| &dialog.subject);
+        !self.read_only || matches!(subject, Some(Subject::Command(_)))
     }
 
     /// A palette with the actions that are enabled with the current focus.

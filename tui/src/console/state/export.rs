@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::columns::TableName;
 use super::condition::Condition;
+use super::jobs::job_status;
 use super::log::LogLine;
 use super::model::Model;
 use super::packs::pack_state;
@@ -121,7 +122,9 @@ impl Model {
             Some(Screen::Find(find)) => Listed::of(FOUND, &find.found),
             Some(Screen::Runs) => Listed::of(RUNS, self.runs.listed().into_iter().map(run)),
             Some(Screen::History) => Listed::of(HISTORY, &self.history.entries),
-            Some(Screen::Jobs) => Listed::of(JOBS, &self.jobs.entries),
+            Some(Screen::Jobs) => {
+                Listed::of(JOBS, self.jobs.entries.iter().map(|job| Stated(job_status(job), job)))
+            }
             Some(Screen::Prune) => Listed::of(PRUNE, self.prune.packs()),
             Some(Screen::Policies) => Listed::of(POLICIES, self.policies.shown()),
             Some(Screen::Tokens) => Listed::of(TOKENS, &self.tokens.entries),

@@ -140,7 +140,8 @@ mod tests {
         let disk = Some(DiskSpace { used_bytes: 91 << 40, free_bytes: 9 << 40 });
         model.health.known = Some(Health { disk, ..health });
         assert_eq!(kinds(&model), "dfjmspc");
-        let health = Health { disk, jobs_queued: 3, next_job_at: Some(now()), ..health };
+        let health =
+            Health { disk, jobs_queued: 3, jobs_due: 3, next_job_at: Some(now()), ..health };
         model.health.known = Some(health);
         assert_eq!(kinds(&model), "dfjmspc", "a worker may come");
         model.now = now() + 1.minute();

@@ -33,12 +33,17 @@ pub(in crate::console) struct StoreHealth {
 }
 
 impl StoreHealth {
-    /// Takes a result. Returns the failure, if it is news.
-    pub(in crate::console) fn take(&mut self, answer: BackendResult<Health>) -> Option<&Failure> {
+    /// Takes a result. Returns the failure, if it is news. After a failure, the numbers are as old as
+    /// they were.
+    pub(in crate::console) fn take(
+        &mut self,
+        answer: BackendResult<Health>,
+        now: Timestamp,
+    ) -> Option<&Failure> {
         self.loading = None;
         match answer {
             Ok(known) => {
-                (self.known, self.failure) = (Some(known), None);
+                (self.known, self.failure, self.loaded_at) = (Some(known), None, now);
                 None
             }
             Err(failure) if self.failure.as_ref() == Some(&failure) => None,

@@ -22,6 +22,11 @@ const FILTERS: [Option<JobStatus>; 6] = [
     Some(JobStatus::Cancelled),
 ];
 
+/// The status of a job in the list: a failed one whose damage was repaired since is `healed`.
+pub(in crate::console) fn job_status(job: &JobReport) -> String {
+    if job.healed { "healed".to_owned() } else { job.status.to_string() }
+}
+
 /// [`crate::console::view`] draws it.
 #[derive(Debug, Default)]
 pub(in crate::console) struct Jobs {

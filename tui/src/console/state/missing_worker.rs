@@ -62,6 +62,7 @@ mod tests {
         let at = now() - 1.hour();
         let health = Health {
             jobs_queued: 2,
+            jobs_due: 2,
             at: Some(at),
             next_job_at: Some(at - 30.seconds()),
             ..Health::default()

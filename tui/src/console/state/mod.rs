@@ -76,7 +76,7 @@ pub(super) use filter::Filter;
 pub(super) use find::{Find, FoundIn, MOST_FOUND};
 pub(super) use findings::Finding;
 pub(super) use help::Help;
-pub(super) use jobs::{JOBS_PAGE, Job, JobChange};
+pub(super) use jobs::{JOBS_PAGE, Job, JobChange, job_status};
 pub(super) use log::{Level, LogLine};
 pub(super) use model::Model;
 pub(super) use named_filters::NamedFilter;

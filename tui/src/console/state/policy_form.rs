@@ -75,7 +75,7 @@ impl Rule {
         }
         let refused = |expected: &str| format!("{}: {text} is not {expected}", self.name());
         let seconds = || {
-            // Seconds are not meant: nobody reads a store within 30 seconds.
+            // Not seconds: a scrub age of 30 seconds would read the whole store twice a minute.
             if text != "0" && text.parse::<f64>().is_ok() {
                 return Err(format!(
                     "{}: {text} has no unit: {text}d, {text}h or {text}m?",

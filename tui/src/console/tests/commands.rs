@@ -1,15 +1,17 @@
 //! Commands of the config, with real keys through the loop.
 
 use crossterm::event::Event;
+use packhouse_host::JobStatus;
 use tokio::sync::oneshot;
 
+use super::fake::job;
 use super::fake_store::{Fake, FakeStore};
 use super::{Console, event};
 use crate::console::app::Exit;
 use crate::console::inputs::Input;
 use crate::console::keys::{CustomCommand, Focus, Keymap, Variable, Word};
 use crate::console::msg::Ended;
-use crate::console::state::StorePlace;
+use crate::console::state::{ConfirmDialog, JobChange, StorePlace};
 
 /// Commands on a repo, on a job, and on the store.
 fn commands() -> Vec<CustomCommand> {
@@ -21,7 +23,11 @@ fn commands() -> Vec<CustomCommand> {
         read_only,
         wait: name != "usage",
         description: (name == "usage").then(|| "Show how much the store takes".to_owned()),
-        question: (name == "import").then(|| "Import all of it?".to_owned()),
+        question: match name {
+            "import" => Some("Import all of it?".to_owned()),
+            "check" => Some("Check all of it?".to_owned()),
+            _ => None,
+        },
         position: "console.toml:1".to_owned(),
     };
     let text = |text: &str| Word::Text(text.to_owned());
@@ -32,6 +38,7 @@ fn commands() -> Vec<CustomCommand> {
             &[text("packhouse"), text("log"), Word::Variable(Variable::Repo)],
             true,
         ),
+        command("check", "F6", &[text("check")], true),
         command("follow", "F7", &[text("follow"), Word::Variable(Variable::Job)], true),
         command("usage", "F8", &[text("du"), text("-sh"), Word::Variable(Variable::Data)], true),
         command("import", "F9", &[text("import")], false),
@@ -220,4 +227,26 @@ async fn a_command_with_a_question_runs_after_it_is_confirmed() {
     console.press(&["F9"]).await;
     console.press_shown(&["y run import"]).await;
     assert_eq!(started(&console), ["import"]);
+}
+
+#[tokio::test]
+async fn a_read_only_console_confirms_commands_and_nothing_else() {
+    let mut console = console(true, 100, 24).await;
+    console.press(&["F6"]).await;
+    console.shows("Check all of it?");
+    console.press(&["Enter"]).await;
+    assert_eq!(started(&console), [""; 0], "Enter presses the button that changes nothing");
+    console.press(&["F6"]).await;
+    console.press_shown(&["y run check"]).await;
+    assert_eq!(started(&console), ["check"]);
+    // No key opens this dialog here. Its key does nothing, and it has no such button.
+    let model = &mut console.app.model;
+    let job = job(3, "gabriel/notes", JobStatus::Failed);
+    let dialog = ConfirmDialog::of_job(job, JobChange::Retry, model.ticket());
+    (model.dialog, model.dirty) = (Some(dialog), true);
+    console.settle().await;
+    console.shows("[ Cancel ]  Esc\n");
+    console.press(&["y"]).await;
+    assert_eq!(console.calls("retry"), [""; 0]);
+    assert_eq!(console.app.model.focus(), Focus::Confirm);
 }

@@ -273,4 +273,11 @@ async fn a_failure_whose_damage_is_healed_needs_no_attention() {
     console.shows("0 failed");
     console.press(&["Enter"]).await;
     console.shows("failed (damage healed since)");
+    console.press(&["Esc"]).await;
+    let export = console.app.model.export().unwrap();
+    let csv = export.text("jobs.csv");
+    assert!(csv.contains("gabriel/notes,1,healed,mpack.gc,"), "{csv}");
+    // JSON has the fields of the store beside the word of the list.
+    let json = export.text("jobs.json");
+    assert!(json.contains("\"status\": \"failed\"") && json.contains("\"state\": \"healed\""));
 }

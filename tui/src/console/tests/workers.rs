@@ -64,7 +64,7 @@ async fn jobs_that_wait_without_a_worker_are_said_with_the_command_that_starts_o
     let store = Fake::three();
     store.put_job(job(3, "gabriel/notes", JobStatus::Queued));
     store.put_job(job(4, "gabriel/photos", JobStatus::Queued));
-    let due = Health { next_job_at: Some(now() - 30.seconds()), ..Health::default() };
+    let due = Health { jobs_due: 2, next_job_at: Some(now() - 30.seconds()), ..Health::default() };
     store.put_health(due);
     let mut console = Console::on(store, 120, 24).await;
     console.press(&["2"]).await;
@@ -84,4 +84,23 @@ async fn jobs_that_wait_without_a_worker_are_said_with_the_command_that_starts_o
     console.store.put_health(Health { leased_until, ..due });
     console.press(&["R"]).await;
     console.hides("no worker seen");
+}
+
+#[tokio::test]
+async fn a_failed_request_does_not_make_the_numbers_newer() {
+    let store = Fake::three();
+    store.put_job(job(3, "gabriel/notes", JobStatus::Queued));
+    store.put_health(Health {
+        jobs_due: 1,
+        next_job_at: Some(now() - 30.seconds()),
+        ..Health::default()
+    });
+    let mut console = Console::on(store, 120, 24).await;
+    for _ in 0..2 {
+        console.hides("no worker seen");
+        console.store.advance(20);
+        console.store.fail("health", FailureKind::Refused, "the catalog is locked");
+        console.press(&["r"]).await;
+    }
+    console.shows("! 1 job waits, no worker seen");
 }

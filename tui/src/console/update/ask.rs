@@ -73,6 +73,9 @@ pub(super) fn planned(
 
 /// The operator confirms.
 pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
+    if !model.may_confirm() {
+        return Vec::new();
+    }
     let Some(confirmed) = model.dialog.as_mut().and_then(ConfirmDialog::confirm) else {
         if model.extent.cramped {
             model.notice =

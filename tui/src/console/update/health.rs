@@ -91,8 +91,8 @@ pub(super) fn loaded(model: &mut Model, ticket: Ticket, answer: BackendResult<He
         model.health.loading = None;
         return;
     }
-    (model.dirty, model.health.loaded_at) = (true, model.now);
-    if let Some(failure) = model.health.take(answer) {
+    model.dirty = true;
+    if let Some(failure) = model.health.take(answer, model.now) {
         let message = format!("Reading the health of the store failed: {failure}");
         model.log.say(model.now, Level::Warning, message);
     }

@@ -155,13 +155,14 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_called_well() {
         let mut model = model();
+        let now = model.now;
         let failure = Failure { kind: FailureKind::Refused, message: "no".to_owned() };
-        assert_eq!(model.health.take(Err(failure.clone())), Some(&failure));
-        assert_eq!(model.health.take(Err(failure.clone())), None, "it is no news");
+        assert_eq!(model.health.take(Err(failure.clone()), now), Some(&failure));
+        assert_eq!(model.health.take(Err(failure.clone()), now), None, "it is no news");
         assert!(shown(&model, 80, 9).contains("! health unknown"));
-        model.health.take(Ok(bad()));
+        model.health.take(Ok(bad()), now);
         assert!(!shown(&model, 120, 9).contains("unknown"));
-        model.health.take(Err(failure));
+        model.health.take(Err(failure), now);
         let seen = shown(&model, 120, 9);
         assert!(seen.contains("✗ 1 damaged") && seen.contains("! health unknown"), "{seen}");
     }

@@ -288,8 +288,10 @@ fn typed(model: &Model) -> Option<(&'static str, &str)> {
 /// As many hints as fit, in the order of the table. The hint for the help is always there, and with
 /// enough room also the hint for quitting.
 fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
-    let enabled =
-        |binding: &&Binding| !binding.row.hint.is_empty() && model.is_enabled(binding.row.action);
+    let enabled = |binding: &&Binding| {
+        let is_shown = !binding.row.hint.is_empty() && !binding.keys.is_empty();
+        is_shown && model.is_enabled(binding.row.action)
+    };
     let all: Vec<&Binding> = model.keymap.in_focus(model.focus()).filter(enabled).collect();
     let kept: &[Action] =
         if room < ROOMY { &[Action::Help] } else { &[Action::Help, Action::Quit] };

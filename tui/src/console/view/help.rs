@@ -142,7 +142,10 @@ fn rows<'a>(model: &'a Model, help: &Help, focus: Focus) -> Vec<(Vec<String>, &'
     let applies =
         |binding: &&Binding| model.connection.is_some() || binding.row.action != Action::LeaveNow;
     for binding in model.keymap.in_focus(focus).filter(applies) {
-        let keys: Vec<String> = binding.keys.iter().map(ToString::to_string).collect();
+        let keys: Vec<String> = match binding.keys.is_empty() {
+            true => vec![model.keymap.displayed(binding)],
+            false => binding.keys.iter().map(ToString::to_string).collect(),
+        };
         let texts = [focus.title(), &binding.row.name, &binding.row.help];
         if !help.fits(keys.iter().map(String::as_str).chain(texts)) {
             continue;

@@ -25,7 +25,7 @@ use super::parts::{failure_above, inner, joined, plain, room, split};
 use super::table::{Beside, Table, list};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
-use crate::console::state::{Extent, Model, RECONNECTING, TableName};
+use crate::console::state::{Extent, Model, RECONNECTING, TableName, job_status};
 use crate::console::theme::Styles;
 use crate::text::{count, escaped, plural};
 
@@ -148,8 +148,7 @@ fn cell(model: &Model, job: &JobReport, head: &str) -> (String, Style) {
     let plain = |text: String| (text, Style::new());
     match head {
         "JOB" => plain(job.id.to_string()),
-        "STATUS" if job.healed => ("healed".to_owned(), status_style(model, job)),
-        "STATUS" => (job.status.to_string(), status_style(model, job)),
+        "STATUS" => (job_status(job), status_style(model, job)),
         "TYPE" => plain(kind(job).to_owned()),
         "AGE" => plain(age(model.now, since(model, job))),
         "TRY" => plain(count(u64::from(job.attempt))),

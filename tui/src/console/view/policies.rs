@@ -4,9 +4,9 @@
 //!  packhouse › policies
 //!  Default     consolidated when it has more than 50 packs, or when a pack has waited for 30d
 //!  2 of 40 repos are due · sorted by DUE
-//!  REPO                          DUE    PACKS        SIZE  POLICY   WHY
-//! ▸city-archive/radio-1974       full     315     3.5 GiB  default  315 packs, more than 50
-//!  aster-studio/evening          no       199     2.5 GiB  own
+//!  REPO                      DUE             PACKS        SIZE  POLICY   WHY
+//! ▸city-archive/radio-1974  yes, full         315     3.5 GiB  default  315 packs, more than 50
+//!  aster-studio/evening     no                199     2.5 GiB  own
 //!
 //!  Policy      its own: no automatic consolidation
 //!
@@ -31,7 +31,7 @@ use crate::text::{count, escaped, plural, rules, size};
 const COLUMNS: [Beside; 4] = [DUE, PACKS, SIZE, POLICY];
 const WIDE: [Beside; 5] = [DUE, PACKS, SIZE, POLICY, WHY];
 
-const DUE: Beside = Beside { head: "DUE", width: 11, numbers: false };
+const DUE: Beside = Beside { head: "DUE", width: 15, numbers: false };
 const PACKS: Beside = Beside { head: "PACKS", width: 8, numbers: true };
 const SIZE: Beside = Beside { head: "SIZE", width: 12, numbers: true };
 const POLICY: Beside = Beside { head: "POLICY", width: 9, numbers: false };
@@ -111,7 +111,7 @@ fn nothing(model: &Model) -> String {
 fn cell(model: &Model, check: &PolicyCheck, head: &str) -> (String, Style) {
     let plain = |text: String| (text, Style::new());
     match head {
-        "DUE" if check.due => (kind(check).to_owned(), model.styles.warn()),
+        "DUE" if check.due => (format!("yes, {}", kind(check)), model.styles.warn()),
         "DUE" => ("no".to_owned(), model.styles.good()),
         "PACKS" => plain(count(check.packs)),
         "SIZE" => plain(size(check.bytes)),

@@ -123,7 +123,7 @@ pub(super) const JOBS: Kind = Kind {
     columns: &[
         ("REPO", "repo"),
         ("JOB", "id"),
-        ("STATUS", "status"),
+        ("STATUS", "state"),
         ("TYPE", "type"),
         ("AGE", "created_at"),
         ("TRY", "attempt"),

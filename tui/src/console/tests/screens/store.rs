@@ -149,7 +149,11 @@ fn unattended() -> Fake {
     store.put_job(JobReport { healed: true, ..job(1, "gabriel/photos", JobStatus::Failed) });
     store.put_job(job(2, "gabriel/notes", JobStatus::Queued));
     store.put_job(job(3, "zoe/empty", JobStatus::Queued));
-    store.put_health(Health { next_job_at: Some(now() - 5.minutes()), ..Health::default() });
+    store.put_health(Health {
+        jobs_due: 2,
+        next_job_at: Some(now() - 5.minutes()),
+        ..Health::default()
+    });
     store
 }
 
