@@ -16,7 +16,8 @@ use crate::names::MpackKey;
 /// The key of a file's current bytes, regardless of its read position.
 pub fn key_of(file: &File) -> io::Result<MpackKey> {
     let mut sum = Context::new(&SHA256);
-    let mut buffer = vec![0; 1 << 20];
+    // No more than the file has: most packs are small.
+    let mut buffer = vec![0; file.metadata()?.len().clamp(1, 1 << 20) as usize];
     let mut at = 0;
     loop {
         let n = file.read_at(&mut buffer, at)?;

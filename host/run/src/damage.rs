@@ -1,8 +1,9 @@
 //! Errors for packs that are missing or damaged.
 
-use packhouse_model::error::{DamageError, Error};
+use packhouse_model::error::{DamageError, Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
-use packhouse_vault::Vault;
+use packhouse_pack::examine;
+use packhouse_vault::{StoredPack, Vault};
 
 /// The error for a pack of a repo that is not in storage.
 pub fn missing_pack(vault: &Vault, repo: &RepoName, key: &MpackKey) -> Error {
@@ -21,4 +22,21 @@ pub fn damaged_pack(vault: &Vault, repo: &RepoName, key: &MpackKey, detail: Stri
         place: vault.place_of(key),
         detail,
     })
+}
+
+/// The error for a stored pack of a repo whose SHA-256, `found`, is not its key: it names the first
+/// record that has changed.
+///
+/// # Errors
+/// When the pack can't be read.
+pub fn changed_pack(
+    vault: &Vault,
+    repo: &RepoName,
+    key: &MpackKey,
+    (stored, found): (&StoredPack, MpackKey),
+) -> Result<Error> {
+    let examined = examine(&stored.file, &stored.path, |_| Ok(()))?;
+    let differs = || format!("hash mismatch: its SHA-256 is {found}");
+    let detail = examined.sound(key).err().unwrap_or_else(differs);
+    Ok(damaged_pack(vault, repo, key, detail))
 }

@@ -22,6 +22,8 @@ use crate::heads::DirectoryHeads;
 const BATCH: usize = 32;
 /// Threads that read directories at once.
 const BATCHES: usize = 16;
+/// Rows of a directory whose file is made in less time than it takes to start a thread.
+const MADE_AT_ONCE: u64 = 256;
 
 /// Stores a directory beside its pack. It is a cache: without it the next run rebuilds it.
 pub async fn keep_directory(vault: &Vault, directory: Directory) {
@@ -37,8 +39,11 @@ pub async fn keep_directory(vault: &Vault, directory: Directory) {
 /// When it can't be written.
 pub async fn put_directory(vault: &Vault, directory: Directory) -> Result<()> {
     let key = directory.key;
-    let file = blocking(move || Ok(directory.into_file())).await?;
-    vault.put_directory(&key, &file).await
+    let file = match directory.len() {
+        0..=MADE_AT_ONCE => directory.into_file(),
+        _ => blocking(move || Ok(directory.into_file())).await?,
+    };
+    vault.put_directory(&key, file).await
 }
 
 /// Directories of a repo's packs.

@@ -19,6 +19,7 @@ mod locate;
 mod open_packs;
 mod packs_only;
 mod planner;
+mod read_ahead;
 mod reader;
 mod row_cursor;
 mod run_host;
@@ -29,7 +30,7 @@ mod testing;
 
 pub use answer::AnswerSource;
 pub use base::BasePack;
-pub use damage::{damaged_pack, missing_pack};
+pub use damage::{changed_pack, damaged_pack, missing_pack};
 pub use directories::{Directories, keep_directory, put_directory};
 pub use fetch_host::{FetchHost, Loan, Planned};
 pub use heads::{DirectoryHeads, HEADS_BYTES};

@@ -10,6 +10,7 @@ use std::io::Result as IoResult;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use packhouse_model::error::Result;
 use packhouse_pack::pieces::{Piece, copy_run, read_run};
 use packhouse_vault::StoredPack;
@@ -59,7 +60,7 @@ pub(crate) struct OpenPacks {
     /// Files, with when they were last used.
     files: BTreeMap<u32, (StoredPack, u64)>,
     uses: u64,
-    small: HashMap<u32, (Box<[u8]>, PathBuf)>,
+    small: HashMap<u32, (Bytes, PathBuf)>,
     small_bytes: u64,
 }
 
@@ -80,10 +81,7 @@ impl OpenPacks {
             // One that can't be read whole stays a file: then the error is of the record that is
             // asked for.
             match again.then(|| self.read_small(&stored)).flatten() {
-                Some(bytes) => {
-                    self.small_bytes += stored.bytes + KEPT;
-                    self.small.insert(pack, (bytes, stored.path));
-                }
+                Some(bytes) => self.keep(pack, bytes, stored.path),
                 None => {
                     self.make_room();
                     self.files.insert(pack, (stored, self.uses));
@@ -99,13 +97,34 @@ impl OpenPacks {
     }
 
     /// All of a small pack, if there is room for it.
-    fn read_small(&self, stored: &StoredPack) -> Option<Box<[u8]>> {
-        if stored.bytes > SMALL_PACK || self.small_bytes + stored.bytes + KEPT > SMALL_PACKS {
+    fn read_small(&self, stored: &StoredPack) -> Option<Bytes> {
+        if !fits(self.small_bytes, stored.bytes) {
             return None;
         }
-        let mut bytes = vec![0; stored.bytes as usize].into_boxed_slice();
+        let mut bytes = vec![0; stored.bytes as usize];
         stored.file.read_exact_at(&mut bytes, 0).ok()?;
-        Some(bytes)
+        Some(bytes.into())
+    }
+
+    /// Which of packs can be read ahead, of those with their sizes in `packs`: small ones, until there
+    /// is no room.
+    pub(crate) fn fitting(&self, packs: impl Iterator<Item = (u32, u64)>) -> Vec<u32> {
+        let mut taken = self.small_bytes;
+        let mut fits = |bytes| {
+            let fits = fits(taken, bytes);
+            taken += if fits { bytes + KEPT } else { 0 };
+            fits
+        };
+        packs
+            .filter(|(pack, bytes)| !self.small.contains_key(pack) && fits(*bytes))
+            .map(|(pack, _)| pack)
+            .collect()
+    }
+
+    /// Keeps a small pack that was read ahead.
+    pub(crate) fn keep(&mut self, pack: u32, bytes: Bytes, path: PathBuf) {
+        self.small_bytes += bytes.len() as u64 + KEPT;
+        self.small.insert(pack, (bytes, path));
     }
 
     fn make_room(&mut self) {
@@ -116,6 +135,11 @@ impl OpenPacks {
             self.files.remove(&oldest);
         }
     }
+}
+
+/// Whether a pack is small, and there is room for it beside `taken` bytes.
+const fn fits(taken: u64, bytes: u64) -> bool {
+    bytes <= SMALL_PACK && taken + bytes + KEPT <= SMALL_PACKS
 }
 
 #[cfg(test)]
@@ -164,6 +188,18 @@ mod tests {
             }
         }
         assert!(packs.files.len() == OPEN_PACKS && packs.small.len() == room as usize);
+    }
+
+    #[test]
+    fn packs_that_fit_can_be_read_ahead() {
+        let mut packs = OpenPacks::default();
+        let sizes = [(0, SMALL_PACK), (1, SMALL_PACK + 1), (2, 7), (3, SMALL_PACKS)];
+        assert_eq!(packs.fitting(sizes.into_iter()), [0, 2]);
+        packs.keep(0, vec![7; SMALL_PACK as usize].into(), PathBuf::new());
+        assert_eq!(packs.fitting(sizes.into_iter()), [2], "it is there");
+        let room = SMALL_PACKS / (SMALL_PACK + KEPT);
+        let many = packs.fitting((1..2000).map(|n| (n, SMALL_PACK)));
+        assert_eq!(many.len() as u64, room - 1);
     }
 
     #[test]

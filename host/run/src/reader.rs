@@ -82,16 +82,17 @@ impl RunPack {
 }
 
 /// Where the packs of a run are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Places {
-    repo: RepoName,
-    vault: Vault,
+    pub(crate) repo: RepoName,
+    pub(crate) vault: Vault,
     pub(crate) runtime: Handle,
     pub(crate) packs: Arc<Vec<RunPack>>,
 }
 
 impl Places {
-    fn key(&self, pack: u32) -> MpackKey {
+    /// The key of a pack.
+    pub(crate) fn key(&self, pack: u32) -> MpackKey {
         self.packs[pack as usize].directory.key
     }
 
@@ -99,8 +100,13 @@ impl Places {
         damaged_pack(&self.vault, &self.repo, &self.key(pack), detail)
     }
 
+    /// The size of a pack, in bytes.
+    pub(crate) fn size(&self, pack: u32) -> u64 {
+        self.packs[pack as usize].directory.pack_bytes
+    }
+
     /// The error for a span that can't be read.
-    fn unreadable(&self, pack: u32, end: u64, path: PathBuf, error: IoError) -> Error {
+    pub(crate) fn unreadable(&self, pack: u32, end: u64, path: PathBuf, error: IoError) -> Error {
         match error.kind() {
             ErrorKind::UnexpectedEof => {
                 let detail = format!("it ends before byte {end}, which is in its directory");
@@ -111,7 +117,7 @@ impl Places {
     }
 
     /// Opens a pack of the vault.
-    fn open(&self, pack: u32) -> Result<StoredPack> {
+    pub(crate) fn open(&self, pack: u32) -> Result<StoredPack> {
         let key = self.key(pack);
         let found = self.vault.open_cached_here(&key, &self.runtime)?;
         let stored = found.ok_or_else(|| missing_pack(&self.vault, &self.repo, &key))?;
@@ -120,7 +126,7 @@ impl Places {
     }
 
     fn check_size(&self, pack: u32, stored: &StoredPack) -> Result<()> {
-        let expected = self.packs[pack as usize].directory.pack_bytes;
+        let expected = self.size(pack);
         if stored.bytes == expected {
             return Ok(());
         }
@@ -134,7 +140,7 @@ pub struct PackReader {
     pub(crate) places: Places,
     /// Packs of which only parts are downloaded, with those parts: in order, and disjoint.
     partly: BTreeMap<u32, (StoredPack, Vec<Range<u64>>)>,
-    open: OpenPacks,
+    pub(crate) open: OpenPacks,
     scratch: Vec<u8>,
 }
 
@@ -174,6 +180,13 @@ impl PackReader {
         if self.partly.get(&span.pack).is_some_and(|(_, parts)| !lies_in(parts)) {
             self.partly.remove(&span.pack);
         }
+    }
+
+    /// The small packs of the vault that there is room for in memory.
+    pub(crate) fn small_packs(&self) -> Vec<u32> {
+        let packs = (0..).zip(self.places.packs.iter());
+        let whole = packs.filter(|(n, pack)| pack.is_stored() && !self.partly.contains_key(n));
+        self.open.fitting(whole.map(|(n, pack)| (n, pack.directory.pack_bytes)))
     }
 
     /// The error for a pack whose bytes have changed.

@@ -64,8 +64,9 @@ impl Store {
         let KeptAnswer { row, planned, progress, .. } = kept;
         let heads = &planned.heads;
         let packs = &self.with_rows_of(row, planned).await?;
-        let (staged, written) =
-            self.splice(staged, &row.name, plan, packs, Reads::Copied(plan), progress).await?;
+        let mut sources = self.run_packs(&row.name, packs.clone());
+        self.prefetch(&mut sources, packs, Reads::Copied(plan), progress).await?;
+        let (staged, written) = self.splice(staged, sources, plan, packs, progress).await?;
         if let Err(failed) = prove::same_records(plan, packs, &written.scanned, heads) {
             return Err(self.unproven(&row.name, packs, failed).await);
         }

@@ -4,32 +4,29 @@ use std::sync::Arc;
 
 use packhouse_core::Plan;
 use packhouse_model::error::Result;
-use packhouse_model::names::RepoName;
 use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::span::TARGET;
 use packhouse_pack::pipeline::WriteError;
 use packhouse_pack::splice::Splice;
 use packhouse_pack::{WrittenPack, write_and_read_back};
-use packhouse_run::RunPack;
+use packhouse_run::{PackReader, RunPack};
 use packhouse_vault::StagedFile;
 
-use super::prefetch::Reads;
 use super::{Store, blocking, prove};
 
 impl Store {
-    /// Writes what a plan says to staging, and reads it back.
+    /// Writes what a plan says to staging, and reads it back. `sources` reads `packs`: what they must
+    /// download was prefetched.
     #[tracing::instrument(target = TARGET, name = "splice", skip_all)]
     pub(super) async fn splice(
         &self,
         staged: StagedFile,
-        repo: &RepoName,
+        sources: PackReader,
         plan: &Arc<Plan>,
         packs: &Arc<Vec<RunPack>>,
-        reads: Reads<'_>,
         progress: &Progress,
     ) -> Result<(StagedFile, WrittenPack)> {
-        let mut sources = self.run_packs(repo, packs.clone());
-        self.prefetch(&mut sources, packs, reads, progress).await?;
+        let repo = sources.repo().clone();
         let (plan_here, progress, name) = (plan.clone(), progress.clone(), repo.to_string());
         let (mut staged, written) = blocking(move || {
             let mut splice = Splice::new(&plan_here.steps, sources);
@@ -46,7 +43,7 @@ impl Store {
             }
             Err(WriteError::Failed(error)) => Err(error),
             Err(WriteError::Bad(bad)) => {
-                Err(self.unproven(repo, packs, prove::blame(plan, &bad)).await)
+                Err(self.unproven(&repo, packs, prove::blame(plan, &bad)).await)
             }
         }
     }

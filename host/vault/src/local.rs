@@ -29,6 +29,8 @@ use crate::packs::{FilePackStore, ListedPack, ObjectInfo, PackStore, StoredPack}
 use crate::ranges::read_file;
 use crate::staging::{StagedFile, Staging, StagingFolder};
 
+/// Bytes that are in the page cache in less time than it takes to hand them to another thread.
+const WRITTEN_AT_ONCE: usize = 64 << 10;
 /// Files that are synced at once: a disk syncs many in little more time than one.
 const SYNCED: usize = 32;
 
@@ -83,13 +85,13 @@ impl LocalPacks {
     fn path(&self, name: &ObjectName) -> PathBuf {
         self.root.join(name.to_string())
     }
+}
 
-    /// A small object in staging.
-    fn staged(&self, bytes: &[u8], path: &Path) -> Result<StagedFile> {
-        let mut staged = self.staging.stage_unnamed()?;
-        staged.file.write_all(bytes).map_err(Error::io("writing", path))?;
-        Ok(staged)
-    }
+/// An object in staging.
+fn staged(staging: &StagingFolder, bytes: &[u8], path: &Path) -> Result<StagedFile> {
+    let mut staged = staging.stage_unnamed()?;
+    staged.file.write_all(bytes).map_err(Error::io("writing", path))?;
+    Ok(staged)
 }
 
 /// What the note of a catalog says. A catalog in the vault's folder may move with it.
@@ -180,18 +182,22 @@ impl PackStore for LocalPacks {
         .await
     }
 
-    async fn write(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+    async fn write(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
         // Through a temporary file as well, yet without waiting for the disk.
-        let path = self.path(name);
-        let staged = self.staged(bytes, &path)?;
-        std::fs::rename(staged.path(), &path).map_err(Error::io("publishing", &path))?;
-        staged.keep();
-        Ok(())
+        let (path, staging) = (self.path(name), self.staging.clone());
+        let is_small = bytes.len() <= WRITTEN_AT_ONCE;
+        let write = move || {
+            let staged = staged(&staging, &bytes, &path)?;
+            std::fs::rename(staged.path(), &path).map_err(Error::io("publishing", &path))?;
+            staged.keep();
+            Ok(())
+        };
+        if is_small { write() } else { blocking(write).await }
     }
 
     async fn write_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
         let path = self.path(name);
-        let staged = self.staged(bytes, &path)?;
+        let staged = staged(&self.staging, bytes, &path)?;
         staged.file.sync_all().map_err(Error::io("writing", &path))?;
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(Error::io("creating", folder))?;
@@ -303,7 +309,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let packs = LocalPacks::open(folder.path()).unwrap();
         for is_started in [false, true] {
-            let mut sound = packs.staged(b"sound", folder.path()).unwrap();
+            let mut sound = staged(&packs.staging, b"sound", folder.path()).unwrap();
             let path = packs.staging.stage_unnamed().unwrap().path().to_owned();
             std::fs::write(&path, b"lost").unwrap();
             // A pipe can't be synced.
@@ -328,7 +334,10 @@ mod tests {
         let packs = LocalPacks::open(folder.path()).unwrap();
         let names: Vec<_> = (0..100).map(|n| ObjectName::Pack(MpackKey::new([n; 32]))).collect();
         let staged = names.iter().map(|name| {
-            (packs.staged(name.to_string().as_bytes(), folder.path()).unwrap(), name.clone())
+            (
+                staged(&packs.staging, name.to_string().as_bytes(), folder.path()).unwrap(),
+                name.clone(),
+            )
         });
         packs.publish(staged.collect()).await.unwrap();
         for name in &names {

@@ -129,8 +129,8 @@ impl PackStore for MemoryPacks {
         Ok(self.object(name).map(|object| object.info()))
     }
 
-    async fn write(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
-        self.put_bytes(name, bytes);
+    async fn write(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
+        self.put_bytes(name, &bytes);
         Ok(())
     }
 

@@ -95,9 +95,9 @@ pub trait PackStore: Send + Sync + std::fmt::Debug {
     /// What an object is; `None` when it is not there. Cheap: no byte of it is read.
     async fn info(&self, name: &ObjectName) -> Result<Option<ObjectInfo>>;
 
-    /// Writes a small object that may be lost in a crash, and replaces the one before. A pack's
-    /// directory is written when the pack is there.
-    async fn write(&self, name: &ObjectName, bytes: &[u8]) -> Result<()>;
+    /// Writes an object that may be lost in a crash, and replaces the one before. A pack's directory
+    /// is written when the pack is there.
+    async fn write(&self, name: &ObjectName, bytes: Bytes) -> Result<()>;
 
     /// Writes a small object durably, if there is none. If the store can't check that in the same
     /// step, the last of two concurrent writers wins.

@@ -128,7 +128,7 @@ const NUMBERED: &str = "packhouse-";
 /// Unfinished files in the folder `staging` of another folder. It is made with the first file.
 ///
 /// Each is locked by its writer: a file without a lock was left by a crash.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StagingFolder {
     folder: PathBuf,
     staging: PathBuf,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use packhouse_model::blocking::blocking;
 use packhouse_model::error::{Error, Result};
@@ -202,8 +203,8 @@ impl Vault {
     ///
     /// # Errors
     /// When it can't be written.
-    pub async fn put_directory(&self, key: &MpackKey, bytes: &[u8]) -> Result<()> {
-        self.objects().write(&ObjectName::Directory(*key), bytes).await
+    pub async fn put_directory(&self, key: &MpackKey, bytes: impl Into<Bytes>) -> Result<()> {
+        self.objects().write(&ObjectName::Directory(*key), bytes.into()).await
     }
 
     /// Makes a staged file the answer to a fetch of a repo; gives where it can be got, for at least

@@ -60,7 +60,7 @@ impl Subject {
     pub async fn stored(&self, bytes: &[u8]) -> MpackKey {
         let key = key(bytes);
         self.vault.store(self.staged(bytes), &key).await.unwrap();
-        self.vault.put_directory(&key, b"directory").await.unwrap();
+        self.vault.put_directory(&key, "directory").await.unwrap();
         key
     }
 }
@@ -166,7 +166,7 @@ pub async fn a_directory_lies_beside_its_pack(on: &Subject) {
     on.vault.store(on.staged(&bytes), &key).await.unwrap();
     assert!(on.vault.directory(&key).await.unwrap().is_none());
     for directory in [pack(2, 50), pack(3, 9 << 20)] {
-        on.vault.put_directory(&key, &directory).await.unwrap();
+        on.vault.put_directory(&key, directory.clone()).await.unwrap();
         assert!(on.vault.directory(&key).await.unwrap().unwrap() == directory);
     }
     on.vault.remove(&key).await.unwrap();
@@ -306,7 +306,7 @@ pub async fn ranges_of_a_pack_are_what_the_pack_holds(on: &Subject) {
     let bytes = pack(3, (9 << 20) + 77);
     let end = bytes.len() as u64;
     let key = on.stored(&bytes).await;
-    on.vault.put_directory(&key, &bytes).await.unwrap();
+    on.vault.put_directory(&key, bytes.clone()).await.unwrap();
     let mut many: Vec<_> = (0..3000).map(|n| (n * 2999 % end)..(n * 2999 % end + n % 50)).collect();
     many.extend([end - 1..end, 0..1, 5..5, 100..90_000, 200..300, 200..300, 0..end, end..end]);
     for has_copy in [true, false] {
@@ -331,7 +331,7 @@ pub async fn ranges_of_a_pack_are_what_the_pack_holds(on: &Subject) {
 /// Whose kind says so; also where the range starts there.
 pub async fn a_range_beyond_the_end_is_an_error(on: &Subject) {
     let key = on.stored(&pack(1, 1000)).await;
-    on.vault.put_directory(&key, &pack(2, 1000)).await.unwrap();
+    on.vault.put_directory(&key, pack(2, 1000)).await.unwrap();
     for has_copy in [true, false] {
         if !has_copy {
             on.vault.forget_copy(&key).unwrap();
@@ -352,7 +352,7 @@ pub async fn a_range_beyond_the_end_is_an_error(on: &Subject) {
 pub async fn parts_are_read_without_the_rest(on: &Subject) {
     let bytes = pack(1, 9 << 20);
     let key = on.stored(&bytes).await;
-    on.vault.put_directory(&key, &bytes).await.unwrap();
+    on.vault.put_directory(&key, bytes.clone()).await.unwrap();
     on.vault.forget_copy(&key).unwrap();
     let before = on.vault.traffic();
     let spans = [0..10, 20..30, 5 << 20..(5 << 20) + 100];

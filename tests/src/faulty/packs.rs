@@ -40,7 +40,7 @@ impl<P: PackStore> PackStore for FaultyPacks<P> {
     async fn info(&self, name: &ObjectName) -> Result<Option<ObjectInfo>> {
         self.fault.around(self.inner.info(name)).await
     }
-    async fn write(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+    async fn write(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
         self.fault.around(self.inner.write(name, bytes)).await
     }
     async fn write_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {

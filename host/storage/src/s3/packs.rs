@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use object_store::path::Path as Key;
@@ -59,8 +60,8 @@ impl S3Packs {
         self.0.place.within(&Key::from(name))
     }
 
-    async fn upload(&self, to: &ObjectName, bytes: &[u8]) -> Result<()> {
-        self.0.upload(&self.object(to), Body::Bytes(bytes.into())).await.map(|_| ())
+    async fn upload(&self, to: &ObjectName, bytes: Bytes) -> Result<()> {
+        self.0.upload(&self.object(to), Body::Bytes(bytes)).await.map(|_| ())
     }
 }
 
@@ -172,14 +173,14 @@ impl PackStore for S3Packs {
         }
     }
 
-    async fn write(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
+    async fn write(&self, name: &ObjectName, bytes: Bytes) -> Result<()> {
         self.upload(name, bytes).await
     }
 
     async fn write_new(&self, name: &ObjectName, bytes: &[u8]) -> Result<()> {
         // Not every server knows how to write only what is not there: of two who are the first, who
         // is last wins.
-        self.upload(name, bytes).await
+        self.upload(name, Bytes::copy_from_slice(bytes)).await
     }
 
     async fn remove(&self, name: &ObjectName) -> Result<()> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use object_store::aws::AmazonS3;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as Key;
@@ -40,7 +41,7 @@ pub(super) enum Body {
     /// A file, whose hash must match the key while it is read.
     File { file: Arc<File>, path: PathBuf, bytes: u64, key: MpackKey },
     /// Bytes.
-    Bytes(Arc<[u8]>),
+    Bytes(Bytes),
 }
 
 impl Body {
@@ -58,14 +59,14 @@ impl Body {
         }
     }
 
-    async fn part(&self, range: Range<u64>) -> Result<Vec<u8>> {
+    async fn part(&self, range: Range<u64>) -> Result<Bytes> {
         match self {
-            Body::Bytes(bytes) => Ok(bytes[range.start as usize..range.end as usize].to_vec()),
+            Body::Bytes(bytes) => Ok(bytes.slice(range.start as usize..range.end as usize)),
             Body::File { file, path, .. } => {
                 let (file, path) = (file.clone(), path.clone());
                 let read = move || {
                     let mut part = vec![0; (range.end - range.start) as usize];
-                    file.read_exact_at(&mut part, range.start).map(|()| part)
+                    file.read_exact_at(&mut part, range.start).map(|()| Bytes::from(part))
                 };
                 blocking(move || read().map_err(Error::io("reading", path))).await
             }

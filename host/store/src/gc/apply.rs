@@ -1,5 +1,6 @@
 //! Applies a plan: writes the new pack, proves it, and publishes it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ use packhouse_model::progress::{Phase, Progress};
 use packhouse_model::report::{GcDone, GcReport};
 use packhouse_model::span::TARGET;
 use packhouse_pack::{Directory, WrittenPack};
-use packhouse_run::{RunPack, damaged_pack, missing_pack};
+use packhouse_run::{RunPack, changed_pack, missing_pack};
 use packhouse_vault::{StagedFile, Vault};
 use tokio::runtime::Handle;
 
@@ -92,14 +93,16 @@ impl Store {
         let to_download = self.to_download(&repo.name, &work.sources)?;
         self.need_space(peak_disk(&work.plan).saturating_add(to_download))?;
         let reads = if work.prefetched { Reads::Prefetched } else { Reads::Whole };
+        let mut sources = self.run_packs(&repo.name, work.packs.clone());
+        self.prefetch(&mut sources, &work.packs, reads, progress).await?;
         // What is replaced was intact: records that are copied are checked on the way, packs with
-        // others beside it.
-        let checked = self.check_sources(&repo.name, &work);
-        let spliced =
-            self.splice(self.stage().await?, &repo.name, &work.plan, &work.packs, reads, progress);
+        // others before it, or beside it.
+        let hashed = sources.read_small(&work.to_hash).await?;
+        let checked = self.check_sources(&repo.name, &work, &hashed);
+        let spliced = self.splice(self.stage().await?, sources, &work.plan, &work.packs, progress);
         let (checked, spliced) = tokio::join!(checked, spliced);
         let (staged, written) = spliced?;
-        let sources_hashed = checked?;
+        let sources_hashed = hashed.len() as u64 + checked?;
 
         progress.at(&name, Phase::Prove, work.plan.bytes, work.plan.bytes)?;
         let written = Arc::new(written);
@@ -191,11 +194,18 @@ impl Store {
         self.unproven(repo, &packs, differs.unwrap_or_else(unknown)).await
     }
 
-    /// Hashes the packs with records that the plan leaves out: a flipped byte there is found before
-    /// the pack is retired, and not when it is needed. Returns how many it has hashed.
+    /// Hashes the packs with records that the plan leaves out, but for those in `hashed`: a flipped
+    /// byte there is found before the pack is retired, and not when it is needed. Returns how many it
+    /// has hashed.
     #[tracing::instrument(target = TARGET, name = "check sources", skip_all)]
-    async fn check_sources(&self, repo: &RepoName, work: &PlannedGc) -> Result<u64> {
-        let to_hash = work.sources.iter().filter(|pack| work.to_hash.contains(&pack.key));
+    async fn check_sources(
+        &self,
+        repo: &RepoName,
+        work: &PlannedGc,
+        hashed: &BTreeSet<MpackKey>,
+    ) -> Result<u64> {
+        let is_left = |key| work.to_hash.contains(key) && !hashed.contains(key);
+        let to_hash = work.sources.iter().filter(|pack| is_left(&pack.key));
         let mut to_hash = to_hash.map(|pack| (pack.key, pack.bytes));
         let mut hashed = 0;
         loop {
@@ -225,10 +235,7 @@ fn check_source(vault: &Vault, repo: &RepoName, key: &MpackKey, runtime: &Handle
     if found == *key {
         return Ok(());
     }
-    let examined = crate::load::examine(&stored, |_| Ok(()))?;
-    let differs = || format!("hash mismatch: its SHA-256 is {found}");
-    let detail = examined.sound(key).err().unwrap_or_else(differs);
-    Err(damaged_pack(vault, repo, key, detail))
+    Err(changed_pack(vault, repo, key, (&stored, found))?)
 }
 
 async fn digest_of_rows(written: &Arc<WrittenPack>) -> Result<RowsDigest> {

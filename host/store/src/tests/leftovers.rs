@@ -82,7 +82,7 @@ async fn a_directory_of_version_1_is_written_again_without_its_pack() {
     for pack in &packs {
         let file = vault.directory(&pack.key).await.unwrap().unwrap();
         let directory = Directory::read(pack.key, file).unwrap();
-        vault.put_directory(&pack.key, &version_1(&directory)).await.unwrap();
+        vault.put_directory(&pack.key, version_1(&directory)).await.unwrap();
         std::fs::remove_file(vault.file_of(&pack.key).unwrap()).unwrap();
         // The frame is not in version 1: only the pack has it.
         let rows: Vec<Row> = directory.rows().collect();
@@ -106,7 +106,7 @@ async fn verify_writes_the_frame_of_a_pack_into_an_older_directory() {
     let rows: Vec<Row> = directory.rows().collect();
     let without = Directory::new(key, directory.pack_bytes, &rows).to_file();
     for older in [version_1(&directory), without] {
-        vault.put_directory(&key, &older).await.unwrap();
+        vault.put_directory(&key, older).await.unwrap();
         let (options, progress) = (VerifyOptions::default(), Progress::silent());
         let verified = fixture.store.verify(&fixture.repo, options, &progress).await.unwrap();
         assert!(verified.ok && verified.repaired.is_none(), "{verified:?}");

@@ -70,7 +70,7 @@ async fn put_wrong(fixture: &Fixture, pack: &PackRow) {
     let wrong = |row: Row| Row { id: EntityId::new(Form::Bare, [9; 32]), ..row };
     let rows: Vec<Row> = stored(fixture, pack).await.rows().map(wrong).collect();
     let file = Directory::new(pack.key, pack.bytes, &rows).to_file();
-    fixture.store.vault.put_directory(&pack.key, &file).await.unwrap();
+    fixture.store.vault.put_directory(&pack.key, file).await.unwrap();
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn the_wrong_encoding_is_not_located() {
     let mut rows: Vec<Row> = stored(&fixture, &pack).await.rows().collect();
     rows[number as usize].fingerprint[0] ^= 1;
     let file = Directory::new(pack.key, pack.bytes, &rows).to_file();
-    fixture.store.vault.put_directory(&pack.key, &file).await.unwrap();
+    fixture.store.vault.put_directory(&pack.key, file).await.unwrap();
     let found = locate_all(&mut locator(&fixture, &Arc::default(), &index.packs), &mut index).await;
     assert_eq!(found.unwrap()[0].row, row);
     assert_eq!(stored(&fixture, &pack).await.row(number), Some(row), "it was rebuilt");
@@ -117,7 +117,7 @@ async fn a_directory_that_misses_an_entity_of_the_index_is_rebuilt_once() {
     let heads: Arc<DirectoryHeads> = Arc::default();
     let packs = index.packs.clone();
     put_wrong(&fixture, &packs[0]).await;
-    fixture.store.vault.put_directory(&packs[1].key, b"PACKDIR2 and nonsense").await.unwrap();
+    fixture.store.vault.put_directory(&packs[1].key, "PACKDIR2 and nonsense").await.unwrap();
     std::fs::remove_file(fixture.store.vault.file_of(&packs[2].key).unwrap().with_extension("dir"))
         .unwrap();
     let found = locate_all(&mut locator(&fixture, &heads, &packs), &mut index).await.unwrap();
@@ -182,7 +182,7 @@ async fn a_lookup_reads_no_pack_and_rewrites_what_is_old() {
     let mut index = index(&fixture).await;
     for pack in &index.packs {
         let old = super::leftovers::version_1(&stored(&fixture, pack).await);
-        fixture.store.vault.put_directory(&pack.key, &old).await.unwrap();
+        fixture.store.vault.put_directory(&pack.key, old).await.unwrap();
         std::fs::remove_file(fixture.store.vault.file_of(&pack.key).unwrap()).unwrap();
     }
     let found = locate_all(&mut locator(&fixture, &Arc::default(), &index.packs), &mut index).await;
