@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use packhouse_catalog::{Alerts, StoredPacks};
 
+use super::damage::damaged_repos;
 use super::deletion::is_unneeded;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, args};
 
@@ -12,10 +13,9 @@ use super::engine::{Columns, Engine, Reader, Sql, SqlResult, args};
 /// texts.
 const ALERTS: &str = concat!(
     "SELECT
-    (SELECT count(*) FROM (
-        SELECT s.repo FROM damaged_packs d JOIN shelves s ON s.pack = d.pack
-        UNION SELECT repo FROM damaged_repos) found
-     JOIN repos r ON r.id = found.repo WHERE r.deleted_at IS NULL) AS damaged_repos,
+    (SELECT count(*) FROM (",
+    damaged_repos!(),
+    ") each_once) AS damaged_repos,
     unneeded.unneeded_packs, unneeded.unneeded_bytes,
     unneeded.prunable_packs, unneeded.prunable_bytes,
     (SELECT count(*) FROM jobs WHERE status = 'queued' AND run_at <= $2) AS jobs_due,

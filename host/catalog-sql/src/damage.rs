@@ -8,6 +8,18 @@ use packhouse_model::report::Damage;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::rows::time;
 
+/// SQL: the repos with known damage, without deleted ones. Damaged packs are few, so each is looked up:
+/// `CROSS JOIN` has SQLite begin with them.
+macro_rules! damaged_repos {
+    () => {
+        "SELECT found.repo FROM (
+             SELECT s.repo FROM damaged_packs d CROSS JOIN shelves s WHERE s.pack = d.pack
+             UNION SELECT repo FROM damaged_repos) found
+         CROSS JOIN repos r WHERE r.id = found.repo AND r.deleted_at IS NULL"
+    };
+}
+pub(crate) use damaged_repos;
+
 /// Reads a row with `since`, `found_by` and `detail`.
 pub(super) fn read(place: &str, row: &impl Columns, mpack_key: Option<MpackKey>) -> Result<Damage> {
     Ok(Damage {

@@ -3,43 +3,49 @@
 use std::ops::RangeInclusive;
 
 use packhouse_model::error::Error;
-use packhouse_model::report::Report;
 
+use super::damage::damaged_repos;
 use super::engine::{Engine, Reader, Sql, SqlResult, args};
 
-/// SQL: the repos with known damage, without deleted ones. Damaged packs are few.
-macro_rules! damaged_repos {
-    () => {
-        "SELECT found.repo FROM (
-             SELECT s.repo FROM damaged_packs d JOIN shelves s ON s.pack = d.pack
-             UNION SELECT repo FROM damaged_repos) found
-         JOIN repos r ON r.id = found.repo WHERE r.deleted_at IS NULL"
+/// SQL: what `$select` says of healed jobs `j`, with `$and` as another condition. Their code is `$1`.
+///
+/// The types and statuses of later jobs are those of the partial index `jobs_that_replace`.
+macro_rules! healed {
+    ($select:literal, $and:literal) => {
+        concat!(
+            "WITH damaged AS (",
+            damaged_repos!(),
+            ") SELECT ",
+            $select,
+            " FROM jobs j
+             WHERE j.status = 'failed' AND j.error_code = $1
+             AND CASE WHEN j.repo IS NULL THEN NOT EXISTS (SELECT 1 FROM damaged)
+                      ELSE j.repo NOT IN (SELECT repo FROM damaged) END
+             AND (j.type NOT IN ('mpack.index', 'repo.mirror') OR EXISTS (
+                 SELECT 1 FROM jobs l WHERE l.repo = j.repo AND l.type = j.type AND l.id > j.id
+                 AND l.type IN ('mpack.index', 'repo.mirror')
+                 AND l.status IN ('queued', 'running', 'done'))) ",
+            $and
+        )
     };
 }
 
-/// Of failed jobs, `$1` and `$2` are what the reasons of verifications and prunes contain that met
-/// damage. Of consolidations, the code of the error is in their log, which has the times of the job.
-const HEALED: &str = concat!(
-    "SELECT j.id FROM jobs j
-     WHERE j.status = 'failed' AND j.id BETWEEN $4 AND $5 AND (
-         (j.type = 'mpack.prune' AND j.reason LIKE $2 AND NOT EXISTS (",
-    damaged_repos!(),
-    "))
-         OR (j.repo IS NOT NULL AND j.repo NOT IN (",
-    damaged_repos!(),
-    ") AND ((j.type = 'mpack.verify' AND j.reason LIKE $1)
-             OR (j.type = 'mpack.gc' AND EXISTS (
-                 SELECT 1 FROM gc_runs g WHERE g.repo = j.repo AND g.error_code = $3
-                 AND rtrim(g.finished_at, 'Z') >= rtrim(j.started_at, 'Z')
-                 AND rtrim(g.finished_at, 'Z') <= rtrim(j.finished_at, 'Z'))))))"
-);
+/// The ids of healed jobs from `$2` to `$3`.
+pub(crate) const HEALED: &str = healed!("j.id", "AND j.id BETWEEN $2 AND $3");
+
+/// How many jobs of each type are healed.
+pub(crate) const COUNTS: &str =
+    healed!("j.type, count(*) AS jobs", "GROUP BY j.type ORDER BY j.type");
 
 pub(super) async fn list<E: Engine>(
     engine: &E,
     among: &RangeInclusive<i64>,
 ) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
-    let contains = |text: &str| format!("%{text}%");
-    let (found, kept) = (contains(Report::FOUND_DAMAGE), contains(Report::KEPT_PACKS));
-    reader.all(HEALED, args![&found, &kept, Error::DAMAGE_CODE, *among.start(), *among.end()]).await
+    reader.all(HEALED, args![Error::DAMAGE_CODE, *among.start(), *among.end()]).await
+}
+
+pub(super) async fn counts<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
+    let mut reader = Reader::of(engine).await?;
+    reader.all(COUNTS, args![Error::DAMAGE_CODE]).await
 }

@@ -1,7 +1,7 @@
 //! Jobs in the catalog: one statement assigns a job to one worker.
 
 use jiff::Timestamp;
-use packhouse_catalog::{Fence, JobEnd, JobQuery, NewJob, why_cancelled};
+use packhouse_catalog::{Again, Failure, Fence, JobEnd, JobQuery, NewJob, why_cancelled};
 use packhouse_model::error::Result;
 use packhouse_model::names::MpackKey;
 use packhouse_model::operation::Operation;
@@ -214,40 +214,37 @@ pub(super) async fn end<E: Engine>(
     let changed = match end {
         JobEnd::Done(result) => {
             tx.run(
-                "UPDATE jobs SET status = 'done', finished_at = $3, lease_until = NULL, reason = NULL, result = $4
+                "UPDATE jobs SET status = 'done', finished_at = $3, lease_until = NULL, reason = NULL,
+                        error_code = NULL, result = $4
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
                 args![job, number, &now, &result.to_string()],
             )
             .await?
         }
-        JobEnd::Failed(reason) => {
+        JobEnd::Failed(Failure { reason, code }) => {
             tx.run(
-                "UPDATE jobs SET status = 'failed', finished_at = $3, lease_until = NULL, reason = $4
+                "UPDATE jobs SET status = 'failed', finished_at = $3, lease_until = NULL, reason = $4, error_code = $5
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
-                args![job, number, &now, reason],
+                args![job, number, &now, reason, *code],
             )
             .await?
         }
-        JobEnd::Again { at, reason, attempt } => {
-            again::<E>(tx, params, at.as_millisecond(), reason, *attempt).await?
-        }
+        JobEnd::Again(again) => queue_again::<E>(tx, params, again).await?,
     };
     if changed == 0 {
         return Ok(None);
     }
-    if !matches!(end, JobEnd::Again { .. }) {
+    if !matches!(end, JobEnd::Again(_)) {
         tx.run("DELETE FROM job_packs WHERE job = $1", args![job]).await?;
     }
     one(tx, job).await
 }
 
 /// Queues a job again, unless one of the same type waits.
-async fn again<E: Engine>(
+async fn queue_again<E: Engine>(
     tx: &mut Writing<E>,
     EndParams { fence, now, .. }: &EndParams<'_>,
-    at: i64,
-    reason: &str,
-    attempt: u32,
+    Again { at, reason, code, attempt }: &Again,
 ) -> SqlResult<u64> {
     let has_lease =
         |row: &E::Row| row.int("fence") == fence.number && row.text("status") == "running";
@@ -260,16 +257,16 @@ async fn again<E: Engine>(
             why_cancelled(reason, (fence.job, &operation), (waiting.job, &waiting.operation));
         return tx
             .run(
-                "UPDATE jobs SET status = 'cancelled', finished_at = $4, lease_until = NULL, reason = $3
+                "UPDATE jobs SET status = 'cancelled', finished_at = $4, lease_until = NULL, reason = $3, error_code = $5
                  WHERE id = $1 AND fence = $2 AND status = 'running'",
-                args![fence.job, fence.number, &reason, &now.to_string()],
+                args![fence.job, fence.number, &reason, &now.to_string(), *code],
             )
             .await;
     }
     tx.run(
-        "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4, attempt = $5
+        "UPDATE jobs SET status = 'queued', lease_until = NULL, run_at = $3, reason = $4, attempt = $5, error_code = $6
          WHERE id = $1 AND fence = $2 AND status = 'running'",
-        args![fence.job, fence.number, at, reason, i64::from(attempt)],
+        args![fence.job, fence.number, at.as_millisecond(), reason, i64::from(*attempt), *code],
     )
     .await
 }
@@ -296,7 +293,7 @@ pub(super) async fn retry<E: Engine>(
     }
     let changed = tx
         .run(
-            "UPDATE jobs SET status = 'queued', attempt = 0, run_at = $2, finished_at = NULL, reason = NULL
+            "UPDATE jobs SET status = 'queued', attempt = 0, run_at = $2, finished_at = NULL, reason = NULL, error_code = NULL
              WHERE id = $1 AND status IN ('failed', 'cancelled')
              AND NOT EXISTS (SELECT 1 FROM repos r WHERE r.id = jobs.repo AND r.deleted_at IS NOT NULL)",
             args![params.id, params.now.as_millisecond()],
@@ -317,7 +314,8 @@ pub(super) async fn cancel<E: Engine>(
 ) -> SqlResult<Option<E::Row>> {
     let changed = tx
         .run(
-            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2, reason = 'cancelled by a user'
+            "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL, finished_at = $2,
+                    reason = 'cancelled by a user', error_code = NULL
              WHERE id = $1 AND status IN ('queued', 'running')",
             args![params.id, &params.now.to_string()],
         )
@@ -371,6 +369,7 @@ pub(super) fn read(place: &str, row: &impl Columns) -> Result<JobReport> {
         lease_until: at("lease_until")?,
         reason: row.maybe_text("reason").map(str::to_owned),
         result,
+        error_code: row.maybe_text("error_code").map(str::to_owned),
         healed: false,
         traceparent: row.maybe_text("traceparent").map(str::to_owned),
     })

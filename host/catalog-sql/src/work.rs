@@ -49,6 +49,12 @@ impl<E: Engine> Jobs for SqlCatalog<E> {
         Ok(found.iter().map(|row| row.int("id")).collect())
     }
 
+    async fn healed_counts(&self) -> Result<Vec<(String, u64)>> {
+        let found =
+            healed::counts(&self.engine).await.map_err(self.failed("counting healed jobs"))?;
+        Ok(found.iter().map(|row| (row.text("type").to_owned(), row.count("jobs"))).collect())
+    }
+
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
         let found = jobs::counts(&self.engine).await.map_err(self.failed("counting jobs"))?;
         found

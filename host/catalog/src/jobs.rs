@@ -56,17 +56,33 @@ pub enum JobEnd {
     Done(serde_json::Value),
     /// It is retried. If one of the same type waits already, that one does this as well, as by
     /// [`Jobs::add_job`]; this one is cancelled, and its reason names that job.
-    Again {
-        /// The earliest time of the next attempt.
-        at: Timestamp,
-        /// Why.
-        reason: String,
-        /// How many attempts count so far: all, or one less after one that was stopped, or 0 after
-        /// one that succeeded.
-        attempt: u32,
-    },
+    Again(Again),
     /// It failed permanently.
-    Failed(String),
+    Failed(Failure),
+}
+
+/// Another attempt.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// The earliest time of the next attempt.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// The [code](packhouse_model::error::Error::code) of the error, if this attempt failed.
+    pub code: Option<&'static str>,
+    /// How many attempts count so far: all, or one less after one that was stopped, or 0 after one
+    /// that succeeded.
+    pub attempt: u32,
+}
+
+/// Why a job failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// What went wrong, and what to do.
+    pub reason: String,
+    /// The [code](packhouse_model::error::Error::code) of the error, or of what its
+    /// [report](packhouse_model::report::Problem) found.
+    pub code: &'static str,
 }
 
 /// Repos to which something was published.
@@ -119,10 +135,14 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// A job by its number.
     async fn job(&self, id: i64) -> Result<Option<JobReport>>;
 
-    /// The failed jobs that failed because of damage that is not known any more: verifications that
-    /// found damage and consolidations that met it, of repos without damage now; and prunes that kept
-    /// packs, while no repo has damage.
+    /// The healed jobs among some: those that failed with the code of damage, of repos that have no
+    /// known damage now; of jobs of the whole store, while no repo has any. A push or a mirror is only
+    /// healed if a later job of its type on its repo waits, runs or is done: nothing else does what it
+    /// left undone.
     async fn healed_jobs(&self, among: RangeInclusive<i64>) -> Result<BTreeSet<i64>>;
+
+    /// How many jobs are healed, by type. Types without one are left out.
+    async fn healed_counts(&self) -> Result<Vec<(String, u64)>>;
 
     /// How many jobs there are, by type and status.
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>>;

@@ -48,7 +48,9 @@ pub use complete::{CompletePack, CompletePackRow};
 pub use deletions::{DeletionSummary, RepoRestoration, RestoreOutcome};
 pub use fetch_requests::{FetchRequests, NewFetchRequest, RequestBudget};
 pub use graph::{CommitGraph, breadth_first};
-pub use jobs::{ChangedRepos, JobEnd, JobQuery, Jobs, NewJob, Pressure, why_cancelled};
+pub use jobs::{
+    Again, ChangedRepos, Failure, JobEnd, JobQuery, Jobs, NewJob, Pressure, why_cancelled,
+};
 pub use locks::{LockGuard, LockMode};
 pub use merge_index::RunsToMerge;
 pub use publications::{

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use packhouse_catalog::JobEnd;
+use packhouse_catalog::{Again, Failure, JobEnd};
 use packhouse_model::error::{DamageError, Error, JobError, Result};
 use packhouse_model::operation::Operation;
-use packhouse_model::report::{ImportReport, JobReport, Report};
+use packhouse_model::report::{FoundProblem, ImportReport, JobReport, Report};
 
 use super::later;
 
@@ -26,11 +26,12 @@ pub(super) fn verdict(
         let at = later(now, options.every);
         match done {
             Ok(Report::Import(report)) => {
-                return (Some(JobEnd::Again { at, reason: imported(report), attempt: 0 }), "done");
+                let again = Again { at, reason: imported(report), code: None, attempt: 0 };
+                return (Some(JobEnd::Again(again)), "done");
             }
             Err(error @ Error::Unreachable { .. }) => {
-                let reason = text_of(error);
-                return (Some(JobEnd::Again { at, reason, attempt: 0 }), "retry");
+                let (reason, code) = (text_of(error), Some(error.code()));
+                return (Some(JobEnd::Again(Again { at, reason, code, attempt: 0 })), "retry");
             }
             _ => {}
         }
@@ -42,17 +43,20 @@ pub(super) fn verdict(
                 let result = serde_json::to_value(report).unwrap_or_default();
                 (Some(JobEnd::Done(result)), "done")
             }
-            Some(problem) => (Some(JobEnd::Failed(problem)), "failed"),
+            Some(FoundProblem { text, code }) => {
+                (Some(JobEnd::Failed(Failure { reason: text, code })), "failed")
+            }
         },
         Err(Error::LeaseLost { .. }) => (None, "lost"),
         Err(Error::Cancelled) => {
             let reason = "its worker was stopped".to_owned();
             let attempt = job.attempt.saturating_sub(1);
-            (Some(JobEnd::Again { at: now, reason, attempt }), "released")
+            (Some(JobEnd::Again(Again { at: now, reason, code: None, attempt })), "released")
         }
         Err(error) if passes(error) && job.attempt < attempts => {
             let (at, reason) = (later(now, backoff(job.attempt)), text_of(error));
-            (Some(JobEnd::Again { at, reason, attempt: job.attempt }), "retry")
+            let code = Some(error.code());
+            (Some(JobEnd::Again(Again { at, reason, code, attempt: job.attempt })), "retry")
         }
         Err(error) => {
             let tried = if job.attempt > 1 {
@@ -60,10 +64,10 @@ pub(super) fn verdict(
             } else {
                 String::new()
             };
-            let (error, job) = (text_of(error), job.id);
+            let (text, job, code) = (text_of(error), job.id, error.code());
             let reason =
-                format!("{error}{tried}. When the cause is fixed: packhouse jobs retry {job}");
-            (Some(JobEnd::Failed(reason)), "failed")
+                format!("{text}{tried}. When the cause is fixed: packhouse jobs retry {job}");
+            (Some(JobEnd::Failed(Failure { reason, code })), "failed")
         }
     }
 }

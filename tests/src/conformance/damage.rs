@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use packhouse_core::Kind;
-use packhouse_host::catalog::{Catalog, DamageFindings, JobEnd, LockMode, PublishOutcome};
-use packhouse_host::report::Report;
-use packhouse_host::{Damage, DamageError, Error, GcRecord, Operation, VerifyOptions};
+use packhouse_host::catalog::{Catalog, DamageFindings, Failure, JobEnd, LockMode, PublishOutcome};
+use packhouse_host::{
+    Damage, DamageError, Error, GcRecord, IndexOptions, MirrorOptions, Operation, QueuedPack,
+    VerifyOptions,
+};
 
 use super::desk::{Desk, at, key, moved, name, pack, row};
-use super::jobs::{GC, PRUNE, add, take};
+use super::jobs::{GC, PRUNE, add, failed, take};
 
 /// Damage of a pack, or of a repo's index, that was found then.
 fn damage(number: Option<u64>, seconds: i64) -> Damage {
@@ -287,48 +289,115 @@ pub async fn packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_
     assert_eq!(catalog.repo(&name("e/f")).await.unwrap().map(|repo| repo.id), None);
 }
 
+/// A job fails with a code.
+async fn fail(
+    catalog: &Arc<dyn Catalog>,
+    repo: Option<i64>,
+    operation: Operation,
+    seconds: i64,
+    code: &'static str,
+) -> i64 {
+    let job = add(catalog, repo, operation, seconds).await.id;
+    let (_, fence) = take(catalog, seconds).await.unwrap();
+    let end = JobEnd::Failed(Failure { reason: "it has failed".into(), code });
+    catalog.end_job(fence, &end, at(seconds)).await.unwrap().unwrap();
+    job
+}
+
+/// The healed jobs, and how many there are by the counts.
+async fn healed(catalog: &Arc<dyn Catalog>) -> Vec<i64> {
+    let healed: Vec<i64> = catalog.healed_jobs(0..=i64::MAX).await.unwrap().into_iter().collect();
+    let mut expected = std::collections::BTreeMap::<String, u64>::new();
+    for job in &healed {
+        let job = catalog.job(*job).await.unwrap().unwrap();
+        *expected.entry(job.operation.job_type().to_owned()).or_default() += 1;
+    }
+    let counts = catalog.healed_counts().await.unwrap();
+    assert_eq!(counts, expected.into_iter().collect::<Vec<_>>());
+    healed
+}
+
 pub async fn a_job_that_met_damage_is_healed_with_it(catalog: Arc<dyn Catalog>) {
     let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
     for desk in [&desk, &other] {
         desk.push(vec![pack(1, 0..2), pack(2, 2..4)]).await;
     }
-    let met = |text| format!("1{text}one");
-    let (found, kept) = (met(Report::FOUND_DAMAGE), met(Report::KEPT_PACKS));
     let verify = Operation::Verify(VerifyOptions::default());
     let of = Some(desk.repo);
     let mut ids = Vec::new();
-    for (seconds, repo, operation, reason) in [
-        (100, of, verify.clone(), found.as_str()),
-        (200, of, verify.clone(), "no network"),
-        (300, of, GC, "a pack is damaged"),
-        (400, of, GC, "no network"),
-        (500, None, PRUNE, kept.as_str()),
-        (600, Some(other.repo), verify, found.as_str()),
+    for (seconds, repo, operation, code) in [
+        (100, of, verify.clone(), Error::DAMAGE_CODE),
+        (200, of, verify.clone(), "refused"),
+        (300, of, GC, Error::DAMAGE_CODE),
+        (400, of, GC, "refused"),
+        (500, None, PRUNE, Error::DAMAGE_CODE),
+        (600, Some(other.repo), verify, Error::DAMAGE_CODE),
+        (700, of, GC, "damaged-catalog"),
     ] {
-        ids.push(add(&catalog, repo, operation, seconds).await.id);
-        let (_, fence) = take(&catalog, seconds).await.unwrap();
-        let end = JobEnd::Failed(reason.into());
-        catalog.end_job(fence, &end, at(seconds + 9)).await.unwrap();
+        ids.push(fail(&catalog, repo, operation, seconds, code).await);
     }
-    // Only the first consolidation has failed because of damage.
+    // A consolidation by hand met damage while the second job failed without it.
     let error = Error::from(DamageError::MissingPack {
         key: key(1),
         repo: name("a/b"),
         place: "here".into(),
     });
-    let record = GcRecord::failed(&error, 7, "digest", at(305));
+    let record = GcRecord::failed(&error, 7, "digest", at(400));
     catalog.record_gc(desk.repo, &record, None).await.unwrap();
-    let all = 0..=i64::MAX;
-    let healed =
-        async || catalog.healed_jobs(all.clone()).await.unwrap().into_iter().collect::<Vec<_>>();
-    note(&catalog, 700, &[], &[1, 2]).await;
-    assert_eq!(healed().await, [] as [i64; 0]);
-    note(&catalog, 701, &[1], &[]).await;
-    assert_eq!(healed().await, [] as [i64; 0], "the other pack is still damaged");
-    note(&catalog, 702, &[2], &[]).await;
-    assert_eq!(healed().await, [ids[0], ids[2], ids[4], ids[5]]);
-    note_index(&other, 703, Some(damage(None, 703))).await;
-    assert_eq!(healed().await, [ids[0], ids[2]], "of one repo, and none of the whole store");
-    catalog.retry_job(ids[0], at(800)).await.unwrap();
-    assert_eq!(healed().await, [ids[2]], "what is queued again has not failed");
+    note(&catalog, 800, &[], &[1, 2]).await;
+    assert_eq!(healed(&catalog).await, [] as [i64; 0]);
+    note(&catalog, 801, &[1], &[]).await;
+    assert_eq!(healed(&catalog).await, [] as [i64; 0], "the other pack is still damaged");
+    note(&catalog, 802, &[2], &[]).await;
+    assert_eq!(healed(&catalog).await, [ids[0], ids[2], ids[4], ids[5]]);
+    let some: Vec<i64> = catalog.healed_jobs(ids[1]..=ids[4]).await.unwrap().into_iter().collect();
+    assert_eq!(some, [ids[2], ids[4]]);
+    note_index(&other, 803, Some(damage(None, 803))).await;
+    let left = [ids[0], ids[2]];
+    assert_eq!(healed(&catalog).await, left, "of one repo, and none of the whole store");
+    catalog.retry_job(ids[0], at(900)).await.unwrap();
+    assert_eq!(healed(&catalog).await, [ids[2]], "what is queued again has not failed");
+}
+
+pub async fn a_push_or_mirror_that_met_damage_is_healed_once_a_later_one_replaces_it(
+    catalog: Arc<dyn Catalog>,
+) {
+    let (desk, other) = (Desk::new(&catalog).await, Desk::named(&catalog, "c/d").await);
+    desk.push(vec![pack(1, 0..2)]).await;
+    let packs = |n| vec![QueuedPack { mpack_key: key(n), file: format!("{n}.mpack") }];
+    let index = |n| Operation::Index(IndexOptions { packs: packs(n), force: false });
+    let mirror = Operation::Mirror(MirrorOptions {
+        source: "https://hub.example/a/b".to_owned(),
+        every: std::time::Duration::from_secs(600),
+        force: false,
+    });
+    let of = Some(desk.repo);
+    note(&catalog, 1, &[], &[1]).await;
+    let pushed = fail(&catalog, of, index(2), 2, Error::DAMAGE_CODE).await;
+    let mirrored = fail(&catalog, of, mirror.clone(), 3, Error::DAMAGE_CODE).await;
+    add(&catalog, Some(other.repo), index(2), 4).await;
+    let (_, fence) = take(&catalog, 4).await.unwrap();
+    catalog.end_job(fence, &JobEnd::Done(serde_json::json!(1)), at(4)).await.unwrap();
+    note(&catalog, 5, &[1], &[]).await;
+    assert_eq!(healed(&catalog).await, [] as [i64; 0], "the push is lost, the mirror has stopped");
+    let again = fail(&catalog, of, index(2), 6, "refused").await;
+    assert_eq!(healed(&catalog).await, [] as [i64; 0], "the later one has failed as well");
+    catalog.retry_job(again, at(7)).await.unwrap().unwrap();
+    assert_eq!(healed(&catalog).await, [pushed], "it waits");
+    catalog.cancel_job(again, at(8)).await.unwrap().unwrap();
+    assert_eq!(healed(&catalog).await, [] as [i64; 0]);
+    let follows = add(&catalog, of, mirror, 9).await.id;
+    assert_eq!(healed(&catalog).await, [mirrored]);
+    let (taken, fence) = take(&catalog, 10).await.unwrap();
+    assert_eq!(taken.id, follows);
+    assert_eq!(healed(&catalog).await, [mirrored], "it runs");
+    note(&catalog, 11, &[], &[1]).await;
+    assert_eq!(healed(&catalog).await, [] as [i64; 0], "there is damage again");
+    catalog.end_job(fence, &failed("diverged"), at(12)).await.unwrap().unwrap();
+    note(&catalog, 13, &[1], &[]).await;
+    assert_eq!(healed(&catalog).await, [] as [i64; 0]);
+    add(&catalog, of, index(3), 14).await;
+    let (_, fence) = take(&catalog, 14).await.unwrap();
+    catalog.end_job(fence, &JobEnd::Done(serde_json::json!(1)), at(15)).await.unwrap();
+    assert_eq!(healed(&catalog).await, [pushed]);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use packhouse_host::catalog::{Catalog, Fence, JobEnd, JobQuery, NewJob};
+use packhouse_host::catalog::{Again, Catalog, Failure, Fence, JobEnd, JobQuery, NewJob};
 use packhouse_host::{
     GcOptions, IndexOptions, JobReport, JobStatus, MirrorOptions, Operation, PruneOptions,
     QueuedPack, VerifyOptions,
@@ -45,8 +45,13 @@ pub async fn take(catalog: &Arc<dyn Catalog>, seconds: i64) -> Option<(JobReport
     catalog.take_job("w", at(seconds), at(seconds + 60)).await.unwrap()
 }
 
+/// It has failed with another error than damage.
+pub fn failed(reason: &str) -> JobEnd {
+    JobEnd::Failed(Failure { reason: reason.to_owned(), code: "refused" })
+}
+
 fn again(seconds: i64, attempt: u32) -> JobEnd {
-    JobEnd::Again { at: at(seconds), reason: "not yet".into(), attempt }
+    JobEnd::Again(Again { at: at(seconds), reason: "not yet".into(), code: None, attempt })
 }
 
 pub async fn a_job_is_told_as_it_was_asked_for(catalog: Arc<dyn Catalog>) {
@@ -89,6 +94,7 @@ pub async fn a_job_is_told_as_it_was_asked_for(catalog: Arc<dyn Catalog>) {
             lease_until: None,
             reason: None,
             result: None,
+            error_code: None,
             healed: false,
             traceparent: Some(TRACEPARENT.to_owned()),
         };
@@ -237,13 +243,12 @@ pub async fn a_job_ends_once_with_what_came_of_it(catalog: Arc<dyn Catalog>) {
         (JobStatus::Done, Some(at(3)), None)
     );
     assert_eq!((done.result, done.reason, done.worker.as_deref()), (Some(result), None, Some("w")));
-    assert!(catalog.end_job(fence, &JobEnd::Failed("late".into()), at(4)).await.unwrap().is_none());
+    assert!(catalog.end_job(fence, &failed("late"), at(4)).await.unwrap().is_none());
     assert_eq!(catalog.job(fence.job).await.unwrap().unwrap().status, JobStatus::Done);
     let (_, fence) = take(&catalog, 5).await.unwrap();
-    let failed =
-        catalog.end_job(fence, &JobEnd::Failed("broken".into()), at(6)).await.unwrap().unwrap();
-    assert_eq!((failed.status, failed.finished_at), (JobStatus::Failed, Some(at(6))));
-    assert_eq!((failed.reason.as_deref(), failed.result), (Some("broken"), None));
+    let broken = catalog.end_job(fence, &failed("broken"), at(6)).await.unwrap().unwrap();
+    assert_eq!((broken.status, broken.finished_at), (JobStatus::Failed, Some(at(6))));
+    assert_eq!((broken.reason.as_deref(), broken.result), (Some("broken"), None));
     assert!(take(&catalog, 99).await.is_none(), "what has ended is not taken");
 }
 
@@ -254,7 +259,7 @@ pub async fn a_failed_or_cancelled_job_begins_anew_and_no_other(catalog: Arc<dyn
     assert!(catalog.retry_job(job, at(1)).await.unwrap().is_none(), "it waits");
     let (_, fence) = take(&catalog, 1).await.unwrap();
     assert!(catalog.retry_job(job, at(1)).await.unwrap().is_none(), "it runs");
-    catalog.end_job(fence, &JobEnd::Failed("broken".into()), at(2)).await.unwrap();
+    catalog.end_job(fence, &failed("broken"), at(2)).await.unwrap();
     let anew = catalog.retry_job(job, at(50)).await.unwrap().unwrap();
     assert_eq!(
         (anew.id, anew.status, anew.attempt, anew.run_at),
@@ -409,11 +414,43 @@ pub async fn the_packs_of_a_job_wait_with_it_until_it_ends(catalog: Arc<dyn Cata
     catalog.end_job(fence, &JobEnd::Done(json!(1)), at(3)).await.unwrap().unwrap();
     assert_eq!(waiting().await, [true, true, false, false], "2 waits with another");
     let (_, fence) = take(&catalog, 4).await.unwrap();
-    catalog.end_job(fence, &JobEnd::Failed("broken".into()), at(4)).await.unwrap().unwrap();
+    catalog.end_job(fence, &failed("broken"), at(4)).await.unwrap().unwrap();
     assert_eq!(waiting().await, [false; 4]);
     catalog.retry_job(one, at(5)).await.unwrap().unwrap();
     assert_eq!(waiting().await, [true, true, false, false], "they wait again");
     catalog.cancel_job(one, at(6)).await.unwrap().unwrap();
     assert_eq!(waiting().await, [false; 4]);
     assert!(catalog.waiting_packs(&[]).await.unwrap().is_empty());
+}
+
+pub async fn a_job_has_the_code_of_the_error_of_its_last_attempt(catalog: Arc<dyn Catalog>) {
+    let desk = Desk::new(&catalog).await;
+    let job = add(&catalog, Some(desk.repo), GC, 0).await.id;
+    let code = async || catalog.job(job).await.unwrap().unwrap().error_code;
+    let end = async |seconds, end| {
+        let (_, fence) = take(&catalog, seconds).await.unwrap();
+        catalog.end_job(fence, &end, at(seconds)).await.unwrap().unwrap().error_code
+    };
+    let retried =
+        |code| JobEnd::Again(Again { at: at(0), reason: "not yet".into(), code, attempt: 1 });
+    assert_eq!(end(1, retried(Some("conflict"))).await.as_deref(), Some("conflict"));
+    assert_eq!(code().await.as_deref(), Some("conflict"), "while it waits");
+    assert_eq!(end(2, retried(None)).await, None, "it was stopped");
+    assert_eq!(end(3, failed("broken")).await.as_deref(), Some("refused"));
+    catalog.retry_job(job, at(4)).await.unwrap().unwrap();
+    assert_eq!(code().await, None, "it begins anew");
+    assert_eq!(end(5, retried(Some("conflict"))).await.as_deref(), Some("conflict"));
+    assert_eq!(end(6, JobEnd::Done(json!(1))).await, None);
+
+    let other = add(&catalog, Some(desk.repo), GC, 7).await.id;
+    let (_, fence) = take(&catalog, 8).await.unwrap();
+    let waiting = add(&catalog, Some(desk.repo), GC, 9).await.id;
+    let ended = catalog.end_job(fence, &retried(Some("conflict")), at(10)).await.unwrap().unwrap();
+    let expected = (JobStatus::Cancelled, Some("conflict"));
+    assert_eq!((ended.status, ended.error_code.as_deref()), expected, "another waits");
+    assert_ne!(other, waiting);
+    let (_, fence) = take(&catalog, 11).await.unwrap();
+    catalog.end_job(fence, &retried(Some("conflict")), at(12)).await.unwrap().unwrap();
+    let cancelled = catalog.cancel_job(waiting, at(13)).await.unwrap().unwrap();
+    assert_eq!(cancelled.error_code, None, "its reason is the user");
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use packhouse_host::catalog::{Catalog, Consolidation, JobEnd, PublishOutcome};
+use packhouse_host::catalog::{Again, Catalog, Consolidation, JobEnd, PublishOutcome};
 use packhouse_host::{IndexOptions, JobStatus, Operation, VerifyOptions};
 use serde_json::json;
 
 use super::desk::{Desk, at, key, pack};
-use super::jobs::{GC, add, take};
+use super::jobs::{GC, add, failed, take};
 
 pub async fn a_job_is_its_workers_until_the_lease_runs_out(catalog: Arc<dyn Catalog>) {
     let desk = Desk::new(&catalog).await;
@@ -23,7 +23,7 @@ pub async fn a_job_is_its_workers_until_the_lease_runs_out(catalog: Arc<dyn Cata
     assert!(second.number > first.number);
     assert!(!catalog.renew_lease(first, at(999)).await.unwrap(), "it is another's");
     assert!(catalog.end_job(first, &JobEnd::Done(json!(1)), at(22)).await.unwrap().is_none());
-    let again = JobEnd::Again { at: at(0), reason: String::new(), attempt: 0 };
+    let again = JobEnd::Again(Again { at: at(0), reason: String::new(), code: None, attempt: 0 });
     assert!(catalog.end_job(first, &again, at(22)).await.unwrap().is_none());
     let now = catalog.job(job).await.unwrap().unwrap();
     assert_eq!((now.status, now.lease_until, now.attempt), (JobStatus::Running, Some(at(99)), 2));
@@ -125,12 +125,12 @@ pub async fn pushes_of_one_repo_are_indexed_in_the_order_in_which_they_were_aske
     assert_eq!(taken.id, first);
     assert_eq!(take(&catalog, 4).await.unwrap().0.id, others, "those of other repos don't wait");
     assert!(take(&catalog, 5).await.is_none(), "it waits for the one that runs");
-    let later = JobEnd::Again { at: at(50), reason: "later".into(), attempt: 1 };
+    let later = JobEnd::Again(Again { at: at(50), reason: "later".into(), code: None, attempt: 1 });
     catalog.end_job(fence, &later, at(6)).await.unwrap().unwrap();
     assert!(take(&catalog, 7).await.is_none(), "and for the one that waits for another attempt");
     let (again, fence) = take(&catalog, 51).await.unwrap();
     assert_eq!(again.id, first);
-    catalog.end_job(fence, &JobEnd::Failed("for good".into()), at(52)).await.unwrap().unwrap();
+    catalog.end_job(fence, &failed("for good"), at(52)).await.unwrap().unwrap();
     assert_eq!(
         take(&catalog, 53).await.unwrap().0.id,
         second,

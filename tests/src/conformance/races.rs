@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use packhouse_core::Kind;
 use packhouse_host::Visibility;
-use packhouse_host::catalog::{Catalog, JobEnd, LockMode, NewJob, PublishOutcome};
+use packhouse_host::catalog::{Again, Catalog, JobEnd, LockMode, NewJob, PublishOutcome};
 use packhouse_host::{JobStatus, MpackKey, Operation, VerifyOptions};
 use serde_json::json;
 
 use super::desk::{Desk, at, fresh, head, key, name, pack, unused_id};
-use super::jobs::{GC, PRUNE, add};
+use super::jobs::{GC, PRUNE, add, failed};
 use super::{is_model, polled};
 
 /// Does it so many times at once, each with its number.
@@ -334,8 +334,13 @@ pub async fn however_often_it_is_asked_for_one_consolidation_runs_and_one_waits(
                     running.lock().unwrap().remove(repo);
                 }
                 let end = match turn % 3 {
-                    0 => JobEnd::Again { at: at(1), reason: "again".into(), attempt: 1 },
-                    1 => JobEnd::Failed("broken".into()),
+                    0 => JobEnd::Again(Again {
+                        at: at(1),
+                        reason: "again".into(),
+                        code: None,
+                        attempt: 1,
+                    }),
+                    1 => failed("broken"),
                     _ => JobEnd::Done(json!(1)),
                 };
                 let told =

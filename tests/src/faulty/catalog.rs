@@ -297,6 +297,9 @@ impl Jobs for FaultyCatalog {
     async fn healed_jobs(&self, among: RangeInclusive<i64>) -> Result<BTreeSet<i64>> {
         self.fault.around(self.inner.healed_jobs(among)).await
     }
+    async fn healed_counts(&self) -> Result<Vec<(String, u64)>> {
+        self.fault.around(self.inner.healed_counts()).await
+    }
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
         self.fault.around(self.inner.job_counts()).await
     }

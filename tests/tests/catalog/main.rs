@@ -157,7 +157,8 @@ laws! {
         a_broken_shelf_goes_when_nothing_is_mapped_to_it_any_more
         a_broken_pack_on_many_shelves_is_retired_with_the_last
         packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_that_had_them
-        a_job_that_met_damage_is_healed_with_it;
+        a_job_that_met_damage_is_healed_with_it
+        a_push_or_mirror_that_met_damage_is_healed_once_a_later_one_replaces_it;
     scrubs:
         the_oldest_first
         two_workers_never_read_one_pack
@@ -220,7 +221,8 @@ laws! {
         where_another_of_its_kind_waits_that_one_will_do
         the_job_that_waits_does_what_both_are_to_do
         a_job_that_waits_or_runs_can_be_taken_back_and_no_other
-        the_packs_of_a_job_wait_with_it_until_it_ends;
+        the_packs_of_a_job_wait_with_it_until_it_ends
+        a_job_has_the_code_of_the_error_of_its_last_attempt;
     leases:
         a_job_is_its_workers_until_the_lease_runs_out
         a_lease_that_ran_out_and_that_nobody_took_is_still_its_own

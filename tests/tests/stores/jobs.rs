@@ -463,6 +463,44 @@ async fn a_check_that_finds_damage_fails_and_says_where() {
 }
 
 #[test]
+fn a_job_that_met_damage_fails_until_the_damage_is_repaired() {
+    let packhouse = Packhouse::with_repo();
+    let files =
+        [0, 1].map(|n| packhouse.file(&format!("{n}.mpack"), &chain(2, &n.to_string(), None).pack));
+    files.iter().for_each(|file| drop(packhouse.push(["--force", file]).ok()));
+    let pack = packhouse.pack_files().remove(0);
+    let intact = std::fs::read(&pack).unwrap();
+    std::fs::remove_file(&pack).unwrap();
+    let job = packhouse.run(["gc", "a/b", "--async"]).ok().json()["job"].to_string();
+    packhouse.run(["worker", "--drain", "--no-policies"]);
+    let counted = |failed: u64, healed: u64| {
+        let metrics = packhouse.run(["metrics"]).ok().stdout;
+        for (status, count) in [("failed", failed), ("healed", healed)] {
+            let line = format!("packhouse_jobs{{type=\"mpack.gc\",status=\"{status}\"}} {count}\n");
+            assert!(metrics.contains(&line), "{line}{metrics}");
+        }
+    };
+    let shown = || packhouse.run(["jobs", "show", &job]).ok().json();
+    assert_eq!(
+        (&shown()["status"], &shown()["error_code"], shown().get("healed")),
+        (&"failed".into(), &"damage".into(), None)
+    );
+    counted(1, 0);
+    std::fs::write(&pack, intact).unwrap();
+    packhouse.run(["verify"]).ok();
+    assert_eq!(
+        (&shown()["status"], &shown()["error_code"], &shown()["healed"]),
+        (&"failed".into(), &"damage".into(), &true.into())
+    );
+    counted(0, 1);
+    let text = packhouse.text(["jobs", "show", &job]).ok().stdout;
+    assert!(
+        text.contains("failed (damage healed since)") && text.contains("code     damage"),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_verbs_ask_for_jobs_and_a_worker_does_them() {
     let packhouse = Packhouse::with_repo();
     let files = fixtures::muse_cli();

@@ -20,6 +20,7 @@ use packhouse_host::{
 };
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::conformance::desk::{Desk, at, head, key, name, pack, unused_id};
+use packhouse_tests::conformance::jobs::failed;
 use packhouse_tests::disk::{Disk, PAGE};
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::place::closed;
@@ -63,7 +64,7 @@ async fn furnish(catalog: &Arc<dyn Catalog>) {
             .unwrap();
     }
     let (_, fence) = catalog.take_job("w", at(1), at(99)).await.unwrap().unwrap();
-    catalog.end_job(fence, &JobEnd::Failed("it failed".into()), at(2)).await.unwrap().unwrap();
+    catalog.end_job(fence, &failed("it failed"), at(2)).await.unwrap().unwrap();
     catalog.take_job("w", at(1), at(99)).await.unwrap().unwrap();
     catalog.note_answer(&key(77), &answer(desk.repo, -50)).await.unwrap();
 }

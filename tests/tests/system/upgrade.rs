@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jiff::SignedDuration;
-use packhouse_host::catalog::JobEnd;
 use packhouse_host::catalog::sql::{MigrationStep, migrator, postgres, sqlite};
+use packhouse_host::catalog::{Failure, JobEnd};
 use packhouse_host::sample::{HeadStyle, HistoryOptions, history};
 use packhouse_host::worker::{Stop, Worker, WorkerOptions};
 use packhouse_host::{
-    CatalogPlace, GcOptions, JobReport, JobStatus, JobsQuery, MirrorOptions, Operation, Progress,
-    PruneOptions, PushOptions, RepoName, Store, StoreOptions, VerifyOptions, Visibility,
+    CatalogPlace, Error, GcOptions, JobReport, JobStatus, JobsQuery, MirrorOptions, Operation,
+    Progress, PruneOptions, PushOptions, RepoName, Store, StoreOptions, VerifyOptions, Visibility,
 };
 use packhouse_tests::postgres::cluster;
 use serde_json::json;
@@ -68,9 +68,10 @@ async fn fill(store: &Store, folder: &Path) -> Vec<JobReport> {
         let file = std::slice::from_ref(file);
         store.push(&repo(), file, PushOptions::default(), &silent).await.unwrap();
     }
-    // One that is done, one that has failed, and one whose worker was killed.
+    // One that is done, one that has met damage, and one whose worker was killed.
+    let failure = Failure { reason: "broken".into(), code: Error::DAMAGE_CODE };
     let verify = Operation::Verify(VerifyOptions::default());
-    for end in [JobEnd::Done(json!({ "ok": true })), JobEnd::Failed("broken".into())] {
+    for end in [JobEnd::Done(json!({ "ok": true })), JobEnd::Failed(failure)] {
         store.queue(Some(&repo()), verify.clone()).await.unwrap();
         let now = store.now();
         let (_, fence) = store.take_job("w", now, now + MINUTE).await.unwrap().unwrap();
@@ -116,7 +117,11 @@ fn with_the_packs_of(folder: &Path) -> tempfile::TempDir {
 async fn is_upgraded(folder: &Path, older: &CatalogPlace, newer: &Store, jobs: &[JobReport]) {
     let packs = with_the_packs_of(folder);
     let store = open(packs.path(), older).await;
-    assert_eq!(store.jobs(&ALL_JOBS).await.unwrap(), jobs);
+    // Except for codes of errors, which it did not record: nothing says that such a job is healed.
+    let without_code =
+        |job: &JobReport| JobReport { error_code: None, healed: false, ..job.clone() };
+    let expected: Vec<JobReport> = jobs.iter().map(without_code).collect();
+    assert!(expected != jobs && store.jobs(&ALL_JOBS).await.unwrap() == expected);
     // Numbers go on, and what the older packhouse did not know is accepted.
     let source = "http://127.0.0.1:9/a/b".to_owned();
     let every = std::time::Duration::from_secs(3600);

@@ -162,6 +162,7 @@ fn describe(job: &JobReport, output: &Output) -> Vec<String> {
     line("lease", job.lease_until.map(|until| format!("until {}", time(until))));
     line("trace", job.traceparent.clone());
     line("reason", job.reason.clone());
+    line("code", job.error_code.clone());
     line("result", job.result.as_ref().map(ToString::to_string));
     lines
 }

@@ -37,7 +37,7 @@ macro_rules! number {
 pub type PostgresCatalog = SqlCatalog<PostgresDatabase>;
 
 /// The migrations of a catalog in a Postgres database, in order.
-pub const MIGRATIONS: [MigrationStep; 13] = [
+pub const MIGRATIONS: [MigrationStep; 14] = [
     (1, "first pack house", include_str!("../../migrations/postgres/0001_first_pack_house.sql")),
     (2, "tokens", include_str!("../../migrations/postgres/0002_tokens.sql")),
     (3, "damage", include_str!("../../migrations/postgres/0003_damage.sql")),
@@ -55,6 +55,11 @@ pub const MIGRATIONS: [MigrationStep; 13] = [
     (11, "shallow repos", include_str!("../../migrations/postgres/0011_shallow_repos.sql")),
     (12, "mirrors", include_str!("../../migrations/postgres/0012_mirrors.sql")),
     (13, "traces", include_str!("../../migrations/postgres/0013_traces.sql")),
+    (
+        14,
+        "codes of failed jobs",
+        include_str!("../../migrations/postgres/0014_codes_of_failed_jobs.sql"),
+    ),
 ];
 
 /// Timeout of a connection.

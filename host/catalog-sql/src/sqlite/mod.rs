@@ -39,7 +39,7 @@ macro_rules! number {
 pub type SqliteCatalog = SqlCatalog<SqliteFile>;
 
 /// The migrations of a catalog in an SQLite file, in order.
-pub const MIGRATIONS: [MigrationStep; 15] = [
+pub const MIGRATIONS: [MigrationStep; 16] = [
     (1, "first pack house", include_str!("../../migrations/sqlite/0001_first_pack_house.sql")),
     (2, "what operators ask", include_str!("../../migrations/sqlite/0002_what_operators_ask.sql")),
     (3, "production", include_str!("../../migrations/sqlite/0003_production.sql")),
@@ -59,6 +59,11 @@ pub const MIGRATIONS: [MigrationStep; 15] = [
     (13, "shallow repos", include_str!("../../migrations/sqlite/0013_shallow_repos.sql")),
     (14, "mirrors", include_str!("../../migrations/sqlite/0014_mirrors.sql")),
     (15, "traces", include_str!("../../migrations/sqlite/0015_traces.sql")),
+    (
+        16,
+        "codes of failed jobs",
+        include_str!("../../migrations/sqlite/0016_codes_of_failed_jobs.sql"),
+    ),
 ];
 
 /// An SQLite file that holds a catalog.

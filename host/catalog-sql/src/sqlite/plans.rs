@@ -8,6 +8,7 @@ use super::{MIGRATIONS, SqliteFile};
 use crate::complete::COMPLETE_PACK;
 use crate::engine::Engine;
 use crate::fetch_requests::{EXPIRE, EXPIRED, REQUEST};
+use crate::healed;
 use crate::index::merge::SOME_RUNS;
 use crate::index::{
     CONVERTED_RUNS, LAST_CONVERTED, NEWEST_RUNS, PUT_BLOCKS, RUN_SIZES, RUNS, SERIES,
@@ -55,16 +56,21 @@ const STATEMENTS: [(&str, &str); 33] = [
     ("EXPIRE", EXPIRE),
 ];
 
-/// The steps of a statement that scan something else.
-async fn scans(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+/// The steps of a statement.
+async fn steps(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     let explain = format!("EXPLAIN QUERY PLAN {statement}");
     let steps = sqlx::query(AssertSqlSafe(explain)).fetch_all(connection).await.unwrap();
+    steps.iter().map(|row| row.get("detail")).collect()
+}
+
+/// The steps of a statement that scan something else.
+async fn scans(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     let scanned = |step: &String| {
         step.strip_prefix("SCAN ")
             .and_then(|rest| rest.split(' ').next())
             .is_some_and(|table| !LISTS.contains(&table))
     };
-    steps.iter().map(|row| row.get("detail")).filter(scanned).collect()
+    steps(connection, statement).await.into_iter().filter(scanned).collect()
 }
 
 #[tokio::test]
@@ -75,5 +81,27 @@ async fn statements_look_up_keys_and_scan_nothing() {
     for (name, statement) in STATEMENTS {
         let found = scans(&mut connection, statement).await;
         assert!(found.is_empty(), "{name}: {found:?}");
+    }
+}
+
+/// Of jobs, they read those with the code of damage, and look up later ones; and repos by what is
+/// damaged.
+#[tokio::test]
+async fn healed_jobs_are_found_by_their_indexes() {
+    let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
+    migrator(&MIGRATIONS).run_direct(None, &mut connection, false).await.unwrap();
+    for statement in [healed::HEALED, healed::COUNTS] {
+        let steps = steps(&mut connection, statement).await;
+        let found = [
+            ("j", "COVERING INDEX jobs_by_code (status=? AND error_code=?"),
+            ("l", "INDEX jobs_that_replace (repo=? AND type=? AND id>?)"),
+            ("s", "INDEX shelves_by_pack (pack=?)"),
+            ("r", "INTEGER PRIMARY KEY (rowid=?)"),
+        ];
+        for (table, how) in found {
+            let of = format!("SEARCH {table} USING ");
+            let is_found = |step: &&String| step.starts_with(&of) && step.contains(how);
+            assert!(steps.iter().any(|step| is_found(&step)), "{table}: {steps:#?}");
+        }
     }
 }

@@ -8,11 +8,13 @@ use jiff::Timestamp;
 use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoName};
 use packhouse_model::operation::{IndexOptions, Operation};
-use packhouse_model::report::{JobReport, JobStatus, Policy, Report};
+use packhouse_model::report::{JobReport, JobStatus, Policy};
 
 use super::state::State;
 use super::{MemoryCatalog, deleted};
-use crate::{ChangedRepos, Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure, why_cancelled};
+use crate::{
+    Again, ChangedRepos, Failure, Fence, JobEnd, JobQuery, Jobs, NewJob, Pressure, why_cancelled,
+};
 
 /// A job.
 #[derive(Clone, Debug)]
@@ -39,6 +41,7 @@ impl Job {
         let report = &mut self.report;
         (report.status, report.reason, report.finished_at, report.lease_until) =
             (status, Some(reason.into()), Some(now), None);
+        report.error_code = None;
     }
 
     /// When it is due, once it is.
@@ -95,36 +98,30 @@ impl State {
     }
 
     /// The jobs that failed because of damage that is not known any more.
-    fn healed_jobs(&self, among: RangeInclusive<i64>) -> BTreeSet<i64> {
+    fn healed_jobs(&self) -> impl Iterator<Item = &JobReport> {
         let is_damaged =
             |repo: &i64| !self.repos[repo].is_deleted() && !self.damage(*repo).is_empty();
-        let any = self.repos.keys().any(is_damaged);
-        let is_healed = |job: &&Job| {
-            let report = &job.report;
-            let says = |text| report.reason.as_ref().is_some_and(|reason| reason.contains(text));
-            report.status == JobStatus::Failed
-                && match (&report.operation, &job.repo) {
-                    (Operation::Prune(_), _) => says(Report::KEPT_PACKS) && !any,
-                    (_, None) => false,
-                    (_, Some(repo)) if is_damaged(repo) => false,
-                    (Operation::Verify(_), _) => says(Report::FOUND_DAMAGE),
-                    (Operation::Gc(_), Some(repo)) => self.met_damage(*repo, report),
-                    _ => false,
-                }
+        let damaged: BTreeSet<i64> = self.repos.keys().copied().filter(is_damaged).collect();
+        let is_healed = move |job: &&Job| {
+            job.report.status == JobStatus::Failed
+                && job.report.error_code.as_deref() == Some(Error::DAMAGE_CODE)
+                && job.repo.map_or(damaged.is_empty(), |repo| !damaged.contains(&repo))
+                && self.is_replaced(job)
         };
-        let among = self.jobs.range(among).map(|(_, job)| job);
-        among.filter(is_healed).map(|job| job.report.id).collect()
+        self.jobs.values().filter(is_healed).map(|job| &job.report)
     }
 
-    /// Whether a consolidation of the repo failed because of damage while the job ran.
-    fn met_damage(&self, repo: i64, job: &JobReport) -> bool {
-        self.runs.iter().any(|run| {
-            let record = &run.record;
-            run.repo == repo
-                && record.error_code.as_deref() == Some(Error::DAMAGE_CODE)
-                && job.started_at.is_some_and(|at| at <= record.finished_at)
-                && job.finished_at.is_some_and(|at| record.finished_at <= at)
-        })
+    /// Whether a later job does what a failed push or mirror left undone. Nothing is left of others.
+    fn is_replaced(&self, failed: &Job) -> bool {
+        let operation = &failed.report.operation;
+        let does_the_same = |later: &Job| {
+            use JobStatus::{Cancelled, Failed};
+            later.repo == failed.repo
+                && later.report.operation.job_type() == operation.job_type()
+                && !matches!(later.report.status, Failed | Cancelled)
+        };
+        !matches!(operation, Operation::Index(_) | Operation::Mirror(_))
+            || self.jobs.range(failed.report.id + 1..).any(|(_, later)| does_the_same(later))
     }
 
     pub(super) fn has_lease(&self, fence: Option<Fence>) -> bool {
@@ -208,7 +205,7 @@ impl State {
         let JobReport { id, operation, .. } = self.leased(fence)?.report.clone();
         let repo = self.jobs[&id].repo;
         let other = match end {
-            JobEnd::Again { reason, .. } => self
+            JobEnd::Again(Again { reason, .. }) => self
                 .join_waiting(repo, &operation, Some(id))
                 .map(|other| why_cancelled(reason, (id, &operation), (other.id, &other.operation))),
             JobEnd::Done(_) | JobEnd::Failed(_) => None,
@@ -219,18 +216,21 @@ impl State {
             (JobEnd::Done(result), _) => {
                 (report.status, report.finished_at) = (JobStatus::Done, Some(now));
                 (report.reason, report.result) = (None, Some(result.clone()));
+                report.error_code = None;
             }
-            (JobEnd::Failed(reason), _) => {
+            (JobEnd::Failed(Failure { reason, code }), _) => {
                 (report.status, report.finished_at) = (JobStatus::Failed, Some(now));
                 report.reason = Some(reason.clone());
+                report.error_code = Some((*code).to_owned());
             }
-            (JobEnd::Again { .. }, Some(why)) => {
+            (JobEnd::Again(Again { code, .. }), Some(why)) => {
                 (report.status, report.finished_at) = (JobStatus::Cancelled, Some(now));
-                report.reason = Some(why);
+                (report.reason, report.error_code) = (Some(why), code.map(str::to_owned));
             }
-            (JobEnd::Again { at, reason, attempt }, None) => {
+            (JobEnd::Again(Again { at, reason, code, attempt }), None) => {
                 (report.status, report.run_at) = (JobStatus::Queued, whole(*at));
                 report.reason = Some(reason.clone());
+                report.error_code = code.map(str::to_owned);
                 report.attempt = *attempt;
             }
         }
@@ -251,7 +251,7 @@ impl State {
         }
         let report = &mut self.jobs.get_mut(&id)?.report;
         (report.status, report.attempt, report.run_at) = (JobStatus::Queued, 0, whole(now));
-        (report.finished_at, report.reason) = (None, None);
+        (report.finished_at, report.reason, report.error_code) = (None, None, None);
         self.told(id)
     }
 }
@@ -281,6 +281,7 @@ impl Jobs for MemoryCatalog {
                 lease_until: None,
                 reason: None,
                 result: None,
+                error_code: None,
                 healed: false,
                 traceparent: job.traceparent.clone(),
             };
@@ -306,7 +307,17 @@ impl Jobs for MemoryCatalog {
     }
 
     async fn healed_jobs(&self, among: RangeInclusive<i64>) -> Result<BTreeSet<i64>> {
-        Ok(self.read().healed_jobs(among))
+        let state = self.read();
+        Ok(state.healed_jobs().map(|job| job.id).filter(|id| among.contains(id)).collect())
+    }
+
+    async fn healed_counts(&self) -> Result<Vec<(String, u64)>> {
+        let mut counts = BTreeMap::<&str, u64>::new();
+        let state = self.read();
+        for job in state.healed_jobs() {
+            *counts.entry(job.operation.job_type()).or_default() += 1;
+        }
+        Ok(counts.into_iter().map(|(operation, count)| (operation.to_owned(), count)).collect())
     }
 
     async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {

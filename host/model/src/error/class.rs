@@ -40,8 +40,9 @@ impl Error {
     /// pack or a record that is missing or damaged.
     pub const DAMAGE_CODE: &str = "damage";
 
-    /// A code of the error for what outlives it: [`Error::DAMAGE_CODE`]; `damaged-catalog`; or its
-    /// class. The catalog keeps it: codes never change their meaning.
+    /// A code of the error for what outlives it: [`Error::DAMAGE_CODE`]; `damaged-catalog`;
+    /// `remote-damage` of another server; `diverged` of a tape; or its class. The catalog keeps it: codes
+    /// never change their meaning.
     pub fn code(&self) -> &'static str {
         use DamageError::{DamagedCatalog, DamagedPack, Lost, MissingPack};
         match self {
@@ -49,6 +50,10 @@ impl Error {
                 Error::DAMAGE_CODE
             }
             Error::Damage(DamagedCatalog { .. }) => "damaged-catalog",
+            Error::PruneUnfinished { cause, .. } => cause.code(),
+            // Repairs of this store don't heal these.
+            Error::Remote { class: Class::Damage, .. } => "remote-damage",
+            Error::Tape(TapeError::Diverged(_)) => "diverged",
             other => other.class().as_str(),
         }
     }

@@ -36,9 +36,14 @@ pub struct JobReport {
     pub lease_until: Option<Timestamp>,
     /// Why it failed, or why it waits for another attempt, and what to do.
     pub reason: Option<String>,
+    /// The code of the error with which the last attempt failed, or of what its report found:
+    /// `damage`, `problems`, `refused`, `conflict`, …. None where it did not fail, and for failures that
+    /// an older version recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
     /// The report, if there is one.
     pub result: Option<serde_json::Value>,
-    /// Whether it failed because of damage that was repaired since.
+    /// Whether it failed because of damage that was repaired since, so that nothing is left to do.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub healed: bool,
     /// The [trace context](https://www.w3.org/TR/trace-context/) of what queued it, if that is traced.

@@ -50,7 +50,7 @@ pub use job::{JobEnded, JobReport, JobsQuery, Policy, PolicyCheck, PolicyReport,
 pub use job_status::JobStatus;
 pub use judged_packs::JudgedPacks;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
-pub use of_operation::Report;
+pub use of_operation::{FoundProblem, Report};
 pub use overview::{Cause, GcEntry, GcQuery, Moment, PackReport, RepoSummary};
 pub use prune::{PackFate, PruneReport, ReplacedPack};
 pub use push::{FetchReport, PushReport, PushStatus};

@@ -24,12 +24,22 @@ pub enum Report {
     Import(Box<ImportReport>),
 }
 
+/// Why a job fails whose operation did not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundProblem {
+    /// What is wrong, and what to do.
+    pub text: String,
+    /// [`Error::DAMAGE_CODE`] or [`Report::PROBLEMS_CODE`].
+    pub code: &'static str,
+}
+
 impl Report {
     /// What the reason of a job contains that failed because its verification found damage, and
     /// nothing else.
     pub const FOUND_DAMAGE: &str = " found, the first: ";
-    /// What the reason of a job contains that failed because its prune kept packs.
-    pub const KEPT_PACKS: &str = " kept, since something is damaged, the first: ";
+    /// The code of a verification that found something besides damage. [`Error::code`] has no such
+    /// one.
+    pub const PROBLEMS_CODE: &str = "problems";
 
     /// Reads the report of an operation.
     ///
@@ -47,7 +57,7 @@ impl Report {
     }
 
     /// What it found that is bad, and what to do about it; none: nothing.
-    pub fn problem(&self) -> Option<String> {
+    pub fn problem(&self) -> Option<FoundProblem> {
         match self {
             Report::Verify(report) => report.problems.first().map(|first| {
                 let count = match report.problems.len() {
@@ -56,12 +66,19 @@ impl Report {
                 };
                 let (detail, repo) = (&first.detail, &report.repo);
                 let is_damage = report.problems.iter().all(|problem| problem.kind.is_damage());
-                let found = if is_damage { Report::FOUND_DAMAGE } else { ": " };
-                format!("{count}{found}{detail}. All of them: packhouse verify {repo}")
+                let (found, code) = match is_damage {
+                    true => (Report::FOUND_DAMAGE, Error::DAMAGE_CODE),
+                    false => (": ", Report::PROBLEMS_CODE),
+                };
+                let text = format!("{count}{found}{detail}. All of them: packhouse verify {repo}");
+                FoundProblem { text, code }
             }),
             Report::Prune(report) => report.kept.first().map(|first| {
-                let (packs, kept) = (report.packs_kept, Report::KEPT_PACKS);
-                format!("{packs}{kept}{}: {}", first.repo, first.detail)
+                let (packs, repo, detail) = (report.packs_kept, &first.repo, &first.detail);
+                let text = format!(
+                    "{packs} kept, since something is damaged, the first: {repo}: {detail}"
+                );
+                FoundProblem { text, code: Error::DAMAGE_CODE }
             }),
             Report::Index(_) | Report::Plan(_) | Report::Gc(_) | Report::Import(_) => None,
         }

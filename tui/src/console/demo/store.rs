@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use packhouse_host::catalog::memory::MemoryCatalog;
-use packhouse_host::catalog::{Catalog, Fence, JobEnd};
+use packhouse_host::catalog::{Catalog, Failure, Fence, JobEnd};
 use packhouse_host::clock::{Clock, SystemClock};
 use packhouse_host::sample::{History, PackBuilder};
 use packhouse_host::sandbox::Sandbox;
@@ -147,7 +147,8 @@ impl Demo {
         let repo = self.catalog.repo(name).await?;
         let repo = repo.ok_or_else(|| Error::UnknownRepo(name.clone()))?;
         self.catalog.record_gc(repo.id, &record, None).await?;
-        self.store.end_job(fence, &JobEnd::Failed(error.to_string())).await?;
+        let failure = Failure { reason: error.to_string(), code: error.code() };
+        self.store.end_job(fence, &JobEnd::Failed(failure)).await?;
         Ok(())
     }
 

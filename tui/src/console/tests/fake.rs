@@ -121,6 +121,7 @@ pub(in crate::console) fn job(id: i64, repo: &str, status: JobStatus) -> JobRepo
         lease_until: (status == JobStatus::Running).then(|| now() + SignedDuration::from_secs(30)),
         reason: (status == JobStatus::Failed).then(|| "there is no space left".to_owned()),
         result: None,
+        error_code: None,
         healed: false,
         traceparent: None,
     }
