@@ -40,17 +40,19 @@ impl Bars {
 
     /// Watches some work; its bar appears after `delay`.
     pub(crate) fn watch(&self, delay: Duration) -> Watch {
+        self.watch_part(&Progress::silent(), delay)
+    }
+
+    /// Watches a part of some work; its bar appears below the others.
+    fn watch_part(&self, of: &Progress, delay: Duration) -> Watch {
+        let bars = self.clone();
         if !self.shown {
-            return Watch {
-                progress: Progress::silent(),
-                bar: ProgressBar::hidden(),
-                seen: Arc::default(),
-                reveal: None,
-            };
+            let (progress, bar) = (of.clone(), ProgressBar::hidden());
+            return Watch { bars, progress, bar, seen: Arc::default(), reveal: None };
         }
         let seen = Arc::new(Mutex::new(Seen::default()));
         let bar = ProgressBar::hidden().with_style(bar_style(self.style, &seen));
-        let progress = Progress::new({
+        let progress = of.with_sink({
             let (bar, seen) = (bar.clone(), seen.clone());
             move |event| draw(&bar, &seen, event)
         });
@@ -62,13 +64,14 @@ impl Bars {
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
         });
-        Watch { progress, bar, seen, reveal: Some(reveal) }
+        Watch { bars, progress, bar, seen, reveal: Some(reveal) }
     }
 }
 
 /// Work that is watched. Dropping it removes the bar.
 #[derive(Debug)]
 pub(crate) struct Watch {
+    bars: Bars,
     progress: Progress,
     bar: ProgressBar,
     seen: Arc<Mutex<Seen>>,
@@ -99,12 +102,75 @@ impl Watch {
     }
 }
 
+impl Watch {
+    /// Shows how many repos are done, if there are several. Each [`Repos::next`] is one of them.
+    pub(crate) fn repos<'a>(&'a self, label: &'static str, count: usize) -> Repos<'a> {
+        let repos = Repos { watch: self, count: count as u64 };
+        if repos.are_several() {
+            *locked(&self.seen) =
+                Seen { label, total: repos.count, stepwise: true, ..Seen::default() };
+            self.bar.set_length(repos.count);
+        }
+        repos
+    }
+}
+
+/// Work on repos, perhaps at the same time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Repos<'a> {
+    watch: &'a Watch,
+    count: u64,
+}
+
+impl<'a> Repos<'a> {
+    /// Watches the work on the next repo. If there are several, it has a bar of its own, which appears
+    /// when it takes a while.
+    pub(crate) fn next(self) -> RepoWatch<'a> {
+        let watch = self.watch;
+        let own = self.are_several().then(|| watch.bars.watch_part(&watch.progress, BAR_DELAY));
+        RepoWatch { of: watch, own }
+    }
+
+    const fn are_several(self) -> bool {
+        self.count > 1
+    }
+}
+
+/// Work on one of the repos. Dropping it counts the repo as done.
+#[derive(Debug)]
+pub(crate) struct RepoWatch<'a> {
+    of: &'a Watch,
+    /// None: the only repo has the bar of the whole work.
+    own: Option<Watch>,
+}
+
+impl RepoWatch<'_> {
+    /// The progress callback for the host.
+    pub(crate) fn progress(&self) -> &Progress {
+        self.own.as_ref().unwrap_or(self.of).progress()
+    }
+}
+
+impl Drop for RepoWatch<'_> {
+    fn drop(&mut self) {
+        if self.own.take().is_some() {
+            let done = {
+                let mut seen = locked(&self.of.seen);
+                seen.done += 1;
+                seen.done
+            };
+            self.of.bar.set_position(done);
+        }
+    }
+}
+
 impl Drop for Watch {
     fn drop(&mut self) {
         if let Some(reveal) = self.reveal.take() {
             reveal.abort();
         }
         self.bar.finish_and_clear();
+        self.bars.multi.remove(&self.bar);
     }
 }
 
@@ -115,7 +181,7 @@ struct Seen {
     label: &'static str,
     done: u64,
     total: u64,
-    /// `done` and `total` count steps, not bytes, and events are ignored.
+    /// `done` and `total` count steps or repos, not bytes, and events are ignored.
     stepwise: bool,
 }
 
@@ -287,6 +353,46 @@ mod tests {
         assert_eq!(bar_text(3e6).1, "   512 B of 2.0 KiB  2.9 MiB/s");
         draw(&bar, &seen, event(Phase::Receive, 512, 0));
         assert_eq!((bar.length(), bar_text(3e6).1), (None, "512 B".into()));
+    }
+
+    /// Bars that are drawn to a terminal.
+    fn drawn() -> Bars {
+        let target = ProgressDrawTarget::term_like(Box::new(Paper::default()));
+        Bars::new(MultiProgress::with_draw_target(target), true, Style::PLAIN)
+    }
+
+    #[tokio::test]
+    async fn of_repos_at_the_same_time_each_has_its_own_line() {
+        let bars = drawn();
+        let watch = bars.watch(Duration::ZERO);
+        let shown = |watch: &Watch| {
+            let seen = locked(&watch.seen);
+            (seen.what(), seen.how_far(0.0))
+        };
+        let repos = watch.repos("importing repos", 3);
+        let (one, other) = (repos.next(), repos.next());
+        for (repo, done) in [("a/b", 512), ("c/d", 3), ("a/b", 1024), ("c/d", 6)] {
+            let watch = if repo == "a/b" { &one } else { &other };
+            watch.progress().at(repo, Phase::Copy, done, 2048).unwrap();
+        }
+        let own = |watch: &RepoWatch<'_>| shown(watch.own.as_ref().unwrap());
+        assert_eq!(own(&one), ("a/b  copying   ".into(), " 1.0 KiB of 2.0 KiB".into()));
+        assert_eq!(own(&other), ("c/d  copying   ".into(), "     6 B of 2.0 KiB".into()));
+        assert_eq!(shown(&watch), ("importing repos".into(), "0 of 3".into()), "no event moves it");
+        drop(one);
+        assert_eq!((shown(&watch).1, watch.bar.position()), ("1 of 3".into(), 1));
+        watch.progress().cancel();
+        assert!(other.progress().is_cancelled() && repos.next().progress().is_cancelled());
+    }
+
+    #[tokio::test]
+    async fn the_only_repo_has_the_line_of_the_whole_work() {
+        let bars = drawn();
+        let watch = bars.watch(Duration::ZERO);
+        let only = watch.repos("importing repos", 1).next();
+        only.progress().at("a/b", Phase::Copy, 512, 2048).unwrap();
+        assert!(only.own.is_none());
+        assert_eq!(locked(&watch.seen).what(), "a/b  copying   ");
     }
 
     #[tokio::test]

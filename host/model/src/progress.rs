@@ -105,6 +105,11 @@ impl Progress {
         Progress::new(|_| {})
     }
 
+    /// A part of the same work, whose events go to another sink. To cancel one is to cancel both.
+    pub fn with_sink(&self, sink: impl Fn(Event) + Send + Sync + 'static) -> Progress {
+        Progress { sink: Arc::new(sink), ..self.clone() }
+    }
+
     /// The same work with a time limit: from `deadline` on, its steps fail with
     /// [`Error::OutOfTime`].
     pub fn until(&self, clock: Arc<dyn Clock>, deadline: Timestamp) -> Progress {

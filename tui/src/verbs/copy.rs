@@ -48,8 +48,8 @@ come with each repo; branches that were deleted here are deleted there.";
 /// Copies repos.
 pub(crate) async fn run(args: Copy, context: &Context) -> anyhow::Result<Exit> {
     let watch = context.bars.watch(BAR_DELAY);
-    let (output, progress) = (&context.output, watch.progress());
-    watched(output, progress, async {
+    let output = &context.output;
+    watched(output, watch.progress(), async {
         let from = context.open("copy").await?;
         // What is staged for a bucket; its name has no part in the other store.
         let staging = tempfile::tempdir().context("creating a temporary folder")?;
@@ -58,8 +58,11 @@ pub(crate) async fn run(args: Copy, context: &Context) -> anyhow::Result<Exit> {
             true => super::repos::names(&from).await?,
             false => args.repos,
         };
+        let watches = watch.repos("copying repos", repos.len());
         let exit = each(&repos, context, async |repo| {
-            let report = from.copy_repo(repo, &to, progress).await?;
+            let watch = watches.next();
+            let report = from.copy_repo(repo, &to, watch.progress()).await?;
+            drop(watch);
             output.result(&report, || describe(&report, output))?;
             Ok(Exit::Done)
         })

@@ -73,11 +73,13 @@ pub(super) async fn run(args: Musehub, context: &Context) -> anyhow::Result<Exit
             context.output.note("The MuseHub has no repos");
         }
         let client = client(options.dry_run, context).await?;
+        let each = watch.repos("importing repos", repos.len());
         each_of_several(
             &repos,
             args.concurrency.into(),
             context,
             async |repo| {
+                let watch = each.next();
                 Ok(import(&hub, repo, client.as_deref(), &options, watch.progress()).await?)
             },
             |report| {
