@@ -1,10 +1,13 @@
 //! `import URL OWNER/SLUG --mirror`: a job goes on importing what is new.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use packhouse_muse_client::{Files, Local, Remote};
 use packhouse_tests::binary::Packhouse;
@@ -30,10 +33,26 @@ fn mirror(store: &Packhouse, url: &str) -> i64 {
     report["job"].as_i64().unwrap()
 }
 
+/// Looks again and again, for half a minute at most.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(30) {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        sleep(Duration::from_millis(50));
+    }
+    panic!("not within half a minute: {what}")
+}
+
 /// Runs what is due; returns the attempts that ended.
-fn work(store: &Packhouse, words: &[&str]) -> Vec<Value> {
-    sleep(Duration::from_millis(1100));
+fn work_once(store: &Packhouse, words: &[&str]) -> Vec<Value> {
     store.run([&["worker", "--drain", "--no-policies"], words].concat()).ok().documents()
+}
+
+/// The same, once something is due.
+fn work(store: &Packhouse, words: &[&str]) -> Vec<Value> {
+    until("a job is due", || Some(work_once(store, words)).filter(|ended| !ended.is_empty()))
 }
 
 fn job(store: &Packhouse, job: i64) -> Value {
@@ -68,7 +87,8 @@ fn a_mirror_follows_its_source_until_it_is_cancelled() {
         .exits(1)
         .says(&["already queued", "packhouse jobs cancel"]);
     to.run(["jobs", "cancel", &number.to_string()]).ok();
-    assert_eq!(work(&to, &[]), Vec::<Value>::new());
+    assert_eq!(work_once(&to, &[]), Vec::<Value>::new());
+    assert_eq!(job(&to, number)["status"], "cancelled", "so it is never due");
 }
 
 #[test]
@@ -105,20 +125,19 @@ fn a_source_that_never_answers_is_given_up_in_time() {
     let limit = |attempts| ["--job-timeout", "1s", "--attempts", attempts];
     let ended = work(&to, &limit("2"));
     assert_eq!((&ended[0]["outcome"], &ended[0]["status"]), (&json!("retry"), &json!("queued")));
-    sleep(Duration::from_secs(2));
     let ended = work(&to, &limit("2"));
     assert_eq!((&ended[0]["outcome"], &ended[0]["id"]), (&json!("failed"), &json!(number)));
     assert!(ended[0]["reason"].as_str().unwrap().contains("did not end within 1s"), "{ended:?}");
 }
 
-/// Answers every request at an address with an error.
-fn failing(address: &str, status: &'static str) -> JoinHandle<()> {
+/// Answers a request at an address with an error. `status`: perhaps with headers.
+fn failing(address: &str, status: &str, body: &'static str) -> JoinHandle<()> {
+    let status = status.to_owned();
     let listener = TcpListener::bind(address).unwrap();
     std::thread::spawn(move || {
         let (mut client, _) = listener.accept().unwrap();
         let lines = BufReader::new(client.try_clone().unwrap()).lines();
         assert!(lines.map_while(Result::ok).any(|line| line.is_empty()), "the head ends");
-        let body = r#"{"detail": "busy"}"#;
         let length = body.len();
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close"
@@ -139,7 +158,7 @@ fn a_source_that_fails_is_asked_again_and_one_that_refuses_is_not() {
         ("429 Too Many Requests", "retry", "it answers 429"),
         ("404 Not Found", "failed", "busy"),
     ] {
-        let answered = failing(&address, status);
+        let answered = failing(&address, status, r#"{"detail": "busy"}"#);
         let ended = work(&to, &[]);
         answered.join().unwrap();
         assert_eq!(ended[0]["outcome"], outcome, "{ended:?}");
@@ -222,12 +241,117 @@ fn a_mirror_is_queued_on_a_server_by_who_administers_all_of_it() {
     assert_eq!(to.run(["jobs", "list"]).ok().documents(), Vec::<Value>::new());
     to.run_remote(there.url(), Some(&of_all), words).ok();
     from.push(&later).ok();
-    // The server does it itself.
-    for _ in 0..100 {
-        if heads(&to, "c/d") == heads(&from, "a/b") {
-            return;
-        }
-        sleep(Duration::from_millis(100));
+    until("the server follows by itself", || {
+        (heads(&to, "c/d") == heads(&from, "a/b")).then_some(())
+    });
+}
+
+#[test]
+fn a_source_that_redirects_is_refused_and_its_target_is_asked_nothing() {
+    let (from, _) = source();
+    let served = Served::trusting(&from, &[]);
+    let (to, address) = (Packhouse::new(), served.address());
+    let number = mirror(&to, &served.remote("a/b"));
+    served.stop();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let target = elsewhere.local_addr().unwrap();
+    // To another host, and to another scheme: neither is asked, whatever the token is for.
+    for url in [format!("http://{target}/a/b/refs"), format!("https://{target}/a/b/refs")] {
+        let tokens = to.file("tokens", format!("http://{address} secret\n").as_bytes());
+        let answered = failing(&address, &format!("302 Found\r\nlocation: {url}"), "moved");
+        let ended = work(&to, &["--source-tokens", &tokens]);
+        answered.join().unwrap();
+        assert_eq!(ended[0]["outcome"], "failed", "{ended:?}");
+        let reason = ended[0]["reason"].as_str().unwrap();
+        assert!(reason.contains("302") && reason.contains("it redirects"), "{reason}");
+        let asked = elsewhere.accept().map(drop).map_err(|error| error.kind());
+        assert_eq!(asked, Err(ErrorKind::WouldBlock), "{url}");
+        to.run(["jobs", "retry", &number.to_string()]).ok();
     }
-    panic!("it does not follow: {}", to.run(["jobs", "list"]).ok().stdout);
+}
+
+/// Passes connections on to a server. While it is shut, the next one gets nothing back.
+struct Gate {
+    address: String,
+    /// The next connection is held.
+    is_shut: Arc<AtomicBool>,
+    /// One is held, and its response has come.
+    is_holding: Arc<AtomicBool>,
+}
+
+impl Gate {
+    fn before(server: String) -> Gate {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let gate = Gate { address, is_shut: Arc::default(), is_holding: Arc::default() };
+        let (is_shut, is_holding) = (gate.is_shut.clone(), gate.is_holding.clone());
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
+                let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                let held = is_shut.swap(false, Ordering::SeqCst).then(|| is_holding.clone());
+                std::thread::spawn(move || pass_back(server, client, held.as_deref()));
+            }
+        });
+        gate
+    }
+
+    fn open(&self) {
+        self.is_holding.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Passes on what a server answers. `held`: only once it is false again.
+fn pass_back(mut server: TcpStream, mut client: TcpStream, held: Option<&AtomicBool>) {
+    let _ = server.peek(&mut [0]);
+    if let Some(held) = held {
+        held.store(true, Ordering::SeqCst);
+        while held.load(Ordering::SeqCst) {
+            sleep(Duration::from_millis(5));
+        }
+    }
+    let _ = std::io::copy(&mut server, &mut client);
+}
+
+/// The first worker learns the branches of the source and is then stopped for longer than its lease.
+/// Another one does the job, and the repo goes on. What the first one knows is old by then, and it would
+/// set the branches by force.
+#[test]
+fn a_worker_that_lost_its_mirror_sets_no_branch() {
+    let (from, mut later) = source();
+    let last = later.split_off(1);
+    let served = Served::trusting(&from, &[]);
+    let gate = Gate::before(served.address());
+    let to = Packhouse::new();
+    let url = format!("http://{}/a/b", gate.address);
+    let words = ["import", &url, "c/d", "--mirror", "--every", "1h", "--force"];
+    let queued = to.run(words).ok().json()["job"].clone();
+    gate.is_shut.store(true, Ordering::SeqCst);
+    from.push(&later).ok();
+    let words = ["worker", "--drain", "--no-policies", "--lease", "1s", "--name", "slow"];
+    let mut slow = to.command(words).stdout(Stdio::piped()).spawn().unwrap();
+    until("it asks the source", || gate.is_holding.load(Ordering::SeqCst).then_some(()));
+    let signal = |name: &str| {
+        let sent = Command::new("kill").args([name, &slow.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    };
+    signal("-STOP");
+    let ended = work(&to, &["--name", "other"]);
+    assert_eq!((&ended[0]["id"], &ended[0]["outcome"]), (&queued, &json!("done")));
+    from.push(&last).ok();
+    to.run(["import", &served.remote("a/b"), "c/d"]).ok();
+    let newest = heads(&from, "a/b");
+    assert_eq!(heads(&to, "c/d"), newest);
+
+    gate.open();
+    signal("-CONT");
+    let mut told = String::new();
+    slow.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(slow.wait().unwrap().success());
+    let ended: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((ended.len(), &ended[0]["outcome"]), (1, &json!("lost")), "{told}");
+    assert_eq!(heads(&to, "c/d"), newest, "branches stay where they are");
+    to.run(["verify", "c/d"]).ok();
 }
