@@ -113,9 +113,7 @@ async fn show(
     model.repos.named.entries = settings.filters;
     model.columns = settings.columns;
     model.config = settings.config.map(|path| path.display().to_string());
-    for note in std::mem::take(&mut model.keymap.notes) {
-        model.log.say(SystemClock.now(), state::Level::Note, note);
-    }
+    model.log_notes_of_keys(SystemClock.now());
     update::apply_columns(&mut model);
     model.place = StorePlace { in_memory: settings.demo, ..names.place };
     let (inputs, keys) = inputs::inputs(logged).context("listening for signals failed")?;

@@ -239,24 +239,32 @@ impl Keymap {
     /// The displayed key of an action.
     pub(super) fn key_of(&self, action: Action) -> String {
         let binding = self.bindings.iter().find(|binding| binding.row.action == action);
-        binding.map_or_else(String::new, |binding| self.displayed(binding))
+        binding.map_or_else(String::new, |binding| self.displayed(binding, &binding.row.works_in))
     }
 
     /// The displayed key of an action in a focus; empty if it is not in that focus.
     pub(super) fn key_in(&self, focus: Focus, action: Action) -> String {
         let binding = self.in_focus(focus).find(|binding| binding.row.action == action);
-        binding.map_or_else(String::new, |binding| self.displayed(binding))
+        binding.map_or_else(String::new, |binding| self.displayed(binding, &[focus]))
     }
 
-    /// The first key of an action; without one, its name as it is typed in the palette: `:verify`.
-    pub(super) fn displayed(&self, binding: &Binding) -> String {
-        binding.keys.first().map_or_else(
-            || match binding.row.action {
-                Action::Palette => String::new(),
-                _ => format!("{}{}", self.key_of(Action::Palette), binding.row.name),
-            },
-            ToString::to_string,
-        )
+    /// The first key of an action; without one, its name as it is typed in the palette: `:verify`. Empty
+    /// where the palette has no key either: in none of `places`.
+    pub(super) fn displayed(&self, binding: &Binding, places: &[Focus]) -> String {
+        let first = |binding: &Binding| binding.keys.first().map(ToString::to_string);
+        first(binding).unwrap_or_else(|| {
+            let mut palette = places
+                .iter()
+                .flat_map(|focus| self.in_focus(*focus))
+                .filter(|opens| opens.row.action == Action::Palette)
+                .filter_map(first);
+            let name = &binding.row.name;
+            match palette.next() {
+                None => String::new(),
+                Some(key) if key.chars().count() == 1 => format!("{key}{name}"),
+                Some(key) => format!("{key} {name}"),
+            }
+        })
     }
 }
 

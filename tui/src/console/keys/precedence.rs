@@ -133,6 +133,22 @@ mod tests {
     }
 
     #[test]
+    fn names_are_displayed_with_the_key_that_opens_the_palette_there() {
+        let own = vec![
+            command("archive", "A", &[Focus::Repos, Focus::Packs]),
+            command("colon", ":", &[Focus::Repos]),
+        ];
+        let map = Keymap::with(&[], own, false).unwrap();
+        assert_eq!(map.key_in(Focus::Repos, Action::RepairAll), "", "it can't be typed there");
+        let own =
+            vec![command("archive", "A", &[Focus::Repos]), command("colon", ":", &[Focus::Jobs])];
+        let map = Keymap::with(&[], own.clone(), false).unwrap();
+        assert_eq!(map.key_in(Focus::Repos, Action::RepairAll), ":repair-all");
+        let map = Keymap::with(&[change("palette", &["F2"])], own, false).unwrap();
+        assert_eq!(map.key_in(Focus::Repos, Action::RepairAll), "F2 repair-all");
+    }
+
+    #[test]
     fn what_leaves_a_screen_keeps_its_keys_and_so_do_dialogs() {
         let own = vec![command("archive", "q", &[Focus::Packs])];
         let refused = Keymap::with(&[], own, false).unwrap_err().to_string();

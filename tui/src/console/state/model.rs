@@ -13,7 +13,7 @@ use super::health::StoreHealth;
 use super::help::Help;
 use super::history::History;
 use super::jobs::{Job, Jobs};
-use super::log::Log;
+use super::log::{Level, Log};
 use super::palette::Palette;
 use super::policies::Policies;
 use super::policy_form::PolicyForm;
@@ -96,6 +96,13 @@ pub(in crate::console) struct Model {
 }
 
 impl Model {
+    /// Logs which actions have lost a key to the config.
+    pub(in crate::console) fn log_notes_of_keys(&mut self, now: Timestamp) {
+        for note in std::mem::take(&mut self.keymap.notes) {
+            self.log.say(now, Level::Note, note);
+        }
+    }
+
     /// An empty model.
     pub(in crate::console) fn new(
         styles: Styles,

@@ -4,12 +4,12 @@ use crossterm::event::Event;
 use packhouse_host::JobStatus;
 use tokio::sync::oneshot;
 
-use super::fake::job;
+use super::fake::{job, now};
 use super::fake_store::{Fake, FakeStore};
 use super::{Console, event};
 use crate::console::app::Exit;
 use crate::console::inputs::Input;
-use crate::console::keys::{CustomCommand, Focus, Keymap, Variable, Word};
+use crate::console::keys::{CustomCommand, Focus, KeyChange, Keymap, Variable, Word};
 use crate::console::msg::Ended;
 use crate::console::state::{ConfirmDialog, JobChange, StorePlace};
 
@@ -249,4 +249,18 @@ async fn a_read_only_console_confirms_commands_and_nothing_else() {
     console.press(&["y"]).await;
     assert_eq!(console.calls("retry"), [""; 0]);
     assert_eq!(console.app.model.focus(), Focus::Confirm);
+}
+
+#[tokio::test]
+async fn the_log_names_the_actions_that_lose_a_key_to_the_config() {
+    let mut console = Console::on(Fake::three(), 120, 24).await;
+    let keys = KeyChange {
+        action: "verify".to_owned(),
+        keys: vec!["g".to_owned()],
+        position: "console.toml:3".to_owned(),
+    };
+    console.app.model.keymap = Keymap::with(&[keys], Vec::new(), false).unwrap();
+    console.app.model.log_notes_of_keys(now());
+    console.press(&["l"]).await;
+    console.shows("The config binds g to `verify`: `consolidate` does not have it on 5 screens");
 }

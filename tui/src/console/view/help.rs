@@ -143,7 +143,7 @@ fn rows<'a>(model: &'a Model, help: &Help, focus: Focus) -> Vec<(Vec<String>, &'
         |binding: &&Binding| model.connection.is_some() || binding.row.action != Action::LeaveNow;
     for binding in model.keymap.in_focus(focus).filter(applies) {
         let keys: Vec<String> = match binding.keys.is_empty() {
-            true => vec![model.keymap.displayed(binding)],
+            true => vec![model.keymap.displayed(binding, &binding.row.works_in)],
             false => binding.keys.iter().map(ToString::to_string).collect(),
         };
         let texts = [focus.title(), &binding.row.name, &binding.row.help];
