@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use packhouse_model::error::Result;
 use packhouse_model::operation::PruneOptions;
-use packhouse_model::report::{Health, JobStatus, PackTotals};
+use packhouse_model::report::{Health, JobCount, JobStatus, PackTotals};
 
 use super::Store;
 
@@ -37,17 +37,13 @@ impl Store {
             leased_until: alerts.leased_until,
             ..Health::default()
         };
-        for (_, status, jobs) in self.job_counts().await? {
+        for JobCount { status, count, healed, .. } in self.job_counts().await? {
             match status {
-                JobStatus::Queued => health.jobs_queued += jobs,
-                JobStatus::Running => health.jobs_running += jobs,
-                JobStatus::Failed => health.jobs_failed += jobs,
+                JobStatus::Queued => health.jobs_queued += count,
+                JobStatus::Running => health.jobs_running += count,
+                JobStatus::Failed => health.jobs_failed += count - healed,
                 JobStatus::Done | JobStatus::Cancelled => {}
             }
-        }
-        if health.jobs_failed > 0 {
-            let healed = self.catalog.healed_jobs(0..=i64::MAX).await?.len() as u64;
-            health.jobs_failed = health.jobs_failed.saturating_sub(healed);
         }
         Ok(health)
     }

@@ -11,7 +11,9 @@ use packhouse_model::error::{Error, JobError, Result};
 use packhouse_model::names::RepoName;
 use packhouse_model::operation::{IndexOptions, Operation, QueuedPack};
 use packhouse_model::progress::{Phase, Progress};
-use packhouse_model::report::{JobReport, JobStatus, JobsQuery, PushReport, PushStatus, Queued};
+use packhouse_model::report::{
+    JobCount, JobReport, JobStatus, JobsQuery, PushReport, PushStatus, Queued,
+};
 use packhouse_pack::WrittenPack;
 
 use super::operate::mismatch;
@@ -200,8 +202,21 @@ impl Store {
     ///
     /// # Errors
     /// When the catalog can't be read.
-    pub async fn job_counts(&self) -> Result<Vec<(String, JobStatus, u64)>> {
-        self.catalog.job_counts().await
+    pub async fn job_counts(&self) -> Result<Vec<JobCount>> {
+        let counts = self.catalog.job_counts().await?;
+        let has_failed = counts.iter().any(|(_, status, _)| *status == JobStatus::Failed);
+        let healed = match has_failed {
+            true => self.catalog.healed_counts().await?,
+            false => Vec::new(),
+        };
+        let counted = counts.into_iter().map(|(r#type, status, count)| {
+            let of_type = healed.iter().find(|(healed, _)| *healed == r#type);
+            let healed = of_type.filter(|_| status == JobStatus::Failed);
+            // A job may have been retried between the two statements.
+            let healed = healed.map_or(0, |(_, healed)| count.min(*healed));
+            JobCount { r#type, status, count, healed }
+        });
+        Ok(counted.collect())
     }
 
     /// A job.

@@ -1,13 +1,12 @@
 //! Measurements in the text that Prometheus reads.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
 use std::io::Write as _;
 use std::path::Path;
 
 use packhouse_model::error::Result;
-use packhouse_model::report::{JobEnded, JobStatus, JobsQuery};
+use packhouse_model::report::{JobCount, JobEnded, JobStatus};
 use packhouse_store::Store;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -187,13 +186,7 @@ pub async fn store_metrics(store: &Store) -> Result<String> {
         let labels = InStatus { r#type: r#type.to_owned(), status: status.to_owned() };
         jobs.get_or_create(&labels).set(count as i64);
     };
-    let counts = store.job_counts().await?;
-    let has_failed = counts.iter().any(|(_, status, _)| *status == JobStatus::Failed);
-    let healed = if has_failed { healed_jobs(store).await? } else { BTreeMap::new() };
-    for (r#type, status, count) in counts {
-        // A job may have been retried between the two.
-        let healed = healed.get(r#type.as_str()).filter(|_| status == JobStatus::Failed);
-        let healed = healed.map_or(0, |healed| count.min(*healed));
+    for JobCount { r#type, status, healed, count } in store.job_counts().await? {
         set(&r#type, status.as_str(), count - healed);
         if status == JobStatus::Failed {
             set(&r#type, "healed", healed);
@@ -202,21 +195,4 @@ pub async fn store_metrics(store: &Store) -> Result<String> {
     let help = "Jobs, by type and status; healed: failed because of damage that was repaired since";
     registry.register("jobs", help, jobs);
     Ok(encoded(&registry))
-}
-
-/// How many failed jobs are healed, by type.
-async fn healed_jobs(store: &Store) -> Result<BTreeMap<&'static str, u64>> {
-    let mut query =
-        JobsQuery { status: Some(JobStatus::Failed), limit: 1000, ..JobsQuery::default() };
-    let mut counts = BTreeMap::new();
-    loop {
-        let page = store.jobs(&query).await?;
-        for job in page.iter().filter(|job| job.healed) {
-            *counts.entry(job.operation.job_type()).or_default() += 1;
-        }
-        query.before = page.last().map(|job| job.id);
-        if query.before.is_none() {
-            return Ok(counts);
-        }
-    }
 }

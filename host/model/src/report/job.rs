@@ -8,6 +8,19 @@ use super::{GcReport, JobStatus};
 use crate::names::RepoName;
 use crate::operation::{GcOptions, Operation};
 
+/// How many jobs of a type have a status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct JobCount {
+    /// The type, as in `jobs list`.
+    pub r#type: String,
+    /// The status.
+    pub status: JobStatus,
+    /// How many there are.
+    pub count: u64,
+    /// How many of them failed because of damage that is repaired since.
+    pub healed: u64,
+}
+
 /// A job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobReport {

@@ -46,7 +46,9 @@ pub use copy::{CopyReport, CopyStatus};
 pub use damage::{Damage, KeptPack, Repaired};
 pub use health::{DiskSpace, Health, PackTotals};
 pub use import::{ImportProblem, ImportReport};
-pub use job::{JobEnded, JobReport, JobsQuery, Policy, PolicyCheck, PolicyReport, Queued};
+pub use job::{
+    JobCount, JobEnded, JobReport, JobsQuery, Policy, PolicyCheck, PolicyReport, Queued,
+};
 pub use job_status::JobStatus;
 pub use judged_packs::JudgedPacks;
 pub use newer::{NEWER_WAY_OUT, NewerPacks};
