@@ -7,7 +7,7 @@ use std::time::Duration;
 use packhouse_model::clock::Clock;
 use packhouse_model::connection::ConnectionStatus;
 use packhouse_model::error::{Class, Error, Result, SetupError};
-use packhouse_model::span::TARGET;
+use packhouse_model::span::{SentRequest, record_response};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect};
 use serde::de::DeserializeOwned;
@@ -15,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::Instrument;
-use tracing::field::Empty;
 use url::Url;
 
 use super::connection::ConnectionMonitor;
@@ -302,31 +301,18 @@ impl HttpClient {
 async fn sent(request: RequestBuilder) -> reqwest::Result<Response> {
     let (client, request) = request.build_split();
     let mut request = request?;
-    let (method, url) = (request.method().to_string(), request.url());
-    // Without the query: it may hold a signature.
-    let span = tracing::info_span!(
-        target: TARGET,
-        "http request",
-        otel.name = method,
-        otel.kind = "client",
-        http.request.method = method,
-        server.address = url.host_str(),
-        server.port = url.port_or_known_default(),
-        url.path = url.path(),
-        http.response.status_code = Empty,
-        otel.status_code = Empty,
-    );
+    let url = request.url();
+    let span = SentRequest {
+        method: request.method().as_str(),
+        host: url.host_str(),
+        port: url.port_or_known_default(),
+        path: url.path(),
+    }
+    .span();
     span.in_scope(|| packhouse_trace::inject(request.headers_mut()));
     let response = client.execute(request).instrument(span.clone()).await;
-    match &response {
-        Ok(response) => {
-            span.record("http.response.status_code", response.status().as_u16());
-            if !response.status().is_success() {
-                span.record("otel.status_code", "ERROR");
-            }
-        }
-        Err(_) => drop(span.record("otel.status_code", "ERROR")),
-    }
+    let status = response.as_ref().ok().map(|response| response.status().as_u16());
+    record_response(&span, status);
     response
 }
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use packhouse_host::sample::{HistoryOptions, write_history};
 use packhouse_muse_client::{Fetching, Local, Remote};
 use packhouse_tests::binary::Packhouse;
 use packhouse_tests::collector::{Collector, Sent};
 use packhouse_tests::fixtures;
+use packhouse_tests::s3::S3Server;
 use packhouse_tests::server::Served;
 
 /// The variable that names a collector to every process of a store.
@@ -89,6 +91,43 @@ fn the_work_of_a_request_belongs_to_it() {
     let planned = collector.span("plan answer");
     let request = collector.span("POST /{owner}/{slug}/fetch/mpack");
     assert!(is_child(&request, &planned), "{planned:?}");
+}
+
+#[test]
+fn requests_to_a_bucket_belong_to_the_step_that_sends_them() {
+    let (server, collector) = (S3Server::start(), Collector::start());
+    let store = Packhouse::on_s3(&server)
+        .with_env(ENDPOINT, &collector.url())
+        .with_env("OTEL_BSP_SCHEDULE_DELAY", "50");
+    // More than one request can take is sent in parts, by tasks of their own.
+    let objects = HistoryOptions {
+        pushes: 1,
+        commits_per_push: 1,
+        objects_per_commit: 5,
+        object_bytes: 4 << 20..(4 << 20) + 1,
+        ..HistoryOptions::default()
+    };
+    store.push(write_history(store.scratch(), &objects).unwrap()).ok();
+    let call = collector.span("packhouse push");
+    let step = collector.span("store packs");
+    let requests: Vec<Sent> = collector
+        .spans()
+        .into_iter()
+        .filter(|sent| sent.attribute("http.request.method").is_some())
+        .collect();
+    let told = format!("{requests:?}");
+    assert!(requests.iter().all(|sent| sent.span.trace_id == call.span.trace_id), "{told}");
+    assert!(!told.contains("X-Amz") && !told.contains("uploadId"), "no query: {told}");
+    let is_part = |sent: &&Sent| {
+        let path = sent.attribute("url.path").unwrap();
+        sent.span.name == "PUT" && path.ends_with(".mpack")
+    };
+    let parts: Vec<_> = requests.iter().filter(is_part).collect();
+    assert_eq!(parts.len(), 3, "{told}");
+    for part in parts {
+        assert!(is_child(&step, part), "{part:?}");
+        assert_eq!(part.attribute("http.response.status_code").as_deref(), Some("200"));
+    }
 }
 
 #[test]

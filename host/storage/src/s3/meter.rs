@@ -1,4 +1,4 @@
-//! Requests, counted; and listings without what is not packhouse's.
+//! Requests, counted and traced; and listings without what is not packhouse's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +9,10 @@ use object_store::client::{
     HttpResponse, HttpService, ReqwestConnector,
 };
 use object_store::path::Path as Key;
+use packhouse_model::span::{SentRequest, record_response};
 use packhouse_model::text::escaped;
 use packhouse_vault::Traffic;
+use tracing::{Instrument, Span};
 
 /// Counts requests and bytes.
 #[derive(Debug, Default)]
@@ -78,7 +80,10 @@ impl HttpService for Counting {
             u64::from(lists || !(reads || removes || method == "HEAD")),
         );
         add(&self.meter.up, request.body().content_length() as u64);
-        let response = self.client.execute(request).await?;
+        let span = span_of(&request);
+        let response = self.client.execute(request).instrument(span.clone()).await;
+        record_response(&span, response.as_ref().ok().map(|response| response.status().as_u16()));
+        let response = response?;
         let response = if lists { without_foreign(response).await? } else { response };
         // The length of what a HEAD is about is not sent.
         let length = response.headers().get("content-length").filter(|_| reads);
@@ -87,6 +92,17 @@ impl HttpService for Counting {
         add(&self.meter.down, length.unwrap_or(0));
         Ok(response)
     }
+}
+
+/// A span of a request for the step that sends it. What no step sends is not traced: it would be a
+/// trace of its own.
+fn span_of(request: &HttpRequest) -> Span {
+    if Span::current().is_none() {
+        return Span::none();
+    }
+    let uri = request.uri();
+    let (method, port) = (request.method().as_str(), uri.port_u16());
+    SentRequest { method, host: uri.host(), port, path: uri.path() }.span()
 }
 
 /// A listing without foreign objects that would be in the way: those that the client can't name,

@@ -19,6 +19,7 @@ use packhouse_vault::StagedFile;
 use ring::digest::{Context, SHA256};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::client::Bucket;
 
@@ -120,7 +121,7 @@ impl Drop for UnfinishedUpload {
                 to: self.to.clone(),
                 id: self.id.take(),
             };
-            runtime.spawn(async move { left.abort().await });
+            runtime.spawn(async move { left.abort().await }.in_current_span());
         }
     }
 }
@@ -192,9 +193,10 @@ impl Bucket {
             sum.update(&read);
             parts.push(None);
             let (store, to, id) = (self.store.clone(), to.clone(), id.to_owned());
-            sending.spawn(async move {
+            let send = async move {
                 (number, store.put_part(&to, &id, number, PutPayload::from(read)).await)
-            });
+            };
+            sending.spawn(send.in_current_span());
         }
         while !sending.is_empty() {
             self.note_part(to, &mut sending, &mut parts).await?;
