@@ -1,6 +1,6 @@
 //! Progress bars on stderr: on a terminal, and for work that takes a while.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -123,11 +123,14 @@ pub(crate) struct Repos<'a> {
 }
 
 impl<'a> Repos<'a> {
-    /// Watches the work on the next repo. If there are several, it has a bar of its own, which appears
-    /// when it takes a while.
-    pub(crate) fn next(self) -> RepoWatch<'a> {
+    /// Watches the work on a repo. If there are several, it has a bar of its own, which appears when it
+    /// takes a while.
+    pub(crate) fn next(self, repo: &impl Display) -> RepoWatch<'a> {
         let watch = self.watch;
         let own = self.are_several().then(|| watch.bars.watch_part(&watch.progress, BAR_DELAY));
+        if let Some(own) = &own {
+            locked(&own.seen).repo = repo.to_string();
+        }
         RepoWatch { of: watch, own }
     }
 
@@ -370,7 +373,8 @@ mod tests {
             (seen.what(), seen.how_far(0.0))
         };
         let repos = watch.repos("importing repos", 3);
-        let (one, other) = (repos.next(), repos.next());
+        let (one, other) = (repos.next(&"a/b"), repos.next(&"c/d"));
+        assert_eq!(shown(one.own.as_ref().unwrap()).0.trim_end(), "a/b", "before anything is done");
         for (repo, done) in [("a/b", 512), ("c/d", 3), ("a/b", 1024), ("c/d", 6)] {
             let watch = if repo == "a/b" { &one } else { &other };
             watch.progress().at(repo, Phase::Copy, done, 2048).unwrap();
@@ -382,14 +386,14 @@ mod tests {
         drop(one);
         assert_eq!((shown(&watch).1, watch.bar.position()), ("1 of 3".into(), 1));
         watch.progress().cancel();
-        assert!(other.progress().is_cancelled() && repos.next().progress().is_cancelled());
+        assert!(other.progress().is_cancelled() && repos.next(&"e/f").progress().is_cancelled());
     }
 
     #[tokio::test]
     async fn the_only_repo_has_the_line_of_the_whole_work() {
         let bars = drawn();
         let watch = bars.watch(Duration::ZERO);
-        let only = watch.repos("importing repos", 1).next();
+        let only = watch.repos("importing repos", 1).next(&"a/b");
         only.progress().at("a/b", Phase::Copy, 512, 2048).unwrap();
         assert!(only.own.is_none());
         assert_eq!(locked(&watch.seen).what(), "a/b  copying   ");

@@ -6,6 +6,7 @@ use packhouse_catalog::{Access, TokenRow};
 use packhouse_model::error::Result;
 
 use super::SqlCatalog;
+use super::columns::token_columns;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Work, Writing, args};
 use super::rows::{damaged, maybe_time, time};
 
@@ -86,12 +87,16 @@ async fn add<E: Engine>(tx: &mut Writing<E>, token: &TokenRow) -> SqlResult<()> 
 /// Times have fractions of any length: without their `Z`, their texts sort as they do.
 async fn list<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
-    reader.all("SELECT * FROM tokens ORDER BY rtrim(created_at, 'Z'), id", args![]).await
+    let listing =
+        concat!("SELECT ", token_columns!(), " FROM tokens ORDER BY rtrim(created_at, 'Z'), id");
+    reader.all(listing, args![]).await
 }
 
 async fn one<E: Engine>(engine: &E, id: &str) -> SqlResult<Option<E::Row>> {
     let mut reader = Reader::of(engine).await?;
-    reader.maybe("SELECT * FROM tokens WHERE id = $1", args![id]).await
+    reader
+        .maybe(concat!("SELECT ", token_columns!(), " FROM tokens WHERE id = $1"), args![id])
+        .await
 }
 
 /// One statement: if two callers revoke a token at once, the second finds the time of the first.
@@ -101,7 +106,10 @@ async fn revoke<E: Engine>(
 ) -> SqlResult<Option<E::Row>> {
     let (id, now) = (params.0, params.1.to_string());
     tx.maybe(
-        "UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING *",
+        concat!(
+            "UPDATE tokens SET revoked_at = coalesce(revoked_at, $2) WHERE id = $1 RETURNING ",
+            token_columns!()
+        ),
         args![id, &now],
     )
     .await

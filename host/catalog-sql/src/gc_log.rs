@@ -5,6 +5,7 @@ use packhouse_model::error::Result;
 use packhouse_model::report::{GcEntry, GcRecord, GcReport};
 use serde::Deserialize;
 
+use super::columns::run_columns;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::rows::{damaged, repo_name, time};
 
@@ -85,7 +86,14 @@ pub(super) async fn of_repo<E: Engine>(
 ) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
     reader
-        .all("SELECT * FROM gc_runs WHERE repo = $1 ORDER BY id DESC LIMIT $2", args![repo, limit])
+        .all(
+            concat!(
+                "SELECT ",
+                run_columns!(),
+                " FROM gc_runs WHERE repo = $1 ORDER BY id DESC LIMIT $2"
+            ),
+            args![repo, limit],
+        )
         .await
 }
 
@@ -93,7 +101,9 @@ pub(super) async fn of_repo<E: Engine>(
 macro_rules! listing {
     ($of:literal) => {
         concat!(
-            "SELECT g.*, r.owner, r.slug, t.report FROM gc_runs g
+            "SELECT ",
+            run_columns!("g."),
+            ", r.owner, r.slug, t.report FROM gc_runs g
               JOIN repos r ON r.id = g.repo AND r.deleted_at IS NULL
              LEFT JOIN gc_reports t ON t.run = g.id WHERE ",
             $of,

@@ -8,8 +8,6 @@ use super::damage::damaged_repos;
 use super::engine::{Engine, Reader, Sql, SqlResult, args};
 
 /// SQL: what `$select` says of healed jobs `j`, with `$and` as another condition. Their code is `$1`.
-///
-/// The types and statuses of later jobs are those of the partial index `jobs_that_replace`.
 macro_rules! healed {
     ($select:literal, $and:literal) => {
         concat!(
@@ -21,10 +19,10 @@ macro_rules! healed {
              WHERE j.status = 'failed' AND j.error_code = $1
              AND CASE WHEN j.repo IS NULL THEN NOT EXISTS (SELECT 1 FROM damaged)
                       ELSE j.repo NOT IN (SELECT repo FROM damaged) END
-             AND (j.type NOT IN ('mpack.index', 'repo.mirror') OR EXISTS (
-                 SELECT 1 FROM jobs l WHERE l.repo = j.repo AND l.type = j.type AND l.id > j.id
-                 AND l.type IN ('mpack.index', 'repo.mirror')
-                 AND l.status IN ('queued', 'running', 'done'))) ",
+             AND j.type <> 'mpack.index'
+             AND (j.type <> 'repo.mirror' OR EXISTS (
+                 SELECT 1 FROM jobs o WHERE o.repo = j.repo AND o.type = 'repo.mirror'
+                 AND (o.id > j.id OR o.id < j.id AND o.status IN ('queued', 'running')))) ",
             $and
         )
     };

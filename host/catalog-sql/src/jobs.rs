@@ -7,13 +7,19 @@ use packhouse_model::names::MpackKey;
 use packhouse_model::operation::Operation;
 use packhouse_model::report::{JobReport, JobStatus};
 
+use super::columns::job_columns;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::rows::{damaged, maybe_time, repo_name, time};
 
 /// Jobs with the names of their repos.
 macro_rules! listing {
     ($of:literal) => {
-        concat!("SELECT j.*, r.owner, r.slug, r.deleted_at FROM jobs j LEFT JOIN repos r ON r.id = j.repo WHERE ", $of)
+        concat!(
+            "SELECT ",
+            job_columns!("j."),
+            ", r.owner, r.slug, r.deleted_at FROM jobs j LEFT JOIN repos r ON r.id = j.repo WHERE ",
+            $of
+        )
     };
 }
 

@@ -7,6 +7,7 @@
 mod access;
 mod alerts;
 mod answers;
+mod columns;
 mod complete;
 mod damage;
 mod deletion;
@@ -57,6 +58,7 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, RepoId, RepoName, Visibility};
 use packhouse_model::report::{DeletedRepo, GcEntry, GcRecord, GcReport, RepoSummary};
 
+use self::columns::repo_columns;
 use self::engine::{Columns, Engine, Reader, Sql, TransactionError, Work, args, attempt};
 
 pub use migrations::{MigrationStep, Migrations, PendingMigrations, migrator};
@@ -278,7 +280,7 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let row = reader
             .maybe(
-                "SELECT * FROM repos WHERE owner = $1 AND slug = $2",
+                concat!("SELECT ", repo_columns!(), " FROM repos WHERE owner = $1 AND slug = $2"),
                 args![name.owner(), name.slug()],
             )
             .await
@@ -291,8 +293,12 @@ impl<E: Engine> Catalog for SqlCatalog<E> {
         let mut reader = Reader::of(&self.engine).await.map_err(self.failed(doing))?;
         let found = reader
             .all(
-                "SELECT * FROM repos WHERE (owner, slug) > ($1, $2) AND deleted_at IS NULL
-                  ORDER BY owner, slug LIMIT $3",
+                concat!(
+                    "SELECT ",
+                    repo_columns!(),
+                    " FROM repos WHERE (owner, slug) > ($1, $2) AND deleted_at IS NULL
+                      ORDER BY owner, slug LIMIT $3"
+                ),
                 args![after.map_or("", RepoName::owner), after.map_or("", RepoName::slug), limit],
             )
             .await

@@ -5,6 +5,7 @@ use packhouse_catalog::{PutRelease, ReleaseRow, Releases, entity_key};
 use packhouse_core::Kind;
 use packhouse_model::error::Result;
 
+use super::columns::release_columns;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Work, Writing, args};
 use super::index::Index;
 use super::{SqlCatalog, rows};
@@ -48,8 +49,12 @@ async fn put<E: Engine>(tx: &mut Writing<E>, params: &ReleaseParams<'_>) -> SqlR
     }
     let taken = tx
         .maybe(
-            "SELECT * FROM releases WHERE repo = $1 AND (tag = $2 OR release_id = $3)
-              ORDER BY CASE WHEN tag = $2 THEN 0 ELSE 1 END, id",
+            concat!(
+                "SELECT ",
+                release_columns!(),
+                " FROM releases WHERE repo = $1 AND (tag = $2 OR release_id = $3)
+                  ORDER BY CASE WHEN tag = $2 THEN 0 ELSE 1 END, id"
+            ),
             args![repo, &release.tag, &release.release_id],
         )
         .await?;
@@ -88,7 +93,9 @@ async fn put<E: Engine>(tx: &mut Writing<E>, params: &ReleaseParams<'_>) -> SqlR
 
 async fn list<E: Engine>(engine: &E, repo: i64) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
-    reader.all("SELECT * FROM releases WHERE repo = $1 ORDER BY id DESC", args![repo]).await
+    let listing =
+        concat!("SELECT ", release_columns!(), " FROM releases WHERE repo = $1 ORDER BY id DESC");
+    reader.all(listing, args![repo]).await
 }
 
 async fn delete<E: Engine>(tx: &mut Writing<E>, (repo, tag): &(i64, String)) -> SqlResult<bool> {

@@ -4,6 +4,7 @@ use packhouse_catalog::{BranchDeletion, DeletionSummary, PublishOutcome};
 use packhouse_model::client::RepoSettings;
 use packhouse_model::names::{RepoId, RepoName, Visibility};
 
+use super::columns::repo_columns;
 use super::engine::{Columns, Engine, Sql, SqlResult, Writing, args};
 
 /// A repo to create.
@@ -20,8 +21,11 @@ pub(super) async fn create<E: Engine>(
     new: &CreateParams<'_>,
 ) -> SqlResult<Option<E::Row>> {
     tx.maybe(
-        "INSERT INTO repos (repo_id, owner, slug, visibility, created_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (owner, slug) DO NOTHING RETURNING *",
+        concat!(
+            "INSERT INTO repos (repo_id, owner, slug, visibility, created_at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (owner, slug) DO NOTHING RETURNING ",
+            repo_columns!()
+        ),
         args![&new.id.0, new.name.owner(), new.name.slug(), new.visibility.as_str(), &new.now],
     )
     .await
@@ -34,9 +38,12 @@ pub(super) async fn set<E: Engine>(
 ) -> SqlResult<Option<E::Row>> {
     let (repo, RepoSettings { visibility, accepts_shallow }) = *params;
     tx.maybe(
-        "UPDATE repos SET visibility = coalesce($2, visibility),
-                accepts_shallow = coalesce($3, accepts_shallow)
-          WHERE id = $1 AND deleted_at IS NULL RETURNING *",
+        concat!(
+            "UPDATE repos SET visibility = coalesce($2, visibility),
+                    accepts_shallow = coalesce($3, accepts_shallow)
+              WHERE id = $1 AND deleted_at IS NULL RETURNING ",
+            repo_columns!()
+        ),
         args![repo, visibility.map(Visibility::as_str), accepts_shallow.map(i64::from)],
     )
     .await
@@ -71,7 +78,7 @@ pub(super) async fn delete<E: Engine>(
     let jobs = tx
         .run(
             "UPDATE jobs SET status = 'cancelled', fence = fence + 1, lease_until = NULL,
-              finished_at = $2, reason = 'its repo was deleted'
+              finished_at = $2, reason = 'its repo was deleted', error_code = NULL
              WHERE repo = $1 AND status IN ('queued', 'running')",
             args![repo, now],
         )

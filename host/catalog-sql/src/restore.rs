@@ -6,6 +6,7 @@ use packhouse_model::error::Result;
 use packhouse_model::names::{RepoId, RepoName};
 use packhouse_model::report::DeletedRepo;
 
+use super::columns::repo_columns;
 use super::engine::{Columns, Engine, Reader, Sql, SqlResult, Writing, args};
 use super::{index, rows, sums};
 
@@ -121,7 +122,9 @@ async fn pruned<E: Engine>(
 /// Repos that were deleted and not yet removed.
 pub(super) async fn deleted<E: Engine>(engine: &E) -> SqlResult<Vec<E::Row>> {
     let mut reader = Reader::of(engine).await?;
-    reader.all("SELECT * FROM repos WHERE deleted_at IS NOT NULL ORDER BY id", args![]).await
+    let listing =
+        concat!("SELECT ", repo_columns!(), " FROM repos WHERE deleted_at IS NOT NULL ORDER BY id");
+    reader.all(listing, args![]).await
 }
 
 /// Removes a deleted repo: all but its row and its retired packs, which are removed when those
@@ -132,7 +135,11 @@ pub(super) async fn forget<E: Engine>(
 ) -> SqlResult<bool> {
     let (repo, now) = (params.0, params.1.as_str());
     let Some(row) = tx
-        .maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NOT NULL", args![repo])
+        .maybe(
+            "SELECT owner, slug, deleted_at, pruned_at FROM repos
+              WHERE id = $1 AND deleted_at IS NOT NULL",
+            args![repo],
+        )
         .await?
     else {
         return Ok(false);

@@ -14,6 +14,7 @@ use packhouse_model::error::{Error, Result};
 use packhouse_model::names::{MpackKey, ShelfId};
 use packhouse_model::report::{Cause, Damage};
 
+use super::columns::repo_columns;
 use super::engine::{Arg, BATCH, Columns, Engine, Reading, Sql, args, numbers};
 use super::index::Index;
 use super::lines::{history_line, lines};
@@ -48,7 +49,10 @@ pub(super) async fn begin<E: Engine>(engine: &E, repo: i64) -> Result<Box<dyn Sn
     let starting = |error| failed(engine, "beginning to read", &error);
     let mut transaction = Reading::of(engine).await.map_err(starting)?;
     let row = transaction
-        .maybe("SELECT * FROM repos WHERE id = $1 AND deleted_at IS NULL", args![repo])
+        .maybe(
+            concat!("SELECT ", repo_columns!(), " FROM repos WHERE id = $1 AND deleted_at IS NULL"),
+            args![repo],
+        )
         .await
         .map_err(starting)?;
     let row = row.ok_or(Error::DeletedMeanwhile)?;

@@ -136,9 +136,9 @@ pub trait Jobs: Send + Sync + std::fmt::Debug {
     async fn job(&self, id: i64) -> Result<Option<JobReport>>;
 
     /// The healed jobs among some: those that failed with the code of damage, of repos that have no
-    /// known damage now; of jobs of the whole store, while no repo has any. A push or a mirror is only
-    /// healed if a later job of its type on its repo waits, runs or is done: nothing else does what it
-    /// left undone.
+    /// known damage now; of jobs of the whole store, while no repo has any. A push is never healed: its
+    /// commits are still missing. A mirror is, if there is a later one of its repo, or an earlier one
+    /// waits or runs.
     async fn healed_jobs(&self, among: RangeInclusive<i64>) -> Result<BTreeSet<i64>>;
 
     /// How many jobs are healed, by type. Types without one are left out.

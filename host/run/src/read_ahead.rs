@@ -9,10 +9,12 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use packhouse_core::{Plan, Step};
 use packhouse_model::blocking::blocking;
 use packhouse_model::digest::sha256;
 use packhouse_model::error::Result;
 use packhouse_model::names::MpackKey;
+use packhouse_model::progress::{Phase, Progress};
 
 use crate::damage::changed_pack;
 use crate::reader::{PackReader, Places};
@@ -32,13 +34,22 @@ struct SmallPack {
 }
 
 impl PackReader {
-    /// Reads small packs of the vault into memory, as many as there is room for. Those in `to_hash`
-    /// are hashed: their bytes match their keys. Gives which these are.
+    /// Reads small packs of the vault that a plan copies from into memory, as many as there is room
+    /// for. Those in `to_hash` are hashed: their bytes match their keys. Gives which these are.
     ///
     /// # Errors
-    /// When one is missing, damaged, or can't be read.
-    pub async fn read_small(&mut self, to_hash: &BTreeSet<MpackKey>) -> Result<BTreeSet<MpackKey>> {
-        let small = self.small_packs();
+    /// When one is missing, damaged, or can't be read; [`packhouse_model::error::Error::Cancelled`].
+    pub async fn read_small(
+        &mut self,
+        plan: &Plan,
+        to_hash: &BTreeSet<MpackKey>,
+        progress: &Progress,
+    ) -> Result<BTreeSet<MpackKey>> {
+        let copied = plan.steps.iter().filter_map(|step| match step {
+            Step::Copy(span) => Some(span.pack),
+            Step::Literal(_) => None,
+        });
+        let small = self.small_packs(&copied.collect());
         let batches: Vec<_> = small
             .chunks(BATCH)
             .map(|numbers| {
@@ -49,7 +60,9 @@ impl PackReader {
             .collect();
         let mut batches = stream::iter(batches).buffered(BATCHES);
         let mut hashed = BTreeSet::new();
+        let repo = self.places.repo.to_string();
         while let Some(batch) = batches.next().await {
+            progress.at(&repo, Phase::Splice, 0, plan.bytes)?;
             for pack in batch? {
                 hashed.extend(pack.hashed);
                 self.open.keep(pack.number, pack.bytes, pack.path);
@@ -120,6 +133,12 @@ mod tests {
         PackReader::new(Packs::repo(), on.vault.clone(), Handle::current(), Arc::new(packs))
     }
 
+    /// A plan that copies from some packs.
+    fn plan(packs: impl Iterator<Item = u32>) -> Plan {
+        let copy = |pack| Step::Copy(Span { pack, offset: 0, length: 1 });
+        Plan { steps: packs.map(copy).collect(), ..Plan::default() }
+    }
+
     fn keys(packs: &[Vec<u8>]) -> BTreeSet<MpackKey> {
         packs.iter().map(|bytes| MpackKey::new(sha256(bytes))).collect()
     }
@@ -129,8 +148,17 @@ mod tests {
         let (on, packs) = (Packs::local(), some_packs(3 + BATCH));
         let mut reader = reader(&on, &packs);
         let wanted = keys(&packs[1..3]).union(&keys(&packs[3 + BATCH..])).copied().collect();
-        let hashed = reader.read_small(&wanted).await.unwrap();
-        assert_eq!(hashed, keys(&packs[1..3]), "the large one is not read");
+        let cancelled = Progress::silent();
+        cancelled.cancel();
+        let all = plan(0..packs.len() as u32);
+        let stopped = reader.read_small(&all, &wanted, &cancelled).await;
+        assert!(matches!(stopped, Err(Error::Cancelled)));
+        let progress = Progress::silent();
+        let some = plan([1, 3 + BATCH as u32].into_iter());
+        let hashed = reader.read_small(&some, &wanted, &progress).await.unwrap();
+        assert_eq!(hashed, keys(&packs[1..2]), "neither the large one, nor what is not copied");
+        let hashed = reader.read_small(&all, &wanted, &progress).await.unwrap();
+        assert_eq!(hashed, keys(&packs[2..3]), "what is there is not read again");
         // They are read nowhere else any more.
         for bytes in &packs {
             on.memory.put_bytes(&ObjectName::Pack(MpackKey::new(sha256(bytes))), b"other");
@@ -163,7 +191,9 @@ mod tests {
                 } else {
                     on.flip(&ObjectName::Pack(key), packs[place].len() / 2);
                 }
-                let failed = reader.read_small(&keys(&packs)).await.unwrap_err();
+                let all = plan(0..packs.len() as u32);
+                let (wanted, progress) = (keys(&packs), Progress::silent());
+                let failed = reader.read_small(&all, &wanted, &progress).await.unwrap_err();
                 let Error::Damage(DamageError::DamagedPack { key: named, detail, .. }) = failed
                 else {
                     panic!("{failed}")

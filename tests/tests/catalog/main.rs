@@ -158,7 +158,7 @@ laws! {
         a_broken_pack_on_many_shelves_is_retired_with_the_last
         packs_that_may_go_are_those_that_would_be_forgotten_with_the_repos_that_had_them
         a_job_that_met_damage_is_healed_with_it
-        a_push_or_mirror_that_met_damage_is_healed_once_a_later_one_replaces_it;
+        a_push_that_met_damage_is_never_healed_and_a_mirror_if_there_is_another;
     scrubs:
         the_oldest_first
         two_workers_never_read_one_pack

@@ -1,7 +1,7 @@
 //! What only a catalog in a file promises.
 
 use packhouse_core::Kind;
-use packhouse_host::catalog::{LockMode, RunsToMerge};
+use packhouse_host::catalog::{JobQuery, LockMode, RunsToMerge};
 use packhouse_host::{CatalogPlace, DamageError, Error, OpenError, Policy};
 use packhouse_tests::conformance::deleting::full;
 use packhouse_tests::conformance::desk::{Desk, at, pack};
@@ -30,6 +30,33 @@ async fn two_first_uses_at_once_both_work() {
         Desk::named(&other, "c/d").await.push(vec![pack(1, 0..1)]).await;
         assert_eq!(one.repos(None, 9).await.unwrap().len(), 2);
     }
+}
+
+/// Another process may migrate the catalog meanwhile.
+#[tokio::test]
+async fn columns_that_are_added_change_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("catalog.db");
+    let catalog = open(CatalogPlace::Sqlite(file.clone())).await;
+    let desk = full(&catalog).await;
+    let read = async || {
+        let mut read = vec![format!("{:?}", catalog.repos(None, 9).await.unwrap())];
+        read.push(format!("{:?}", catalog.listed(None, 9).await.unwrap()));
+        let jobs = JobQuery { repo: None, status: None, before: None, limit: 9 };
+        read.push(format!("{:?}", catalog.jobs(jobs).await.unwrap()));
+        read.push(format!("{:?}", catalog.releases(desk.repo).await.unwrap()));
+        read.push(format!("{:?}", catalog.tokens().await.unwrap()));
+        read.push(format!("{:?}", catalog.gc_history(desk.repo, 9).await.unwrap()));
+        read.push(format!("{:?}", catalog.snapshot(desk.repo).await.unwrap().repo()));
+        read
+    };
+    let before = read().await;
+    for table in ["repos", "jobs", "releases", "tokens", "gc_runs", "packs", "shelves", "branches"]
+    {
+        let add = format!("ALTER TABLE {table} ADD COLUMN later INTEGER");
+        sqlx::query(sqlx::AssertSqlSafe(add)).execute(&mut connected(&file).await).await.unwrap();
+    }
+    assert_eq!(read().await, before);
 }
 
 /// Whatever tables there are: nothing of a deleted repo is left when prune has removed it.

@@ -138,6 +138,8 @@ fn a_stranger_decides_nothing_about_traces() {
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let long = "x".repeat(9000);
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    // Another test may have installed it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let get = |path: &str, token: Option<&str>| {
         let request = reqwest::Client::new()
             .get(format!("{}/{path}", served.url()))

@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Copy, context: &Context) -> anyhow::Result<Exit> {
         };
         let watches = watch.repos("copying repos", repos.len());
         let exit = each(&repos, context, async |repo| {
-            let watch = watches.next();
+            let watch = watches.next(repo);
             let report = from.copy_repo(repo, &to, watch.progress()).await?;
             drop(watch);
             output.result(&report, || describe(&report, output))?;

@@ -2,5 +2,4 @@
 -- migrations/sqlite/0016_codes_of_failed_jobs.sql.
 ALTER TABLE jobs ADD COLUMN error_code TEXT COLLATE "C";
 CREATE INDEX jobs_by_code ON jobs (status, error_code, id, type, repo) WHERE error_code IS NOT NULL;
-CREATE INDEX jobs_that_replace ON jobs (repo, type, id)
-    WHERE type IN ('mpack.index', 'repo.mirror') AND status IN ('queued', 'running', 'done');
+CREATE INDEX jobs_mirroring ON jobs (repo, id, status) WHERE type = 'repo.mirror';

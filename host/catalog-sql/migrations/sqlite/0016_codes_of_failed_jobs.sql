@@ -3,6 +3,5 @@
 ALTER TABLE jobs ADD COLUMN error_code TEXT;
 -- Those that met damage: which of them are healed is counted with each look at the store.
 CREATE INDEX jobs_by_code ON jobs (status, error_code, id, type, repo) WHERE error_code IS NOT NULL;
--- Jobs that may do what a failed one of the same type left undone.
-CREATE INDEX jobs_that_replace ON jobs (repo, type, id)
-    WHERE type IN ('mpack.index', 'repo.mirror') AND status IN ('queued', 'running', 'done');
+-- Mirrors, which may do what a failed one left undone.
+CREATE INDEX jobs_mirroring ON jobs (repo, id, status) WHERE type = 'repo.mirror';

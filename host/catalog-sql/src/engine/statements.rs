@@ -181,8 +181,9 @@ pub(crate) use page_of_repos;
 macro_rules! listed {
     ($keys:literal, $heads:literal) => {
         concat!(
-            "SELECT r.*,
-                    (SELECT coalesce(",
+            "SELECT ",
+            $crate::columns::repo_columns!("r."),
+            ", (SELECT coalesce(",
             $keys,
             ", '') || ':' || coalesce(min(rtrim(coalesce(p.verified_at, p.stored_at), 'Z')) || 'Z', '')
                        FROM shelves s JOIN packs p ON p.id = s.pack WHERE s.repo = r.id) AS listed_packs,

@@ -84,7 +84,7 @@ async fn statements_look_up_keys_and_scan_nothing() {
     }
 }
 
-/// Of jobs, they read those with the code of damage, and look up later ones; and repos by what is
+/// Of jobs, they read those with the code of damage, and look up other mirrors; and repos by what is
 /// damaged.
 #[tokio::test]
 async fn healed_jobs_are_found_by_their_indexes() {
@@ -94,7 +94,7 @@ async fn healed_jobs_are_found_by_their_indexes() {
         let steps = steps(&mut connection, statement).await;
         let found = [
             ("j", "COVERING INDEX jobs_by_code (status=? AND error_code=?"),
-            ("l", "INDEX jobs_that_replace (repo=? AND type=? AND id>?)"),
+            ("o", "COVERING INDEX jobs_mirroring (repo=?"),
             ("s", "INDEX shelves_by_pack (pack=?)"),
             ("r", "INTEGER PRIMARY KEY (rowid=?)"),
         ];

@@ -111,17 +111,22 @@ impl State {
         self.jobs.values().filter(is_healed).map(|job| &job.report)
     }
 
-    /// Whether a later job does what a failed push or mirror left undone. Nothing is left of others.
+    /// Whether nothing is left to do of a failed job when the damage is repaired. A push brings
+    /// nothing then, and a mirror follows nothing, unless there is another one.
     fn is_replaced(&self, failed: &Job) -> bool {
-        let operation = &failed.report.operation;
-        let does_the_same = |later: &Job| {
-            use JobStatus::{Cancelled, Failed};
-            later.repo == failed.repo
-                && later.report.operation.job_type() == operation.job_type()
-                && !matches!(later.report.status, Failed | Cancelled)
+        let is_mirror = |job: &Job| matches!(job.report.operation, Operation::Mirror(_));
+        let follows = |(id, other): (&i64, &Job)| {
+            use JobStatus::{Queued, Running};
+            let is_active = matches!(other.report.status, Queued | Running);
+            other.repo == failed.repo
+                && is_mirror(other)
+                && (*id > failed.report.id || *id < failed.report.id && is_active)
         };
-        !matches!(operation, Operation::Index(_) | Operation::Mirror(_))
-            || self.jobs.range(failed.report.id + 1..).any(|(_, later)| does_the_same(later))
+        match failed.report.operation {
+            Operation::Index(_) => false,
+            Operation::Mirror(_) => self.jobs.iter().any(follows),
+            _ => true,
+        }
     }
 
     pub(super) fn has_lease(&self, fence: Option<Fence>) -> bool {

@@ -97,7 +97,7 @@ impl Store {
         self.prefetch(&mut sources, &work.packs, reads, progress).await?;
         // What is replaced was intact: records that are copied are checked on the way, packs with
         // others before it, or beside it.
-        let hashed = sources.read_small(&work.to_hash).await?;
+        let hashed = sources.read_small(&work.plan, &work.to_hash, progress).await?;
         let checked = self.check_sources(&repo.name, &work, &hashed);
         let spliced = self.splice(self.stage().await?, sources, &work.plan, &work.packs, progress);
         let (checked, spliced) = tokio::join!(checked, spliced);

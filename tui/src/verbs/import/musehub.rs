@@ -79,7 +79,7 @@ pub(super) async fn run(args: Musehub, context: &Context) -> anyhow::Result<Exit
             args.concurrency.into(),
             context,
             async |repo| {
-                let watch = each.next();
+                let watch = each.next(repo);
                 Ok(import(&hub, repo, client.as_deref(), &options, watch.progress()).await?)
             },
             |report| {
