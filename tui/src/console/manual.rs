@@ -39,7 +39,7 @@ const SHARED: [Section; 4] = [
                 | Action::Palette
         )
     }),
-    ("Moving", "These keys also scroll long text. Letters move outside of text inputs.", |row| {
+    ("Moving", MOVING, |row| {
         use Action::{Down, First, Last, PageDown, PageUp, Up};
         matches!(row.action, Up | Down | PageUp | PageDown | First | Last)
     }),
@@ -47,6 +47,10 @@ const SHARED: [Section; 4] = [
         matches!(row.action, Action::Erase | Action::EraseWord | Action::EraseAll)
     }),
 ];
+
+const MOVING: &str = "\
+These keys also scroll long text. The text below a list scrolls when the selection is at the end of
+the list, and by pages also if the whole list is visible. Letters move outside of text inputs.";
 
 /// The keys, by what has the focus.
 fn keys() -> String {

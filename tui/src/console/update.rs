@@ -141,6 +141,8 @@ fn tick(model: &mut Model) -> Vec<Effect> {
 /// A frame was drawn. What it has shown can be confirmed.
 fn drawn(model: &mut Model, extent: Extent) {
     let cramped = extent.cramped;
+    // What the footer offers depends on what is in sight.
+    model.dirty |= model.extent.items != extent.items;
     model.extent = extent;
     let in_sight = matches!(model.focus(), Focus::Preview | Focus::Confirm | Focus::Typing);
     if let Some(dialog) = model.dialog.as_mut().filter(|_| in_sight) {

@@ -7,6 +7,17 @@ use crate::console::keys::Action;
 pub(in crate::console) struct Cursor {
     at: usize,
     moved: bool,
+    /// The first visible line of the text about the selected line, below the list.
+    text: usize,
+}
+
+/// The text below a list, in lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::console) struct TextBelow {
+    /// Visible lines.
+    pub(in crate::console) height: usize,
+    /// Lines for which there is no room.
+    pub(in crate::console) hidden: usize,
 }
 
 impl Cursor {
@@ -25,9 +36,39 @@ impl Cursor {
         self.moved
     }
 
+    /// The first visible line of the text below the list, of which `hidden` lines have no room.
+    pub(in crate::console) fn text(self, hidden: usize) -> usize {
+        self.text.min(hidden)
+    }
+
     /// Moves to a line.
     pub(in crate::console) fn set(&mut self, line: usize) {
-        self.at = line;
+        (self.at, self.text) = (line, 0);
+    }
+
+    /// Scrolls the text below a list of `lines` lines, of which `page` are visible: line by line at
+    /// the end of the list, and page by page also if the whole list is visible. False if the action
+    /// moves the cursor instead.
+    pub(in crate::console) fn scroll_text(
+        &mut self,
+        action: Action,
+        (lines, page): (usize, usize),
+        below: TextBelow,
+    ) -> bool {
+        let (now, step) = (self.text(below.hidden), below.height.saturating_sub(1).max(1));
+        let at_end = self.at(lines) + 1 >= lines;
+        let turns = at_end || lines <= page;
+        let next = match action {
+            Action::Up => now.saturating_sub(1),
+            Action::PageUp => now.saturating_sub(step),
+            Action::Down if at_end => now + 1,
+            Action::PageDown if turns => now + step,
+            Action::Last if at_end => below.hidden,
+            _ => return false,
+        };
+        let scrolls = next.min(below.hidden) != now;
+        self.text = next.min(below.hidden);
+        scrolls
     }
 
     /// Applies an action, with pages of `page` lines; false if the action does not move the cursor.
@@ -44,6 +85,9 @@ impl Cursor {
         }
         .min(last);
         self.moved = true;
+        if self.at != now || action == Action::First {
+            self.text = 0;
+        }
         true
     }
 
@@ -80,6 +124,40 @@ mod tests {
         assert_eq!([cursor.at(3), cursor.at(0)], [2, 0]);
         cursor.act(Action::Up, 3, 4);
         assert_eq!(cursor.at(3), 1);
+    }
+
+    #[test]
+    fn the_text_below_a_list_scrolls_where_the_cursor_can_not_move() {
+        let below = TextBelow { height: 4, hidden: 5 };
+        let press = |cursor: &mut Cursor, action, page| {
+            if !cursor.scroll_text(action, (3, page), below) {
+                cursor.act(action, 3, page);
+            }
+            (cursor.at(3), cursor.text(below.hidden))
+        };
+        let mut cursor = Cursor::default();
+        // Two of three lines are visible.
+        for (action, state) in [
+            (Action::Down, (1, 0)),
+            (Action::PageDown, (2, 0)),
+            (Action::Down, (2, 1)),
+            (Action::PageDown, (2, 4)),
+            (Action::Last, (2, 5)),
+            (Action::Down, (2, 5)),
+            (Action::PageDown, (2, 5)),
+            (Action::Up, (2, 4)),
+            (Action::PageUp, (2, 1)),
+            (Action::First, (0, 0)),
+        ] {
+            assert_eq!(press(&mut cursor, action, 2), state, "{action:?}");
+        }
+        // The whole list is visible.
+        for (action, state) in
+            [(Action::PageDown, (0, 3)), (Action::PageDown, (0, 5)), (Action::Down, (1, 0))]
+        {
+            assert_eq!(press(&mut cursor, action, 3), state, "{action:?}");
+        }
+        assert!(!cursor.scroll_text(Action::Last, (3, 3), TextBelow::default()));
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Model {
             (_, Action::Command(at)) => {
                 self.keymap.command(at).is_some_and(|command| self.has_values(command))
             }
-            (Focus::Repo, DeleteBranch) => self.branch_here().is_some(),
+            (Focus::Repo, DeleteBranch) => self.branch_here().is_some() && self.is_row_in_sight(),
             (_, Repair) => !self.to_repair().is_empty(),
             (_, Action::RepairAll) => self.damaged_repos().next().is_some(),
             (Focus::Packs, Action::Compare) => match self.screens.last() {
@@ -157,6 +157,14 @@ impl Model {
         };
         let (branch, head) = known.report.branch_heads.iter().nth(at)?;
         Some((branch, head))
+    }
+
+    /// Whether the selected line of the displayed repo is visible.
+    pub(in crate::console) fn is_row_in_sight(&self) -> bool {
+        match self.screens.last() {
+            Some(Screen::Repo(repo)) => repo.is_in_sight(&self.extent),
+            _ => true,
+        }
     }
 
     /// The displayed repo, if it is damaged and a repair may help.

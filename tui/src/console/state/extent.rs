@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::cursor::TextBelow;
 use crate::console::keys::Action;
 
 /// The scroll area of a screen, in lines.
@@ -17,6 +18,8 @@ pub(in crate::console) struct Extent {
     pub(in crate::console) row: u16,
     /// If not every line can be selected: the item of each visible line.
     pub(in crate::console) items: Vec<Option<usize>>,
+    /// The text below a list.
+    pub(in crate::console) below: TextBelow,
     /// Whether there is too little room to read what a dialog asks.
     pub(in crate::console) cramped: bool,
     /// The buttons of a dialog.

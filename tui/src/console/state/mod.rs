@@ -67,7 +67,7 @@ pub(super) use comparison::Comparison;
 pub(super) use condition::{Condition, is_worn};
 pub(super) use confirm::{Asks, Branch, ConfirmDialog, Confirmed, Permit, PlanState, Subject};
 pub(super) use connection::RECONNECTING;
-pub(super) use cursor::Cursor;
+pub(super) use cursor::{Cursor, TextBelow};
 pub(super) use entity::{Entity, Opened, PREVIEW};
 pub(super) use export::Export;
 pub(super) use extent::{Extent, Target};

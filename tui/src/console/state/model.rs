@@ -378,7 +378,8 @@ impl Model {
             }
             Screen::Repo(repo) => {
                 let items = repo.items();
-                Some((&mut repo.cursor, items))
+                // Without any, the text scrolls.
+                Some((&mut repo.cursor, if items > 0 { items } else { text }))
             }
             Screen::Packs(packs) => {
                 let lines = packs.len();

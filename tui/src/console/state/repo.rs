@@ -4,8 +4,10 @@ use packhouse_host::RepoName;
 use packhouse_host::report::RepoDetail;
 
 use super::cursor::Cursor;
+use super::extent::Extent;
 use super::ticket::Ticket;
 use crate::console::failure::{BackendResult, Failure};
+use crate::console::keys::Action;
 
 /// [`crate::console::view`] draws it.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(in crate::console) struct Repo {
     pub(in crate::console) failure: Option<Failure>,
     /// The position in [`Repo::items`].
     pub(in crate::console) cursor: Cursor,
+    /// Whether the screen was scrolled down to the selected line.
+    pub(in crate::console) scrolled: bool,
 }
 
 /// A line that can be selected.
@@ -34,7 +38,8 @@ pub(in crate::console) enum Item {
 impl Repo {
     /// A repo whose details are loading.
     pub(in crate::console) fn new(name: RepoName, loading: Ticket) -> Self {
-        Repo { name, known: None, loading: Some(loading), failure: None, cursor: Cursor::default() }
+        let (known, failure, cursor) = (None, None, Cursor::default());
+        Repo { name, known, loading: Some(loading), failure, cursor, scrolled: false }
     }
 
     /// Takes a result. After a failure the loaded details stay.
@@ -73,6 +78,25 @@ impl Repo {
             at if at < heads + packs => Some(Item::Pack(at - heads)),
             at => Some(Item::Past(at - heads - packs)),
         }
+    }
+
+    /// Whether the selected line was visible on the last frame.
+    pub(in crate::console) fn is_in_sight(&self, extent: &Extent) -> bool {
+        let at = self.cursor.at(self.items());
+        // Nothing was drawn yet, or nothing can be selected.
+        extent.items.is_empty() || extent.items.contains(&Some(at))
+    }
+
+    /// Scrolls down to a selected line that is out of sight, and from the first one back to the top.
+    /// False if the action moves the cursor.
+    pub(in crate::console) fn scroll(&mut self, action: Action, extent: &Extent) -> bool {
+        let scrolls = match action {
+            Action::Down | Action::PageDown => !self.scrolled && !self.is_in_sight(extent),
+            Action::Up | Action::PageUp => self.scrolled && self.cursor.at(self.items()) == 0,
+            _ => false,
+        };
+        self.scrolled = (self.scrolled != scrolls) && action != Action::First;
+        scrolls
     }
 
     /// What `copy` copies of that line: a commit ID or a pack key.

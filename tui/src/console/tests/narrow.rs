@@ -47,3 +47,24 @@ async fn a_damaged_repo_is_displayed_from_its_top() {
     console.shows(" State       damaged");
     console.shows(" Next        v lists all damage");
 }
+
+#[tokio::test]
+async fn a_branch_out_of_sight_is_shown_before_it_can_be_deleted() {
+    let store = Fake::three();
+    store.put_damage("gabriel/notes", &[0, 1, 2, 3, 4, 5]);
+    let mut console = Console::on(store, 80, 18).await;
+    console.press(&["Enter"]).await;
+    console.hides("▸");
+    console.hides("x delete branch");
+    // Any movement shows the selected line first, and then the top again.
+    console.press(&["Down"]).await;
+    console.shows("▸main");
+    console.shows("x delete branch");
+    console.press(&["Up"]).await;
+    console.shows(" State       damaged");
+    console.press(&["x"]).await;
+    console.shows("Branch main is selected; x deletes it");
+    console.shows("▸main");
+    console.press(&["x"]).await;
+    console.shows("Delete branch main");
+}

@@ -32,7 +32,7 @@ pub(in crate::console) fn model() -> Model {
 }
 
 /// Presses keys, each after a new frame.
-pub(super) fn press(model: &mut Model, names: &[&str]) -> Vec<Effect> {
+pub(in crate::console) fn press(model: &mut Model, names: &[&str]) -> Vec<Effect> {
     let press = |name: &&str| {
         let extent = model.extent.clone();
         update(model, Msg::Drawn(extent));

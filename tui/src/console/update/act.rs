@@ -179,10 +179,18 @@ const fn leads_elsewhere(action: Action) -> bool {
 }
 
 fn moved(model: &mut Model, action: Action) -> bool {
-    let (page, is_list) = (model.extent.height, model.screens.is_empty());
-    let is_list = is_list && model.focus() != Focus::Leave;
+    let (page, below) = (model.extent.height, model.extent.below);
+    let is_list = model.screens.is_empty() && model.focus() != Focus::Leave;
+    if model.focus() == Focus::Repo
+        && let Some(Screen::Repo(repo)) = model.screens.last_mut()
+        && repo.scroll(action, &model.extent)
+    {
+        return true;
+    }
     match model.scrolled() {
-        Some((cursor, lines)) => cursor.act(action, lines, page),
+        Some((cursor, lines)) => {
+            cursor.scroll_text(action, (lines, page), below) || cursor.act(action, lines, page)
+        }
         None => is_list && model.repos.act(action, page),
     }
 }

@@ -4,12 +4,22 @@ use packhouse_host::BranchDeleteReport;
 
 use super::reload;
 use crate::console::failure::BackendResult;
+use crate::console::keys::{Action, Focus};
 use crate::console::msg::Effect;
 use crate::console::state::{Branch, ConfirmDialog, Level, Model, Screen};
 use crate::text::{escaped, short_id};
 
-/// Asks whether to delete the selected branch.
+/// Asks whether to delete the selected branch. If it is out of sight, shows it first.
 pub(super) fn ask(model: &mut Model) {
+    let (is_in_sight, key) =
+        (model.is_row_in_sight(), model.keymap.key_in(Focus::Repo, Action::DeleteBranch));
+    if let (false, Some((name, _))) = (is_in_sight, model.branch_here()) {
+        model.notice = Some(format!("Branch {} is selected; {key} deletes it", escaped(name)));
+        if let Some(Screen::Repo(repo)) = model.screens.last_mut() {
+            repo.scrolled = true;
+        }
+        return;
+    }
     let branch = match (model.screens.last(), model.branch_here()) {
         (Some(Screen::Repo(repo)), Some((name, head))) => Branch {
             repo: repo.name.clone(),

@@ -58,12 +58,23 @@ pub(super) fn draw(model: &Model, commits: &Commits, frame: &mut Frame, area: Re
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let rows = details_below(frame, below, facts(model, current, room));
+    let (rows, below) =
+        details_below(frame, below, facts(model, current, room), commits.pages.cursor);
     let columns = Columns::of(commits, usize::from(rows.height), usize::from(area.width));
     let row = |_, (commit, graph): &(LoggedCommit, String), selected| {
         columns.row(model, commit, graph, selected)
     };
-    list(frame, rows, columns.head(model), commits.pages.cursor, commits.pages.entries.iter(), row)
+    Extent {
+        below,
+        ..list(
+            frame,
+            rows,
+            columns.head(model),
+            commits.pages.cursor,
+            commits.pages.entries.iter(),
+            row,
+        )
+    }
 }
 
 /// The branch, and how many commits are loaded.

@@ -59,13 +59,16 @@ pub(super) fn draw(model: &Model, shown: &Comparison, frame: &mut Frame, area: R
     for (name, place) in [("In A", current.a), ("In B", current.b)] {
         facts.extend(long_fact(styles, name, &place_text(place), room));
     }
-    let rows = details_below(frame, below, facts);
+    let (rows, below) = details_below(frame, below, facts, shown.pages.cursor);
     let table = Table::of("ID", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, record: &ComparedRecord, selected| {
         let id = record.id.strip_prefix("sha256:").unwrap_or(&record.id);
         table.row(styles, &escaped(id), |head| cell(model, record, head), selected)
     };
-    list(frame, rows, table.head(styles), shown.pages.cursor, shown.pages.entries.iter(), row)
+    Extent {
+        below,
+        ..list(frame, rows, table.head(styles), shown.pages.cursor, shown.pages.entries.iter(), row)
+    }
 }
 
 fn place_text(place: Option<RecordPlace>) -> String {

@@ -59,7 +59,7 @@ pub(super) fn draw(model: &Model, files: &Files, frame: &mut Frame, area: Rect) 
     };
     let mut facts = long_fact(styles, "Path", &current.path, room);
     facts.extend(id_fact(styles, "Object", &current.object, room));
-    let rows = details_below(frame, below, facts);
+    let (rows, below) = details_below(frame, below, facts, files.pages.cursor);
     let head = Line::styled(format!(" {}PATH", pad("OBJECT", ID, false)), styles.quiet());
     let wide = usize::from(area.width).saturating_sub(1 + ID);
     let row = |_, file: &CommittedFile, selected: bool| {
@@ -72,7 +72,7 @@ pub(super) fn draw(model: &Model, files: &Files, frame: &mut Frame, area: Rect) 
         ]);
         if selected { line.style(styles.selected()) } else { line }
     };
-    list(frame, rows, head, files.pages.cursor, files.pages.entries.iter(), row)
+    Extent { below, ..list(frame, rows, head, files.pages.cursor, files.pages.entries.iter(), row) }
 }
 
 /// What the commit says, how many files are loaded, and which.

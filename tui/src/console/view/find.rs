@@ -56,13 +56,13 @@ pub(super) fn draw(model: &Model, find: &Find, frame: &mut Frame, area: Rect) ->
     facts.extend(key_fact(styles, &current.mpack_key.to_string(), room));
     let place = format!("at byte {}, {}", count(current.offset), plural(current.length, "byte"));
     facts.extend(long_fact(styles, "Place", &place, room));
-    let rows = details_below(frame, below, facts);
+    let (rows, below) = details_below(frame, below, facts, find.cursor);
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, record: &FoundRecord, selected| {
         let name = escaped(&record.repo.to_string());
         table.row(styles, &name, |head| (cell(record, head), Style::new()), selected)
     };
-    list(frame, rows, table.head(styles), find.cursor, find.found.iter(), row)
+    Extent { below, ..list(frame, rows, table.head(styles), find.cursor, find.found.iter(), row) }
 }
 
 fn cell(record: &FoundRecord, head: &str) -> String {

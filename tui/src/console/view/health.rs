@@ -21,7 +21,7 @@ use ratatui::widgets::Paragraph;
 
 use super::jobs::{kind, of};
 use super::missing_worker::{no_worker, start_worker};
-use super::parts::{inner, long_fact, room, split, styled};
+use super::parts::{inner, long_fact, room, split, styled, text_below};
 use super::table::draw_rows;
 use crate::console::cells::{fit, wrap};
 use crate::console::keys::{Action, Focus};
@@ -45,12 +45,11 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(lines), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let mut details = vec![Line::default()];
-    details.extend(long_fact(model.styles, "Found", &found(model, *current), room));
+    let mut details = long_fact(model.styles, "Found", &found(model, *current), room);
     details.extend(long_fact(model.styles, "Next", &next(model, *current), room));
     let height = usize::from(below.height);
-    details.truncate(height.saturating_sub(LISTED));
-    let [rows, details_at] = split(below, height - details.len());
+    let [rows, details_at] =
+        split(below, height.saturating_sub(1 + details.len()).max(LISTED.min(height)));
     let (content, height) = (findings.len(), usize::from(rows.height));
     let first = model.health.cursor.first(content, height);
     let seen = findings.iter().enumerate().skip(first).take(height);
@@ -58,8 +57,8 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         .map(|(at, finding)| row(model, *finding, usize::from(area.width), at == selected))
         .collect();
     draw_rows(frame, rows, lines, selected.saturating_sub(first));
-    frame.render_widget(Paragraph::new(details), inner(details_at));
-    Extent { content, height, first, row: rows.y, ..Extent::default() }
+    let below = text_below(frame, details_at, details, model.health.cursor);
+    Extent { content, height, first, row: rows.y, below, ..Extent::default() }
 }
 
 /// How many findings there are, and what is known besides.

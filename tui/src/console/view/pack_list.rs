@@ -52,7 +52,8 @@ pub(super) fn draw(model: &Model, packs: &Packs, frame: &mut Frame, area: Rect) 
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let rows = details_below(frame, below, facts(model, packs, current, room));
+    let (rows, below) =
+        details_below(frame, below, facts(model, packs, current, room), packs.cursor);
     let heads = model.columns.of(TableName::Packs).shown();
     let width = usize::from(area.width).saturating_sub(1);
     let table = table(&heads, width);
@@ -62,7 +63,7 @@ pub(super) fn draw(model: &Model, packs: &Packs, frame: &mut Frame, area: Rect) 
         let name = format!("{mark}{}", pack.key.hex());
         table.row(styles, &name, |head| cell(model, packs, pack, head), selected)
     };
-    list(frame, rows, table.head(styles), packs.cursor, packs.shown(), row)
+    Extent { below, ..list(frame, rows, table.head(styles), packs.cursor, packs.shown(), row) }
 }
 
 /// The columns of these heads that fit.

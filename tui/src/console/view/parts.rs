@@ -11,7 +11,8 @@ use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{
-    Condition, Extent, Model, Outcome, Pace, RECONNECTING, Run, RunState, Work, is_worn,
+    Condition, Cursor, Extent, Model, Outcome, Pace, RECONNECTING, Run, RunState, TextBelow, Work,
+    is_worn,
 };
 use crate::console::theme::Styles;
 use crate::text::{ago, count, escaped, percent, plural, size};
@@ -59,6 +60,24 @@ pub(super) fn scrolled(
     say_more(&mut seen, content.saturating_sub(first + height));
     frame.render_widget(Paragraph::new(seen), inner(area));
     Extent { content, height, first, row: area.y, ..Extent::default() }
+}
+
+/// Draws text below a list, after a blank line: scrolled as the cursor of the list says.
+pub(super) fn text_below(
+    frame: &mut Frame,
+    area: Rect,
+    lines: Vec<Line<'static>>,
+    cursor: Cursor,
+) -> TextBelow {
+    let [_, area] = split(area, 1);
+    let height = usize::from(area.height);
+    // In no row at all nothing can be read, and there is nothing to scroll.
+    let hidden = if height > 0 { lines.len().saturating_sub(height) } else { 0 };
+    let first = cursor.text(hidden);
+    let mut seen: Vec<Line> = lines.into_iter().skip(first).take(height).collect();
+    say_more(&mut seen, hidden - first);
+    frame.render_widget(Paragraph::new(seen), inner(area));
+    TextBelow { height, hidden }
 }
 
 /// Replaces the last line by the number of lines below, if there are any.
@@ -243,15 +262,18 @@ pub(super) fn loading(model: &Model, pace: &Pace) -> Line<'static> {
     Line::styled(reading, model.styles.busy())
 }
 
-/// Draws what is known of the selected line below a list, and returns the rows of the list.
-pub(super) fn details_below(frame: &mut Frame, area: Rect, facts: Vec<Line<'static>>) -> Rect {
-    let mut details = vec![Line::default()];
-    details.extend(facts);
+/// Draws what is known of the selected line below a list: scrolled as the cursor of the list says.
+/// Returns the rows of the list, too.
+pub(super) fn details_below(
+    frame: &mut Frame,
+    area: Rect,
+    facts: Vec<Line<'static>>,
+    cursor: Cursor,
+) -> (Rect, TextBelow) {
     let height = usize::from(area.height);
-    details.truncate(height.saturating_sub(LISTED));
-    let [rows, below] = split(area, height - details.len());
-    frame.render_widget(Paragraph::new(details), inner(below));
-    rows
+    let listed = height.saturating_sub(1 + facts.len()).max(LISTED.min(height));
+    let [rows, below] = split(area, listed);
+    (rows, text_below(frame, below, facts, cursor))
 }
 
 /// Plain lines.

@@ -54,7 +54,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let rows = details_below(frame, below, facts(model, current, room));
+    let (rows, below) = details_below(frame, below, facts(model, current, room), policies.cursor);
     let width = usize::from(area.width).saturating_sub(1);
     let columns: &'static [Beside] = if width < ROOMY { &COLUMNS } else { &WIDE };
     let table = Table::of("REPO", columns, width);
@@ -62,7 +62,10 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         let name = escaped(&check.repo.to_string());
         table.row(model.styles, &name, |head| cell(model, check, head), selected)
     };
-    list(frame, rows, table.head(model.styles), policies.cursor, policies.shown(), row)
+    Extent {
+        below,
+        ..list(frame, rows, table.head(model.styles), policies.cursor, policies.shown(), row)
+    }
 }
 
 /// The default policy, how many repos are due, and what is displayed.

@@ -54,12 +54,12 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(nothing(model, room)), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let rows = details_below(frame, below, facts(model, current, room));
+    let (rows, below) = details_below(frame, below, facts(model, current, room), prune.cursor);
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, pack: &ReplacedPack, selected| {
         table.row(model.styles, &of(pack), |head| cell(model, pack, head), selected)
     };
-    list(frame, rows, table.head(model.styles), prune.cursor, packs.iter(), row)
+    Extent { below, ..list(frame, rows, table.head(model.styles), prune.cursor, packs.iter(), row) }
 }
 
 /// How many packs are due, wait and are kept, and what is not listed.

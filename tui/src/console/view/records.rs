@@ -52,13 +52,24 @@ pub(super) fn draw(model: &Model, records: &Records, frame: &mut Frame, area: Re
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let rows = details_below(frame, below, facts(model, records, current, room));
+    let (rows, below) =
+        details_below(frame, below, facts(model, records, current, room), records.pages.cursor);
     let table = Table::of("ID", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, record: &PackRecord, selected| {
         let id = record.id.strip_prefix("sha256:").unwrap_or(&record.id);
         table.row(styles, &escaped(id), |head| cell(model, records, record, head), selected)
     };
-    list(frame, rows, table.head(styles), records.pages.cursor, records.pages.entries.iter(), row)
+    Extent {
+        below,
+        ..list(
+            frame,
+            rows,
+            table.head(styles),
+            records.pages.cursor,
+            records.pages.entries.iter(),
+            row,
+        )
+    }
 }
 
 fn cell(model: &Model, records: &Records, record: &PackRecord, head: &str) -> (String, Style) {

@@ -153,13 +153,14 @@ impl<'a> Page<'a> {
     }
 
     /// The first visible line. The cursor stays in the lower part; at the first item, and until it is
-    /// moved, everything above is visible; at the last item everything below.
+    /// moved, everything above is visible, unless the screen was scrolled; at the last item
+    /// everything below. Without items, the cursor is the first visible line.
     fn first(&self, repo: &Repo, height: usize) -> usize {
         let (items, last) = (repo.items(), self.lines().saturating_sub(height));
-        let Some(item) = repo.current() else { return 0 };
+        let Some(item) = repo.current() else { return repo.cursor.at(last + 1) };
         match repo.cursor.at(items) {
-            0 => 0,
-            _ if !repo.cursor.is_moved() => 0,
+            at if !repo.scrolled && (at == 0 || !repo.cursor.is_moved()) => 0,
+            0 if self.line_of(item) < height => 0,
             at if at + 1 == items => last,
             _ => (self.line_of(item) + 1 + height / 4).saturating_sub(height).min(last),
         }

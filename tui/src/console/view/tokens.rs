@@ -50,12 +50,15 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(plain(wrap(&nothing(model), room))), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let rows = details_below(frame, below, facts(model, current, room));
+    let (rows, below) = details_below(frame, below, facts(model, current, room), tokens.cursor);
     let table = Table::of("TOKEN", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, token: &TokenReport, selected| {
         table.row(styles, &escaped(&token.id), |head| cell(model, token, head), selected)
     };
-    list(frame, rows, table.head(styles), tokens.cursor, tokens.entries.iter(), row)
+    Extent {
+        below,
+        ..list(frame, rows, table.head(styles), tokens.cursor, tokens.entries.iter(), row)
+    }
 }
 
 /// How many tokens there are, and how many of them work.

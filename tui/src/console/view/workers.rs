@@ -49,12 +49,15 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(plain(wrap(&nothing(model), room))), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let rows = details_below(frame, below, facts(model, current, room));
+    let (rows, below) = details_below(frame, below, facts(model, current, room), workers.cursor);
     let table = Table::of("WORKER", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, job: &JobReport, selected| {
         table.row(styles, &name(job), |head| cell(model, job, head), selected)
     };
-    list(frame, rows, table.head(styles), workers.cursor, workers.leases.iter(), row)
+    Extent {
+        below,
+        ..list(frame, rows, table.head(styles), workers.cursor, workers.leases.iter(), row)
+    }
 }
 
 /// How many workers have how many jobs.

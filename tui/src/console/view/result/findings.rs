@@ -14,7 +14,7 @@
 //!  Pack        sha256:…
 //! ```
 
-use packhouse_host::{Problem, ProblemKind, VerifyReport};
+use packhouse_host::{Problem, ProblemKind, Repaired, VerifyReport};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -25,7 +25,7 @@ use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model, Run, Work};
 use crate::console::view::parts::{
-    fact, inner, key_fact, long_fact, room, say_more, scrolled, split, styled,
+    fact, inner, key_fact, long_fact, room, scrolled, split, styled, text_below,
 };
 use crate::console::view::table::draw_rows;
 use crate::text::{capitalized, count, escaped, plural, short_id, size};
@@ -61,7 +61,7 @@ pub(super) fn draw(
             model.styles.good(),
         );
         lines.extend([Line::default(), fact(model.styles, "Checked", &checked, room)]);
-        lines.extend(repaired(model, report, room));
+        lines.extend(repaired(model, report, room, usize::MAX).0);
         if report.repaired.as_ref().is_some_and(|repaired| !repaired.is_empty()) {
             let next = "Nothing: all records of the repo can be read. Packs that were replaced are deleted by a prune.";
             lines.extend(long_fact(model.styles, "Next", next, room));
@@ -80,12 +80,17 @@ pub(super) fn draw(
         Some(_) => format!("{found} left in {checked}."),
     };
     let mut above = styled(wrap(&found, room), model.styles.bad());
-    above.extend(repaired(model, report, room));
+    let mut details = details(model, report, selected, in_vain, room);
+    let height = usize::from(area.height);
+    let needed = above.len() + 1 + problems.len() + 1 + details.len();
+    let (named, others) = repaired(model, report, room, height.saturating_sub(needed));
+    above.extend(named);
+    details.extend(others);
     above.push(Line::default());
     // In a low terminal the findings matter more than the lines above them, and the details of one
     // more than the list.
-    above.truncate(usize::from(area.height).saturating_sub(LISTED + DETAILS / 2));
-    let left = usize::from(area.height).saturating_sub(above.len());
+    above.truncate(height.saturating_sub(LISTED + DETAILS / 2));
+    let left = height.saturating_sub(above.len());
     let listed = left.saturating_sub(DETAILS).max(left.min(LISTED)).min(problems.len());
     let ([top, rest], number) = (split(area, above.len()), width(&count(problems.len() as u64)));
     let ([list, below], first) = (split(rest, listed), cursor.first(problems.len(), listed));
@@ -95,15 +100,11 @@ pub(super) fn draw(
             line(model, (at, number), problem, room, at == cursor.at(problems.len()))
         })
         .collect();
-    let mut details =
-        [vec![Line::default()], details(model, report, selected, in_vain, room)].concat();
-    let hidden = details.len().saturating_sub(usize::from(below.height));
-    details.truncate(usize::from(below.height));
-    say_more(&mut details, hidden);
     frame.render_widget(Paragraph::new(above), inner(top));
     draw_rows(frame, list, lines, cursor.at(problems.len()).saturating_sub(first));
-    frame.render_widget(Paragraph::new(details), inner(below));
-    Extent { content: problems.len(), height: listed, first, row: list.y, ..Extent::default() }
+    let below = text_below(frame, below, details, cursor);
+    let (content, height) = (problems.len(), listed);
+    Extent { content, height, first, row: list.y, below, ..Extent::default() }
 }
 
 /// A finding in one line, after its number of `cells` cells.
@@ -211,21 +212,30 @@ fn next(model: &Model, report: &VerifyReport, problem: &Problem, in_vain: bool) 
     )
 }
 
-/// What was repaired; only as many lines as leave room for what is not.
-fn repaired(model: &Model, report: &VerifyReport, room: usize) -> Vec<Line<'static>> {
+/// What was repaired. If it takes more than `left` lines, only the first repairs, which leave room
+/// for what is not repaired; and the others, for the text below.
+fn repaired(
+    model: &Model,
+    report: &VerifyReport,
+    room: usize,
+    left: usize,
+) -> (Vec<Line<'static>>, Vec<Line<'static>>) {
     let all = report.repaired.as_deref().unwrap_or_default();
-    let mut lines: Vec<Line> = all
-        .iter()
-        .take(REPAIRED)
-        .flat_map(|repaired| {
+    let lines = |repaired: &[Repaired]| -> Vec<Line<'static>> {
+        let line = |repaired: &Repaired| {
             let what = repaired.pack.map_or_else(|| "the index".to_owned(), |key| key.to_string());
             let text = format!("{what}: {}", repaired.detail);
             long_fact(model.styles, "Repaired", &text, room)
-        })
-        .collect();
-    if all.len() > REPAIRED {
-        let more = format!("and {} more", count((all.len() - REPAIRED) as u64));
-        lines.push(fact(model.styles, "Repaired", &more, room));
+        };
+        repaired.iter().flat_map(line).collect()
+    };
+    let whole = lines(all);
+    if all.len() <= REPAIRED || whole.len() <= left {
+        return (whole, Vec::new());
     }
-    lines
+    let (first, others) = all.split_at(REPAIRED);
+    let more = format!("and {} more", count(others.len() as u64));
+    let mut named = lines(first);
+    named.push(fact(model.styles, "Repaired", &more, room));
+    (named, lines(others))
 }

@@ -1,10 +1,11 @@
-use packhouse_host::{GcEntry, MpackKey, Problem, ProblemKind, VerifyReport};
+use packhouse_host::{GcEntry, MpackKey, Problem, ProblemKind, Repaired, VerifyReport};
 
 use crate::console::failure::{Failure, FailureKind};
 use crate::console::keys::Keymap;
-use crate::console::state::{Call, Cursor, Model, Outcome, Screen, Work};
+use crate::console::state::{Call, Cursor, Model, Outcome, RunState, Screen, Work};
 use crate::console::tests::fake::{gc_report, last_gc, now, summary};
-use crate::console::view::tests::{can_be_drawn_at_any_size, model, shown};
+use crate::console::tests::update::press;
+use crate::console::view::tests::{can_be_drawn_at_any_size, drawn, model, shown};
 
 const KINDS: [ProblemKind; 7] = [
     ProblemKind::MissingPack,
@@ -152,6 +153,60 @@ fn every_finding_shows_what_to_do_next() {
         assert!(seen.contains("Then press v to verify again."), "{seen}");
     }
     assert!(shown(&found(0, 0, ""), 80, 10).contains("No problems: all packs are present"));
+}
+
+/// What a repair has left, with `repaired` repairs.
+fn left(repaired: usize) -> Model {
+    let mut model = found(1, 0, &"bytes that no copy has, ".repeat(20));
+    if let Some(Screen::Run(ticket)) = model.screens.last()
+        && let Some(run) = model.runs.get_mut(*ticket)
+        && let RunState::Ended(Ok(Outcome::Verified(report))) = &mut run.state
+    {
+        run.work = Work::Repair;
+        let repair = |n: usize| Repaired {
+            pack: None,
+            entities: 1,
+            from: Vec::new(),
+            detail: format!("repair {n}"),
+        };
+        report.repaired = Some((1..=repaired).map(repair).collect());
+    }
+    model
+}
+
+#[test]
+fn the_text_about_the_last_finding_is_scrolled_and_all_of_it_can_be_read() {
+    let mut model = left(9);
+    let end = format!("sha256:{:064x}", 0);
+    let mut seen = String::new();
+    for _ in 0..40 {
+        let extent = drawn(&model, 80, 24);
+        seen += &extent.0;
+        model.extent = extent.1;
+        press(&mut model, &["Down"]);
+    }
+    for text in ["and 6 more", "↓ ", "repair 3", "repair 4", "repair 9", &end[..40]] {
+        assert!(seen.contains(text), "“{text}” is missing on\n{seen}");
+    }
+    let last = shown(&model, 80, 24);
+    assert!(last.contains("repair 9") && !last.contains('↓'), "{last}");
+    press(&mut model, &["Home"]);
+    assert!(shown(&model, 80, 24).contains(" missing pack: its file is missing"));
+}
+
+#[test]
+fn repairs_are_counted_only_if_there_is_no_room_for_them() {
+    let seen = shown(&left(4), 120, 60);
+    assert!(seen.contains("repair 4") && !seen.contains("and 1 more"), "{seen}");
+    let mut repaired = left(30);
+    if let Some(Screen::Run(ticket)) = repaired.screens.last()
+        && let Some(run) = repaired.runs.get_mut(*ticket)
+        && let RunState::Ended(Ok(Outcome::Verified(report))) = &mut run.state
+    {
+        (report.ok, report.problems) = (true, Vec::new());
+    }
+    let seen = shown(&repaired, 80, 24);
+    assert!(seen.contains("repair 9") && !seen.contains("Repaired    and"), "{seen}");
 }
 
 #[test]

@@ -31,7 +31,8 @@ pub(in crate::console) fn shown(model: &Model, columns: u16, rows: u16) -> Strin
     drawn(model, columns, rows).0
 }
 
-fn drawn(model: &Model, columns: u16, rows: u16) -> (String, Extent) {
+/// The screen, and its scroll area.
+pub(in crate::console) fn drawn(model: &Model, columns: u16, rows: u16) -> (String, Extent) {
     let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
     let mut extent = Extent::default();
     terminal.draw(|frame| extent = view(model, frame)).unwrap();
