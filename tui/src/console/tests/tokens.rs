@@ -34,6 +34,13 @@ async fn a_token_is_created_after_a_confirmation_and_shown_once() {
     console.shows("push: fetch, show repos, and push");
     console.shows("gabriel/* zoe/loops");
     console.shows("after 90 days");
+    // The line is still there if the operator declines.
+    for decline in ["Esc", "Enter"] {
+        console.press(&[decline]).await;
+        console.shows("[NAME]: push gabriel/* zoe/loops 90d laptop▏");
+        console.press(&["Enter"]).await;
+        console.shows("Create a token?");
+    }
     assert_eq!(console.calls("create-token"), [""; 0]);
     console.press_shown(&["y create token"]).await;
     assert_eq!(console.calls("create-token"), ["laptop"]);

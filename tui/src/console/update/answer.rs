@@ -18,8 +18,11 @@ pub(super) fn accept(model: &mut Model) -> Vec<Effect> {
         prompt.refusal = refusal;
         return Vec::new();
     }
-    model.prompt = None;
+    if model.dialog.is_none() {
+        model.prompt = None;
+    }
     match wanted {
+        // The line stays until the dialog is confirmed.
         Wanted::Token => {}
         Wanted::Help => {
             if let Some(help) = &mut model.help {

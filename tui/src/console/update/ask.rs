@@ -83,7 +83,8 @@ pub(super) fn confirm(model: &mut Model) -> Vec<Effect> {
         }
         return Vec::new();
     };
-    model.dialog = None;
+    // Also what the dialog is about, if it was typed.
+    (model.dialog, model.prompt) = (None, None);
     if let Confirmed::Command(line) = confirmed {
         return vec![Effect::Command(line)];
     }
