@@ -23,6 +23,15 @@ pub(in crate::console) enum Condition {
 }
 
 impl Condition {
+    /// All of them, with any number.
+    pub(in crate::console) const ALL: [Condition; 5] = [
+        Condition::Empty,
+        Condition::Ok,
+        Condition::Fragmented(0),
+        Condition::Failed,
+        Condition::Damaged,
+    ];
+
     /// The condition of a repo.
     pub(in crate::console) fn of(repo: &RepoSummary) -> Condition {
         match repo.packs {

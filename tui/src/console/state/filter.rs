@@ -15,6 +15,8 @@
 //! | `!demo` | does not have this part; `!^demo` does not begin so |
 //! | `'^x` | has this part, even if it begins with a sign |
 //!
+//! A word that is a state, as in `damaged`, also finds the repos in this state.
+//!
 //! Words ignore case unless they contain a capital.
 
 mod term;
@@ -26,12 +28,14 @@ use nucleo_matcher::pattern::{Atom, AtomKind, CaseMatching, Normalization, Patte
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use packhouse_host::RepoSummary;
 
-use self::term::{BadTerm, Term, term};
+use self::term::{BadTerm, Term, state, term};
 
 /// A parsed filter.
 #[derive(Default)]
 pub(in crate::console) struct Filter {
     words: Pattern,
+    /// Words that are states, too.
+    states: Vec<(Atom, Term)>,
     terms: Vec<Term>,
     matcher: Matcher,
     letters: Vec<char>,
@@ -41,6 +45,7 @@ impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Filter")
             .field("words", &self.words)
+            .field("states", &self.states)
             .field("terms", &self.terms)
             .finish_non_exhaustive()
     }
@@ -80,9 +85,13 @@ impl Filter {
     /// Parses a filter. Invalid terms are ignored; returns the first of them.
     pub(in crate::console) fn read(text: &str) -> (Filter, Option<BadTerm>) {
         let (text, mut words, mut terms, mut bad) = (close_up(text), Vec::new(), Vec::new(), None);
+        let mut states = Vec::new();
         for word in text.split_whitespace() {
             match word.find(['<', '>', '=', ':']).map(|at| term(word, at)) {
-                None => words.extend(atom(word)),
+                None => match (atom(word), state(word)) {
+                    (Some(atom), Some(state)) => states.push((atom, state)),
+                    (atom, _) => words.extend(atom),
+                },
                 Some(Ok(term)) => terms.push(term),
                 Some(Err(error)) => bad = bad.or(Some(error)),
             }
@@ -93,6 +102,7 @@ impl Filter {
         (
             Filter {
                 words: pattern,
+                states,
                 terms,
                 matcher: Matcher::new(Config::DEFAULT.match_paths()),
                 letters: Vec::new(),
@@ -103,12 +113,12 @@ impl Filter {
 
     /// Whether every repo matches.
     pub(in crate::console) fn is_empty(&self) -> bool {
-        self.words.atoms.is_empty() && self.terms.is_empty()
+        self.words.atoms.is_empty() && self.states.is_empty() && self.terms.is_empty()
     }
 
     /// Whether there is a word that a name can match better or worse.
     pub(in crate::console) fn ranks(&self) -> bool {
-        self.words.atoms.iter().any(|atom| !atom.negative)
+        !self.states.is_empty() || self.words.atoms.iter().any(|atom| !atom.negative)
     }
 
     /// How well a repo matches, higher is better; `None` if it does not match.
@@ -121,10 +131,16 @@ impl Filter {
         if !self.terms.iter().all(|term| term.holds(repo, now)) {
             return None;
         }
-        if self.words.atoms.is_empty() {
+        if self.words.atoms.is_empty() && self.states.is_empty() {
             return Some(0);
         }
-        self.words.score(Utf32Str::new(name, &mut self.letters), &mut self.matcher)
+        let name = Utf32Str::new(name, &mut self.letters);
+        let mut score = self.words.score(name, &mut self.matcher)?;
+        for (word, state) in &self.states {
+            let in_name = word.score(name, &mut self.matcher).map(u32::from);
+            score += in_name.or_else(|| state.holds(repo, now).then_some(0))?;
+        }
+        Some(score)
     }
 }
 

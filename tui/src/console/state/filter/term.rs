@@ -126,6 +126,12 @@ pub(super) fn term(word: &str, at: usize) -> Result<Term, BadTerm> {
     Ok(Term::Number(measure, is, number?))
 }
 
+/// The state that a word without signs names, as the column of the list says it.
+pub(super) fn state(word: &str) -> Option<Term> {
+    let named = |condition: &Condition| condition.word() == word;
+    Condition::ALL.iter().find(|it| named(it)).map(|it| Term::State(State::Is(it.word())))
+}
+
 type Units = [(&'static str, u64)];
 
 /// Sizes are powers of two, as they are displayed.

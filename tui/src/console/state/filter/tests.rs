@@ -119,3 +119,21 @@ fn a_name_that_begins_with_the_word_matches_better_than_one_that_hides_it() {
     assert!(Filter::read("album !x").0.ranks());
     assert!(!Filter::read("!x packs>1").0.ranks());
 }
+
+#[test]
+fn a_word_that_is_a_state_finds_the_repos_in_it_and_those_of_that_name() {
+    let damaged = RepoSummary { damaged: 1, ..summary("studio/album", 12) };
+    let named = summary("zoe/damaged-tapes", 1);
+    for repo in [&damaged, &named] {
+        assert!(passes("damaged", repo) && !passes("'damaged fragmented", repo));
+        assert!(!passes("empty", repo));
+    }
+    assert!(passes("damaged alb", &damaged) && !passes("damaged zoe", &damaged));
+    assert!(passes("fragmented", &summary("a/b", 12)) && !passes("ok", &summary("a/b", 12)));
+    assert!(!passes("!damaged", &named), "a word with a sign is about the name");
+    assert!(passes("!damaged", &damaged) && !passes("~damaged", &damaged));
+    // A name matches better than a state.
+    let mut filter = Filter::read("damaged").0;
+    let mut score = |repo: &RepoSummary| filter.score(&repo.repo.to_string(), repo, now()).unwrap();
+    assert!(score(&named) > score(&damaged));
+}
