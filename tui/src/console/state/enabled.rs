@@ -19,6 +19,14 @@ impl Model {
         self.is_enabled_in(self.focus(), action)
     }
 
+    /// Whether an action does nothing to the displayed record, which has no selection that could change
+    /// this.
+    pub(in crate::console) fn lacks(&self, focus: Focus, action: Action) -> bool {
+        focus == Focus::Entity
+            && matches!(action, Action::Open | Action::Raw)
+            && !self.is_enabled_in(focus, action)
+    }
+
     /// Whether an action would do something with a focus: the current one, or the one below the
     /// palette.
     pub(super) fn is_enabled_in(&self, focus: Focus, action: Action) -> bool {
@@ -80,7 +88,7 @@ impl Model {
                 matches!(self.screens.last(), Some(Screen::Records(it)) if it.pages.current().is_some())
             }
             (Focus::Commits, Action::Entity) => self.id_here().is_some(),
-            (Focus::Entity, Open) => self.commit_here().is_some(),
+            (Focus::Entity, Open) => self.record_here().is_some(),
             (Focus::Entity, Raw) => {
                 matches!(self.screens.last(), Some(Screen::Entity(entity)) if entity.has_text())
             }

@@ -55,6 +55,13 @@ impl Model {
         }
     }
 
+    /// The pack and the ID of the displayed record.
+    pub(in crate::console) fn record_here(&self) -> Option<(MpackKey, String)> {
+        let Some(Screen::Entity(entity)) = self.screens.last() else { return None };
+        let place = &entity.known.as_ref()?.record.place;
+        Some((place.mpack_key, place.id.clone()))
+    }
+
     /// The packs that wait for a ticket.
     pub(in crate::console) fn packs_awaiting(&mut self, ticket: Ticket) -> Option<&mut Packs> {
         self.screens.iter_mut().find_map(|screen| match screen {

@@ -98,6 +98,32 @@ async fn bytes_that_are_no_text_are_displayed_in_hexadecimal_and_long_ones_are_c
 }
 
 #[tokio::test]
+async fn a_record_leads_to_its_pack_and_keys_that_do_nothing_there_say_so() {
+    let mut console = Console::on(filled(), 100, 30).await;
+    console.press(&["f"]).await;
+    console.type_in("0e0e").await;
+    console.press(&["Enter", "Enter"]).await;
+    console.shows("BYTES");
+    console.hides("x raw bytes");
+    console.press(&["x"]).await;
+    console.shows("x does nothing here; ? lists the keys");
+    console.press(&["?"]).await;
+    let help = |console: &Console| {
+        let screen = console.screen();
+        screen.split("COMMITS").next().unwrap_or_default().to_owned()
+    };
+    assert!(!help(&console).contains("hexadecimal"), "{}", help(&console));
+    console.press(&["Esc"]).await;
+    console.press_shown(&["Enter open"]).await;
+    assert_eq!(console.app.model.focus(), Focus::Records);
+    console.shows("0e0e");
+    console.press(&["Esc", "Esc", "f"]).await;
+    console.type_in("0b0b").await;
+    console.press(&["Enter", "Enter", "?"]).await;
+    assert!(help(&console).contains("hexadecimal"), "{}", help(&console));
+}
+
+#[tokio::test]
 async fn more_commits_and_files_are_loaded_as_one_scrolls() {
     let store = filled();
     store.put_commits((1..=450).rev().map(|n| commit(n, &[n - 1])).collect());

@@ -316,6 +316,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
             model.repos.filter_by_name(model.now);
         }
         Focus::Workers => return workers::open(model),
+        Focus::Entity if model.commit_here().is_none() => return contents::show_place(model),
         Focus::Commits | Focus::Entity => return contents::show_files(model),
         Focus::Packs => return contents::show_records(model),
         Focus::Files | Focus::Find | Focus::Records | Focus::Comparison => {

@@ -49,6 +49,19 @@ pub(super) fn show_records(model: &mut Model) -> Vec<Effect> {
     vec![Effect::Records(ticket, repo, query)]
 }
 
+/// Shows the displayed record in its pack.
+pub(super) fn show_place(model: &mut Model) -> Vec<Effect> {
+    let (Some(repo), Some((pack, id))) = (model.current_repo(), model.record_here()) else {
+        return Vec::new();
+    };
+    let ticket = model.ticket();
+    let mut records = Records::new(repo.clone(), pack);
+    records.search(&id);
+    let query = records.begin(ticket);
+    model.screens.push(Screen::Records(Box::new(records)));
+    vec![Effect::Records(ticket, repo, query)]
+}
+
 /// Asks for a kind or an ID to search the displayed pack for.
 pub(super) fn ask_record(model: &mut Model) {
     if let Some(Screen::Records(records)) = model.screens.last() {

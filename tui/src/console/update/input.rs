@@ -15,6 +15,10 @@ pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
         unknown(model, key);
         return Vec::new();
     };
+    if model.lacks(model.focus(), action) {
+        unknown(model, key);
+        return Vec::new();
+    }
     model.dirty = true;
     act(model, action)
 }

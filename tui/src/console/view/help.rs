@@ -44,7 +44,8 @@ pub(super) fn draw(model: &Model, help: &Help, frame: &mut Frame, area: Rect) ->
             true => lines.extend(narrow(here)),
             false => {
                 let blocks = blocks(model, help, here, NARROW, room / 2);
-                lines.extend(two_columns(blocks, room / 2));
+                let page = usize::from(area.height).saturating_sub(lines.len());
+                lines.extend(by_page(blocks, page, room / 2));
             }
         }
         lines.push(Line::default());
@@ -113,6 +114,24 @@ fn blocks(
     rows(model, help, focus).into_iter().map(block).collect()
 }
 
+/// Blocks in two columns of this width, as many on a page as it has room for: the first page has the
+/// first ones.
+fn by_page(blocks: Vec<Vec<Line<'static>>>, page: usize, width: usize) -> Vec<Line<'static>> {
+    // The last line says how many follow, and the left column may be longer by a part of a block.
+    let most = 2 * page.saturating_sub(2).max(1);
+    let (mut lines, mut here, mut taken) = (Vec::new(), Vec::new(), 0);
+    for block in blocks {
+        if taken + block.len() > most {
+            lines.extend(two_columns(std::mem::take(&mut here), width));
+            taken = 0;
+        }
+        taken += block.len();
+        here.push(block);
+    }
+    lines.extend(two_columns(here, width));
+    lines
+}
+
 /// Blocks in two columns of this width, the first half at the left.
 fn two_columns(blocks: Vec<Vec<Line<'static>>>, width: usize) -> Vec<Line<'static>> {
     let half = blocks.iter().map(Vec::len).sum::<usize>().div_ceil(2);
@@ -135,13 +154,31 @@ fn two_columns(blocks: Vec<Vec<Line<'static>>>, width: usize) -> Vec<Line<'stati
     left
 }
 
+/// The order of the table, but with the keys of all screens together where the first of them is: before
+/// rarer ones.
+fn in_order(bindings: Vec<&Binding>) -> Vec<&Binding> {
+    let digit = |binding: &&Binding| {
+        let key = binding.keys.first().map(ToString::to_string)?;
+        key.parse::<u8>().ok()
+    };
+    let at = bindings.iter().position(|it| digit(it).is_some()).unwrap_or_default();
+    let (mut screens, mut ordered): (Vec<&Binding>, Vec<&Binding>) =
+        bindings.into_iter().partition(|it| digit(it).is_some());
+    screens.sort_by_key(digit);
+    ordered.splice(at..at, screens);
+    ordered
+}
+
 /// The rows of a focus that the search finds. Rows that differ only in their keys are joined.
 fn rows<'a>(model: &'a Model, help: &Help, focus: Focus) -> Vec<(Vec<String>, &'a str)> {
     let mut rows: Vec<(Action, Vec<String>, &str)> = Vec::new();
     // A local store has no connection.
     let applies =
         |binding: &&Binding| model.connection.is_some() || binding.row.action != Action::LeaveNow;
-    for binding in model.keymap.in_focus(focus).filter(applies) {
+    let lacks =
+        |binding: &&Binding| focus == model.focus_below() && model.lacks(focus, binding.row.action);
+    let bindings = model.keymap.in_focus(focus).filter(applies).filter(|it| !lacks(it));
+    for binding in in_order(bindings.collect()) {
         let keys: Vec<String> = match binding.keys.is_empty() {
             true => vec![model.keymap.displayed(binding, &binding.row.works_in)],
             false => binding.keys.iter().map(ToString::to_string).collect(),
