@@ -68,3 +68,20 @@ async fn a_branch_out_of_sight_is_shown_before_it_can_be_deleted() {
     console.press(&["x"]).await;
     console.shows("Delete branch main");
 }
+
+#[tokio::test]
+async fn the_health_is_named_while_something_is_wrong_and_screens_come_first_in_the_help() {
+    let store = Fake::three();
+    let mut console = Console::on(store, 80, 24).await;
+    console.hides("3 health");
+    console.press(&["?"]).await;
+    for key in ["Enter", "1", "2", "3", "4", "5", "6", "7", "8"] {
+        console.shows(&format!("  {key} "));
+    }
+    console.press(&["Esc"]).await;
+    console.store.put_damage("gabriel/notes", &[0]);
+    console.settle().await;
+    console.press(&["r"]).await;
+    console.press_shown(&["3 health"]).await;
+    console.shows("gabriel/notes: damaged");
+}

@@ -22,6 +22,11 @@ struct Alert {
     short: String,
 }
 
+/// Whether something is wrong; otherwise something only wants attention, or all is well.
+pub(super) fn is_wrong(model: &Model) -> bool {
+    alerts(model).iter().any(|alert| alert.wrong.is_some())
+}
+
 /// The alerts in a long, a short and the shortest form; nothing if all is well.
 pub(super) fn forms(model: &Model) -> Vec<Vec<Span<'static>>> {
     let alerts = alerts(model);

@@ -22,6 +22,8 @@ use crate::text::{capitalized, count, escaped, plural, short_id};
 
 /// With at least this many cells, the hint for quitting is always displayed.
 const ROOMY: usize = 70;
+/// And with this many, the hint for the health while something is wrong.
+const HALF: usize = 40;
 
 /// Draws the header.
 pub(super) fn header(model: &Model, frame: &mut Frame, area: Rect) {
@@ -286,15 +288,21 @@ fn typed(model: &Model) -> Option<(&'static str, &str)> {
 }
 
 /// As many hints as fit, in the order of the table. The hint for the help is always there, and with
-/// enough room also the hint for quitting.
+/// enough room also the hint for quitting, and on the list of repos the one for the health while
+/// something is wrong.
 fn hints(model: &Model, room: usize) -> Vec<Span<'static>> {
     let enabled = |binding: &&Binding| {
         let is_shown = !binding.row.hint.is_empty() && !binding.keys.is_empty();
         is_shown && model.is_enabled(binding.row.action)
     };
     let all: Vec<&Binding> = model.keymap.in_focus(model.focus()).filter(enabled).collect();
-    let kept: &[Action] =
-        if room < ROOMY { &[Action::Help] } else { &[Action::Help, Action::Quit] };
+    let mut kept = vec![Action::Help];
+    if room >= ROOMY {
+        kept.push(Action::Quit);
+    }
+    if room >= HALF && model.focus() == Focus::Repos && alerts::is_wrong(model) {
+        kept.push(Action::Health);
+    }
     let (mut last, mut first): (Vec<&Binding>, Vec<&Binding>) =
         all.into_iter().partition(|b| kept.contains(&b.row.action));
     let mut left = room;
