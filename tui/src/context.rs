@@ -162,9 +162,17 @@ impl Context {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).last().cloned()
     }
 
-    /// Adds to an unknown-repo error that the repo was deleted, or a similar name. Only for local
-    /// stores: their users may see every repo.
+    /// Says of a refusal that `--remote` names a repo of the server, if so. Adds to an unknown-repo
+    /// error that the repo was deleted, or a similar name. Only for local stores: their users may see
+    /// every repo.
     pub(crate) async fn explained(&self, error: anyhow::Error) -> anyhow::Error {
+        if matches!(error.downcast_ref(), Some(Error::Remote { .. }))
+            && let Some(server) = self.server_above().await
+        {
+            let message =
+                format!("--remote: expected the URL of the server, without OWNER/SLUG: {server}");
+            return Error::Usage(message).into();
+        }
         let Some(Error::UnknownRepo(repo)) = error.downcast_ref() else { return error };
         let Some(store) = self.opened_store() else { return error };
         if let Ok(deleted @ Error::Restore(RestoreError::DeletedRepo { .. })) =
@@ -176,6 +184,14 @@ impl Context {
             Ok(Some(nearest)) => Error::MistypedRepo { repo: repo.clone(), nearest }.into(),
             _ => error,
         }
+    }
+
+    /// The URL of the server, if `--remote` is the URL of one of its repos. Asks the server, because a
+    /// URL in front of it may have a path.
+    async fn server_above(&self) -> Option<String> {
+        let server = location::server_of(self.globals.remote.as_deref()?)?;
+        Remote::new(RemoteOptions::of(&server)).ok()?.ready().await.ok()?;
+        Some(server)
     }
 
     /// Checkpoints the opened stores when the verb has ended, so that a copy of the catalog file is

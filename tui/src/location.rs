@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
-use packhouse_host::{CatalogPlace, Error, S3Options, Storage, StoreOptions};
+use packhouse_host::{CatalogPlace, Error, RepoName, S3Options, Storage, StoreOptions};
 use url::Url;
 
 use crate::globals::Globals;
@@ -43,6 +43,17 @@ pub(crate) fn token(file: Option<&Path>) -> anyhow::Result<Option<String>> {
         None => std::env::var("PACKHOUSE_TOKEN").ok(),
     };
     Ok(token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()))
+}
+
+/// The URL of the server, if that of one of its repos is given.
+pub(crate) fn server_of(url: &str) -> Option<String> {
+    let mut url = Url::parse(url).ok()?;
+    let path = url.path().trim_matches('/').to_owned();
+    let (before, slug) = path.rsplit_once('/')?;
+    let (base, owner) = before.rsplit_once('/').unwrap_or(("", before));
+    let _: RepoName = format!("{owner}/{slug}").parse().ok()?;
+    url.set_path(base);
+    Some(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// The token for the source of an import.
@@ -125,6 +136,21 @@ mod tests {
 
     fn refused_as_usage(outcome: anyhow::Result<PathBuf>) -> bool {
         outcome.is_err_and(|error| matches!(error.downcast_ref(), Some(Error::Usage(_))))
+    }
+
+    #[test]
+    fn the_url_of_a_repo_names_its_server() {
+        for (url, server) in [
+            ("http://h:7070/zoe/loops", Some("http://h:7070")),
+            ("http://h:7070/zoe/loops/", Some("http://h:7070")),
+            ("https://h/packs/zoe/loops", Some("https://h/packs")),
+            ("http://h:7070", None),
+            ("http://h:7070/packs", None),
+            ("http://h:7070/packs/", None),
+            ("zoe/loops", None),
+        ] {
+            assert_eq!(server_of(url).as_deref(), server, "{url}");
+        }
     }
 
     #[test]

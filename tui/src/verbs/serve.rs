@@ -151,13 +151,7 @@ pub(crate) async fn run(args: Serve, context: &Context) -> anyhow::Result<Exit> 
         insecure_loopback: insecure,
         workers,
     };
-    output.result(&listening, || {
-        let mut lines = vec![format!("Serving on {}; the URL of a remote is {}/OWNER/SLUG. Press Ctrl-C to stop", listening.address, listening.url)];
-        lines.extend(insecure.then(|| {
-            "Requests from this machine need no token (--insecure-loopback); use this for tests only".to_owned()
-        }));
-        lines
-    })?;
+    output.result(&listening, || said(&listening))?;
     let stop = Stop::default();
     let (asks, notes) = (stop.clone(), output.clone());
     tokio::spawn(async move {
@@ -171,6 +165,26 @@ pub(crate) async fn run(args: Serve, context: &Context) -> anyhow::Result<Exit> 
     let notes = output.clone();
     server.run(stop, move |ended: &JobEnded| notes.note(line(ended, &notes))).await?;
     Ok(Exit::Done)
+}
+
+/// How clients reach the server.
+fn said(listening: &Listening) -> Vec<String> {
+    let Listening { address, url, insecure_loopback, .. } = listening;
+    let mut cli = format!("For other verbs: packhouse --remote {url} VERB");
+    if !insecure_loopback {
+        cli += ", with a token in PACKHOUSE_TOKEN; packhouse token create makes one";
+    }
+    let mut lines = vec![
+        format!(
+            "Serving on {address}; the URL of a remote is {url}/OWNER/SLUG. Press Ctrl-C to stop"
+        ),
+        cli,
+    ];
+    lines.extend(insecure_loopback.then(|| {
+        "Requests from this machine need no token (--insecure-loopback); use this for tests only"
+            .to_owned()
+    }));
+    lines
 }
 
 fn options(args: Serve) -> anyhow::Result<ServeOptions> {
@@ -215,4 +229,28 @@ fn options(args: Serve) -> anyhow::Result<ServeOptions> {
             .zip(args.jwt_repos)
             .map(|(secret, repos)| HubTokenFiles { secret, repos }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_says_how_muse_and_the_command_line_reach_the_server() {
+        let mut listening = Listening {
+            address: "127.0.0.1:7070".to_owned(),
+            url: "http://127.0.0.1:7070".to_owned(),
+            metrics: None,
+            insecure_loopback: false,
+            workers: 1,
+        };
+        let text = said(&listening).join("\n");
+        assert!(text.contains("remote is http://127.0.0.1:7070/OWNER/SLUG."), "{text}");
+        assert!(text.contains("packhouse --remote http://127.0.0.1:7070 VERB, with a"), "{text}");
+        assert!(text.contains("PACKHOUSE_TOKEN; packhouse token create"), "{text}");
+        listening.insecure_loopback = true;
+        let text = said(&listening).join("\n");
+        assert!(text.contains("packhouse --remote http://127.0.0.1:7070 VERB\n"), "{text}");
+        assert!(!text.contains("token create"), "{text}");
+    }
 }
