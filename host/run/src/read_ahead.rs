@@ -45,11 +45,13 @@ impl PackReader {
         to_hash: &BTreeSet<MpackKey>,
         progress: &Progress,
     ) -> Result<BTreeSet<MpackKey>> {
-        let copied = plan.steps.iter().filter_map(|step| match step {
-            Step::Copy(span) => Some(span.pack),
-            Step::Literal(_) => None,
-        });
-        let small = self.small_packs(&copied.collect());
+        let mut is_copied = vec![false; self.places.packs.len()];
+        for step in &plan.steps {
+            if let Step::Copy(span) = step {
+                is_copied[span.pack as usize] = true;
+            }
+        }
+        let small = self.small_packs(&is_copied);
         let batches: Vec<_> = small
             .chunks(BATCH)
             .map(|numbers| {

@@ -1,7 +1,7 @@
 //! The packs of a run, and how their bytes are read.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Error as IoError, ErrorKind};
 use std::ops::Range;
@@ -182,10 +182,11 @@ impl PackReader {
         }
     }
 
-    /// Of some packs, the small ones of the vault that there is room for in memory.
-    pub(crate) fn small_packs(&self, of: &BTreeSet<u32>) -> Vec<u32> {
-        let packs = (0..).zip(self.places.packs.iter()).filter(|(n, _)| of.contains(n));
-        let whole = packs.filter(|(n, pack)| pack.is_stored() && !self.partly.contains_key(n));
+    /// Of some packs, by their numbers, the small ones of the vault that there is room for in memory.
+    pub(crate) fn small_packs(&self, is_wanted: &[bool]) -> Vec<u32> {
+        let packs = (0..).zip(self.places.packs.iter()).zip(is_wanted);
+        let wanted = packs.filter(|(_, is_wanted)| **is_wanted).map(|(pack, _)| pack);
+        let whole = wanted.filter(|(n, pack)| pack.is_stored() && !self.partly.contains_key(n));
         self.open.fitting(whole.map(|(n, pack)| (n, pack.directory.pack_bytes)))
     }
 
