@@ -123,8 +123,8 @@ pub(crate) struct Repos<'a> {
 }
 
 impl<'a> Repos<'a> {
-    /// Watches the work on a repo. If there are several, it has a bar of its own, which appears when it
-    /// takes a while.
+    /// Watches the work on a repo. If there are several, it has a separate bar, which appears when
+    /// it takes a while.
     pub(crate) fn next(self, repo: &impl Display) -> RepoWatch<'a> {
         let watch = self.watch;
         let own = self.are_several().then(|| watch.bars.watch_part(&watch.progress, BAR_DELAY));

@@ -18,10 +18,10 @@ use tokio::runtime::Handle;
 use crate::damage::{damaged_pack, missing_pack};
 use crate::heads::DirectoryHeads;
 
-/// Directories that a thread reads, one after the other.
-const BATCH: usize = 32;
-/// Threads that read directories at once.
-const BATCHES: usize = 16;
+/// Small files that a thread reads, one after the other.
+pub(crate) const BATCH: usize = 32;
+/// Threads that read them at once.
+pub(crate) const BATCHES: usize = 16;
 /// Rows of a directory whose file is made in less time than it takes to start a thread.
 const MADE_AT_ONCE: u64 = 256;
 

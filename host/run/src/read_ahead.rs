@@ -17,12 +17,8 @@ use packhouse_model::names::MpackKey;
 use packhouse_model::progress::{Phase, Progress};
 
 use crate::damage::changed_pack;
+use crate::directories::{BATCH, BATCHES};
 use crate::reader::{PackReader, Places};
-
-/// Packs that a thread reads, one after the other: 2 MiB of them at most.
-const BATCH: usize = 32;
-/// Threads that read packs at once.
-const BATCHES: usize = 16;
 
 /// A small pack in memory.
 struct SmallPack {
@@ -74,7 +70,7 @@ impl PackReader {
     }
 }
 
-/// Reads packs into one allocation. Each has a number, and whether it is hashed.
+/// Reads packs into one allocation, of 2 MiB at most. Each has a number, and whether it is hashed.
 async fn read_batch(places: Places, wanted: Vec<(u32, bool)>) -> Result<Vec<SmallPack>> {
     blocking(move || {
         let total = wanted.iter().map(|(number, _)| places.size(*number)).sum::<u64>();

@@ -385,7 +385,7 @@ pub async fn a_push_that_met_damage_is_never_healed_and_a_mirror_if_there_is_ano
     assert_eq!(healed(&catalog).await, [] as [i64; 0], "another push has other packs");
 
     let second = fail(&catalog, of, mirror.clone(), 7, Error::DAMAGE_CODE).await;
-    assert_eq!(healed(&catalog).await, [first], "the second tells of itself");
+    assert_eq!(healed(&catalog).await, [first], "the second is not healed");
     catalog.retry_job(first, at(8)).await.unwrap().unwrap();
     assert_eq!(healed(&catalog).await, [second], "the first follows again");
     note(&catalog, 9, &[], &[1]).await;
@@ -396,5 +396,5 @@ pub async fn a_push_that_met_damage_is_never_healed_and_a_mirror_if_there_is_ano
     let third = add(&catalog, of, mirror, 12).await.id;
     assert_eq!(healed(&catalog).await, [second]);
     catalog.cancel_job(third, at(13)).await.unwrap().unwrap();
-    assert_eq!(healed(&catalog).await, [second], "who cancels the third wants none");
+    assert_eq!(healed(&catalog).await, [second], "a later one that was cancelled counts, too");
 }

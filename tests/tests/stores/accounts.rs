@@ -8,12 +8,14 @@ use packhouse_host::sample::{
 };
 use packhouse_host::sandbox::Sandbox;
 use packhouse_host::{
-    Error, GcOptions, GcProof, GcQuery, Progress, PushOptions, VerifyOptions, Visibility,
+    Class, Error, GcOptions, GcProof, GcQuery, Progress, PushOptions, VerifyOptions, Visibility,
 };
 use packhouse_tests::faulty::{self, Fault};
 use packhouse_tests::model::{self, Kind};
 use packhouse_tests::random_history::random_history;
 use packhouse_tests::store::{TestStore, options};
+
+use super::damage::{file, flip, key_of};
 
 /// Packs that share nothing, and one more that repeats some of the first.
 fn packs() -> Vec<Vec<u8>> {
@@ -287,4 +289,37 @@ async fn what_is_dropped_takes_its_own_length_off_whichever_encodings_its_pack_h
     assert_eq!(done.dropped.map(|dropped| dropped.objects), Some(2));
     // It compares the sums that the catalog keeps with what the records say.
     store.sound().await;
+}
+
+/// Whether a pack is small, and read before anything is written, or not.
+#[tokio::test]
+async fn what_a_consolidation_leaves_out_is_checked_in_packs_of_any_size() {
+    // The second pack repeats the first object of the first one. Either is left out.
+    let object = |seed: u8, bytes: usize| vec![seed; bytes];
+    let of = |objects: &[Vec<u8>]| {
+        let mut pack = PackBuilder::new();
+        objects.iter().for_each(|object| drop(pack.object(object)));
+        pack.finish()
+    };
+    let mut packs = Vec::new();
+    for (seed, bytes) in [(1, 1000), (11, 200_000)] {
+        let [a, b, c] = [0, 1, 2].map(|n| object(seed + n, bytes));
+        packs.extend([of(&[a.clone(), b]), of(&[a, c])]);
+    }
+    let on = TestStore::new().await;
+    on.push_each(&packs).await;
+    for pack in &packs {
+        let path = file(&on.data(), &key_of(pack));
+        let place = pack.len() as u64 - 2 * (pack.len() as u64 / 5);
+        for at in [pack.len() as u64 / 5, place] {
+            flip(&path, at);
+            let failed = on.gc().await.unwrap_err();
+            assert_eq!(failed.class(), Class::Damage, "{failed}");
+            assert!(failed.to_string().contains(&key_of(pack).to_string()), "{failed}");
+            flip(&path, at);
+        }
+    }
+    let proven = on.gc().await.unwrap().phase.proven.unwrap();
+    assert_eq!(proven.sources_hashed, 2, "a small pack and a large one");
+    on.sound().await;
 }

@@ -115,15 +115,15 @@ fn requests_to_a_bucket_belong_to_the_step_that_sends_them() {
         .into_iter()
         .filter(|sent| sent.attribute("http.request.method").is_some())
         .collect();
-    let told = format!("{requests:?}");
-    assert!(requests.iter().all(|sent| sent.span.trace_id == call.span.trace_id), "{told}");
-    assert!(!told.contains("X-Amz") && !told.contains("uploadId"), "no query: {told}");
+    let seen = format!("{requests:?}");
+    assert!(requests.iter().all(|sent| sent.span.trace_id == call.span.trace_id), "{seen}");
+    assert!(!seen.contains("X-Amz") && !seen.contains("uploadId"), "no query: {seen}");
     let is_part = |sent: &&Sent| {
         let path = sent.attribute("url.path").unwrap();
         sent.span.name == "PUT" && path.ends_with(".mpack")
     };
     let parts: Vec<_> = requests.iter().filter(is_part).collect();
-    assert_eq!(parts.len(), 3, "{told}");
+    assert_eq!(parts.len(), 3, "{seen}");
     for part in parts {
         assert!(is_child(&step, part), "{part:?}");
         assert_eq!(part.attribute("http.response.status_code").as_deref(), Some("200"));

@@ -94,8 +94,8 @@ impl HttpService for Counting {
     }
 }
 
-/// A span of a request for the step that sends it. What no step sends is not traced: it would be a
-/// trace of its own.
+/// A span of a request for the step that sends it. What no step sends is not traced: it would
+/// begin another trace.
 fn span_of(request: &HttpRequest) -> Span {
     if Span::current().is_none() {
         return Span::none();

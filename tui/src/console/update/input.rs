@@ -11,14 +11,12 @@ use crate::console::state::{Asks, Extent, Model, Target};
 /// A key.
 pub(super) fn key(model: &mut Model, key: Key) -> Vec<Effect> {
     model.dirty |= model.notice.take().is_some();
-    let Some(action) = model.keymap.lookup(model.focus(), key) else {
+    let focus = model.focus();
+    let found = model.keymap.lookup(focus, key).filter(|action| !model.lacks(focus, *action));
+    let Some(action) = found else {
         unknown(model, key);
         return Vec::new();
     };
-    if model.lacks(model.focus(), action) {
-        unknown(model, key);
-        return Vec::new();
-    }
     model.dirty = true;
     act(model, action)
 }

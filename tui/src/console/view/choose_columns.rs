@@ -9,7 +9,7 @@
 //!   ✓ NEEDED
 //!   - STORED: no room in 60 columns
 //!
-//!  To keep this, write in /home/ines/.config/packhouse/console.toml:
+//!  To keep this, write in ~/.config/packhouse/console.toml:
 //!  [columns]
 //!  packs = ["pack", "size", "needed"]
 //!

@@ -25,11 +25,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::details::details_below;
 use super::jobs::age;
-use super::parts::{
-    details_below, fact, failure_above, id_fact, inner, joined, long_fact, plain, room, split,
-};
-use super::table::list;
+use super::parts::{fact, failure_above, id_fact, inner, joined, long_fact, plain, room, split};
 use crate::console::cells::{fit, pad, width, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Commits, Extent, Model, RECONNECTING};
@@ -58,23 +56,12 @@ pub(super) fn draw(model: &Model, commits: &Commits, frame: &mut Frame, area: Re
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let (rows, below) =
-        details_below(frame, below, facts(model, current, room), commits.pages.cursor);
-    let columns = Columns::of(commits, usize::from(rows.height), usize::from(area.width));
+    let detailed = details_below(frame, below, facts(model, current, room), commits.pages.cursor);
+    let columns = Columns::of(commits, usize::from(detailed.rows.height), usize::from(area.width));
     let row = |_, (commit, graph): &(LoggedCommit, String), selected| {
         columns.row(model, commit, graph, selected)
     };
-    Extent {
-        below,
-        ..list(
-            frame,
-            rows,
-            columns.head(model),
-            commits.pages.cursor,
-            commits.pages.entries.iter(),
-            row,
-        )
-    }
+    detailed.draw(frame, columns.head(model), commits.pages.entries.iter(), row)
 }
 
 /// The branch, and how many commits are loaded.

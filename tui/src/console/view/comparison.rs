@@ -19,10 +19,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{
-    details_below, failure_above, id_fact, inner, joined, long_fact, plain, room, split,
-};
-use super::table::{Beside, Table, list};
+use super::details::details_below;
+use super::parts::{failure_above, id_fact, inner, joined, long_fact, plain, room, split};
+use super::table::{Beside, Table};
 use crate::console::cells::{fit, pad, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Comparison, Extent, Model, RECONNECTING};
@@ -59,16 +58,13 @@ pub(super) fn draw(model: &Model, shown: &Comparison, frame: &mut Frame, area: R
     for (name, place) in [("In A", current.a), ("In B", current.b)] {
         facts.extend(long_fact(styles, name, &place_text(place), room));
     }
-    let (rows, below) = details_below(frame, below, facts, shown.pages.cursor);
+    let detailed = details_below(frame, below, facts, shown.pages.cursor);
     let table = Table::of("ID", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, record: &ComparedRecord, selected| {
         let id = record.id.strip_prefix("sha256:").unwrap_or(&record.id);
         table.row(styles, &escaped(id), |head| cell(model, record, head), selected)
     };
-    Extent {
-        below,
-        ..list(frame, rows, table.head(styles), shown.pages.cursor, shown.pages.entries.iter(), row)
-    }
+    detailed.draw(frame, table.head(styles), shown.pages.entries.iter(), row)
 }
 
 fn place_text(place: Option<RecordPlace>) -> String {

@@ -20,10 +20,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::commits::digits;
-use super::parts::{
-    details_below, failure_above, id_fact, inner, joined, long_fact, plain, room, split, styled,
-};
-use super::table::list;
+use super::details::details_below;
+use super::parts::{failure_above, id_fact, inner, joined, long_fact, plain, room, split, styled};
 use crate::console::cells::{fit, middle, pad, wrap};
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Files, Model, RECONNECTING};
@@ -59,7 +57,7 @@ pub(super) fn draw(model: &Model, files: &Files, frame: &mut Frame, area: Rect) 
     };
     let mut facts = long_fact(styles, "Path", &current.path, room);
     facts.extend(id_fact(styles, "Object", &current.object, room));
-    let (rows, below) = details_below(frame, below, facts, files.pages.cursor);
+    let detailed = details_below(frame, below, facts, files.pages.cursor);
     let head = Line::styled(format!(" {}PATH", pad("OBJECT", ID, false)), styles.quiet());
     let wide = usize::from(area.width).saturating_sub(1 + ID);
     let row = |_, file: &CommittedFile, selected: bool| {
@@ -72,7 +70,7 @@ pub(super) fn draw(model: &Model, files: &Files, frame: &mut Frame, area: Rect) 
         ]);
         if selected { line.style(styles.selected()) } else { line }
     };
-    Extent { below, ..list(frame, rows, head, files.pages.cursor, files.pages.entries.iter(), row) }
+    detailed.draw(frame, head, files.pages.entries.iter(), row)
 }
 
 /// What the commit says, how many files are loaded, and which.

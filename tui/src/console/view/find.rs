@@ -20,10 +20,11 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::commits::digits;
+use super::details::details_below;
 use super::parts::{
-    details_below, failure_above, id_fact, inner, joined, key_fact, long_fact, plain, room, split,
+    failure_above, id_fact, inner, joined, key_fact, long_fact, plain, room, split,
 };
-use super::table::{Beside, Table, list};
+use super::table::{Beside, Table};
 use crate::console::cells::wrap;
 use crate::console::state::{Extent, Find, MOST_FOUND, Model, RECONNECTING};
 use crate::text::{count, escaped, plural, size};
@@ -56,13 +57,13 @@ pub(super) fn draw(model: &Model, find: &Find, frame: &mut Frame, area: Rect) ->
     facts.extend(key_fact(styles, &current.mpack_key.to_string(), room));
     let place = format!("at byte {}, {}", count(current.offset), plural(current.length, "byte"));
     facts.extend(long_fact(styles, "Place", &place, room));
-    let (rows, below) = details_below(frame, below, facts, find.cursor);
+    let detailed = details_below(frame, below, facts, find.cursor);
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, record: &FoundRecord, selected| {
         let name = escaped(&record.repo.to_string());
         table.row(styles, &name, |head| (cell(record, head), Style::new()), selected)
     };
-    Extent { below, ..list(frame, rows, table.head(styles), find.cursor, find.found.iter(), row) }
+    detailed.draw(frame, table.head(styles), find.found.iter(), row)
 }
 
 fn cell(record: &FoundRecord, head: &str) -> String {

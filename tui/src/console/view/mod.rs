@@ -22,6 +22,7 @@ mod commits;
 mod comparison;
 mod confirm;
 mod connection;
+mod details;
 mod dialog;
 mod entity;
 mod files;

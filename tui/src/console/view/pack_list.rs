@@ -19,11 +19,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::details::details_below;
 use super::packs::needed;
-use super::parts::{
-    details_below, failure_above, inner, joined, key_fact, long_fact, plain, room, split,
-};
-use super::table::{Beside, Table, list};
+use super::parts::{failure_above, inner, joined, key_fact, long_fact, plain, room, split};
+use super::table::{Beside, Table};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model, Packs, RECONNECTING, TableName};
@@ -52,8 +51,7 @@ pub(super) fn draw(model: &Model, packs: &Packs, frame: &mut Frame, area: Rect) 
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let (rows, below) =
-        details_below(frame, below, facts(model, packs, current, room), packs.cursor);
+    let detailed = details_below(frame, below, facts(model, packs, current, room), packs.cursor);
     let heads = model.columns.of(TableName::Packs).shown();
     let width = usize::from(area.width).saturating_sub(1);
     let table = table(&heads, width);
@@ -63,7 +61,7 @@ pub(super) fn draw(model: &Model, packs: &Packs, frame: &mut Frame, area: Rect) 
         let name = format!("{mark}{}", pack.key.hex());
         table.row(styles, &name, |head| cell(model, packs, pack, head), selected)
     };
-    Extent { below, ..list(frame, rows, table.head(styles), packs.cursor, packs.shown(), row) }
+    detailed.draw(frame, table.head(styles), packs.shown(), row)
 }
 
 /// The columns of these heads that fit.

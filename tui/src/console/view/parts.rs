@@ -17,9 +17,6 @@ use crate::console::state::{
 use crate::console::theme::Styles;
 use crate::text::{ago, count, escaped, percent, plural, size};
 
-/// Minimum rows of a list with details below it, with its head.
-const LISTED: usize = 5;
-
 /// Width of the names of facts.
 const NAMES: usize = 12;
 /// Digits of a hash that is shortened.
@@ -260,20 +257,6 @@ pub(super) fn loading(model: &Model, pace: &Pace) -> Line<'static> {
         (false, false) => "",
     };
     Line::styled(reading, model.styles.busy())
-}
-
-/// Draws what is known of the selected line below a list: scrolled as the cursor of the list says.
-/// Returns the rows of the list, too.
-pub(super) fn details_below(
-    frame: &mut Frame,
-    area: Rect,
-    facts: Vec<Line<'static>>,
-    cursor: Cursor,
-) -> (Rect, TextBelow) {
-    let height = usize::from(area.height);
-    let listed = height.saturating_sub(1 + facts.len()).max(LISTED.min(height));
-    let [rows, below] = split(area, listed);
-    (rows, text_below(frame, below, facts, cursor))
 }
 
 /// Plain lines.

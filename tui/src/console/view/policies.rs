@@ -20,8 +20,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{details_below, failure_above, inner, loading, long_fact, plain, room, split};
-use super::table::{Beside, Table, list};
+use super::details::details_below;
+use super::parts::{failure_above, inner, loading, long_fact, plain, room, split};
+use super::table::{Beside, Table};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model};
@@ -54,7 +55,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let (rows, below) = details_below(frame, below, facts(model, current, room), policies.cursor);
+    let detailed = details_below(frame, below, facts(model, current, room), policies.cursor);
     let width = usize::from(area.width).saturating_sub(1);
     let columns: &'static [Beside] = if width < ROOMY { &COLUMNS } else { &WIDE };
     let table = Table::of("REPO", columns, width);
@@ -62,10 +63,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         let name = escaped(&check.repo.to_string());
         table.row(model.styles, &name, |head| cell(model, check, head), selected)
     };
-    Extent {
-        below,
-        ..list(frame, rows, table.head(model.styles), policies.cursor, policies.shown(), row)
-    }
+    detailed.draw(frame, table.head(model.styles), policies.shown(), row)
 }
 
 /// The default policy, how many repos are due, and what is displayed.

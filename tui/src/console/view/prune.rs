@@ -22,12 +22,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::details::details_below;
 use super::jobs::age;
 use super::parts::{
-    details_below, failure_above, inner, joined, key_fact, loading, long_fact, plain, room, split,
-    styled,
+    failure_above, inner, joined, key_fact, loading, long_fact, plain, room, split, styled,
 };
-use super::table::{Beside, Table, list};
+use super::table::{Beside, Table};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model};
@@ -54,12 +54,12 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(nothing(model, room)), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let (rows, below) = details_below(frame, below, facts(model, current, room), prune.cursor);
+    let detailed = details_below(frame, below, facts(model, current, room), prune.cursor);
     let table = Table::of("REPO", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, pack: &ReplacedPack, selected| {
         table.row(model.styles, &of(pack), |head| cell(model, pack, head), selected)
     };
-    Extent { below, ..list(frame, rows, table.head(model.styles), prune.cursor, packs.iter(), row) }
+    detailed.draw(frame, table.head(model.styles), packs.iter(), row)
 }
 
 /// How many packs are due, wait and are kept, and what is not listed.

@@ -21,10 +21,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{
-    details_below, failure_above, id_fact, inner, joined, long_fact, plain, room, split,
-};
-use super::table::{Beside, Table, list};
+use super::details::details_below;
+use super::parts::{failure_above, id_fact, inner, joined, long_fact, plain, room, split};
+use super::table::{Beside, Table};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model, RECONNECTING, RecordState, Records};
@@ -52,24 +51,14 @@ pub(super) fn draw(model: &Model, records: &Records, frame: &mut Frame, area: Re
         frame.render_widget(Paragraph::new(nothing), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let (rows, below) =
+    let detailed =
         details_below(frame, below, facts(model, records, current, room), records.pages.cursor);
     let table = Table::of("ID", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, record: &PackRecord, selected| {
         let id = record.id.strip_prefix("sha256:").unwrap_or(&record.id);
         table.row(styles, &escaped(id), |head| cell(model, records, record, head), selected)
     };
-    Extent {
-        below,
-        ..list(
-            frame,
-            rows,
-            table.head(styles),
-            records.pages.cursor,
-            records.pages.entries.iter(),
-            row,
-        )
-    }
+    detailed.draw(frame, table.head(styles), records.pages.entries.iter(), row)
 }
 
 fn cell(model: &Model, records: &Records, record: &PackRecord, head: &str) -> (String, Style) {

@@ -20,10 +20,9 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::parts::{
-    details_below, failure_above, inner, joined, long_fact, plain, room, scrolled, split, styled,
-};
-use super::table::{Beside, Table, list};
+use super::details::details_below;
+use super::parts::{failure_above, inner, joined, long_fact, plain, room, scrolled, split, styled};
+use super::table::{Beside, Table};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model, RECONNECTING};
@@ -50,15 +49,12 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(plain(wrap(&nothing(model), room))), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let (rows, below) = details_below(frame, below, facts(model, current, room), tokens.cursor);
+    let detailed = details_below(frame, below, facts(model, current, room), tokens.cursor);
     let table = Table::of("TOKEN", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, token: &TokenReport, selected| {
         table.row(styles, &escaped(&token.id), |head| cell(model, token, head), selected)
     };
-    Extent {
-        below,
-        ..list(frame, rows, table.head(styles), tokens.cursor, tokens.entries.iter(), row)
-    }
+    detailed.draw(frame, table.head(styles), tokens.entries.iter(), row)
 }
 
 /// How many tokens there are, and how many of them work.

@@ -17,10 +17,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::details::details_below;
 use super::jobs::{age, is_abandoned, kind, of};
 use super::missing_worker::without_worker;
-use super::parts::{details_below, failure_above, inner, joined, long_fact, plain, room, split};
-use super::table::{Beside, Table, list};
+use super::parts::{failure_above, inner, joined, long_fact, plain, room, split};
+use super::table::{Beside, Table};
 use crate::console::cells::wrap;
 use crate::console::keys::{Action, Focus};
 use crate::console::state::{Extent, Model, RECONNECTING};
@@ -49,15 +50,12 @@ pub(super) fn draw(model: &Model, frame: &mut Frame, area: Rect) -> Extent {
         frame.render_widget(Paragraph::new(plain(wrap(&nothing(model), room))), inner(below));
         return Extent { row: below.y, ..Extent::default() };
     };
-    let (rows, below) = details_below(frame, below, facts(model, current, room), workers.cursor);
+    let detailed = details_below(frame, below, facts(model, current, room), workers.cursor);
     let table = Table::of("WORKER", &COLUMNS, usize::from(area.width).saturating_sub(1));
     let row = |_, job: &JobReport, selected| {
         table.row(styles, &name(job), |head| cell(model, job, head), selected)
     };
-    Extent {
-        below,
-        ..list(frame, rows, table.head(styles), workers.cursor, workers.leases.iter(), row)
-    }
+    detailed.draw(frame, table.head(styles), workers.leases.iter(), row)
 }
 
 /// How many workers have how many jobs.
